@@ -1,0 +1,19 @@
+// seam · time. Everything that waits or dates takes a Clock, so that tests can hand in one that they move.
+// Must never be bypassed by code that decides: the pure parts get `nowMs` as an argument.
+import { setTimeout as sleepTimer } from 'node:timers/promises';
+
+export type Clock = {
+  /** Monotonic milliseconds with fractions; only differences mean anything. */
+  now(): number;
+  /** Milliseconds since the Unix epoch, for people and for logs. */
+  wallNow(): number;
+  /** Resolves after `ms`; rejects with an AbortError when `signal` fires first. Does not keep the process alive. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+};
+
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  wallNow: () => Date.now(),
+  sleep: (ms, signal) =>
+    sleepTimer(ms, undefined, signal === undefined ? { ref: false } : { signal, ref: false }),
+};

@@ -1,0 +1,118 @@
+// shell · command lines. Every option of every role can also come from the environment.
+// Must never read the environment anywhere else, so that `--help` tells the whole truth.
+import yargs, { type Argv, type Options } from 'yargs';
+import { LOG_LEVELS } from './log.ts';
+
+/** Bad usage: the message says what is wrong and what to do. Ends a program with exit code 2. */
+export class UsageError extends Error {
+  override name = 'UsageError';
+}
+
+/** The options that every long-running role has. */
+export const LOG_OPTIONS = {
+  'log-level': {
+    choices: LOG_LEVELS,
+    default: 'info' as const,
+    describe: 'least important level that is logged',
+  },
+  'log-format': {
+    choices: ['text', 'json'] as const,
+    default: 'text' as const,
+    describe: 'for people or for machines',
+  },
+};
+
+/**
+ * Lets the environment supply what the command line does not: option `--admin-port` of prefix `PROXY` is `PROXY_ADMIN_PORT`.
+ * @returns the same options, with the environment's value as their default and its name in their description
+ * @throws UsageError when the environment's value is not of the option's kind
+ */
+export function withEnvironment<T extends Record<string, Options>>(
+  prefix: string,
+  options: T,
+  environment: NodeJS.ProcessEnv = process.env,
+): T {
+  const entries = Object.entries(options).map(([name, option]) => {
+    const variable = `${prefix}_${name.toUpperCase().replaceAll('-', '_')}`;
+    const value = environment[variable];
+    const described = { ...option, describe: `${option.describe ?? ''} [${variable}]` };
+    return [
+      name,
+      value === undefined || value === ''
+        ? described
+        : { ...described, default: typed(option, variable, value) },
+    ];
+  });
+  return Object.fromEntries(entries) as T;
+}
+
+function typed(option: Options, variable: string, value: string): unknown {
+  if (option.choices !== undefined && !option.choices.includes(value)) {
+    throw new UsageError(`${variable} is "${value}": it must be one of ${option.choices.join(', ')}.`);
+  }
+  switch (option.type) {
+    case 'number': {
+      const number = Number(value);
+      if (!Number.isFinite(number)) throw new UsageError(`${variable} is "${value}": it must be a number.`);
+      return number;
+    }
+    case 'boolean':
+      if (!['1', '0', 'true', 'false'].includes(value)) {
+        throw new UsageError(`${variable} is "${value}": it must be true or false.`);
+      }
+      return value === '1' || value === 'true';
+    default:
+      return value;
+  }
+}
+
+/**
+ * A yargs parser with the manners that all programs here share: strict, exit code 2 with one clear sentence on bad usage.
+ * @param args command-line arguments without node and the file
+ */
+export function commandLine(args: readonly string[], scriptName: string): Argv {
+  return yargs(args)
+    .scriptName(scriptName)
+    .strict()
+    .version(false)
+    .help()
+    .alias('help', 'h')
+    .wrap(Math.min(110, process.stdout.columns ?? 110))
+    .fail((message, error) => {
+      throw error instanceof UsageError ? error : new UsageError(message ?? error.message);
+    });
+}
+
+/** Throws UsageError unless `value` is a whole number from `min` to `max`. */
+export function requireWhole(name: string, value: unknown, min: number, max: number): number {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max) {
+    throw new UsageError(`${name} must be a whole number from ${min} to ${max}.`);
+  }
+  return value;
+}
+
+/** Splits `host:port` or `[v6]:port`; throws UsageError when it is neither. */
+export function parseHostPort(name: string, text: string): { host: string; port: number } {
+  const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text);
+  const host = match?.[1] ?? match?.[2];
+  if (host === undefined)
+    throw new UsageError(`${name} is "${text}": it must be host:port, for example 127.0.0.1:10000.`);
+  return { host, port: requireWhole(`the port of ${name}`, Number(match?.[3]), 1, 65_535) };
+}
+
+/**
+ * Runs a program's main function: usage errors are told in one sentence with exit code 2, anything unforeseen with its stack.
+ * @param scriptName how a person calls the program, for the hint at `--help`
+ */
+export async function runMain(scriptName: string, main: () => Promise<void>): Promise<void> {
+  try {
+    await main();
+  } catch (error) {
+    if (error instanceof UsageError) {
+      console.error(`${error.message}\nTry: ${scriptName} --help`);
+      process.exitCode = 2;
+      return;
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,29 @@
+// shell · the one winston logger of a process. Text for a terminal, JSON lines for machines.
+// Must never be called per request: the data path counts, it does not log.
+import winston from 'winston';
+
+export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+export type Log = winston.Logger;
+
+/**
+ * Makes the process's logger; it writes to standard error so that standard output stays the program's own.
+ * @param role     who is speaking: `proxy`, `server`, `client`
+ * @param level    the least important level that is written
+ * @param format   `text` for people, `json` for machines
+ */
+export function createLog(role: string, level: LogLevel, format: 'text' | 'json'): Log {
+  const { combine, timestamp, json, printf } = winston.format;
+  const text = printf(({ timestamp: at, level: severity, message, role: _role, ...details }) => {
+    const extra = Object.entries(details).map(
+      ([key, value]) => ` ${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
+    );
+    return `${String(at)} ${severity.padEnd(5)} ${role}: ${String(message)}${extra.join('')}`;
+  });
+  return winston.createLogger({
+    level,
+    defaultMeta: { role },
+    format: combine(timestamp(), format === 'json' ? json() : text),
+    transports: [new winston.transports.Stream({ stream: process.stderr })],
+  });
+}

@@ -1,0 +1,278 @@
+// pure · frame text ↔ packets. The only file that knows field names; everything else works with what it returns.
+// Must never trust `payloadsize`, re-serialise what is forwarded, or throw at what a peer sent.
+import { ERROR_CODES, type ErrorCode } from './error-codes.ts';
+
+/** Largest payload of a request, in bytes of UTF-8. */
+export const MAX_PAYLOAD_BYTES = 1024;
+
+/** The `srcid` of the proxy's own health probes. */
+export const HEALTH_CLIENT_ID = 'health';
+
+// Replies with an echoed id must stay below 1,024 bytes: old clients read once.
+const MAX_ID_LENGTH = 128;
+const MAX_ECHO_LENGTH = 200;
+const MAX_SENTENCE_LENGTH = 300;
+
+/** An id as a peer wrote it: kept as it came so that the answer can carry it back, compared as text. */
+export type Id = string | number;
+
+export type RequestPacket = { kind: 'request'; clientId: Id; policy: string; payload: string };
+export type SetupPacket = {
+  kind: 'setup';
+  id: Id;
+  policy: string;
+  listenPort: number;
+  /** The connection stays open and is the server's lease. */
+  hasSession: boolean;
+  /** The server answers many requests on one connection, in order. */
+  keepsAlive: boolean;
+  incarnation: string | null;
+  token: string | null;
+  status: string | null;
+};
+export type AnswerPacket = { kind: 'answer'; serverId: Id | null; digest: string };
+export type ErrorPacket = {
+  kind: 'error';
+  code: string;
+  sentence: string;
+  isRetryable: boolean;
+  wasSent: boolean;
+};
+export type HeartbeatPacket = { kind: 'heartbeat' };
+export type LeavePacket = { kind: 'leave' };
+/** A health probe of the old kind, `{"type": -2}`: ignored by servers. */
+export type LegacyProbePacket = { kind: 'legacy-probe' };
+/** What could not be understood: the refusal to send back, with what is known of the sender. */
+export type PacketFault = {
+  kind: 'fault';
+  code: ErrorCode;
+  sentence: string;
+  clientId?: Id | undefined;
+  policy?: string | undefined;
+};
+
+export type Packet =
+  | RequestPacket
+  | SetupPacket
+  | AnswerPacket
+  | ErrorPacket
+  | HeartbeatPacket
+  | LeavePacket
+  | LegacyProbePacket
+  | PacketFault;
+
+type Raw = Record<string, unknown>;
+
+/**
+ * Understands one frame.
+ * @param text the frame, decoded from UTF-8
+ * @returns the packet, or a `fault` that carries the code and the sentence to answer with; never throws
+ */
+export function parsePacket(text: string): Packet {
+  let raw: Raw;
+  try {
+    raw = JSON.parse(text) as Raw;
+  } catch (error) {
+    return fault(
+      'BAD_JSON',
+      `The packet is not valid JSON: ${(error as Error).message}. Send one JSON object.`,
+    );
+  }
+  const type = wholeNumber(raw.type);
+  switch (type) {
+    case 0:
+      return parseRequest(raw);
+    case 1:
+      return parseSetup(raw);
+    case 2:
+      return parseAnswer(raw);
+    case -1:
+      return parseError(raw);
+    case 3:
+      return { kind: 'heartbeat' };
+    case 4:
+      return { kind: 'leave' };
+    case -2:
+      return { kind: 'legacy-probe' };
+    default:
+      return raw.type === undefined
+        ? fault('BAD_PACKET', 'The field "type" is missing: 0 is a request, 1 registers a server.', raw)
+        : unknownType(JSON.stringify(raw.type), raw);
+  }
+}
+
+/** The refusal of a packet that may not be sent here; `type` as the peer wrote it. */
+export function unknownType(type: string, raw: Raw = {}): PacketFault {
+  return fault(
+    'UNKNOWN_TYPE',
+    `Type ${cut(type, 40)} can't be sent here: 0 is a request, 1 registers a server.`,
+    raw,
+  );
+}
+
+function parseRequest(raw: Raw): RequestPacket | PacketFault {
+  const policy = policyOf(raw);
+  if (policy === null) return badField('privPoliId', 'the policy, a number or a text', raw.privPoliId, raw);
+  const clientId = raw.srcid;
+  if (!isId(clientId)) return badField('srcid', "the client's id, a number or a text", clientId, raw);
+  const payload = raw.payload;
+  if (typeof payload !== 'string') return badField('payload', 'a text', payload, raw);
+  // A UTF-16 unit is at most three bytes, so most payloads need no count.
+  if (payload.length * 3 > MAX_PAYLOAD_BYTES) {
+    const bytes = Buffer.byteLength(payload);
+    if (bytes > MAX_PAYLOAD_BYTES) return fault('PAYLOAD_TOO_LARGE', payloadTooLarge(bytes), raw);
+  }
+  return { kind: 'request', clientId, policy, payload };
+}
+
+/** The sentence about a payload of `bytes` bytes, for the proxy's refusal and the client's own. */
+export function payloadTooLarge(bytes: number): string {
+  return `The payload is ${bytes} bytes, and at most ${MAX_PAYLOAD_BYTES} are allowed: send a shorter one.`;
+}
+
+function parseSetup(raw: Raw): SetupPacket | PacketFault {
+  const id = raw.id;
+  if (!isId(id)) return badField('id', "the server's id, a number or a text", id, raw);
+  const policy = policyOf(raw);
+  if (policy === null) return badField('privPoliId', 'the policy, a number or a text', raw.privPoliId, raw);
+  const listenPort = wholeNumber(raw.listenport);
+  if (listenPort === null || listenPort < 1 || listenPort > 65_535) {
+    return badField('listenport', 'a port from 1 to 65535', raw.listenport, raw);
+  }
+  return {
+    kind: 'setup',
+    id,
+    policy,
+    listenPort,
+    hasSession: raw.session === true,
+    keepsAlive: raw.keepAlive === true,
+    incarnation: isId(raw.incarnation) ? String(raw.incarnation) : null,
+    token: typeof raw.token === 'string' ? raw.token : null,
+    status: typeof raw.status === 'string' ? raw.status : null,
+  };
+}
+
+function parseAnswer(raw: Raw): AnswerPacket | PacketFault {
+  if (typeof raw.payload !== 'string') return badField('payload', 'the digest, a text', raw.payload, raw);
+  return { kind: 'answer', serverId: isId(raw.srcid) ? raw.srcid : null, digest: raw.payload };
+}
+
+function parseError(raw: Raw): ErrorPacket {
+  return {
+    kind: 'error',
+    code: typeof raw.code === 'string' ? raw.code : 'UNKNOWN',
+    sentence: typeof raw.payload === 'string' ? raw.payload : 'The peer gave no reason.',
+    isRetryable: raw.retryable === true,
+    wasSent: raw.sent === true,
+  };
+}
+
+/** A type -1 reply, one line ending in `\n` and below 1,024 bytes. `details.wasSent`: a server may have executed the request. */
+export function formatError(
+  code: ErrorCode,
+  sentence: string,
+  details: { clientId?: Id | undefined; policy?: string | undefined; wasSent?: boolean } = {},
+): string {
+  const payload = cut(sentence, MAX_SENTENCE_LENGTH);
+  return line({
+    type: -1,
+    destid: echo(details.clientId),
+    privPoliId: echo(details.policy),
+    code,
+    retryable: ERROR_CODES[code].isRetryable,
+    sent: details.wasSent ?? false,
+    payloadsize: Buffer.byteLength(payload),
+    payload,
+  });
+}
+
+/** A type 0 packet as a client or the prober sends it, ending in `\n`. */
+export function formatRequest(clientId: Id, policy: string, payload: string): string {
+  return line({
+    type: 0,
+    srcid: clientId,
+    privPoliId: policy,
+    payloadsize: Buffer.byteLength(payload),
+    payload,
+  });
+}
+
+/** A type 1 packet as a server of this project sends it, ending in `\n`. */
+export function formatSetup(setup: {
+  id: Id;
+  policy: string;
+  listenPort: number;
+  incarnation: string;
+  token: string | null;
+}): string {
+  return line({
+    type: 1,
+    id: setup.id,
+    privPoliId: setup.policy,
+    listenport: setup.listenPort,
+    session: true,
+    keepAlive: true,
+    incarnation: setup.incarnation,
+    token: setup.token ?? undefined,
+  });
+}
+
+/** The proxy's reply to an accepted setup packet, ending in `\n`. */
+export function formatRegistered(id: Id, policy: string): string {
+  return line({ type: 1, id, privPoliId: policy, status: 'registered' });
+}
+
+/** A type 2 packet, ending in `\n`; `digest` is 40 lower-case hex digits. */
+export function formatAnswer(serverId: Id, clientId: Id, digest: string): string {
+  return `{"type":2,"srcid":${JSON.stringify(serverId)},"destid":${JSON.stringify(clientId)},"payloadsize":${digest.length},"payload":"${digest}"}\n`;
+}
+
+/** A type 3 packet, ending in `\n`. */
+export function formatHeartbeat(senderId: Id): string {
+  return line({ type: 3, srcid: senderId });
+}
+
+/** A type 4 packet, ending in `\n`. */
+export function formatLeave(serverId: Id): string {
+  return line({ type: 4, id: serverId });
+}
+
+function line(packet: object): string {
+  return `${JSON.stringify(packet)}\n`;
+}
+
+function policyOf(raw: Raw): string | null {
+  const policy = raw.privPoliId ?? raw.privPolyId;
+  return isId(policy) ? String(policy) : null;
+}
+
+function isId(value: unknown): value is Id {
+  return (
+    typeof value === 'number' || (typeof value === 'string' && value !== '' && value.length <= MAX_ID_LENGTH)
+  );
+}
+
+function wholeNumber(value: unknown): number | null {
+  if (typeof value === 'number') return Number.isSafeInteger(value) ? value : null;
+  return typeof value === 'string' && /^\s*-?\d{1,9}\s*$/.test(value) ? Number(value) : null;
+}
+
+function badField(name: string, wanted: string, value: unknown, raw: Raw): PacketFault {
+  const problem = value === undefined ? 'is missing' : `is ${cut(JSON.stringify(value), 60)}`;
+  return fault('BAD_PACKET', `The field "${name}" ${problem}: it must be ${wanted}.`, raw);
+}
+
+function fault(code: ErrorCode, sentence: string, raw: Raw = {}): PacketFault {
+  const clientId = isId(raw.srcid) ? raw.srcid : isId(raw.id) ? raw.id : undefined;
+  return { kind: 'fault', code, sentence, clientId, policy: policyOf(raw) ?? undefined };
+}
+
+function echo(value: Id | undefined): Id | undefined {
+  return value !== undefined && Buffer.byteLength(JSON.stringify(value)) <= MAX_ECHO_LENGTH
+    ? value
+    : undefined;
+}
+
+function cut(text: string, length: number): string {
+  return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
+}
