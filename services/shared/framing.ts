@@ -33,14 +33,14 @@ export class FrameReader {
   start = 0;
   end = 0;
   fault: FramingFault | null = null;
-  readonly #maxFrameBytes: number;
+  readonly maxFrameBytes: number;
   #cursor = 0;
   #depth = 0;
   #isInString = false;
 
   /** @param maxFrameBytes largest frame that is accepted, in bytes, braces included */
   constructor(maxFrameBytes: number = DEFAULT_MAX_FRAME_BYTES) {
-    this.#maxFrameBytes = maxFrameBytes;
+    this.maxFrameBytes = maxFrameBytes;
   }
 
   /** True when a frame has begun and its end has not been seen. */
@@ -66,7 +66,7 @@ export class FrameReader {
       if (this.fault === null) this.#hold();
       return false;
     }
-    if (this.end - this.start > this.#maxFrameBytes) {
+    if (this.end - this.start > this.maxFrameBytes) {
       this.fault = 'too-large';
       return false;
     }
@@ -128,7 +128,7 @@ export class FrameReader {
   // The chunk may be a buffer that its owner fills again, so an unfinished frame is copied out of it.
   #hold(): void {
     const heldBytes = this.bytes.length - this.start;
-    if (heldBytes > this.#maxFrameBytes) {
+    if (heldBytes > this.maxFrameBytes) {
       this.fault = 'too-large';
       this.bytes = EMPTY;
       return;

@@ -1,0 +1,304 @@
+// shell · one accepted connection: frames in, replies out in the order of the requests. On the data path.
+// Must never leave a refusal unsaid, write more than once for what is ready together, or outlive its socket.
+import type { Socket } from 'node:net';
+import type { ErrorCode } from '../shared/error-codes.ts';
+import { FrameReader } from '../shared/framing.ts';
+import {
+  formatError,
+  type HeartbeatPacket,
+  type Id,
+  type LeavePacket,
+  type PacketFault,
+  parsePacket,
+  type RequestPacket,
+  type SetupPacket,
+  unknownType,
+} from '../shared/packet.ts';
+import { type ReplySink, Request } from './request.ts';
+
+// A client that sends more than this without reading its replies is not read from until some have gone.
+const MAX_OPEN_REQUESTS = 256;
+const MAX_UNSENT_REPLY_BYTES = 262_144;
+// How long a peer that was refused may take to read the refusal before the connection is cut.
+const LINGER_MS = 1000;
+
+/** Who deals with what a connection brings. */
+export type ConnectionHandler = {
+  openRequest(connection: ClientConnection, packet: RequestPacket, wire: string, nowMs: number): Request;
+  forward(request: Request, nowMs: number): void;
+  /** Registers a server; returns the line to answer with. */
+  onSetup(connection: ClientConnection, packet: SetupPacket): string;
+  /** A heartbeat or a leave; false when the connection is no session. */
+  onSessionPacket(connection: ClientConnection, packet: HeartbeatPacket | LeavePacket): boolean;
+  /** A refusal was sent, for the counters. */
+  onRefusal(code: ErrorCode): void;
+  /** The peer has ended its side, or the connection is gone. Called once. */
+  onEnded(connection: ClientConnection): void;
+  /** The socket is closed; called once, last. */
+  onClosed(connection: ClientConnection): void;
+};
+
+export class ClientConnection implements ReplySink {
+  readonly socket: Socket;
+  isClosed = false;
+  /** When the last bytes came, monotonic ms. */
+  lastHeardMs: number;
+  /** When the packet that is still incomplete began, monotonic ms; 0 when there is none. */
+  partialSinceMs = 0;
+  readonly #handler: ConnectionHandler;
+  readonly #reader: FrameReader;
+  readonly #now: () => number;
+  #first: Request | null = null;
+  #last: Request | null = null;
+  #openRequests = 0;
+  #unwritten = '';
+  #hasPeerEnded = false;
+  #isClosing = false;
+  #isPaused = false;
+  #hasEndBeenTold = false;
+
+  constructor(socket: Socket, maxFrameBytes: number, now: () => number, handler: ConnectionHandler) {
+    this.socket = socket;
+    this.#handler = handler;
+    this.#now = now;
+    this.#reader = new FrameReader(maxFrameBytes);
+    this.lastHeardMs = now();
+    socket.on('data', (chunk: Buffer) => this.#onData(chunk));
+    socket.on('end', () => this.#onEnd());
+    socket.on('drain', () => this.#resumeIfPossible());
+    // The close that follows says all there is to say.
+    socket.on('error', () => {});
+    socket.on('close', () => this.#onClose());
+  }
+
+  /** The peer's own address; asking costs a system call, so only registrations do. */
+  get remoteHost(): string {
+    return plainHost(this.socket.remoteAddress ?? '');
+  }
+
+  /** Requests that have no reply yet. */
+  get openRequests(): number {
+    return this.#openRequests;
+  }
+
+  /** Sends one line that answers no request: a heartbeat. */
+  send(line: string): void {
+    this.#unwritten += Buffer.from(line).toString('latin1');
+    this.flush();
+  }
+
+  deliver(request: Request): void {
+    if (request !== this.#first) return;
+    let first: Request | null = request;
+    while (first !== null && first.reply !== null) {
+      this.#unwritten += first.reply;
+      this.#openRequests -= 1;
+      first = first.next;
+    }
+    this.#first = first;
+    if (first === null) this.#last = null;
+  }
+
+  flush(): void {
+    if (this.isClosed) return;
+    if (this.#unwritten !== '') {
+      const wire = this.#unwritten;
+      this.#unwritten = '';
+      this.socket.write(wire, 'latin1');
+    }
+    if (this.#first === null && (this.#hasPeerEnded || this.#isClosing)) this.#finish();
+    else if (this.#isPaused) this.#resumeIfPossible();
+  }
+
+  /** Refuses a packet that was not complete in time; the stream can't be used any more. */
+  refuseSlow(seconds: number): void {
+    this.partialSinceMs = 0;
+    this.#refuse({
+      kind: 'fault',
+      code: 'TOO_SLOW',
+      sentence: `The packet was not complete within ${seconds} s of its first byte: send it in one go.`,
+    });
+    this.close();
+    this.flush();
+  }
+
+  /** Closes once every open request has been replied to; nothing more is read. */
+  close(): void {
+    this.#isClosing = true;
+  }
+
+  /** Ends the connection as soon as it has nothing left to say; at once if that is now. */
+  closeWhenIdle(): void {
+    this.close();
+    this.flush();
+  }
+
+  #onData(chunk: Buffer): void {
+    if (this.#isClosing) return;
+    const nowMs = this.#now();
+    this.lastHeardMs = nowMs;
+    const reader = this.#reader;
+    let hadFrame = false;
+    reader.feed(chunk);
+    while (!this.#isClosing && reader.next()) {
+      hadFrame = true;
+      this.#onFrame(nowMs);
+    }
+    if (reader.fault !== null) this.#onFault(reader.fault);
+    if (!reader.isMidFrame) this.partialSinceMs = 0;
+    else if (hadFrame || this.partialSinceMs === 0) this.partialSinceMs = nowMs;
+    this.flush();
+    if (this.#isOverdrawn) this.#pause();
+  }
+
+  #onFrame(nowMs: number): void {
+    const { bytes, start, end } = this.#reader;
+    const text = bytes.toString('utf8', start, end);
+    if (text.includes('\ufffd') && !Buffer.from(text).equals(bytes.subarray(start, end))) {
+      this.#refuse({
+        kind: 'fault',
+        code: 'BAD_JSON',
+        sentence: 'The packet is not valid UTF-8: encode it as UTF-8.',
+      });
+      this.close();
+      return;
+    }
+    const packet = parsePacket(text);
+    switch (packet.kind) {
+      case 'request': {
+        // ASCII text is its own latin1, and most packets are ASCII.
+        const wire = text.length === end - start ? text : bytes.toString('latin1', start, end);
+        const request = this.#handler.openRequest(this, packet, `${wire}\n`, nowMs);
+        this.#append(request);
+        this.#pipelining();
+        this.#handler.forward(request, nowMs);
+        return;
+      }
+      case 'setup':
+        this.#answerInOrder(packet.id, packet.policy, this.#handler.onSetup(this, packet));
+        return;
+      case 'heartbeat':
+      case 'leave':
+        if (!this.#handler.onSessionPacket(this, packet))
+          this.#refuse(unknownType(packet.kind === 'leave' ? '4' : '3'));
+        return;
+      case 'answer':
+        this.#refuse(unknownType('2'));
+        return;
+      case 'error':
+        this.#refuse(unknownType('-1'));
+        return;
+      case 'legacy-probe':
+        this.#refuse(unknownType('-2'));
+        return;
+      case 'fault':
+        this.#refuse(packet);
+        if (packet.code === 'BAD_JSON') this.close();
+        return;
+      default:
+        packet satisfies never;
+    }
+  }
+
+  // Small replies that follow each other unacknowledged would wait for each other (Nagle); a client that sends one
+  // request at a time never has two, and is spared the system call.
+  #pipelining(): void {
+    if (this.#openRequests === 2) this.socket.setNoDelay(true);
+  }
+
+  #onFault(fault: 'not-an-object' | 'too-large'): void {
+    if (fault === 'too-large') {
+      this.#refuse({ kind: 'fault', code: 'FRAME_TOO_LARGE', sentence: this.#tooLarge() });
+    } else {
+      this.#refuse({
+        kind: 'fault',
+        code: 'BAD_JSON',
+        sentence: 'The bytes are not a JSON object: a packet starts with "{".',
+      });
+    }
+    this.close();
+  }
+
+  #tooLarge(): string {
+    return `The packet is over ${this.#reader.maxFrameBytes} bytes: send a smaller one.`;
+  }
+
+  #refuse(fault: PacketFault): void {
+    this.#handler.onRefusal(fault.code);
+    const { code, sentence, clientId, policy } = fault;
+    this.#answerInOrder(clientId, policy ?? '', formatError(code, sentence, { clientId, policy }));
+  }
+
+  // What is answered here still has to wait for the replies to what came before it.
+  #answerInOrder(id: Id | undefined, policy: string, line: string): void {
+    const placeholder = new Request(this, id, policy, '', null, 0);
+    this.#append(placeholder);
+    placeholder.reply = Buffer.from(line).toString('latin1');
+    this.deliver(placeholder);
+  }
+
+  #append(request: Request): void {
+    if (this.#last === null) this.#first = request;
+    else this.#last.next = request;
+    this.#last = request;
+    this.#openRequests += 1;
+  }
+
+  get #isOverdrawn(): boolean {
+    return this.#openRequests >= MAX_OPEN_REQUESTS || this.socket.writableLength > MAX_UNSENT_REPLY_BYTES;
+  }
+
+  #pause(): void {
+    this.#isPaused = true;
+    this.socket.pause();
+  }
+
+  #resumeIfPossible(): void {
+    if (!this.#isPaused || this.isClosed || this.#isOverdrawn) return;
+    this.#isPaused = false;
+    this.socket.resume();
+  }
+
+  #onEnd(): void {
+    this.#hasPeerEnded = true;
+    if (this.#reader.isMidFrame && !this.#isClosing) {
+      this.#refuse({
+        kind: 'fault',
+        code: 'BAD_JSON',
+        sentence: 'The connection ended in the middle of a packet: send it whole.',
+      });
+    }
+    this.#tellEnd();
+    this.flush();
+  }
+
+  // A full close at once is a system call less than a half-close, and safe when the peer has ended and all is written.
+  #finish(): void {
+    if (this.#hasPeerEnded && this.socket.writableLength === 0) {
+      this.socket.destroy();
+      return;
+    }
+    if (this.socket.writableEnded) return;
+    // Closing with unread bytes would reset the connection and take the refusal with it: read on, for a while.
+    this.socket.end(() => setTimeout(() => this.socket.destroy(), LINGER_MS).unref());
+    this.socket.resume();
+  }
+
+  #onClose(): void {
+    this.isClosed = true;
+    this.partialSinceMs = 0;
+    this.#tellEnd();
+    this.#handler.onClosed(this);
+  }
+
+  #tellEnd(): void {
+    if (this.#hasEndBeenTold) return;
+    this.#hasEndBeenTold = true;
+    this.#handler.onEnded(this);
+  }
+}
+
+/** An IPv4 address that came in over an IPv6 socket, as plain IPv4. */
+function plainHost(address: string): string {
+  return address.startsWith('::ffff:') ? address.slice(7) : address;
+}

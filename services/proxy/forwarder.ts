@@ -1,0 +1,351 @@
+// pure · a request's way from the client to an answer: pick, hand over, try the next server, reply exactly once.
+// Must never touch a socket or a timer, or make a closure or a promise per request: deadlines are swept.
+import type { ErrorCode } from '../shared/error-codes.ts';
+import { formatError, type RequestPacket } from '../shared/packet.ts';
+import { DeadlineQueue } from './deadline-queue.ts';
+import type { PolicyTable, Route } from './policy-table.ts';
+import type { TrafficObserver } from './pool.ts';
+import { type ReplySink, Request } from './request.ts';
+import type { RetryBudget } from './retry-budget.ts';
+import type { Carrier, Upstream } from './upstream.ts';
+import type { AttemptFailure } from './upstream-connection.ts';
+
+export type RetryMode = 'never' | 'connect' | 'always';
+
+export type ForwarderLimits = {
+  retry: RetryMode;
+  requestTimeoutMs: number;
+  attemptTimeoutMs: number;
+  connectTimeoutMs: number;
+  /** How long a request may wait for a server to become ready. */
+  holdMs: number;
+  /** Requests of one policy that may wait. */
+  maxWaiting: number;
+};
+
+/** What real traffic tells of a server; the health checker listens. */
+export type Evidence = {
+  /** Requests failed on it; called before they are sent elsewhere. */
+  onFailure(upstream: Upstream, failure: AttemptFailure): void;
+  /** Its trial request was answered. */
+  onTrialPassed(upstream: Upstream): void;
+  /** It is leaving, and its last request has been answered. */
+  onDrained(upstream: Upstream): void;
+};
+
+export type ForwarderCounters = {
+  requests: number;
+  answered: number;
+  retries: number;
+  /** Answers to requests that had been given up; never handed to anybody. */
+  lateAnswers: number;
+  errors: Record<string, number>;
+};
+
+/** Decides whether `answer` (latin1) is right for `payload`; null where answers are not verified. */
+export type Verify = ((payload: string, answer: string) => boolean) | null;
+
+export class Forwarder implements TrafficObserver {
+  readonly counters: ForwarderCounters = { requests: 0, answered: 0, retries: 0, lateAnswers: 0, errors: {} };
+  readonly #table: PolicyTable;
+  readonly #budget: RetryBudget;
+  readonly #limits: ForwarderLimits;
+  readonly #evidence: Evidence;
+  readonly #verify: Verify;
+  readonly #now: () => number;
+  readonly #deadlines = new DeadlineQueue();
+  readonly #freedRoutes = new Set<Route>();
+  #repliedClients: ReplySink[] = [];
+  #isDraining = false;
+
+  constructor(
+    table: PolicyTable,
+    budget: RetryBudget,
+    limits: ForwarderLimits,
+    evidence: Evidence,
+    verify: Verify,
+    now: () => number,
+  ) {
+    this.#table = table;
+    this.#budget = budget;
+    this.#limits = limits;
+    this.#evidence = evidence;
+    this.#verify = verify;
+    this.#now = now;
+  }
+
+  /** How many requests have no reply yet. */
+  get openRequests(): number {
+    return this.#deadlines.countOpen();
+  }
+
+  /** From now on every new request is refused with SHUTTING_DOWN. */
+  drain(): void {
+    this.#isDraining = true;
+  }
+
+  /**
+   * Opens a client's request. `forward` sends it on its way, once the client has noted its place in the order of replies.
+   * @param wire the request's bytes as latin1, ending in `\n`
+   */
+  open(client: ReplySink, packet: RequestPacket, wire: string, nowMs: number): Request {
+    const { requestTimeoutMs } = this.#limits;
+    const payload = this.#verify === null ? null : packet.payload;
+    const request = new Request(
+      client,
+      packet.clientId,
+      packet.policy,
+      wire,
+      payload,
+      nowMs + requestTimeoutMs,
+    );
+    this.counters.requests += 1;
+    this.#budget.countRequest(nowMs);
+    return request;
+  }
+
+  /** Sends an open request on its way; its reply comes through `client.deliver`, perhaps before this returns. */
+  forward(request: Request, nowMs: number): void {
+    if (this.#isDraining) {
+      this.#refuse(request, 'SHUTTING_DOWN', 'The proxy is shutting down: try again in a few seconds.');
+      return;
+    }
+    this.#deadlines.push(request);
+    this.#dispatch(this.#table.route(request.policy), request, nowMs);
+  }
+
+  #dispatch(route: Route | undefined, request: Request, nowMs: number): void {
+    if (route !== undefined && route.waiting.length === 0) {
+      const upstream = route.rotation.pick(request.tried);
+      if (upstream !== null) {
+        send(upstream, request, nowMs);
+        return;
+      }
+    }
+    this.#wait(route, request, nowMs);
+  }
+
+  #wait(route: Route | undefined, request: Request, nowMs: number): void {
+    if (route === undefined || !this.#hasProspects(route, request, nowMs)) this.#giveUp(request);
+    else if (route.waiting.length >= this.#limits.maxWaiting) {
+      this.#refuse(
+        request,
+        'OVERLOADED',
+        `All servers of policy ${request.policy} are busy and the queue is full: try again later.`,
+      );
+    } else {
+      route.waiting.push(request);
+      this.#serveWaiting(route, nowMs);
+    }
+  }
+
+  // A full server will have room again; one that joins or is suspect may be ready soon; after a policy has lost its last
+  // server, the next one is often on its way (a rolling restart).
+  #hasProspects(route: Route, request: Request, nowMs: number): boolean {
+    const isUntried = (upstream: Upstream): boolean =>
+      request.tried === null || !request.tried.includes(upstream);
+    if (route.rotation.members.some(isUntried)) {
+      request.holdUntilMs = 0;
+      return true;
+    }
+    if (request.holdUntilMs === 0) request.holdUntilMs = nowMs + this.#limits.holdMs;
+    if (nowMs >= request.holdUntilMs) return false;
+    const mayBecomeReady = ({ health: { state } }: Upstream): boolean =>
+      state === 'joining' || state === 'suspect';
+    return (
+      route.upstreams.some((upstream) => mayBecomeReady(upstream) && isUntried(upstream)) ||
+      (route.rotation.members.length === 0 && nowMs - route.emptiedAtMs < 2 * this.#limits.holdMs)
+    );
+  }
+
+  #giveUp(request: Request): void {
+    const { policy, tried, wasSent } = request;
+    if (tried === null) {
+      this.#refuse(
+        request,
+        'NO_SERVER',
+        `No server is ready for policy ${policy}: start one, or try again later.`,
+      );
+      return;
+    }
+    const names = tried.map(({ id }) => String(id)).join(', ');
+    const outcome = wasSent ? 'it may have been executed' : 'nothing was sent';
+    this.#refuse(
+      request,
+      'UPSTREAM_FAILED',
+      `Every server tried for policy ${policy} failed (${names}); ${outcome}: try again.`,
+    );
+  }
+
+  /** The servers of a route have changed: whoever waits is served, waits on, or is refused. */
+  routeChanged(route: Route): void {
+    this.#serveWaiting(route, this.#now());
+    this.#flushReplies();
+  }
+
+  #serveWaiting(route: Route, nowMs: number): void {
+    const { waiting } = route;
+    if (waiting.length === 0) return;
+    const stillWaiting: Request[] = [];
+    let at = 0;
+    while (at < waiting.length && !route.isFull) {
+      const request = waiting[at] as Request;
+      at += 1;
+      if (!this.#isServed(route, request, nowMs)) stillWaiting.push(request);
+    }
+    if (at > stillWaiting.length) waiting.splice(0, at, ...stillWaiting);
+  }
+
+  // False when the request has to wait on.
+  #isServed(route: Route, request: Request, nowMs: number): boolean {
+    if (request.isDone) return true;
+    if (request.client.isClosed) {
+      request.reply = '';
+      return true;
+    }
+    const upstream = route.rotation.pick(request.tried);
+    if (upstream !== null) send(upstream, request, nowMs);
+    else if (this.#hasProspects(route, request, nowMs)) return false;
+    else this.#giveUp(request);
+    return true;
+  }
+
+  onAnswer(upstream: Upstream, request: Request, answer: string): void {
+    const route = this.#table.route(upstream.policy);
+    if (route !== undefined && route.waiting.length > 0) this.#freedRoutes.add(route);
+    if (request.isDone) {
+      this.counters.lateAnswers += 1;
+      return;
+    }
+    if (this.#verify !== null && !this.#verify(request.payload ?? '', answer)) {
+      this.#fail(upstream, 'wrong-digest', [request], true);
+      return;
+    }
+    upstream.served += 1;
+    upstream.failuresInARow = 0;
+    if (upstream.health.state === 'trial') this.#evidence.onTrialPassed(upstream);
+    this.counters.answered += 1;
+    this.#reply(request, answer);
+  }
+
+  onAnswersEnd(): void {
+    if (this.#freedRoutes.size > 0) {
+      for (const route of this.#freedRoutes) this.#serveWaiting(route, this.#now());
+      this.#freedRoutes.clear();
+    }
+    this.#flushReplies();
+  }
+
+  onBroken(
+    upstream: Upstream,
+    failure: AttemptFailure,
+    unanswered: readonly Request[],
+    wasConnected: boolean,
+  ): void {
+    this.#fail(upstream, failure, unanswered, wasConnected);
+    const route = this.#table.route(upstream.policy);
+    if (route !== undefined) this.#serveWaiting(route, this.#now());
+    this.#flushReplies();
+  }
+
+  // The evidence goes first, so that a retry does not meet the same server again.
+  #fail(
+    upstream: Upstream,
+    failure: AttemptFailure,
+    requests: readonly Request[],
+    wasConnected: boolean,
+  ): void {
+    if (requests.length > 0 && failure !== 'evicted') {
+      upstream.failed += requests.length;
+      upstream.failuresInARow += requests.length;
+      this.#evidence.onFailure(upstream, failure);
+    }
+    for (const request of requests) if (!request.isDone) this.#retry(request, upstream, wasConnected);
+  }
+
+  #retry(request: Request, failed: Upstream, wasConnected: boolean): void {
+    const nowMs = this.#now();
+    request.upstream = null;
+    request.wasSent ||= wasConnected;
+    request.tried = request.tried === null ? [failed] : [...request.tried, failed];
+    if (request.client.isClosed) {
+      request.reply = '';
+      return;
+    }
+    const isAllowed = this.#limits.retry === 'always' || (this.#limits.retry === 'connect' && !wasConnected);
+    if (!isAllowed || !this.#budget.tryRetry(nowMs)) {
+      this.#giveUp(request);
+      return;
+    }
+    this.counters.retries += 1;
+    this.#dispatch(this.#table.route(request.policy), request, nowMs);
+  }
+
+  /** Ends what has waited too long: attempts, holds and whole requests. Called every few milliseconds. */
+  sweep(nowMs: number): void {
+    for (let late = this.#deadlines.takeDue(nowMs); late !== null; late = this.#deadlines.takeDue(nowMs)) {
+      this.#timeOut(late);
+    }
+    for (const route of this.#table.routes) {
+      if (route.waiting.length > 0) this.#serveWaiting(route, nowMs);
+      for (const upstream of [...route.upstreams]) this.#sweepUpstream(route, upstream, nowMs);
+    }
+    this.#flushReplies();
+  }
+
+  #sweepUpstream(route: Route, upstream: Upstream, nowMs: number): void {
+    if (upstream.inFlight === 0) {
+      if (upstream.health.state === 'leaving') this.#evidence.onDrained(upstream);
+      return;
+    }
+    upstream.carrier?.breakConnecting(nowMs - this.#limits.connectTimeoutMs);
+    upstream.carrier?.breakSilent(nowMs - this.#limits.attemptTimeoutMs, (request) =>
+      route.rotation.members.some((other) => other !== upstream && !request.tried?.includes(other)),
+    );
+  }
+
+  // The connection stays: with nobody else ready, those behind it may still be answered. Its own answer, should it
+  // come, finds the request done.
+  #timeOut(request: Request): void {
+    const { upstream, policy } = request;
+    if (upstream !== null) {
+      request.wasSent = true;
+      upstream.failed += 1;
+      upstream.failuresInARow += 1;
+      this.#evidence.onFailure(upstream, 'silent');
+    }
+    const waitedFor =
+      upstream === null ? `a free server of policy ${policy}` : `server ${String(upstream.id)}`;
+    const seconds = this.#limits.requestTimeoutMs / 1000;
+    this.#refuse(
+      request,
+      'UPSTREAM_TIMEOUT',
+      `No answer within ${seconds} s, waiting for ${waitedFor}: try again.`,
+    );
+  }
+
+  #refuse(request: Request, code: ErrorCode, sentence: string): void {
+    this.counters.errors[code] = (this.counters.errors[code] ?? 0) + 1;
+    const { clientId, policy, wasSent } = request;
+    const text = formatError(code, sentence, { clientId, policy, wasSent });
+    this.#reply(request, Buffer.from(text).toString('latin1'));
+  }
+
+  #reply(request: Request, reply: string): void {
+    request.reply = reply;
+    request.client.deliver(request);
+    this.#repliedClients.push(request.client);
+  }
+
+  #flushReplies(): void {
+    if (this.#repliedClients.length === 0) return;
+    const clients = this.#repliedClients;
+    this.#repliedClients = [];
+    for (const client of clients) client.flush();
+  }
+}
+
+function send(upstream: Upstream, request: Request, nowMs: number): void {
+  // Every server in rotation has been given its carrier when it was registered.
+  (upstream.carrier as Carrier).send(request, nowMs);
+}

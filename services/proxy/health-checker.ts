@@ -1,0 +1,186 @@
+// shell · when to probe whom, and the only writer of a server's health. Every change goes through one pure step.
+// Must never probe a server twice at once, and never let a probe that began before the evidence clear a suspect.
+import type { Clock } from '../shared/clock.ts';
+import { type Health, isInRotation, type Signal, step, type Thresholds } from './health.ts';
+import type { ProbeResult } from './prober.ts';
+import type { Upstream } from './upstream.ts';
+import type { AttemptFailure } from './upstream-connection.ts';
+
+const FIRST_RETRY_MS = 50;
+const INTERVAL_JITTER = 0.1;
+// After a failed probe the next comes sooner, so that one miss is soon confirmed or forgotten (HAProxy's `fastinter`).
+const FAST_SHARE_OF_INTERVAL = 0.25;
+const SUSPECT_RETRY_MS = 10;
+// Evidence against a server that stays in rotation may come with every request; probes must not.
+const MIN_GAP_MS = 100;
+
+export type HealthCheckerOptions = {
+  intervalMs: number;
+  thresholds: Thresholds;
+  probe: (upstream: Upstream) => Promise<ProbeResult>;
+  clock: Clock;
+  random: () => number;
+  /** Whether nobody else of its policy is ready. */
+  isLastReady: (upstream: Upstream) => boolean;
+  /** Its state has changed from `before`; called after every flip. */
+  onFlip: (upstream: Upstream, before: Health) => void;
+};
+
+type Watch = {
+  timer: NodeJS.Timeout | null;
+  penaltyTimer: NodeJS.Timeout | null;
+  isProbing: boolean;
+  /** The running probe began before the latest evidence: whatever it says, another one follows. */
+  isStale: boolean;
+  attempts: number;
+  startedMs: number;
+};
+
+export class HealthChecker {
+  readonly #options: HealthCheckerOptions;
+  readonly #watches = new Map<Upstream, Watch>();
+
+  constructor(options: HealthCheckerOptions) {
+    this.#options = options;
+  }
+
+  /** Starts to look after a server; its first probe starts at once. */
+  watch(upstream: Upstream): void {
+    this.#watches.set(upstream, {
+      timer: null,
+      penaltyTimer: null,
+      isProbing: false,
+      isStale: false,
+      attempts: 0,
+      startedMs: 0,
+    });
+    this.#probe(upstream);
+  }
+
+  /** Stops looking after a server. */
+  unwatch(upstream: Upstream): void {
+    const watch = this.#watches.get(upstream);
+    if (watch === undefined) return;
+    this.#watches.delete(upstream);
+    clearTimeout(watch.timer ?? undefined);
+    clearTimeout(watch.penaltyTimer ?? undefined);
+  }
+
+  /** Stops looking after all servers. */
+  stop(): void {
+    for (const upstream of [...this.#watches.keys()]) this.unwatch(upstream);
+  }
+
+  /** The session ended or went silent: the server is suspect, and a probe decides. */
+  onLeaseLost(upstream: Upstream, why: string): void {
+    this.#signal(upstream, { kind: 'lease-lost', why });
+    this.probeNow(upstream);
+  }
+
+  /** Real requests failed on it. */
+  onFailure(upstream: Upstream, failure: AttemptFailure): void {
+    const why = `a real request failed: ${failure}`;
+    if (upstream.health.state === 'trial') this.#signal(upstream, { kind: 'trial-failed', why: failure });
+    else if (failure !== 'wrong-digest') this.#signal(upstream, { kind: 'bad-request', why });
+    this.#signal(upstream, { kind: 'failed-in-a-row', count: upstream.failuresInARow });
+    this.probeNow(upstream);
+  }
+
+  /** Its trial request was answered. */
+  onTrialPassed(upstream: Upstream): void {
+    this.#signal(upstream, { kind: 'trial-passed' });
+  }
+
+  /** It goes on purpose: no new request goes to it. */
+  onLeave(upstream: Upstream): void {
+    this.#signal(upstream, { kind: 'leave' });
+  }
+
+  /** Its policy has nobody in rotation: a penalty is no reason to stay out. */
+  onNeeded(upstream: Upstream): void {
+    this.#signal(upstream, { kind: 'needed' });
+  }
+
+  /** Probes at once instead of when it is due; a server that stays in rotation, a little later if one has just been. */
+  probeNow(upstream: Upstream): void {
+    const watch = this.#watches.get(upstream);
+    if (watch === undefined || upstream.health.state === 'leaving') return;
+    if (watch.isProbing) watch.isStale = true;
+    else if (upstream.health.state === 'suspect') this.#probe(upstream);
+    else this.#probeIn(upstream, watch, watch.startedMs + MIN_GAP_MS - this.#options.clock.now());
+  }
+
+  #probeIn(upstream: Upstream, watch: Watch, delayMs: number): void {
+    clearTimeout(watch.timer ?? undefined);
+    watch.timer = setTimeout(() => this.#probe(upstream), Math.max(0, delayMs));
+    watch.timer.unref();
+  }
+
+  #probe(upstream: Upstream): void {
+    const watch = this.#watches.get(upstream);
+    if (watch === undefined) return;
+    clearTimeout(watch.timer ?? undefined);
+    watch.isProbing = true;
+    watch.isStale = false;
+    watch.startedMs = this.#options.clock.now();
+    void this.#options.probe(upstream).then((result) => this.#onResult(upstream, watch, result));
+  }
+
+  #onResult(upstream: Upstream, watch: Watch, result: ProbeResult): void {
+    if (this.#watches.get(upstream) !== watch) return;
+    watch.isProbing = false;
+    watch.attempts += 1;
+    upstream.lastProbe = { atWallMs: this.#options.clock.wallNow(), ...result };
+    const isOutdated = watch.isStale && result.outcome === 'pass';
+    if (!isOutdated) this.#signal(upstream, { kind: 'probe', ...result });
+    this.#signal(upstream, { kind: 'tick' });
+    if (!this.#watches.has(upstream)) return;
+    if (watch.isStale) this.probeNow(upstream);
+    else this.#probeIn(upstream, watch, this.#untilNextMs(upstream, watch));
+  }
+
+  #untilNextMs(upstream: Upstream, watch: Watch): number {
+    const { clock, intervalMs, random } = this.#options;
+    const { state, failures } = upstream.health;
+    if (state === 'joining') return Math.min(intervalMs, FIRST_RETRY_MS * 2 ** (watch.attempts - 1));
+    if (state === 'suspect') return SUSPECT_RETRY_MS;
+    if (isInRotation(state) && failures > 0) return intervalMs * FAST_SHARE_OF_INTERVAL;
+    const jitter = 1 - INTERVAL_JITTER + 2 * INTERVAL_JITTER * random();
+    return watch.startedMs + intervalMs * jitter - clock.now();
+  }
+
+  #signal(upstream: Upstream, signal: Signal): void {
+    const { clock, random, thresholds, isLastReady, onFlip } = this.#options;
+    const watch = this.#watches.get(upstream);
+    if (watch === undefined) return;
+    const before = upstream.health;
+    const after = step(before, signal, thresholds, {
+      nowMs: clock.now(),
+      isLastReady: isLastReady(upstream),
+      random: random(),
+    });
+    upstream.health = after;
+    if (after.state === before.state) return;
+    upstream.stateSinceWallMs = clock.wallNow();
+    clearTimeout(watch.penaltyTimer ?? undefined);
+    if (after.state === 'ejected') {
+      watch.penaltyTimer = setTimeout(
+        () => this.#signal(upstream, { kind: 'penalty-over' }),
+        after.penaltyEndsMs - clock.now(),
+      );
+      watch.penaltyTimer.unref();
+    }
+    onFlip(upstream, before);
+    this.#settle(upstream, before);
+  }
+
+  // Probes can pass while real requests fail: a suspect that a probe has cleared may still be an outlier.
+  #settle(upstream: Upstream, before: Health): void {
+    if (upstream.health.state !== 'ready') return;
+    if (before.state === 'suspect') {
+      this.#signal(upstream, { kind: 'failed-in-a-row', count: upstream.failuresInARow });
+    } else {
+      upstream.failuresInARow = 0;
+    }
+  }
+}

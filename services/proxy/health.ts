@@ -1,0 +1,229 @@
+// pure · what a server's state becomes when something is learnt of it: one step, no clock, no randomness, no sockets.
+// Must never decide when to probe or whom to tell: the health checker does, and only when a step flips the state.
+// The one-step shape follows pingora's load-balancing; an opposite result always resets a streak.
+
+/**
+ * joining: registered, gets nothing before its first probe has passed · ready: in rotation ·
+ * suspect: out of rotation until a probe has decided · evicted: failed, probed for a come-back ·
+ * ejected: an outlier, out for a penalty · trial: back for one real request · leaving: going on purpose ·
+ * forgotten: no longer in the table
+ */
+export type State =
+  | 'joining'
+  | 'ready'
+  | 'suspect'
+  | 'evicted'
+  | 'ejected'
+  | 'trial'
+  | 'leaving'
+  | 'forgotten';
+
+export type ProbeOutcome =
+  | 'pass'
+  | 'refused'
+  | 'timeout'
+  | 'reset'
+  | 'closed'
+  | 'unreachable'
+  | 'garbled'
+  | 'wrong-digest';
+
+export type Health = Readonly<{
+  state: State;
+  /** Monotonic ms of the last change of state. */
+  sinceMs: number;
+  why: string;
+  passes: number;
+  failures: number;
+  /** How often in a row it was ejected; the penalty doubles with each. */
+  ejections: number;
+  /** When an ejected server gets its trial, monotonic ms. */
+  penaltyEndsMs: number;
+}>;
+
+export type Signal =
+  | { kind: 'probe'; outcome: ProbeOutcome; roundTripMs: number }
+  /** The session ended or went silent. */
+  | { kind: 'lease-lost'; why: string }
+  /** A real request found the server silent, refusing or gone. */
+  | { kind: 'bad-request'; why: string }
+  /** Real requests failed in a row, `count` of them by now. */
+  | { kind: 'failed-in-a-row'; count: number }
+  | { kind: 'penalty-over' }
+  | { kind: 'trial-passed' }
+  | { kind: 'trial-failed'; why: string }
+  /** Its policy has nobody else left. */
+  | { kind: 'needed' }
+  | { kind: 'leave' }
+  | { kind: 'tick' };
+
+export type Thresholds = {
+  fall: number;
+  rise: number;
+  joinWithinMs: number;
+  forgetAfterMs: number;
+  outlierFailures: number;
+  penaltyMs: number;
+  maxPenaltyMs: number;
+};
+
+export type Circumstances = {
+  nowMs: number;
+  /** Nobody else of its policy is ready: evidence from traffic may then not take it out. */
+  isLastReady: boolean;
+  /** From 0 to 1, for the jitter of the penalty. */
+  random: number;
+};
+
+/** The state of a server that has just registered. */
+export function newcomer(nowMs: number, why: string): Health {
+  return { state: 'joining', sinceMs: nowMs, why, passes: 0, failures: 0, ejections: 0, penaltyEndsMs: 0 };
+}
+
+/** True for the states in which a server gets requests. */
+export function isInRotation(state: State): boolean {
+  return state === 'ready' || state === 'trial';
+}
+
+/**
+ * One step of the health machine.
+ * @returns the same object when nothing changed; another `state` in it is a flip
+ */
+export function step(health: Health, signal: Signal, thresholds: Thresholds, at: Circumstances): Health {
+  switch (signal.kind) {
+    case 'probe':
+      return signal.outcome === 'pass'
+        ? afterPass(health, signal.roundTripMs, thresholds, at)
+        : afterFailure(health, signal.outcome, thresholds, at);
+    case 'lease-lost':
+      return isInRotation(health.state) || health.state === 'ejected'
+        ? flip({ ...health, failures: health.failures + 1 }, 'suspect', signal.why, at)
+        : health;
+    case 'bad-request':
+      return isInRotation(health.state) && !at.isLastReady
+        ? flip({ ...health, failures: health.failures + 1 }, 'suspect', signal.why, at)
+        : health;
+    case 'failed-in-a-row':
+      return health.state === 'ready' && signal.count >= thresholds.outlierFailures && !at.isLastReady
+        ? eject(health, `${signal.count} real requests in a row failed`, thresholds, at)
+        : health;
+    case 'penalty-over':
+      return health.state === 'ejected'
+        ? flip(health, 'trial', 'its penalty is over: one real request decides', at)
+        : health;
+    case 'trial-passed':
+      return health.state === 'trial'
+        ? flip({ ...health, ejections: 0 }, 'ready', 'its trial request was answered', at)
+        : health;
+    case 'trial-failed':
+      return health.state === 'trial'
+        ? eject(health, `its trial request failed: ${signal.why}`, thresholds, at)
+        : health;
+    case 'needed':
+      return health.state === 'ejected'
+        ? flip(health, 'ready', 'its policy has nobody else left', at)
+        : health;
+    case 'leave':
+      return health.state === 'leaving' ? health : flip(health, 'leaving', 'it said that it is leaving', at);
+    case 'tick':
+      return afterWaiting(health, thresholds, at);
+    default:
+      return signal satisfies never;
+  }
+}
+
+function afterPass(health: Health, roundTripMs: number, thresholds: Thresholds, at: Circumstances): Health {
+  const passed = { ...health, failures: 0, passes: health.passes + 1 };
+  const took = `${roundTripMs.toFixed(1)} ms`;
+  switch (health.state) {
+    case 'joining':
+      return flip(passed, 'ready', `its first probe passed in ${took}`, at);
+    case 'suspect':
+      return flip(passed, 'ready', `a probe passed in ${took}`, at);
+    case 'evicted':
+      return passed.passes >= thresholds.rise
+        ? flip(passed, 'ready', `${passed.passes} probes in a row passed`, at)
+        : passed;
+    case 'ready':
+    case 'trial':
+    case 'ejected':
+      return health.failures === 0 ? health : passed;
+    case 'leaving':
+    case 'forgotten':
+      return health;
+    default:
+      return health.state satisfies never;
+  }
+}
+
+function afterFailure(
+  health: Health,
+  outcome: Exclude<ProbeOutcome, 'pass'>,
+  thresholds: Thresholds,
+  at: Circumstances,
+): Health {
+  const failed = { ...health, passes: 0, failures: health.failures + 1 };
+  switch (health.state) {
+    case 'joining':
+    case 'evicted':
+      return failed;
+    case 'ready':
+    case 'suspect':
+    case 'trial':
+    case 'ejected':
+      if (outcome === 'refused') return flip(failed, 'evicted', 'it refused the probe', at);
+      return failed.failures >= thresholds.fall
+        ? flip(failed, 'evicted', evictionReason(health, failed, outcome), at)
+        : failed;
+    case 'leaving':
+    case 'forgotten':
+      return health;
+    default:
+      return health.state satisfies never;
+  }
+}
+
+function evictionReason(before: Health, failed: Health, outcome: ProbeOutcome): string {
+  return before.state === 'suspect'
+    ? `${before.why}, then the probe failed: ${outcome}`
+    : `${failed.failures} probes in a row failed, the last: ${outcome}`;
+}
+
+function afterWaiting(health: Health, thresholds: Thresholds, at: Circumstances): Health {
+  const waitedMs = at.nowMs - health.sinceMs;
+  if (health.state === 'joining' && waitedMs >= thresholds.joinWithinMs) {
+    return flip(
+      health,
+      'forgotten',
+      `no probe passed in the ${thresholds.joinWithinMs / 1000} s since it registered`,
+      at,
+    );
+  }
+  if (health.state === 'evicted' && waitedMs >= thresholds.forgetAfterMs) {
+    return flip(health, 'forgotten', `it did not come back in ${thresholds.forgetAfterMs / 1000} s`, at);
+  }
+  return health;
+}
+
+function eject(health: Health, why: string, thresholds: Thresholds, at: Circumstances): Health {
+  const doubled = Math.min(thresholds.maxPenaltyMs, thresholds.penaltyMs * 2 ** health.ejections);
+  const penaltyMs = doubled * (0.9 + 0.2 * at.random);
+  const ejections = health.ejections + 1;
+  return flip(
+    { ...health, ejections, penaltyEndsMs: at.nowMs + penaltyMs },
+    'ejected',
+    `${why}: out for ${(penaltyMs / 1000).toFixed(1)} s`,
+    at,
+  );
+}
+
+function flip(health: Health, state: State, why: string, at: Circumstances): Health {
+  return {
+    ...health,
+    state,
+    why,
+    sinceMs: at.nowMs,
+    passes: 0,
+    failures: state === 'suspect' ? health.failures : 0,
+  };
+}

@@ -1,0 +1,128 @@
+// shell · the well-known port: accepts connections, and ends those that say nothing or never finish a packet.
+// Must never look into a packet: each connection reads its own.
+import { createServer, type Server, type Socket } from 'node:net';
+import { formatError } from '../shared/packet.ts';
+import { ClientConnection, type ConnectionHandler } from './client-connection.ts';
+
+/** A started packet must be complete within this time, counted from its first byte. */
+export const SLOW_PACKET_MS = 10_000;
+const IDLE_MS = 300_000;
+const BACKLOG = 4096;
+
+export type ListenerOptions = {
+  host: string;
+  port: number;
+  /** Listening sockets on the one port. Node accepts one connection per socket and turn of the loop. */
+  sockets: number;
+  maxConnections: number;
+  maxFrameBytes: number;
+  now: () => number;
+};
+
+export class Listener {
+  readonly #options: ListenerOptions;
+  readonly #handler: ConnectionHandler;
+  readonly #connections = new Set<ClientConnection>();
+  #servers: Server[] = [];
+  #port = 0;
+
+  /** `handler.onClosed` is called after the listener itself has let go of the connection. */
+  constructor(options: ListenerOptions, handler: ConnectionHandler) {
+    this.#options = options;
+    this.#handler = {
+      openRequest: (connection, packet, wire, nowMs) => handler.openRequest(connection, packet, wire, nowMs),
+      forward: (request, nowMs) => handler.forward(request, nowMs),
+      onSetup: (connection, packet) => handler.onSetup(connection, packet),
+      onSessionPacket: (connection, packet) => handler.onSessionPacket(connection, packet),
+      onRefusal: (code) => handler.onRefusal(code),
+      onEnded: (connection) => handler.onEnded(connection),
+      onClosed: (connection) => {
+        this.#connections.delete(connection);
+        handler.onClosed(connection);
+      },
+    };
+  }
+
+  /** The port that it listens on; 0 before `open`. */
+  get port(): number {
+    return this.#port;
+  }
+
+  get connectionCount(): number {
+    return this.#connections.size;
+  }
+
+  /** Starts to accept; rejects with the system's error when the port can't be had. */
+  async open(): Promise<void> {
+    const { host, port, sockets } = this.#options;
+    // A shared port would let two proxies run on it unawares, so ask for it alone first.
+    const alone = createServer();
+    this.#port = await listen(alone, host, port, false);
+    await closeServer(alone);
+    const isShared = sockets > 1 && process.platform === 'linux';
+    for (let opened = 0; opened < (isShared ? sockets : 1); opened += 1) {
+      const server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket));
+      await listen(server, host, this.#port, isShared);
+      this.#servers.push(server);
+    }
+  }
+
+  #accept(socket: Socket): void {
+    const { maxConnections, maxFrameBytes, now } = this.#options;
+    if (this.#connections.size >= maxConnections) {
+      socket.on('error', () => {});
+      this.#handler.onRefusal('OVERLOADED');
+      const sentence = `The proxy has ${maxConnections} connections open and takes no more: try again later.`;
+      socket.end(formatError('OVERLOADED', sentence), () => socket.destroy());
+      return;
+    }
+    this.#connections.add(new ClientConnection(socket, maxFrameBytes, now, this.#handler));
+  }
+
+  /** Refuses packets that take too long and ends idle connections, but for those that `isKept` names. */
+  sweep(isKept: (connection: ClientConnection) => boolean): void {
+    const nowMs = this.#options.now();
+    for (const connection of this.#connections) {
+      if (connection.partialSinceMs > 0 && nowMs - connection.partialSinceMs >= SLOW_PACKET_MS) {
+        connection.refuseSlow(SLOW_PACKET_MS / 1000);
+      } else if (nowMs - connection.lastHeardMs >= IDLE_MS && !isKept(connection)) {
+        connection.socket.destroy();
+      }
+    }
+  }
+
+  /** Accepts no more; what is connected stays. */
+  async stopAccepting(): Promise<void> {
+    const servers = this.#servers;
+    this.#servers = [];
+    // `close` would wait for the connections too.
+    for (const server of servers) server.close();
+  }
+
+  /** Ends every connection once it has had its replies. */
+  closeConnections(): void {
+    for (const connection of this.#connections) connection.closeWhenIdle();
+  }
+
+  /** Cuts every connection. */
+  destroyConnections(): void {
+    for (const connection of this.#connections) connection.socket.destroy();
+  }
+}
+
+function listen(server: Server, host: string, port: number, reusePort: boolean): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host, port, backlog: BACKLOG, reusePort }, () => {
+      server.off('error', reject);
+      const address = server.address();
+      resolve(typeof address === 'object' && address !== null ? address.port : port);
+    });
+  });
+}
+
+function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+  });
+}

@@ -1,0 +1,130 @@
+// pure · the policy table: policy → servers, policy → round-robin index. The one place that lists servers.
+// Must never move an index by looking, and never hold two entries for one address.
+import type { Id } from '../shared/packet.ts';
+import { isInRotation } from './health.ts';
+import type { Request } from './request.ts';
+import { RoundRobin } from './round-robin.ts';
+import { addressOf, type Upstream } from './upstream.ts';
+
+/** One policy: every server known for it, and the rotation of those that get requests. */
+export class Route {
+  readonly policy: string;
+  /** Every server of this policy that is in the table, in the order of registration. */
+  readonly upstreams: Upstream[] = [];
+  readonly rotation = new RoundRobin<Upstream>();
+  /** Requests that nobody could take yet, oldest first. Written by the forwarder alone. */
+  readonly waiting: Request[] = [];
+  /** When the rotation last became empty, monotonic ms; -Infinity when it never had anybody. */
+  emptiedAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(policy: string) {
+    this.policy = policy;
+  }
+
+  /** True when somebody is in rotation, but none of them has room. */
+  get isFull(): boolean {
+    return this.rotation.members.length > 0 && this.rotation.members.every((member) => member.isFull);
+  }
+
+  /** Whether nobody but `upstream` is in rotation. */
+  isLastReady(upstream: Upstream): boolean {
+    return this.rotation.members.every((member) => member === upstream);
+  }
+}
+
+/** Servers by policy, by id and by address. Policies and ids compare as text. */
+export class PolicyTable {
+  readonly #routes = new Map<string, Route>();
+  readonly #byId = new Map<string, Upstream>();
+  readonly #byAddress = new Map<string, Upstream>();
+  #nextOrder = 0;
+
+  get routes(): Iterable<Route> {
+    return this.#routes.values();
+  }
+
+  /** How many servers it holds. */
+  get size(): number {
+    return this.#byAddress.size;
+  }
+
+  /** The policy's route, or undefined when no server was ever registered for it. */
+  route(policy: string): Route | undefined {
+    return this.#routes.get(policy);
+  }
+
+  /** The server with this id under this policy. */
+  findById(policy: string, id: Id): Upstream | undefined {
+    return this.#byId.get(idKey(policy, id));
+  }
+
+  /** The server at this address, whatever its policy: an address can only be one server. */
+  findByAddress(host: string, port: number): Upstream | undefined {
+    return this.#byAddress.get(addressOf(host, port));
+  }
+
+  /** The next free place in the order of registration. */
+  takeOrder(): number {
+    this.#nextOrder += 1;
+    return this.#nextOrder;
+  }
+
+  /** Lists a server; its id and address must be free. It is not in rotation before `place`. */
+  add(upstream: Upstream): Route {
+    let route = this.#routes.get(upstream.policy);
+    if (route === undefined) {
+      route = new Route(upstream.policy);
+      this.#routes.set(upstream.policy, route);
+    }
+    this.#byId.set(idKey(upstream.policy, upstream.id), upstream);
+    this.#byAddress.set(upstream.address, upstream);
+    route.upstreams.push(upstream);
+    route.upstreams.sort((a, b) => a.order - b.order);
+    return route;
+  }
+
+  /** Puts the rotation right after the server's state has changed. */
+  place(upstream: Upstream, nowMs: number): void {
+    const route = this.#routes.get(upstream.policy);
+    if (route === undefined) return;
+    const { state } = upstream.health;
+    const wasServing = route.rotation.members.length > 0;
+    if (isInRotation(state)) route.rotation.add(upstream);
+    else if (state === 'evicted') this.#evict(route, upstream);
+    else route.rotation.remove(upstream);
+    if (wasServing && route.rotation.members.length === 0) route.emptiedAtMs = nowMs;
+  }
+
+  // It loses its place: when it comes back it stands behind those that stayed.
+  #evict(route: Route, upstream: Upstream): void {
+    route.rotation.evict(upstream);
+    upstream.order = this.takeOrder();
+    route.upstreams.sort((a, b) => a.order - b.order);
+  }
+
+  /** Drops the routes that have had no server since `beforeMs`, so that policies that come and go don't pile up. */
+  prune(beforeMs: number): void {
+    for (const [policy, route] of this.#routes) {
+      const isIdle = route.upstreams.length === 0 && route.waiting.length === 0;
+      if (isIdle && route.emptiedAtMs < beforeMs) this.#routes.delete(policy);
+    }
+  }
+
+  /** Takes a server off the table. */
+  remove(upstream: Upstream, nowMs: number): void {
+    const route = this.#routes.get(upstream.policy);
+    if (route === undefined) return;
+    const wasServing = route.rotation.members.length > 0;
+    route.rotation.remove(upstream);
+    if (wasServing && route.rotation.members.length === 0) route.emptiedAtMs = nowMs;
+    const at = route.upstreams.indexOf(upstream);
+    if (at !== -1) route.upstreams.splice(at, 1);
+    const key = idKey(upstream.policy, upstream.id);
+    if (this.#byId.get(key) === upstream) this.#byId.delete(key);
+    if (this.#byAddress.get(upstream.address) === upstream) this.#byAddress.delete(upstream.address);
+  }
+}
+
+function idKey(policy: string, id: Id): string {
+  return JSON.stringify([policy, String(id)]);
+}

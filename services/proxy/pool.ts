@@ -1,0 +1,117 @@
+// shell · the connections to one server: opened when needed, few, shared by many requests. On the data path.
+// Must never keep a connection that missed an answer: what arrives on it late could not be told from the next one.
+import type { Request } from './request.ts';
+import type { Carrier, Upstream } from './upstream.ts';
+import { type AttemptFailure, type ConnectionOwner, UpstreamConnection } from './upstream-connection.ts';
+
+/** What the forwarder learns of the traffic to a server. */
+export type TrafficObserver = {
+  onAnswer(upstream: Upstream, request: Request, answer: string): void;
+  onAnswersEnd(): void;
+  /** A connection is over. `wasConnected` false means that nothing of `unanswered` was sent. */
+  onBroken(
+    upstream: Upstream,
+    failure: AttemptFailure,
+    unanswered: readonly Request[],
+    wasConnected: boolean,
+  ): void;
+};
+
+/** Joins the writes of one turn of the loop: everything pushed before the turn ends leaves in one write a connection. */
+export class Flusher {
+  #dirty: UpstreamConnection[] = [];
+
+  /** Has `connection` flushed at the end of this turn. */
+  add(connection: UpstreamConnection): void {
+    if (this.#dirty.length === 0) setImmediate(this.#flushAll);
+    this.#dirty.push(connection);
+  }
+
+  readonly #flushAll = (): void => {
+    const dirty = this.#dirty;
+    this.#dirty = [];
+    for (const connection of dirty) connection.flush();
+  };
+}
+
+export type PoolLimits = {
+  /** Reusable connections that are kept to one server. */
+  connections: number;
+  maxFrameBytes: number;
+};
+
+export class Pool implements Carrier, ConnectionOwner {
+  readonly #upstream: Upstream;
+  readonly #limits: PoolLimits;
+  readonly #flusher: Flusher;
+  readonly #observer: TrafficObserver;
+  readonly #connections = new Set<UpstreamConnection>();
+
+  constructor(upstream: Upstream, limits: PoolLimits, flusher: Flusher, observer: TrafficObserver) {
+    this.#upstream = upstream;
+    this.#limits = limits;
+    this.#flusher = flusher;
+    this.#observer = observer;
+  }
+
+  send(request: Request, nowMs: number): void {
+    const connection = this.#connectionFor(nowMs);
+    request.attemptMs = nowMs;
+    request.upstream = this.#upstream;
+    this.#upstream.inFlight += 1;
+    if (!connection.hasUnwritten) this.#flusher.add(connection);
+    connection.push(request);
+  }
+
+  #connectionFor(nowMs: number): UpstreamConnection {
+    if (this.#upstream.keepsAlive) {
+      let least: UpstreamConnection | null = null;
+      for (const connection of this.#connections) {
+        if (least === null || connection.inFlight < least.inFlight) least = connection;
+      }
+      if (least !== null && (least.inFlight === 0 || this.#connections.size >= this.#limits.connections))
+        return least;
+    }
+    const { host, port, keepsAlive } = this.#upstream;
+    const opened = new UpstreamConnection(host, port, keepsAlive, this.#limits.maxFrameBytes, nowMs, this);
+    this.#connections.add(opened);
+    return opened;
+  }
+
+  breakSilent(beforeMs: number, mayGiveUp: (request: Request) => boolean): void {
+    for (const connection of this.#connections) {
+      const oldest = connection.oldest;
+      const isSilent = connection.isConnected && oldest !== null && oldest.attemptMs < beforeMs;
+      if (isSilent && mayGiveUp(oldest)) connection.fail('silent');
+    }
+  }
+
+  breakConnecting(beforeMs: number): void {
+    for (const connection of this.#connections) {
+      if (!connection.isConnected && connection.startedMs < beforeMs) connection.fail('connect-timeout');
+    }
+  }
+
+  destroy(): void {
+    for (const connection of this.#connections) connection.fail('evicted');
+  }
+
+  onAnswer(connection: UpstreamConnection, request: Request, answer: string): void {
+    this.#upstream.inFlight -= 1;
+    if (!connection.isReusable) {
+      this.#connections.delete(connection);
+      connection.close();
+    }
+    this.#observer.onAnswer(this.#upstream, request, answer);
+  }
+
+  onAnswersEnd(): void {
+    this.#observer.onAnswersEnd();
+  }
+
+  onBroken(connection: UpstreamConnection, failure: AttemptFailure, unanswered: Request[]): void {
+    this.#connections.delete(connection);
+    this.#upstream.inFlight -= unanswered.length;
+    this.#observer.onBroken(this.#upstream, failure, unanswered, connection.isConnected);
+  }
+}

@@ -1,0 +1,68 @@
+// shell · one health probe over a fresh connection: a complete request, or the original's bare connect.
+// Must never throw, never outlast its timeout, and never share a connection with real requests.
+import { hash } from 'node:crypto';
+import { connect } from 'node:net';
+import { FrameReader } from '../shared/framing.ts';
+import { formatRequest, HEALTH_CLIENT_ID, parsePacket } from '../shared/packet.ts';
+import type { ProbeOutcome } from './health.ts';
+
+export type ProbeMode = 'request' | 'connect';
+export type ProbeTarget = { host: string; port: number; policy: string };
+export type ProbeResult = { outcome: ProbeOutcome; roundTripMs: number };
+
+const PAYLOAD = 'Are you healthy?';
+const DIGEST = hash('sha1', PAYLOAD);
+
+/**
+ * Probes one server.
+ * @param mode      `request`: healthy means a type 2 answer with the right digest; `connect`: that it accepts a connection
+ * @param timeoutMs for the whole probe, connecting included
+ */
+export function probe(
+  target: ProbeTarget,
+  mode: ProbeMode,
+  timeoutMs: number,
+  maxFrameBytes: number,
+): Promise<ProbeResult> {
+  return new Promise((resolve) => {
+    const startedMs = performance.now();
+    const reader = new FrameReader(maxFrameBytes);
+    const socket = connect({ host: target.host, port: target.port, noDelay: true });
+    const finish = (outcome: ProbeOutcome): void => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve({ outcome, roundTripMs: performance.now() - startedMs });
+    };
+    const timer = setTimeout(() => finish('timeout'), timeoutMs);
+    socket.on('connect', () => {
+      if (mode === 'connect') finish('pass');
+      else socket.write(formatRequest(HEALTH_CLIENT_ID, target.policy, PAYLOAD));
+    });
+    socket.on('data', (chunk: Buffer) => {
+      reader.feed(chunk);
+      if (reader.next()) finish(judge(reader.bytes.toString('utf8', reader.start, reader.end)));
+      else if (reader.fault !== null) finish('garbled');
+    });
+    socket.on('error', (error: NodeJS.ErrnoException) => finish(outcomeOf(error.code)));
+    socket.on('end', () => finish('closed'));
+    socket.on('close', () => finish('closed'));
+  });
+}
+
+function judge(answer: string): ProbeOutcome {
+  const packet = parsePacket(answer);
+  if (packet.kind !== 'answer') return 'garbled';
+  return packet.digest === DIGEST ? 'pass' : 'wrong-digest';
+}
+
+function outcomeOf(code: string | undefined): ProbeOutcome {
+  switch (code) {
+    case 'ECONNREFUSED':
+      return 'refused';
+    case 'ECONNRESET':
+    case 'EPIPE':
+      return 'reset';
+    default:
+      return 'unreachable';
+  }
+}

@@ -1,0 +1,192 @@
+// shell · the composition root: makes the parts, wires them, starts and drains them.
+// Must never hold a rule of its own: each belongs to one of the parts.
+import { hash } from 'node:crypto';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { systemClock } from '../shared/clock.ts';
+import type { Log } from '../shared/log.ts';
+import { formatError, parsePacket } from '../shared/packet.ts';
+import { RegistrationAccess } from './access.ts';
+import type { ClientConnection, ConnectionHandler } from './client-connection.ts';
+import { EventLog } from './events.ts';
+import { Forwarder } from './forwarder.ts';
+import { HealthChecker } from './health-checker.ts';
+import { Listener } from './listener.ts';
+import type { ProxyOptions } from './options.ts';
+import { PolicyTable } from './policy-table.ts';
+import { Flusher, Pool } from './pool.ts';
+import { probe } from './prober.ts';
+import { Registry } from './registry.ts';
+import { RetryBudget } from './retry-budget.ts';
+import { Sessions } from './sessions.ts';
+import { openStatus } from './status.ts';
+import type { Registration, Upstream } from './upstream.ts';
+
+const SWEEP_MS = 20;
+const HEARTBEAT_MS = 1000;
+const JOIN_WITHIN_MS = 10_000;
+const OUTLIER_FAILURES = 5;
+const PENALTY_MS = 1000;
+const MAX_PENALTY_MS = 60_000;
+const ROUTE_KEPT_MS = 60_000;
+// Connections that only send one request at a time are cheap for us; the limit protects the server.
+const MAX_ONE_REQUEST_CONNECTIONS = 256;
+// Whoever has connected before the port closes is still told; connections wait a moment in the accept queue.
+const LAST_ACCEPTS_MS = 50;
+const LAST_REPLIES_MS = 1000;
+
+export type Proxy = {
+  /** The well-known port. */
+  port: number;
+  adminPort: number;
+  /** Refuses what is new, finishes what is in flight, at most `drainTimeoutMs`; then closes everything. */
+  stop: () => Promise<void>;
+};
+
+/** Starts a proxy; rejects with the system's error when one of its ports can't be had. */
+export async function startProxy(options: ProxyOptions, log: Log): Promise<Proxy> {
+  const clock = systemClock;
+  const table = new PolicyTable();
+  const events = new EventLog(clock.wallNow);
+  const flusher = new Flusher();
+  let isDraining = false;
+
+  const checker = new HealthChecker({
+    intervalMs: options.healthIntervalMs,
+    thresholds: {
+      fall: options.fall,
+      rise: options.rise,
+      joinWithinMs: JOIN_WITHIN_MS,
+      forgetAfterMs: options.forgetAfterMs,
+      outlierFailures: OUTLIER_FAILURES,
+      penaltyMs: PENALTY_MS,
+      maxPenaltyMs: MAX_PENALTY_MS,
+    },
+    probe: (upstream) => probe(upstream, options.probe, options.healthTimeoutMs, options.maxFrameBytes),
+    clock,
+    random: Math.random,
+    isLastReady: (upstream) => table.route(upstream.policy)?.isLastReady(upstream) ?? true,
+    onFlip: (upstream, before) => registry.onFlip(upstream, before),
+  });
+  const forwarder = new Forwarder(
+    table,
+    new RetryBudget(),
+    options,
+    {
+      onFailure: (upstream, failure) => checker.onFailure(upstream, failure),
+      onTrialPassed: (upstream) => checker.onTrialPassed(upstream),
+      onDrained: (upstream) => registry.onDrained(upstream),
+    },
+    options.verifyAnswers ? isRightAnswer : null,
+    clock.now,
+  );
+  const poolLimits = { connections: options.upstreamConnections, maxFrameBytes: options.maxFrameBytes };
+  const registry = new Registry(
+    {
+      table,
+      events,
+      access: new RegistrationAccess(options.registerToken, options.registerFrom),
+      maxServers: options.maxServers,
+      now: clock.now,
+      wallNow: clock.wallNow,
+      capacityOf: ({ keepsAlive }: Registration) =>
+        keepsAlive ? options.upstreamConnections * options.pipelineDepth : MAX_ONE_REQUEST_CONNECTIONS,
+      makeCarrier: (upstream: Upstream) => new Pool(upstream, poolLimits, flusher, forwarder),
+      onRouteChanged: (route) => forwarder.routeChanged(route),
+      onRemoved: (upstream) => sessions.close(upstream),
+    },
+    checker,
+  );
+  const sessions = new Sessions(HEARTBEAT_MS, clock.now, checker);
+
+  const handler: ConnectionHandler = {
+    openRequest: (connection, packet, wire, nowMs) => forwarder.open(connection, packet, wire, nowMs),
+    forward: (request, nowMs) => {
+      forwarder.forward(request, nowMs);
+      if (isDraining) (request.client as ClientConnection).close();
+    },
+    onSetup: (connection, packet) => {
+      if (isDraining)
+        return formatError('SHUTTING_DOWN', 'The proxy is shutting down: register again in a few seconds.');
+      const { upstream, reply } = registry.register(packet, connection.remoteHost);
+      if (upstream === null)
+        log.warn('registration refused', {
+          id: packet.id,
+          policy: packet.policy,
+          from: connection.remoteHost,
+        });
+      else if (packet.hasSession) sessions.open(connection, upstream);
+      return reply;
+    },
+    onSessionPacket: (connection, packet) => sessions.onPacket(connection, packet),
+    onRefusal: (code) => {
+      forwarder.counters.errors[code] = (forwarder.counters.errors[code] ?? 0) + 1;
+    },
+    onEnded: (connection) => sessions.onEnded(connection),
+    onClosed: () => {},
+  };
+  const listener = new Listener(
+    {
+      host: options.host,
+      port: options.port,
+      sockets: options.listeners,
+      maxConnections: options.maxConnections,
+      maxFrameBytes: options.maxFrameBytes,
+      now: clock.now,
+    },
+    handler,
+  );
+
+  const stopLogging = events.listen(({ type, policy, id, address, why }) => {
+    log.info(`server ${type}`, { policy, id, address, why });
+  });
+  const status: Server = await openStatus(options.adminHost, options.adminPort, {
+    table,
+    events,
+    counters: forwarder.counters,
+    unreadyReason: () => (isDraining ? 'shutting down' : listener.port === 0 ? 'starting' : null),
+    openRequests: () => forwarder.openRequests,
+    connections: () => listener.connectionCount,
+  });
+  try {
+    await listener.open();
+  } catch (error) {
+    status.close();
+    throw error;
+  }
+  const timers = [
+    setInterval(() => forwarder.sweep(clock.now()), SWEEP_MS),
+    setInterval(() => sessions.beat(), HEARTBEAT_MS),
+    setInterval(() => {
+      listener.sweep((connection) => sessions.has(connection));
+      table.prune(clock.now() - ROUTE_KEPT_MS);
+    }, 1000),
+  ];
+
+  async function stop(): Promise<void> {
+    isDraining = true;
+    forwarder.drain();
+    const deadlineMs = clock.now() + options.drainTimeoutMs;
+    await clock.sleep(LAST_ACCEPTS_MS);
+    await listener.stopAccepting();
+    while (forwarder.openRequests > 0 && clock.now() < deadlineMs) await clock.sleep(SWEEP_MS);
+    sessions.closeAll();
+    listener.closeConnections();
+    const lastMs = clock.now() + LAST_REPLIES_MS;
+    while (listener.connectionCount > 0 && clock.now() < lastMs) await clock.sleep(SWEEP_MS);
+    listener.destroyConnections();
+    checker.stop();
+    for (const timer of timers) clearInterval(timer);
+    for (const route of table.routes) for (const upstream of route.upstreams) upstream.carrier?.destroy();
+    stopLogging();
+    status.closeAllConnections();
+    status.close();
+  }
+
+  return { port: listener.port, adminPort: (status.address() as AddressInfo).port, stop };
+}
+
+function isRightAnswer(payload: string, answer: string): boolean {
+  const packet = parsePacket(Buffer.from(answer, 'latin1').toString());
+  return packet.kind === 'answer' && packet.digest === hash('sha1', payload);
+}

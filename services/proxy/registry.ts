@@ -1,0 +1,168 @@
+// pure · who is in the table: registrations, leaves, evictions and come-backs, and the events that tell of them.
+// Must never route a request or open a socket; it tells the health checker whom to look after.
+import { formatError, formatRegistered, type SetupPacket } from '../shared/packet.ts';
+import type { RegistrationAccess } from './access.ts';
+import type { EventLog, EventType } from './events.ts';
+import { type Health, newcomer, type State } from './health.ts';
+import type { HealthChecker } from './health-checker.ts';
+import type { PolicyTable, Route } from './policy-table.ts';
+import { type Carrier, type Registration, Upstream } from './upstream.ts';
+
+export type RegistryOptions = {
+  table: PolicyTable;
+  events: EventLog;
+  access: RegistrationAccess;
+  maxServers: number;
+  now: () => number;
+  wallNow: () => number;
+  /** How many requests a server may have in flight. */
+  capacityOf: (registration: Registration) => number;
+  makeCarrier: (upstream: Upstream) => Carrier;
+  /** The servers of a route, or their states, have changed. */
+  onRouteChanged: (route: Route) => void;
+  /** A server is no longer in the table; its session has lost its meaning. */
+  onRemoved: (upstream: Upstream) => void;
+};
+
+export type RegistrationResult = { upstream: Upstream; reply: string } | { upstream: null; reply: string };
+
+const EVENT_OF_STATE: Record<State, EventType | null> = {
+  joining: null,
+  ready: 'admitted',
+  suspect: 'suspect',
+  evicted: 'evicted',
+  ejected: 'ejected',
+  trial: 'trial',
+  leaving: 'leaving',
+  forgotten: 'forgotten',
+};
+
+export class Registry {
+  readonly #options: RegistryOptions;
+  readonly #checker: HealthChecker;
+
+  constructor(options: RegistryOptions, checker: HealthChecker) {
+    this.#options = options;
+    this.#checker = checker;
+  }
+
+  /**
+   * Registers a server, refreshes it, or lets it take the place of whatever its id or its address stood for.
+   * @param host the connection's own remote address: nobody can register somebody else's
+   * @returns the server, or null when it was refused, with the line to answer
+   */
+  register(packet: SetupPacket, host: string): RegistrationResult {
+    const { table, access, maxServers } = this.#options;
+    const refusal = access.refusal(host, packet.token);
+    if (refusal !== null) return refused(packet, refusal);
+    const registration = registrationOf(packet, host);
+    const byId = table.findById(registration.policy, registration.id);
+    const byAddress = table.findByAddress(host, registration.port);
+    const reply = formatRegistered(packet.id, packet.policy);
+    if (byId !== undefined && byId === byAddress && isSameBoot(byId, registration)) {
+      // Whatever made it register again is a reason to look at once.
+      if (byId.health.state !== 'ready') this.#checker.probeNow(byId);
+      return { upstream: byId, reply };
+    }
+    if (byId === undefined && byAddress === undefined && table.size >= maxServers) {
+      return refused(
+        packet,
+        `The table is full with ${maxServers} servers: raise the proxy's --max-servers.`,
+      );
+    }
+    const order = byId !== undefined && byId.health.state !== 'evicted' ? byId.order : table.takeOrder();
+    if (byAddress !== undefined && byAddress !== byId) {
+      this.#remove(
+        byAddress,
+        'replaced',
+        `server ${String(packet.id)} of policy ${packet.policy} registered its address`,
+      );
+    }
+    if (byId !== undefined) {
+      this.#remove(
+        byId,
+        'replaced',
+        byId === byAddress ? 'it started again' : 'its id registered a new address',
+      );
+    }
+    return { upstream: this.#add(registration, order), reply };
+  }
+
+  #add(registration: Registration, order: number): Upstream {
+    const { table, events, now, wallNow, capacityOf, makeCarrier, onRouteChanged } = this.#options;
+    const why = 'it registered, and its first probe is due';
+    const upstream = new Upstream(
+      registration,
+      capacityOf(registration),
+      order,
+      newcomer(now(), why),
+      wallNow(),
+    );
+    upstream.carrier = makeCarrier(upstream);
+    const route = table.add(upstream);
+    events.add('registered', upstream, why);
+    this.#checker.watch(upstream);
+    onRouteChanged(route);
+    return upstream;
+  }
+
+  /** The health checker has changed a server's state. */
+  onFlip(upstream: Upstream, before: Health): void {
+    const { table, events, now, onRouteChanged } = this.#options;
+    const { state, why } = upstream.health;
+    if (state === before.state) return;
+    if (state === 'forgotten') {
+      this.#remove(upstream, 'forgotten', why);
+      return;
+    }
+    table.place(upstream, now());
+    const type = EVENT_OF_STATE[state];
+    if (type !== null) events.add(type, upstream, why);
+    if (state === 'evicted') upstream.carrier?.destroy();
+    const route = table.route(upstream.policy);
+    if (route === undefined) return;
+    if (route.rotation.members.length === 0) this.#callBackEjected(route);
+    onRouteChanged(route);
+  }
+
+  #callBackEjected(route: Route): void {
+    for (const upstream of [...route.upstreams]) {
+      if (upstream.health.state === 'ejected') this.#checker.onNeeded(upstream);
+    }
+  }
+
+  /** It said that it leaves, and its last request has been answered. */
+  onDrained(upstream: Upstream): void {
+    this.#remove(upstream, 'left', 'it left, with nothing in flight');
+  }
+
+  #remove(upstream: Upstream, type: EventType, why: string): void {
+    const { table, events, now, onRouteChanged, onRemoved } = this.#options;
+    const route = table.route(upstream.policy);
+    this.#checker.unwatch(upstream);
+    table.remove(upstream, now());
+    events.add(type, upstream, why);
+    upstream.carrier?.destroy();
+    onRemoved(upstream);
+    if (route === undefined) return;
+    if (route.rotation.members.length === 0) this.#callBackEjected(route);
+    onRouteChanged(route);
+  }
+}
+
+function registrationOf(packet: SetupPacket, host: string): Registration {
+  const { id, policy, listenPort: port, keepsAlive, incarnation } = packet;
+  return { id, policy, host, port, keepsAlive, incarnation };
+}
+
+// Without an incarnation nobody can tell; an evicted server that registers has most likely been started again.
+function isSameBoot(known: Upstream, registration: Registration): boolean {
+  if (known.keepsAlive !== registration.keepsAlive || known.incarnation !== registration.incarnation)
+    return false;
+  if (known.health.state === 'leaving') return false;
+  return registration.incarnation !== null || known.health.state !== 'evicted';
+}
+
+function refused({ id, policy }: SetupPacket, sentence: string): RegistrationResult {
+  return { upstream: null, reply: formatError('REGISTRATION_REFUSED', sentence, { clientId: id, policy }) };
+}

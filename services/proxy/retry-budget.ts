@@ -1,0 +1,47 @@
+// pure · how many retries the traffic of the last seconds allows, so that retries can't multiply an outage.
+// Must never refuse below its floor, or a quiet proxy could not retry at all. After finagle's RetryBudget.
+
+const WINDOW_SECONDS = 10;
+const SHARE_OF_REQUESTS = 0.2;
+const FLOOR_PER_SECOND = 10;
+
+/** Retries may be 20 % of the requests of the last 10 s, and always 10 a second. */
+export class RetryBudget {
+  readonly #requests = new Float64Array(WINDOW_SECONDS);
+  readonly #retries = new Float64Array(WINDOW_SECONDS);
+  #second = 0;
+
+  /** Counts a client's request; `nowMs` is monotonic. */
+  countRequest(nowMs: number): void {
+    const slot = this.#slotAt(nowMs);
+    this.#requests[slot] = (this.#requests[slot] as number) + 1;
+  }
+
+  /** Takes one retry from the budget; false when it is used up. */
+  tryRetry(nowMs: number): boolean {
+    const slot = this.#slotAt(nowMs);
+    const allowed = Math.max(sum(this.#requests) * SHARE_OF_REQUESTS, FLOOR_PER_SECOND * WINDOW_SECONDS);
+    if (sum(this.#retries) >= allowed) return false;
+    this.#retries[slot] = (this.#retries[slot] as number) + 1;
+    return true;
+  }
+
+  #slotAt(nowMs: number): number {
+    const second = Math.floor(nowMs / 1000);
+    if (second > this.#second) {
+      const first = Math.max(this.#second + 1, second - WINDOW_SECONDS + 1);
+      for (let passed = first; passed <= second; passed += 1) {
+        this.#requests[passed % WINDOW_SECONDS] = 0;
+        this.#retries[passed % WINDOW_SECONDS] = 0;
+      }
+      this.#second = second;
+    }
+    return second % WINDOW_SECONDS;
+  }
+}
+
+function sum(values: Float64Array): number {
+  let total = 0;
+  for (const value of values) total += value;
+  return total;
+}

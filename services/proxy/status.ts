@@ -1,0 +1,133 @@
+// shell · the status listener: HTTP on a port of its own, for people, health checks and the chaos verdict.
+// Must never change anything, or let a slow reader of events pile up memory.
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { ClusterEvent, EventLog } from './events.ts';
+import type { ForwarderCounters } from './forwarder.ts';
+import type { PolicyTable } from './policy-table.ts';
+import type { Upstream } from './upstream.ts';
+
+const MAX_UNSENT_EVENT_BYTES = 1_048_576;
+const KEEP_ALIVE_COMMENT_MS = 15_000;
+
+export type StatusSources = {
+  table: PolicyTable;
+  events: EventLog;
+  counters: ForwarderCounters;
+  /** Why the proxy is not ready; null when it is. */
+  unreadyReason: () => string | null;
+  openRequests: () => number;
+  connections: () => number;
+};
+
+const PATHS = ['/healthz', '/readyz', '/api/policies', '/api/events'];
+
+/** Starts the status listener; rejects with the system's error when the port can't be had. */
+export function openStatus(host: string, port: number, sources: StatusSources): Promise<Server> {
+  const server = createServer((request, response) => answer(request, response, sources));
+  server.requestTimeout = 10_000;
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host, port }, () => {
+      server.off('error', reject);
+      resolve(server);
+    });
+  });
+}
+
+function answer(request: IncomingMessage, response: ServerResponse, sources: StatusSources): void {
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
+    sendJson(response, 405, { error: 'Only GET is answered here.' });
+    return;
+  }
+  switch (new URL(request.url ?? '/', 'http://status').pathname) {
+    case '/healthz':
+      sendJson(response, 200, { status: 'alive' });
+      return;
+    case '/readyz': {
+      const reason = sources.unreadyReason();
+      sendJson(response, reason === null ? 200 : 503, {
+        status: reason === null ? 'ready' : 'not ready',
+        reason,
+      });
+      return;
+    }
+    case '/api/policies':
+      sendJson(response, 200, snapshot(sources));
+      return;
+    case '/api/events':
+      streamEvents(request, response, sources.events);
+      return;
+    default:
+      sendJson(response, 404, { error: 'There is nothing here.', paths: PATHS });
+  }
+}
+
+function sendJson(response: ServerResponse, status: number, body: object): void {
+  response.writeHead(status, {
+    'content-type': 'application/json; charset=utf-8',
+    'cache-control': 'no-store',
+  });
+  response.end(`${JSON.stringify(body, null, 2)}\n`);
+}
+
+function snapshot({ table, counters, openRequests, connections }: StatusSources): object {
+  const routes = [...table.routes].sort((a, b) =>
+    a.policy.localeCompare(b.policy, undefined, { numeric: true }),
+  );
+  return {
+    at: new Date().toISOString(),
+    policies: routes.map((route) => ({
+      policy: route.policy,
+      nextIndex: route.rotation.nextIndex,
+      waiting: route.waiting.length,
+      servers: route.upstreams.map(describe),
+    })),
+    proxy: { ...counters, openRequests: openRequests(), connections: connections() },
+  };
+}
+
+function describe(upstream: Upstream): object {
+  const { id, policy, address, health, lastProbe } = upstream;
+  return {
+    id,
+    policy,
+    address,
+    state: health.state,
+    since: new Date(upstream.stateSinceWallMs).toISOString(),
+    why: health.why,
+    lastProbe: lastProbe === null ? null : describeProbe(lastProbe),
+    served: upstream.served,
+    failed: upstream.failed,
+    inFlight: upstream.inFlight,
+    session: upstream.hasSession,
+    keepAlive: upstream.keepsAlive,
+  };
+}
+
+function describeProbe({ atWallMs, outcome, roundTripMs }: NonNullable<Upstream['lastProbe']>): object {
+  return { at: new Date(atWallMs).toISOString(), outcome, roundTripMs: Math.round(roundTripMs * 100) / 100 };
+}
+
+function streamEvents(request: IncomingMessage, response: ServerResponse, events: EventLog): void {
+  response.writeHead(200, {
+    'content-type': 'text/event-stream; charset=utf-8',
+    'cache-control': 'no-store',
+  });
+  const write = (text: string): void => {
+    response.write(text);
+    if (response.writableLength > MAX_UNSENT_EVENT_BYTES) response.destroy();
+  };
+  const lastSeen = Number(request.headers['last-event-id'] ?? 0);
+  write(': the last events, then every new one\n\n');
+  for (const event of events.since(Number.isFinite(lastSeen) ? lastSeen : 0)) write(formatEvent(event));
+  const stopListening = events.listen((event) => write(formatEvent(event)));
+  const keepAlive = setInterval(() => write(': still here\n\n'), KEEP_ALIVE_COMMENT_MS);
+  response.on('close', () => {
+    clearInterval(keepAlive);
+    stopListening();
+  });
+}
+
+function formatEvent(event: ClusterEvent): string {
+  return `id: ${event.seq}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
+}

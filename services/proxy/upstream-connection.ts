@@ -1,0 +1,158 @@
+// shell · one TCP connection to a server: requests out, answers in, in the same order.
+// Must never decide where a request goes next: it reports what came back or what broke to its owner.
+import { connect, type Socket } from 'node:net';
+import { FrameReader } from '../shared/framing.ts';
+import type { Request } from './request.ts';
+
+const READ_BUFFER_BYTES = 65_536;
+
+/** Why an attempt failed. `refused` and `connect-timeout` mean that nothing was sent. */
+export type AttemptFailure =
+  | 'refused'
+  | 'connect-timeout'
+  | 'unreachable'
+  | 'reset'
+  | 'closed'
+  | 'garbled'
+  | 'wrong-digest'
+  | 'silent'
+  | 'evicted';
+
+export type ConnectionOwner = {
+  /** An answer arrived; `answer` is the server's own bytes as latin1, ending in `\n`. */
+  onAnswer(connection: UpstreamConnection, request: Request, answer: string): void;
+  /** All answers of one chunk have been handed over. */
+  onAnswersEnd(): void;
+  /** The connection is over; `unanswered` were on it, oldest first. Called once. */
+  onBroken(connection: UpstreamConnection, failure: AttemptFailure, unanswered: Request[]): void;
+};
+
+/**
+ * Carries requests to one server. A reusable connection pipelines them and joins the writes of one turn of the loop;
+ * the other kind carries one request, reads one answer and closes.
+ */
+export class UpstreamConnection {
+  readonly isReusable: boolean;
+  readonly #socket: Socket;
+  readonly #owner: ConnectionOwner;
+  readonly #reader: FrameReader;
+  readonly #queue: Request[] = [];
+  #head = 0;
+  #unwritten = '';
+  #isConnected = false;
+  #isOver = false;
+  /** When connecting began, monotonic ms. */
+  readonly startedMs: number;
+
+  constructor(
+    host: string,
+    port: number,
+    isReusable: boolean,
+    maxFrameBytes: number,
+    nowMs: number,
+    owner: ConnectionOwner,
+  ) {
+    this.isReusable = isReusable;
+    this.startedMs = nowMs;
+    this.#owner = owner;
+    this.#reader = new FrameReader(maxFrameBytes);
+    // A reusable connection reads into one buffer for its whole life; for a single answer that would cost more than it saves.
+    const onread = {
+      buffer: isReusable ? Buffer.allocUnsafeSlow(READ_BUFFER_BYTES) : Buffer.allocUnsafe(1024),
+      callback: (bytes: number, buffer: Uint8Array) => this.#read((buffer as Buffer).subarray(0, bytes)),
+    };
+    this.#socket = connect({ host, port, noDelay: true, onread });
+    this.#socket.on('connect', () => {
+      this.#isConnected = true;
+    });
+    this.#socket.on('error', (error: NodeJS.ErrnoException) =>
+      this.fail(failureOf(error.code, this.#isConnected)),
+    );
+    this.#socket.on('end', () => this.fail('closed'));
+    this.#socket.on('close', () => this.fail('closed'));
+  }
+
+  get isConnected(): boolean {
+    return this.#isConnected;
+  }
+
+  /** How many requests on it have no answer yet. */
+  get inFlight(): number {
+    return this.#queue.length - this.#head;
+  }
+
+  /** The request that has waited longest for its answer. */
+  get oldest(): Request | null {
+    return this.#queue[this.#head] ?? null;
+  }
+
+  /** Adds a request to what the next `flush` writes. */
+  push(request: Request): void {
+    this.#queue.push(request);
+    this.#unwritten += request.wire;
+  }
+
+  /** True when `flush` has something to write. */
+  get hasUnwritten(): boolean {
+    return this.#unwritten !== '';
+  }
+
+  /** Writes all requests of this turn of the loop in one go. */
+  flush(): void {
+    if (this.#unwritten === '' || this.#isOver) return;
+    const wire = this.#unwritten;
+    this.#unwritten = '';
+    this.#socket.write(wire, 'latin1');
+  }
+
+  /** Ends the connection at once and reports what was on it. Later calls do nothing. */
+  fail(failure: AttemptFailure): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#socket.destroy();
+    this.#owner.onBroken(this, failure, this.#queue.slice(this.#head));
+  }
+
+  /** Ends an idle connection without reporting it. */
+  close(): void {
+    this.#isOver = true;
+    this.#socket.destroy();
+  }
+
+  #read(chunk: Buffer): boolean {
+    if (this.#isOver) return true;
+    const reader = this.#reader;
+    reader.feed(chunk);
+    while (!this.#isOver && reader.next()) {
+      const request = this.#take();
+      if (request === null) {
+        // More answers than requests: whatever comes next could reach the wrong client.
+        this.fail('garbled');
+        break;
+      }
+      this.#owner.onAnswer(this, request, `${reader.bytes.toString('latin1', reader.start, reader.end)}\n`);
+    }
+    if (reader.fault !== null) this.fail('garbled');
+    this.#owner.onAnswersEnd();
+    return true;
+  }
+
+  #take(): Request | null {
+    const request = this.#queue[this.#head];
+    if (request === undefined) return null;
+    this.#head += 1;
+    if (this.#head === this.#queue.length) {
+      this.#queue.length = 0;
+      this.#head = 0;
+    } else if (this.#head > 256) {
+      this.#queue.splice(0, this.#head);
+      this.#head = 0;
+    }
+    return request;
+  }
+}
+
+function failureOf(code: string | undefined, wasConnected: boolean): AttemptFailure {
+  if (code === 'ECONNREFUSED') return 'refused';
+  return wasConnected || code === 'ECONNRESET' ? 'reset' : 'unreachable';
+}
