@@ -4,8 +4,6 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { formatError } from '../shared/packet.ts';
 import { ClientConnection, type ConnectionHandler } from './client-connection.ts';
 
-/** A started packet must be complete within this time, counted from its first byte. */
-export const SLOW_PACKET_MS = 10_000;
 const IDLE_MS = 300_000;
 const BACKLOG = 4096;
 
@@ -16,6 +14,8 @@ export type ListenerOptions = {
   sockets: number;
   maxConnections: number;
   maxFrameBytes: number;
+  /** A started packet must be complete within this time, counted from its first byte. */
+  packetTimeoutMs: number;
   now: () => number;
 };
 
@@ -81,10 +81,11 @@ export class Listener {
 
   /** Refuses packets that take too long and ends idle connections, but for those that `isKept` names. */
   sweep(isKept: (connection: ClientConnection) => boolean): void {
-    const nowMs = this.#options.now();
+    const { now, packetTimeoutMs } = this.#options;
+    const nowMs = now();
     for (const connection of this.#connections) {
-      if (connection.partialSinceMs > 0 && nowMs - connection.partialSinceMs >= SLOW_PACKET_MS) {
-        connection.refuseSlow(SLOW_PACKET_MS / 1000);
+      if (connection.partialSinceMs > 0 && nowMs - connection.partialSinceMs >= packetTimeoutMs) {
+        connection.refuseSlow(packetTimeoutMs / 1000);
       } else if (nowMs - connection.lastHeardMs >= IDLE_MS && !isKept(connection)) {
         connection.socket.destroy();
       }

@@ -17,6 +17,7 @@ export type ProxyOptions = {
   adminHost: string;
   listeners: number;
   maxFrameBytes: number;
+  packetTimeoutMs: number;
   maxConnections: number;
   maxServers: number;
   registerToken: string | null;
@@ -70,6 +71,13 @@ const NUMBERS = {
     min: 256,
     max: 65_536,
     describe: 'largest packet, bytes',
+  },
+  'packet-timeout': {
+    key: 'packetTimeoutMs',
+    value: 10_000,
+    min: 10,
+    max: 600_000,
+    describe: 'ms from the first byte of a packet to its last',
   },
   'max-connections': {
     key: 'maxConnections',

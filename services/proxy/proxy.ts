@@ -23,6 +23,7 @@ import { openStatus } from './status.ts';
 import type { Registration, Upstream } from './upstream.ts';
 
 const SWEEP_MS = 20;
+const LISTENER_SWEEP_MS = 250;
 const HEARTBEAT_MS = 1000;
 const JOIN_WITHIN_MS = 10_000;
 const OUTLIER_FAILURES = 5;
@@ -35,16 +36,18 @@ const MAX_ONE_REQUEST_CONNECTIONS = 256;
 const LAST_ACCEPTS_MS = 50;
 const LAST_REPLIES_MS = 1000;
 
-export type Proxy = {
+export type RunningProxy = {
   /** The well-known port. */
   port: number;
   adminPort: number;
+  /** What happens to the servers, as the status listener tells it. */
+  events: EventLog;
   /** Refuses what is new, finishes what is in flight, at most `drainTimeoutMs`; then closes everything. */
   stop: () => Promise<void>;
 };
 
 /** Starts a proxy; rejects with the system's error when one of its ports can't be had. */
-export async function startProxy(options: ProxyOptions, log: Log): Promise<Proxy> {
+export async function startProxy(options: ProxyOptions, log: Log): Promise<RunningProxy> {
   const clock = systemClock;
   const table = new PolicyTable();
   const events = new EventLog(clock.wallNow);
@@ -132,6 +135,7 @@ export async function startProxy(options: ProxyOptions, log: Log): Promise<Proxy
       sockets: options.listeners,
       maxConnections: options.maxConnections,
       maxFrameBytes: options.maxFrameBytes,
+      packetTimeoutMs: options.packetTimeoutMs,
       now: clock.now,
     },
     handler,
@@ -160,7 +164,7 @@ export async function startProxy(options: ProxyOptions, log: Log): Promise<Proxy
     setInterval(() => {
       listener.sweep((connection) => sessions.has(connection));
       table.prune(clock.now() - ROUTE_KEPT_MS);
-    }, 1000),
+    }, LISTENER_SWEEP_MS),
   ];
 
   async function stop(): Promise<void> {
@@ -183,7 +187,7 @@ export async function startProxy(options: ProxyOptions, log: Log): Promise<Proxy
     status.close();
   }
 
-  return { port: listener.port, adminPort: (status.address() as AddressInfo).port, stop };
+  return { port: listener.port, adminPort: (status.address() as AddressInfo).port, events, stop };
 }
 
 function isRightAnswer(payload: string, answer: string): boolean {

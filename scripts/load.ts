@@ -1,0 +1,29 @@
+// shell · `npm run load`: sends requests at a fixed rate and says what became of them. The parts are in load/.
+// Must never print anything but the result on standard output, so that `--json` can be piped.
+import { runMain } from '../services/shared/config.ts';
+import { runLoad } from './load/generator.ts';
+import { parseLoadCommand } from './load/options.ts';
+import { UnreachableError } from './load/preflight.ts';
+import { createProgress } from './load/progress.ts';
+import { formatReport } from './load/report.ts';
+import { EXIT_INTERRUPTED, EXIT_UNREACHABLE, exitCodeOf } from './load/result.ts';
+
+await runMain('npm run load --', async () => {
+  const { options, isJson, allowErrors } = parseLoadCommand(process.argv.slice(2));
+  const interruption = new AbortController();
+  // Once only: a second Ctrl-C ends the program at once.
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => interruption.abort());
+  const progress = createProgress(process.stderr);
+  try {
+    const result = await runLoad(options, progress.show, interruption.signal);
+    progress.stop();
+    console.log(isJson ? JSON.stringify(result) : formatReport(result, allowErrors));
+    process.exitCode = result.wasInterrupted ? EXIT_INTERRUPTED : exitCodeOf(result, allowErrors);
+  } catch (error) {
+    if (!(error instanceof UnreachableError)) throw error;
+    console.error(error.message);
+    process.exitCode = EXIT_UNREACHABLE;
+  } finally {
+    progress.stop();
+  }
+});

@@ -1,0 +1,40 @@
+// pure · requests in the order of their deadlines. One queue that is swept replaces a timer per request.
+// Must never sort: all requests have the same timeout, so the order of sending is the order of the deadlines.
+
+const COMPACT_AFTER = 1024;
+
+type Waiting = { deadlineMs: number; isDone: boolean };
+
+/** First in, first out; what is done is dropped when it reaches the front. */
+export class DeadlineQueue<T extends Waiting> {
+  #items: T[] = [];
+  #head = 0;
+
+  /** Appends `item`, whose deadline must not be before that of the item pushed last. */
+  push(item: T): void {
+    this.#items.push(item);
+  }
+
+  /** The item at the front that is not done yet, or undefined when nothing waits. It stays in the queue. */
+  peek(): T | undefined {
+    let item = this.#items[this.#head];
+    while (item?.isDone === true) {
+      this.#advance();
+      item = this.#items[this.#head];
+    }
+    return item;
+  }
+
+  /** True when something that is not done has its deadline at or before `nowMs`. */
+  hasExpired(nowMs: number): boolean {
+    const item = this.peek();
+    return item !== undefined && item.deadlineMs <= nowMs;
+  }
+
+  #advance(): void {
+    this.#head += 1;
+    if (this.#head < COMPACT_AFTER || this.#head * 2 < this.#items.length) return;
+    this.#items = this.#items.slice(this.#head);
+    this.#head = 0;
+  }
+}

@@ -1,0 +1,143 @@
+// shell · command line and environment → the options of a run. Runs before anything is sent.
+// Must never let a value through that the generator would have to doubt.
+import {
+  commandLine,
+  parseHostPort,
+  requireWhole,
+  UsageError,
+  withEnvironment,
+} from '../../services/shared/config.ts';
+import { MAX_PAYLOAD_BYTES } from '../../services/shared/packet.ts';
+import { SERIAL_LENGTH } from './exchange.ts';
+
+export type LoadOptions = {
+  host: string;
+  port: number;
+  /** Requests per second, above 0. */
+  rate: number;
+  durationSeconds: number;
+  /** Request i asks for policy i mod n; at least one, each once. */
+  policies: readonly string[];
+  connection: 'per-request' | 'keep';
+  /** How many connections stay open with `keep`. */
+  connections: number;
+  /** From 8 (the serial number) to 1,024. */
+  payloadBytes: number;
+  /** A request without a reply this long after it was sent is lost. */
+  timeoutMs: number;
+  /** A request that is due while so many are unanswered is dropped. */
+  maxInFlight: number;
+  /** A request whose turn comes later than this is dropped. */
+  lateMs: number;
+};
+
+/** Where a run stands. */
+export type LoadProgress = {
+  elapsedMs: number;
+  planned: number;
+  /** How many have become due so far. */
+  due: number;
+  inFlight: number;
+  ok: number;
+  wrong: number;
+  errorReplies: number;
+  lost: number;
+  dropped: number;
+};
+
+export type LoadCommand = { options: LoadOptions; isJson: boolean; allowErrors: boolean };
+
+const FLAGS = {
+  rate: { type: 'number', default: 120, describe: 'requests per second' },
+  duration: { type: 'number', default: 10, describe: 'seconds' },
+  policies: { type: 'string', default: '1,2,3', describe: 'policies, taken in turn' },
+  connection: {
+    choices: ['per-request', 'keep'] as const,
+    default: 'per-request' as const,
+    describe:
+      'one connection per request, or connections that stay open and carry one request at a time (none idle: another is opened, and closed when not needed for a second)',
+  },
+  connections: { type: 'number', default: 32, describe: 'connections that stay open with --connection keep' },
+  payload: {
+    type: 'number',
+    default: 64,
+    describe: `size of each payload in bytes, ${SERIAL_LENGTH} to ${MAX_PAYLOAD_BYTES}`,
+  },
+  proxy: {
+    type: 'string',
+    default: '127.0.0.1:10000',
+    describe: 'host:port; a name is looked up once, at the start',
+  },
+  timeout: {
+    type: 'number',
+    default: 5000,
+    describe: 'ms from sending, after which a request without a reply is lost',
+  },
+  'max-in-flight': {
+    type: 'number',
+    default: 10_000,
+    describe: 'unanswered requests; what is due beyond that is dropped, not lost',
+  },
+  late: {
+    type: 'number',
+    default: 1000,
+    describe: 'ms by which the generator may be late itself; a request later than that is dropped',
+  },
+  'allow-errors': { type: 'boolean', default: false, describe: 'error replies do not make the exit code 1' },
+  json: { type: 'boolean', default: false, describe: 'one JSON document on standard output, nothing else' },
+} as const;
+
+const EPILOGUE = `Open loop: every request has its intended time and is sent then, whatever became of the others; latency counts from that time. Nothing is sent twice.
+
+Exit codes: 0 all answered right · 1 something was lost or wrong, or answered with an error (unless --allow-errors) · 2 bad usage · 3 the proxy can't be reached at the start · 4 more than 0.1 % dropped by the generator itself, so the run proves nothing · 130 ended early with Ctrl-C (the report is still printed)`;
+
+/**
+ * @param args command-line arguments without node and the file
+ * @throws UsageError
+ */
+export function parseLoadCommand(args: readonly string[], environment = process.env): LoadCommand {
+  const flags = commandLine(args, 'npm run load --')
+    .usage(
+      '$0 --rate 120 --duration 10\n\nSends requests to the proxy at a fixed rate and checks every digest.',
+    )
+    .options(withEnvironment('LOAD', FLAGS, environment))
+    .epilogue(EPILOGUE)
+    .parseSync();
+  if (flags._.length > 0)
+    throw new UsageError(`"${flags._.join(' ')}" is not understood: options begin with --.`);
+  return {
+    options: {
+      ...parseHostPort('--proxy', flags.proxy),
+      rate: requireBetween('--rate', flags.rate, 0.01, 100_000),
+      durationSeconds: requireBetween('--duration', flags.duration, 0.01, 86_400),
+      policies: parsePolicies(flags.policies),
+      connection: flags.connection,
+      connections: requireWhole('--connections', flags.connections, 1, 10_000),
+      payloadBytes: requireWhole('--payload', flags.payload, SERIAL_LENGTH, MAX_PAYLOAD_BYTES),
+      timeoutMs: requireWhole('--timeout', flags.timeout, 1, 600_000),
+      maxInFlight: requireWhole('--max-in-flight', flags.maxInFlight, 1, 100_000),
+      lateMs: requireWhole('--late', flags.late, 1, 600_000),
+    },
+    isJson: flags.json,
+    allowErrors: flags.allowErrors,
+  };
+}
+
+function parsePolicies(text: string): string[] {
+  const policies = String(text)
+    .split(',')
+    .map((policy) => policy.trim());
+  if (policies.includes('') || new Set(policies).size !== policies.length) {
+    throw new UsageError(
+      `--policies is "${text}": it must be policies with commas between, each once, for example 1,2,3.`,
+    );
+  }
+  return policies;
+}
+
+function requireBetween(name: string, value: unknown, min: number, max: number): number {
+  if (typeof value !== 'number' || !(value >= min && value <= max)) {
+    throw new UsageError(`${name} must be a number from ${min} to ${max}.`);
+  }
+  return value;
+}

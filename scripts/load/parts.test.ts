@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { UsageError } from '../../services/shared/config.ts';
+import { parsePacket } from '../../services/shared/packet.ts';
+import { DeadlineQueue } from './deadline-queue.ts';
+import { requestTemplate } from './exchange.ts';
+import { parseLoadCommand } from './options.ts';
+import { fixedRate } from './schedule.ts';
+
+test('a fixed rate has no drift and takes the policies in turn', () => {
+  const schedule = fixedRate(120, 10, 3);
+  assert.equal(schedule.count, 1200);
+  assert.deepEqual([0, 1, 2, 3, 4].map(schedule.policyIndex), [0, 1, 2, 0, 1]);
+  assert.equal(schedule.dueMs(0), 0);
+  assert.equal(schedule.dueMs(120), 1000);
+  assert.equal(schedule.dueMs(1200), 10_000);
+  assert.equal(fixedRate(0.1, 1, 1).count, 1);
+});
+
+test('the deadline queue gives what is not done, in order, however long it gets', () => {
+  const queue = new DeadlineQueue<{ deadlineMs: number; isDone: boolean }>();
+  const items = Array.from({ length: 5000 }, (_, i) => ({ deadlineMs: i, isDone: i % 2 === 0 }));
+  for (const item of items) queue.push(item);
+  const seen: number[] = [];
+  while (queue.hasExpired(4000)) {
+    const item = queue.peek();
+    assert.ok(item !== undefined);
+    seen.push(item.deadlineMs);
+    item.isDone = true;
+  }
+  assert.deepEqual(
+    seen,
+    Array.from({ length: 2000 }, (_, i) => 2 * i + 1),
+  );
+  assert.equal(queue.peek()?.deadlineMs, 4001);
+  for (const item of items) item.isDone = true;
+  assert.equal(queue.peek(), undefined);
+  assert.equal(queue.hasExpired(Number.POSITIVE_INFINITY), false);
+});
+
+test('request frames are valid, of the wanted size, and each unlike the others', () => {
+  for (const bytes of [8, 64, 1024]) {
+    const template = requestTemplate('2', bytes);
+    for (const index of [0, 1, 35, 36, 999_999_999]) {
+      const packet = parsePacket(template.frame(index));
+      assert.ok(packet.kind === 'request');
+      assert.equal(packet.policy, '2');
+      assert.equal(packet.payload, template.payload(index));
+      assert.equal(Buffer.byteLength(packet.payload), bytes);
+    }
+    assert.notEqual(template.payload(1), template.payload(2));
+  }
+});
+
+test('the command line, the environment, and what both refuse', () => {
+  const { options, isJson } = parseLoadCommand(['--rate', '1000', '--connection', 'keep', '--json'], {
+    LOAD_PROXY: '[::1]:99',
+    LOAD_POLICIES: 'x,y',
+    LOAD_RATE: '7',
+  });
+  assert.equal(options.rate, 1000);
+  assert.equal(options.connection, 'keep');
+  assert.deepEqual([options.host, options.port], ['::1', 99]);
+  assert.deepEqual(options.policies, ['x', 'y']);
+  assert.equal(isJson, true);
+  assert.deepEqual(parseLoadCommand(['--policies', '2'], {}).options.policies, ['2']);
+  const refused = [
+    ['--rate', '0'],
+    ['--rate', 'x'],
+    ['--duration', '-1'],
+    ['--payload', '7'],
+    ['--payload', '1025'],
+    ['--policies', '1,,2'],
+    ['--policies', '1,1'],
+    ['--connection', 'both'],
+    ['--proxy', 'nowhere'],
+    ['--timeout', '1.5'],
+    ['--what'],
+    ['60'],
+  ];
+  for (const args of refused) assert.throws(() => parseLoadCommand(args, {}), UsageError, args.join(' '));
+});

@@ -1,0 +1,365 @@
+import assert from 'node:assert/strict';
+import { beforeEach, describe, test } from 'node:test';
+import type { RequestPacket } from '../shared/packet.ts';
+import { Forwarder, type ForwarderLimits } from './forwarder.ts';
+import { newcomer, type State } from './health.ts';
+import { PolicyTable, type Route } from './policy-table.ts';
+import type { ReplySink, Request } from './request.ts';
+import { RetryBudget } from './retry-budget.ts';
+import { Upstream } from './upstream.ts';
+import type { AttemptFailure } from './upstream-connection.ts';
+
+const LIMITS: ForwarderLimits = {
+  retry: 'always',
+  requestTimeoutMs: 2000,
+  attemptTimeoutMs: 500,
+  connectTimeoutMs: 300,
+  holdMs: 500,
+  maxWaiting: 4,
+};
+
+// A policy with scripted servers: `sent` notes who got what, in order; nothing answers unless a test says so.
+class Scene {
+  nowMs = 1000;
+  readonly table = new PolicyTable();
+  readonly sent: string[] = [];
+  readonly replies: string[] = [];
+  readonly evidence: string[] = [];
+  readonly onServer = new Map<string, Request[]>();
+  readonly client: ReplySink & { isClosed: boolean } = {
+    isClosed: false,
+    deliver: (request) => this.replies.push(`${request.clientId}:${codeOf(request.reply ?? '')}`),
+    flush: () => {},
+  };
+  readonly forwarder: Forwarder;
+
+  constructor(
+    limits: Partial<ForwarderLimits> = {},
+    verify: ((payload: string, answer: string) => boolean) | null = null,
+  ) {
+    const evidence = {
+      onFailure: ({ id }: Upstream, failure: AttemptFailure) => this.evidence.push(`${id} ${failure}`),
+      onTrialPassed: ({ id }: Upstream) => this.evidence.push(`${id} trial passed`),
+      onDrained: ({ id }: Upstream) => this.evidence.push(`${id} drained`),
+    };
+    this.forwarder = new Forwarder(
+      this.table,
+      new RetryBudget(),
+      { ...LIMITS, ...limits },
+      evidence,
+      verify,
+      () => this.nowMs,
+    );
+  }
+
+  server(
+    id: string,
+    { state = 'ready', capacity = 64 }: { state?: State; capacity?: number } = {},
+  ): Upstream {
+    const registration = {
+      id,
+      policy: '1',
+      host: '10.0.0.1',
+      port: this.table.size + 1,
+      keepsAlive: true,
+      incarnation: null,
+    };
+    const upstream = new Upstream(
+      registration,
+      capacity,
+      this.table.takeOrder(),
+      newcomer(this.nowMs, ''),
+      0,
+    );
+    const waiting: Request[] = [];
+    this.onServer.set(id, waiting);
+    upstream.carrier = {
+      send: (request, nowMs) => {
+        request.attemptMs = nowMs;
+        request.upstream = upstream;
+        upstream.inFlight += 1;
+        waiting.push(request);
+        this.sent.push(`${request.clientId}→${id}`);
+      },
+      breakSilent: (beforeMs, mayGiveUp) => {
+        const oldest = waiting[0];
+        if (oldest !== undefined && oldest.attemptMs < beforeMs && mayGiveUp(oldest))
+          this.break(upstream, 'silent');
+      },
+      breakConnecting: () => {},
+      destroy: () => this.break(upstream, 'evicted'),
+    };
+    this.table.add(upstream);
+    this.set(upstream, state);
+    return upstream;
+  }
+
+  set(upstream: Upstream, state: State): void {
+    upstream.health = { ...upstream.health, state };
+    this.table.place(upstream, this.nowMs);
+    this.forwarder.routeChanged(this.route);
+  }
+
+  get route(): Route {
+    return this.table.route('1') as Route;
+  }
+
+  ask(...clientIds: number[]): void {
+    for (const clientId of clientIds) {
+      const packet: RequestPacket = { kind: 'request', clientId, policy: '1', payload: 'p' };
+      this.forwarder.forward(this.forwarder.open(this.client, packet, '{}\n', this.nowMs), this.nowMs);
+    }
+  }
+
+  answer(upstream: Upstream, answer = '"right"\n'): void {
+    const request = this.onServer.get(String(upstream.id))?.shift() as Request;
+    upstream.inFlight -= 1;
+    this.forwarder.onAnswer(upstream, request, answer);
+    this.forwarder.onAnswersEnd();
+  }
+
+  break(upstream: Upstream, failure: AttemptFailure, wasConnected = true): void {
+    const unanswered = this.onServer.get(String(upstream.id))?.splice(0) ?? [];
+    upstream.inFlight -= unanswered.length;
+    this.forwarder.onBroken(upstream, failure, unanswered, wasConnected);
+  }
+
+  sweepAt(nowMs: number): void {
+    this.nowMs = nowMs;
+    this.forwarder.sweep(nowMs);
+  }
+}
+
+function codeOf(reply: string): string {
+  const value = JSON.parse(reply);
+  return typeof value === 'string' ? value : `${value.code}${value.sent ? ' sent' : ''}`;
+}
+
+describe('the order of servers', () => {
+  test('two servers alternate in the order of registration', () => {
+    const scene = new Scene();
+    scene.server('A');
+    scene.server('B');
+    scene.ask(1, 2, 3, 4, 5);
+    assert.deepEqual(scene.sent, ['1→A', '2→B', '3→A', '4→B', '5→A']);
+  });
+
+  test('an eviction starts the round again at the first', () => {
+    const scene = new Scene();
+    const [, b] = [scene.server('A'), scene.server('B'), scene.server('C')];
+    scene.ask(1, 2);
+    scene.set(b as Upstream, 'evicted');
+    scene.ask(3, 4, 5);
+    assert.deepEqual(scene.sent, ['1→A', '2→B', '3→A', '4→C', '5→A']);
+  });
+
+  test('a failed request goes to the next server, each server at most once', () => {
+    const scene = new Scene();
+    const [a, b, c] = [scene.server('A'), scene.server('B'), scene.server('C')];
+    scene.ask(1);
+    scene.break(a, 'reset');
+    scene.break(b, 'closed');
+    scene.break(c, 'garbled');
+    assert.deepEqual(scene.sent, ['1→A', '1→B', '1→C']);
+    assert.deepEqual(scene.evidence, ['A reset', 'B closed', 'C garbled']);
+    assert.deepEqual(scene.replies, ['1:UPSTREAM_FAILED sent']);
+  });
+
+  test('a broken connection takes all that were on it to the next server, in their order', () => {
+    const scene = new Scene();
+    const [a, b] = [scene.server('A'), scene.server('B')];
+    scene.ask(1, 2, 3, 4);
+    scene.break(a, 'closed');
+    assert.deepEqual(scene.sent, ['1→A', '2→B', '3→A', '4→B', '1→B', '3→B']);
+    for (let left = 4; left > 0; left -= 1) scene.answer(b);
+    assert.deepEqual(scene.replies, ['2:right', '4:right', '1:right', '3:right']);
+  });
+
+  test('a full server is passed over; when all are full the oldest waits first', () => {
+    const scene = new Scene();
+    const [a, b] = [scene.server('A', { capacity: 1 }), scene.server('B', { capacity: 1 })];
+    scene.ask(1, 2, 3, 4);
+    scene.answer(b);
+    scene.answer(a);
+    assert.deepEqual(scene.sent, ['1→A', '2→B', '3→B', '4→A']);
+  });
+
+  test('a server on trial gets one request', () => {
+    const scene = new Scene();
+    scene.server('A');
+    const b = scene.server('B', { state: 'trial' });
+    scene.ask(1, 2, 3, 4);
+    assert.deepEqual(scene.sent, ['1→A', '2→B', '3→A', '4→A']);
+    scene.answer(b);
+    assert.deepEqual(scene.evidence, ['B trial passed']);
+  });
+});
+
+describe('the modes of retrying', () => {
+  const cases: [ForwarderLimits['retry'], boolean, string][] = [
+    ['never', false, 'UPSTREAM_FAILED'],
+    ['never', true, 'UPSTREAM_FAILED sent'],
+    ['connect', true, 'UPSTREAM_FAILED sent'],
+    ['connect', false, '→B'],
+    ['always', true, '→B'],
+  ];
+  for (const [retry, wasConnected, expected] of cases) {
+    test(`${retry}, ${wasConnected ? 'sent' : 'nothing sent'}: ${expected}`, () => {
+      const scene = new Scene({ retry });
+      const a = scene.server('A');
+      scene.server('B');
+      scene.ask(1);
+      scene.break(a, wasConnected ? 'reset' : 'refused', wasConnected);
+      if (expected === '→B') assert.deepEqual(scene.sent, ['1→A', '1→B']);
+      else assert.deepEqual(scene.replies, [`1:${expected}`]);
+    });
+  }
+
+  test('the budget ends retries: 100 in a quiet proxy, then failures are told', () => {
+    const scene = new Scene();
+    const a = scene.server('A', { capacity: 1000 });
+    scene.server('B', { capacity: 1000 });
+    scene.ask(...Array.from({ length: 300 }, (_, i) => i));
+    scene.break(a, 'reset');
+    assert.equal(scene.replies.length, 50);
+    assert.ok(scene.replies.every((reply) => reply.endsWith('UPSTREAM_FAILED sent')));
+  });
+});
+
+describe('waiting', () => {
+  let scene = new Scene();
+  beforeEach(() => {
+    scene = new Scene();
+  });
+
+  test('an unknown policy is told so at once', () => {
+    scene.ask(1);
+    assert.deepEqual(scene.replies, ['1:NO_SERVER']);
+  });
+
+  for (const state of ['joining', 'suspect'] as const) {
+    test(`a policy whose only server is ${state} holds its requests until that is decided`, () => {
+      const a = scene.server('A', { state });
+      scene.ask(1, 2);
+      assert.deepEqual([scene.sent, scene.replies], [[], []]);
+      scene.set(a, 'ready');
+      assert.deepEqual(scene.sent, ['1→A', '2→A']);
+    });
+
+    test(`for 500 ms at most (${state})`, () => {
+      scene.server('A', { state });
+      scene.ask(1);
+      scene.sweepAt(1499);
+      assert.deepEqual(scene.replies, []);
+      scene.sweepAt(1500);
+      assert.deepEqual(scene.replies, ['1:NO_SERVER']);
+    });
+  }
+
+  test('a policy that has long been empty is told at once, one that has just become so waits for the next server', () => {
+    const a = scene.server('A');
+    scene.nowMs = 5000;
+    scene.set(a, 'evicted');
+    scene.ask(1);
+    assert.deepEqual(scene.replies, []);
+    scene.server('B');
+    assert.deepEqual(scene.sent, ['1→B']);
+    scene.set(scene.route.upstreams.find(({ id }) => id === 'B') as Upstream, 'evicted');
+    scene.nowMs = 9000;
+    scene.ask(2);
+    assert.deepEqual(scene.replies, ['2:NO_SERVER']);
+  });
+
+  test('the queue of a policy is bounded', () => {
+    scene.server('A', { capacity: 1 });
+    scene.ask(1, 2, 3, 4, 5, 6);
+    assert.deepEqual(scene.replies, ['6:OVERLOADED']);
+  });
+
+  test('nobody waits for a client that has gone', () => {
+    const a = scene.server('A', { capacity: 1 });
+    scene.ask(1, 2);
+    scene.client.isClosed = true;
+    scene.answer(a);
+    assert.deepEqual(scene.sent, ['1→A']);
+  });
+});
+
+describe('deadlines', () => {
+  test('a silent server is given up after 500 ms if another is ready', () => {
+    const scene = new Scene();
+    scene.server('A');
+    scene.server('B');
+    scene.ask(1);
+    scene.sweepAt(1500);
+    assert.deepEqual(scene.sent, ['1→A']);
+    scene.sweepAt(1501);
+    assert.deepEqual(scene.sent, ['1→A', '1→B']);
+    assert.deepEqual(scene.evidence, ['A silent']);
+  });
+
+  test('with nobody else ready it waits on, to its deadline, and its late answer reaches nobody', () => {
+    const scene = new Scene();
+    const a = scene.server('A');
+    scene.ask(1, 2);
+    scene.sweepAt(2999);
+    assert.deepEqual([scene.sent, scene.replies], [['1→A', '2→A'], []]);
+    scene.nowMs = 2999;
+    scene.ask(3);
+    scene.sweepAt(3000);
+    assert.deepEqual(scene.replies, ['1:UPSTREAM_TIMEOUT sent', '2:UPSTREAM_TIMEOUT sent']);
+    for (const _late of [1, 2, 3]) scene.answer(a);
+    assert.deepEqual(scene.replies.slice(2), ['3:right']);
+    assert.equal(scene.forwarder.counters.lateAnswers, 2);
+  });
+
+  test('a leaving server is drained when its last request has been answered', () => {
+    const scene = new Scene();
+    const a = scene.server('A');
+    scene.server('B');
+    scene.ask(1);
+    scene.set(a, 'leaving');
+    scene.ask(2, 3);
+    scene.sweepAt(1100);
+    assert.deepEqual(scene.evidence, []);
+    scene.answer(a);
+    scene.sweepAt(1120);
+    assert.deepEqual(scene.sent, ['1→A', '2→B', '3→B']);
+    assert.deepEqual(scene.evidence, ['A drained']);
+  });
+});
+
+test('with verification a wrong answer is a failed attempt and never reaches the client', () => {
+  const scene = new Scene({}, (_payload, answer) => answer === '"right"\n');
+  const [a, b] = [scene.server('A'), scene.server('B')];
+  scene.ask(1);
+  scene.answer(a, '"wrong"\n');
+  scene.answer(b);
+  assert.deepEqual(scene.sent, ['1→A', '1→B']);
+  assert.deepEqual(scene.replies, ['1:right']);
+  assert.deepEqual(scene.evidence, ['A wrong-digest']);
+});
+
+test('a success resets the streak of failures', () => {
+  const scene = new Scene();
+  const [a, b] = [scene.server('A'), scene.server('B')];
+  scene.ask(1);
+  scene.break(a, 'reset');
+  assert.equal(a.failuresInARow, 1);
+  scene.ask(2);
+  assert.equal(scene.sent.at(-1), '2→A');
+  scene.answer(a);
+  assert.deepEqual([a.failuresInARow, a.failed, a.served, b.served], [0, 1, 1, 0]);
+});
+
+test('a draining proxy refuses what is new and finishes what is in flight', () => {
+  const scene = new Scene();
+  const a = scene.server('A');
+  scene.ask(1);
+  scene.forwarder.drain();
+  scene.ask(2);
+  assert.equal(scene.forwarder.openRequests, 1);
+  scene.answer(a);
+  assert.equal(scene.forwarder.openRequests, 0);
+  assert.deepEqual(scene.replies, ['2:SHUTTING_DOWN', '1:right']);
+});

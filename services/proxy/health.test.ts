@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import {
+  type Health,
+  newcomer,
+  type ProbeOutcome,
+  type Signal,
+  type State,
+  step,
+  type Thresholds,
+} from './health.ts';
+
+const THRESHOLDS: Thresholds = {
+  fall: 2,
+  rise: 2,
+  joinWithinMs: 10_000,
+  forgetAfterMs: 60_000,
+  outlierFailures: 5,
+  penaltyMs: 1000,
+  maxPenaltyMs: 60_000,
+};
+const probe = (outcome: ProbeOutcome): Signal => ({ kind: 'probe', outcome, roundTripMs: 1 });
+const PASS = probe('pass');
+const TIMEOUT = probe('timeout');
+const REFUSED = probe('refused');
+const LEASE_LOST: Signal = { kind: 'lease-lost', why: 'its session ended' };
+const BAD_REQUEST: Signal = { kind: 'bad-request', why: 'a real request failed' };
+const OUTLIER: Signal = { kind: 'failed-in-a-row', count: 5 };
+const TICK: Signal = { kind: 'tick' };
+
+function run(signals: readonly Signal[], { isLastReady = false, nowMs = 0, random = 0.5 } = {}): Health {
+  return signals.reduce(
+    (health, signal) => step(health, signal, THRESHOLDS, { nowMs, isLastReady, random }),
+    newcomer(0, 'registered'),
+  );
+}
+
+describe('one step after another', () => {
+  const table: [string, Signal[], State][] = [
+    ['a new server is admitted by one pass', [PASS], 'ready'],
+    ['a new server that refuses goes on trying', [REFUSED, REFUSED, REFUSED], 'joining'],
+    ['a refused probe evicts at once', [PASS, REFUSED], 'evicted'],
+    ['one timeout does not evict', [PASS, TIMEOUT], 'ready'],
+    ['two timeouts in a row evict', [PASS, TIMEOUT, TIMEOUT], 'evicted'],
+    ['a pass in between resets the count', [PASS, TIMEOUT, PASS, TIMEOUT], 'ready'],
+    [
+      'a reset, a closed connection, a wrong digest and garbage count like a timeout',
+      [PASS, probe('reset'), probe('wrong-digest')],
+      'evicted',
+    ],
+    ['unreachable counts', [PASS, probe('unreachable'), probe('garbled')], 'evicted'],
+    ['an evicted server needs two passes', [PASS, REFUSED, PASS], 'evicted'],
+    ['and comes back with the second', [PASS, REFUSED, PASS, PASS], 'ready'],
+    ['a failure in between resets the passes', [PASS, REFUSED, PASS, TIMEOUT, PASS], 'evicted'],
+    ['a lost lease makes suspect', [PASS, LEASE_LOST], 'suspect'],
+    ['a pass clears a suspect', [PASS, LEASE_LOST, PASS], 'ready'],
+    ['a suspect that refuses is evicted', [PASS, LEASE_LOST, REFUSED], 'evicted'],
+    ['the lost lease counts as the first failure', [PASS, LEASE_LOST, TIMEOUT], 'evicted'],
+    ['a cleared suspect starts from none', [PASS, LEASE_LOST, PASS, TIMEOUT], 'ready'],
+    ['a bad request makes suspect', [PASS, BAD_REQUEST], 'suspect'],
+    ['a newcomer has no lease to lose', [LEASE_LOST], 'joining'],
+    ['five failed requests in a row eject', [PASS, OUTLIER], 'ejected'],
+    ['four do not', [PASS, { kind: 'failed-in-a-row', count: 4 }], 'ready'],
+    ['the penalty ends in a trial', [PASS, OUTLIER, { kind: 'penalty-over' }], 'trial'],
+    [
+      'a trial that passes ends well',
+      [PASS, OUTLIER, { kind: 'penalty-over' }, { kind: 'trial-passed' }],
+      'ready',
+    ],
+    [
+      'a trial that fails ejects again',
+      [PASS, OUTLIER, { kind: 'penalty-over' }, { kind: 'trial-failed', why: 'silent' }],
+      'ejected',
+    ],
+    ['a passed probe does not end a penalty', [PASS, OUTLIER, PASS], 'ejected'],
+    ['an ejected server that refuses is evicted', [PASS, OUTLIER, REFUSED], 'evicted'],
+    ['an ejected server that is needed comes back', [PASS, OUTLIER, { kind: 'needed' }], 'ready'],
+    [
+      'a leaving server stays leaving',
+      [PASS, { kind: 'leave' }, PASS, REFUSED, LEASE_LOST, BAD_REQUEST],
+      'leaving',
+    ],
+  ];
+  for (const [name, signals, expected] of table) test(name, () => assert.equal(run(signals).state, expected));
+});
+
+test('evidence from traffic never takes out the last ready server, probes may', () => {
+  assert.equal(run([PASS, BAD_REQUEST], { isLastReady: true }).state, 'ready');
+  assert.equal(run([PASS, OUTLIER], { isLastReady: true }).state, 'ready');
+  assert.equal(run([PASS, REFUSED], { isLastReady: true }).state, 'evicted');
+  assert.equal(run([PASS, LEASE_LOST], { isLastReady: true }).state, 'suspect');
+});
+
+test('penalties double from 1 s to 60 s, with 10 % jitter, and a passed trial starts over', () => {
+  const fail: Signal[] = [{ kind: 'penalty-over' }, { kind: 'trial-failed', why: 'silent' }];
+  const penalty = (times: number, random: number): number =>
+    run([PASS, OUTLIER, ...Array.from({ length: times }, () => fail).flat()], { random }).penaltyEndsMs;
+  assert.deepEqual(
+    [0, 1, 2, 5, 6, 20].map((times) => penalty(times, 0.5)),
+    [1000, 2000, 4000, 32_000, 60_000, 60_000],
+  );
+  assert.equal(penalty(0, 0), 900);
+  assert.equal(penalty(0, 1), 1100);
+  assert.equal(
+    run([PASS, OUTLIER, ...fail, { kind: 'penalty-over' }, { kind: 'trial-passed' }, OUTLIER]).penaltyEndsMs,
+    1000,
+  );
+});
+
+test('who does not join within 10 s, or come back within 60 s, is forgotten', () => {
+  const at = (health: Health, nowMs: number): State =>
+    step(health, TICK, THRESHOLDS, { nowMs, isLastReady: false, random: 0.5 }).state;
+  assert.equal(at(run([REFUSED]), 9_999), 'joining');
+  assert.equal(at(run([REFUSED]), 10_000), 'forgotten');
+  assert.equal(at(run([PASS, REFUSED]), 59_999), 'evicted');
+  assert.equal(at(run([PASS, REFUSED]), 60_000), 'forgotten');
+  assert.equal(at(run([PASS]), 1e9), 'ready');
+});
+
+test('an eviction says why', () => {
+  assert.equal(run([PASS, REFUSED]).why, 'it refused the probe');
+  assert.match(run([PASS, TIMEOUT, TIMEOUT]).why, /2 probes in a row failed, the last: timeout/);
+  assert.match(run([PASS, LEASE_LOST, TIMEOUT]).why, /its session ended, then the probe failed: timeout/);
+});
+
+test('property: only two passes bring an evicted server back, and nothing but a first pass admits a new one', () => {
+  const signals = fc.array(
+    fc.constantFrom(
+      PASS,
+      TIMEOUT,
+      REFUSED,
+      LEASE_LOST,
+      BAD_REQUEST,
+      OUTLIER,
+      { kind: 'penalty-over' } as Signal,
+      { kind: 'needed' } as Signal,
+    ),
+  );
+  fc.assert(
+    fc.property(signals, (history) => {
+      let health = newcomer(0, '');
+      let passes = 0;
+      for (const signal of history) {
+        const before = health.state;
+        const isPass = signal === PASS;
+        passes = isPass ? passes + 1 : signal.kind === 'probe' ? 0 : passes;
+        health = step(health, signal, THRESHOLDS, { nowMs: 0, isLastReady: false, random: 0 });
+        if (before === 'evicted' && health.state !== 'evicted')
+          assert.ok(health.state === 'ready' && passes >= 2);
+        if (before === 'joining' && health.state !== 'joining') assert.ok(health.state === 'ready' && isPass);
+      }
+    }),
+  );
+});

@@ -1,0 +1,298 @@
+// Requests through a real proxy to scripted servers that answer, refuse, reset, hang, lie or close early.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import {
+  answerTo,
+  ask,
+  type Behaviour,
+  clientOf,
+  digestOf,
+  eventOf,
+  eventually,
+  fakeServer,
+  lastSeq,
+  policies,
+  request,
+  rowOf,
+  testProxy,
+} from '../../test-support/cluster.ts';
+import { connectPeer } from '../../test-support/peers.ts';
+import { startProgram } from '../../test-support/programs.ts';
+
+const silent: Behaviour = () => {};
+const KEPT = { keepAlive: true };
+
+describe('the way of a packet', () => {
+  test('five requests go 1, 2, 1, 2, 1, and each gets the digest of its payload', async (t) => {
+    const proxy = await testProxy(t);
+    for (const id of [1, 2]) await (await fakeServer(t, proxy, id)).join(KEPT);
+    const order: number[] = [];
+    for (let sent = 0; sent < 5; sent += 1) {
+      const reply = await ask(proxy, request(`payload ${sent}`));
+      assert.equal(reply.payload, digestOf(`payload ${sent}`));
+      assert.equal(reply.destid, 111);
+      order.push(reply.srcid);
+    }
+    assert.deepEqual(order, [1, 2, 1, 2, 1]);
+  });
+
+  test("the server gets the client's own bytes and the client the server's", async (t) => {
+    const proxy = await testProxy(t);
+    const odd =
+      '{ "payload" : "zwölf \\u00e4 {\\"}\\" 🦊" ,"x":[1, 2 ],"srcid":"a", "type":"0","privPolyId":"1","payloadsize":999 }';
+    const answer = '{"type":2,  "odd": "ü", "payload":"not even a digest"}';
+    const server = await fakeServer(t, proxy, 1, { behave: (peer) => peer.send(answer) });
+    await server.join(KEPT);
+    const peer = clientOf(proxy);
+    peer.send(`\r\n\t ${odd} `);
+    await peer.nextFrame();
+    assert.equal(peer.received(), `${answer}\n`);
+    assert.deepEqual(server.requests, [JSON.parse(odd)]);
+  });
+
+  test('policies compare as text, whichever way they are written', async (t) => {
+    const proxy = await testProxy(t);
+    await (await fakeServer(t, proxy, 1, { policy: '1' })).join();
+    for (const policy of [1, '1']) assert.equal((await ask(proxy, request('p', { policy }))).srcid, 1);
+    assert.equal((await ask(proxy, { type: '0', srcid: 'x', privPolyId: 1, payload: 'p' })).srcid, 1);
+  });
+
+  test('a request may come a byte at a time, and its sender may half-close before the reply', async (t) => {
+    const proxy = await testProxy(t);
+    await (await fakeServer(t, proxy, 1)).join();
+    const peer = clientOf(proxy);
+    for (const byte of Buffer.from(JSON.stringify(request('schön')))) peer.socket.write(Buffer.from([byte]));
+    peer.close();
+    assert.equal((await peer.nextFrame()).payload, digestOf('schön'));
+    assert.equal(await peer.ended(), 'fin');
+  });
+
+  test('pipelined requests are answered in their order, refusals among them', async (t) => {
+    const proxy = await testProxy(t);
+    const held: (() => void)[] = [];
+    const slow: Behaviour = (_peer, frame, answer) =>
+      frame.payload === 'first' ? held.push(answer) : answer();
+    await (await fakeServer(t, proxy, 1, { behave: slow })).join();
+    await (await fakeServer(t, proxy, 2)).join();
+    const peer = clientOf(proxy);
+    const wire = [
+      request('first'),
+      request('second'),
+      { type: 9 },
+      request('third', { policy: 'none' }),
+      request('fourth'),
+    ];
+    peer.send(wire.map((packet) => JSON.stringify(packet)).join(''));
+    while (held.length === 0) await new Promise(setImmediate);
+    assert.equal(peer.pendingFrames(), 0);
+    for (const answer of held) answer();
+    const replies = [];
+    for (const _ of wire) replies.push(await peer.nextFrame());
+    assert.deepEqual(
+      replies.map(({ payload, code }) => code ?? payload),
+      [digestOf('first'), digestOf('second'), 'UNKNOWN_TYPE', 'NO_SERVER', digestOf('fourth')],
+    );
+  });
+
+  test('a thousand pipelined requests of one client are all answered, though it reads late', async (t) => {
+    const proxy = await testProxy(t);
+    await (await fakeServer(t, proxy, 1)).join(KEPT);
+    const peer = clientOf(proxy);
+    peer.socket.pause();
+    for (let sent = 0; sent < 1000; sent += 1) peer.send(request(`p${sent}`));
+    await eventually(async () => (await rowOf(proxy, 1))?.served >= 200);
+    peer.socket.resume();
+    for (let got = 0; got < 1000; got += 1)
+      assert.equal((await peer.nextFrame()).payload, digestOf(`p${got}`));
+  });
+
+  test('the largest payload passes, 1,024 bytes of UTF-8', async (t) => {
+    const proxy = await testProxy(t);
+    await (await fakeServer(t, proxy, 1)).join();
+    const payload = 'ä'.repeat(512);
+    assert.equal((await ask(proxy, request(payload))).payload, digestOf(payload));
+  });
+
+  test('1,000 requests over an idle cluster: max − min ≤ 1', async (t) => {
+    const proxy = await testProxy(t);
+    const servers = await Promise.all([1, 2, 3].map((id) => fakeServer(t, proxy, id)));
+    for (const server of servers) await server.join(KEPT);
+    const peer = clientOf(proxy);
+    for (let sent = 0; sent < 1000; sent += 1) {
+      peer.send(request());
+      await peer.nextFrame();
+    }
+    const counts = servers.map(({ requests }) => requests.length);
+    assert.equal(
+      counts.reduce((a, b) => a + b),
+      1000,
+    );
+    assert.ok(Math.max(...counts) - Math.min(...counts) <= 1, String(counts));
+  });
+});
+
+describe('servers of the old kind: no session, no keepAlive', () => {
+  test('get one packet a connection, in one write, and may close right after the answer', async (t) => {
+    const proxy = await testProxy(t);
+    const old: Behaviour = (peer, frame) => peer.socket.end(JSON.stringify(answerTo(1, frame)));
+    const server = await fakeServer(t, proxy, 1, { behave: old, onProbe: old });
+    await server.join();
+    const replies = await Promise.all([1, 2, 3, 4].map((n) => ask(proxy, request(`p${n}`))));
+    assert.deepEqual(
+      replies.map(({ payload }) => payload),
+      [1, 2, 3, 4].map((n) => digestOf(`p${n}`)),
+    );
+  });
+
+  test('that stop at an empty read live on: every connection to them carries a packet', async (t) => {
+    const proxy = await testProxy(t, { healthIntervalMs: 50 });
+    const server = await fakeServer(t, proxy, 1);
+    await server.join();
+    for (let asked = 0; asked < 3; asked += 1) await ask(proxy);
+    const { seq } = await eventOf(proxy, 'admitted', 1);
+    await eventually(() => Promise.resolve(server.probes.length >= 5));
+    assert.ok(server.probes.every(({ type, payload }) => type === 0 && payload !== ''));
+    assert.equal(lastSeq(proxy), seq);
+  });
+});
+
+describe('a failed attempt goes to the next server', () => {
+  const failures: Record<string, Behaviour> = {
+    'closes without an answer': (peer) => peer.close(),
+    'resets the connection': (peer) => peer.reset(),
+    'closes in the middle of the answer': (peer) => peer.socket.end('{"type":2,"srcid":1,"payl'),
+    'answers with garbage': (peer) => peer.send('garbage'),
+    'says nothing': silent,
+  };
+  for (const [name, behave] of Object.entries(failures)) {
+    for (const extra of [{}, KEPT]) {
+      test(`a server that ${name}${extra === KEPT ? ', pipelined' : ''}`, async (t) => {
+        const proxy = await testProxy(t, { attemptTimeoutMs: 100 });
+        const bad = await fakeServer(t, proxy, 1, { behave });
+        await bad.join(extra);
+        await (await fakeServer(t, proxy, 2)).join(extra);
+        const replies = await Promise.all([1, 2, 3, 4].map((n) => ask(proxy, request(`p${n}`))));
+        assert.deepEqual(
+          replies.map(({ srcid }) => srcid),
+          [2, 2, 2, 2],
+        );
+        assert.ok(bad.requests.length > 0);
+        assert.match((await eventOf(proxy, 'suspect', 1)).why, /a real request failed/);
+      });
+    }
+  }
+
+  test('a server that refuses connections is evicted at once', async (t) => {
+    const proxy = await testProxy(t, { healthIntervalMs: 10_000 });
+    const dead = await fakeServer(t, proxy, 1);
+    await dead.join();
+    await (await fakeServer(t, proxy, 2)).join();
+    await dead.die();
+    assert.equal((await ask(proxy)).srcid, 2);
+    assert.match((await eventOf(proxy, 'evicted', 1, { timeoutMs: 1000 })).why, /refused/);
+  });
+
+  test('an answer after the attempt was given up reaches nobody', async (t) => {
+    const proxy = await testProxy(t, { attemptTimeoutMs: 100, healthIntervalMs: 10_000 });
+    const late: (() => void)[] = [];
+    const slow = await fakeServer(t, proxy, 1, { behave: (_peer, _frame, answer) => late.push(answer) });
+    await slow.join(KEPT);
+    await (await fakeServer(t, proxy, 2)).join(KEPT);
+    const peer = clientOf(proxy);
+    peer.send(request('one'));
+    assert.equal((await peer.nextFrame()).srcid, 2);
+    for (const answer of late) answer();
+    for (const payload of ['two', 'three', 'four']) {
+      peer.send(request(payload));
+      assert.equal((await peer.nextFrame()).payload, digestOf(payload));
+    }
+    assert.equal(peer.pendingFrames(), 0);
+  });
+
+  test('more answers than requests: the connection is given up, nobody gets the surplus', async (t) => {
+    const proxy = await testProxy(t);
+    const chatty: Behaviour = (_peer, _frame, answer) => {
+      answer();
+      answer();
+    };
+    const server = await fakeServer(t, proxy, 1, { behave: chatty });
+    await server.join(KEPT);
+    for (const payload of ['one', 'two', 'three'])
+      assert.equal((await ask(proxy, request(payload))).payload, digestOf(payload));
+  });
+
+  test('five failures in a row eject a server that probes can not fault, and one real request brings it back', async (t) => {
+    const proxy = await testProxy(t, { attemptTimeoutMs: 50 });
+    let isMute = true;
+    const mute: Behaviour = (_peer, _frame, answer) => (isMute ? undefined : answer());
+    const server = await fakeServer(t, proxy, 1, { behave: mute });
+    await server.join();
+    await (await fakeServer(t, proxy, 2)).join();
+    await Promise.all(Array.from({ length: 12 }, () => ask(proxy)));
+    const { seq } = await eventOf(proxy, 'ejected', 1);
+    assert.ok(server.requests.length <= 6, `${server.requests.length} requests failed`);
+    isMute = false;
+    await eventOf(proxy, 'trial', 1, { after: seq });
+    while (server.requests.at(-1)?.payload !== 'trial') await ask(proxy, request('trial'));
+    assert.match((await eventOf(proxy, 'admitted', 1, { after: seq })).why, /trial request was answered/);
+  });
+
+  test('the last ready server of a policy is never ejected', async (t) => {
+    const proxy = await testProxy(t);
+    const server = await fakeServer(t, proxy, 1, { behave: (peer) => peer.close() });
+    await server.join();
+    for (let asked = 0; asked < 10; asked += 1) assert.equal((await ask(proxy)).code, 'UPSTREAM_FAILED');
+    assert.equal((await rowOf(proxy, 1))?.state, 'ready');
+  });
+
+  test('with --verify-answers a wrong digest never reaches a client', async (t) => {
+    const proxy = await testProxy(t, { verifyAnswers: true });
+    const liar: Behaviour = (peer, frame) => peer.send({ ...answerTo(1, frame), payload: '0'.repeat(40) });
+    await (await fakeServer(t, proxy, 1, { behave: liar })).join(KEPT);
+    await (await fakeServer(t, proxy, 2)).join(KEPT);
+    for (const payload of ['one', 'zwölf', 'three'])
+      assert.equal((await ask(proxy, request(payload))).payload, digestOf(payload));
+  });
+
+  test('a server in a black hole costs a connect timeout, no more', async (t) => {
+    const proxy = await testProxy(t, { connectTimeoutMs: 100, healthIntervalMs: 10_000 });
+    const frozen = startProgram('test-support/small-backlog-server.ts');
+    t.after(() => frozen.stop());
+    await frozen.printed(/listening on \d+/);
+    const port = Number(/listening on (\d+)/.exec(frozen.stdout())?.[1]);
+    await ask(proxy, { type: 1, id: 1, privPoliId: 1, listenport: port });
+    await eventOf(proxy, 'admitted', 1);
+    await (await fakeServer(t, proxy, 2)).join();
+    frozen.child.kill('SIGSTOP');
+    // Once its accept queue is full, the kernel drops what would connect: the silence of a dead address.
+    const fillers = Array.from({ length: 8 }, () => connectPeer(port));
+    t.after(() => {
+      for (const { socket } of fillers) socket.destroy();
+    });
+    await fillers[0]?.connected();
+    const startedMs = performance.now();
+    const replies = await Promise.all([ask(proxy), ask(proxy)]);
+    assert.deepEqual(
+      replies.map(({ srcid }) => srcid),
+      [2, 2],
+    );
+    const tookMs = performance.now() - startedMs;
+    assert.ok(tookMs >= 100 && tookMs < 1000, `took ${tookMs} ms`);
+  });
+});
+
+test('a client that goes away leaves nothing behind', async (t) => {
+  const proxy = await testProxy(t);
+  const held: (() => void)[] = [];
+  const server = await fakeServer(t, proxy, 1, { behave: (_peer, _frame, answer) => held.push(answer) });
+  await server.join(KEPT);
+  const peer = clientOf(proxy);
+  peer.send(request());
+  while (held.length === 0) await new Promise(setImmediate);
+  peer.reset();
+  for (const answer of held) answer();
+  await eventually(async () => {
+    const { proxy: counts } = await policies(proxy);
+    return counts.openRequests === 0 && counts.connections <= 1 && (await rowOf(proxy, 1))?.inFlight === 0;
+  });
+});

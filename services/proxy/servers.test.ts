@@ -1,0 +1,299 @@
+// Servers that register, leave, freeze, die, come back, lie about themselves or start again, against a real proxy.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import {
+  ask,
+  type Behaviour,
+  clientOf,
+  eventOf,
+  eventually,
+  fakeServer,
+  lastSeq,
+  policies,
+  request,
+  rowOf,
+  testProxy,
+} from '../../test-support/cluster.ts';
+import { connectPeer, freePort } from '../../test-support/peers.ts';
+
+const SESSION = { session: true, keepAlive: true, incarnation: 'first' };
+const silent: Behaviour = () => {};
+
+describe('registration', () => {
+  test('a server of the old kind may hang up before the reply', async (t) => {
+    const proxy = await testProxy(t);
+    const server = await fakeServer(t, proxy, 1);
+    const peer = clientOf(proxy);
+    peer.send({ type: '1', id: '1', privPolyId: '1', listenport: String(server.port) });
+    peer.close();
+    assert.deepEqual(await peer.nextFrame(), { type: 1, id: '1', privPoliId: '1', status: 'registered' });
+    await eventOf(proxy, 'admitted', 1);
+  });
+
+  test('nothing is sent to a server before its first probe has passed', async (t) => {
+    const proxy = await testProxy(t);
+    const probes: (() => void)[] = [];
+    const server = await fakeServer(t, proxy, 1, { onProbe: (_peer, _frame, answer) => probes.push(answer) });
+    await server.register();
+    const reply = ask(proxy);
+    await eventually(async () => probes.length > 0);
+    assert.equal((await rowOf(proxy, 1))?.state, 'joining');
+    assert.equal(server.requests.length, 0);
+    for (const answer of probes) answer();
+    assert.equal((await reply).srcid, 1);
+  });
+
+  test('a server that registers before it listens is probed again soon, not given up', async (t) => {
+    const proxy = await testProxy(t, { healthIntervalMs: 10_000 });
+    const port = await freePort();
+    const early = clientOf(proxy);
+    early.send({ type: 1, id: 1, privPoliId: 1, listenport: port });
+    await early.nextFrame();
+    await eventually(async () => (await rowOf(proxy, 1))?.lastProbe?.outcome === 'refused');
+    await fakeServer(t, proxy, 1, { port });
+    await eventOf(proxy, 'admitted', 1, { timeoutMs: 2000 });
+    assert.equal((await ask(proxy)).srcid, 1);
+  });
+
+  test('registering again refreshes: the entry keeps its place, and the turn is not moved', async (t) => {
+    const proxy = await testProxy(t);
+    const [one, two] = [await fakeServer(t, proxy, 1), await fakeServer(t, proxy, 2)];
+    await one.join();
+    await two.join();
+    const before = lastSeq(proxy);
+    await one.register();
+    assert.equal(lastSeq(proxy), before);
+    const order = [];
+    for (let asked = 0; asked < 4; asked += 1) order.push((await ask(proxy)).srcid);
+    assert.deepEqual(order, [1, 2, 1, 2]);
+  });
+
+  test('the same id at a new address replaces the entry', async (t) => {
+    const proxy = await testProxy(t);
+    const old = await fakeServer(t, proxy, 1);
+    await old.join();
+    const moved = await fakeServer(t, proxy, 1);
+    await moved.join();
+    assert.match((await eventOf(proxy, 'replaced', 1)).why, /new address/);
+    await ask(proxy);
+    assert.deepEqual([old.requests.length, moved.requests.length], [0, 1]);
+  });
+
+  test('an address can only be one server: another id or policy takes it over', async (t) => {
+    const proxy = await testProxy(t);
+    const server = await fakeServer(t, proxy, 1);
+    await server.join();
+    await ask(proxy, { type: 1, id: 9, privPoliId: 2, listenport: server.port });
+    await eventOf(proxy, 'replaced', 1);
+    await eventOf(proxy, 'admitted', 9);
+    assert.equal((await ask(proxy, request('p', { policy: 2 }))).srcid, 1);
+    assert.equal((await ask(proxy)).code, 'NO_SERVER');
+  });
+
+  test('the same id under two policies is two servers', async (t) => {
+    const proxy = await testProxy(t);
+    await (await fakeServer(t, proxy, 1, { policy: 'a' })).join();
+    await (await fakeServer(t, proxy, 1, { policy: 'b' })).join();
+    const { policies: rows } = await policies(proxy);
+    assert.deepEqual(
+      rows.map(({ policy, servers }: { policy: string; servers: object[] }) => [policy, servers.length]),
+      [
+        ['a', 1],
+        ['b', 1],
+      ],
+    );
+  });
+
+  test('a server that started again is a new one: probed before it gets anything, at its old place', async (t) => {
+    const proxy = await testProxy(t);
+    const [one, two] = [await fakeServer(t, proxy, 1), await fakeServer(t, proxy, 2)];
+    await one.join(SESSION);
+    await two.join(SESSION);
+    const after = lastSeq(proxy);
+    await one.register({ ...SESSION, incarnation: 'second' });
+    assert.match((await eventOf(proxy, 'replaced', 1, { after })).why, /started again/);
+    await eventOf(proxy, 'admitted', 1, { after });
+    assert.deepEqual([(await ask(proxy)).srcid, (await ask(proxy)).srcid], [1, 2]);
+  });
+
+  test("the end of the old boot's session does not harm the new boot", async (t) => {
+    const proxy = await testProxy(t, { healthIntervalMs: 10_000 });
+    const server = await fakeServer(t, proxy, 1);
+    const oldSession = await server.join(SESSION);
+    const after = lastSeq(proxy);
+    await server.register({ ...SESSION, incarnation: 'second' });
+    const { seq } = await eventOf(proxy, 'admitted', 1, { after });
+    oldSession.reset();
+    assert.equal((await ask(proxy)).srcid, 1);
+    assert.equal(lastSeq(proxy), seq);
+  });
+});
+
+describe('sessions', () => {
+  test('a cut session of a living server costs a probe: suspect, then back', async (t) => {
+    const proxy = await testProxy(t, { healthIntervalMs: 10_000 });
+    const server = await fakeServer(t, proxy, 1);
+    const session = await server.join(SESSION);
+    const after = lastSeq(proxy);
+    session.reset();
+    assert.match((await eventOf(proxy, 'suspect', 1, { after })).why, /session ended/);
+    await eventOf(proxy, 'admitted', 1, { after, timeoutMs: 1000 });
+  });
+
+  test('the death of a server is seen at once, and costs no request', async (t) => {
+    const proxy = await testProxy(t, { healthIntervalMs: 10_000 });
+    const [dying, other] = [await fakeServer(t, proxy, 1, { behave: silent }), await fakeServer(t, proxy, 2)];
+    const session = await dying.join(SESSION);
+    await other.join(SESSION);
+    const replies = [1, 2, 3, 4, 5, 6].map(() => ask(proxy));
+    await eventually(async () => dying.requests.length === 3);
+    session.close();
+    await dying.die();
+    await eventOf(proxy, 'evicted', 1, { timeoutMs: 500 });
+    assert.deepEqual(new Set((await Promise.all(replies)).map(({ srcid }) => srcid)), new Set([2]));
+  });
+
+  test('heartbeats go both ways, and a server that echoes none is suspect after three', async (t) => {
+    const proxy = await testProxy(t, { healthIntervalMs: 10_000 });
+    const server = await fakeServer(t, proxy, 1);
+    const session = await server.join(SESSION);
+    assert.deepEqual(await session.nextFrame(), { type: 3, srcid: 'proxy' });
+    session.send({ type: 3, srcid: 1 });
+    const echoedMs = performance.now();
+    const suspect = await eventOf(proxy, 'suspect', 1, { timeoutMs: 6000 });
+    assert.match(suspect.why, /missed 3 heartbeats/);
+    assert.ok(performance.now() - echoedMs > 2900);
+    assert.notEqual(await session.ended(), '');
+  });
+
+  test('a server that leaves gets nothing new, finishes what it has, and then its session is closed', async (t) => {
+    const proxy = await testProxy(t);
+    const held: (() => void)[] = [];
+    const leaving = await fakeServer(t, proxy, 1, { behave: (_peer, _frame, answer) => held.push(answer) });
+    const session = await leaving.join(SESSION);
+    await (await fakeServer(t, proxy, 2)).join(SESSION);
+    const first = ask(proxy);
+    await eventually(async () => held.length === 1);
+    session.send({ type: 4, id: 1 });
+    await eventOf(proxy, 'leaving', 1);
+    for (let asked = 0; asked < 3; asked += 1) assert.equal((await ask(proxy)).srcid, 2);
+    for (const answer of held) answer();
+    assert.equal((await first).srcid, 1);
+    while ((await session.nextFrame().catch(() => null)) !== null);
+    assert.equal(await session.ended(), 'fin');
+    await eventOf(proxy, 'left', 1);
+    assert.equal(await rowOf(proxy, 1), undefined);
+  });
+
+  test('requests that come while the last server leaves wait for the next one', async (t) => {
+    const proxy = await testProxy(t);
+    const old = await fakeServer(t, proxy, 1);
+    (await old.join(SESSION)).send({ type: 4, id: 1 });
+    await eventOf(proxy, 'left', 1);
+    const reply = ask(proxy);
+    await (await fakeServer(t, proxy, 2)).join(SESSION);
+    assert.equal((await reply).srcid, 2);
+  });
+});
+
+describe('health checks', () => {
+  test('a frozen server is evicted by two timeouts, comes back by two passes, and stands last then', async (t) => {
+    const proxy = await testProxy(t);
+    let isFrozen = false;
+    const freezing: Behaviour = (_peer, _frame, answer) => (isFrozen ? undefined : answer());
+    await (await fakeServer(t, proxy, 1, { behave: freezing, onProbe: freezing })).join();
+    await (await fakeServer(t, proxy, 2)).join();
+    isFrozen = true;
+    const { seq, why } = await eventOf(proxy, 'evicted', 1);
+    assert.match(why, /2 probes in a row failed, the last: timeout/);
+    isFrozen = false;
+    assert.match((await eventOf(proxy, 'admitted', 1, { after: seq })).why, /2 probes in a row passed/);
+    assert.deepEqual([(await ask(proxy)).srcid, (await ask(proxy)).srcid], [2, 1]);
+  });
+
+  const faults: Record<string, [Behaviour, RegExp]> = {
+    'answers with a wrong digest': [
+      (peer, frame) => peer.send({ type: 2, srcid: 1, destid: frame.srcid, payload: 'f'.repeat(40) }),
+      /wrong-digest/,
+    ],
+    'answers with garbage': [(peer) => peer.send('garbage'), /garbled/],
+    'hangs up': [(peer) => peer.close(), /closed/],
+    resets: [(peer) => peer.reset(), /reset/],
+  };
+  for (const [name, [onProbe, why]] of Object.entries(faults)) {
+    test(`a server that ${name} when probed is evicted`, async (t) => {
+      const proxy = await testProxy(t);
+      let isBad = false;
+      const server = await fakeServer(t, proxy, 1, {
+        onProbe: (peer, frame, answer) => (isBad ? onProbe(peer, frame, answer) : answer()),
+      });
+      await server.join();
+      isBad = true;
+      assert.match((await eventOf(proxy, 'evicted', 1)).why, why);
+    });
+  }
+
+  test('--probe connect is content with a connection', async (t) => {
+    const proxy = await testProxy(t, { probe: 'connect' });
+    const server = await fakeServer(t, proxy, 1, { onProbe: silent });
+    await server.join();
+    assert.equal(server.probes.length, 0);
+    await server.die();
+    await eventOf(proxy, 'evicted', 1);
+  });
+
+  test('a server is never probed twice at once', async (t) => {
+    const proxy = await testProxy(t, { healthIntervalMs: 20, healthTimeoutMs: 400 });
+    let open = 0;
+    let most = 0;
+    const slow: Behaviour = (_peer, _frame, answer) => {
+      open += 1;
+      most = Math.max(most, open);
+      setTimeout(() => {
+        open -= 1;
+        answer();
+      }, 50);
+    };
+    const server = await fakeServer(t, proxy, 1, { onProbe: slow, behave: (peer) => peer.close() });
+    await server.join();
+    for (let asked = 0; asked < 10; asked += 1) await ask(proxy);
+    await eventually(async () => server.probes.length >= 5);
+    assert.equal(most, 1);
+  });
+
+  test('an evicted server that does not come back is forgotten, and its session closed', async (t) => {
+    const proxy = await testProxy(t, { forgetAfterMs: 300 });
+    let isFrozen = false;
+    const server = await fakeServer(t, proxy, 1, {
+      onProbe: (_peer, _frame, answer) => (isFrozen ? undefined : answer()),
+    });
+    const session = await server.join(SESSION);
+    isFrozen = true;
+    await eventOf(proxy, 'forgotten', 1);
+    assert.equal(await rowOf(proxy, 1), undefined);
+    assert.equal(await session.ended(), 'fin');
+  });
+
+  test('an evicted server that registers as a new boot needs one pass only', async (t) => {
+    const proxy = await testProxy(t, { healthIntervalMs: 2000 });
+    const port = await freePort();
+    const first = await fakeServer(t, proxy, 1, { port });
+    (await first.join(SESSION)).close();
+    await first.die();
+    const { seq } = await eventOf(proxy, 'evicted', 1);
+    const second = await fakeServer(t, proxy, 1, { port });
+    await second.register({ ...SESSION, incarnation: 'second' });
+    assert.match((await eventOf(proxy, 'admitted', 1, { after: seq, timeoutMs: 1000 })).why, /first probe/);
+  });
+});
+
+test('two proxies can not share a port unawares', async (t) => {
+  const proxy = await testProxy(t);
+  await assert.rejects(testProxy(t, { port: proxy.port }), { code: 'EADDRINUSE' });
+});
+
+test('a stopped proxy refuses connections', async (t) => {
+  const proxy = await testProxy(t);
+  await proxy.stop();
+  assert.equal(await connectPeer(proxy.port).ended(), 'ECONNREFUSED');
+});

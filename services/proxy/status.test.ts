@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ask, eventOf, fakeServer, policies, request, testProxy } from '../../test-support/cluster.ts';
+import type { Frame } from '../../test-support/peers.ts';
+import { EventLog } from './events.ts';
+import { newcomer } from './health.ts';
+import { Upstream } from './upstream.ts';
+
+const get = (port: number, path: string, init: RequestInit = {}): Promise<Response> =>
+  fetch(`http://127.0.0.1:${port}${path}`, { signal: AbortSignal.timeout(5000), ...init });
+
+test('/healthz and /readyz say that it lives and is ready', async (t) => {
+  const { adminPort } = await testProxy(t);
+  assert.deepEqual(await (await get(adminPort, '/healthz')).json(), { status: 'alive' });
+  const ready = await get(adminPort, '/readyz');
+  assert.equal(ready.status, 200);
+});
+
+test('/api/policies shows each server with its state and why, its last probe and its counts', async (t) => {
+  const proxy = await testProxy(t);
+  const server = await fakeServer(t, proxy, 1);
+  await server.join({ keepAlive: true });
+  await ask(proxy);
+  const table = await policies(proxy);
+  const [{ policy, nextIndex, servers }] = table.policies;
+  const [{ since, why, lastProbe, ...rest }] = servers;
+  assert.deepEqual([policy, nextIndex], ['1', 0]);
+  assert.deepEqual(rest, {
+    id: 1,
+    policy: '1',
+    address: `127.0.0.1:${server.port}`,
+    state: 'ready',
+    served: 1,
+    failed: 0,
+    inFlight: 0,
+    session: false,
+    keepAlive: true,
+  });
+  assert.match(why, /its first probe passed in [\d.]+ ms/);
+  assert.ok(Date.now() - Date.parse(since) < 5000);
+  assert.equal(lastProbe.outcome, 'pass');
+  assert.ok(lastProbe.roundTripMs > 0);
+});
+
+test('looking at the table does not move the round robin', async (t) => {
+  const proxy = await testProxy(t);
+  for (const id of [1, 2]) await (await fakeServer(t, proxy, id)).join();
+  const order = [];
+  for (let asked = 0; asked < 4; asked += 1) {
+    await policies(proxy);
+    order.push((await ask(proxy)).srcid);
+  }
+  assert.deepEqual(order, [1, 2, 1, 2]);
+});
+
+test('/api/events replays what was, then goes on, numbered without gaps', async (t) => {
+  const proxy = await testProxy(t);
+  const server = await fakeServer(t, proxy, 1);
+  await server.join();
+  const response = await get(proxy.adminPort, '/api/events');
+  assert.match(response.headers.get('content-type') ?? '', /text\/event-stream/);
+  const events = readEvents(response);
+  assert.deepEqual([(await events()).type, (await events()).type], ['registered', 'admitted']);
+  await server.die();
+  const evicted = await events();
+  assert.deepEqual([evicted.type, evicted.seq, evicted.id, evicted.policy], ['evicted', 3, 1, '1']);
+  assert.match(evicted.why, /refused/);
+  assert.ok(Math.abs(Date.now() - evicted.atMs) < 5000);
+});
+
+test('/api/events starts behind what the reader has seen', async (t) => {
+  const proxy = await testProxy(t);
+  await (await fakeServer(t, proxy, 1)).join();
+  await eventOf(proxy, 'admitted', 1);
+  const events = readEvents(await get(proxy.adminPort, '/api/events', { headers: { 'last-event-id': '1' } }));
+  assert.equal((await events()).type, 'admitted');
+});
+
+test('other paths and methods are told what there is', async (t) => {
+  const { adminPort } = await testProxy(t);
+  const nothing = await get(adminPort, '/nothing');
+  assert.equal(nothing.status, 404);
+  assert.ok(((await nothing.json()) as Frame).paths.includes('/api/events'));
+  assert.equal((await get(adminPort, '/api/policies', { method: 'POST' })).status, 405);
+});
+
+test('counts what it refused', async (t) => {
+  const proxy = await testProxy(t);
+  await ask(proxy, request('p', { policy: 'none' }));
+  await ask(proxy, { type: 9 });
+  const { proxy: counts } = await policies(proxy);
+  assert.deepEqual(counts.errors, { NO_SERVER: 1, UNKNOWN_TYPE: 1 });
+});
+
+test('the last 1,000 events are kept', () => {
+  const events = new EventLog(() => 0);
+  const registration = { id: 1, policy: '1', host: '10.0.0.1', port: 1, keepsAlive: true, incarnation: null };
+  const upstream = new Upstream(registration, 1, 1, newcomer(0, ''), 0);
+  for (let added = 0; added < 1500; added += 1) events.add('suspect', upstream, '');
+  assert.deepEqual(
+    [events.since(0).length, events.since(0)[0]?.seq, events.since(1499).length],
+    [1000, 501, 1],
+  );
+});
+
+function readEvents(response: Response): () => Promise<Frame> {
+  const reader = (response.body as ReadableStream<Uint8Array>)
+    .pipeThrough(new TextDecoderStream())
+    .getReader();
+  let text = '';
+  return async () => {
+    while (true) {
+      const match = /data: (.*)\n\n/.exec(text);
+      if (match !== null) {
+        text = text.slice(match.index + match[0].length);
+        return JSON.parse(match[1] as string);
+      }
+      const { value, done } = await reader.read();
+      if (done) throw new Error(`the stream ended after: ${text}`);
+      text += value;
+    }
+  };
+}

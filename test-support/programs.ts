@@ -1,0 +1,74 @@
+// shell · real processes for the tests: started, watched, and ended by their id.
+// Must never leave one behind: whoever spawns a program stops it in its own clean-up.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { PATIENCE_MS, within } from './peers.ts';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+
+export type Program = {
+  readonly child: ChildProcess;
+  stdout(): string;
+  stderr(): string;
+  /** Resolves when both outputs together match. */
+  printed(pattern: RegExp, timeoutMs?: number): Promise<void>;
+  /** The exit code, or the signal that ended it. */
+  exited(timeoutMs?: number): Promise<number | string>;
+  /** Ends it for good; fine when it has ended already. */
+  stop(): Promise<void>;
+};
+
+/**
+ * Runs one of the project's programs in a process of its own.
+ * @param file        path from the root of the repository
+ * @param environment added to a minimal environment: nothing of the test's own leaks in
+ */
+export function startProgram(
+  file: string,
+  args: readonly string[] = [],
+  { environment = {}, cwd = ROOT }: { environment?: Record<string, string>; cwd?: string } = {},
+): Program {
+  const child = spawn(process.execPath, [`${ROOT}${file}`, ...args], {
+    cwd,
+    env: { PATH: process.env.PATH ?? '', ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const output = { stdout: '', stderr: '' };
+  const watchers = new Set<() => void>();
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].setEncoding('utf8').on('data', (text: string) => {
+      output[name] += text;
+      for (const watcher of watchers) watcher();
+    });
+  }
+  const closed = new Promise<number | string>((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code, signal) => resolve(code ?? signal ?? 'unknown'));
+  });
+  const exited = (timeoutMs = PATIENCE_MS) => within(closed, timeoutMs, `exit of ${file}`);
+  return {
+    child,
+    stdout: () => output.stdout,
+    stderr: () => output.stderr,
+    printed: async (pattern, timeoutMs = PATIENCE_MS) => {
+      const seen = new Promise<void>((resolve) => {
+        const look = () => {
+          if (pattern.test(`${output.stdout}\n${output.stderr}`)) resolve();
+        };
+        watchers.add(look);
+        look();
+      });
+      const ended = closed.then((code) => {
+        if (!pattern.test(`${output.stdout}\n${output.stderr}`)) {
+          throw new Error(`${file} exited with ${code} before it printed ${pattern}: ${output.stderr}`);
+        }
+      });
+      await within(Promise.race([seen, ended]), timeoutMs, `${pattern} of ${file}`);
+    },
+    exited,
+    stop: async () => {
+      child.kill('SIGKILL');
+      await exited();
+    },
+  };
+}
