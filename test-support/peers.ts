@@ -99,13 +99,13 @@ export async function freePort(): Promise<number> {
 function peerOf(socket: net.Socket): Peer {
   const decoder = new TextDecoder();
   const queue = waitingQueue<Frame>();
-  let text = '';
-  let taken = 0;
+  const pieces: string[] = [];
+  let rest = '';
   let ending: string | null = null;
   const ended = new Promise<string>((resolve) => {
     const end = (how: string) => {
       ending ??= how;
-      queue.fail(new Error(`the connection ended (${ending}) after: ${text}`));
+      queue.fail(new Error(`the connection ended (${ending}) after: ${pieces.join('')}`));
       resolve(ending);
     };
     socket.on('error', (error: NodeJS.ErrnoException) => end(error.code ?? error.message));
@@ -113,18 +113,22 @@ function peerOf(socket: net.Socket): Peer {
     socket.on('close', () => end('closed'));
   });
   socket.on('data', (chunk: Buffer) => {
-    text += decoder.decode(chunk, { stream: true });
-    for (let end = frameEnd(text, taken); end !== -1; end = frameEnd(text, taken)) {
-      queue.put(JSON.parse(text.slice(taken, end)));
+    const text = decoder.decode(chunk, { stream: true });
+    pieces.push(text);
+    rest += text;
+    let taken = 0;
+    for (let end = frameEnd(rest, 0); end !== -1; end = frameEnd(rest, taken)) {
+      queue.put(JSON.parse(rest.slice(taken, end)));
       taken = end;
     }
+    rest = rest.slice(taken);
   });
   return {
     socket,
     connected: async (timeoutMs = PATIENCE_MS) => {
       if (socket.connecting) await within(once(socket, 'connect'), timeoutMs, 'connection');
     },
-    received: () => text,
+    received: () => pieces.join(''),
     send: (what) => {
       const isBytes = typeof what === 'string' || what instanceof Uint8Array;
       socket.write(isBytes ? what : `${JSON.stringify(what)}\n`);

@@ -93,7 +93,7 @@ export class Listener {
   }
 
   /** Accepts no more; what is connected stays. */
-  async stopAccepting(): Promise<void> {
+  stopAccepting(): void {
     const servers = this.#servers;
     this.#servers = [];
     // `close` would wait for the connections too.

@@ -34,6 +34,8 @@ const ROUTE_KEPT_MS = 60_000;
 const MAX_ONE_REQUEST_CONNECTIONS = 256;
 // Whoever has connected before the port closes is still told; connections wait a moment in the accept queue.
 const LAST_ACCEPTS_MS = 50;
+// A request may be on its way over a connection that looks idle: for so long it is told, instead of being cut off.
+const LAST_REQUESTS_MS = 300;
 const LAST_REPLIES_MS = 1000;
 
 export type RunningProxy = {
@@ -172,7 +174,8 @@ export async function startProxy(options: ProxyOptions, log: Log): Promise<Runni
     forwarder.drain();
     const deadlineMs = clock.now() + options.drainTimeoutMs;
     await clock.sleep(LAST_ACCEPTS_MS);
-    await listener.stopAccepting();
+    listener.stopAccepting();
+    await clock.sleep(LAST_REQUESTS_MS);
     while (forwarder.openRequests > 0 && clock.now() < deadlineMs) await clock.sleep(SWEEP_MS);
     sessions.closeAll();
     listener.closeConnections();

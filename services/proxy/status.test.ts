@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ask, eventOf, fakeServer, policies, request, testProxy } from '../../test-support/cluster.ts';
+import { readEvents } from '../../test-support/event-stream.ts';
 import type { Frame } from '../../test-support/peers.ts';
 import { EventLog } from './events.ts';
 import { newcomer } from './health.ts';
@@ -102,22 +103,3 @@ test('the last 1,000 events are kept', () => {
     [1000, 501, 1],
   );
 });
-
-function readEvents(response: Response): () => Promise<Frame> {
-  const reader = (response.body as ReadableStream<Uint8Array>)
-    .pipeThrough(new TextDecoderStream())
-    .getReader();
-  let text = '';
-  return async () => {
-    while (true) {
-      const match = /data: (.*)\n\n/.exec(text);
-      if (match !== null) {
-        text = text.slice(match.index + match[0].length);
-        return JSON.parse(match[1] as string);
-      }
-      const { value, done } = await reader.read();
-      if (done) throw new Error(`the stream ended after: ${text}`);
-      text += value;
-    }
-  };
-}

@@ -1,0 +1,266 @@
+// The whole cluster in real containers, under load, while its parts are killed, frozen, restarted and scaled.
+// One cluster for all tests, in a project and on ports of its own; each test leaves it whole.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { countNetworks, type Replica, replicasOf } from '../../test-support/docker.ts';
+import { type EventWatch, watchEvents } from '../../test-support/event-stream.ts';
+import { freePort } from '../../test-support/peers.ts';
+import { startProgram } from '../../test-support/programs.ts';
+import { bringUp, type Cluster, takeDown } from '../bootstrap/cluster.ts';
+import { run } from '../bootstrap/command.ts';
+import { fetchPolicies, type ServerRow, waitForServers } from '../bootstrap/policies.ts';
+import { ROOT } from '../bootstrap/project.ts';
+import type { LoadResult } from '../load/result.ts';
+
+const PROJECT = 'policy-proxy-e2e';
+const SERVICES = ['server-p1', 'server-p2', 'server-p3'];
+const SERVERS = 6;
+const env: Record<string, string> = { SERVERS_PER_POLICY: '2' };
+const cluster: Cluster = { project: PROJECT, env };
+let adminUrl = '';
+let proxyAddress = '';
+let events: EventWatch;
+
+before(async () => {
+  await takeDown(cluster);
+  const [port, adminPort] = [await freePort(), await freePort()];
+  Object.assign(env, { PROXY_PUBLISH_PORT: String(port), PROXY_PUBLISH_ADMIN_PORT: String(adminPort) });
+  adminUrl = `http://127.0.0.1:${adminPort}`;
+  proxyAddress = `127.0.0.1:${port}`;
+  await bringUp(cluster);
+  await whole();
+  events = await watchEvents(adminUrl);
+});
+
+after(async () => {
+  events?.close();
+  await takeDown(cluster);
+  assert.equal((await replicasOf(PROJECT)).length, 0, 'no container is left');
+  assert.equal(await countNetworks(PROJECT), 0, 'no network is left');
+});
+
+/** Waits until `count` servers are in rotation. */
+async function whole(count = SERVERS, timeoutMs = 30_000): Promise<void> {
+  await waitForServers({ adminUrl, count, timeoutMs });
+}
+
+async function compose(...args: string[]): Promise<string> {
+  return await run('docker', ['compose', '--project-name', PROJECT, ...args], {
+    cwd: ROOT,
+    env: { ...process.env, ...env },
+    timeoutMs: 60_000,
+    failure: { what: `docker compose ${args.join(' ')} failed`, next: 'Look at its output.' },
+  });
+}
+
+/** A load run in a process of its own; `result` ends with it. */
+function load(
+  seconds: number,
+  { rate = 500, args = [] as string[] } = {},
+): { result: () => Promise<LoadResult> } {
+  const flags = ['--rate', String(rate), '--duration', String(seconds), '--proxy', proxyAddress, '--json'];
+  const program = startProgram('scripts/load.ts', [...flags, ...args]);
+  return {
+    result: async () => {
+      await program.exited((seconds + 20) * 1000);
+      return JSON.parse(program.stdout()) as LoadResult;
+    },
+  };
+}
+
+/** Waits until the load has arrived: the proxy has answered some more requests. */
+async function underLoad(): Promise<void> {
+  const startedAt = await served();
+  const deadlineMs = performance.now() + 10_000;
+  while ((await served()) < startedAt + 100) assert.ok(performance.now() < deadlineMs, 'no load arrived');
+}
+
+async function rows(): Promise<ServerRow[]> {
+  return (await fetchPolicies(adminUrl)).policies.flatMap(({ servers }) => servers);
+}
+
+async function served(): Promise<number> {
+  return (await rows()).reduce((sum, row) => sum + row.served, 0);
+}
+
+function assertNothingLost(result: LoadResult): void {
+  const { ok, due, wrong, errorReplies, lost, strayAnswers } = result;
+  const { errors, lostBy, dropped } = result;
+  const seen = JSON.stringify({
+    ok,
+    due,
+    wrong,
+    errorReplies,
+    errors,
+    lost,
+    lostBy,
+    dropped,
+    strayAnswers,
+  });
+  assert.deepEqual([wrong, lost, errorReplies, strayAnswers], [0, 0, 0, 0], seen);
+  assert.ok(dropped <= due * 0.001, `the generator kept up: ${seen}`);
+}
+
+async function oneOfEach(): Promise<Replica[]> {
+  const found = await Promise.all(SERVICES.map((service) => replicasOf(PROJECT, service)));
+  return found.map(([first]) => first as Replica);
+}
+
+for (const policy of [1, 2, 3]) {
+  test(`the sample packet of policy ${policy} is answered`, async () => {
+    const client = startProgram('services/client/main.ts', [
+      `client_packet_${policy}.json`,
+      '--proxy',
+      proxyAddress,
+    ]);
+    assert.equal(await client.exited(), 0, client.stderr());
+    assert.match(client.stdout(), /Transmission successfully received by server/);
+  });
+}
+
+test('the client runs in a container too', async () => {
+  const output = await compose('run', '--rm', 'client', 'client_packet_2.json');
+  assert.match(output, /Transmission successfully received by server/);
+});
+
+test('no container runs as root, with capabilities, or on a writable file system', async () => {
+  for (const { container } of await replicasOf(PROJECT)) {
+    const { HostConfig, Config } = await container.inspect();
+    assert.deepEqual([HostConfig.ReadonlyRootfs, HostConfig.CapDrop], [true, ['ALL']]);
+    assert.notEqual(Config.User, '');
+  }
+});
+
+test('an idle cluster keeps strict order: max − min ≤ 1 over 1,000 requests', async () => {
+  const before = await rows();
+  const result = await load(2, { rate: 500, args: ['--connection', 'keep', '--connections', '1'] }).result();
+  assertNothingLost(result);
+  const now = await rows();
+  for (const policy of ['1', '2', '3']) {
+    const shares = now
+      .filter((row) => row.policy === policy)
+      .map((row) => row.served - (before.find(({ id }) => id === row.id)?.served ?? 0));
+    assert.equal(shares.length, 2);
+    assert.ok(Math.max(...shares) - Math.min(...shares) <= 1, `policy ${policy}: ${shares}`);
+  }
+});
+
+test('one server of each policy is killed under load: nothing is lost, each is evicted, and comes back', async () => {
+  const running = load(6);
+  await underLoad();
+  const victims = await oneOfEach();
+  const killedMs = Date.now();
+  await Promise.all(victims.map(({ container }) => container.kill()));
+  for (const { serverId } of victims) {
+    const { atMs } = await events.next(['evicted'], serverId, killedMs);
+    assert.ok(atMs - killedMs < 1750, `evicted after ${atMs - killedMs} ms`);
+  }
+  assertNothingLost(await running.result());
+  await Promise.all(victims.map(({ container }) => container.start()));
+  await whole();
+});
+
+test('one server of each policy is frozen under load: evicted within 2.6 s, nothing is lost, and comes back', async () => {
+  const running = load(6);
+  await underLoad();
+  const victims = await oneOfEach();
+  const pausedMs = Date.now();
+  await Promise.all(victims.map(({ container }) => container.pause()));
+  try {
+    for (const { serverId } of victims) {
+      const { atMs } = await events.next(['evicted'], serverId, pausedMs);
+      assert.ok(atMs - pausedMs <= 2600, `evicted after ${atMs - pausedMs} ms`);
+    }
+  } finally {
+    await Promise.all(victims.map(({ container }) => container.unpause()));
+  }
+  await whole();
+  assertNothingLost(await running.result());
+});
+
+test('a server that is frozen without any traffic is evicted within 2.6 s', async () => {
+  const [victim] = await replicasOf(PROJECT, 'server-p2');
+  const { container, serverId } = victim as Replica;
+  const pausedMs = Date.now();
+  await container.pause();
+  try {
+    const { atMs } = await events.next(['evicted'], serverId, pausedMs);
+    assert.ok(atMs - pausedMs <= 2600, `evicted after ${atMs - pausedMs} ms`);
+  } finally {
+    await container.unpause();
+  }
+  await whole();
+});
+
+test('a rolling restart of every server under load loses nothing', async () => {
+  const replicas = (await Promise.all(SERVICES.map((service) => replicasOf(PROJECT, service)))).flat();
+  const running = load(12);
+  await underLoad();
+  for (const { container } of replicas) await container.restart();
+  assertNothingLost(await running.result());
+  await whole();
+});
+
+test('a server that is stopped leaves on purpose, and exits with 0', async () => {
+  const running = load(4);
+  await underLoad();
+  const [victim] = await replicasOf(PROJECT, 'server-p3');
+  const { container, serverId } = victim as Replica;
+  const stoppedMs = Date.now();
+  await container.stop();
+  await events.next(['left'], serverId, stoppedMs);
+  assert.equal((await container.inspect()).State.ExitCode, 0);
+  await container.start();
+  assertNothingLost(await running.result());
+  await whole();
+});
+
+test('scaling up and down under load: the new server serves, and nothing is lost', async () => {
+  const running = load(10);
+  await underLoad();
+  await compose('up', '--detach', '--no-recreate', '--scale', 'server-p1=3');
+  await whole(SERVERS + 1);
+  const [, , third] = await replicasOf(PROJECT, 'server-p1');
+  const isServing = async (): Promise<boolean> =>
+    (await rows()).some(({ id, served: count }) => id === third?.serverId && count > 0);
+  const deadlineMs = performance.now() + 5000;
+  while (!(await isServing())) assert.ok(performance.now() < deadlineMs, 'the third server gets no request');
+  await compose('up', '--detach', '--no-recreate', '--scale', 'server-p1=2');
+  assertNothingLost(await running.result());
+  assert.equal((await rows()).length, SERVERS);
+});
+
+for (const how of ['kill', 'stop'] as const) {
+  test(`the proxy is brought down (${how}) and started again: the table is whole within 2 s`, async () => {
+    const [proxy] = await replicasOf(PROJECT, 'proxy');
+    const { container } = proxy as Replica;
+    events.close();
+    await container[how]();
+    const { State } = await container.inspect();
+    assert.equal(State.ExitCode, how === 'kill' ? 137 : 0);
+    const startedMs = performance.now();
+    await container.start();
+    await whole(SERVERS, 10_000);
+    const tookMs = performance.now() - startedMs;
+    assert.ok(tookMs <= 2000, `whole after ${Math.round(tookMs)} ms`);
+    events = await watchEvents(adminUrl);
+  });
+}
+
+test('the proxy is stopped under load: whoever was connected is answered, and it exits with 0', async () => {
+  const running = load(4, { args: ['--connection', 'keep', '--allow-errors'] });
+  await underLoad();
+  const [proxy] = await replicasOf(PROJECT, 'proxy');
+  const { container } = proxy as Replica;
+  events.close();
+  await container.stop();
+  assert.equal((await container.inspect()).State.ExitCode, 0);
+  const { wrong, lostBy } = await running.result();
+  // After it has stopped there is nobody to answer; before, nobody may be left without a reply.
+  assert.equal(wrong, 0);
+  const { refused = 0, ...lostWhileStopping } = lostBy;
+  assert.deepEqual(lostWhileStopping, {}, `${refused} were refused afterwards`);
+  await container.start();
+  await whole();
+  events = await watchEvents(adminUrl);
+});
