@@ -2,6 +2,7 @@
 // Must never do the proxy's work: proxy.ts wires it.
 import { runMain } from '../shared/config.ts';
 import { createLog } from '../shared/log.ts';
+import { onStopSignal } from '../shared/signals.ts';
 import { readProxyOptions } from './options.ts';
 import { startProxy } from './proxy.ts';
 
@@ -17,18 +18,13 @@ await runMain('npm run proxy --', async () => {
     host: options.host,
     status: `http://${options.adminHost}:${proxy.adminPort}`,
   });
-  let isStopping = false;
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.on(signal, () => {
-      if (isStopping) process.exit(signal === 'SIGINT' ? 130 : 143);
-      isStopping = true;
-      log.info('shutting down', { signal });
-      void proxy.stop().then(() => {
-        log.info('stopped');
-        process.exit(0);
-      });
+  onStopSignal((signal) => {
+    log.info('shutting down', { signal });
+    void proxy.stop().then(() => {
+      log.info('stopped');
+      process.exit(0);
     });
-  }
+  });
 });
 
 function explain(error: NodeJS.ErrnoException & { port?: number }): string {

@@ -1,6 +1,7 @@
 // shell · command lines. Every option of every role can also come from the environment.
 // Must never read the environment anywhere else, so that `--help` tells the whole truth.
-import yargs, { type Argv, type Options } from 'yargs';
+import { createRequire } from 'node:module';
+import type { Argv, Options } from 'yargs';
 import { LOG_LEVELS } from './log.ts';
 
 /** Bad usage: the message says what is wrong and what to do. Ends a program with exit code 2. */
@@ -67,10 +68,19 @@ function typed(option: Options, variable: string, value: string): unknown {
 }
 
 /**
+ * What `options` come to when nothing is on the command line. A server of the cluster starts this way: without
+ * yargs, which takes longer to load than the server takes to register.
+ */
+export function defaultValues(options: Record<string, Options>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(options).map(([name, option]) => [name, option.default]));
+}
+
+/**
  * A yargs parser with the manners that all programs here share: strict, exit code 2 with one clear sentence on bad usage.
  * @param args command-line arguments without node and the file
  */
 export function commandLine(args: readonly string[], scriptName: string): Argv {
+  const yargs = createRequire(import.meta.url)('yargs') as typeof import('yargs')['default'];
   return yargs(args)
     .scriptName(scriptName)
     .strict()
@@ -98,6 +108,11 @@ export function parseHostPort(name: string, text: string): { host: string; port:
   if (host === undefined)
     throw new UsageError(`${name} is "${text}": it must be host:port, for example 127.0.0.1:10000.`);
   return { host, port: requireWhole(`the port of ${name}`, Number(match?.[3]), 1, 65_535) };
+}
+
+/** An id from the command line: digits become a number, as the packets of the original have them. */
+export function parseId(text: string): string | number {
+  return /^(?:0|[1-9]\d{0,14})$/.test(text) ? Number(text) : text;
 }
 
 /**

@@ -1,6 +1,7 @@
 // shell · the one winston logger of a process. Text for a terminal, JSON lines for machines.
 // Must never be called per request: the data path counts, it does not log.
-import winston from 'winston';
+import { createRequire } from 'node:module';
+import type winston from 'winston';
 
 export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -13,17 +14,23 @@ export type Log = winston.Logger;
  * @param format   `text` for people, `json` for machines
  */
 export function createLog(role: string, level: LogLevel, format: 'text' | 'json'): Log {
-  const { combine, timestamp, json, printf } = winston.format;
+  // Loaded here so that a program which can't wait may import this file and make its log a moment later.
+  const {
+    createLogger,
+    format: formats,
+    transports,
+  } = createRequire(import.meta.url)('winston') as typeof winston;
+  const { combine, timestamp, json, printf } = formats;
   const text = printf(({ timestamp: at, level: severity, message, role: _role, ...details }) => {
     const extra = Object.entries(details).map(
       ([key, value]) => ` ${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
     );
     return `${String(at)} ${severity.padEnd(5)} ${role}: ${String(message)}${extra.join('')}`;
   });
-  return winston.createLogger({
+  return createLogger({
     level,
     defaultMeta: { role },
     format: combine(timestamp(), format === 'json' ? json() : text),
-    transports: [new winston.transports.Stream({ stream: process.stderr })],
+    transports: [new transports.Stream({ stream: process.stderr })],
   });
 }

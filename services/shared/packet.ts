@@ -8,10 +8,13 @@ export const MAX_PAYLOAD_BYTES = 1024;
 /** The `srcid` of the proxy's own health probes. */
 export const HEALTH_CLIENT_ID = 'health';
 
+/** Longest id or policy, in UTF-16 units. */
+export const MAX_ID_LENGTH = 128;
+
 // Replies with an echoed id must stay below 1,024 bytes: old clients read once.
-const MAX_ID_LENGTH = 128;
 const MAX_ECHO_LENGTH = 200;
 const MAX_SENTENCE_LENGTH = 300;
+const MAX_SENTENCE_BYTES = 450;
 
 /** An id as a peer wrote it: kept as it came so that the answer can carry it back, compared as text. */
 export type Id = string | number;
@@ -28,7 +31,6 @@ export type SetupPacket = {
   keepsAlive: boolean;
   incarnation: string | null;
   token: string | null;
-  status: string | null;
 };
 export type AnswerPacket = { kind: 'answer'; serverId: Id | null; digest: string };
 export type ErrorPacket = {
@@ -38,6 +40,8 @@ export type ErrorPacket = {
   isRetryable: boolean;
   wasSent: boolean;
 };
+/** A proxy's yes to a setup packet; only `parseFromProxy` tells it from a setup packet. */
+export type RegisteredPacket = { kind: 'registered' };
 export type HeartbeatPacket = { kind: 'heartbeat' };
 export type LeavePacket = { kind: 'leave' };
 /** A health probe of the old kind, `{"type": -2}`: ignored by servers. */
@@ -69,15 +73,34 @@ type Raw = Record<string, unknown>;
  * @returns the packet, or a `fault` that carries the code and the sentence to answer with; never throws
  */
 export function parsePacket(text: string): Packet {
-  let raw: Raw;
+  const raw = parseObject(text);
+  return typeof raw === 'string' ? fault('BAD_JSON', raw) : understand(raw);
+}
+
+/**
+ * Understands one frame that a proxy sent to a server. Its reply to a setup packet has no `listenport`, and old
+ * proxies' replies have little more than the type: any type 1 is a yes.
+ * @param text the frame, decoded from UTF-8
+ */
+export function parseFromProxy(text: string): Packet | RegisteredPacket {
+  const raw = parseObject(text);
+  if (typeof raw === 'string') return fault('BAD_JSON', raw);
+  return wholeNumber(raw.type) === 1 ? { kind: 'registered' } : understand(raw);
+}
+
+// The object, or the sentence about why there is none.
+function parseObject(text: string): Raw | string {
+  let raw: unknown;
   try {
-    raw = JSON.parse(text) as Raw;
+    raw = JSON.parse(text);
   } catch (error) {
-    return fault(
-      'BAD_JSON',
-      `The packet is not valid JSON: ${(error as Error).message}. Send one JSON object.`,
-    );
+    return `The packet is not valid JSON: ${(error as Error).message}. Send one JSON object.`;
   }
+  const isObject = typeof raw === 'object' && raw !== null && !Array.isArray(raw);
+  return isObject ? (raw as Raw) : 'The packet is not a JSON object: send one, with its braces.';
+}
+
+function understand(raw: Raw): Packet {
   const type = wholeNumber(raw.type);
   switch (type) {
     case 0:
@@ -148,7 +171,6 @@ function parseSetup(raw: Raw): SetupPacket | PacketFault {
     keepsAlive: raw.keepAlive === true,
     incarnation: isId(raw.incarnation) ? String(raw.incarnation) : null,
     token: typeof raw.token === 'string' ? raw.token : null,
-    status: typeof raw.status === 'string' ? raw.status : null,
   };
 }
 
@@ -173,7 +195,7 @@ export function formatError(
   sentence: string,
   details: { clientId?: Id | undefined; policy?: string | undefined; wasSent?: boolean } = {},
 ): string {
-  const payload = cut(sentence, MAX_SENTENCE_LENGTH);
+  const payload = fit(sentence);
   return line({
     type: -1,
     destid: echo(details.clientId),
@@ -248,7 +270,8 @@ function policyOf(raw: Raw): string | null {
 
 function isId(value: unknown): value is Id {
   return (
-    typeof value === 'number' || (typeof value === 'string' && value !== '' && value.length <= MAX_ID_LENGTH)
+    (typeof value === 'number' && Number.isFinite(value)) ||
+    (typeof value === 'string' && value !== '' && value.length <= MAX_ID_LENGTH)
   );
 }
 
@@ -271,6 +294,15 @@ function echo(value: Id | undefined): Id | undefined {
   return value !== undefined && Buffer.byteLength(JSON.stringify(value)) <= MAX_ECHO_LENGTH
     ? value
     : undefined;
+}
+
+// Sentences quote what peers sent: control characters and emoji take six bytes and more each on the wire.
+function fit(sentence: string): string {
+  let text = cut(sentence, MAX_SENTENCE_LENGTH).toWellFormed();
+  while (Buffer.byteLength(JSON.stringify(text)) > MAX_SENTENCE_BYTES) {
+    text = cut(text, Math.floor(text.length * 0.9)).toWellFormed();
+  }
+  return text;
 }
 
 function cut(text: string, length: number): string {

@@ -1,0 +1,70 @@
+// test · the packet goes to every address behind the name, in turn.
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { type ScriptedServer, scriptedServer } from '../../test-support/peers.ts';
+import { exchange } from './exchange.ts';
+
+const BYTES = Buffer.from('{"type":0}');
+const REPLY = '{"type":2}';
+
+async function serverAt(
+  t: TestContext,
+  host: string,
+  port = 0,
+  reply: string | null = REPLY,
+): Promise<ScriptedServer> {
+  const server = await scriptedServer(
+    (peer) => {
+      peer.nextFrame().then(
+        () => (reply === null ? peer.reset() : peer.send(reply)),
+        () => {},
+      );
+    },
+    { host, port },
+  );
+  t.after(() => server.close());
+  return server;
+}
+
+const behind =
+  (...addresses: string[]) =>
+  async () =>
+    addresses;
+
+test('an address where nobody listens is passed over', async (t) => {
+  const { port } = await serverAt(t, '127.0.0.2');
+  const result = await exchange(BYTES, { host: 'proxy', port }, 2_000, behind('127.0.0.1', '127.0.0.2'));
+  assert.deepEqual([result.kind, result.kind === 'reply' && result.text], ['reply', REPLY]);
+});
+
+test('an address that breaks the connection is passed over', async (t) => {
+  const broken = await serverAt(t, '127.0.0.1', 0, null);
+  await serverAt(t, '127.0.0.2', broken.port);
+  const result = await exchange(
+    BYTES,
+    { host: 'proxy', port: broken.port },
+    2_000,
+    behind('127.0.0.1', '127.0.0.2'),
+  );
+  assert.equal(result.kind, 'reply');
+  assert.equal(broken.connections.length, 1);
+});
+
+test('the first address that replies is the last that is asked', async (t) => {
+  const first = await serverAt(t, '127.0.0.1');
+  const second = await serverAt(t, '127.0.0.2', first.port);
+  await exchange(BYTES, { host: 'proxy', port: first.port }, 2_000, behind('127.0.0.1', '127.0.0.2'));
+  assert.deepEqual([first.connections.length, second.connections.length], [1, 0]);
+});
+
+test('when all fail, every address is named with its reason', async (t) => {
+  const { port } = await serverAt(t, '127.0.0.1', 0, null);
+  const result = await exchange(BYTES, { host: 'proxy', port }, 2_000, behind('127.0.0.1', '127.0.0.2'));
+  assert.ok(result.kind === 'failed');
+  assert.match(result.reason, /127\.0\.0\.1:\d+ broke .*; 127\.0\.0\.2:\d+ can't be reached/);
+});
+
+test('a name without an address', async () => {
+  const result = await exchange(BYTES, { host: 'nowhere', port: 1 }, 2_000, async () => null);
+  assert.deepEqual(result, { kind: 'failed', reason: 'no address is known for "nowhere"' });
+});

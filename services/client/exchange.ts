@@ -1,0 +1,74 @@
+// shell · one packet to the proxy and its reply back. The client's only file with a socket.
+// Must never wait past its deadline, or take half a reply for a reply.
+import net from 'node:net';
+import type { Resolve } from '../shared/addresses.ts';
+import { FrameReader } from '../shared/framing.ts';
+
+const CONNECT_MS = 1_000;
+const MAX_REPLY_BYTES = 65_536;
+
+/** A reply, or why there is none. */
+export type Exchange =
+  | { kind: 'reply'; text: string; roundTripMs: number }
+  | { kind: 'failed'; reason: string };
+
+/**
+ * Sends `bytes` to the first address behind the proxy's name that gives a reply. The work is a pure function of the
+ * payload, so a packet whose connection broke may be sent to the next address.
+ * @param timeoutMs for everything together
+ */
+export async function exchange(
+  bytes: Buffer,
+  proxy: { host: string; port: number },
+  timeoutMs: number,
+  resolve: Resolve,
+): Promise<Exchange> {
+  const deadlineMs = performance.now() + timeoutMs;
+  const addresses = await resolve(proxy.host);
+  if (addresses === null) return { kind: 'failed', reason: `no address is known for "${proxy.host}"` };
+  const reasons: string[] = [];
+  for (const address of addresses) {
+    const leftMs = deadlineMs - performance.now();
+    if (leftMs <= 0) break;
+    const result = await exchangeWith(address, proxy.port, bytes, leftMs);
+    if (result.kind === 'reply') return result;
+    reasons.push(`${address}:${proxy.port} ${result.reason}`);
+  }
+  return { kind: 'failed', reason: reasons.join('; ') || 'the time was up before an address was tried' };
+}
+
+function exchangeWith(host: string, port: number, bytes: Buffer, timeoutMs: number): Promise<Exchange> {
+  return new Promise((resolve) => {
+    const reader = new FrameReader(MAX_REPLY_BYTES);
+    const socket = net.connect({ host, port, noDelay: true });
+    let sentMs: number | null = null;
+    const finish = (result: Exchange): void => {
+      clearTimeout(connectTimer);
+      clearTimeout(timer);
+      socket.destroy();
+      resolve(result);
+    };
+    const fail = (reason: string): void => finish({ kind: 'failed', reason });
+    const connectTimer = setTimeout(fail, CONNECT_MS, `did not answer within ${CONNECT_MS} ms`);
+    const timer = setTimeout(() => {
+      const what = sentMs === null ? 'did not answer' : 'took the packet and sent no reply';
+      fail(`${what} within ${Math.round(timeoutMs)} ms`);
+    }, timeoutMs);
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      fail(sentMs === null ? `can't be reached (${error.code})` : `broke the connection (${error.code})`);
+    });
+    socket.on('close', () => fail('closed the connection without a reply'));
+    socket.on('connect', () => {
+      clearTimeout(connectTimer);
+      sentMs = performance.now();
+      socket.write(bytes);
+    });
+    socket.on('data', (chunk) => {
+      reader.feed(chunk);
+      if (reader.next()) {
+        const text = reader.bytes.toString('utf8', reader.start, reader.end);
+        finish({ kind: 'reply', text, roundTripMs: performance.now() - (sentMs ?? 0) });
+      } else if (reader.fault !== null) fail('sent what is not a packet');
+    });
+  });
+}

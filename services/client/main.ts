@@ -1,0 +1,78 @@
+// shell · composition root of the client: file → packet → proxy → verdict → exit code.
+// Must never end without a sentence about what happened and the exit code that goes with it.
+import { hash } from 'node:crypto';
+import { createInterface } from 'node:readline/promises';
+import { createResolver } from '../shared/addresses.ts';
+import { runMain } from '../shared/config.ts';
+import { parsePacket } from '../shared/packet.ts';
+import { type Exchange, exchange } from './exchange.ts';
+import { readOptions, SCRIPT_NAME } from './options.ts';
+import { readPacketFile } from './packet-file.ts';
+import { judge, type Verdict } from './verify.ts';
+
+const EXIT = { received: 0, corrupted: 1, refused: 3, unreachable: 4 } as const;
+
+process.on('SIGINT', () => process.exit(130)).on('SIGTERM', () => process.exit(143));
+
+await runMain(SCRIPT_NAME, async () => {
+  const { fileName, clientId, proxy, timeoutMs } = readOptions(process.argv.slice(2), process.env);
+  // npm changes to the project's directory and leaves the user's own in INIT_CWD.
+  const directory = process.env.INIT_CWD ?? process.cwd();
+  const { bytes, payload } = await readPacketFile(fileName, directory, clientId);
+  const digest = payload === null ? null : hash('sha1', payload);
+  const resolve = createResolver(Math.min(1_000, timeoutMs));
+  let code: number;
+  do {
+    const result = await exchange(bytes, proxy, timeoutMs, resolve);
+    code =
+      result.kind === 'reply' ? tell(judge(parsePacket(result.text), digest), result) : tellFailure(result);
+  } while (code === EXIT.corrupted && (await wantsAnotherTry()));
+  process.exitCode = code;
+});
+
+function tell(verdict: Verdict, { roundTripMs }: Extract<Exchange, { kind: 'reply' }>): number {
+  switch (verdict.kind) {
+    case 'received':
+      console.log('Transmission successfully received by server');
+      console.log(`Server ${printable(verdict.serverId)}, round trip ${roundTripMs.toFixed(2)} ms`);
+      break;
+    case 'corrupted':
+      console.error(`Transmission corrupted: ${printable(verdict.reason)}.`);
+      if (verdict.serverId !== null) console.error(`It came from server ${printable(verdict.serverId)}.`);
+      break;
+    case 'refused':
+      console.error(printable(verdict.sentence));
+      console.error(`Error ${printable(verdict.code)}: ${adviceOn(verdict)}`);
+      break;
+    default:
+      verdict satisfies never;
+  }
+  return EXIT[verdict.kind];
+}
+
+function tellFailure({ reason }: Extract<Exchange, { kind: 'failed' }>): number {
+  console.error(`No reply from the proxy: ${reason}.`);
+  console.error('Is it running? "npm start" starts the cluster, --proxy host:port says where it is.');
+  return EXIT.unreachable;
+}
+
+function adviceOn({ isRetryable, wasSent }: Extract<Verdict, { kind: 'refused' }>): string {
+  const advice = isRetryable ? 'trying again can help.' : 'trying again as it is will not help.';
+  return wasSent ? `${advice} A server may have worked on the packet.` : advice;
+}
+
+async function wantsAnotherTry(): Promise<boolean> {
+  if (!process.stdin.isTTY || !process.stdout.isTTY) return false;
+  const terminal = createInterface({ input: process.stdin, output: process.stdout });
+  terminal.on('SIGINT', () => process.exit(130));
+  const closed = new Promise<string>((resolve) => terminal.on('close', () => resolve('')));
+  const answer = await Promise.race([terminal.question('Try again? [y/N] '), closed]);
+  terminal.close();
+  return /^y(es)?$/i.test(answer.trim());
+}
+
+// What a peer wrote must not move the cursor or colour the terminal.
+function printable(value: string | number | null): string {
+  if (value === null) return '(without an id)';
+  return String(value).replace(/\p{Cc}/gu, '\u{fffd}');
+}

@@ -1,0 +1,84 @@
+// shell · what the client is told: command line and environment → checked options.
+// Must never change the order of the original's three arguments: CLIENT_ID PROXY_PORT JSON_FILENAME.
+import {
+  commandLine,
+  parseHostPort,
+  parseId,
+  requireWhole,
+  UsageError,
+  withEnvironment,
+} from '../shared/config.ts';
+import { type Id, MAX_ID_LENGTH } from '../shared/packet.ts';
+
+export const SCRIPT_NAME = 'npm run client --';
+
+export type ClientOptions = {
+  fileName: string;
+  clientId: Id | null;
+  proxy: { host: string; port: number };
+  timeoutMs: number;
+};
+
+const OPTIONS = {
+  proxy: { type: 'string', default: '127.0.0.1:10000', describe: 'host:port of the proxy' },
+  id: { type: 'string', describe: "this client's id, in place of the packet's srcid" },
+  timeout: { type: 'number', default: 5_000, describe: 'milliseconds to wait for the reply' },
+} as const;
+
+const CODES = `Exit codes:
+  0  received: the digest is right
+  1  corrupted: the digest is wrong, or the reply is no answer
+  2  bad usage, or no packet in the file
+  3  the proxy replied with an error
+  4  no reply: the proxy can't be reached, or let the packet go unanswered
+  130  interrupted with Ctrl-C
+
+A file that is not found is looked for among the samples client_packet_1.json, client_packet_2.json and
+client_packet_3.json; the number is the policy.`;
+
+/**
+ * @param args command-line arguments without node and the file
+ * @throws UsageError with one sentence about what is wrong
+ */
+export function readOptions(args: readonly string[], environment: NodeJS.ProcessEnv): ClientOptions {
+  const values = commandLine(args, SCRIPT_NAME)
+    .usage(
+      `$0 JSON_FILENAME\n$0 CLIENT_ID PROXY_PORT JSON_FILENAME\n\nSends one packet and checks the answer.`,
+    )
+    .options(withEnvironment('CLIENT', OPTIONS, environment))
+    .parserConfiguration({ 'parse-positional-numbers': false })
+    .example(`$0 client_packet_2.json`, 'a packet of policy 2 to the proxy on this machine')
+    .example(`$0 111 10000 client_packet_2.json`, 'the same, as client 111')
+    .example(`$0 mine.json --proxy proxy:10000`, 'to whoever is behind the name')
+    .epilogue(CODES)
+    .demandCommand(0)
+    .parseSync();
+  const proxy = parseHostPort('--proxy', String(values.proxy));
+  const timeoutMs = requireWhole('--timeout', values.timeout, 1, 600_000);
+  const words = values._.map(String);
+  const [first, port, last] = words;
+  if (words.length === 3 && first !== undefined && port !== undefined && last !== undefined) {
+    return {
+      fileName: last,
+      clientId: checkId(first),
+      proxy: { host: proxy.host, port: requireWhole('PROXY_PORT', Number(port), 1, 65_535) },
+      timeoutMs,
+    };
+  }
+  if (words.length !== 1 || first === undefined || first === '') {
+    throw new UsageError('Give one packet file, or CLIENT_ID PROXY_PORT JSON_FILENAME.');
+  }
+  return {
+    fileName: first,
+    clientId: values.id === undefined ? null : checkId(String(values.id)),
+    proxy,
+    timeoutMs,
+  };
+}
+
+function checkId(text: string): Id {
+  if (text === '' || text.length > MAX_ID_LENGTH) {
+    throw new UsageError(`The client's id must have 1 to ${MAX_ID_LENGTH} characters.`);
+  }
+  return parseId(text);
+}

@@ -1,0 +1,65 @@
+// shell · file name → the bytes to send. The first step of the client.
+// Must never change what the file says, the id apart: odd packets are there to be tried on the proxy.
+import { readFile, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { UsageError } from '../shared/config.ts';
+import { type Id, MAX_PAYLOAD_BYTES, payloadTooLarge } from '../shared/packet.ts';
+
+const SAMPLES = ['client_packet_1.json', 'client_packet_2.json', 'client_packet_3.json'];
+const MAX_FILE_BYTES = 1_048_576;
+
+export type PacketToSend = {
+  bytes: Buffer;
+  /** The text that the server digests; null when the packet has none. */
+  payload: string | null;
+};
+
+/**
+ * Reads the packet of `name`, relative to `directory`; a name that is not there may be one of the three samples'.
+ * @param clientId replaces the packet's `srcid` when it is given
+ * @throws UsageError when there is no such file, or no packet in it that could be sent
+ */
+export async function readPacketFile(
+  name: string,
+  directory: string,
+  clientId: Id | null,
+): Promise<PacketToSend> {
+  const bytes = await readBytes(name, directory);
+  const packet = parse(name, bytes);
+  const payload = typeof packet.payload === 'string' ? packet.payload : null;
+  const payloadBytes = payload === null ? 0 : Buffer.byteLength(payload);
+  if (payloadBytes > MAX_PAYLOAD_BYTES) throw new UsageError(`${name}: ${payloadTooLarge(payloadBytes)}`);
+  if (clientId === null) return { bytes, payload };
+  return { bytes: Buffer.from(`${JSON.stringify({ ...packet, srcid: clientId })}\n`), payload };
+}
+
+async function readBytes(name: string, directory: string): Promise<Buffer> {
+  const sample = SAMPLES.find((candidate) => candidate === path.basename(name));
+  const places = [path.resolve(directory, name)];
+  if (sample !== undefined) places.push(path.join(import.meta.dirname, sample));
+  for (const place of places) {
+    try {
+      const { size } = await stat(place);
+      if (size > MAX_FILE_BYTES) throw new UsageError(`${name} is ${size} bytes: that is no packet.`);
+      return await readFile(place);
+    } catch (error) {
+      if (error instanceof UsageError) throw error;
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== 'ENOENT' && code !== 'ENOTDIR') throw new UsageError(`${name} can't be read (${code}).`);
+    }
+  }
+  throw new UsageError(`${name} is not there: give the path of a packet, or one of ${SAMPLES.join(', ')}.`);
+}
+
+function parse(name: string, bytes: Buffer): Record<string, unknown> {
+  let packet: unknown;
+  try {
+    packet = JSON.parse(bytes.toString('utf8'));
+  } catch (error) {
+    throw new UsageError(`${name} is not valid JSON: ${(error as Error).message}.`);
+  }
+  if (typeof packet !== 'object' || packet === null || Array.isArray(packet)) {
+    throw new UsageError(`${name} is not a packet: it must be one JSON object, as ${SAMPLES[0]} is.`);
+  }
+  return packet as Record<string, unknown>;
+}

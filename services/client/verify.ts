@@ -1,0 +1,43 @@
+// pure · the proxy's reply → verdict. The last step of the client.
+// Must never believe the server: the digest is compared with one that the client made itself.
+import type { Id, Packet } from '../shared/packet.ts';
+
+export type Verdict =
+  | { kind: 'received'; serverId: Id | null }
+  | { kind: 'corrupted'; serverId: Id | null; reason: string }
+  | { kind: 'refused'; sentence: string; code: string; isRetryable: boolean; wasSent: boolean };
+
+/**
+ * Judges a reply.
+ * @param expectedDigest SHA-1 of the payload as 40 lower-case hex digits, or null when the packet had no text to digest
+ */
+export function judge(reply: Packet, expectedDigest: string | null): Verdict {
+  switch (reply.kind) {
+    case 'answer':
+      return judgeDigest(reply.serverId, reply.digest, expectedDigest);
+    case 'error': {
+      const { kind: _, ...refusal } = reply;
+      return { kind: 'refused', ...refusal };
+    }
+    case 'fault':
+      return {
+        kind: 'corrupted',
+        serverId: null,
+        reason: `the reply can't be understood: ${reply.sentence}`,
+      };
+    default:
+      return { kind: 'corrupted', serverId: null, reason: `the reply is no answer but a ${reply.kind}` };
+  }
+}
+
+function judgeDigest(serverId: Id | null, digest: string, expectedDigest: string | null): Verdict {
+  if (expectedDigest === null) {
+    return {
+      kind: 'corrupted',
+      serverId,
+      reason: 'the packet has no text payload that its digest could be of',
+    };
+  }
+  if (digest.toLowerCase() === expectedDigest) return { kind: 'received', serverId };
+  return { kind: 'corrupted', serverId, reason: `the digest is ${digest}, and should be ${expectedDigest}` };
+}

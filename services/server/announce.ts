@@ -1,0 +1,162 @@
+// shell · makes the server known to every proxy behind one name, for as long as it runs. Control path of the server.
+// Must never give up on a proxy that the name still stands for, or dial without a pause.
+import type { Resolve } from '../shared/addresses.ts';
+import type { Clock } from '../shared/clock.ts';
+import type { Id } from '../shared/packet.ts';
+import { backoffMs, jittered, REFUSED_MS } from './backoff.ts';
+import type { Line } from './log-later.ts';
+import { SESSION_TIMES, Session, type SessionEnd, type SessionTimes } from './session.ts';
+
+/** The name is looked up again this often. */
+const LOOK_UP_MS = 5_000;
+
+/** A session that ended sooner did not stand: the wait before the next try goes on growing. */
+const STANDS_AFTER_MS = 1_000;
+
+export type AnnounceOptions = {
+  proxy: { host: string; port: number };
+  serverId: Id;
+  /** The setup packet, as it goes out. */
+  setup: string;
+  resolve: Resolve;
+  clock: Clock;
+  log: (line: Line) => void;
+  random?: () => number;
+  times?: SessionTimes;
+  lookUpMs?: number;
+  refusedMs?: number;
+};
+
+/** What one address has come to, for the backoff and so that the log tells changes only. */
+type History = { failures: number; told: string | null };
+
+/** Keeps one session with each address of the proxy. */
+export class Announcement {
+  readonly #options: Required<AnnounceOptions>;
+  readonly #sessions = new Map<string, Session | null>();
+  readonly #rounds = new Set<Promise<void>>();
+  readonly #stop = new AbortController();
+  #listed: ReadonlySet<string> = new Set();
+  #pendingLookUp: Promise<void> | null = null;
+
+  constructor(options: AnnounceOptions) {
+    this.#options = {
+      random: Math.random,
+      times: SESSION_TIMES,
+      lookUpMs: LOOK_UP_MS,
+      refusedMs: REFUSED_MS,
+      ...options,
+    };
+  }
+
+  /** Looks the name up and registers, then goes on by itself. */
+  start(): void {
+    void this.#keepLookingUp();
+  }
+
+  /**
+   * Leaves every proxy: none sends new requests after it has read that.
+   * Resolves when each has closed its session, which it does when its last request is answered.
+   */
+  async leave(deadlineMs: number): Promise<void> {
+    this.#stop.abort();
+    for (const session of this.#sessions.values()) session?.leave(deadlineMs);
+    await Promise.all(this.#rounds);
+  }
+
+  async #keepLookingUp(): Promise<void> {
+    const { proxy, random, lookUpMs } = this.#options;
+    let isTold = false;
+    while (!this.#stop.signal.aborted) {
+      await this.#lookUp();
+      // With no address at all there is no session whose end would lead to the next look-up.
+      const isLost = this.#sessions.size === 0;
+      if (isLost && !isTold) this.#tell('warn', 'no address behind the name yet', proxy.host, {});
+      isTold = isLost;
+      await this.#pause(isLost ? backoffMs(Infinity, random()) : lookUpMs);
+    }
+  }
+
+  // Shared by all who ask at once: six sessions that break together make one query.
+  #lookUp(): Promise<void> {
+    this.#pendingLookUp ??= this.#refresh().finally(() => {
+      this.#pendingLookUp = null;
+    });
+    return this.#pendingLookUp;
+  }
+
+  async #refresh(): Promise<void> {
+    const addresses = await this.#options.resolve(this.#options.proxy.host);
+    // Unknown is not empty: Docker's resolver fails just when the proxy restarts, at the address it had.
+    if (addresses === null || addresses.length === 0) return;
+    this.#listed = new Set(addresses);
+    for (const address of addresses) {
+      if (this.#sessions.has(address) || this.#stop.signal.aborted) continue;
+      this.#sessions.set(address, null);
+      const rounds = this.#keepSession(address).finally(() => {
+        this.#sessions.delete(address);
+        this.#rounds.delete(rounds);
+      });
+      this.#rounds.add(rounds);
+    }
+  }
+
+  async #keepSession(address: string): Promise<void> {
+    const history: History = { failures: 0, told: null };
+    while (!this.#stop.signal.aborted) {
+      const end = await this.#live(address, history);
+      if (this.#stop.signal.aborted) return;
+      history.failures = end.livedMs >= STANDS_AFTER_MS ? 1 : history.failures + 1;
+      this.#tellEnd(address, history, end);
+      await this.#pause(this.#waitAfter(end, history.failures));
+      if (this.#stop.signal.aborted) return;
+      await this.#lookUp();
+      if (end.livedMs === 0 && !this.#listed.has(address)) return;
+    }
+  }
+
+  #waitAfter({ how }: SessionEnd, failures: number): number {
+    const { random, refusedMs } = this.#options;
+    return how === 'refused' ? jittered(refusedMs, random()) : backoffMs(failures, random());
+  }
+
+  #live(address: string, history: History): Promise<SessionEnd> {
+    const { proxy, serverId, setup, clock, times } = this.#options;
+    const session = new Session({
+      address,
+      port: proxy.port,
+      serverId,
+      setup,
+      clock,
+      times,
+      onRegistered: () => {
+        if (history.told === 'registered') return;
+        history.told = 'registered';
+        this.#tell('info', 'registered', address, history.failures > 0 ? { failures: history.failures } : {});
+      },
+    });
+    this.#sessions.set(address, session);
+    return session.ended;
+  }
+
+  // Proxies without sessions close at once after their reply, every time: no news.
+  #tellEnd(address: string, history: History, { how, why, livedMs }: SessionEnd): void {
+    const message = how === 'refused' ? 'the proxy refuses this server' : 'no session with the proxy';
+    const isNews = how === 'lost' ? livedMs >= STANDS_AFTER_MS : history.told !== message;
+    if (!isNews) return;
+    history.told = message;
+    this.#tell('warn', message, address, { why });
+  }
+
+  #tell(level: Line['level'], message: string, host: string, details: object): void {
+    this.#options.log({ level, message, proxy: `${host}:${this.#options.proxy.port}`, ...details });
+  }
+
+  async #pause(ms: number): Promise<void> {
+    try {
+      await this.#options.clock.sleep(ms, this.#stop.signal);
+    } catch {
+      // Woken by `leave`: whoever sleeps here looks at the signal next.
+    }
+  }
+}

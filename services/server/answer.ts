@@ -1,0 +1,137 @@
+// shell · data path of the server: request frame → SHA-1 of its payload → answer frame, in order.
+// Must never await, start a timer or log per request, or leave a connection unread without a deadline.
+import { hash } from 'node:crypto';
+import { once } from 'node:events';
+import net from 'node:net';
+import { FrameReader } from '../shared/framing.ts';
+import { formatAnswer, formatError, type Id, type Packet, parsePacket } from '../shared/packet.ts';
+
+/** A peer that takes nothing off us for this long is given up. */
+const STALLED_MS = 30_000;
+
+/** How long a peer may take to read our last words and close its side. */
+const GOODBYE_MS = 2_000;
+
+type Connection = { socket: net.Socket; reader: FrameReader };
+
+/** Answers requests on every connection until it is drained. */
+export class AnswerServer {
+  /** Requests answered so far, the proxies' probes included. */
+  answered = 0;
+  readonly #serverId: Id;
+  readonly #connections = new Set<Connection>();
+  readonly #server: net.Server;
+  #isDraining = false;
+
+  /** @param serverId goes into every answer as `srcid` */
+  constructor(serverId: Id) {
+    this.#serverId = serverId;
+    this.#server = net.createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 });
+    this.#server.on('connection', (socket) => this.#accept(socket));
+  }
+
+  /** Starts to listen. @returns the port, for those who asked for 0; rejects when the port can't be had */
+  async listen(port: number, host: string): Promise<number> {
+    this.#server.listen(port, host);
+    await once(this.#server, 'listening');
+    // Out of file descriptors, say: whoever could not be accepted is refused, the others are served on.
+    this.#server.on('error', () => {});
+    return (this.#server.address() as net.AddressInfo).port;
+  }
+
+  /**
+   * Stops listening and says goodbye on every connection once the packet that has begun on it is answered.
+   * @param deadlineMs what is still open then is cut off
+   */
+  async drain(deadlineMs: number): Promise<void> {
+    // A turn of the loop first, so that what the kernel already holds is accepted, read and answered.
+    await nextTurn();
+    const closed = once(this.#server, 'close');
+    this.#server.close();
+    this.#isDraining = true;
+    const timer = setTimeout(() => {
+      for (const { socket } of this.#connections) socket.destroy();
+    }, deadlineMs);
+    await nextTurn();
+    for (const { socket, reader } of this.#connections) {
+      if (!reader.isMidFrame) sayGoodbye(socket, '');
+    }
+    await closed;
+    clearTimeout(timer);
+  }
+
+  #accept(socket: net.Socket): void {
+    const connection = { socket, reader: new FrameReader() };
+    this.#connections.add(connection);
+    // Whatever breaks a connection, `close` follows, and the peer is the one who has to know.
+    socket.on('error', () => {});
+    socket.on('close', () => this.#connections.delete(connection));
+    socket.on('data', (chunk) => this.#answer(connection, chunk));
+  }
+
+  #answer({ socket, reader }: Connection, chunk: Buffer): void {
+    let answers = '';
+    reader.feed(chunk);
+    while (reader.next()) {
+      const packet = parsePacket(reader.bytes.toString('utf8', reader.start, reader.end));
+      if (packet.kind === 'request') {
+        this.answered += 1;
+        answers += formatAnswer(this.#serverId, packet.clientId, hash('sha1', packet.payload));
+      } else if (packet.kind !== 'legacy-probe') {
+        sayGoodbye(socket, answers + refusalOf(packet));
+        return;
+      }
+    }
+    if (reader.fault !== null) {
+      sayGoodbye(socket, answers + refusalOfBytes(reader));
+    } else if (this.#isDraining && !reader.isMidFrame) {
+      sayGoodbye(socket, answers);
+    } else if (answers !== '' && !socket.write(answers)) {
+      waitForReader(socket);
+    }
+  }
+}
+
+function refusalOf(packet: Exclude<Packet, { kind: 'request' | 'legacy-probe' }>): string {
+  if (packet.kind === 'fault') return formatError(packet.code, packet.sentence, packet);
+  return formatError(
+    'UNKNOWN_TYPE',
+    `A server answers requests only (type 0), and this is a ${packet.kind}.`,
+  );
+}
+
+function refusalOfBytes(reader: FrameReader): string {
+  return reader.fault === 'too-large'
+    ? formatError('FRAME_TOO_LARGE', 'The packet is larger than a server accepts: send a shorter one.')
+    : formatError('BAD_JSON', 'The bytes are not a JSON object: send one that starts with "{".');
+}
+
+// The last words, then FIN. What still comes is read and dropped: unread bytes would turn the FIN into an RST, and
+// that can destroy the last words on their way.
+function sayGoodbye(socket: net.Socket, lastWords: string): void {
+  socket.removeAllListeners('data');
+  socket.resume();
+  if (lastWords !== '') socket.write(lastWords);
+  socket.end();
+  destroyUnless(socket, 'close', GOODBYE_MS);
+}
+
+function waitForReader(socket: net.Socket): void {
+  socket.pause();
+  destroyUnless(socket, 'drain', STALLED_MS, () => socket.resume());
+}
+
+function destroyUnless(socket: net.Socket, event: 'drain' | 'close', afterMs: number, then = () => {}): void {
+  const timer = setTimeout(() => socket.destroy(), afterMs);
+  const settle = () => {
+    clearTimeout(timer);
+    socket.off(event, settle).off('close', settle);
+    then();
+  };
+  socket.on(event, settle);
+  if (event !== 'close') socket.on('close', settle);
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

@@ -1,0 +1,65 @@
+// shell · composition root of the server: listens, makes itself known, leaves in good order.
+// Must never load what it can do without before it is registered: a restart's outage lasts that long.
+import { randomUUID } from 'node:crypto';
+import { createResolver } from '../shared/addresses.ts';
+import { systemClock } from '../shared/clock.ts';
+import { runMain, UsageError } from '../shared/config.ts';
+import { formatSetup } from '../shared/packet.ts';
+import { onStopSignal } from '../shared/signals.ts';
+import { Announcement } from './announce.ts';
+import { AnswerServer } from './answer.ts';
+import { type LaterLog, logLater } from './log-later.ts';
+import { readOptions, SCRIPT_NAME } from './options.ts';
+
+const LEAVE_MS = 5_000;
+const SHUTDOWN_MS = 10_000;
+const DRAIN_MS = 3_000;
+const LOG_AFTER_MS = 150;
+
+await runMain(SCRIPT_NAME, async () => {
+  const options = readOptions(process.argv.slice(2), process.env);
+  const log = logLater(options.logLevel, options.logFormat, LOG_AFTER_MS);
+  const server = new AnswerServer(options.id);
+  const port = await server.listen(options.port, options.host).catch((error: NodeJS.ErrnoException) => {
+    throw new UsageError(
+      `Can't listen on ${options.host}:${options.port} (${error.code}): choose another port.`,
+    );
+  });
+  const announcement = new Announcement({
+    proxy: options.proxy,
+    serverId: options.id,
+    setup: formatSetup({
+      ...options,
+      listenPort: port,
+      incarnation: randomUUID(),
+      token: options.registerToken,
+    }),
+    resolve: createResolver(),
+    clock: systemClock,
+    log: log.write,
+  });
+  announcement.start();
+  log.write({ level: 'info', message: 'listening', id: options.id, policy: options.policy, port });
+  stopOnSignal(log, async () => {
+    await announcement.leave(LEAVE_MS);
+    await server.drain(DRAIN_MS);
+    log.write({ level: 'info', message: 'stopped', answered: server.answered });
+  });
+});
+
+function stopOnSignal(log: LaterLog, stop: () => Promise<void>): void {
+  onStopSignal((signal) => {
+    log.write({ level: 'info', message: 'stopping', signal });
+    setTimeout(() => {
+      log.write({ level: 'error', message: 'could not stop in good order', afterMs: SHUTDOWN_MS });
+      log.flush();
+      process.exit(1);
+    }, SHUTDOWN_MS).unref();
+    void stop().then(() => {
+      log.flush();
+      process.exitCode = 0;
+      // A look-up that hangs in the resolver would keep the process alive for seconds.
+      setTimeout(() => process.exit(), 100).unref();
+    });
+  });
+}

@@ -1,0 +1,98 @@
+// shell · what the server is told: command line and environment → checked options.
+// Must never load the command-line parser when there is no command line: containers start that way.
+import os from 'node:os';
+import {
+  commandLine,
+  defaultValues,
+  LOG_OPTIONS,
+  parseHostPort,
+  parseId,
+  requireWhole,
+  UsageError,
+  withEnvironment,
+} from '../shared/config.ts';
+import type { LogLevel } from '../shared/log.ts';
+import { type Id, MAX_ID_LENGTH } from '../shared/packet.ts';
+
+export const SCRIPT_NAME = 'npm run server --';
+
+export type ServerOptions = {
+  id: Id;
+  policy: string;
+  port: number;
+  host: string;
+  proxy: { host: string; port: number };
+  registerToken: string | null;
+  logLevel: LogLevel;
+  logFormat: 'text' | 'json';
+};
+
+const POSITIONALS = {
+  id: { type: 'string', describe: 'id of this server (the host name, unless told otherwise)' },
+  policy: { type: 'string', describe: 'policy that it serves, a number or a text' },
+  port: { type: 'number', default: 9000, describe: 'port to listen on' },
+} as const;
+
+const OPTIONS = {
+  host: { type: 'string', default: '0.0.0.0', describe: 'address to listen on' },
+  proxy: {
+    type: 'string',
+    default: '127.0.0.1:10000',
+    describe: 'host:port of the proxy; every address behind the name is served',
+  },
+  'register-token': { type: 'string', describe: 'secret that the proxy asks for, if it does' },
+  ...LOG_OPTIONS,
+} as const;
+
+const SIGNALS_AND_CODES = `SIGTERM or Ctrl-C: tells the proxies, answers what is under way, exits with 0.
+Exit codes: 0 stopped in good order, 1 not in time, 2 bad usage or the port is taken, 130 or 143 on a second signal.`;
+
+/**
+ * @param args command-line arguments without node and the file
+ * @throws UsageError with one sentence about what is wrong
+ */
+export function readOptions(args: readonly string[], environment: NodeJS.ProcessEnv): ServerOptions {
+  const positionals = withEnvironment('SERVER', POSITIONALS, environment);
+  const options = withEnvironment('SERVER', OPTIONS, environment);
+  if (args.length === 0) return check(defaultValues({ ...positionals, ...options }));
+  return check(
+    commandLine(args, SCRIPT_NAME)
+      .command(
+        '$0 [id] [policy] [port]',
+        'Answers requests of one policy with the SHA-1 of their payload.',
+        (y) =>
+          y
+            .positional('id', positionals.id)
+            .positional('policy', positionals.policy)
+            .positional('port', positionals.port),
+      )
+      .options(options)
+      .example(`${SCRIPT_NAME} 1 2 9001`, 'server 1 of policy 2 on port 9001')
+      .example(`${SCRIPT_NAME} 1 2 9001 --proxy proxy:10000`, 'the same, for the proxies behind a name')
+      .epilogue(SIGNALS_AND_CODES)
+      .parseSync(),
+  );
+}
+
+function check(values: Record<string, unknown>): ServerOptions {
+  const token = values['register-token'];
+  return {
+    id: checkId('SERVER_ID', values.id ?? os.hostname()),
+    policy: String(checkId('POLICY', values.policy)),
+    port: requireWhole('PORT', values.port, 0, 65_535),
+    host: String(values.host),
+    proxy: parseHostPort('--proxy', String(values.proxy)),
+    registerToken: token === undefined || token === '' ? null : String(token),
+    logLevel: values['log-level'] as LogLevel,
+    logFormat: values['log-format'] as 'text' | 'json',
+  };
+}
+
+function checkId(name: string, value: unknown): Id {
+  if (value === undefined || value === '')
+    throw new UsageError(`${name} is missing: give it, as in "1 2 9001".`);
+  const text = String(value);
+  if (text.length > MAX_ID_LENGTH)
+    throw new UsageError(`${name} is longer than ${MAX_ID_LENGTH} characters.`);
+  return parseId(text);
+}

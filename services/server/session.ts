@@ -1,0 +1,171 @@
+// shell · one life of a session with one proxy: dial, register, echo heartbeats, leave. Control path of the server.
+// Must never reconnect by itself, or outlive its deadline without hearing from the proxy.
+import net from 'node:net';
+import type { Clock } from '../shared/clock.ts';
+import { FrameReader } from '../shared/framing.ts';
+import {
+  formatHeartbeat,
+  formatLeave,
+  type Id,
+  type Packet,
+  parseFromProxy,
+  type RegisteredPacket,
+} from '../shared/packet.ts';
+
+export type SessionTimes = {
+  /** For the TCP handshake. A lost SYN is sent again after 1 s only, so a new dial is quicker. */
+  connectMs: number;
+  /** For the reply to the setup packet. */
+  replyMs: number;
+  /** Three missed heartbeats. */
+  silenceMs: number;
+};
+
+export const SESSION_TIMES: SessionTimes = { connectMs: 300, replyMs: 1_000, silenceMs: 3_000 };
+
+/** How a session ended, with a clause for the log. */
+export type SessionEnd = {
+  how: 'unreachable' | 'refused' | 'lost' | 'left';
+  why: string;
+  /** Registered for how long; 0 when it never was. */
+  livedMs: number;
+};
+
+type Phase = 'dialling' | 'registering' | 'registered' | 'leaving' | 'over';
+
+export type SessionOptions = {
+  address: string;
+  port: number;
+  serverId: Id;
+  /** The setup packet, as it goes out. */
+  setup: string;
+  clock: Clock;
+  times: SessionTimes;
+  onRegistered: () => void;
+};
+
+/** Begins as soon as it is made; `ended` resolves once, whatever happens. */
+export class Session {
+  readonly ended: Promise<SessionEnd>;
+  readonly #options: SessionOptions;
+  readonly #socket: net.Socket;
+  readonly #reader = new FrameReader();
+  readonly #watch = new AbortController();
+  #end: (end: SessionEnd) => void = () => {};
+  #phase: Phase = 'dialling';
+  #deadlineMs: number;
+  #registeredMs: number | null = null;
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    this.ended = new Promise((resolve) => {
+      this.#end = resolve;
+    });
+    this.#deadlineMs = options.clock.now() + options.times.connectMs;
+    this.#socket = net.connect({ host: options.address, port: options.port, noDelay: true });
+    this.#socket.on('error', (error: NodeJS.ErrnoException) => this.#finish(error.code ?? error.message));
+    this.#socket.on('close', () => this.#finish('the proxy closed the connection'));
+    this.#socket.on('connect', () => this.#register());
+    this.#socket.on('data', (chunk) => this.#read(chunk));
+    void this.#keepDeadline();
+  }
+
+  /** Tells the proxy that no new request should come; the session ends when the proxy has let go of it. */
+  leave(deadlineMs: number): void {
+    if (this.#phase === 'over' || this.#phase === 'leaving') return;
+    const hasSpoken = this.#phase !== 'dialling';
+    this.#phase = 'leaving';
+    if (!hasSpoken) {
+      this.#finish('left before it was registered');
+      return;
+    }
+    this.#deadlineMs = this.#options.clock.now() + deadlineMs;
+    void this.#keepDeadline();
+    this.#socket.write(formatLeave(this.#options.serverId));
+  }
+
+  #register(): void {
+    if (this.#phase !== 'dialling') return;
+    this.#phase = 'registering';
+    this.#deadlineMs = this.#options.clock.now() + this.#options.times.replyMs;
+    this.#socket.write(this.#options.setup);
+  }
+
+  #read(chunk: Buffer): void {
+    this.#reader.feed(chunk);
+    while (this.#phase !== 'over' && this.#reader.next()) {
+      const { bytes, start, end } = this.#reader;
+      this.#take(parseFromProxy(bytes.toString('utf8', start, end)));
+    }
+    if (this.#reader.fault !== null) this.#finish('the proxy sent what is not a packet');
+  }
+
+  #take(packet: Packet | RegisteredPacket): void {
+    if (packet.kind === 'error') {
+      this.#finish(`${packet.sentence} (${packet.code})`, packet.isRetryable ? undefined : 'refused');
+      return;
+    }
+    if (packet.kind === 'registered' && this.#phase === 'registering') {
+      this.#phase = 'registered';
+      this.#registeredMs = this.#options.clock.now();
+      this.#options.onRegistered();
+    }
+    if (this.#phase === 'registered') {
+      this.#deadlineMs = this.#options.clock.now() + this.#options.times.silenceMs;
+    }
+    // A proxy that takes no echoes is as good as gone, and they must not pile up.
+    const isTaken =
+      packet.kind !== 'heartbeat' || this.#socket.write(formatHeartbeat(this.#options.serverId));
+    if (!isTaken) this.#finish('the proxy reads nothing');
+  }
+
+  // The deadline moves with every packet, so one sleeper that looks again serves the whole life. After a freeze
+  // (a paused container) the timer is served before the sockets: what has come meanwhile is read before it is judged.
+  async #keepDeadline(): Promise<void> {
+    const { clock } = this.#options;
+    try {
+      for (let leftMs = this.#leftMs(); leftMs > 0; leftMs = this.#leftMs()) {
+        await clock.sleep(leftMs, this.#watch.signal);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      this.#finish(lateness(this.#phase));
+    } catch {
+      // The session is over, so nobody waits for the deadline any more.
+    }
+  }
+
+  #leftMs(): number {
+    return this.#deadlineMs - this.#options.clock.now();
+  }
+
+  #finish(why: string, how?: 'refused' | undefined): void {
+    if (this.#phase === 'over') return;
+    const isLeaving = this.#phase === 'leaving';
+    this.#phase = 'over';
+    this.#watch.abort();
+    this.#socket.destroy();
+    const livedMs = this.#registeredMs === null ? 0 : this.#options.clock.now() - this.#registeredMs;
+    this.#end({
+      how: isLeaving ? 'left' : (how ?? (this.#registeredMs === null ? 'unreachable' : 'lost')),
+      why,
+      livedMs,
+    });
+  }
+}
+
+function lateness(phase: Phase): string {
+  switch (phase) {
+    case 'dialling':
+      return 'the connection was not answered';
+    case 'registering':
+      return 'the proxy did not answer the setup packet';
+    case 'registered':
+      return 'the proxy missed three heartbeats';
+    case 'leaving':
+      return 'the proxy did not close the session';
+    case 'over':
+      return 'over';
+    default:
+      return phase satisfies never;
+  }
+}

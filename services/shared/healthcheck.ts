@@ -1,0 +1,46 @@
+// shell · one look at a role from inside its own container, for Docker's health check: `healthcheck.ts http|server PORT`.
+// Must never import a dependency or wait longer than a second: it is started again and again beside the role.
+import { get } from 'node:http';
+import { connect } from 'node:net';
+
+const DEADLINE_MS = 1000;
+const REQUEST = '{"type":0,"srcid":"health","privPoliId":"health","payloadsize":6,"payload":"health"}\n';
+
+const [kind, portText] = process.argv.slice(2);
+const port = Number(portText);
+setTimeout(() => fail(`no answer within ${DEADLINE_MS} ms`), DEADLINE_MS).unref();
+
+switch (kind) {
+  case 'http':
+    get({ host: '127.0.0.1', port, path: '/healthz', agent: false }, (response) => {
+      if (response.statusCode === 200) process.exit(0);
+      fail(`status ${response.statusCode}`);
+    }).on('error', (error) => fail(error.message));
+    break;
+  case 'server':
+    checkServer();
+    break;
+  default:
+    fail('usage: healthcheck.ts http|server PORT');
+}
+
+// A request as a client sends it: a server that only accepts connections is not a healthy one.
+function checkServer(): void {
+  let reply = '';
+  connect(port, '127.0.0.1')
+    .setEncoding('utf8')
+    .on('error', (error) => fail(error.message))
+    .on('end', () => fail('the connection was closed without an answer'))
+    .on('data', (text: string) => {
+      reply += text;
+      if (!reply.includes('}')) return;
+      if (/"type"\s*:\s*2\b/.test(reply)) process.exit(0);
+      fail(`answered ${reply.slice(0, 200)}`);
+    })
+    .write(REQUEST);
+}
+
+function fail(why: string): never {
+  console.error(why);
+  process.exit(1);
+}

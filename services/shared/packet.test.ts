@@ -1,0 +1,316 @@
+// test · packets: what real peers send is accepted, what nobody should send is refused by name, replies stay small.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { ERROR_CODES, type ErrorCode } from './error-codes.ts';
+import {
+  formatAnswer,
+  formatError,
+  formatHeartbeat,
+  formatLeave,
+  formatRegistered,
+  formatRequest,
+  formatSetup,
+  MAX_ID_LENGTH,
+  MAX_PAYLOAD_BYTES,
+  parseFromProxy,
+  parsePacket,
+  payloadTooLarge,
+  unknownType,
+} from './packet.ts';
+
+const REQUEST = { type: 0, srcid: 111, privPoliId: 2, payloadsize: 5, payload: 'hello' };
+const SETUP = { type: 1, id: 1, privPoliId: 2, listenport: 9001 };
+
+const ACCEPTED_REQUESTS: [string, object, object][] = [
+  ['as the samples have it', {}, {}],
+  ['type as a text', { type: '0' }, {}],
+  ['type as a text with white space', { type: ' 0 ' }, {}],
+  ['ids as texts', { srcid: '111' }, { clientId: '111' }],
+  ['policy as a text', { privPoliId: '2' }, {}],
+  ['policy under its other name', { privPoliId: undefined, privPolyId: 2 }, {}],
+  ['both names of the policy', { privPolyId: 9 }, {}],
+  ['a policy that is a word', { privPoliId: 'gdpr' }, { policy: 'gdpr' }],
+  ['policy 0', { privPoliId: 0 }, { policy: '0' }],
+  ['no payload size', { payloadsize: undefined }, {}],
+  ['a wrong payload size', { payloadsize: 999 }, {}],
+  ['a payload size of the wrong kind', { payloadsize: 'many' }, {}],
+  ['an empty payload', { payload: '' }, { payload: '' }],
+  ['extra fields', { extra: { deep: [1, { x: '}' }] }, __proto__: null }, {}],
+  ['a client id of 0', { srcid: 0 }, { clientId: 0 }],
+  ['a negative client id', { srcid: -7 }, { clientId: -7 }],
+  ['an id at the limit', { srcid: 'x'.repeat(MAX_ID_LENGTH) }, { clientId: 'x'.repeat(MAX_ID_LENGTH) }],
+  ['a payload of 1,024 bytes', { payload: 'x'.repeat(1_024) }, { payload: 'x'.repeat(1_024) }],
+  ['a payload of 1,024 bytes in 512 characters', { payload: 'é'.repeat(512) }, { payload: 'é'.repeat(512) }],
+];
+
+for (const [name, change, difference] of ACCEPTED_REQUESTS) {
+  test(`a request is accepted: ${name}`, () => {
+    const packet = parsePacket(JSON.stringify({ ...REQUEST, ...change }));
+    assert.deepEqual(packet, {
+      kind: 'request',
+      clientId: 111,
+      policy: '2',
+      payload: 'hello',
+      ...difference,
+    });
+  });
+}
+
+const PLAIN_SETUP = {
+  kind: 'setup',
+  id: 1,
+  policy: '2',
+  listenPort: 9001,
+  hasSession: false,
+  keepsAlive: false,
+  incarnation: null,
+  token: null,
+};
+
+const ACCEPTED_SETUPS: [string, object, object][] = [
+  ['as the original has it', {}, {}],
+  ['everything as texts', { type: '1', id: '1', privPoliId: '2', listenport: '9001' }, { id: '1' }],
+  ['policy under its other name', { privPoliId: undefined, privPolyId: '2' }, {}],
+  ['with a session', { session: true }, { hasSession: true }],
+  ['a session only when it is true', { session: 'true', keepAlive: 1 }, {}],
+  ['with keepAlive', { keepAlive: true }, { keepsAlive: true }],
+  ['with an incarnation', { incarnation: 'abc' }, { incarnation: 'abc' }],
+  ['an incarnation that is a number', { incarnation: 5 }, { incarnation: '5' }],
+  ['an incarnation of another kind', { incarnation: {} }, {}],
+  ['with a token', { token: 'secret' }, { token: 'secret' }],
+  ['the lowest port', { listenport: 1 }, { listenPort: 1 }],
+  ['the highest port', { listenport: 65_535 }, { listenPort: 65_535 }],
+];
+
+for (const [name, change, difference] of ACCEPTED_SETUPS) {
+  test(`a setup packet is accepted: ${name}`, () => {
+    assert.deepEqual(parsePacket(JSON.stringify({ ...SETUP, ...change })), { ...PLAIN_SETUP, ...difference });
+  });
+}
+
+const LONG = 'x'.repeat(MAX_ID_LENGTH + 1);
+const REFUSED: [string, object, ErrorCode, RegExp][] = [
+  ['no type', { type: undefined }, 'BAD_PACKET', /"type" is missing/],
+  ['an unknown type', { type: 7 }, 'UNKNOWN_TYPE', /Type 7 /],
+  ['a type that is a word', { type: 'request' }, 'UNKNOWN_TYPE', /Type "request" /],
+  ['a type that is null', { type: null }, 'UNKNOWN_TYPE', /Type null /],
+  ['a type with a fraction', { type: 0.5 }, 'UNKNOWN_TYPE', /Type 0\.5 /],
+  ['a type that is an object', { type: { a: LONG } }, 'UNKNOWN_TYPE', /^.{1,130}$/],
+  ['no policy', { privPoliId: undefined }, 'BAD_PACKET', /"privPoliId" is missing/],
+  ['a policy that is null', { privPoliId: null }, 'BAD_PACKET', /"privPoliId" is null/],
+  ['a policy that is an array', { privPoliId: [2] }, 'BAD_PACKET', /"privPoliId" is \[2\]/],
+  ['an empty policy', { privPoliId: '' }, 'BAD_PACKET', /"privPoliId" is ""/],
+  ['a policy that is too long', { privPoliId: LONG }, 'BAD_PACKET', /"privPoliId" is "xxx/],
+  ['no client id', { srcid: undefined }, 'BAD_PACKET', /"srcid" is missing/],
+  ['a client id that is an object', { srcid: {} }, 'BAD_PACKET', /"srcid" is \{\}/],
+  ['a client id that is too long', { srcid: LONG }, 'BAD_PACKET', /"srcid" is "xxx/],
+  ['no payload', { payload: undefined }, 'BAD_PACKET', /"payload" is missing/],
+  ['a payload that is a number', { payload: 5 }, 'BAD_PACKET', /"payload" is 5/],
+  ['a payload of 1,025 bytes', { payload: 'x'.repeat(1_025) }, 'PAYLOAD_TOO_LARGE', /1025 bytes.*1024/],
+  [
+    'a payload of 1,026 bytes in 513 characters',
+    { payload: 'é'.repeat(513) },
+    'PAYLOAD_TOO_LARGE',
+    /1026 bytes/,
+  ],
+  ['a payload of 1,028 bytes in emoji', { payload: '🙂'.repeat(257) }, 'PAYLOAD_TOO_LARGE', /1028 bytes/],
+  ['a setup without id', { ...SETUP, id: undefined }, 'BAD_PACKET', /"id" is missing/],
+  ['a setup with a bad id', { ...SETUP, id: true }, 'BAD_PACKET', /"id" is true/],
+  ['a setup without policy', { ...SETUP, privPoliId: undefined }, 'BAD_PACKET', /"privPoliId" is missing/],
+  ['a setup without port', { ...SETUP, listenport: undefined }, 'BAD_PACKET', /"listenport" is missing/],
+  ['port 0', { ...SETUP, listenport: 0 }, 'BAD_PACKET', /"listenport" is 0.*1 to 65535/],
+  ['port 65,536', { ...SETUP, listenport: 65_536 }, 'BAD_PACKET', /"listenport" is 65536/],
+  ['a negative port', { ...SETUP, listenport: '-1' }, 'BAD_PACKET', /"listenport" is "-1"/],
+  ['a port with a fraction', { ...SETUP, listenport: 80.5 }, 'BAD_PACKET', /"listenport" is 80.5/],
+  ['a port that is a word', { ...SETUP, listenport: 'http' }, 'BAD_PACKET', /"listenport" is "http"/],
+  ['an answer without digest', { type: 2, payload: undefined }, 'BAD_PACKET', /"payload" is missing/],
+];
+
+for (const [name, change, code, sentence] of REFUSED) {
+  test(`a packet is refused: ${name}`, () => {
+    const packet = parsePacket(JSON.stringify({ ...REQUEST, ...change }));
+    assert.equal(packet.kind, 'fault');
+    if (packet.kind !== 'fault') return;
+    assert.equal(packet.code, code);
+    assert.match(packet.sentence, sentence);
+  });
+}
+
+test('a fault carries what is known of the sender', () => {
+  const packet = parsePacket(JSON.stringify({ ...REQUEST, payload: 5 }));
+  assert.ok(packet.kind === 'fault');
+  assert.deepEqual([packet.clientId, packet.policy], [111, '2']);
+});
+
+test('a number that JSON can hold and no packet can (1e999) is no id', () => {
+  const packet = parsePacket('{"type":0,"srcid":1e999,"privPoliId":1,"payload":""}');
+  assert.ok(packet.kind === 'fault');
+  assert.match(packet.sentence, /"srcid"/);
+});
+
+for (const text of [
+  '',
+  '{',
+  '{]}',
+  '{"a":}',
+  "{'a':1}",
+  '[1]',
+  'null',
+  '5',
+  '"x"',
+  '{"a":1}{"b":2}',
+  '{"type":0,}',
+]) {
+  test(`text that is no JSON object: ${text}`, () => {
+    const packet = parsePacket(text);
+    assert.ok(packet.kind === 'fault');
+    assert.equal(packet.code, 'BAD_JSON');
+  });
+}
+
+test('the small packets', () => {
+  assert.deepEqual(parsePacket('{"type":-2}'), { kind: 'legacy-probe' });
+  assert.deepEqual(parsePacket('{"type":"-2"}'), { kind: 'legacy-probe' });
+  assert.deepEqual(parsePacket('{"type":3,"srcid":"proxy"}'), { kind: 'heartbeat' });
+  assert.deepEqual(parsePacket('{"type":4}'), { kind: 'leave' });
+  assert.deepEqual(parsePacket('{"type":2,"payload":"ab"}'), {
+    kind: 'answer',
+    serverId: null,
+    digest: 'ab',
+  });
+  const bareError = { kind: 'error', code: 'UNKNOWN', isRetryable: false, wasSent: false };
+  assert.deepEqual(parsePacket('{"type":-1}'), { ...bareError, sentence: 'The peer gave no reason.' });
+});
+
+test("a proxy's yes is told from a setup packet, whatever little an old one sends", () => {
+  for (const reply of [
+    formatRegistered(1, '2'),
+    '{"type":1}',
+    '{"type":"1","status":"ok"}',
+    JSON.stringify(SETUP),
+  ]) {
+    assert.deepEqual(parseFromProxy(reply), { kind: 'registered' });
+  }
+  assert.equal(parseFromProxy(formatError('REGISTRATION_REFUSED', 'No.')).kind, 'error');
+  assert.equal(parseFromProxy('{"type":3}').kind, 'heartbeat');
+  assert.equal(parseFromProxy('{').kind, 'fault');
+});
+
+const HOSTILE = [
+  'x'.repeat(5_000),
+  '"'.repeat(MAX_ID_LENGTH),
+  '\\'.repeat(MAX_ID_LENGTH),
+  '\u0000'.repeat(MAX_ID_LENGTH),
+  '漢'.repeat(MAX_ID_LENGTH),
+  '🙂'.repeat(MAX_ID_LENGTH / 2),
+  '\ud800'.repeat(MAX_ID_LENGTH),
+  '\u2028'.repeat(MAX_ID_LENGTH),
+];
+
+for (const code of Object.keys(ERROR_CODES) as ErrorCode[]) {
+  test(`${code}: below 1,024 bytes whatever it echoes, and says whether trying again can help`, () => {
+    for (const id of [...HOSTILE, Number.MAX_VALUE, 7]) {
+      for (const policy of HOSTILE) {
+        const sentence = `No server for "${policy}" and "${id}"`;
+        const text = formatError(code, sentence, { clientId: id, policy, wasSent: true });
+        assert.ok(Buffer.byteLength(text) < 1_024, `${Buffer.byteLength(text)} bytes`);
+        assert.ok(text.endsWith('}\n') && text.indexOf('\n') === text.length - 1);
+        const raw = JSON.parse(text);
+        assert.equal(raw.payloadsize, Buffer.byteLength(raw.payload));
+        assert.deepEqual([raw.type, raw.code, raw.sent], [-1, code, true]);
+        assert.equal(raw.retryable, ERROR_CODES[code].isRetryable);
+      }
+    }
+  });
+}
+
+test('refusals of hostile packets stay below 1,024 bytes too', () => {
+  for (const value of HOSTILE) {
+    for (const field of ['type', 'srcid', 'privPoliId', 'payload', 'id', 'listenport']) {
+      for (const base of [REQUEST, SETUP]) {
+        const packet = parsePacket(
+          JSON.stringify({ ...base, [field]: field === 'payload' ? [value] : value }),
+        );
+        if (packet.kind !== 'fault') continue;
+        assert.ok(Buffer.byteLength(formatError(packet.code, packet.sentence, packet)) < 1_024);
+      }
+    }
+    const broken = parsePacket(`{"a": ${value}`);
+    assert.ok(broken.kind === 'fault');
+    assert.ok(Buffer.byteLength(formatError(broken.code, broken.sentence, broken)) < 1_024);
+  }
+});
+
+const id = fc.oneof(
+  fc.integer(),
+  fc.string({ unit: 'binary', minLength: 1, maxLength: 60 }).filter((text) => text.length <= MAX_ID_LENGTH),
+);
+const policy = fc.string({ unit: 'binary', minLength: 1, maxLength: 60 });
+const text = fc.string({ unit: 'binary', maxLength: 200 });
+
+test('property: a request comes back as it was formatted', () => {
+  fc.assert(
+    fc.property(id, policy, text, (clientId, policy, payload) => {
+      fc.pre(Buffer.byteLength(payload) <= MAX_PAYLOAD_BYTES);
+      const packet = parsePacket(formatRequest(clientId, policy, payload));
+      assert.deepEqual(packet, { kind: 'request', clientId, policy, payload });
+    }),
+  );
+});
+
+test('property: a setup packet comes back as it was formatted', () => {
+  const port = fc.integer({ min: 1, max: 65_535 });
+  fc.assert(
+    fc.property(id, policy, port, policy, fc.option(text), (id, policy, listenPort, incarnation, token) => {
+      const packet = parsePacket(formatSetup({ id, policy, listenPort, incarnation, token }));
+      const extensions = { hasSession: true, keepsAlive: true, incarnation, token };
+      assert.deepEqual(packet, { kind: 'setup', id, policy, listenPort, ...extensions });
+    }),
+  );
+});
+
+test('property: answers and errors come back as they were formatted', () => {
+  const digest = 'da39a3ee5e6b4b0d3255bfef95601890afd80709';
+  const code = fc.constantFrom(...(Object.keys(ERROR_CODES) as ErrorCode[]));
+  fc.assert(
+    fc.property(id, id, code, fc.boolean(), text, (serverId, clientId, code, wasSent, sentence) => {
+      assert.deepEqual(parsePacket(formatAnswer(serverId, clientId, digest)), {
+        kind: 'answer',
+        serverId,
+        digest,
+      });
+      assert.equal(JSON.parse(formatAnswer(serverId, clientId, digest)).destid, clientId);
+      const error = parsePacket(formatError(code, sentence, { wasSent }));
+      const { isRetryable } = ERROR_CODES[code];
+      assert.ok(error.kind === 'error');
+      assert.deepEqual([error.code, error.isRetryable, error.wasSent], [code, isRetryable, wasSent]);
+      if (Buffer.byteLength(JSON.stringify(sentence)) < 300) assert.equal(error.sentence, sentence);
+    }),
+  );
+  assert.deepEqual(parsePacket(formatHeartbeat('proxy')), { kind: 'heartbeat' });
+  assert.deepEqual(parsePacket(formatLeave(1)), { kind: 'leave' });
+});
+
+test('property: no text makes the parsers throw', () => {
+  const almost = fc
+    .record({
+      type: fc.jsonValue(),
+      srcid: fc.jsonValue(),
+      privPoliId: fc.jsonValue(),
+      payload: fc.jsonValue(),
+    })
+    .map((value) => JSON.stringify(value));
+  fc.assert(
+    fc.property(fc.oneof(fc.string(), fc.json(), almost), (text) => {
+      assert.equal(typeof parsePacket(text).kind, 'string');
+      assert.equal(typeof parseFromProxy(text).kind, 'string');
+    }),
+    { numRuns: 1_000 },
+  );
+});
+
+test('sentences tell a person what to do', () => {
+  assert.match(payloadTooLarge(2_000), /2000 bytes.*1024.*shorter/);
+  assert.match(unknownType('9').sentence, /Type 9 can't be sent here/);
+});
