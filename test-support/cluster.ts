@@ -85,7 +85,7 @@ export type FakeServer = {
 export type Behaviour = (peer: Peer, frame: Frame, answer: () => void) => void;
 
 /** Answers as a server should. */
-export const honest: Behaviour = (_peer, _frame, answer) => answer();
+const honest: Behaviour = (_peer, _frame, answer) => answer();
 
 /**
  * A server whose answers to real requests are up to `behave`; probes are answered as they should be unless `onProbe` says otherwise.

@@ -32,8 +32,8 @@ export type SetupPacket = {
   incarnation: string | null;
   token: string | null;
 };
-export type AnswerPacket = { kind: 'answer'; serverId: Id | null; digest: string };
-export type ErrorPacket = {
+type AnswerPacket = { kind: 'answer'; serverId: Id | null; digest: string };
+type ErrorPacket = {
   kind: 'error';
   code: string;
   sentence: string;
@@ -45,7 +45,7 @@ export type RegisteredPacket = { kind: 'registered' };
 export type HeartbeatPacket = { kind: 'heartbeat' };
 export type LeavePacket = { kind: 'leave' };
 /** A health probe of the old kind, `{"type": -2}`: ignored by servers. */
-export type LegacyProbePacket = { kind: 'legacy-probe' };
+type LegacyProbePacket = { kind: 'legacy-probe' };
 /** What could not be understood: the refusal to send back, with what is known of the sender. */
 export type PacketFault = {
   kind: 'fault';
