@@ -1,0 +1,123 @@
+// shell · the one place of the bootstrap that starts programs. Every one has a deadline and an owner that ends it.
+// Must never leave a child behind: a program gets a process group of its own, and the whole group is ended.
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { Failure } from './failure.ts';
+
+const MAX_STDOUT_CHARS = 4 * 1024 * 1024;
+const TAIL_LINES = 20;
+const KILL_AFTER_MS = 5_000;
+
+export type CommandOptions = {
+  timeoutMs: number;
+  /** Ends the program when nothing at all has been printed by then: it is waiting for a network that is not there. */
+  firstLineWithinMs?: number;
+  cwd?: string;
+  env?: NodeJS.ProcessEnv;
+  signal?: AbortSignal | undefined;
+  /** Called with every line of both streams. */
+  onLine?: ((line: string) => void) | undefined;
+};
+
+export type CommandResult = {
+  isOk: boolean;
+  /** What happened, in words: `exit code 1`, `no answer within 20 s`, `not found`. */
+  outcome: string;
+  stdout: string;
+  /** The last lines of both streams. */
+  tail: string;
+};
+
+/**
+ * Runs a program to its end and tells how it went.
+ * @throws the signal's reason when the signal fires; nothing else
+ */
+export async function attempt(
+  program: string,
+  args: readonly string[],
+  options: CommandOptions,
+): Promise<CommandResult> {
+  options.signal?.throwIfAborted();
+  const child = spawn(program, args, {
+    cwd: options.cwd,
+    env: programEnvironment(options.env),
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  });
+  const lines: string[] = [];
+  let stdout = '';
+  let ending = '';
+  const end = (why: string): void => {
+    ending ||= why;
+    endGroup(child.pid, 'SIGTERM');
+    setTimeout(() => endGroup(child.pid, 'SIGKILL'), KILL_AFTER_MS).unref();
+  };
+  const onAbort = (): void => end('interrupted');
+  options.signal?.addEventListener('abort', onAbort, { once: true });
+  const timers = [
+    setTimeout(() => end(`not done after ${options.timeoutMs / 1000} s`), options.timeoutMs),
+    ...(options.firstLineWithinMs === undefined
+      ? []
+      : [
+          setTimeout(
+            () => lines.length === 0 && end('no answer from the network'),
+            options.firstLineWithinMs,
+          ),
+        ]),
+  ];
+  const take = (line: string): void => {
+    if (line.trim() === '') return;
+    lines.push(line);
+    if (lines.length > TAIL_LINES) lines.shift();
+    options.onLine?.(line);
+  };
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    if (stdout.length < MAX_STDOUT_CHARS) stdout += text;
+  });
+  createInterface({ input: child.stdout }).on('line', take);
+  createInterface({ input: child.stderr }).on('line', take);
+  const outcome = await new Promise<string>((resolve) => {
+    child.once('error', (error: NodeJS.ErrnoException) =>
+      resolve(error.code === 'ENOENT' ? 'not found' : error.message),
+    );
+    child.once('close', (code, killedBy) =>
+      resolve(code === null ? `ended by ${killedBy}` : `exit code ${code}`),
+    );
+  });
+  timers.forEach(clearTimeout);
+  options.signal?.removeEventListener('abort', onAbort);
+  options.signal?.throwIfAborted();
+  const isOk = ending === '' && outcome === 'exit code 0';
+  return { isOk, outcome: ending || outcome, stdout, tail: lines.join('\n') };
+}
+
+/**
+ * Runs a program that has to succeed.
+ * @param failure what to say when it does not: `what` is finished with how it ended
+ * @returns its standard output
+ * @throws Failure with the last lines of the program's output
+ */
+export async function run(
+  program: string,
+  args: readonly string[],
+  options: CommandOptions & { failure: { what: string; next: string } },
+): Promise<string> {
+  const result = await attempt(program, args, options);
+  if (result.isOk) return result.stdout;
+  const { what, next } = options.failure;
+  throw new Failure(`${what}: ${program} ${args[0] ?? ''}: ${result.outcome}.`, next, { tail: result.tail });
+}
+
+/** The environment for a program; root's own folders are in the path even where `su` has left them out. */
+export function programEnvironment(environment: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
+  return { ...environment, PATH: `${environment.PATH ?? ''}:/usr/local/sbin:/usr/sbin:/sbin` };
+}
+
+function endGroup(pid: number | undefined, signal: NodeJS.Signals): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, signal);
+  } catch {
+    // Already gone, which is what was wanted.
+  }
+}

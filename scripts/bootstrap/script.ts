@@ -1,0 +1,48 @@
+// shell · the manners that the scripts share: usage, signals, exit codes, and how a failure is told.
+import { UsageError } from '../../services/shared/config.ts';
+import { Failure } from './failure.ts';
+
+const SIGNAL_EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
+
+/** Ends the script's work: whatever is under way is ended too, and nothing is reported as a failure. */
+class Interrupted extends Error {
+  override name = 'Interrupted';
+}
+
+/**
+ * Runs a script: a Failure is told in its own words, a signal stops it in good order with 130 or 143.
+ * @param scriptName how a person calls the script
+ */
+export async function runScript(
+  scriptName: string,
+  main: (signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  // Whoever read the output has seen enough (`| head`): there is nobody left to tell anything.
+  process.stdout.on('error', () => process.exit());
+  const controller = new AbortController();
+  for (const [name, code] of Object.entries(SIGNAL_EXIT_CODES)) {
+    process.on(name, () => {
+      if (controller.signal.aborted) process.exit(code);
+      process.exitCode = code;
+      controller.abort(new Interrupted(name));
+    });
+  }
+  try {
+    await main(controller.signal);
+  } catch (error) {
+    if (controller.signal.aborted) console.error('\nStopped.');
+    else if (error instanceof UsageError) tell(`${error.message}\nTry: ${scriptName} --help`, 2);
+    else if (error instanceof Failure) tell(error.toText(), error.exitCode);
+    else throw error;
+  }
+}
+
+function tell(text: string, exitCode: number): void {
+  console.error(`\n${text}`);
+  process.exitCode = exitCode;
+}
+
+/** Whether standard output is for somebody who sees colours (https://no-color.org). */
+export function isColoured(): boolean {
+  return process.stdout.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb';
+}

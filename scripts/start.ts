@@ -1,0 +1,71 @@
+// `npm start`: from nothing to a running cluster. Every step is skipped when it is already done.
+// Must never go on after a step that failed, or hide what failed.
+import { hideBin } from 'yargs/helpers';
+import { commandLine } from '../services/shared/config.ts';
+import { prepareAppImage } from './bootstrap/app-image.ts';
+import { bringUp, nameOf, publishedPort, recentLogs, wholeClusterSize } from './bootstrap/cluster.ts';
+import { prepareEngine } from './bootstrap/engine.ts';
+import { Failure } from './bootstrap/failure.ts';
+import { prepareNodeImage } from './bootstrap/node-image.ts';
+import { fetchPolicies, waitForServers } from './bootstrap/policies.ts';
+import { renderPolicyTable } from './bootstrap/policy-table.ts';
+import type { Outcome, Progress } from './bootstrap/progress.ts';
+import { SAMPLE_PACKETS, sendPacket } from './bootstrap/samples.ts';
+import { isColoured, runScript } from './bootstrap/script.ts';
+import { runSteps } from './bootstrap/steps.ts';
+
+const READY_TIMEOUT_MS = 30_000;
+const LOG_LINES = 8;
+
+await runScript('npm start --', async (signal) => {
+  await commandLine(hideBin(process.argv), 'npm start --')
+    .usage('$0\n\nSets up Docker where it is missing, builds the image, starts the cluster and tries it.')
+    .epilogue(
+      'Settings, from the environment or from .env: SERVERS_PER_POLICY (2), PROXY_PUBLISH_PORT (10000),\n' +
+        'PROXY_PUBLISH_ADMIN_PORT (10080), NODE_IMAGE (node:24-slim), COMPOSE_PROJECT_NAME (policy-proxy).\n' +
+        'Exit codes: 0 it runs, 1 a step failed, 2 the machine or a setting is not what it takes, 130 stopped by Ctrl-C.',
+    )
+    .parse();
+  const adminUrl = `http://127.0.0.1:${await publishedPort('PROXY_PUBLISH_ADMIN_PORT')}`;
+  const proxy = `127.0.0.1:${await publishedPort('PROXY_PUBLISH_PORT')}`;
+  const count = await wholeClusterSize();
+  const replies: string[] = [];
+  await runSteps(signal, [
+    { title: 'Docker Engine and Compose', run: prepareEngine },
+    { title: 'Image with Node 24', run: prepareNodeImage },
+    { title: 'Image of the cluster', run: prepareAppImage },
+    { title: 'Cluster', run: (progress) => bringUp({}, progress) },
+    { title: 'Servers in rotation', run: (progress) => waitUntilReady(adminUrl, count, progress) },
+    { title: 'Sample packets', run: (progress) => sendSamples(proxy, replies, progress) },
+  ]);
+  console.log(`\n${replies.join('\n\n')}\n`);
+  console.log(renderPolicyTable(await fetchPolicies(adminUrl, signal), isColoured()));
+  console.log(`The proxy listens on port ${proxy.split(':')[1]}, its status is at ${adminUrl}/api/policies.
+
+What to try next:
+  npm run client -- client_packet_2.json               send a packet to policy 2
+  docker compose up --detach --scale server-p1=4       two more servers for policy 1
+  ${`docker kill ${nameOf({})}-server-p1-1`.padEnd(52)} a crash; see it leave: npm run status -- --watch
+  npm run load -- --rate 120 --duration 10             a load test
+  npm stop                                             take the cluster down`);
+});
+
+async function waitUntilReady(adminUrl: string, count: number, progress: Progress): Promise<Outcome> {
+  const { signal } = progress;
+  try {
+    const onChange = (ready: number): void => progress.phase(`${ready} of ${count} are ready`);
+    await waitForServers({ adminUrl, count, timeoutMs: READY_TIMEOUT_MS, signal, onChange });
+    return { isSkipped: false, summary: `${count} servers are ready` };
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    throw new Failure(error.message, error.next, { tail: await recentLogs({}, LOG_LINES), cause: error });
+  }
+}
+
+async function sendSamples(proxy: string, replies: string[], progress: Progress): Promise<Outcome> {
+  for (const packet of SAMPLE_PACKETS) {
+    progress.line(packet);
+    replies.push(`${packet}:\n${(await sendPacket(packet, proxy, progress.signal)).replaceAll(/^/gm, '  ')}`);
+  }
+  return { isSkipped: false, summary: `${replies.length} packets answered` };
+}

@@ -1,0 +1,72 @@
+// `npm run status`: the live policy table. Must never change anything: it only looks.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { hideBin } from 'yargs/helpers';
+import { commandLine } from '../services/shared/config.ts';
+import { publishedPort } from './bootstrap/cluster.ts';
+import { Failure } from './bootstrap/failure.ts';
+import { fetchPolicies } from './bootstrap/policies.ts';
+import { renderPolicyTable } from './bootstrap/policy-table.ts';
+import { isColoured, runScript } from './bootstrap/script.ts';
+
+const WATCH_INTERVAL_MS = 1_000;
+// Home, and erase what is below: drawing over the old table does not flicker as clearing first would.
+const HOME = '\u001b[H';
+const ERASE_BELOW = '\u001b[J';
+const ERASE_LINE_END = '\u001b[K';
+
+type Look = { adminUrl: string; isJson: boolean };
+
+await runScript('npm run status --', async (signal) => {
+  const options = await commandLine(hideBin(process.argv), 'npm run status --')
+    .usage('$0\n\nPrints the policy table; › marks the server whose turn is next.')
+    .options({
+      json: { type: 'boolean', default: false, describe: 'print what /api/policies answers, on one line' },
+      watch: {
+        type: 'boolean',
+        default: false,
+        alias: 'w',
+        describe: 'print it again every second, until Ctrl-C',
+      },
+      admin: {
+        type: 'string',
+        describe: "address of the proxy's status listener (http://127.0.0.1:PROXY_PUBLISH_ADMIN_PORT)",
+      },
+    })
+    .epilogue('Exit codes: 0 printed, 1 the proxy does not answer, 2 bad usage.')
+    .parse();
+  const adminUrl = options.admin ?? `http://127.0.0.1:${await publishedPort('PROXY_PUBLISH_ADMIN_PORT')}`;
+  if (!URL.canParse(adminUrl))
+    throw new Failure(`${adminUrl} is not an address.`, 'Write http://HOST:PORT.', { exitCode: 2 });
+  const look = { adminUrl, isJson: options.json };
+  if (options.watch) await watch(look, signal);
+  else process.stdout.write(await draw(look, signal));
+});
+
+async function draw({ adminUrl, isJson }: Look, signal: AbortSignal): Promise<string> {
+  const snapshot = await fetchPolicies(adminUrl, signal);
+  if (isJson) return `${JSON.stringify(snapshot)}\n`;
+  return renderPolicyTable(snapshot, isColoured(), process.stdout.isTTY ? process.stdout.columns : 0);
+}
+
+async function watch(look: Look, signal: AbortSignal): Promise<void> {
+  const isScreen = process.stdout.isTTY === true && !look.isJson;
+  if (isScreen) process.stdout.write('\u001b[2J');
+  try {
+    while (true) {
+      const text = await draw(look, signal).catch((error: unknown) => tellOrThrow(error, signal));
+      const lines = isScreen ? `${HOME}${text.replaceAll('\n', `${ERASE_LINE_END}\n`)}${ERASE_BELOW}` : text;
+      process.stdout.write(lines);
+      await sleep(WATCH_INTERVAL_MS, undefined, { signal });
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    // Ctrl-C is how a watch is meant to end.
+    process.exitCode = 0;
+  }
+}
+
+// A proxy that is being restarted is worth watching too.
+function tellOrThrow(error: unknown, signal: AbortSignal): string {
+  if (signal.aborted || !(error instanceof Failure)) throw error;
+  return `${error.message}\n`;
+}
