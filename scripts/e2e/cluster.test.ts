@@ -58,8 +58,9 @@ function load(
   seconds: number,
   { rate = 500, args = [] as string[] } = {},
 ): { result: () => Promise<LoadResult> } {
-  const flags = ['--rate', String(rate), '--duration', String(seconds), '--proxy', proxyAddress, '--json'];
-  const program = startProgram('scripts/load.ts', [...flags, ...args]);
+  const to = args.includes('--proxy') ? [] : ['--proxy', proxyAddress];
+  const flags = ['--rate', String(rate), '--duration', String(seconds), '--json'];
+  const program = startProgram('scripts/load.ts', [...flags, ...to, ...args]);
   return {
     result: async () => {
       await program.exited((seconds + 20) * 1000);
@@ -248,18 +249,21 @@ for (const how of ['kill', 'stop'] as const) {
 }
 
 test('the proxy is stopped under load: whoever was connected is answered, and it exits with 0', async () => {
-  const running = load(4, { args: ['--connection', 'keep', '--allow-errors'] });
-  await underLoad();
   const [proxy] = await replicasOf(PROJECT, 'proxy');
   const { container } = proxy as Replica;
+  // Straight to the container: Docker's own forwarder of published ports would accept for a proxy that has gone.
+  const { NetworkSettings } = await container.inspect();
+  const [network] = Object.values(NetworkSettings.Networks);
+  const running = load(3, { args: ['--connection', 'keep', '--proxy', `${network?.IPAddress}:10000`] });
+  await underLoad();
   events.close();
   await container.stop();
   assert.equal((await container.inspect()).State.ExitCode, 0);
-  const { wrong, lostBy } = await running.result();
-  // After it has stopped there is nobody to answer; before, nobody may be left without a reply.
-  assert.equal(wrong, 0);
-  const { refused = 0, ...lostWhileStopping } = lostBy;
-  assert.deepEqual(lostWhileStopping, {}, `${refused} were refused afterwards`);
+  const { wrong, errors, lostBy } = await running.result();
+  // After it has stopped there is nobody to connect to; whoever was connected before may not be left without a reply.
+  const { refused = 0, unreachable = 0, 'connect-timeout': silence = 0, ...lostWhileStopping } = lostBy;
+  assert.deepEqual([wrong, lostWhileStopping], [0, {}], JSON.stringify({ errors, lostBy }));
+  assert.ok(refused + unreachable + silence > 0, 'the load outlasted the proxy');
   await container.start();
   await whole();
   events = await watchEvents(adminUrl);

@@ -145,7 +145,7 @@ class Generator {
     const intendedMs = this.#startMs + this.#schedule.dueMs(index);
     const dropped = this.#reasonToDrop(startMs - intendedMs);
     if (dropped !== null) {
-      this.#tally.record(policyIndex, { kind: 'dropped', reason: dropped }, 0);
+      this.#tally.record(policyIndex, { kind: 'dropped', reason: dropped }, 0, intendedMs - this.#startMs);
       return;
     }
     const template = this.#templates[policyIndex] as RequestTemplate;
@@ -209,7 +209,8 @@ class Generator {
     if (exchange.isDone) return;
     exchange.isDone = true;
     this.#inFlight -= 1;
-    this.#tally.record(exchange.policyIndex, outcome, endMs - exchange.intendedMs);
+    const { policyIndex, intendedMs } = exchange;
+    this.#tally.record(policyIndex, outcome, endMs - intendedMs, intendedMs - this.#startMs);
   }
 
   #progress(nowMs: number): LoadProgress {

@@ -18,6 +18,7 @@ export function formatReport(result: LoadResult, allowErrors: boolean): string {
     ...(result.strayAnswers > 0
       ? [count('stray', result.strayAnswers, 'answers that no request was waiting for')]
       : []),
+    ...faultsDue(result),
     '',
     latencies('latency', result.latencyMs),
     ...(result.errorReplies > 0 ? [latencies('of errors', result.errorLatencyMs)] : []),
@@ -27,6 +28,12 @@ export function formatReport(result: LoadResult, allowErrors: boolean): string {
     '',
     verdict(result, allowErrors),
   ].join('\n');
+}
+
+function faultsDue({ faultsDue: due }: LoadResult): string[] {
+  if (due === null) return [];
+  const [first, last] = [due.firstMs, due.lastMs].map((ms) => (ms / 1000).toFixed(2));
+  return [`  Those not answered right were due from ${first} s to ${last} s after the start.`];
 }
 
 function headline(result: LoadResult): string {

@@ -2,7 +2,7 @@
 // Must never hide a fault behind a rate or an average: every request is in exactly one of the counts.
 import type { Histogram } from 'hdr-histogram-js';
 import type { LoadOptions } from './options.ts';
-import { type Counts, type Latencies, type RunTally, summary } from './tally.ts';
+import { type Counts, type FaultsDue, type Latencies, type RunTally, summary } from './tally.ts';
 
 /** More than this part of the requests dropped by the generator, and the run proves nothing. */
 const MAX_DROPPED_SHARE = 0.001;
@@ -51,6 +51,8 @@ export type LoadResult = Counts & {
   /** How much later than intended the generator itself started the requests; part of every latency. */
   startLagMs: Latencies;
   policies: Record<string, Counts>;
+  /** When the requests that were not answered right were due; null when all were. */
+  faultsDue: FaultsDue | null;
 };
 
 export function makeResult(options: LoadOptions, measured: Measured): LoadResult {
@@ -73,6 +75,7 @@ export function makeResult(options: LoadOptions, measured: Measured): LoadResult
     startLagMs: summary(measured.startLag),
     ...total,
     policies: Object.fromEntries(measured.tally.policies.map(({ name, tally }) => [name, tally.snapshot()])),
+    faultsDue: measured.tally.faultsDue,
   };
 }
 

@@ -6,6 +6,9 @@ import type { DropReason, LostReason, Outcome } from './exchange.ts';
 /** Milliseconds with three decimals; all 0 when `count` is 0. */
 export type Latencies = { count: number; p50: number; p90: number; p99: number; p99_9: number; max: number };
 
+/** When the first and the last of some requests were due, in ms after the start of the run. */
+export type FaultsDue = { firstMs: number; lastMs: number };
+
 /** How many answers a server gave, and its part of all answers it is counted among, from 0 to 1. */
 type ServerShare = { answers: number; share: number };
 
@@ -93,15 +96,28 @@ export class Tally {
 export class RunTally {
   readonly total = new Tally();
   readonly policies: readonly { name: string; tally: Tally }[];
+  #faultsDue: FaultsDue | null = null;
 
   constructor(policyNames: readonly string[]) {
     this.policies = policyNames.map((name) => ({ name, tally: new Tally() }));
   }
 
-  /** @param policyIndex position in the list of names; @see Tally.record */
-  record(policyIndex: number, outcome: Outcome, latencyMs: number): void {
+  /** When the requests that were not answered right were due; null when all were. */
+  get faultsDue(): FaultsDue | null {
+    return this.#faultsDue;
+  }
+
+  /**
+   * @param policyIndex position in the list of names
+   * @param dueMs       when the request was due, ms after the start of the run
+   * @see Tally.record
+   */
+  record(policyIndex: number, outcome: Outcome, latencyMs: number, dueMs: number): void {
     this.total.record(outcome, latencyMs);
     this.policies[policyIndex]?.tally.record(outcome, latencyMs);
+    if (outcome.kind === 'ok') return;
+    const { firstMs, lastMs } = this.#faultsDue ?? { firstMs: dueMs, lastMs: dueMs };
+    this.#faultsDue = { firstMs: Math.min(firstMs, dueMs), lastMs: Math.max(lastMs, dueMs) };
   }
 }
 

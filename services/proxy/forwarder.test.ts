@@ -270,6 +270,19 @@ describe('waiting', () => {
     assert.deepEqual(scene.replies, ['2:NO_SERVER']);
   });
 
+  test('after its last server has left on purpose, requests wait for the next one almost to their deadline', () => {
+    const a = scene.server('A');
+    scene.set(a, 'leaving');
+    scene.ask(1, 2);
+    scene.sweepAt(2890);
+    assert.deepEqual(scene.replies, []);
+    scene.sweepAt(2900);
+    assert.deepEqual(scene.replies, ['1:NO_SERVER', '2:NO_SERVER']);
+    scene.ask(3);
+    scene.server('B');
+    assert.deepEqual(scene.sent, ['3→B']);
+  });
+
   test('the queue of a policy is bounded', () => {
     scene.server('A', { capacity: 1 });
     scene.ask(1, 2, 3, 4, 5, 6);

@@ -10,6 +10,12 @@ import type { RetryBudget } from './retry-budget.ts';
 import type { Carrier, Upstream } from './upstream.ts';
 import type { AttemptFailure } from './upstream-connection.ts';
 
+// How long after a policy has become empty requests still wait for its next server.
+const AFTER_FAILURE_MS = 1000;
+const AFTER_LEAVE_MS = 5000;
+// A held request is told that there is no server shortly before its deadline would say that the time is up.
+const LAST_WORD_MS = 100;
+
 export type RetryMode = 'never' | 'connect' | 'always';
 
 export type ForwarderLimits = {
@@ -139,22 +145,28 @@ export class Forwarder implements TrafficObserver {
     }
   }
 
-  // A full server will have room again; one that joins or is suspect may be ready soon; after a policy has lost its last
-  // server, the next one is often on its way (a rolling restart).
+  // A full server will have room again, and one that joins or is suspect may be ready soon. After a policy has lost its
+  // last server the next one is often on its way: soon if that one failed, a little later if it left to start again.
   #hasProspects(route: Route, request: Request, nowMs: number): boolean {
     const isUntried = (upstream: Upstream): boolean =>
       request.tried === null || !request.tried.includes(upstream);
     if (route.rotation.members.some(isUntried)) {
-      request.holdUntilMs = 0;
+      request.heldSinceMs = 0;
       return true;
     }
-    if (request.holdUntilMs === 0) request.holdUntilMs = nowMs + this.#limits.holdMs;
-    if (nowMs >= request.holdUntilMs) return false;
+    if (request.heldSinceMs === 0) request.heldSinceMs = nowMs;
+    const { holdMs, requestTimeoutMs } = this.#limits;
+    const isEmpty = route.rotation.members.length === 0;
+    const emptyForMs = nowMs - route.emptiedAtMs;
+    if (isEmpty && route.wasLeft && emptyForMs < AFTER_LEAVE_MS && holdMs > 0) {
+      return nowMs - request.heldSinceMs < requestTimeoutMs - LAST_WORD_MS;
+    }
+    if (nowMs - request.heldSinceMs >= holdMs) return false;
     const mayBecomeReady = ({ health: { state } }: Upstream): boolean =>
       state === 'joining' || state === 'suspect';
     return (
       route.upstreams.some((upstream) => mayBecomeReady(upstream) && isUntried(upstream)) ||
-      (route.rotation.members.length === 0 && nowMs - route.emptiedAtMs < 2 * this.#limits.holdMs)
+      (isEmpty && emptyForMs < AFTER_FAILURE_MS)
     );
   }
 

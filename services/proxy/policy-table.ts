@@ -16,6 +16,8 @@ export class Route {
   readonly waiting: Request[] = [];
   /** When the rotation last became empty, monotonic ms; -Infinity when it never had anybody. */
   emptiedAtMs = Number.NEGATIVE_INFINITY;
+  /** The one that left the rotation empty went on purpose. */
+  wasLeft = false;
 
   constructor(policy: string) {
     this.policy = policy;
@@ -92,7 +94,13 @@ export class PolicyTable {
     if (isInRotation(state)) route.rotation.add(upstream);
     else if (state === 'evicted') this.#evict(route, upstream);
     else route.rotation.remove(upstream);
-    if (wasServing && route.rotation.members.length === 0) route.emptiedAtMs = nowMs;
+    this.#noteIfEmptied(route, upstream, wasServing, nowMs);
+  }
+
+  #noteIfEmptied(route: Route, upstream: Upstream, wasServing: boolean, nowMs: number): void {
+    if (!wasServing || route.rotation.members.length > 0) return;
+    route.emptiedAtMs = nowMs;
+    route.wasLeft = upstream.health.state === 'leaving';
   }
 
   // It loses its place: when it comes back it stands behind those that stayed.
@@ -116,7 +124,7 @@ export class PolicyTable {
     if (route === undefined) return;
     const wasServing = route.rotation.members.length > 0;
     route.rotation.remove(upstream);
-    if (wasServing && route.rotation.members.length === 0) route.emptiedAtMs = nowMs;
+    this.#noteIfEmptied(route, upstream, wasServing, nowMs);
     const at = route.upstreams.indexOf(upstream);
     if (at !== -1) route.upstreams.splice(at, 1);
     const key = idKey(upstream.policy, upstream.id);

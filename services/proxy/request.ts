@@ -23,8 +23,8 @@ export class Request {
   readonly deadlineMs: number;
   /** When it was handed to the server that has it now, monotonic ms. */
   attemptMs = 0;
-  /** Until when it waits for a server to become ready, monotonic ms; 0 when it is not held. */
-  holdUntilMs = 0;
+  /** Since when it has waited for a server to become ready, monotonic ms; 0 when it does not. */
+  heldSinceMs = 0;
   upstream: Upstream | null = null;
   /** The servers that failed it; null until the first has. */
   tried: Upstream[] | null = null;
