@@ -2,7 +2,6 @@
 // Must never leave anything open: everything made here ends with its test.
 import { hash } from 'node:crypto';
 import type { TestContext } from 'node:test';
-import winston from 'winston';
 import type { ClusterEvent, EventType } from '../services/proxy/events.ts';
 import { type ProxyOptions, readProxyOptions } from '../services/proxy/options.ts';
 import { type RunningProxy, startProxy } from '../services/proxy/proxy.ts';
@@ -13,12 +12,11 @@ export async function testProxy(
   t: TestContext,
   overrides: Partial<ProxyOptions> = {},
 ): Promise<RunningProxy> {
-  const defaults = await readProxyOptions([], {});
+  const defaults = readProxyOptions([], {});
   const short = { healthIntervalMs: 200, healthTimeoutMs: 150, drainTimeoutMs: 1000 };
-  const log = winston.createLogger({ silent: true, transports: [new winston.transports.Console()] });
   const proxy = await startProxy(
     { ...defaults, port: 0, adminPort: 0, host: '127.0.0.1', ...short, ...overrides },
-    log,
+    () => {},
   );
   const peers: Peer[] = [];
   peersOf.set(proxy, peers);

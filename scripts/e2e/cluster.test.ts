@@ -99,7 +99,12 @@ async function served(): Promise<number> {
 function assertNothingLost(result: LoadResult): void {
   const { ok, due, wrong, errorReplies, lost, strayAnswers, errors, lostBy, dropped, faultsDue } = result;
   const byPolicy = Object.entries(result.policies).map(([policy, counts]) => `${policy}: ${counts.ok} ok`);
-  const seen = JSON.stringify({ ok, due, errors, lostBy, dropped, faultsDue, byPolicy });
+  const startedMs = Date.parse(result.startedAt);
+  const happened = events.events
+    .filter(({ atMs }) => atMs >= startedMs)
+    .map(({ atMs, type, policy, id, why }) => `${atMs - startedMs} ms: ${type} ${policy} ${id}, ${why}`);
+  const counts = JSON.stringify({ ok, due, errors, lostBy, dropped, faultsDue, byPolicy });
+  const seen = [counts, ...happened].join('\n');
   assert.deepEqual([wrong, lost, errorReplies, strayAnswers], [0, 0, 0, 0], seen);
   assert.ok(dropped <= due * 0.001, `the generator kept up: ${seen}`);
 }

@@ -1,27 +1,31 @@
 // shell · `npm run proxy`: command line, log, signals.
 // Must never do the proxy's work: proxy.ts wires it.
 import { runMain } from '../shared/config.ts';
-import { createLog } from '../shared/log.ts';
+import { logLater } from '../shared/log-later.ts';
 import { onStopSignal } from '../shared/signals.ts';
 import { readProxyOptions } from './options.ts';
 import { startProxy } from './proxy.ts';
 
 await runMain('npm run proxy --', async () => {
-  const options = await readProxyOptions(process.argv.slice(2));
-  const log = createLog('proxy', options.logLevel, options.logFormat);
-  const proxy = await startProxy(options, log).catch((error: NodeJS.ErrnoException) => {
-    log.error(explain(error));
+  const options = readProxyOptions(process.argv.slice(2));
+  const log = logLater('proxy', options.logLevel, options.logFormat);
+  const proxy = await startProxy(options, log.write).catch((error: NodeJS.ErrnoException) => {
+    log.write({ level: 'error', message: explain(error) });
+    log.flush();
     process.exit(1);
   });
-  log.info('listening', {
+  log.write({
+    level: 'info',
+    message: 'listening',
     port: proxy.port,
     host: options.host,
     status: `http://${options.adminHost}:${proxy.adminPort}`,
   });
   onStopSignal((signal) => {
-    log.info('shutting down', { signal });
+    log.write({ level: 'info', message: 'shutting down', signal });
     void proxy.stop().then(() => {
-      log.info('stopped');
+      log.write({ level: 'info', message: 'stopped' });
+      log.flush();
       process.exit(0);
     });
   });

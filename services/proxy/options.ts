@@ -1,6 +1,13 @@
 // shell · the proxy's command line and environment, checked before anything starts.
 // Must never be read after the start: what runs gets plain values.
-import { commandLine, LOG_OPTIONS, requireWhole, UsageError, withEnvironment } from '../shared/config.ts';
+import {
+  commandLine,
+  defaultValues,
+  LOG_OPTIONS,
+  requireWhole,
+  UsageError,
+  withEnvironment,
+} from '../shared/config.ts';
 import { DEFAULT_MAX_FRAME_BYTES } from '../shared/framing.ts';
 import type { LogLevel } from '../shared/log.ts';
 import type { RetryMode } from './forwarder.ts';
@@ -170,83 +177,83 @@ const NUMBERS = {
 
 type NumberKey = (typeof NUMBERS)[keyof typeof NUMBERS]['key'];
 
+const TEXTS = {
+  host: { type: 'string', default: '0.0.0.0', describe: 'address to listen on' },
+  'admin-host': { type: 'string', default: '127.0.0.1', describe: 'address of the status listener' },
+  'register-token': { type: 'string', describe: 'token that servers must register with' },
+  'register-from': {
+    type: 'string',
+    describe: 'addresses or blocks that servers may register from, with commas',
+  },
+  probe: {
+    choices: PROBE_MODES,
+    default: 'request' as ProbeMode,
+    describe: 'a complete request, or only a connection',
+  },
+  retry: {
+    choices: RETRY_MODES,
+    default: 'always' as RetryMode,
+    describe: 'when a failed request goes to the next server',
+  },
+  'verify-answers': {
+    type: 'boolean',
+    default: false,
+    describe: 'check every digest, and retry a wrong one',
+  },
+  ...LOG_OPTIONS,
+} as const;
+
 /**
  * Reads the proxy's options: `npm run proxy -- 10000 --fall 3`, or PROXY_FALL=3.
- * @param args command-line arguments without node and the file
+ * @param args command-line arguments without node and the file; with none, yargs is not even loaded
  * @throws UsageError when one of them is not what it must be
  */
-export async function readProxyOptions(
+export function readProxyOptions(
   args: readonly string[],
-  environment = process.env,
-): Promise<ProxyOptions> {
-  const numbers = Object.fromEntries(
-    Object.entries(NUMBERS).map(([name, { value, describe }]) => [
-      name,
-      { type: 'number', default: value, describe },
-    ]),
-  ) as Record<keyof typeof NUMBERS, { type: 'number'; default: number; describe: string }>;
-  const options = withEnvironment(
-    'PROXY',
-    {
-      ...numbers,
-      host: { type: 'string', default: '0.0.0.0', describe: 'address to listen on' },
-      'admin-host': { type: 'string', default: '127.0.0.1', describe: 'address of the status listener' },
-      'register-token': { type: 'string', describe: 'token that servers must register with' },
-      'register-from': {
-        type: 'string',
-        describe: 'addresses or blocks that servers may register from, with commas',
-      },
-      probe: {
-        choices: PROBE_MODES,
-        default: 'request' as ProbeMode,
-        describe: 'a complete request, or only a connection',
-      },
-      retry: {
-        choices: RETRY_MODES,
-        default: 'always' as RetryMode,
-        describe: 'when a failed request goes to the next server',
-      },
-      'verify-answers': {
-        type: 'boolean',
-        default: false,
-        describe: 'check every digest, and retry a wrong one',
-      },
-      ...LOG_OPTIONS,
-    },
-    environment,
-  );
-  const argv = await commandLine(args, 'npm run proxy --')
+  environment: NodeJS.ProcessEnv = process.env,
+): ProxyOptions {
+  const numbers = Object.entries(NUMBERS).map(([name, { value, describe }]) => {
+    return [name, { type: 'number', default: value, describe }] as const;
+  });
+  const options = withEnvironment('PROXY', { ...Object.fromEntries(numbers), ...TEXTS }, environment);
+  if (args.length === 0) return check(defaultValues(options));
+  const { listenPort, ...values }: Record<string, unknown> = commandLine(args, 'npm run proxy --')
     .usage('$0 [port]\n\nRoutes packets to the servers that registered for their policy.')
     .command('$0 [listen-port]', false, (command) => command.positional('listen-port', { type: 'number' }))
     .options(options)
     .example('$0 10000', 'listen on port 10000, with the status on 127.0.0.1:10080')
     .example('$0 --verify-answers --retry always', 'no wrong answer reaches a client')
-    .parseAsync();
-  const values = argv as unknown as Record<string, unknown>;
-  if (values.listenPort !== undefined) values.port = values.listenPort;
+    .parseSync();
+  return check(listenPort === undefined ? values : { ...values, port: listenPort });
+}
+
+function check(values: Record<string, unknown>): ProxyOptions {
+  const numbers = Object.entries(NUMBERS).map(([name, { key, min, max }]) => {
+    return [key, requireWhole(`--${name}`, values[name], min, max)] as const;
+  });
   return {
-    ...(Object.fromEntries(
-      Object.entries(NUMBERS).map(([name, { key, min, max }]) => [
-        key,
-        requireWhole(`--${name}`, values[name], min, max),
-      ]),
-    ) as Record<NumberKey, number>),
-    host: requireText('--host', argv.host),
-    adminHost: requireText('--admin-host', argv['admin-host']),
-    registerToken: argv['register-token'] ?? null,
-    registerFrom: (argv['register-from'] ?? '')
+    ...(Object.fromEntries(numbers) as Record<NumberKey, number>),
+    host: requireText('--host', values.host),
+    adminHost: requireText('--admin-host', values['admin-host']),
+    registerToken: optionalText(values['register-token']),
+    registerFrom: (optionalText(values['register-from']) ?? '')
       .split(',')
       .map((text) => text.trim())
       .filter((text) => text !== ''),
-    probe: argv.probe,
-    retry: argv.retry,
-    verifyAnswers: argv['verify-answers'],
-    logLevel: argv['log-level'],
-    logFormat: argv['log-format'],
+    // The choices have been checked where they came from.
+    probe: values.probe as ProbeMode,
+    retry: values.retry as RetryMode,
+    verifyAnswers: values['verify-answers'] === true,
+    logLevel: values['log-level'] as LogLevel,
+    logFormat: values['log-format'] as 'text' | 'json',
   };
 }
 
 function requireText(name: string, value: unknown): string {
   if (typeof value !== 'string' || value === '') throw new UsageError(`${name} must not be empty.`);
   return value;
+}
+
+function optionalText(value: unknown): string | null {
+  return typeof value === 'string' && value !== '' ? value : null;
 }

@@ -4,7 +4,7 @@ import { hash } from 'node:crypto';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { systemClock } from '../shared/clock.ts';
-import type { Log } from '../shared/log.ts';
+import type { Line } from '../shared/log-later.ts';
 import { formatError, parsePacket } from '../shared/packet.ts';
 import { RegistrationAccess } from './access.ts';
 import type { ClientConnection, ConnectionHandler } from './client-connection.ts';
@@ -49,7 +49,7 @@ export type RunningProxy = {
 };
 
 /** Starts a proxy; rejects with the system's error when one of its ports can't be had. */
-export async function startProxy(options: ProxyOptions, log: Log): Promise<RunningProxy> {
+export async function startProxy(options: ProxyOptions, log: (line: Line) => void): Promise<RunningProxy> {
   const clock = systemClock;
   const table = new PolicyTable();
   const events = new EventLog(clock.wallNow);
@@ -115,7 +115,9 @@ export async function startProxy(options: ProxyOptions, log: Log): Promise<Runni
         return formatError('SHUTTING_DOWN', 'The proxy is shutting down: register again in a few seconds.');
       const { upstream, reply } = registry.register(packet, connection.remoteHost);
       if (upstream === null)
-        log.warn('registration refused', {
+        log({
+          level: 'warn',
+          message: 'registration refused',
           id: packet.id,
           policy: packet.policy,
           from: connection.remoteHost,
@@ -144,7 +146,7 @@ export async function startProxy(options: ProxyOptions, log: Log): Promise<Runni
   );
 
   const stopLogging = events.listen(({ type, policy, id, address, why }) => {
-    log.info(`server ${type}`, { policy, id, address, why });
+    log({ level: 'info', message: `server ${type}`, policy, id, address, why });
   });
   const status: Server = await openStatus(options.adminHost, options.adminPort, {
     table,

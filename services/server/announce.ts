@@ -2,9 +2,9 @@
 // Must never give up on a proxy that the name still stands for, or dial without a pause.
 import type { Resolve } from '../shared/addresses.ts';
 import type { Clock } from '../shared/clock.ts';
+import type { Line } from '../shared/log-later.ts';
 import type { Id } from '../shared/packet.ts';
 import { backoffMs, jittered, REFUSED_MS } from './backoff.ts';
-import type { Line } from './log-later.ts';
 import { SESSION_TIMES, Session, type SessionEnd, type SessionTimes } from './session.ts';
 
 /** The name is looked up again this often. */
@@ -87,7 +87,7 @@ export class Announcement {
 
   async #refresh(): Promise<void> {
     const addresses = await this.#options.resolve(this.#options.proxy.host);
-    // Unknown is not empty: Docker's resolver fails just when the proxy restarts, at the address it had.
+    // Unknown is not empty: a name without an answer may have one again in a moment.
     if (addresses === null || addresses.length === 0) return;
     this.#listed = new Set(addresses);
     for (const address of addresses) {
@@ -110,14 +110,16 @@ export class Announcement {
       this.#tellEnd(address, history, end);
       await this.#pause(this.#waitAfter(end, history.failures));
       if (this.#stop.signal.aborted) return;
-      await this.#lookUp();
+      // Not waited for: Docker's resolver may take its time just when the proxy restarts, at the address it had.
+      void this.#lookUp();
       if (end.livedMs === 0 && !this.#listed.has(address)) return;
     }
   }
 
-  #waitAfter({ how }: SessionEnd, failures: number): number {
+  #waitAfter({ how, livedMs }: SessionEnd, failures: number): number {
     const { random, refusedMs } = this.#options;
-    return how === 'refused' ? jittered(refusedMs, random()) : backoffMs(failures, random());
+    if (how === 'refused') return jittered(refusedMs, random());
+    return backoffMs(failures, random(), livedMs > 0 && livedMs < STANDS_AFTER_MS);
   }
 
   #live(address: string, history: History): Promise<SessionEnd> {

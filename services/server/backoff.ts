@@ -2,19 +2,22 @@
 // Must never return the same wait to a whole cluster: that is what the jitter is for.
 
 const FIRST_MS = 50;
-const CAP_MS = 500;
+const CAP_MS = 200;
+const SHORT_LIVED_CAP_MS = 1000;
 const JITTER = 0.2;
 
 /** The wait after a refusal that trying again at once can't change. */
 export const REFUSED_MS = 5_000;
 
 /**
- * 50 ms, doubling to 500 ms, each ± 20 %.
+ * 50 ms, doubling to 200 ms, each ± 20 %: a proxy that is started again is to have its whole table back within a second.
  * @param failures tries in a row that came to nothing, at least 1
  * @param random   from 0 to 1
+ * @param wasShort the proxy took the registration and hung up: it may be of the old kind, so the waits double to 1 s
  */
-export function backoffMs(failures: number, random: number): number {
-  return jittered(Math.min(CAP_MS, FIRST_MS * 2 ** Math.min(failures - 1, 10)), random);
+export function backoffMs(failures: number, random: number, wasShort = false): number {
+  const capMs = wasShort ? SHORT_LIVED_CAP_MS : CAP_MS;
+  return jittered(Math.min(capMs, FIRST_MS * 2 ** Math.min(failures - 1, 10)), random);
 }
 
 /** `ms` ± 20 %. */

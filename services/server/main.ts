@@ -4,21 +4,20 @@ import { randomUUID } from 'node:crypto';
 import { createResolver } from '../shared/addresses.ts';
 import { systemClock } from '../shared/clock.ts';
 import { runMain, UsageError } from '../shared/config.ts';
+import { type LaterLog, logLater } from '../shared/log-later.ts';
 import { formatSetup } from '../shared/packet.ts';
 import { onStopSignal } from '../shared/signals.ts';
 import { Announcement } from './announce.ts';
 import { AnswerServer } from './answer.ts';
-import { type LaterLog, logLater } from './log-later.ts';
 import { readOptions, SCRIPT_NAME } from './options.ts';
 
 const LEAVE_MS = 5_000;
 const SHUTDOWN_MS = 10_000;
 const DRAIN_MS = 3_000;
-const LOG_AFTER_MS = 150;
 
 await runMain(SCRIPT_NAME, async () => {
   const options = readOptions(process.argv.slice(2), process.env);
-  const log = logLater(options.logLevel, options.logFormat, LOG_AFTER_MS);
+  const log = logLater('server', options.logLevel, options.logFormat);
   const server = new AnswerServer(options.id);
   const port = await server.listen(options.port, options.host).catch((error: NodeJS.ErrnoException) => {
     throw new UsageError(

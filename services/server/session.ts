@@ -21,7 +21,7 @@ export type SessionTimes = {
   silenceMs: number;
 };
 
-export const SESSION_TIMES: SessionTimes = { connectMs: 300, replyMs: 1_000, silenceMs: 3_000 };
+export const SESSION_TIMES: SessionTimes = { connectMs: 200, replyMs: 1_000, silenceMs: 3_000 };
 
 /** How a session ended, with a clause for the log. */
 export type SessionEnd = {

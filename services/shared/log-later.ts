@@ -1,6 +1,8 @@
-// shell · the server's log, loaded once the server is at work. Not on the data path.
-// Must never lose a line, or load winston before the first registration: that would hold up every restart.
-import { createLog, type Log, type LogLevel } from '../shared/log.ts';
+// shell · a role's log, loaded once the role is at work. Not on the data path.
+// Must never lose a line, or load winston at once: that would hold up every restart.
+import { createLog, type Log, type LogLevel } from './log.ts';
+
+const LOAD_AFTER_MS = 150;
 
 export type Line = { level: LogLevel; message: string; [detail: string]: unknown };
 
@@ -10,15 +12,15 @@ export type LaterLog = {
   flush(): void;
 };
 
-/** Keeps lines, with the time they were written at, until `afterMs` after the first one. */
-export function logLater(level: LogLevel, format: 'text' | 'json', afterMs: number): LaterLog {
+/** Keeps lines, with the time they were written at, until a moment after the first one. @see createLog */
+export function logLater(role: string, level: LogLevel, format: 'text' | 'json'): LaterLog {
   const kept: Line[] = [];
   let log: Log | null = null;
   let timer: NodeJS.Timeout | null = null;
 
   const flush = (): void => {
     if (timer !== null) clearTimeout(timer);
-    log ??= createLog('server', level, format);
+    log ??= createLog(role, level, format);
     for (const line of kept.splice(0)) log.log(line);
   };
   return {
@@ -29,7 +31,7 @@ export function logLater(level: LogLevel, format: 'text' | 'json', afterMs: numb
         return;
       }
       kept.push({ timestamp: new Date().toISOString(), ...line });
-      timer ??= setTimeout(flush, afterMs);
+      timer ??= setTimeout(flush, LOAD_AFTER_MS);
     },
   };
 }

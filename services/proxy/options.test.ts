@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { UsageError } from '../shared/config.ts';
+import { readProxyOptions } from './options.ts';
+
+test('the defaults are those of the protocol, with and without yargs', () => {
+  const bare = readProxyOptions([], {});
+  assert.deepEqual(readProxyOptions(['10000'], {}), bare);
+  const { port, adminPort, adminHost, healthIntervalMs, healthTimeoutMs, fall, rise, retry, maxFrameBytes } =
+    bare;
+  assert.deepEqual([port, adminPort, adminHost], [10_000, 10_080, '127.0.0.1']);
+  assert.deepEqual([healthIntervalMs, healthTimeoutMs, fall, rise], [1000, 500, 2, 2]);
+  assert.deepEqual([retry, maxFrameBytes], ['always', 8192]);
+});
+
+test('an argument beats the environment, the environment beats the default', () => {
+  const environment = {
+    PROXY_PORT: '1234',
+    PROXY_FALL: '5',
+    PROXY_VERIFY_ANSWERS: 'true',
+    PROXY_RETRY: 'never',
+  };
+  const fromEnvironment = readProxyOptions([], environment);
+  assert.deepEqual(
+    [fromEnvironment.port, fromEnvironment.fall, fromEnvironment.verifyAnswers, fromEnvironment.retry],
+    [1234, 5, true, 'never'],
+  );
+  assert.equal(readProxyOptions(['4321'], environment).port, 4321);
+  assert.equal(readProxyOptions(['--port', '4321'], environment).port, 4321);
+  assert.equal(readProxyOptions(['4321'], environment).fall, 5);
+});
+
+test('networks are a list', () => {
+  const { registerFrom } = readProxyOptions(['--register-from', '10.0.0.0/8, 192.168.1.1'], {});
+  assert.deepEqual(registerFrom, ['10.0.0.0/8', '192.168.1.1']);
+});
+
+const refused: [string, string[], NodeJS.ProcessEnv, RegExp][] = [
+  ['a port that is none', ['70000'], {}, /--port must be a whole number from 0 to 65535/],
+  ['a port that is no number', ['abc'], {}, /--port must be a whole number/],
+  ['an unknown option', ['--prot', '1'], {}, /Unknown argument: prot/],
+  ['a mode that there is not', ['--retry', 'maybe'], {}, /Invalid values/],
+  [
+    'a number in the environment that is none',
+    [],
+    { PROXY_RISE: 'two' },
+    /PROXY_RISE is "two": it must be a number/,
+  ],
+  [
+    'a mode in the environment that there is not',
+    [],
+    { PROXY_PROBE: 'x' },
+    /PROXY_PROBE is "x": it must be one of/,
+  ],
+  [
+    'an interval of nothing',
+    ['--health-interval', '0'],
+    {},
+    /--health-interval must be a whole number from 20/,
+  ],
+];
+for (const [name, args, environment, sentence] of refused) {
+  test(`refuses ${name}`, () => {
+    assert.throws(
+      () => readProxyOptions(args, environment),
+      (error) => error instanceof UsageError && sentence.test(error.message),
+    );
+  });
+}
