@@ -1,7 +1,9 @@
 // shell · `npm run load`: sends requests at a fixed rate and says what became of them. The parts are in load/.
 // Must never print anything but the result on standard output, so that `--json` can be piped.
 import { runMain } from '../services/shared/config.ts';
+import { onStopSignal } from '../services/shared/signals.ts';
 import { runLoad } from './load/generator.ts';
+import { portWarning, readPortRange } from './load/local-ports.ts';
 import { parseLoadCommand } from './load/options.ts';
 import { UnreachableError } from './load/preflight.ts';
 import { createProgress } from './load/progress.ts';
@@ -11,8 +13,9 @@ import { EXIT_INTERRUPTED, EXIT_UNREACHABLE, exitCodeOf } from './load/result.ts
 await runMain('npm run load --', async () => {
   const { options, isJson, allowErrors } = parseLoadCommand(process.argv.slice(2));
   const interruption = new AbortController();
-  // Once only: a second Ctrl-C ends the program at once.
-  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => interruption.abort());
+  onStopSignal(() => interruption.abort());
+  const warning = portWarning(options, readPortRange());
+  if (warning !== null) console.error(warning);
   const progress = createProgress(process.stderr);
   try {
     const result = await runLoad(options, progress.show, interruption.signal);

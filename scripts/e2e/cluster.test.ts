@@ -139,9 +139,13 @@ test('no container runs as root, with capabilities, or on a writable file system
   }
 });
 
+test('a connection per request works as well', async () => {
+  assertNothingLost(await load(3, { rate: 120, args: ['--connection', 'per-request'] }).result());
+});
+
 test('an idle cluster keeps strict order: max − min ≤ 1 over 1,000 requests', async () => {
   const before = await rows();
-  const result = await load(2, { rate: 500, args: ['--connection', 'keep', '--connections', '1'] }).result();
+  const result = await load(2, { rate: 500, args: ['--connections', '1'] }).result();
   assertNothingLost(result);
   const now = await rows();
   for (const policy of ['1', '2', '3']) {
@@ -261,7 +265,7 @@ test('the proxy is stopped under load: whoever was connected is answered, and it
   // Straight to the container: Docker's own forwarder of published ports would accept for a proxy that has gone.
   const { NetworkSettings } = await container.inspect();
   const [network] = Object.values(NetworkSettings.Networks);
-  const running = load(3, { args: ['--connection', 'keep', '--proxy', `${network?.IPAddress}:10000`] });
+  const running = load(3, { args: ['--proxy', `${network?.IPAddress}:10000`] });
   await underLoad();
   events.close();
   await container.stop();

@@ -53,9 +53,9 @@ const FLAGS = {
   policies: { type: 'string', default: '1,2,3', describe: 'policies, taken in turn' },
   connection: {
     choices: ['per-request', 'keep'] as const,
-    default: 'per-request' as const,
+    default: 'keep' as const,
     describe:
-      'one connection per request, or connections that stay open and carry one request at a time (none idle: another is opened, and closed when not needed for a second)',
+      'connections that stay open and carry one request at a time (none idle: another is opened, and closed when not needed for a second), or one connection per request',
   },
   connections: { type: 'number', default: 32, describe: 'connections that stay open with --connection keep' },
   payload: {
