@@ -13,7 +13,7 @@ export async function testProxy(
   overrides: Partial<ProxyOptions> = {},
 ): Promise<RunningProxy> {
   const defaults = readProxyOptions([], {});
-  const short = { healthIntervalMs: 200, healthTimeoutMs: 150, drainTimeoutMs: 1000 };
+  const short = { healthIntervalMs: 200, healthTimeoutMs: 150, drainTimeoutMs: 1000, startupMs: 0 };
   const proxy = await startProxy(
     { ...defaults, port: 0, adminPort: 0, host: '127.0.0.1', ...short, ...overrides },
     () => {},

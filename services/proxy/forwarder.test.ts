@@ -15,6 +15,7 @@ const LIMITS: ForwarderLimits = {
   attemptTimeoutMs: 500,
   connectTimeoutMs: 300,
   holdMs: 500,
+  startupMs: 0,
   maxWaiting: 4,
 };
 
@@ -281,6 +282,18 @@ describe('waiting', () => {
     scene.ask(3);
     scene.server('B');
     assert.deepEqual(scene.sent, ['3→B']);
+  });
+
+  test('after the start a policy without a server is waited for, and only then', () => {
+    scene = new Scene({ startupMs: 1000 });
+    scene.ask(1);
+    assert.deepEqual(scene.replies, []);
+    scene.server('A');
+    assert.deepEqual(scene.sent, ['1→A']);
+    scene = new Scene({ startupMs: 1000 });
+    scene.nowMs += 1000;
+    scene.ask(2);
+    assert.deepEqual(scene.replies, ['2:NO_SERVER']);
   });
 
   test('the queue of a policy is bounded', () => {

@@ -25,6 +25,8 @@ export type ForwarderLimits = {
   connectTimeoutMs: number;
   /** How long a request may wait for a server to become ready. */
   holdMs: number;
+  /** How long after the start a policy without a server is taken for one whose servers are about to register. */
+  startupMs: number;
   /** Requests of one policy that may wait. */
   maxWaiting: number;
 };
@@ -62,6 +64,7 @@ export class Forwarder implements TrafficObserver {
   readonly #deadlines = new DeadlineQueue();
   readonly #freedRoutes = new Set<Route>();
   #repliedClients: ReplySink[] = [];
+  readonly #startedMs: number;
   #isDraining = false;
 
   constructor(
@@ -78,6 +81,7 @@ export class Forwarder implements TrafficObserver {
     this.#evidence = evidence;
     this.#verify = verify;
     this.#now = now;
+    this.#startedMs = now();
   }
 
   /** How many requests have no reply yet. */
@@ -117,7 +121,13 @@ export class Forwarder implements TrafficObserver {
       return;
     }
     this.#deadlines.push(request);
-    this.#dispatch(this.#table.route(request.policy), request, nowMs);
+    this.#dispatch(this.#routeOf(request.policy, nowMs), request, nowMs);
+  }
+
+  #routeOf(policy: string, nowMs: number): Route | undefined {
+    const route = this.#table.route(policy);
+    if (route !== undefined || nowMs - this.#startedMs >= this.#limits.startupMs) return route;
+    return this.#table.expect(policy, nowMs);
   }
 
   #dispatch(route: Route | undefined, request: Request, nowMs: number): void {

@@ -1,6 +1,6 @@
 // shell · `npm run proxy`: command line, log, signals.
 // Must never do the proxy's work: proxy.ts wires it.
-import { runMain } from '../shared/config.ts';
+import { runMain, UsageError } from '../shared/config.ts';
 import { logLater } from '../shared/log-later.ts';
 import { onStopSignal } from '../shared/signals.ts';
 import { readProxyOptions } from './options.ts';
@@ -10,6 +10,7 @@ await runMain('npm run proxy --', async () => {
   const options = readProxyOptions(process.argv.slice(2));
   const log = logLater('proxy', options.logLevel, options.logFormat);
   const proxy = await startProxy(options, log.write).catch((error: NodeJS.ErrnoException) => {
+    if (error instanceof UsageError) throw error;
     log.write({ level: 'error', message: explain(error) });
     log.flush();
     process.exit(1);

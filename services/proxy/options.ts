@@ -40,6 +40,7 @@ export type ProxyOptions = {
   attemptTimeoutMs: number;
   connectTimeoutMs: number;
   holdMs: number;
+  startupMs: number;
   maxWaiting: number;
   pipelineDepth: number;
   upstreamConnections: number;
@@ -144,6 +145,13 @@ const NUMBERS = {
     min: 0,
     max: 60_000,
     describe: 'ms that a request waits for a server to become ready',
+  },
+  'startup-hold': {
+    key: 'startupMs',
+    value: 1500,
+    min: 0,
+    max: 60_000,
+    describe: 'ms after the start in which a policy without a server is waited for',
   },
   queue: {
     key: 'maxWaiting',

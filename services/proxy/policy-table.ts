@@ -6,6 +6,8 @@ import type { Request } from './request.ts';
 import { RoundRobin } from './round-robin.ts';
 import { addressOf, type Upstream } from './upstream.ts';
 
+const MAX_EXPECTED_ROUTES = 1000;
+
 /** One policy: every server known for it, and the rotation of those that get requests. */
 export class Route {
   readonly policy: string;
@@ -63,6 +65,19 @@ export class PolicyTable {
   /** The server at this address, whatever its policy: an address can only be one server. */
   findByAddress(host: string, port: number): Upstream | undefined {
     return this.#byAddress.get(addressOf(host, port));
+  }
+
+  /**
+   * The route of a policy whose servers are about to register, as after a start of the proxy.
+   * @returns undefined when so many policies without a server are listed that this one may not be
+   */
+  expect(policy: string, nowMs: number): Route | undefined {
+    if (this.#routes.size >= MAX_EXPECTED_ROUTES) return undefined;
+    const route = new Route(policy);
+    route.emptiedAtMs = nowMs;
+    route.wasLeft = true;
+    this.#routes.set(policy, route);
+    return route;
   }
 
   /** The next free place in the order of registration. */
