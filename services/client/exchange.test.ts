@@ -61,10 +61,15 @@ test('when all fail, every address is named with its reason', async (t) => {
   const { port } = await serverAt(t, '127.0.0.1', 0, null);
   const result = await exchange(BYTES, { host: 'proxy', port }, 2_000, behind('127.0.0.1', '127.0.0.2'));
   assert.ok(result.kind === 'failed');
+  assert.equal(result.wasTaken, true, 'by one of them');
   assert.match(result.reason, /127\.0\.0\.1:\d+ broke .*; 127\.0\.0\.2:\d+ can't be reached/);
 });
 
 test('a name without an address', async () => {
   const result = await exchange(BYTES, { host: 'nowhere', port: 1 }, 2_000, async () => null);
-  assert.deepEqual(result, { kind: 'failed', reason: 'no address is known for "nowhere"' });
+  assert.deepEqual(result, {
+    kind: 'failed',
+    reason: 'no address is known for "nowhere"',
+    wasTaken: false,
+  });
 });

@@ -10,7 +10,12 @@ const MAX_REPLY_BYTES = 65_536;
 /** A reply, or why there is none. */
 export type Exchange =
   | { kind: 'reply'; text: string; roundTripMs: number }
-  | { kind: 'failed'; reason: string };
+  | {
+      kind: 'failed';
+      reason: string;
+      /** Somebody was there: at least one address took the packet. */
+      wasTaken: boolean;
+    };
 
 /**
  * Sends `bytes` to the first address behind the proxy's name that gives a reply. The work is a pure function of the
@@ -25,16 +30,21 @@ export async function exchange(
 ): Promise<Exchange> {
   const deadlineMs = performance.now() + timeoutMs;
   const addresses = await resolve(proxy.host);
-  if (addresses === null) return { kind: 'failed', reason: `no address is known for "${proxy.host}"` };
+  if (addresses === null) {
+    return { kind: 'failed', reason: `no address is known for "${proxy.host}"`, wasTaken: false };
+  }
   const reasons: string[] = [];
+  let wasTaken = false;
   for (const address of addresses) {
     const leftMs = deadlineMs - performance.now();
     if (leftMs <= 0) break;
     const result = await exchangeWith(address, proxy.port, bytes, leftMs);
     if (result.kind === 'reply') return result;
     reasons.push(`${address}:${proxy.port} ${result.reason}`);
+    wasTaken ||= result.wasTaken;
   }
-  return { kind: 'failed', reason: reasons.join('; ') || 'the time was up before an address was tried' };
+  const reason = reasons.join('; ') || 'the time was up before an address was tried';
+  return { kind: 'failed', reason, wasTaken };
 }
 
 function exchangeWith(host: string, port: number, bytes: Buffer, timeoutMs: number): Promise<Exchange> {
@@ -48,7 +58,7 @@ function exchangeWith(host: string, port: number, bytes: Buffer, timeoutMs: numb
       socket.destroy();
       resolve(result);
     };
-    const fail = (reason: string): void => finish({ kind: 'failed', reason });
+    const fail = (reason: string): void => finish({ kind: 'failed', reason, wasTaken: sentMs !== null });
     const connectTimer = setTimeout(fail, CONNECT_MS, `did not answer within ${CONNECT_MS} ms`);
     const timer = setTimeout(() => {
       const what = sentMs === null ? 'did not answer' : 'took the packet and sent no reply';

@@ -75,6 +75,22 @@ test('0: everything from the environment', async (t) => {
   assert.equal(JSON.parse(proxy.connections[0]?.received() ?? '').srcid, 5);
 });
 
+test('0: where the cluster is published, unless something else is said', async (t) => {
+  const proxy = await proxyThat(t, replying(ANSWER));
+  const published = { PROXY_PUBLISH_PORT: String(proxy.port) };
+  assert.equal(await run(t, ['client_packet_2.json'], { environment: published }).exited(), 0);
+  const elsewhere = { PROXY_PUBLISH_PORT: '1', CLIENT_PROXY: `127.0.0.1:${proxy.port}` };
+  assert.equal(await run(t, ['client_packet_2.json'], { environment: elsewhere }).exited(), 0);
+});
+
+test("0: the original's three arguments beside a proxy of the environment", async (t) => {
+  const proxy = await proxyThat(t, replying(ANSWER));
+  const environment = { CLIENT_PROXY: '127.0.0.1:1', CLIENT_ID: '7' };
+  const program = run(t, ['5', String(proxy.port), 'client_packet_2.json'], { environment });
+  assert.equal(await program.exited(), 0);
+  assert.equal(JSON.parse(proxy.connections[0]?.received() ?? '').srcid, 5);
+});
+
 test('0: a file beside the user, whom npm has taken elsewhere', async (t) => {
   const directory = await mkdtemp(path.join(os.tmpdir(), 'policy-proxy-'));
   t.after(() => rm(directory, { recursive: true }));
@@ -126,6 +142,7 @@ for (const [name, script, sentence] of NO_REPLIES) {
     const program = run(t, ['client_packet_2.json', '--timeout', '700', ...at(proxy)]);
     assert.equal(await program.exited(), 4);
     assert.match(program.stderr(), sentence);
+    assert.match(program.stderr(), /docker compose ps/);
     assert.equal(program.stdout(), '');
   });
 }
@@ -134,6 +151,7 @@ test('4: nobody there', async (t) => {
   const program = run(t, ['client_packet_2.json', ...at({ port: await freePort() })]);
   assert.equal(await program.exited(), 4);
   assert.match(program.stderr(), /127\.0\.0\.1:\d+ can't be reached \(ECONNREFUSED\)/);
+  assert.match(program.stderr(), /npm start/);
 });
 
 test('1: a wrong digest is told, and not asked about without a terminal', async (t) => {
@@ -182,7 +200,31 @@ const BAD_USAGE: [string, string[], Setting, RegExp][] = [
   ['no arguments', [], {}, /Give one packet file/],
   ['two arguments', ['1', '10000'], {}, /Give one packet file/],
   ['a port that is a word', ['1', 'http', 'client_packet_1.json'], {}, /PROXY_PORT must be a whole number/],
-  ['no such file', ['nowhere.json'], {}, /nowhere\.json is not there/],
+  [
+    'no such file',
+    ['nowhere.json'],
+    {},
+    /nowhere\.json is not there.*\n.*docker compose run --rm -v "\$PWD:\/m" client/,
+  ],
+  [
+    'no such file for npm, which runs in no container',
+    ['nowhere.json'],
+    { environment: { INIT_CWD: os.tmpdir() } },
+    /nowhere\.json is not there.*\nTry: /,
+  ],
+  [
+    'two ports',
+    ['5', '10001', 'client_packet_1.json', '--proxy', 'proxy:10000'],
+    {},
+    /and --proxy say the same/,
+  ],
+  ['two ids', ['5', '10001', 'client_packet_1.json', '--id=6'], {}, /and --id say the same/],
+  [
+    'a published port that is none',
+    ['client_packet_1.json'],
+    { environment: { PROXY_PUBLISH_PORT: 'x' } },
+    /PROXY_PUBLISH_PORT is "x"/,
+  ],
   ['a proxy without port', ['client_packet_1.json', '--proxy', 'proxy'], {}, /--proxy is "proxy"/],
   ['a timeout of 0', ['client_packet_1.json', '--timeout', '0'], {}, /--timeout must be a whole number/],
   ['an id that is too long', ['client_packet_1.json', '--id', 'x'.repeat(129)], {}, /1 to 128 characters/],

@@ -12,13 +12,23 @@ import { judge, type Verdict } from './verify.ts';
 
 const EXIT = { received: 0, corrupted: 1, refused: 3, unreachable: 4 } as const;
 
+// Without npm this is most likely a container, which sees nothing of the machine's files.
+const MOUNT_HINT =
+  '\nIn a container, mount it first: docker compose run --rm -v "$PWD:/m" client /m/mine.json';
+
 process.on('SIGINT', () => process.exit(130)).on('SIGTERM', () => process.exit(143));
 
 await runMain(SCRIPT_NAME, async () => {
   const { fileName, clientId, proxy, timeoutMs } = readOptions(process.argv.slice(2), process.env);
   // npm changes to the project's directory and leaves the user's own in INIT_CWD.
-  const directory = process.env.INIT_CWD ?? process.cwd();
-  const { bytes, payload } = await readPacketFile(fileName, directory, clientId);
+  const { INIT_CWD } = process.env;
+  const directory = INIT_CWD ?? process.cwd();
+  const { bytes, payload } = await readPacketFile(
+    fileName,
+    directory,
+    clientId,
+    INIT_CWD === undefined ? MOUNT_HINT : '',
+  );
   const digest = payload === null ? null : hash('sha1', payload);
   const resolve = createResolver(Math.min(1_000, timeoutMs));
   let code: number;
@@ -50,9 +60,13 @@ function tell(verdict: Verdict, { roundTripMs }: Extract<Exchange, { kind: 'repl
   return EXIT[verdict.kind];
 }
 
-function tellFailure({ reason }: Extract<Exchange, { kind: 'failed' }>): number {
+function tellFailure({ reason, wasTaken }: Extract<Exchange, { kind: 'failed' }>): number {
   console.error(`No reply from the proxy: ${reason}.`);
-  console.error('Is it running? "npm start" starts the cluster, --proxy host:port says where it is.');
+  console.error(
+    wasTaken
+      ? 'Is it paused, or just being started? "docker compose ps" shows it.'
+      : 'Is it running? "npm start" starts the cluster, --proxy host:port says where it is.',
+  );
   return EXIT.unreachable;
 }
 

@@ -4,6 +4,7 @@ import {
   commandLine,
   parseHostPort,
   parseId,
+  publishedProxy,
   requireWhole,
   UsageError,
   withEnvironment,
@@ -20,7 +21,7 @@ export type ClientOptions = {
 };
 
 const OPTIONS = {
-  proxy: { type: 'string', default: '127.0.0.1:10000', describe: 'host:port of the proxy' },
+  proxy: { type: 'string', describe: 'host:port of the proxy' },
   id: { type: 'string', describe: "this client's id, in place of the packet's srcid" },
   timeout: { type: 'number', default: 5_000, describe: 'milliseconds to wait for the reply' },
 } as const;
@@ -41,11 +42,12 @@ client_packet_3.json; the number is the policy.`;
  * @throws UsageError with one sentence about what is wrong
  */
 export function readOptions(args: readonly string[], environment: NodeJS.ProcessEnv): ClientOptions {
+  const here = { ...OPTIONS.proxy, default: publishedProxy(environment) };
   const values = commandLine(args, SCRIPT_NAME)
     .usage(
       `$0 JSON_FILENAME\n$0 CLIENT_ID PROXY_PORT JSON_FILENAME\n\nSends one packet and checks the answer.`,
     )
-    .options(withEnvironment('CLIENT', OPTIONS, environment))
+    .options(withEnvironment('CLIENT', { ...OPTIONS, proxy: here }, environment))
     .parserConfiguration({ 'parse-positional-numbers': false })
     .example(`$0 client_packet_2.json`, 'a packet of policy 2 to the proxy on this machine')
     .example(`$0 111 10000 client_packet_2.json`, 'the same, as client 111')
@@ -58,6 +60,13 @@ export function readOptions(args: readonly string[], environment: NodeJS.Process
   const words = values._.map(String);
   const [first, port, last] = words;
   if (words.length === 3 && first !== undefined && port !== undefined && last !== undefined) {
+    for (const option of ['--proxy', '--id']) {
+      if (args.some((arg) => arg === option || arg.startsWith(`${option}=`))) {
+        throw new UsageError(
+          `CLIENT_ID PROXY_PORT JSON_FILENAME and ${option} say the same thing: give one of them.`,
+        );
+      }
+    }
     return {
       fileName: last,
       clientId: checkId(first),

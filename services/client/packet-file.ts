@@ -17,14 +17,16 @@ export type PacketToSend = {
 /**
  * Reads the packet of `name`, relative to `directory`; a name that is not there may be one of the three samples'.
  * @param clientId replaces the packet's `srcid` when it is given
+ * @param missingHint what to add when there is no such file
  * @throws UsageError when there is no such file, or no packet in it that could be sent
  */
 export async function readPacketFile(
   name: string,
   directory: string,
   clientId: Id | null,
+  missingHint = '',
 ): Promise<PacketToSend> {
-  const bytes = await readBytes(name, directory);
+  const bytes = await readBytes(name, directory, missingHint);
   const packet = parse(name, bytes);
   const payload = typeof packet.payload === 'string' ? packet.payload : null;
   const payloadBytes = payload === null ? 0 : Buffer.byteLength(payload);
@@ -33,7 +35,7 @@ export async function readPacketFile(
   return { bytes: Buffer.from(`${JSON.stringify({ ...packet, srcid: clientId })}\n`), payload };
 }
 
-async function readBytes(name: string, directory: string): Promise<Buffer> {
+async function readBytes(name: string, directory: string, missingHint: string): Promise<Buffer> {
   const sample = SAMPLES.find((candidate) => candidate === path.basename(name));
   const places = [path.resolve(directory, name)];
   if (sample !== undefined) places.push(path.join(import.meta.dirname, sample));
@@ -48,7 +50,9 @@ async function readBytes(name: string, directory: string): Promise<Buffer> {
       if (code !== 'ENOENT' && code !== 'ENOTDIR') throw new UsageError(`${name} can't be read (${code}).`);
     }
   }
-  throw new UsageError(`${name} is not there: give the path of a packet, or one of ${SAMPLES.join(', ')}.`);
+  throw new UsageError(
+    `${name} is not there: give the path of a packet, or one of ${SAMPLES.join(', ')}.${missingHint}`,
+  );
 }
 
 function parse(name: string, bytes: Buffer): Record<string, unknown> {

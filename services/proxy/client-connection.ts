@@ -55,6 +55,7 @@ export class ClientConnection implements ReplySink {
   #hasPeerEnded = false;
   #isClosing = false;
   #isPaused = false;
+  #closesAfterChunk = false;
   #hasEndBeenTold = false;
 
   constructor(socket: Socket, maxFrameBytes: number, now: () => number, handler: ConnectionHandler) {
@@ -65,7 +66,7 @@ export class ClientConnection implements ReplySink {
     this.lastHeardMs = now();
     socket.on('data', (chunk: Buffer) => this.#onData(chunk));
     socket.on('end', () => this.#onEnd());
-    socket.on('drain', () => this.#resumeIfPossible());
+    socket.on('drain', () => this.flush());
     // The close that follows says all there is to say.
     socket.on('error', () => {});
     socket.on('close', () => this.#onClose());
@@ -93,7 +94,9 @@ export class ClientConnection implements ReplySink {
     while (first !== null && first.reply !== null) {
       this.#unwritten += first.reply;
       this.#openRequests -= 1;
-      first = first.next;
+      const { next }: Request = first;
+      first.next = null;
+      first = next;
     }
     this.#first = first;
     if (first === null) this.#last = null;
@@ -101,13 +104,19 @@ export class ClientConnection implements ReplySink {
 
   flush(): void {
     if (this.isClosed) return;
-    if (this.#unwritten !== '') {
-      const wire = this.#unwritten;
-      this.#unwritten = '';
-      this.socket.write(wire, 'latin1');
+    this.#write();
+    if (this.#isPaused) {
+      this.#resumeIfPossible();
+      this.#write();
     }
     if (this.#first === null && (this.#hasPeerEnded || this.#isClosing)) this.#finish();
-    else if (this.#isPaused) this.#resumeIfPossible();
+  }
+
+  #write(): void {
+    if (this.#unwritten === '') return;
+    const wire = this.#unwritten;
+    this.#unwritten = '';
+    this.socket.write(wire, 'latin1');
   }
 
   /** Refuses a packet that was not complete in time; the stream can't be used any more. */
@@ -127,6 +136,11 @@ export class ClientConnection implements ReplySink {
     this.#isClosing = true;
   }
 
+  /** Closes once every request that has been read is replied to. */
+  closeAfterChunk(): void {
+    this.#closesAfterChunk = true;
+  }
+
   /** Ends the connection as soon as it has nothing left to say; at once if that is now. */
   closeWhenIdle(): void {
     this.close();
@@ -137,17 +151,26 @@ export class ClientConnection implements ReplySink {
     if (this.#isClosing) return;
     const nowMs = this.#now();
     this.lastHeardMs = nowMs;
+    this.#reader.feed(chunk);
+    this.#readFrames(nowMs);
+    this.flush();
+  }
+
+  // Takes frames until there are no more, or until the client has so many open that it has to wait for replies first.
+  #readFrames(nowMs: number): void {
     const reader = this.#reader;
     let hadFrame = false;
-    reader.feed(chunk);
-    while (!this.#isClosing && reader.next()) {
+    while (!this.#isClosing && !this.#isOverdrawn) {
+      if (!reader.next()) {
+        if (reader.fault !== null) this.#onFault(reader.fault);
+        if (!reader.isMidFrame) this.partialSinceMs = 0;
+        else if (hadFrame || this.partialSinceMs === 0) this.partialSinceMs = nowMs;
+        break;
+      }
       hadFrame = true;
       this.#onFrame(nowMs);
     }
-    if (reader.fault !== null) this.#onFault(reader.fault);
-    if (!reader.isMidFrame) this.partialSinceMs = 0;
-    else if (hadFrame || this.partialSinceMs === 0) this.partialSinceMs = nowMs;
-    this.flush();
+    if (this.#closesAfterChunk) this.close();
     if (this.#isOverdrawn) this.#pause();
   }
 
@@ -249,14 +272,20 @@ export class ClientConnection implements ReplySink {
   }
 
   #pause(): void {
+    if (this.#isPaused) return;
     this.#isPaused = true;
+    // While it is we who do not read, nobody is slow.
+    this.partialSinceMs = 0;
     this.socket.pause();
   }
 
   #resumeIfPossible(): void {
-    if (!this.#isPaused || this.isClosed || this.#isOverdrawn) return;
+    const isRelieved =
+      this.#openRequests <= MAX_OPEN_REQUESTS / 2 && this.socket.writableLength <= MAX_UNSENT_REPLY_BYTES;
+    if (!this.#isPaused || this.isClosed || !isRelieved) return;
     this.#isPaused = false;
-    this.socket.resume();
+    this.#readFrames(this.#now());
+    if (!this.#isPaused) this.socket.resume();
   }
 
   #onEnd(): void {

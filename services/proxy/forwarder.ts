@@ -215,7 +215,9 @@ export class Forwarder implements TrafficObserver {
       at += 1;
       if (!this.#isServed(route, request, nowMs)) stillWaiting.push(request);
     }
-    if (at > stillWaiting.length) waiting.splice(0, at, ...stillWaiting);
+    if (at === stillWaiting.length) return;
+    waiting.splice(0, at - stillWaiting.length);
+    for (const [index, request] of stillWaiting.entries()) waiting[index] = request;
   }
 
   // False when the request has to wait on.
@@ -232,22 +234,23 @@ export class Forwarder implements TrafficObserver {
     return true;
   }
 
-  onAnswer(upstream: Upstream, request: Request, answer: string): void {
+  onAnswer(upstream: Upstream, request: Request, answer: string): boolean {
     const route = this.#table.route(upstream.policy);
     if (route !== undefined && route.waiting.length > 0) this.#freedRoutes.add(route);
     if (request.isDone) {
       this.counters.lateAnswers += 1;
-      return;
+      return true;
     }
     if (this.#verify !== null && !this.#verify(request.payload ?? '', answer)) {
       this.#fail(upstream, 'wrong-digest', [request], true);
-      return;
+      return false;
     }
     upstream.served += 1;
     upstream.failuresInARow = 0;
     if (upstream.health.state === 'trial') this.#evidence.onTrialPassed(upstream);
     this.counters.answered += 1;
     this.#reply(request, answer);
+    return true;
   }
 
   onAnswersEnd(): void {
@@ -264,7 +267,8 @@ export class Forwarder implements TrafficObserver {
     unanswered: readonly Request[],
     wasConnected: boolean,
   ): void {
-    this.#fail(upstream, failure, unanswered, wasConnected);
+    const open = unanswered.filter((request) => !request.isDone);
+    this.#fail(upstream, failure, open, wasConnected);
     const route = this.#table.route(upstream.policy);
     if (route !== undefined) this.#serveWaiting(route, this.#now());
     this.#flushReplies();
@@ -321,13 +325,17 @@ export class Forwarder implements TrafficObserver {
       return;
     }
     upstream.carrier?.breakConnecting(nowMs - this.#limits.connectTimeoutMs);
-    upstream.carrier?.breakSilent(nowMs - this.#limits.attemptTimeoutMs, (request) =>
-      route.rotation.members.some((other) => other !== upstream && !request.tried?.includes(other)),
-    );
+    if (this.#limits.retry === 'always' && this.#budget.canRetry(nowMs)) {
+      upstream.carrier?.breakSilent(nowMs - this.#limits.attemptTimeoutMs, (request) =>
+        route.rotation.members.some((other) => other !== upstream && !request.tried?.includes(other)),
+      );
+    } else {
+      upstream.carrier?.breakSilent(nowMs - this.#limits.attemptTimeoutMs, () => false);
+    }
   }
 
-  // The connection stays: with nobody else ready, those behind it may still be answered. Its own answer, should it
-  // come, finds the request done.
+  // The connection stays as long as others wait on it: with nobody else ready, they may still be answered. Nothing new
+  // joins them, and an answer to this one, should it come, finds the request done.
   #timeOut(request: Request): void {
     const { upstream, policy } = request;
     if (upstream !== null) {

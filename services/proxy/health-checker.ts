@@ -13,6 +13,7 @@ const FAST_SHARE_OF_INTERVAL = 0.25;
 const SUSPECT_RETRY_MS = 10;
 // Evidence against a server that stays in rotation may come with every request; probes must not.
 const MIN_GAP_MS = 100;
+const ADDRESS_BUSY_MS = 10;
 
 export type HealthCheckerOptions = {
   intervalMs: number;
@@ -39,6 +40,8 @@ type Watch = {
 export class HealthChecker {
   readonly #options: HealthCheckerOptions;
   readonly #watches = new Map<Upstream, Watch>();
+  /** Addresses that are being probed: a server that registers anew must not be probed beside its former self. */
+  readonly #probedAddresses = new Set<string>();
 
   constructor(options: HealthCheckerOptions) {
     this.#options = options;
@@ -120,10 +123,19 @@ export class HealthChecker {
     const watch = this.#watches.get(upstream);
     if (watch === undefined) return;
     clearTimeout(watch.timer ?? undefined);
+    const { address } = upstream;
+    if (this.#probedAddresses.has(address)) {
+      this.#probeIn(upstream, watch, ADDRESS_BUSY_MS);
+      return;
+    }
+    this.#probedAddresses.add(address);
     watch.isProbing = true;
     watch.isStale = false;
     watch.startedMs = this.#options.clock.now();
-    void this.#options.probe(upstream).then((result) => this.#onResult(upstream, watch, result));
+    void this.#options.probe(upstream).then((result) => {
+      this.#probedAddresses.delete(address);
+      this.#onResult(upstream, watch, result);
+    });
   }
 
   #onResult(upstream: Upstream, watch: Watch, result: ProbeResult): void {
@@ -131,7 +143,8 @@ export class HealthChecker {
     watch.isProbing = false;
     watch.attempts += 1;
     upstream.lastProbe = { atWallMs: this.#options.clock.wallNow(), ...result };
-    const isOutdated = watch.isStale && result.outcome === 'pass';
+    // Only a suspect has evidence against it that a pass from before would wipe out.
+    const isOutdated = watch.isStale && result.outcome === 'pass' && upstream.health.state === 'suspect';
     if (!isOutdated) this.#signal(upstream, { kind: 'probe', ...result });
     this.#signal(upstream, { kind: 'tick' });
     if (!this.#watches.has(upstream)) return;

@@ -157,7 +157,7 @@ const NUMBERS = {
     key: 'maxWaiting',
     value: 1024,
     min: 1,
-    max: 1_000_000,
+    max: 65_536,
     describe: 'requests that may wait, for each policy',
   },
   'pipeline-depth': {

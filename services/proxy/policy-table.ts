@@ -67,6 +67,11 @@ export class PolicyTable {
     return this.#byAddress.get(addressOf(host, port));
   }
 
+  /** Whether it is in the table still. */
+  has(upstream: Upstream): boolean {
+    return this.#byAddress.get(upstream.address) === upstream;
+  }
+
   /**
    * The route of a policy whose servers are about to register, as after a start of the proxy.
    * @returns undefined when so many policies without a server are listed that this one may not be

@@ -6,7 +6,8 @@ import { type AttemptFailure, type ConnectionOwner, UpstreamConnection } from '.
 
 /** What the forwarder learns of the traffic to a server. */
 export type TrafficObserver = {
-  onAnswer(upstream: Upstream, request: Request, answer: string): void;
+  /** False when the answer is wrong: what follows on its connection may be somebody else's. */
+  onAnswer(upstream: Upstream, request: Request, answer: string): boolean;
   onAnswersEnd(): void;
   /** A connection is over. `wasConnected` false means that nothing of `unanswered` was sent. */
   onBroken(
@@ -67,6 +68,7 @@ export class Pool implements Carrier, ConnectionOwner {
     if (this.#upstream.keepsAlive) {
       let least: UpstreamConnection | null = null;
       for (const connection of this.#connections) {
+        if (connection.isStalled) continue;
         if (least === null || connection.inFlight < least.inFlight) least = connection;
       }
       if (least !== null && (least.inFlight === 0 || this.#connections.size >= this.#limits.connections))
@@ -80,9 +82,8 @@ export class Pool implements Carrier, ConnectionOwner {
 
   breakSilent(beforeMs: number, mayGiveUp: (request: Request) => boolean): void {
     for (const connection of this.#connections) {
-      const oldest = connection.oldest;
-      const isSilent = connection.isConnected && oldest !== null && oldest.attemptMs < beforeMs;
-      if (isSilent && mayGiveUp(oldest)) connection.fail('silent');
+      const isSilent = connection.isConnected && connection.hasSilent(beforeMs, mayGiveUp);
+      if (isSilent || connection.isAbandoned) connection.fail('silent');
     }
   }
 
@@ -102,7 +103,7 @@ export class Pool implements Carrier, ConnectionOwner {
       this.#connections.delete(connection);
       connection.close();
     }
-    this.#observer.onAnswer(this.#upstream, request, answer);
+    if (!this.#observer.onAnswer(this.#upstream, request, answer)) connection.fail('wrong-digest');
   }
 
   onAnswersEnd(): void {

@@ -108,12 +108,16 @@ export async function startProxy(options: ProxyOptions, log: (line: Line) => voi
     openRequest: (connection, packet, wire, nowMs) => forwarder.open(connection, packet, wire, nowMs),
     forward: (request, nowMs) => {
       forwarder.forward(request, nowMs);
-      if (isDraining) (request.client as ClientConnection).close();
+      if (isDraining) (request.client as ClientConnection).closeAfterChunk();
     },
     onSetup: (connection, packet) => {
       if (isDraining)
         return formatError('SHUTTING_DOWN', 'The proxy is shutting down: register again in a few seconds.');
-      const { upstream, reply } = registry.register(packet, connection.remoteHost);
+      const host = connection.remoteHost;
+      const before = sessions.release(connection);
+      const { upstream, reply } = registry.register(packet, host);
+      if (before !== null && (upstream === null || !packet.hasSession) && table.has(before))
+        sessions.open(connection, before);
       if (upstream === null)
         log({
           level: 'warn',

@@ -53,7 +53,11 @@ export class Registry {
    */
   register(packet: SetupPacket, host: string): RegistrationResult {
     const { table, access, maxServers } = this.#options;
-    const refusal = access.refusal(host, packet.token);
+    // A connection that its peer has reset has no address any more, and '' would mean this machine.
+    const refusal =
+      host === ''
+        ? 'The connection was gone before it was read: register again.'
+        : access.refusal(host, packet.token);
     if (refusal !== null) return refused(packet, refusal);
     const registration = registrationOf(packet, host);
     const byId = table.findById(registration.policy, registration.id);
@@ -71,21 +75,21 @@ export class Registry {
       );
     }
     const order = byId !== undefined && byId.health.state !== 'evicted' ? byId.order : table.takeOrder();
+    const replaced: Upstream[] = [];
     if (byAddress !== undefined && byAddress !== byId) {
-      this.#remove(
-        byAddress,
-        'replaced',
-        `server ${String(packet.id)} of policy ${packet.policy} registered its address`,
-      );
+      replaced.push(byAddress);
+      const newOwner = `server ${String(packet.id)} of policy ${packet.policy}`;
+      this.#takeOff(byAddress, 'replaced', `${newOwner} registered its address`);
     }
     if (byId !== undefined) {
-      this.#remove(
-        byId,
-        'replaced',
-        byId === byAddress ? 'it started again' : 'its id registered a new address',
-      );
+      replaced.push(byId);
+      const why = byId === byAddress ? 'it started again' : 'its id registered a new address';
+      this.#takeOff(byId, 'replaced', why);
     }
-    return { upstream: this.#add(registration, order), reply };
+    const upstream = this.#add(registration, order);
+    // Only now, so that whoever waits or has to be retried finds the successor in the table.
+    for (const former of replaced) this.#letGo(former);
+    return { upstream, reply };
   }
 
   #add(registration: Registration, order: number): Upstream {
@@ -137,13 +141,22 @@ export class Registry {
   }
 
   #remove(upstream: Upstream, type: EventType, why: string): void {
-    const { table, events, now, onRouteChanged, onRemoved } = this.#options;
-    const route = table.route(upstream.policy);
+    this.#takeOff(upstream, type, why);
+    this.#letGo(upstream);
+  }
+
+  #takeOff(upstream: Upstream, type: EventType, why: string): void {
+    const { table, events, now } = this.#options;
     this.#checker.unwatch(upstream);
     table.remove(upstream, now());
     events.add(type, upstream, why);
+  }
+
+  #letGo(upstream: Upstream): void {
+    const { table, onRouteChanged, onRemoved } = this.#options;
     upstream.carrier?.destroy();
     onRemoved(upstream);
+    const route = table.route(upstream.policy);
     if (route === undefined) return;
     if (route.rotation.members.length === 0) this.#callBackEjected(route);
     onRouteChanged(route);

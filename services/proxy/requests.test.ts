@@ -281,6 +281,101 @@ describe('a failed attempt goes to the next server', () => {
   });
 });
 
+describe('one answer that never comes', () => {
+  test('does not hold up those that come later, with nobody else to go to', async (t) => {
+    const proxy = await testProxy(t, { requestTimeoutMs: 300, attemptTimeoutMs: 100 });
+    const swallow: Behaviour = (_peer, frame, answer) => (frame.payload === 'lost' ? undefined : answer());
+    await (await fakeServer(t, proxy, 1, { behave: swallow })).join(KEPT);
+    const lost = ask(proxy, request('lost'));
+    assert.equal((await lost).code, 'UPSTREAM_TIMEOUT');
+    for (let asked = 0; asked < 5; asked += 1) assert.equal((await ask(proxy)).srcid, 1);
+    assert.equal((await rowOf(proxy, 1))?.inFlight, 0);
+  });
+
+  test('leaves no connection behind on a server of the old kind', async (t) => {
+    const proxy = await testProxy(t, { requestTimeoutMs: 200 });
+    const swallow: Behaviour = (_peer, frame, answer) => (frame.payload === 'lost' ? undefined : answer());
+    const server = await fakeServer(t, proxy, 1, { behave: swallow });
+    await server.join();
+    await Promise.all(Array.from({ length: 20 }, () => ask(proxy, request('lost'))));
+    await eventually(async () => (await rowOf(proxy, 1))?.inFlight === 0 && server.openConnections() <= 1);
+    assert.equal((await ask(proxy)).srcid, 1);
+  });
+
+  test('does not keep those behind it from the next server', async (t) => {
+    const proxy = await testProxy(t, { attemptTimeoutMs: 100, requestTimeoutMs: 2000 });
+    const swallow: Behaviour = () => {};
+    const refuse: Behaviour = (peer, frame, answer) => (frame.payload === 'first' ? peer.reset() : answer());
+    await (await fakeServer(t, proxy, 1, { behave: refuse })).join(KEPT);
+    await (await fakeServer(t, proxy, 2, { behave: swallow })).join(KEPT);
+    const first = ask(proxy, request('first'));
+    await eventOf(proxy, 'suspect', 1);
+    await eventOf(proxy, 'admitted', 1, { after: (await eventOf(proxy, 'suspect', 1)).seq });
+    const startedMs = performance.now();
+    const replies = await Promise.all([ask(proxy), ask(proxy), ask(proxy)]);
+    assert.deepEqual(new Set(replies.map(({ srcid }) => srcid)), new Set([1]));
+    assert.ok(performance.now() - startedMs < 1000);
+    assert.equal((await first).code, 'UPSTREAM_FAILED');
+  });
+});
+
+test('a slow reader is not told that its own packet was slow', async (t) => {
+  const proxy = await testProxy(t, { packetTimeoutMs: 100 });
+  await (await fakeServer(t, proxy, 1)).join(KEPT);
+  const peer = clientOf(proxy);
+  peer.socket.pause();
+  const count = 20_000;
+  const wire = Array.from({ length: count }, (_, n) => JSON.stringify(request(`p${n}`))).join('');
+  peer.send(wire);
+  await eventually(async () => (await rowOf(proxy, 1))?.served > 0);
+  const before = performance.now();
+  // Longer than the packet timeout and a sweep of the listener, with a packet cut in two by the pause.
+  await eventually(async () => performance.now() - before > 600);
+  peer.socket.resume();
+  for (let got = 0; got < count; got += 1) {
+    assert.equal((await peer.nextFrame()).payload, digestOf(`p${got}`));
+  }
+});
+
+test('with --verify-answers a surplus answer costs its connection, not everybody after it', async (t) => {
+  const proxy = await testProxy(t, { verifyAnswers: true });
+  let surplus = 1;
+  const chatty: Behaviour = (_peer, _frame, answer) => {
+    answer();
+    if (surplus-- > 0) answer();
+  };
+  await (await fakeServer(t, proxy, 1, { behave: chatty })).join(KEPT);
+  let failed = 0;
+  for (let round = 0; round < 10; round += 1) {
+    const replies = await Promise.all(
+      Array.from({ length: 10 }, (_, n) => ask(proxy, request(`${round} ${n}`))),
+    );
+    for (const [n, reply] of replies.entries()) {
+      if (reply.type === -1) failed += 1;
+      else assert.equal(reply.payload, digestOf(`${round} ${n}`));
+    }
+  }
+  assert.ok(failed <= 10, `${failed} failed`);
+});
+
+test('--retry never leaves a slow answer its time', async (t) => {
+  const proxy = await testProxy(t, { retry: 'never', attemptTimeoutMs: 50, requestTimeoutMs: 2000 });
+  const slow: Behaviour = (_peer, _frame, answer) => setTimeout(answer, 200);
+  for (const id of [1, 2]) await (await fakeServer(t, proxy, id, { behave: slow })).join(KEPT);
+  assert.equal((await ask(proxy)).srcid, 1);
+});
+
+test('while draining every pipelined request gets its refusal', async (t) => {
+  const proxy = await testProxy(t);
+  const peer = clientOf(proxy);
+  peer.send(request('p', { policy: 'none' }));
+  await peer.nextFrame();
+  const stopped = proxy.stop();
+  peer.send([1, 2, 3].map(() => JSON.stringify(request())).join(''));
+  for (let got = 0; got < 3; got += 1) assert.equal((await peer.nextFrame()).code, 'SHUTTING_DOWN');
+  await stopped;
+});
+
 test('a client that goes away leaves nothing behind', async (t) => {
   const proxy = await testProxy(t);
   const held: (() => void)[] = [];

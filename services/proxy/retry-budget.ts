@@ -5,7 +5,7 @@ const WINDOW_SECONDS = 10;
 const SHARE_OF_REQUESTS = 0.2;
 const FLOOR_PER_SECOND = 10;
 
-/** Retries may be 20 % of the requests of the last 10 s, and always 10 a second. */
+/** Retries may be 20 % of the requests of the last 10 s, or 100 where that is more, and 10 in any second whatever was before. */
 export class RetryBudget {
   readonly #requests = new Float64Array(WINDOW_SECONDS);
   readonly #retries = new Float64Array(WINDOW_SECONDS);
@@ -17,11 +17,18 @@ export class RetryBudget {
     this.#requests[slot] = (this.#requests[slot] as number) + 1;
   }
 
+  /** Whether a retry would be allowed now; takes nothing. */
+  canRetry(nowMs: number): boolean {
+    const slot = this.#slotAt(nowMs);
+    if ((this.#retries[slot] as number) < FLOOR_PER_SECOND) return true;
+    const floor = FLOOR_PER_SECOND * WINDOW_SECONDS;
+    return sum(this.#retries) < Math.max(sum(this.#requests) * SHARE_OF_REQUESTS, floor);
+  }
+
   /** Takes one retry from the budget; false when it is used up. */
   tryRetry(nowMs: number): boolean {
+    if (!this.canRetry(nowMs)) return false;
     const slot = this.#slotAt(nowMs);
-    const allowed = Math.max(sum(this.#requests) * SHARE_OF_REQUESTS, FLOOR_PER_SECOND * WINDOW_SECONDS);
-    if (sum(this.#retries) >= allowed) return false;
     this.#retries[slot] = (this.#retries[slot] as number) + 1;
     return true;
   }

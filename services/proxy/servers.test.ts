@@ -129,6 +129,79 @@ describe('registration', () => {
   });
 });
 
+describe('registering again on the same session connection is answered, and the connection stays the lease', () => {
+  const cases: [string, object][] = [
+    ['as a new boot', { incarnation: 'second' }],
+    ['under another id', { id: 7 }],
+  ];
+  for (const [name, change] of cases) {
+    test(name, async (t) => {
+      const proxy = await testProxy(t);
+      const server = await fakeServer(t, proxy, 1);
+      const session = await server.join(SESSION);
+      session.send({ type: 1, id: 1, privPoliId: 1, listenport: server.port, ...SESSION, ...change });
+      const frame = await session.nextFrame();
+      assert.equal(frame.status, 'registered');
+      await eventually(async () => (await rowOf(proxy, frame.id))?.session === true);
+    });
+  }
+
+  test('and a refused one changes nothing', async (t) => {
+    const proxy = await testProxy(t, { registerToken: 'secret' });
+    const server = await fakeServer(t, proxy, 1);
+    const session = await server.join({ ...SESSION, token: 'secret' });
+    session.send({ type: 1, id: 1, privPoliId: 1, listenport: server.port, ...SESSION });
+    assert.equal((await session.nextFrame()).code, 'REGISTRATION_REFUSED');
+    assert.equal((await rowOf(proxy, 1))?.session, true);
+  });
+});
+
+test('a registration whose connection was reset is not taken for one from this machine', async (t) => {
+  const proxy = await testProxy(t);
+  const server = await fakeServer(t, proxy, 1);
+  for (let tries = 0; tries < 20; tries += 1) {
+    const peer = clientOf(proxy);
+    await peer.connected();
+    peer.send({ type: 1, id: 50 + tries, privPoliId: 1, listenport: server.port });
+    peer.reset();
+  }
+  await ask(proxy);
+  const { policies: rows } = await policies(proxy);
+  for (const { servers } of rows) for (const { address } of servers) assert.match(address, /^127\.0\.0\.1:/);
+});
+
+test('a storm of registrations neither probes a server twice at once nor keeps it out', async (t) => {
+  const proxy = await testProxy(t);
+  let open = 0;
+  let most = 0;
+  const slow: Behaviour = (_peer, _frame, answer) => {
+    open += 1;
+    most = Math.max(most, open);
+    setTimeout(() => {
+      open -= 1;
+      answer();
+    }, 30);
+  };
+  const server = await fakeServer(t, proxy, 1, { onProbe: slow });
+  const peer = clientOf(proxy);
+  for (let boot = 0; boot < 30; boot += 1) {
+    peer.send({ type: 1, id: 1, privPoliId: 1, listenport: server.port, incarnation: `boot ${boot}` });
+  }
+  for (let boot = 0; boot < 30; boot += 1) await peer.nextFrame();
+  await eventOf(proxy, 'admitted', 1);
+  assert.equal(most, 1);
+});
+
+test('a request that waits for a joining server finds its successor', async (t) => {
+  const proxy = await testProxy(t);
+  const mute = await fakeServer(t, proxy, 1, { onProbe: silent });
+  await mute.register();
+  const reply = ask(proxy);
+  await eventually(async () => (await policies(proxy)).policies[0]?.waiting === 1);
+  await (await fakeServer(t, proxy, 1)).register();
+  assert.equal((await reply).srcid, 1);
+});
+
 describe('sessions', () => {
   test('a cut session of a living server costs a probe: suspect, then back', async (t) => {
     const proxy = await testProxy(t, { healthIntervalMs: 10_000 });

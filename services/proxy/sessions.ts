@@ -34,6 +34,13 @@ export class Sessions {
     upstream.hasSession = true;
   }
 
+  /** The connection registers again: whatever it was the lease of is decided by that. @returns what it was the lease of */
+  release(connection: ClientConnection): Upstream | null {
+    const upstream = this.#byConnection.get(connection) ?? null;
+    this.#forget(connection);
+    return upstream;
+  }
+
   /** Ends the server's session from our side. */
   close(upstream: Upstream): void {
     const connection = this.#byUpstream.get(upstream);

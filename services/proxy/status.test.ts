@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { ask, eventOf, fakeServer, policies, request, testProxy } from '../../test-support/cluster.ts';
 import { readEvents } from '../../test-support/event-stream.ts';
@@ -75,6 +77,21 @@ test('/api/events starts behind what the reader has seen', async (t) => {
   await eventOf(proxy, 'admitted', 1);
   const events = readEvents(await get(proxy.adminPort, '/api/events', { headers: { 'last-event-id': '1' } }));
   assert.equal((await events()).type, 'admitted');
+});
+
+test('a request line that is no address does no harm', async (t) => {
+  const { adminPort } = await testProxy(t);
+  for (const target of ['//', 'http://[', 'http://a:99999/']) {
+    const socket = connect(adminPort, '127.0.0.1');
+    socket.write(`GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+    assert.match(await text(socket), /^HTTP\/1\.1 4\d\d /);
+  }
+  assert.equal((await get(adminPort, '/healthz')).status, 200);
+});
+
+test('HEAD of the events ends', async (t) => {
+  const { adminPort } = await testProxy(t);
+  assert.equal((await get(adminPort, '/api/events', { method: 'HEAD' })).status, 200);
 });
 
 test('other paths and methods are told what there is', async (t) => {

@@ -19,6 +19,7 @@ export type StatusSources = {
   connections: () => number;
 };
 
+const EVENT_STREAM = { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-store' };
 const PATHS = ['/healthz', '/readyz', '/api/policies', '/api/events'];
 
 /** Starts the status listener; rejects with the system's error when the port can't be had. */
@@ -39,7 +40,7 @@ function answer(request: IncomingMessage, response: ServerResponse, sources: Sta
     sendJson(response, 405, { error: 'Only GET is answered here.' });
     return;
   }
-  switch (new URL(request.url ?? '/', 'http://status').pathname) {
+  switch (URL.parse(request.url ?? '/', 'http://status')?.pathname) {
     case '/healthz':
       sendJson(response, 200, { status: 'alive' });
       return;
@@ -55,7 +56,8 @@ function answer(request: IncomingMessage, response: ServerResponse, sources: Sta
       sendJson(response, 200, snapshot(sources));
       return;
     case '/api/events':
-      streamEvents(request, response, sources.events);
+      if (request.method === 'HEAD') response.writeHead(200, EVENT_STREAM).end();
+      else streamEvents(request, response, sources.events);
       return;
     default:
       sendJson(response, 404, { error: 'There is nothing here.', paths: PATHS });
@@ -109,10 +111,7 @@ function describeProbe({ atWallMs, outcome, roundTripMs }: NonNullable<Upstream[
 }
 
 function streamEvents(request: IncomingMessage, response: ServerResponse, events: EventLog): void {
-  response.writeHead(200, {
-    'content-type': 'text/event-stream; charset=utf-8',
-    'cache-control': 'no-store',
-  });
+  response.writeHead(200, EVENT_STREAM);
   const write = (text: string): void => {
     response.write(text);
     if (response.writableLength > MAX_UNSENT_EVENT_BYTES) response.destroy();

@@ -81,9 +81,28 @@ export class UpstreamConnection {
     return this.#queue.length - this.#head;
   }
 
-  /** The request that has waited longest for its answer. */
-  get oldest(): Request | null {
-    return this.#queue[this.#head] ?? null;
+  /** Its oldest request was given up, so the answers behind it may never come: nothing new may join them. */
+  get isStalled(): boolean {
+    return this.#queue[this.#head]?.isDone === true;
+  }
+
+  /** Whether a request on it has had no answer since `beforeMs` and may be given up. */
+  hasSilent(beforeMs: number, mayGiveUp: (request: Request) => boolean): boolean {
+    for (let at = this.#head; at < this.#queue.length; at += 1) {
+      const request = this.#queue[at] as Request;
+      if (request.attemptMs >= beforeMs) return false;
+      if (!request.isDone && mayGiveUp(request)) return true;
+    }
+    return false;
+  }
+
+  /** Nobody waits any more for what is on it. */
+  get isAbandoned(): boolean {
+    if (!this.isStalled) return false;
+    for (let at = this.#head; at < this.#queue.length; at += 1) {
+      if (this.#queue[at]?.isDone !== true) return false;
+    }
+    return true;
   }
 
   /** Adds a request to what the next `flush` writes. */

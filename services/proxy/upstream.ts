@@ -20,7 +20,10 @@ export type ProbeRecord = { atWallMs: number; outcome: ProbeOutcome; roundTripMs
 export type Carrier = {
   /** Hands a request over; it is written at the end of this turn of the loop. */
   send(request: Request, nowMs: number): void;
-  /** Gives up on connections whose oldest request has had no answer since `beforeMs`, if that request may be given up. */
+  /**
+   * Gives up on connections with a request that has had no answer since `beforeMs` and may be given up, and on those
+   * that nobody waits for any more.
+   */
   breakSilent(beforeMs: number, mayGiveUp: (request: Request) => boolean): void;
   /** Gives up on connections that have been connecting since before `beforeMs`. */
   breakConnecting(beforeMs: number): void;

@@ -7,6 +7,7 @@ import {
   LOG_OPTIONS,
   parseHostPort,
   parseId,
+  publishedProxy,
   requireWhole,
   UsageError,
   withEnvironment,
@@ -113,6 +114,18 @@ for (const text of [
     assert.throws(() => parseHostPort('--proxy', text), isUsageError(/--proxy/));
   });
 }
+
+test('the published proxy: 10000 unless PROXY_PUBLISH_PORT says otherwise', () => {
+  assert.equal(publishedProxy({}), '127.0.0.1:10000');
+  assert.equal(publishedProxy({ PROXY_PUBLISH_PORT: '' }), '127.0.0.1:10000');
+  assert.equal(publishedProxy({ PROXY_PUBLISH_PORT: '10001' }), '127.0.0.1:10001');
+  for (const text of ['http', '0', '65536', '1.5', '127.0.0.1:10000']) {
+    assert.throws(
+      () => publishedProxy({ PROXY_PUBLISH_PORT: text }),
+      isUsageError(/PROXY_PUBLISH_PORT is ".*": it must be a port/),
+    );
+  }
+});
 
 test('whole numbers', () => {
   assert.equal(requireWhole('n', 1, 1, 5), 1);

@@ -110,6 +110,17 @@ export function parseHostPort(name: string, text: string): { host: string; port:
   return { host, port: requireWhole(`the port of ${name}`, Number(match?.[3]), 1, 65_535) };
 }
 
+/**
+ * Where the cluster's proxy is reached on this machine, as host:port: where Compose publishes it.
+ * @throws UsageError when PROXY_PUBLISH_PORT is no port
+ */
+export function publishedProxy(environment: NodeJS.ProcessEnv): string {
+  const text = environment.PROXY_PUBLISH_PORT || '10000';
+  const port = Number(text);
+  if (Number.isInteger(port) && port >= 1 && port <= 65_535) return `127.0.0.1:${port}`;
+  throw new UsageError(`PROXY_PUBLISH_PORT is "${text}": it must be a port from 1 to 65535.`);
+}
+
 /** An id from the command line: digits become a number, as the packets of the original have them. */
 export function parseId(text: string): string | number {
   return /^(?:0|[1-9]\d{0,14})$/.test(text) ? Number(text) : text;

@@ -25,8 +25,12 @@ export function createLog(role: string, level: LogLevel, format: 'text' | 'json'
     const extra = Object.entries(details).map(
       ([key, value]) => ` ${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
     );
-    return `${String(at)} ${severity.padEnd(5)} ${role}: ${String(message)}${extra.join('')}`;
+    const line = `${String(at)} ${severity.padEnd(5)} ${role}: ${String(message)}${extra.join('')}`;
+    // Ids and policies are a peer's words: they must not move the cursor or begin lines of their own.
+    return line.replace(/\p{Cc}/gu, (character) => JSON.stringify(character).slice(1, -1));
   });
+  // Whoever read the log has gone: no reason to stop serving.
+  process.stderr.on('error', () => {});
   return createLogger({
     level,
     defaultMeta: { role },

@@ -239,9 +239,9 @@ export function formatSetup(setup: {
   });
 }
 
-/** The proxy's reply to an accepted setup packet, ending in `\n`. */
+/** The proxy's reply to an accepted setup packet, ending in `\n` and below 1,024 bytes. */
 export function formatRegistered(id: Id, policy: string): string {
-  return line({ type: 1, id, privPoliId: policy, status: 'registered' });
+  return line({ type: 1, id: echo(id), privPoliId: echo(policy), status: 'registered' });
 }
 
 /** A type 2 packet, ending in `\n`; `digest` is 40 lower-case hex digits. */
