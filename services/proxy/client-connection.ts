@@ -14,6 +14,7 @@ import {
   type SetupPacket,
   unknownType,
 } from '../shared/packet.ts';
+import { ReplyQueue } from './reply-queue.ts';
 import { type ReplySink, Request } from './request.ts';
 
 // A client that sends more than this without reading its replies is not read from until some have gone.
@@ -48,9 +49,7 @@ export class ClientConnection implements ReplySink {
   readonly #handler: ConnectionHandler;
   readonly #reader: FrameReader;
   readonly #now: () => number;
-  #first: Request | null = null;
-  #last: Request | null = null;
-  #openRequests = 0;
+  readonly #replies = new ReplyQueue();
   #unwritten = '';
   #hasPeerEnded = false;
   #isClosing = false;
@@ -77,29 +76,14 @@ export class ClientConnection implements ReplySink {
     return plainHost(this.socket.remoteAddress ?? '');
   }
 
-  /** Requests that have no reply yet. */
-  get openRequests(): number {
-    return this.#openRequests;
-  }
-
   /** Sends one line that answers no request: a heartbeat. */
   send(line: string): void {
     this.#unwritten += Buffer.from(line).toString('latin1');
     this.flush();
   }
 
-  deliver(request: Request): void {
-    if (request !== this.#first) return;
-    let first: Request | null = request;
-    while (first !== null && first.reply !== null) {
-      this.#unwritten += first.reply;
-      this.#openRequests -= 1;
-      const { next }: Request = first;
-      first.next = null;
-      first = next;
-    }
-    this.#first = first;
-    if (first === null) this.#last = null;
+  deliver(): void {
+    this.#unwritten += this.#replies.take();
   }
 
   flush(): void {
@@ -109,7 +93,7 @@ export class ClientConnection implements ReplySink {
       this.#resumeIfPossible();
       this.#write();
     }
-    if (this.#first === null && (this.#hasPeerEnded || this.#isClosing)) this.#finish();
+    if (this.#replies.length === 0 && (this.#hasPeerEnded || this.#isClosing)) this.#finish();
   }
 
   #write(): void {
@@ -192,7 +176,7 @@ export class ClientConnection implements ReplySink {
         // ASCII text is its own latin1, and most packets are ASCII.
         const wire = text.length === end - start ? text : bytes.toString('latin1', start, end);
         const request = this.#handler.openRequest(this, packet, `${wire}\n`, nowMs);
-        this.#append(request);
+        this.#replies.append(request);
         this.#pipelining();
         this.#handler.forward(request, nowMs);
         return;
@@ -226,7 +210,7 @@ export class ClientConnection implements ReplySink {
   // Small replies that follow each other unacknowledged would wait for each other (Nagle); a client that sends one
   // request at a time never has two, and is spared the system call.
   #pipelining(): void {
-    if (this.#openRequests === 2) this.socket.setNoDelay(true);
+    if (this.#replies.length === 2) this.socket.setNoDelay(true);
   }
 
   #onFault(fault: 'not-an-object' | 'too-large'): void {
@@ -255,20 +239,13 @@ export class ClientConnection implements ReplySink {
   // What is answered here still has to wait for the replies to what came before it.
   #answerInOrder(id: Id | undefined, policy: string, line: string): void {
     const placeholder = new Request(this, id, policy, '', null, 0);
-    this.#append(placeholder);
+    this.#replies.append(placeholder);
     placeholder.reply = Buffer.from(line).toString('latin1');
-    this.deliver(placeholder);
-  }
-
-  #append(request: Request): void {
-    if (this.#last === null) this.#first = request;
-    else this.#last.next = request;
-    this.#last = request;
-    this.#openRequests += 1;
+    this.deliver();
   }
 
   get #isOverdrawn(): boolean {
-    return this.#openRequests >= MAX_OPEN_REQUESTS || this.socket.writableLength > MAX_UNSENT_REPLY_BYTES;
+    return this.#replies.length >= MAX_OPEN_REQUESTS || this.socket.writableLength > MAX_UNSENT_REPLY_BYTES;
   }
 
   #pause(): void {
@@ -281,7 +258,7 @@ export class ClientConnection implements ReplySink {
 
   #resumeIfPossible(): void {
     const isRelieved =
-      this.#openRequests <= MAX_OPEN_REQUESTS / 2 && this.socket.writableLength <= MAX_UNSENT_REPLY_BYTES;
+      this.#replies.length <= MAX_OPEN_REQUESTS / 2 && this.socket.writableLength <= MAX_UNSENT_REPLY_BYTES;
     if (!this.#isPaused || this.isClosed || !isRelieved) return;
     this.#isPaused = false;
     this.#readFrames(this.#now());

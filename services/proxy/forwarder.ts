@@ -5,26 +5,18 @@ import { formatError, type RequestPacket } from '../shared/packet.ts';
 import { DeadlineQueue } from './deadline-queue.ts';
 import type { PolicyTable, Route } from './policy-table.ts';
 import type { TrafficObserver } from './pool.ts';
+import { hasProspects, type WaitingLimits } from './prospects.ts';
 import { type ReplySink, Request } from './request.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import type { Carrier, Upstream } from './upstream.ts';
 import type { AttemptFailure } from './upstream-connection.ts';
 
-// How long after a policy has become empty requests still wait for its next server.
-const AFTER_FAILURE_MS = 1000;
-const AFTER_LEAVE_MS = 5000;
-// A held request is told that there is no server shortly before its deadline would say that the time is up.
-const LAST_WORD_MS = 100;
-
 export type RetryMode = 'never' | 'connect' | 'always';
 
-export type ForwarderLimits = {
+export type ForwarderLimits = WaitingLimits & {
   retry: RetryMode;
-  requestTimeoutMs: number;
   attemptTimeoutMs: number;
   connectTimeoutMs: number;
-  /** How long a request may wait for a server to become ready. */
-  holdMs: number;
   /** How long after the start a policy without a server is taken for one whose servers are about to register. */
   startupMs: number;
   /** Requests of one policy that may wait. */
@@ -142,7 +134,7 @@ export class Forwarder implements TrafficObserver {
   }
 
   #wait(route: Route | undefined, request: Request, nowMs: number): void {
-    if (route === undefined || !this.#hasProspects(route, request, nowMs)) this.#giveUp(request);
+    if (route === undefined || !hasProspects(route, request, this.#limits, nowMs)) this.#giveUp(request);
     else if (route.waiting.length >= this.#limits.maxWaiting) {
       this.#refuse(
         request,
@@ -153,31 +145,6 @@ export class Forwarder implements TrafficObserver {
       route.waiting.push(request);
       this.#serveWaiting(route, nowMs);
     }
-  }
-
-  // A full server will have room again, and one that joins or is suspect may be ready soon. After a policy has lost its
-  // last server the next one is often on its way: soon if that one failed, a little later if it left to start again.
-  #hasProspects(route: Route, request: Request, nowMs: number): boolean {
-    const isUntried = (upstream: Upstream): boolean =>
-      request.tried === null || !request.tried.includes(upstream);
-    if (route.rotation.members.some(isUntried)) {
-      request.heldSinceMs = 0;
-      return true;
-    }
-    if (request.heldSinceMs === 0) request.heldSinceMs = nowMs;
-    const { holdMs, requestTimeoutMs } = this.#limits;
-    const isEmpty = route.rotation.members.length === 0;
-    const emptyForMs = nowMs - route.emptiedAtMs;
-    if (isEmpty && route.wasLeft && emptyForMs < AFTER_LEAVE_MS && holdMs > 0) {
-      return nowMs - request.heldSinceMs < requestTimeoutMs - LAST_WORD_MS;
-    }
-    if (nowMs - request.heldSinceMs >= holdMs) return false;
-    const mayBecomeReady = ({ health: { state } }: Upstream): boolean =>
-      state === 'joining' || state === 'suspect';
-    return (
-      route.upstreams.some((upstream) => mayBecomeReady(upstream) && isUntried(upstream)) ||
-      (isEmpty && emptyForMs < AFTER_FAILURE_MS)
-    );
   }
 
   #giveUp(request: Request): void {
@@ -229,7 +196,7 @@ export class Forwarder implements TrafficObserver {
     }
     const upstream = route.rotation.pick(request.tried);
     if (upstream !== null) send(upstream, request, nowMs);
-    else if (this.#hasProspects(route, request, nowMs)) return false;
+    else if (hasProspects(route, request, this.#limits, nowMs)) return false;
     else this.#giveUp(request);
     return true;
   }
