@@ -3,13 +3,16 @@
 import { hideBin } from 'yargs/helpers';
 import { commandLine } from '../services/shared/config.ts';
 import { prepareAppImage } from './bootstrap/app-image.ts';
-import { bringUp, nameOf, publishedPort, recentLogs, wholeClusterSize } from './bootstrap/cluster.ts';
+import { bringUp, MAY_BE_LEFT, publishedPort, recentLogs, wholeClusterSize } from './bootstrap/cluster.ts';
+import { ContainerNames } from './bootstrap/container-names.ts';
 import { prepareEngine } from './bootstrap/engine.ts';
 import { Failure } from './bootstrap/failure.ts';
+import { formatHints } from './bootstrap/hints.ts';
 import { prepareNodeImage } from './bootstrap/node-image.ts';
-import { fetchPolicies, waitForServers } from './bootstrap/policies.ts';
+import { fetchPolicies, serverIds, waitForServers } from './bootstrap/policies.ts';
 import { renderPolicyTable } from './bootstrap/policy-table.ts';
 import type { Outcome, Progress } from './bootstrap/progress.ts';
+import { clusterName, unsavedSettings } from './bootstrap/project.ts';
 import { SAMPLE_PACKETS, sendPacket } from './bootstrap/samples.ts';
 import { isColoured, runScript } from './bootstrap/script.ts';
 import { runSteps } from './bootstrap/steps.ts';
@@ -17,8 +20,16 @@ import { runSteps } from './bootstrap/steps.ts';
 const READY_TIMEOUT_MS = 30_000;
 const LOG_LINES = 8;
 
-await runScript('npm start --', async (signal) => {
-  await commandLine(hideBin(process.argv), 'npm start --')
+const SETTINGS = [
+  'COMPOSE_PROJECT_NAME',
+  'PROXY_PUBLISH_PORT',
+  'PROXY_PUBLISH_ADMIN_PORT',
+  'SERVERS_PER_POLICY',
+  'POLICY_PROXY_IMAGE',
+] as const;
+
+await runScript('npm start --', MAY_BE_LEFT, async (signal) => {
+  await commandLine(hideBin(process.argv), 'npm start')
     .usage('$0\n\nSets up Docker where it is missing, builds the image, starts the cluster and tries it.')
     .epilogue(
       'Settings, from the environment or from .env: SERVERS_PER_POLICY (2), PROXY_PUBLISH_PORT (10000),\n' +
@@ -26,9 +37,11 @@ await runScript('npm start --', async (signal) => {
         'Exit codes: 0 it runs, 1 a step failed, 2 the machine or a setting is not what it takes, 130 stopped by Ctrl-C.',
     )
     .parse();
-  const adminUrl = `http://127.0.0.1:${await publishedPort('PROXY_PUBLISH_ADMIN_PORT')}`;
-  const proxy = `127.0.0.1:${await publishedPort('PROXY_PUBLISH_PORT')}`;
-  const count = await wholeClusterSize();
+  const project = clusterName();
+  const adminUrl = `http://127.0.0.1:${publishedPort('PROXY_PUBLISH_ADMIN_PORT')}`;
+  const port = publishedPort('PROXY_PUBLISH_PORT');
+  const proxy = `127.0.0.1:${port}`;
+  const count = wholeClusterSize();
   const replies: string[] = [];
   await runSteps(signal, [
     { title: 'Docker Engine and Compose', run: prepareEngine },
@@ -39,15 +52,11 @@ await runScript('npm start --', async (signal) => {
     { title: 'Sample packets', run: (progress) => sendSamples(proxy, replies, progress) },
   ]);
   console.log(`\n${replies.join('\n\n')}\n`);
-  console.log(renderPolicyTable(await fetchPolicies(adminUrl, signal), isColoured()));
-  console.log(`The proxy listens on port ${proxy.split(':')[1]}, its status is at ${adminUrl}/api/policies.
-
-What to try next:
-  npm run client -- client_packet_2.json               send a packet to policy 2
-  docker compose up --detach --scale server-p1=4       two more servers for policy 1
-  ${`docker kill ${nameOf({})}-server-p1-1`.padEnd(52)} a crash; see it leave: npm run status -- --watch
-  npm run load -- --rate 120 --duration 10             a load test
-  npm stop                                             take the cluster down`);
+  const table = await fetchPolicies(adminUrl, signal);
+  const names = await new ContainerNames().of(serverIds(table), signal);
+  console.log(renderPolicyTable(table, isColoured(), 0, names));
+  console.log(`The proxy listens on port ${port}, its status is at ${adminUrl}/api/policies.\n`);
+  console.log(formatHints({ project, port, unsaved: await unsavedSettings(SETTINGS) }));
 });
 
 async function waitUntilReady(adminUrl: string, count: number, progress: Progress): Promise<Outcome> {

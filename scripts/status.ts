@@ -2,9 +2,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hideBin } from 'yargs/helpers';
 import { commandLine } from '../services/shared/config.ts';
+import { parseAdminAddress } from './bootstrap/admin-address.ts';
 import { publishedPort } from './bootstrap/cluster.ts';
+import { ContainerNames } from './bootstrap/container-names.ts';
 import { Failure } from './bootstrap/failure.ts';
-import { fetchPolicies } from './bootstrap/policies.ts';
+import { fetchPolicies, serverIds } from './bootstrap/policies.ts';
 import { renderPolicyTable } from './bootstrap/policy-table.ts';
 import { isColoured, runScript } from './bootstrap/script.ts';
 
@@ -14,11 +16,11 @@ const HOME = '\u001b[H';
 const ERASE_BELOW = '\u001b[J';
 const ERASE_LINE_END = '\u001b[K';
 
-type Look = { adminUrl: string; isJson: boolean };
+type Look = { adminUrl: string; isJson: boolean; names: ContainerNames };
 
-await runScript('npm run status --', async (signal) => {
-  const options = await commandLine(hideBin(process.argv), 'npm run status --')
-    .usage('$0\n\nPrints the policy table; › marks the server whose turn is next.')
+await runScript('npm run status --', '', async (signal) => {
+  const options = await commandLine(hideBin(process.argv), 'npm run status')
+    .usage('$0 [-- OPTIONS]\n\nPrints the policy table; › marks the server whose turn is next.')
     .options({
       json: { type: 'boolean', default: false, describe: 'print what /api/policies answers, on one line' },
       watch: {
@@ -29,23 +31,25 @@ await runScript('npm run status --', async (signal) => {
       },
       admin: {
         type: 'string',
-        describe: "address of the proxy's status listener (http://127.0.0.1:PROXY_PUBLISH_ADMIN_PORT)",
+        describe:
+          "host:port of the proxy's status listener (127.0.0.1:PROXY_PUBLISH_ADMIN_PORT, which is 10080)",
       },
     })
-    .epilogue('Exit codes: 0 printed, 1 the proxy does not answer, 2 bad usage.')
+    .epilogue(
+      'Exit codes: 0 printed, 1 the proxy does not answer, 2 bad usage, 130 stopped by Ctrl-C (with --watch: 0).',
+    )
     .parse();
-  const adminUrl = options.admin ?? `http://127.0.0.1:${await publishedPort('PROXY_PUBLISH_ADMIN_PORT')}`;
-  if (!URL.canParse(adminUrl))
-    throw new Failure(`${adminUrl} is not an address.`, 'Write http://HOST:PORT.', { exitCode: 2 });
-  const look = { adminUrl, isJson: options.json };
+  const address = options.admin ?? `127.0.0.1:${publishedPort('PROXY_PUBLISH_ADMIN_PORT')}`;
+  const look = { adminUrl: parseAdminAddress(address), isJson: options.json, names: new ContainerNames() };
   if (options.watch) await watch(look, signal);
   else process.stdout.write(await draw(look, signal));
 });
 
-async function draw({ adminUrl, isJson }: Look, signal: AbortSignal): Promise<string> {
+async function draw({ adminUrl, isJson, names }: Look, signal: AbortSignal): Promise<string> {
   const snapshot = await fetchPolicies(adminUrl, signal);
   if (isJson) return `${JSON.stringify(snapshot)}\n`;
-  return renderPolicyTable(snapshot, isColoured(), process.stdout.isTTY ? process.stdout.columns : 0);
+  const width = process.stdout.isTTY ? process.stdout.columns : 0;
+  return renderPolicyTable(snapshot, isColoured(), width, await names.of(serverIds(snapshot), signal));
 }
 
 async function watch(look: Look, signal: AbortSignal): Promise<void> {
@@ -68,5 +72,5 @@ async function watch(look: Look, signal: AbortSignal): Promise<void> {
 // A proxy that is being restarted is worth watching too.
 function tellOrThrow(error: unknown, signal: AbortSignal): string {
   if (signal.aborted || !(error instanceof Failure)) throw error;
-  return `${error.message}\n`;
+  return `${error.message}\n${error.next}\n`;
 }

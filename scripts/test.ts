@@ -15,9 +15,13 @@ const ALL = '{services,scripts}/**/*.test.ts';
 const UNIT_TIMEOUT_MS = 120_000;
 const END_TO_END_TIMEOUT_MS = 180_000;
 
-await runScript('npm test --', async (signal) => {
-  const { only } = await commandLine(hideBin(process.argv), 'npm test --')
-    .usage('$0\n\nRuns the tests: those that need no Docker, then those of the cluster in containers.')
+const AGAIN = 'Run it again: what is set up already is skipped, and what a test has left is removed.';
+
+await runScript('npm test --', AGAIN, async (signal) => {
+  const { only } = await commandLine(hideBin(process.argv), 'npm test')
+    .usage(
+      '$0 [-- OPTIONS]\n\nRuns the tests: those that need no Docker, then those of the cluster in containers.',
+    )
     .options({ only: { choices: ['unit', 'e2e'] as const, describe: 'only one of the two' } })
     .parse();
   const endToEnd = globSync(END_TO_END);

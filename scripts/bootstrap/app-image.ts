@@ -7,7 +7,7 @@ import { writeBuildSecrets } from './build-secrets.ts';
 import { run } from './command.ts';
 import { localImageId } from './images.ts';
 import { type Outcome, type Progress, SILENT } from './progress.ts';
-import { CACHE, ROOT, readSetting } from './project.ts';
+import { CACHE, clusterName, ROOT, readSetting } from './project.ts';
 
 const IMAGE = 'policy-proxy:local';
 const RECORD = join(CACHE, 'build', 'image.json');
@@ -26,8 +26,8 @@ const INGREDIENTS = [
  * @throws Failure with the last lines of the build
  */
 export async function prepareAppImage(progress: Progress = SILENT): Promise<Outcome> {
-  const image = (await readSetting('POLICY_PROXY_IMAGE')) ?? IMAGE;
-  const nodeImage = (await readSetting('NODE_IMAGE')) ?? '';
+  const image = readSetting('POLICY_PROXY_IMAGE') ?? IMAGE;
+  const nodeImage = readSetting('NODE_IMAGE') ?? '';
   const content = await hashContent(
     `${image} ${nodeImage} ${await localImageId(nodeImage, progress.signal)}`,
   );
@@ -37,7 +37,7 @@ export async function prepareAppImage(progress: Progress = SILENT): Promise<Outc
     return { isSkipped: true, summary: `${image} (up to date)` };
   progress.phase(`building ${image}`);
   await writeBuildSecrets(progress.signal);
-  await run('docker', ['compose', 'build', 'proxy'], {
+  await run('docker', ['compose', '--project-name', clusterName(), 'build', 'proxy'], {
     cwd: ROOT,
     env: { ...process.env, BUILDKIT_PROGRESS: 'plain' },
     timeoutMs: BUILD_TIMEOUT_MS,

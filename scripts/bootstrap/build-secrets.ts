@@ -4,7 +4,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { attempt } from './command.ts';
 import { joinNpmrc } from './npmrc.ts';
-import { CACHE, ROOT, writeSettings } from './project.ts';
+import { CACHE, ROOT, readSetting, writeSettings } from './project.ts';
 
 const DIRECTORY = join(CACHE, 'build');
 const ASK_TIMEOUT_MS = 20_000;
@@ -20,13 +20,19 @@ export async function readCaBundle(): Promise<string> {
   return '';
 }
 
-/** Writes the build's secrets into .cache, and where they are into .env, for `docker compose build` to mount. */
+/**
+ * Writes the build's secrets into .cache, and where they are into .env, for `docker compose build` to mount.
+ * Where somebody has set another place, that one is taken.
+ */
 export async function writeBuildSecrets(signal?: AbortSignal): Promise<void> {
   const npmrc = joinNpmrc(...(await readNpmConfiguration(signal)), process.env);
   await mkdir(DIRECTORY, { recursive: true, mode: 0o700 });
   await writeFile(join(DIRECTORY, 'npmrc'), npmrc, { mode: 0o600 });
   await writeFile(join(DIRECTORY, 'ca.pem'), await readCaBundle());
-  await writeSettings({ BUILD_NPMRC: '.cache/build/npmrc', BUILD_CA: '.cache/build/ca.pem' });
+  const places = { BUILD_NPMRC: '.cache/build/npmrc', BUILD_CA: '.cache/build/ca.pem' };
+  await writeSettings(
+    Object.fromEntries(Object.entries(places).filter(([name]) => readSetting(name) === undefined)),
+  );
 }
 
 async function readNpmConfiguration(signal?: AbortSignal): Promise<[string[], Record<string, string>]> {

@@ -4,11 +4,15 @@ import { attempt, run } from './command.ts';
 import { isEngineUp } from './engine.ts';
 import { Failure } from './failure.ts';
 import { type Outcome, type Progress, SILENT } from './progress.ts';
-import { ROOT, readSetting } from './project.ts';
+import { clusterName, ROOT, readSetting } from './project.ts';
+import { summarizeDown, summarizeUp } from './summary.ts';
 
-const PROJECT = 'policy-proxy';
+/** What to say when bringing the cluster up or down was interrupted. */
+export const MAY_BE_LEFT = 'Containers may be left: "npm stop" removes them, "npm start" goes on.';
+
 const ASK_TIMEOUT_MS = 20_000;
 const UP_TIMEOUT_MS = 120_000;
+const RESTART_TIMEOUT_MS = 40_000;
 const DOWN_TIMEOUT_MS = 120_000;
 const DOWN_GRACE_S = 12;
 
@@ -16,12 +20,20 @@ const DOWN_GRACE_S = 12;
 export type Cluster = { project?: string | undefined; env?: NodeJS.ProcessEnv | undefined };
 
 /**
- * Starts whatever of the cluster is not running; containers that run with the same settings are left alone.
+ * Starts whatever of the cluster is not running, and lets go on what is paused; containers that run well, with the
+ * same settings, are left alone.
  * @throws Failure when a port is taken, or with Compose's last lines
  */
 export async function bringUp(cluster: Cluster = {}, progress: Progress = SILENT): Promise<Outcome> {
   const before = await runningContainers(cluster, progress.signal);
   if (!before.some(({ service }) => service === 'proxy')) await requireFreePorts(cluster);
+  const paused = before.filter(({ isPaused }) => isPaused);
+  if (paused.length > 0) await dockerAll('unpause', paused, progress);
+  // Docker calls what was paused unhealthy until the next look, a minute away, and Compose waits for nobody unhealthy.
+  const sick = before.filter(
+    ({ service, isPaused, isUnhealthy }) => service === 'proxy' && (isPaused || isUnhealthy),
+  );
+  if (sick.length > 0) await dockerAll('restart', sick, progress);
   progress.phase('docker compose up');
   await run('docker', [...compose(cluster), 'up', '--detach', '--no-build', '--remove-orphans'], {
     ...at(cluster),
@@ -34,11 +46,29 @@ export async function bringUp(cluster: Cluster = {}, progress: Progress = SILENT
     },
   });
   const after = await runningContainers(cluster, progress.signal);
-  const known = new Set(before.map(({ id }) => id));
-  const started = after.filter(({ id }) => !known.has(id)).length;
-  return started === 0 && before.length === after.length
-    ? { isSkipped: true, summary: `${after.length} containers (already running)` }
-    : { isSkipped: false, summary: `${after.length} containers, ${started} of them just started` };
+  return summarizeUp({
+    before,
+    after,
+    unpaused: paused.length,
+    restarted: sick.length,
+  });
+}
+
+async function dockerAll(
+  command: 'unpause' | 'restart',
+  containers: readonly Container[],
+  progress: Progress,
+): Promise<void> {
+  progress.phase(`docker ${command}`);
+  await run('docker', [command, ...containers.map(({ id }) => id)], {
+    timeoutMs: RESTART_TIMEOUT_MS,
+    signal: progress.signal,
+    onLine: progress.line,
+    failure: {
+      what: 'A container that is paused or unhealthy could not be mended',
+      next: 'Look at "docker compose ps", or take the cluster down with "npm stop" and start it again.',
+    },
+  });
 }
 
 /**
@@ -46,6 +76,7 @@ export async function bringUp(cluster: Cluster = {}, progress: Progress = SILENT
  * @throws Failure with Compose's last lines
  */
 export async function takeDown(cluster: Cluster = {}, progress: Progress = SILENT): Promise<Outcome> {
+  const command = compose(cluster);
   if (!(await isEngineUp(progress.signal))) {
     return {
       isSkipped: true,
@@ -54,7 +85,7 @@ export async function takeDown(cluster: Cluster = {}, progress: Progress = SILEN
   }
   const found = await allContainers(cluster, progress.signal);
   const args = ['--profile', 'client', 'down', '--remove-orphans', '--timeout', String(DOWN_GRACE_S)];
-  await run('docker', [...compose(cluster), ...args], {
+  await run('docker', [...command, ...args], {
     ...at(cluster),
     timeoutMs: DOWN_TIMEOUT_MS,
     signal: progress.signal,
@@ -64,24 +95,22 @@ export async function takeDown(cluster: Cluster = {}, progress: Progress = SILEN
       next: 'Run it again, or look at "docker ps -a".',
     },
   });
-  return found === 0
-    ? { isSkipped: true, summary: 'nothing was running' }
-    : { isSkipped: false, summary: `${found} containers and their network are gone` };
+  return summarizeDown(found);
 }
 
 /** The port that the proxy (`PROXY_PUBLISH_PORT`) or its status listener (`PROXY_PUBLISH_ADMIN_PORT`) has on this machine. */
-export async function publishedPort(
+export function publishedPort(
   name: 'PROXY_PUBLISH_PORT' | 'PROXY_PUBLISH_ADMIN_PORT',
   cluster: Cluster = {},
-): Promise<number> {
+): number {
   const usual = name === 'PROXY_PUBLISH_PORT' ? 10_000 : 10_080;
-  return requirePort(name, cluster.env?.[name] ?? (await readSetting(name)) ?? String(usual));
+  return requirePort(name, cluster.env?.[name] ?? readSetting(name) ?? String(usual));
 }
 
 /** How many servers the cluster has in all when it is whole. */
-export async function wholeClusterSize(cluster: Cluster = {}): Promise<number> {
+export function wholeClusterSize(cluster: Cluster = {}): number {
   const name = 'SERVERS_PER_POLICY';
-  const text = cluster.env?.[name] ?? (await readSetting(name)) ?? '2';
+  const text = cluster.env?.[name] ?? readSetting(name) ?? '2';
   const each = Number(text);
   if (Number.isInteger(each) && each >= 1 && each <= 100) return 3 * each;
   throw new Failure(`${name} is "${text}".`, 'Set it to a whole number from 1 to 100.', { exitCode: 2 });
@@ -93,18 +122,24 @@ export async function recentLogs(cluster: Cluster, lines: number): Promise<strin
   return (await attempt('docker', args, { ...at(cluster), timeoutMs: ASK_TIMEOUT_MS })).tail;
 }
 
-type Container = { id: string; service: string };
+type Container = { id: string; name: string; service: string; isPaused: boolean; isUnhealthy: boolean };
 
 async function runningContainers(cluster: Cluster, signal: AbortSignal): Promise<Container[]> {
   const filter = `label=com.docker.compose.project=${nameOf(cluster)}`;
-  const format = '{{.ID}} {{.Label "com.docker.compose.service"}}';
+  const format = '{{.ID}} {{.Names}} {{.State}} {{.Label "com.docker.compose.service"}} {{.Status}}';
   const args = ['ps', '--filter', filter, '--format', format];
   const { stdout } = await attempt('docker', args, { timeoutMs: ASK_TIMEOUT_MS, signal });
   return stdout
     .split('\n')
     .filter(Boolean)
     .map((line) => line.split(' '))
-    .map(([id = '', service = '']) => ({ id, service }));
+    .map(([id = '', name = '', state, service = '', ...status]) => ({
+      id,
+      name,
+      service,
+      isPaused: state === 'paused',
+      isUnhealthy: status.includes('(unhealthy)'),
+    }));
 }
 
 async function allContainers(cluster: Cluster, signal: AbortSignal): Promise<number> {
@@ -121,7 +156,7 @@ async function requireFreePorts(cluster: Cluster): Promise<void> {
     { name: 'PROXY_PUBLISH_ADMIN_PORT', host: '127.0.0.1' },
   ] as const;
   for (const { name, host } of wanted) {
-    const port = await publishedPort(name, cluster);
+    const port = publishedPort(name, cluster);
     const problem = await whyNotFree(port, host);
     if (problem === null) continue;
     const { stdout } = await attempt(
@@ -136,7 +171,7 @@ async function requireFreePorts(cluster: Cluster): Promise<void> {
       problem === 'EADDRINUSE'
         ? `Port ${port} is taken by ${owner}.`
         : `Port ${port} can't be used: ${problem}.`,
-      `Stop what uses it, or choose another one: ${name}=${port + 1} npm start`,
+      `Stop what uses it, or choose another one, in .env so that every command uses it:\n  echo ${name}=${port < 65_535 ? port + 1 : port - 1} >> .env && npm start`,
     );
   }
 }
@@ -155,9 +190,8 @@ function requirePort(name: string, text: string): number {
   throw new Failure(`${name} is "${text}".`, 'Set it to a port from 1 to 65535.', { exitCode: 2 });
 }
 
-/** The Compose project's name: what every container's name begins with. */
-export function nameOf({ project }: Cluster): string {
-  return project ?? process.env.COMPOSE_PROJECT_NAME ?? PROJECT;
+function nameOf({ project }: Cluster): string {
+  return project ?? clusterName();
 }
 
 function compose(cluster: Cluster): string[] {

@@ -19,7 +19,7 @@ const PULL_ANSWER_MS = 15_000;
  * @throws Failure when it can be neither pulled nor built
  */
 export async function prepareNodeImage(progress: Progress = SILENT): Promise<Outcome> {
-  const wanted = (await readSetting('NODE_IMAGE')) ?? NODE_IMAGE;
+  const wanted = readSetting('NODE_IMAGE') ?? NODE_IMAGE;
   const isOurs = wanted === NODE_IMAGE || wanted === STAND_IN;
   const candidates = isOurs ? [wanted, NODE_IMAGE, STAND_IN] : [wanted];
   for (const image of candidates) {

@@ -31,10 +31,19 @@ export type PolicySnapshot = { at: string; policies: PolicyRow[] };
  * @throws Failure when it does not answer within two seconds
  */
 export async function fetchPolicies(adminUrl: string, signal?: AbortSignal): Promise<PolicySnapshot> {
+  const deadline = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
+  const both = signal === undefined ? deadline : AbortSignal.any([deadline, signal]);
   try {
-    return JSON.parse(await getText(new URL('/api/policies', adminUrl), signal)) as PolicySnapshot;
+    return JSON.parse(await getText(new URL('/api/policies', adminUrl), both)) as PolicySnapshot;
   } catch (error) {
     signal?.throwIfAborted();
+    if (deadline.aborted) {
+      throw new Failure(
+        `The proxy's status listener at ${adminUrl} gave no answer within ${ANSWER_TIMEOUT_MS / 1000} s.`,
+        'Is the proxy paused? "docker compose ps" shows it, "npm start" lets it go on.',
+        { cause: error },
+      );
+    }
     throw new Failure(
       `The proxy's status listener does not answer at ${adminUrl}: ${(error as Error).message}.`,
       'Is the cluster up? "npm start" starts it, "docker compose ps" shows it.',
@@ -44,11 +53,11 @@ export async function fetchPolicies(adminUrl: string, signal?: AbortSignal): Pro
 }
 
 // Not `fetch`: 10080 is on the list of ports that it refuses (https://fetch.spec.whatwg.org/#port-blocking).
-async function getText(url: URL, signal?: AbortSignal): Promise<string> {
-  const deadline = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
-  const both = signal === undefined ? deadline : AbortSignal.any([deadline, signal]);
-  const request = get(url, { agent: false, signal: both });
-  const [response] = (await once(request, 'response', { signal: both })) as [IncomingMessage];
+async function getText(url: URL, signal: AbortSignal): Promise<string> {
+  const request = get(url, { agent: false, signal });
+  // `once` stops listening when the signal fires, and the request tells of the same only then.
+  request.on('error', () => {});
+  const [response] = (await once(request, 'response', { signal })) as [IncomingMessage];
   if (response.statusCode !== 200) {
     response.resume();
     throw new Error(`status ${response.statusCode}`);
@@ -91,6 +100,11 @@ export async function waitForServers(wanted: {
     'Look at "docker compose ps" and "docker compose logs".',
     { cause: problem },
   );
+}
+
+/** The ids of all servers of the table, as texts. */
+export function serverIds({ policies }: PolicySnapshot): string[] {
+  return policies.flatMap(({ servers }) => servers).map(({ id }) => String(id));
 }
 
 /** How many servers of the table are in rotation. */

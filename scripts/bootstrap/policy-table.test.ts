@@ -58,6 +58,22 @@ test('policy table: aligned, ages in one unit, the next server marked, the polic
   );
 });
 
+test('policy table: the names of the containers, where some are', () => {
+  const names = new Map([['b22', 'server-p1-2']]);
+  assert.equal(
+    renderPolicyTable(SNAPSHOT, false, 45, names),
+    [
+      'policy  server         container    address',
+      '1         a1                        172.18.0.',
+      '        › b22          server-p1-2  172.18.0.',
+      '2         (no server)',
+      '',
+    ].join('\n'),
+  );
+  const others = new Map([['c3', 'server-p9-1']]);
+  assert.equal(renderPolicyTable(SNAPSHOT, false, 0, others), renderPolicyTable(SNAPSHOT, false));
+});
+
 test('policy table: colour changes nothing but escape sequences', () => {
   const coloured = renderPolicyTable(SNAPSHOT, true);
   assert.notEqual(coloured, renderPolicyTable(SNAPSHOT, false));

@@ -1,11 +1,11 @@
 // pure · the policy table as text for a terminal. Must never ask for anything: it draws what it is handed.
 import { stripVTControlCharacters, styleText } from 'node:util';
-import type { PolicyRow, PolicySnapshot, ServerRow } from './policies.ts';
+import { type PolicyRow, type PolicySnapshot, type ServerRow, serverIds } from './policies.ts';
 
 type Style = Parameters<typeof styleText>[0];
 type Cell = { text: string; style?: Style };
 type Column = { title: string; isNumber?: boolean; cell: (server: ServerRow, place: Place) => Cell };
-type Place = { isFirst: boolean; isNext: boolean; nowMs: number };
+type Place = { isFirst: boolean; isNext: boolean; nowMs: number; names: ReadonlyMap<string, string> };
 
 const STATE_STYLES: Readonly<Record<string, Style>> = {
   ready: 'green',
@@ -17,12 +17,16 @@ const STATE_STYLES: Readonly<Record<string, Style>> = {
   evicted: 'red',
 };
 
+/** The column that is left out where no server is a container. */
+const CONTAINER = 'container';
+
 const COLUMNS: readonly Column[] = [
   { title: 'policy', cell: ({ policy }, { isFirst }) => ({ text: isFirst ? policy : '', style: 'bold' }) },
   {
     title: 'server',
     cell: ({ id }, { isNext }) => ({ text: `${isNext ? '› ' : '  '}${printable(String(id))}` }),
   },
+  { title: CONTAINER, cell: ({ id }, { names }) => ({ text: printable(names.get(String(id)) ?? '') }) },
   { title: 'address', cell: ({ address }) => ({ text: address }) },
   { title: 'state', cell: ({ state }) => ({ text: state, style: STATE_STYLES[state] ?? 'reset' }) },
   { title: 'since', isNumber: true, cell: ({ since }, { nowMs }) => ({ text: age(since, nowMs) }) },
@@ -37,26 +41,43 @@ const COLUMNS: readonly Column[] = [
  * Draws the table: one line a server, `›` before the one whose turn is next.
  * @param isColoured false draws the same text without a single escape sequence
  * @param width lines are cut to this many columns; 0 leaves them as long as they are
+ * @param names the containers' names by server id; none of the table's servers among them, and there is no such column
  */
-export function renderPolicyTable(snapshot: PolicySnapshot, isColoured: boolean, width = 0): string {
+export function renderPolicyTable(
+  snapshot: PolicySnapshot,
+  isColoured: boolean,
+  width = 0,
+  names: ReadonlyMap<string, string> = new Map(),
+): string {
   const nowMs = Date.parse(snapshot.at);
-  const rows = snapshot.policies.flatMap((policy) => rowsOf(policy, nowMs));
+  const columns = serverIds(snapshot).some((id) => names.has(id))
+    ? COLUMNS
+    : COLUMNS.filter(({ title }) => title !== CONTAINER);
+  const rows = snapshot.policies.flatMap((policy) => rowsOf(policy, columns, nowMs, names));
   if (rows.length === 0) return 'No server has registered yet.\n';
-  const header = COLUMNS.map(({ title }): Cell => ({ text: title, style: 'dim' }));
-  const widths = COLUMNS.map((_, i) => Math.max(...[header, ...rows].map((row) => row[i]?.text.length ?? 0)));
-  const lines = [header, ...rows].map((row) => drawRow(row, widths, isColoured, width));
+  const header = columns.map(({ title }): Cell => ({ text: title, style: 'dim' }));
+  const widths = columns.map((_, i) => Math.max(...[header, ...rows].map((row) => row[i]?.text.length ?? 0)));
+  const lines = [header, ...rows].map((row) => drawRow(row, columns, widths, isColoured, width));
   return `${lines.join('\n')}\n`;
 }
 
-function rowsOf(policy: PolicyRow, nowMs: number): Cell[][] {
+function rowsOf(
+  policy: PolicyRow,
+  columns: readonly Column[],
+  nowMs: number,
+  names: ReadonlyMap<string, string>,
+): Cell[][] {
   if (policy.servers.length === 0) return [[{ text: policy.policy }, { text: '  (no server)' }]];
   return policy.servers.map((server, i) =>
-    COLUMNS.map(({ cell }) => cell(server, { isFirst: i === 0, isNext: i === policy.nextIndex, nowMs })),
+    columns.map(({ cell }) =>
+      cell(server, { isFirst: i === 0, isNext: i === policy.nextIndex, nowMs, names }),
+    ),
   );
 }
 
 function drawRow(
   row: readonly Cell[],
+  columns: readonly Column[],
   widths: readonly number[],
   isColoured: boolean,
   width: number,
@@ -65,7 +86,7 @@ function drawRow(
   let line = '';
   row.forEach(({ text, style }, i) => {
     const cellWidth = widths[i] ?? 0;
-    const padded = COLUMNS[i]?.isNumber === true ? text.padStart(cellWidth) : text.padEnd(cellWidth);
+    const padded = columns[i]?.isNumber === true ? text.padStart(cellWidth) : text.padEnd(cellWidth);
     const isLast = i === row.length - 1;
     const cut = (isLast ? padded.trimEnd() : `${padded}  `).slice(0, Math.max(left, 0));
     left -= cut.length;

@@ -1,5 +1,6 @@
 // shell · the manners that the scripts share: usage, signals, exit codes, and how a failure is told.
 import { UsageError } from '../../services/shared/config.ts';
+import { onStopSignal } from '../../services/shared/signals.ts';
 import { Failure } from './failure.ts';
 
 const SIGNAL_EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
@@ -12,25 +13,24 @@ class Interrupted extends Error {
 /**
  * Runs a script: a Failure is told in its own words, a signal stops it in good order with 130 or 143.
  * @param scriptName how a person calls the script
+ * @param afterInterruption what may be left after a signal, and what to do about it
  */
 export async function runScript(
   scriptName: string,
+  afterInterruption: string,
   main: (signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
   // Whoever read the output has seen enough (`| head`): there is nobody left to tell anything.
   process.stdout.on('error', () => process.exit());
   const controller = new AbortController();
-  for (const [name, code] of Object.entries(SIGNAL_EXIT_CODES)) {
-    process.on(name, () => {
-      if (controller.signal.aborted) process.exit(code);
-      process.exitCode = code;
-      controller.abort(new Interrupted(name));
-    });
-  }
+  onStopSignal((name) => {
+    process.exitCode = SIGNAL_EXIT_CODES[name];
+    controller.abort(new Interrupted('interrupted'));
+  });
   try {
     await main(controller.signal);
   } catch (error) {
-    if (controller.signal.aborted) console.error('\nStopped.');
+    if (controller.signal.aborted) console.error(`\nInterrupted. ${afterInterruption}`.trimEnd());
     else if (error instanceof UsageError) tell(`${error.message}\nTry: ${scriptName} --help`, 2);
     else if (error instanceof Failure) tell(error.toText(), error.exitCode);
     else throw error;

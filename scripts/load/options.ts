@@ -3,6 +3,7 @@
 import {
   commandLine,
   parseHostPort,
+  publishedProxy,
   requireWhole,
   UsageError,
   withEnvironment,
@@ -65,7 +66,6 @@ const FLAGS = {
   },
   proxy: {
     type: 'string',
-    default: '127.0.0.1:10000',
     describe: 'host:port; a name is looked up once, at the start',
   },
   timeout: {
@@ -96,11 +96,12 @@ Exit codes: 0 all answered right · 1 something was lost or wrong, or answered w
  * @throws UsageError
  */
 export function parseLoadCommand(args: readonly string[], environment = process.env): LoadCommand {
+  const proxy = { ...FLAGS.proxy, default: publishedProxy(environment) };
   const flags = commandLine(args, 'npm run load --')
     .usage(
       '$0 --rate 120 --duration 10\n\nSends requests to the proxy at a fixed rate and checks every digest.',
     )
-    .options(withEnvironment('LOAD', FLAGS, environment))
+    .options(withEnvironment('LOAD', { ...FLAGS, proxy }, environment))
     .epilogue(EPILOGUE)
     .parseSync();
   if (flags._.length > 0)

@@ -64,6 +64,7 @@ test('the command line, the environment, and what both refuse', () => {
   assert.deepEqual(options.policies, ['x', 'y']);
   assert.equal(isJson, true);
   assert.deepEqual(parseLoadCommand(['--policies', '2'], {}).options.policies, ['2']);
+  assert.equal(parseLoadCommand([], { PROXY_PUBLISH_PORT: '10001' }).options.port, 10_001);
   const refused = [
     ['--rate', '0'],
     ['--rate', 'x'],
