@@ -1,8 +1,8 @@
 // shell · the open loop: a ticker starts what is due, replies and deadlines end it, the tally counts it.
 // Must never send a request twice, nor blame the system under test for what the generator itself did not manage.
 import { hash } from 'node:crypto';
+import { DeadlineQueue } from '../../services/shared/deadline-queue.ts';
 import type { BreakReason, Target } from './connection.ts';
-import { DeadlineQueue } from './deadline-queue.ts';
 import {
   type DropReason,
   type Exchange,

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { UsageError } from '../../services/shared/config.ts';
 import { parsePacket } from '../../services/shared/packet.ts';
-import { DeadlineQueue } from './deadline-queue.ts';
 import { requestTemplate } from './exchange.ts';
 import { parseLoadCommand } from './options.ts';
 import { fixedRate } from './schedule.ts';
@@ -15,27 +14,6 @@ test('a fixed rate has no drift and takes the policies in turn', () => {
   assert.equal(schedule.dueMs(120), 1000);
   assert.equal(schedule.dueMs(1200), 10_000);
   assert.equal(fixedRate(0.1, 1, 1).count, 1);
-});
-
-test('the deadline queue gives what is not done, in order, however long it gets', () => {
-  const queue = new DeadlineQueue<{ deadlineMs: number; isDone: boolean }>();
-  const items = Array.from({ length: 5000 }, (_, i) => ({ deadlineMs: i, isDone: i % 2 === 0 }));
-  for (const item of items) queue.push(item);
-  const seen: number[] = [];
-  while (queue.hasExpired(4000)) {
-    const item = queue.peek();
-    assert.ok(item !== undefined);
-    seen.push(item.deadlineMs);
-    item.isDone = true;
-  }
-  assert.deepEqual(
-    seen,
-    Array.from({ length: 2000 }, (_, i) => 2 * i + 1),
-  );
-  assert.equal(queue.peek()?.deadlineMs, 4001);
-  for (const item of items) item.isDone = true;
-  assert.equal(queue.peek(), undefined);
-  assert.equal(queue.hasExpired(Number.POSITIVE_INFINITY), false);
 });
 
 test('request frames are valid, of the wanted size, and each unlike the others', () => {

@@ -1,8 +1,9 @@
 // pure · a request's way from the client to an answer: pick, hand over, try the next server, reply exactly once.
 // Must never touch a socket or a timer, or make a closure or a promise per request: deadlines are swept.
+
+import { DeadlineQueue } from '../shared/deadline-queue.ts';
 import type { ErrorCode } from '../shared/error-codes.ts';
 import { formatError, type RequestPacket } from '../shared/packet.ts';
-import { DeadlineQueue } from './deadline-queue.ts';
 import type { PolicyTable, Route } from './policy-table.ts';
 import type { TrafficObserver } from './pool.ts';
 import { hasProspects, type WaitingLimits } from './prospects.ts';
@@ -53,7 +54,7 @@ export class Forwarder implements TrafficObserver {
   readonly #evidence: Evidence;
   readonly #verify: Verify;
   readonly #now: () => number;
-  readonly #deadlines = new DeadlineQueue();
+  readonly #deadlines = new DeadlineQueue<Request>();
   readonly #freedRoutes = new Set<Route>();
   #repliedClients: ReplySink[] = [];
   readonly #startedMs: number;
@@ -276,9 +277,7 @@ export class Forwarder implements TrafficObserver {
 
   /** Ends what has waited too long: attempts, holds and whole requests. Called every few milliseconds. */
   sweep(nowMs: number): void {
-    for (let late = this.#deadlines.takeDue(nowMs); late !== null; late = this.#deadlines.takeDue(nowMs)) {
-      this.#timeOut(late);
-    }
+    while (this.#deadlines.hasExpired(nowMs)) this.#timeOut(this.#deadlines.peek() as Request);
     for (const route of this.#table.routes) {
       if (route.waiting.length > 0) this.#serveWaiting(route, nowMs);
       for (const upstream of [...route.upstreams]) this.#sweepUpstream(route, upstream, nowMs);
@@ -292,13 +291,13 @@ export class Forwarder implements TrafficObserver {
       return;
     }
     upstream.carrier?.breakConnecting(nowMs - this.#limits.connectTimeoutMs);
-    if (this.#limits.retry === 'always' && this.#budget.canRetry(nowMs)) {
-      upstream.carrier?.breakSilent(nowMs - this.#limits.attemptTimeoutMs, (request) =>
+    const mayRetry = this.#limits.retry === 'always' && this.#budget.canRetry(nowMs);
+    upstream.carrier?.breakSilent(
+      nowMs - this.#limits.attemptTimeoutMs,
+      (request) =>
+        mayRetry &&
         route.rotation.members.some((other) => other !== upstream && !request.tried?.includes(other)),
-      );
-    } else {
-      upstream.carrier?.breakSilent(nowMs - this.#limits.attemptTimeoutMs, () => false);
-    }
+    );
   }
 
   // The connection stays as long as others wait on it: with nobody else ready, they may still be answered. Nothing new

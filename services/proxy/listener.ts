@@ -23,24 +23,12 @@ export class Listener {
   readonly #options: ListenerOptions;
   readonly #handler: ConnectionHandler;
   readonly #connections = new Set<ClientConnection>();
-  #servers: Server[] = [];
+  readonly #servers: Server[] = [];
   #port = 0;
 
-  /** `handler.onClosed` is called after the listener itself has let go of the connection. */
-  constructor(options: ListenerOptions, handler: ConnectionHandler) {
+  constructor(options: ListenerOptions, handler: Omit<ConnectionHandler, 'onClosed'>) {
     this.#options = options;
-    this.#handler = {
-      openRequest: (connection, packet, wire, nowMs) => handler.openRequest(connection, packet, wire, nowMs),
-      forward: (request, nowMs) => handler.forward(request, nowMs),
-      onSetup: (connection, packet) => handler.onSetup(connection, packet),
-      onSessionPacket: (connection, packet) => handler.onSessionPacket(connection, packet),
-      onRefusal: (code) => handler.onRefusal(code),
-      onEnded: (connection) => handler.onEnded(connection),
-      onClosed: (connection) => {
-        this.#connections.delete(connection);
-        handler.onClosed(connection);
-      },
-    };
+    this.#handler = { ...handler, onClosed: (connection) => this.#connections.delete(connection) };
   }
 
   /** The port that it listens on; 0 before `open`. */
@@ -94,10 +82,7 @@ export class Listener {
 
   /** Accepts no more; what is connected stays. */
   stopAccepting(): void {
-    const servers = this.#servers;
-    this.#servers = [];
-    // `close` would wait for the connections too.
-    for (const server of servers) server.close();
+    for (const server of this.#servers) server.close();
   }
 
   /** Ends every connection once it has had its replies. */

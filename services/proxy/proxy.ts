@@ -16,6 +16,7 @@ import type { ProxyOptions } from './options.ts';
 import { PolicyTable } from './policy-table.ts';
 import { Flusher, Pool } from './pool.ts';
 import { probe } from './prober.ts';
+import { registerOver } from './registration.ts';
 import { Registry } from './registry.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { Sessions } from './sessions.ts';
@@ -104,7 +105,7 @@ export async function startProxy(options: ProxyOptions, log: (line: Line) => voi
   );
   const sessions = new Sessions(HEARTBEAT_MS, clock.now, checker);
 
-  const handler: ConnectionHandler = {
+  const handler: Omit<ConnectionHandler, 'onClosed'> = {
     openRequest: (connection, packet, wire, nowMs) => forwarder.open(connection, packet, wire, nowMs),
     forward: (request, nowMs) => {
       forwarder.forward(request, nowMs);
@@ -113,20 +114,11 @@ export async function startProxy(options: ProxyOptions, log: (line: Line) => voi
     onSetup: (connection, packet) => {
       if (isDraining)
         return formatError('SHUTTING_DOWN', 'The proxy is shutting down: register again in a few seconds.');
-      const host = connection.remoteHost;
-      const before = sessions.release(connection);
-      const { upstream, reply } = registry.register(packet, host);
-      if (before !== null && (upstream === null || !packet.hasSession) && table.has(before))
-        sessions.open(connection, before);
-      if (upstream === null)
-        log({
-          level: 'warn',
-          message: 'registration refused',
-          id: packet.id,
-          policy: packet.policy,
-          from: connection.remoteHost,
-        });
-      else if (packet.hasSession) sessions.open(connection, upstream);
+      const { upstream, reply } = registerOver(connection, packet, registry, sessions);
+      if (upstream === null) {
+        const { id, policy } = packet;
+        log({ level: 'warn', message: 'registration refused', id, policy, from: connection.remoteHost });
+      }
       return reply;
     },
     onSessionPacket: (connection, packet) => sessions.onPacket(connection, packet),
@@ -134,7 +126,6 @@ export async function startProxy(options: ProxyOptions, log: (line: Line) => voi
       forwarder.counters.errors[code] = (forwarder.counters.errors[code] ?? 0) + 1;
     },
     onEnded: (connection) => sessions.onEnded(connection),
-    onClosed: () => {},
   };
   const listener = new Listener(
     {

@@ -110,6 +110,11 @@ export class Registry {
     return upstream;
   }
 
+  /** Whether a server is in the table still. */
+  has(upstream: Upstream): boolean {
+    return this.#options.table.has(upstream);
+  }
+
   /** The health checker has changed a server's state. */
   onFlip(upstream: Upstream, before: Health): void {
     const { table, events, now, onRouteChanged } = this.#options;

@@ -172,24 +172,15 @@ test('a registration whose connection was reset is not taken for one from this m
 
 test('a storm of registrations neither probes a server twice at once nor keeps it out', async (t) => {
   const proxy = await testProxy(t);
-  let open = 0;
-  let most = 0;
-  const slow: Behaviour = (_peer, _frame, answer) => {
-    open += 1;
-    most = Math.max(most, open);
-    setTimeout(() => {
-      open -= 1;
-      answer();
-    }, 30);
-  };
-  const server = await fakeServer(t, proxy, 1, { onProbe: slow });
+  const slow = slowAnswers(30);
+  const server = await fakeServer(t, proxy, 1, { onProbe: slow.behave });
   const peer = clientOf(proxy);
   for (let boot = 0; boot < 30; boot += 1) {
     peer.send({ type: 1, id: 1, privPoliId: 1, listenport: server.port, incarnation: `boot ${boot}` });
   }
   for (let boot = 0; boot < 30; boot += 1) await peer.nextFrame();
   await eventOf(proxy, 'admitted', 1);
-  assert.equal(most, 1);
+  assert.equal(slow.mostAtOnce(), 1);
 });
 
 test('a request that waits for a joining server finds its successor', async (t) => {
@@ -317,21 +308,12 @@ describe('health checks', () => {
 
   test('a server is never probed twice at once', async (t) => {
     const proxy = await testProxy(t, { healthIntervalMs: 20, healthTimeoutMs: 400 });
-    let open = 0;
-    let most = 0;
-    const slow: Behaviour = (_peer, _frame, answer) => {
-      open += 1;
-      most = Math.max(most, open);
-      setTimeout(() => {
-        open -= 1;
-        answer();
-      }, 50);
-    };
-    const server = await fakeServer(t, proxy, 1, { onProbe: slow, behave: (peer) => peer.close() });
+    const slow = slowAnswers(50);
+    const server = await fakeServer(t, proxy, 1, { onProbe: slow.behave, behave: (peer) => peer.close() });
     await server.join();
     for (let asked = 0; asked < 10; asked += 1) await ask(proxy);
     await eventually(async () => server.probes.length >= 5);
-    assert.equal(most, 1);
+    assert.equal(slow.mostAtOnce(), 1);
   });
 
   test('an evicted server that does not come back is forgotten, and its session closed', async (t) => {
@@ -370,3 +352,20 @@ test('a stopped proxy refuses connections', async (t) => {
   await proxy.stop();
   assert.equal(await connectPeer(proxy.port).ended(), 'ECONNREFUSED');
 });
+
+// Answers after `delayMs`, and notes how many were being answered at once.
+function slowAnswers(delayMs: number): { behave: Behaviour; mostAtOnce: () => number } {
+  let open = 0;
+  let most = 0;
+  return {
+    behave: (_peer, _frame, answer) => {
+      open += 1;
+      most = Math.max(most, open);
+      setTimeout(() => {
+        open -= 1;
+        answer();
+      }, delayMs);
+    },
+    mostAtOnce: () => most,
+  };
+}

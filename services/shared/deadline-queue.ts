@@ -31,6 +31,11 @@ export class DeadlineQueue<T extends Waiting> {
     return item !== undefined && item.deadlineMs <= nowMs;
   }
 
+  /** How many are not done; looks at each, so it is not for a data path. */
+  countOpen(): number {
+    return this.#items.slice(this.#head).filter(({ isDone }) => !isDone).length;
+  }
+
   #advance(): void {
     this.#head += 1;
     if (this.#head < COMPACT_AFTER || this.#head * 2 < this.#items.length) return;
