@@ -18,7 +18,7 @@ await runMain('npm run load --', async () => {
   if (warning !== null) console.error(warning);
   const progress = createProgress(process.stderr);
   try {
-    const result = await runLoad(options, progress.show, interruption.signal);
+    const result = await runLoad(options, { onProgress: progress.show }, interruption.signal);
     progress.stop();
     console.log(isJson ? JSON.stringify(result) : formatReport(result, allowErrors));
     process.exitCode = result.wasInterrupted ? EXIT_INTERRUPTED : exitCodeOf(result, allowErrors);

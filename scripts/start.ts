@@ -16,6 +16,8 @@ import { clusterName, unsavedSettings } from './bootstrap/project.ts';
 import { SAMPLE_PACKETS, sendPacket } from './bootstrap/samples.ts';
 import { isColoured, runScript } from './bootstrap/script.ts';
 import { runSteps } from './bootstrap/steps.ts';
+import { healLeftovers } from './chaos/heal.ts';
+import { readUndo } from './chaos/undo.ts';
 
 const READY_TIMEOUT_MS = 30_000;
 const LOG_LINES = 8;
@@ -43,10 +45,12 @@ await runScript('npm start --', MAY_BE_LEFT, async (signal) => {
   const proxy = `127.0.0.1:${port}`;
   const count = wholeClusterSize();
   const replies: string[] = [];
+  const wasChaosKilled = (await readUndo(project)) !== null;
   await runSteps(signal, [
     { title: 'Docker Engine and Compose', run: prepareEngine },
     { title: 'Image with Node 24', run: prepareNodeImage },
     { title: 'Image of the cluster', run: prepareAppImage },
+    ...(wasChaosKilled ? [{ title: 'What a chaos run left', run: healAfterChaos }] : []),
     { title: 'Cluster', run: (progress) => bringUp({}, progress) },
     { title: 'Servers in rotation', run: (progress) => waitUntilReady(adminUrl, count, progress) },
     { title: 'Sample packets', run: (progress) => sendSamples(proxy, replies, progress) },
@@ -58,6 +62,11 @@ await runScript('npm start --', MAY_BE_LEFT, async (signal) => {
   console.log(`The proxy listens on port ${port}, its status is at ${adminUrl}/api/policies.\n`);
   console.log(formatHints({ project, port, unsaved: await unsavedSettings(SETTINGS) }));
 });
+
+async function healAfterChaos(progress: Progress): Promise<Outcome> {
+  const healed = await healLeftovers(clusterName(), progress);
+  return { isSkipped: healed === null, summary: healed ?? 'nothing' };
+}
 
 async function waitUntilReady(adminUrl: string, count: number, progress: Progress): Promise<Outcome> {
   const { signal } = progress;

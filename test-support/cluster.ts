@@ -144,6 +144,54 @@ export async function fakeServer(
   };
 }
 
+/** Behaves badly in a `share` of the cases, else as it should. */
+export function sometimes(bad: Behaviour, share: number, random: () => number): Behaviour {
+  return (peer, frame, answer) => (random() < share ? bad : honest)(peer, frame, answer);
+}
+
+/** Numbers from 0 to 1 that are the same in every run (mulberry32). */
+export function seededRandom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+export type Load = {
+  /** Requests sent so far. */
+  count(): number;
+  /** Ends it and waits for the last reply; rejects at the first that is not the right answer. */
+  stop(): Promise<void>;
+};
+
+/** 200 requests a second over one connection, three at a time, whatever becomes of them: each must be answered right. */
+export function startLoad(proxy: RunningProxy): Load {
+  const peer = clientOf(proxy);
+  let sent = 0;
+  const timer = setInterval(() => {
+    for (let batch = 0; batch < 3; batch += 1) {
+      peer.send(request(`load ${sent}`));
+      sent += 1;
+    }
+  }, 15);
+  // Also when the test has failed, or the timer would keep the process alive.
+  peer.socket.on('close', () => clearInterval(timer));
+  return {
+    count: () => sent,
+    stop: async () => {
+      clearInterval(timer);
+      for (let got = 0; got < sent; got += 1) {
+        const reply = await peer.nextFrame();
+        if (reply.payload !== digestOf(`load ${got}`))
+          throw new Error(`request ${got} of ${sent} was answered with ${JSON.stringify(reply)}`);
+      }
+    },
+  };
+}
+
 /** The right answer of server `id` to a request. */
 export function answerTo(id: number, frame: Frame): object {
   return { type: 2, srcid: id, destid: frame.srcid, payloadsize: 40, payload: digestOf(frame.payload) };

@@ -96,6 +96,18 @@ export async function freePort(): Promise<number> {
   return server.port;
 }
 
+/** A free port that no outgoing connection takes: thousands of short ones use those from 32768 on. */
+export async function freePortBelowEphemeral(): Promise<number> {
+  for (let tries = 0; tries < 50; tries += 1) {
+    const port = 20_000 + Math.floor(Math.random() * 10_000);
+    const taken = await scriptedServer(() => {}, { port }).catch(() => null);
+    if (taken === null) continue;
+    await taken.close();
+    return port;
+  }
+  throw new Error('no free port was found between 20000 and 30000');
+}
+
 function peerOf(socket: net.Socket): Peer {
   const decoder = new TextDecoder();
   const queue = waitingQueue<Frame>();

@@ -16,8 +16,15 @@ const RESTART_TIMEOUT_MS = 40_000;
 const DOWN_TIMEOUT_MS = 120_000;
 const DOWN_GRACE_S = 12;
 
-/** Which cluster: `project` is the Compose project's name, `env` what Compose gets on top of the environment. */
-export type Cluster = { project?: string | undefined; env?: NodeJS.ProcessEnv | undefined };
+/**
+ * Which cluster: `project` is the Compose project's name, `env` what Compose gets on top of the environment, `scale` how
+ * many replicas of a service there are to be where that differs from SERVERS_PER_POLICY.
+ */
+export type Cluster = {
+  project?: string | undefined;
+  env?: NodeJS.ProcessEnv | undefined;
+  scale?: Readonly<Record<string, number>> | undefined;
+};
 
 /**
  * Starts whatever of the cluster is not running, and lets go on what is paused; containers that run well, with the
@@ -35,7 +42,11 @@ export async function bringUp(cluster: Cluster = {}, progress: Progress = SILENT
   );
   if (sick.length > 0) await dockerAll('restart', sick, progress);
   progress.phase('docker compose up');
-  await run('docker', [...compose(cluster), 'up', '--detach', '--no-build', '--remove-orphans'], {
+  const scale = Object.entries(cluster.scale ?? {}).flatMap(([service, count]) => [
+    '--scale',
+    `${service}=${count}`,
+  ]);
+  await run('docker', [...compose(cluster), 'up', '--detach', '--no-build', '--remove-orphans', ...scale], {
     ...at(cluster),
     timeoutMs: UP_TIMEOUT_MS,
     signal: progress.signal,

@@ -17,6 +17,8 @@ export type ServerRow = {
   since: string;
   why: string;
   lastProbe: { at: string; outcome: string; roundTripMs: number | null } | null;
+  /** Real requests handed to it so far. */
+  sent: number;
   served: number;
   failed: number;
   inFlight: number;

@@ -16,6 +16,7 @@ function server(changes: Partial<ServerRow> = {}): ServerRow {
     since: '2026-01-02T03:04:00.500Z',
     why: 'probe passed',
     lastProbe: { at: AT, outcome: 'pass', roundTripMs: 1.234 },
+    sent: 11,
     served: 10,
     failed: 0,
     inFlight: 1,

@@ -6,9 +6,18 @@ export type Step = { title: string; run: (progress: Progress) => Promise<Outcome
 
 /**
  * Runs the steps one after the other and stops at the first that fails.
+ * @param isOnStderr in plain lines on standard error, because standard output is for a machine
  * @throws what that step has thrown
  */
-export async function runSteps(signal: AbortSignal, steps: readonly Step[]): Promise<void> {
+export async function runSteps(
+  signal: AbortSignal,
+  steps: readonly Step[],
+  { isOnStderr = false } = {},
+): Promise<void> {
+  if (isOnStderr) {
+    await runOnStderr(signal, steps);
+    return;
+  }
   const isLive = process.stdout.isTTY === true;
   const options = {
     concurrent: false,
@@ -28,6 +37,13 @@ export async function runSteps(signal: AbortSignal, steps: readonly Step[]): Pro
     steps.map((step) => asTask(step, signal, isLive)),
     options,
   ).run();
+}
+
+async function runOnStderr(signal: AbortSignal, steps: readonly Step[]): Promise<void> {
+  for (const { title, run } of steps) {
+    const phase = (text: string): void => console.error(`${title}: ${text}`);
+    phase((await run({ signal, phase, line: () => {} })).summary);
+  }
 }
 
 function asTask({ title, run }: Step, signal: AbortSignal, isLive: boolean): ListrTask {

@@ -2,14 +2,14 @@
 // One cluster for all tests, in a project and on ports of its own; each test leaves it whole.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { countNetworks, type Replica, replicasOf } from '../../test-support/docker.ts';
 import { type EventWatch, watchEvents } from '../../test-support/event-stream.ts';
-import { scriptedServer } from '../../test-support/peers.ts';
+import { freePortBelowEphemeral } from '../../test-support/peers.ts';
 import { startProgram } from '../../test-support/programs.ts';
 import { bringUp, type Cluster, takeDown } from '../bootstrap/cluster.ts';
 import { run } from '../bootstrap/command.ts';
 import { fetchPolicies, type ServerRow, waitForServers } from '../bootstrap/policies.ts';
 import { ROOT } from '../bootstrap/project.ts';
+import { ChaosCluster, type Replica } from '../chaos/docker.ts';
 import type { LoadResult } from '../load/result.ts';
 
 const PROJECT = 'policy-proxy-e2e';
@@ -17,13 +17,16 @@ const SERVICES = ['server-p1', 'server-p2', 'server-p3'];
 const SERVERS = 6;
 const env: Record<string, string> = { SERVERS_PER_POLICY: '2' };
 const cluster: Cluster = { project: PROJECT, env };
+const containers = new ChaosCluster(PROJECT, env);
+// What Compose waits as well before it kills.
+const GRACE_S = 12;
 let adminUrl = '';
 let proxyAddress = '';
 let events: EventWatch;
 
 before(async () => {
   await takeDown(cluster);
-  const [port, adminPort] = [await portBelowEphemeral(), await portBelowEphemeral()];
+  const [port, adminPort] = [await freePortBelowEphemeral(), await freePortBelowEphemeral()];
   Object.assign(env, { PROXY_PUBLISH_PORT: String(port), PROXY_PUBLISH_ADMIN_PORT: String(adminPort) });
   adminUrl = `http://127.0.0.1:${adminPort}`;
   proxyAddress = `127.0.0.1:${port}`;
@@ -35,21 +38,9 @@ before(async () => {
 after(async () => {
   events?.close();
   await takeDown(cluster);
-  assert.equal((await replicasOf(PROJECT)).length, 0, 'no container is left');
-  assert.equal(await countNetworks(PROJECT), 0, 'no network is left');
+  assert.deepEqual(await containers.replicas(), [], 'no container is left');
+  assert.deepEqual(await containers.networks(), [], 'no network is left');
 });
-
-// Thousands of short connections take their own ports from 32768 on: whoever is published there may collide with one.
-async function portBelowEphemeral(): Promise<number> {
-  for (let tries = 0; tries < 50; tries += 1) {
-    const port = 20_000 + Math.floor(Math.random() * 10_000);
-    const taken = await scriptedServer(() => {}, { port }).catch(() => null);
-    if (taken === null) continue;
-    await taken.close();
-    return port;
-  }
-  throw new Error('no free port was found between 20000 and 30000');
-}
 
 /** Waits until `count` servers are in rotation. */
 async function whole(count = SERVERS, timeoutMs = 30_000): Promise<void> {
@@ -110,7 +101,7 @@ function assertNothingLost(result: LoadResult): void {
 }
 
 async function oneOfEach(): Promise<Replica[]> {
-  const found = await Promise.all(SERVICES.map((service) => replicasOf(PROJECT, service)));
+  const found = await Promise.all(SERVICES.map((service) => containers.replicas(service)));
   return found.map(([first]) => first as Replica);
 }
 
@@ -132,8 +123,8 @@ test('the client runs in a container too', async () => {
 });
 
 test('no container runs as root, with capabilities, or on a writable file system', async () => {
-  for (const { container } of await replicasOf(PROJECT)) {
-    const { HostConfig, Config } = await container.inspect();
+  for (const replica of await containers.replicas()) {
+    const { HostConfig, Config } = await containers.inspect(replica);
     assert.deepEqual([HostConfig.ReadonlyRootfs, HostConfig.CapDrop], [true, ['ALL']]);
     assert.notEqual(Config.User, '');
   }
@@ -162,13 +153,13 @@ test('one server of each policy is killed under load: nothing is lost, each is e
   await underLoad();
   const victims = await oneOfEach();
   const killedMs = Date.now();
-  await Promise.all(victims.map(({ container }) => container.kill()));
+  await Promise.all(victims.map((victim) => containers.kill(victim)));
   for (const { serverId } of victims) {
     const { atMs } = await events.next(['evicted'], serverId, killedMs);
     assert.ok(atMs - killedMs < 1750, `evicted after ${atMs - killedMs} ms`);
   }
   assertNothingLost(await running.result());
-  await Promise.all(victims.map(({ container }) => container.start()));
+  await Promise.all(victims.map((victim) => containers.start(victim)));
   await whole();
 });
 
@@ -177,38 +168,38 @@ test('one server of each policy is frozen under load: evicted within 2.6 s, noth
   await underLoad();
   const victims = await oneOfEach();
   const pausedMs = Date.now();
-  await Promise.all(victims.map(({ container }) => container.pause()));
+  await Promise.all(victims.map((victim) => containers.pause(victim)));
   try {
     for (const { serverId } of victims) {
       const { atMs } = await events.next(['evicted'], serverId, pausedMs);
       assert.ok(atMs - pausedMs <= 2600, `evicted after ${atMs - pausedMs} ms`);
     }
   } finally {
-    await Promise.all(victims.map(({ container }) => container.unpause()));
+    await Promise.all(victims.map((victim) => containers.unpause(victim)));
   }
   await whole();
   assertNothingLost(await running.result());
 });
 
 test('a server that is frozen without any traffic is evicted within 2.6 s', async () => {
-  const [victim] = await replicasOf(PROJECT, 'server-p2');
-  const { container, serverId } = victim as Replica;
+  const victim = await containers.find('server-p2-1');
+  const { serverId } = victim;
   const pausedMs = Date.now();
-  await container.pause();
+  await containers.pause(victim);
   try {
     const { atMs } = await events.next(['evicted'], serverId, pausedMs);
     assert.ok(atMs - pausedMs <= 2600, `evicted after ${atMs - pausedMs} ms`);
   } finally {
-    await container.unpause();
+    await containers.unpause(victim);
   }
   await whole();
 });
 
 test('a rolling restart of every server under load loses nothing', async () => {
-  const replicas = (await Promise.all(SERVICES.map((service) => replicasOf(PROJECT, service)))).flat();
+  const replicas = (await Promise.all(SERVICES.map((service) => containers.replicas(service)))).flat();
   const running = load(12);
   await underLoad();
-  for (const { container } of replicas) await container.restart();
+  for (const replica of replicas) await containers.restart(replica, GRACE_S);
   assertNothingLost(await running.result());
   await whole();
 });
@@ -216,13 +207,13 @@ test('a rolling restart of every server under load loses nothing', async () => {
 test('a server that is stopped leaves on purpose, and exits with 0', async () => {
   const running = load(4);
   await underLoad();
-  const [victim] = await replicasOf(PROJECT, 'server-p3');
-  const { container, serverId } = victim as Replica;
+  const victim = await containers.find('server-p3-1');
+  const { serverId } = victim;
   const stoppedMs = Date.now();
-  await container.stop();
+  await containers.stop(victim, GRACE_S);
   await events.next(['left'], serverId, stoppedMs);
-  assert.equal((await container.inspect()).State.ExitCode, 0);
-  await container.start();
+  assert.equal(await containers.exitCode(victim), 0);
+  await containers.start(victim);
   assertNothingLost(await running.result());
   await whole();
 });
@@ -230,28 +221,27 @@ test('a server that is stopped leaves on purpose, and exits with 0', async () =>
 test('scaling up and down under load: the new server serves, and nothing is lost', async () => {
   const running = load(10);
   await underLoad();
-  await compose('up', '--detach', '--no-recreate', '--scale', 'server-p1=3');
+  await containers.scale('server-p1', 3);
   await whole(SERVERS + 1);
-  const [, , third] = await replicasOf(PROJECT, 'server-p1');
+  const third = await containers.find('server-p1-3');
   const isServing = async (): Promise<boolean> =>
-    (await rows()).some(({ id, served: count }) => id === third?.serverId && count > 0);
+    (await rows()).some(({ id, served: count }) => id === third.serverId && count > 0);
   const deadlineMs = performance.now() + 5000;
   while (!(await isServing())) assert.ok(performance.now() < deadlineMs, 'the third server gets no request');
-  await compose('up', '--detach', '--no-recreate', '--scale', 'server-p1=2');
+  await containers.scale('server-p1', 2);
   assertNothingLost(await running.result());
   assert.equal((await rows()).length, SERVERS);
 });
 
 for (const how of ['kill', 'stop'] as const) {
   test(`the proxy is brought down (${how}) and started again: the table is whole within 2 s`, async () => {
-    const [proxy] = await replicasOf(PROJECT, 'proxy');
-    const { container } = proxy as Replica;
+    const proxy = await containers.find('proxy-1');
     events.close();
-    await container[how]();
-    const { State } = await container.inspect();
-    assert.equal(State.ExitCode, how === 'kill' ? 137 : 0);
+    if (how === 'kill') await containers.kill(proxy);
+    else await containers.stop(proxy, GRACE_S);
+    assert.equal(await containers.exitCode(proxy), how === 'kill' ? 137 : 0);
     const startedMs = performance.now();
-    await container.start();
+    await containers.start(proxy);
     await whole(SERVERS, 10_000);
     const tookMs = performance.now() - startedMs;
     assert.ok(tookMs <= 2000, `whole after ${Math.round(tookMs)} ms`);
@@ -260,22 +250,19 @@ for (const how of ['kill', 'stop'] as const) {
 }
 
 test('the proxy is stopped under load: whoever was connected is answered, and it exits with 0', async () => {
-  const [proxy] = await replicasOf(PROJECT, 'proxy');
-  const { container } = proxy as Replica;
+  const proxy = await containers.find('proxy-1');
   // Straight to the container: Docker's own forwarder of published ports would accept for a proxy that has gone.
-  const { NetworkSettings } = await container.inspect();
-  const [network] = Object.values(NetworkSettings.Networks);
-  const running = load(3, { args: ['--proxy', `${network?.IPAddress}:10000`] });
+  const running = load(3, { args: ['--proxy', `${proxy.address}:10000`] });
   await underLoad();
   events.close();
-  await container.stop();
-  assert.equal((await container.inspect()).State.ExitCode, 0);
+  await containers.stop(proxy, GRACE_S);
+  assert.equal(await containers.exitCode(proxy), 0);
   const { wrong, errors, lostBy } = await running.result();
   // After it has stopped there is nobody to connect to; whoever was connected before may not be left without a reply.
   const { refused = 0, unreachable = 0, 'connect-timeout': silence = 0, ...lostWhileStopping } = lostBy;
   assert.deepEqual([wrong, lostWhileStopping], [0, {}], JSON.stringify({ errors, lostBy }));
   assert.ok(refused + unreachable + silence > 0, 'the load outlasted the proxy');
-  await container.start();
+  await containers.start(proxy);
   await whole();
   events = await watchEvents(adminUrl);
 });

@@ -21,19 +21,30 @@ export type LostReason =
 /** Why a request was not sent (or, for `interrupted`, not waited for): the generator's doing, nobody else's. */
 export type DropReason = 'late' | 'in-flight-bound' | 'no-local-resources' | 'interrupted';
 
-/** How a request ended; each ends exactly once. */
+/** How an attempt ended, or a request: each ends exactly once. */
 export type Outcome =
   | { kind: 'ok' | 'wrong'; serverId: string }
-  | { kind: 'error'; code: string }
+  | { kind: 'error'; code: string; isRetryable: boolean }
   | { kind: 'lost'; reason: LostReason }
   | { kind: 'dropped'; reason: DropReason };
 
-/** A request that has been started. Times are monotonic milliseconds. */
+/** How the first attempt of a request ended. `wasOpen`: its connection stood then. Times are monotonic milliseconds. */
+export type FirstAttempt = { outcome: Outcome; sentMs: number; endMs: number; wasOpen: boolean };
+
+/** One attempt at a request. Times are monotonic milliseconds. */
 export type Exchange = {
+  /** The request's place in the run, from 0. */
+  index: number;
   policyIndex: number;
+  /** When the request was due. */
   intendedMs: number;
+  sentMs: number;
   deadlineMs: number;
   payload: string;
+  /** From 1. */
+  attempt: number;
+  /** Null for the first attempt itself. */
+  first: FirstAttempt | null;
   isDone: boolean;
 };
 
@@ -80,7 +91,7 @@ export function judgeReply(replyText: string, payload: string, digestOf: (text: 
     }
     case 'error':
       // A code is a key of the tally, so a peer's text is kept short.
-      return { kind: 'error', code: packet.code.slice(0, 40) };
+      return { kind: 'error', code: packet.code.slice(0, 40), isRetryable: packet.isRetryable };
     case 'request':
     case 'setup':
     case 'heartbeat':

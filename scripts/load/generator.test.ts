@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { formatError } from '../../services/shared/packet.ts';
-import { runLoad } from './generator.ts';
+import type { LoadProgress } from './observers.ts';
 import type { LoadOptions } from './options.ts';
+import { recordAgainst, runRecorded } from './recorded-run.ts';
 import type { LoadResult } from './result.ts';
 import { answerTo, optionsFor, type Script, startScriptedProxy } from './scripted-proxy.ts';
 
@@ -13,28 +14,7 @@ const answerRight: Script = (request, socket) => {
 };
 
 async function runAgainst(script: Script, changes: Partial<LoadOptions> = {}): Promise<LoadResult> {
-  const proxy = await startScriptedProxy(script);
-  try {
-    const result = await runLoad(optionsFor(proxy.port, changes));
-    assertComplete(result);
-    return result;
-  } finally {
-    proxy.close();
-  }
-}
-
-function assertComplete(result: LoadResult): void {
-  for (const counts of [result, ...Object.values(result.policies)]) {
-    assert.equal(sum(counts.errors), counts.errorReplies);
-    assert.equal(sum(counts.lostBy), counts.lost);
-    assert.equal(sum(counts.droppedBy), counts.dropped);
-  }
-  const { ok, wrong, errorReplies, lost, dropped } = result;
-  assert.equal(ok + wrong + errorReplies + lost + dropped, result.due);
-}
-
-function sum(counts: Record<string, number>): number {
-  return Object.values(counts).reduce((total, value) => total + value, 0);
+  return (await recordAgainst(script, changes)).result;
 }
 
 for (const connection of MODES) {
@@ -173,15 +153,14 @@ test('latency counts from the intended time: a stall shows in every request that
 });
 
 test("the generator's own stall is part of the latency, and of its own delay", async () => {
-  const proxy = await startScriptedProxy(answerRight);
   let hasStalled = false;
-  const result = await runLoad(optionsFor(proxy.port, { durationSeconds: 0.6 }), ({ due }) => {
+  const onProgress = ({ due }: LoadProgress) => {
     if (due < 100 || hasStalled) return;
     hasStalled = true;
     const endMs = performance.now() + 150;
     while (performance.now() < endMs);
-  });
-  proxy.close();
+  };
+  const { result } = await recordAgainst(answerRight, { durationSeconds: 0.6 }, { onProgress });
   assert.equal(result.ok, 600);
   assert.ok(result.startLagMs.max >= 140, `own delay ${result.startLagMs.max}`);
   // 150 of 600 requests started up to 150 ms late, so a tenth of all is at least 90 ms late.
@@ -189,16 +168,14 @@ test("the generator's own stall is part of the latency, and of its own delay", a
 });
 
 test('what comes later than --late is dropped, not sent', async () => {
-  const proxy = await startScriptedProxy(answerRight);
   let hasStalled = false;
-  const result = await runLoad(optionsFor(proxy.port, { durationSeconds: 0.6, lateMs: 100 }), ({ due }) => {
+  const onProgress = ({ due }: LoadProgress) => {
     if (due < 100 || hasStalled) return;
     hasStalled = true;
     const endMs = performance.now() + 250;
     while (performance.now() < endMs);
-  });
-  proxy.close();
-  assertComplete(result);
+  };
+  const { result } = await recordAgainst(answerRight, { durationSeconds: 0.6, lateMs: 100 }, { onProgress });
   const late = result.droppedBy.late ?? 0;
   assert.ok(late >= 100, `late ${late}`);
   assert.equal(result.ok, 600 - late);
@@ -226,8 +203,7 @@ test('a refused connection in the middle of a run is lost', async () => {
     socket.end(answerTo(request, 'a'));
     if (index === 9) proxy.close();
   });
-  const result = await runLoad(optionsFor(proxy.port));
-  assertComplete(result);
+  const { result } = await runRecorded(optionsFor(proxy.port));
   assert.ok((result.lostBy.refused ?? 0) > 100, JSON.stringify(result.lostBy));
 });
 
@@ -258,7 +234,7 @@ test('keep: connections are used again, and one that breaks while idle costs not
       if (index === 5) setTimeout(() => socket.end(), 20);
     });
   });
-  const result = await runLoad(
+  const { result } = await runRecorded(
     optionsFor(proxy.port, { connection: 'keep', connections: 1, rate: 10, durationSeconds: 1 }),
   );
   proxy.close();
@@ -273,7 +249,7 @@ test('keep: no request waits for a connection, and only the wanted number stays 
     if (held.length === 50) held.forEach((release) => void release());
     if (held.length > 50) socket.write(answerTo(request, 'a'));
   });
-  const result = await runLoad(optionsFor(proxy.port, { connection: 'keep', connections: 2 }));
+  const { result } = await runRecorded(optionsFor(proxy.port, { connection: 'keep', connections: 2 }));
   proxy.close();
   assert.equal(result.ok, 200);
   assert.ok(proxy.usedConnections() >= 50, `connections ${proxy.usedConnections()}`);
@@ -281,17 +257,14 @@ test('keep: no request waits for a connection, and only the wanted number stays 
 
 test('an interrupted run ends within a second or so and says what it did not wait for', async () => {
   const interruption = new AbortController();
-  const proxy = await startScriptedProxy((request, socket, index) => {
-    if (index < 20) socket.write(answerTo(request, 'a'));
-    if (index === 20) interruption.abort();
-  });
-  const result = await runLoad(
-    optionsFor(proxy.port, { durationSeconds: 60, timeoutMs: 60_000 }),
-    () => {},
-    interruption.signal,
+  const { result } = await recordAgainst(
+    (request, socket, index) => {
+      if (index < 20) socket.write(answerTo(request, 'a'));
+      if (index === 20) interruption.abort();
+    },
+    { durationSeconds: 60, timeoutMs: 60_000 },
+    { signal: interruption.signal },
   );
-  proxy.close();
-  assertComplete(result);
   assert.equal(result.wasInterrupted, true);
   assert.equal(result.planned, 60_000);
   assert.equal(result.ok, 20);

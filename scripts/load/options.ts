@@ -24,26 +24,16 @@ export type LoadOptions = {
   connections: number;
   /** From 8 (the serial number) to 1,024. */
   payloadBytes: number;
-  /** A request without a reply this long after it was sent is lost. */
+  /** A request without a reply this long after it was sent is lost. Without meaning when requests are sent again. */
   timeoutMs: number;
+  /** Until how long after it was due a request is sent again when it was lost or refused for now; 0: never. */
+  retryForMs: number;
+  /** When requests are sent again: an attempt without a reply this long after it was sent is lost. */
+  attemptTimeoutMs: number;
   /** A request that is due while so many are unanswered is dropped. */
   maxInFlight: number;
   /** A request whose turn comes later than this is dropped. */
   lateMs: number;
-};
-
-/** Where a run stands. */
-export type LoadProgress = {
-  elapsedMs: number;
-  planned: number;
-  /** How many have become due so far. */
-  due: number;
-  inFlight: number;
-  ok: number;
-  wrong: number;
-  errorReplies: number;
-  lost: number;
-  dropped: number;
 };
 
 export type LoadCommand = { options: LoadOptions; isJson: boolean; allowErrors: boolean };
@@ -73,10 +63,21 @@ const FLAGS = {
     default: 5000,
     describe: 'ms from sending, after which a request without a reply is lost',
   },
+  'retry-for': {
+    type: 'number',
+    default: 0,
+    describe:
+      'ms from the intended time, for which a request that is lost or gets a retryable error is sent again; 0: never',
+  },
+  'attempt-timeout': {
+    type: 'number',
+    describe: 'with --retry-for, ms from sending, after which an attempt is lost; --timeout unless given',
+  },
   'max-in-flight': {
     type: 'number',
     default: 10_000,
-    describe: 'unanswered requests; what is due beyond that is dropped, not lost',
+    describe:
+      'unanswered requests, those to be sent again included; what is due beyond that is dropped, not lost',
   },
   late: {
     type: 'number',
@@ -87,7 +88,7 @@ const FLAGS = {
   json: { type: 'boolean', default: false, describe: 'one JSON document on standard output, nothing else' },
 } as const;
 
-const EPILOGUE = `Open loop: every request has its intended time and is sent then, whatever became of the others; latency counts from that time. Nothing is sent twice.
+const EPILOGUE = `Open loop: every request has its intended time and is sent then, whatever became of the others; latency counts from that time. Nothing is sent twice, except with --retry-for: then the last attempt's outcome counts.
 
 Exit codes: 0 all answered right · 1 something was lost or wrong, or answered with an error (unless --allow-errors) · 2 bad usage · 3 the proxy can't be reached at the start · 4 more than 0.1 % dropped by the generator itself, so the run proves nothing · 130 ended early with Ctrl-C (the report is still printed)`;
 
@@ -116,6 +117,8 @@ export function parseLoadCommand(args: readonly string[], environment = process.
       connections: requireWhole('--connections', flags.connections, 1, 10_000),
       payloadBytes: requireWhole('--payload', flags.payload, SERIAL_LENGTH, MAX_PAYLOAD_BYTES),
       timeoutMs: requireWhole('--timeout', flags.timeout, 1, 600_000),
+      retryForMs: requireWhole('--retry-for', flags.retryFor, 0, 600_000),
+      attemptTimeoutMs: requireWhole('--attempt-timeout', flags.attemptTimeout ?? flags.timeout, 1, 600_000),
       maxInFlight: requireWhole('--max-in-flight', flags.maxInFlight, 1, 100_000),
       lateMs: requireWhole('--late', flags.late, 1, 600_000),
     },

@@ -43,6 +43,10 @@ test('the command line, the environment, and what both refuse', () => {
   assert.equal(isJson, true);
   assert.deepEqual(parseLoadCommand(['--policies', '2'], {}).options.policies, ['2']);
   assert.equal(parseLoadCommand([], { PROXY_PUBLISH_PORT: '10001' }).options.port, 10_001);
+  assert.deepEqual(retryOptions([], {}), [0, 5000]);
+  assert.deepEqual(retryOptions(['--timeout', '700'], { LOAD_RETRY_FOR: '3000' }), [3000, 700]);
+  assert.deepEqual(retryOptions(['--attempt-timeout', '9'], { LOAD_ATTEMPT_TIMEOUT: '8' }), [0, 9]);
+  assert.deepEqual(retryOptions(['--retry-for', '5'], { LOAD_ATTEMPT_TIMEOUT: '8' }), [5, 8]);
   const refused = [
     ['--rate', '0'],
     ['--rate', 'x'],
@@ -54,8 +58,15 @@ test('the command line, the environment, and what both refuse', () => {
     ['--connection', 'both'],
     ['--proxy', 'nowhere'],
     ['--timeout', '1.5'],
+    ['--retry-for', '-1'],
+    ['--attempt-timeout', '0'],
     ['--what'],
     ['60'],
   ];
   for (const args of refused) assert.throws(() => parseLoadCommand(args, {}), UsageError, args.join(' '));
 });
+
+function retryOptions(args: string[], environment: NodeJS.ProcessEnv): number[] {
+  const { retryForMs, attemptTimeoutMs } = parseLoadCommand(args, environment).options;
+  return [retryForMs, attemptTimeoutMs];
+}

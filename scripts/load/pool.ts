@@ -9,8 +9,8 @@ import type { Exchange } from './exchange.ts';
 export type PoolEvents = {
   /** @returns whether the connection may carry another request */
   replied(exchange: Exchange, text: string, receivedMs: number): boolean;
-  /** The connection broke before the reply. */
-  failed(exchange: Exchange, reason: BreakReason): void;
+  /** The connection broke before the reply; `wasOpen`: it had stood. */
+  failed(exchange: Exchange, reason: BreakReason, wasOpen: boolean): void;
   /** A frame came that no request was waiting for. */
   unasked(text: string): void;
 };
@@ -112,7 +112,7 @@ export class ConnectionPool {
     this.#countOpened();
     if (exchange === null) return;
     this.#carriers.delete(exchange);
-    this.#events.failed(exchange, reason);
+    this.#events.failed(exchange, reason, connection.isOpen);
   }
 
   #discard(connection: Connection): void {

@@ -1,7 +1,7 @@
 // shell · progress on standard error: a bar on a terminal, a plain line every few seconds elsewhere.
 // Must never write to standard output, which belongs to the report.
 import { SingleBar } from 'cli-progress';
-import type { LoadProgress } from './options.ts';
+import type { LoadProgress } from './observers.ts';
 
 const LINE_EVERY_MS = 5000;
 

@@ -10,6 +10,9 @@ export function formatReport(result: LoadResult, allowErrors: boolean): string {
     headline(result),
     '',
     count('sent', result.sent, `${decimal(result.achievedRate)}/s of ${decimal(result.options.rate)}/s`),
+    ...(result.options.retryForMs > 0
+      ? [count('retried', result.retried, `${result.attempts} attempts in all`)]
+      : []),
     count('answered', result.answered),
     count('wrong', result.wrong, result.wrong > 0 ? 'digest is not that of the payload' : ''),
     count('errors', result.errorReplies, list(result.errors)),

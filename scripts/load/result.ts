@@ -42,6 +42,10 @@ export type LoadResult = Counts & {
   due: number;
   /** Requests that were started; the others were dropped. */
   sent: number;
+  /** Requests that needed more than one attempt, whatever became of them. */
+  retried: number;
+  /** Attempts at all requests together. */
+  attempts: number;
   /** Requests with a reply of any kind: right, wrong or an error. */
   answered: number;
   /** Answers that came without a request waiting for them: something was answered twice. */
@@ -57,8 +61,7 @@ export type LoadResult = Counts & {
 
 export function makeResult(options: LoadOptions, measured: Measured): LoadResult {
   const total = measured.tally.total.snapshot();
-  // What was interrupted had been sent already.
-  const sent = measured.due - total.dropped + (total.droppedBy.interrupted ?? 0);
+  const { sent, retried, attempts } = measured.tally;
   // The last request's turn lasts until the next would have been due, so that ten requests at 10/s take a second.
   const sendingMs = Math.max(measured.sendingMs, (measured.due * 1000) / options.rate);
   return {
@@ -69,6 +72,8 @@ export function makeResult(options: LoadOptions, measured: Measured): LoadResult
     planned: measured.planned,
     due: measured.due,
     sent,
+    retried,
+    attempts,
     answered: total.ok + total.wrong + total.errorReplies,
     strayAnswers: measured.strayAnswers,
     achievedRate: sendingMs === 0 ? 0 : round((sent * 1000) / sendingMs),

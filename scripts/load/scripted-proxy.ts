@@ -1,4 +1,4 @@
-// shell · for tests: a TCP server on a free loopback port that does with each request what the test says.
+// shell · for tests: a TCP server on a loopback port that does with each request what the test says.
 // Must never be used outside tests.
 import { hash } from 'node:crypto';
 import { createServer, type Socket } from 'node:net';
@@ -16,7 +16,8 @@ export type ScriptedProxy = {
   close(): void;
 };
 
-export async function startScriptedProxy(script: Script): Promise<ScriptedProxy> {
+/** @param port where to listen; 0: any free port */
+export async function startScriptedProxy(script: Script, port = 0): Promise<ScriptedProxy> {
   const sockets = new Set<Socket>();
   let requests = 0;
   let used = 0;
@@ -38,7 +39,7 @@ export async function startScriptedProxy(script: Script): Promise<ScriptedProxy>
     });
   });
   const listening = Promise.withResolvers<void>();
-  server.listen(0, '127.0.0.1', listening.resolve);
+  server.listen(port, '127.0.0.1', listening.resolve);
   await listening.promise;
   return {
     port: (server.address() as { port: number }).port,
@@ -67,6 +68,8 @@ export function optionsFor(port: number, changes: Partial<LoadOptions> = {}): Lo
     connections: 4,
     payloadBytes: 64,
     timeoutMs: 5000,
+    retryForMs: 0,
+    attemptTimeoutMs: 5000,
     maxInFlight: 10_000,
     lateMs: 5000,
     ...changes,

@@ -96,6 +96,12 @@ export class Tally {
 export class RunTally {
   readonly total = new Tally();
   readonly policies: readonly { name: string; tally: Tally }[];
+  /** Requests that left this machine. */
+  sent = 0;
+  /** Requests with more than one attempt. */
+  retried = 0;
+  /** Attempts at all requests together. */
+  attempts = 0;
   #faultsDue: FaultsDue | null = null;
 
   constructor(policyNames: readonly string[]) {
@@ -110,9 +116,14 @@ export class RunTally {
   /**
    * @param policyIndex position in the list of names
    * @param dueMs       when the request was due, ms after the start of the run
+   * @param attempts    how often it was tried; 0 when it was dropped before
    * @see Tally.record
    */
-  record(policyIndex: number, outcome: Outcome, latencyMs: number, dueMs: number): void {
+  record(policyIndex: number, outcome: Outcome, latencyMs: number, dueMs: number, attempts: number): void {
+    this.attempts += attempts;
+    if (attempts > 1) this.retried += 1;
+    const isStuckHere = outcome.kind === 'dropped' && outcome.reason === 'no-local-resources';
+    if (attempts > (isStuckHere ? 1 : 0)) this.sent += 1;
     this.total.record(outcome, latencyMs);
     this.policies[policyIndex]?.tally.record(outcome, latencyMs);
     if (outcome.kind === 'ok') return;

@@ -28,6 +28,11 @@ export type ClusterEvent = Readonly<{
   address: string;
   /** The cause, in words. */
   why: string;
+  /**
+   * How many real requests had been handed to this entry of the table. An entry that is out of the rotation gets none,
+   * so this does not change between its eviction and its next event; `registered` begins a new entry at 0.
+   */
+  sent: number;
 }>;
 
 export class EventLog {
@@ -41,7 +46,7 @@ export class EventLog {
   }
 
   /** Records an event and tells everybody who listens. */
-  add(type: EventType, { policy, id, address }: Upstream, why: string): void {
+  add(type: EventType, { policy, id, address, sent }: Upstream, why: string): void {
     this.#lastSeq += 1;
     const event = Object.freeze({
       seq: this.#lastSeq,
@@ -51,6 +56,7 @@ export class EventLog {
       id,
       address,
       why,
+      sent,
     });
     this.#events.push(event);
     if (this.#events.length > KEPT_EVENTS) this.#events.shift();

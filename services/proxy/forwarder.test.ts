@@ -366,6 +366,27 @@ test('with verification a wrong answer is a failed attempt and never reaches the
   assert.deepEqual(scene.evidence, ['A wrong-digest']);
 });
 
+test('what stood behind a wrong answer on its connection goes elsewhere, and is no evidence', () => {
+  const scene = new Scene({}, (_payload, answer) => answer === '"right"\n');
+  const [a, b] = [scene.server('A'), scene.server('B')];
+  scene.ask(1, 2, 3, 4, 5);
+  scene.answer(a, '"wrong"\n');
+  scene.break(a, 'distrusted');
+  for (let left = 5; left > 0; left -= 1) scene.answer(b);
+  assert.deepEqual(scene.replies, ['2:right', '4:right', '1:right', '3:right', '5:right']);
+  assert.deepEqual(scene.evidence, ['A wrong-digest']);
+  assert.deepEqual([a.failed, a.failuresInARow], [1, 1]);
+});
+
+test('and does not use up the budget of retries', () => {
+  const scene = new Scene();
+  const a = scene.server('A', { capacity: 1000 });
+  scene.server('B', { capacity: 1000 });
+  scene.ask(...Array.from({ length: 300 }, (_, i) => i));
+  scene.break(a, 'distrusted');
+  assert.deepEqual([scene.replies.length, scene.sent.length], [0, 450]);
+});
+
 test('a success resets the streak of failures', () => {
   const scene = new Scene();
   const [a, b] = [scene.server('A'), scene.server('B')];

@@ -249,15 +249,18 @@ export class Forwarder implements TrafficObserver {
     requests: readonly Request[],
     wasConnected: boolean,
   ): void {
-    if (requests.length > 0 && failure !== 'evicted') {
+    if (requests.length > 0 && failure !== 'evicted' && failure !== 'distrusted') {
       upstream.failed += requests.length;
       upstream.failuresInARow += requests.length;
       this.#evidence.onFailure(upstream, failure);
     }
-    for (const request of requests) if (!request.isDone) this.#retry(request, upstream, wasConnected);
+    const isFree = failure === 'distrusted';
+    for (const request of requests) if (!request.isDone) this.#retry(request, upstream, wasConnected, isFree);
   }
 
-  #retry(request: Request, failed: Upstream, wasConnected: boolean): void {
+  // What stood behind a wrong answer is free: one lie would take up to 64 retries out of the budget, and two lies all that
+  // a proxy has in its first second. It multiplies nothing, since a server is ejected after `fall` lies.
+  #retry(request: Request, failed: Upstream, wasConnected: boolean, isFree: boolean): void {
     const nowMs = this.#now();
     request.upstream = null;
     request.wasSent ||= wasConnected;
@@ -267,7 +270,7 @@ export class Forwarder implements TrafficObserver {
       return;
     }
     const isAllowed = this.#limits.retry === 'always' || (this.#limits.retry === 'connect' && !wasConnected);
-    if (!isAllowed || !this.#budget.tryRetry(nowMs)) {
+    if (!isAllowed || !(isFree || this.#budget.tryRetry(nowMs))) {
       this.#giveUp(request);
       return;
     }

@@ -84,7 +84,8 @@ export class HealthChecker {
   onFailure(upstream: Upstream, failure: AttemptFailure): void {
     const why = `a real request failed: ${failure}`;
     if (upstream.health.state === 'trial') this.#signal(upstream, { kind: 'trial-failed', why: failure });
-    else if (failure !== 'wrong-digest') this.#signal(upstream, { kind: 'bad-request', why });
+    else if (failure === 'wrong-digest') this.#signal(upstream, { kind: 'wrong-answer' });
+    else this.#signal(upstream, { kind: 'bad-request', why });
     this.#signal(upstream, { kind: 'failed-in-a-row', count: upstream.failuresInARow });
     this.probeNow(upstream);
   }

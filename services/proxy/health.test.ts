@@ -19,6 +19,8 @@ const THRESHOLDS: Thresholds = {
   outlierFailures: 5,
   penaltyMs: 1000,
   maxPenaltyMs: 60_000,
+  wrongAnswersWithinMs: 10_000,
+  forgiveEjectionsAfterMs: 60_000,
 };
 const probe = (outcome: ProbeOutcome): Signal => ({ kind: 'probe', outcome, roundTripMs: 1 });
 const PASS = probe('pass');
@@ -27,12 +29,24 @@ const REFUSED = probe('refused');
 const LEASE_LOST: Signal = { kind: 'lease-lost', why: 'its session ended' };
 const BAD_REQUEST: Signal = { kind: 'bad-request', why: 'a real request failed' };
 const OUTLIER: Signal = { kind: 'failed-in-a-row', count: 5 };
+const LIE: Signal = { kind: 'wrong-answer' };
+const PENALTY_OVER: Signal = { kind: 'penalty-over' };
+const TRIAL_PASSED: Signal = { kind: 'trial-passed' };
+const TRIAL_FAILED: Signal = { kind: 'trial-failed', why: 'silent' };
 const TICK: Signal = { kind: 'tick' };
 
 function run(signals: readonly Signal[], { isLastReady = false, nowMs = 0, random = 0.5 } = {}): Health {
   return signals.reduce(
     (health, signal) => step(health, signal, THRESHOLDS, { nowMs, isLastReady, random }),
     newcomer(0, 'registered'),
+  );
+}
+
+// The same, with the time of each signal.
+function runAt(history: readonly [number, Signal][], start = newcomer(0, 'registered')): Health {
+  return history.reduce(
+    (health, [nowMs, signal]) => step(health, signal, THRESHOLDS, { nowMs, isLastReady: false, random: 0.5 }),
+    start,
   );
 }
 
@@ -75,6 +89,12 @@ describe('one step after another', () => {
     ],
     ['a passed probe does not end a penalty', [PASS, OUTLIER, PASS], 'ejected'],
     ['an ejected server that refuses is evicted', [PASS, OUTLIER, REFUSED], 'evicted'],
+    ['a cut session does not end a penalty', [PASS, OUTLIER, LEASE_LOST, PASS], 'ejected'],
+    ['but counts as the first failure', [PASS, OUTLIER, LEASE_LOST, TIMEOUT], 'evicted'],
+    ['one wrong answer does not eject', [PASS, LIE], 'ready'],
+    ['two do', [PASS, LIE, LIE], 'ejected'],
+    ['whatever probes say in between', [PASS, LIE, PASS, LIE], 'ejected'],
+    ['wrong answers before and after a suspicion add up', [PASS, LIE, LEASE_LOST, PASS, LIE], 'ejected'],
     ['an ejected server that is needed comes back', [PASS, OUTLIER, { kind: 'needed' }], 'ready'],
     [
       'a leaving server stays leaving',
@@ -88,12 +108,16 @@ describe('one step after another', () => {
 test('evidence from traffic never takes out the last ready server, probes may', () => {
   assert.equal(run([PASS, BAD_REQUEST], { isLastReady: true }).state, 'ready');
   assert.equal(run([PASS, OUTLIER], { isLastReady: true }).state, 'ready');
+  assert.equal(run([PASS, LIE, LIE, LIE], { isLastReady: true }).state, 'ready');
+  const onTrial = run([PASS, OUTLIER, PENALTY_OVER]);
+  const at = { nowMs: 0, isLastReady: true, random: 0 };
+  assert.equal(step(onTrial, TRIAL_FAILED, THRESHOLDS, at).state, 'ready');
   assert.equal(run([PASS, REFUSED], { isLastReady: true }).state, 'evicted');
   assert.equal(run([PASS, LEASE_LOST], { isLastReady: true }).state, 'suspect');
 });
 
-test('penalties double from 1 s to 60 s, with 10 % jitter, and a passed trial starts over', () => {
-  const fail: Signal[] = [{ kind: 'penalty-over' }, { kind: 'trial-failed', why: 'silent' }];
+test('penalties double from 1 s to 60 s, with 10 % jitter', () => {
+  const fail: Signal[] = [PENALTY_OVER, TRIAL_FAILED];
   const penalty = (times: number, random: number): number =>
     run([PASS, OUTLIER, ...Array.from({ length: times }, () => fail).flat()], { random }).penaltyEndsMs;
   assert.deepEqual(
@@ -102,10 +126,72 @@ test('penalties double from 1 s to 60 s, with 10 % jitter, and a passed trial st
   );
   assert.equal(penalty(0, 0), 900);
   assert.equal(penalty(0, 1), 1100);
-  assert.equal(
-    run([PASS, OUTLIER, ...fail, { kind: 'penalty-over' }, { kind: 'trial-passed' }, OUTLIER]).penaltyEndsMs,
-    1000,
+});
+
+describe('ejections are forgotten', () => {
+  const ejectedTwice: [number, Signal][] = [
+    [0, PASS],
+    [0, OUTLIER],
+    [1000, PENALTY_OVER],
+    [1000, TRIAL_PASSED],
+    [2000, OUTLIER],
+    [4000, PENALTY_OVER],
+  ];
+  const penaltyMs = (history: [number, Signal][], ejectedMs: number): number =>
+    runAt([...ejectedTwice, ...history, [ejectedMs, OUTLIER]]).penaltyEndsMs - ejectedMs;
+
+  test('not by a trial that passes: a server that fails again and again stays out longer each time', () => {
+    assert.equal(runAt(ejectedTwice.slice(0, 5)).penaltyEndsMs, 4000);
+    assert.equal(penaltyMs([[4000, TRIAL_PASSED]], 4001), 4000);
+  });
+
+  test('after 60 s in rotation, not a moment sooner', () => {
+    assert.equal(penaltyMs([[4000, TRIAL_PASSED]], 63_999), 4000);
+    assert.equal(penaltyMs([[4000, TRIAL_PASSED]], 64_000), 1000);
+  });
+
+  test('not by a long wait for the trial request', () => {
+    const failedLate: [number, Signal][] = [...ejectedTwice, [100_000, TRIAL_FAILED]];
+    assert.equal(runAt(failedLate).penaltyEndsMs, 104_000);
+    assert.equal(penaltyMs([[100_000, TRIAL_PASSED]], 100_001), 4000);
+  });
+
+  test('a suspicion in between does not start the 60 s anew, an eviction does', () => {
+    const suspected: [number, Signal][] = [
+      [4000, TRIAL_PASSED],
+      [30_000, LEASE_LOST],
+      [30_001, PASS],
+    ];
+    assert.equal(penaltyMs(suspected, 64_000), 1000);
+    const evicted: [number, Signal][] = [
+      [4000, TRIAL_PASSED],
+      [30_000, REFUSED],
+      [31_000, PASS],
+      [32_000, PASS],
+    ];
+    assert.equal(penaltyMs(evicted, 64_000), 4000);
+  });
+});
+
+test('wrong answers count for 10 s; who lies again soon after a penalty goes with the first lie', () => {
+  const twoLies = (secondMs: number): Health =>
+    runAt([
+      [0, PASS],
+      [0, LIE],
+      [secondMs, LIE],
+    ]);
+  assert.equal(twoLies(10_000).state, 'ready');
+  assert.equal(twoLies(9_999).state, 'ejected');
+  assert.equal(twoLies(9_999).why, '2 wrong answers within 10 s: out for 1.0 s');
+  const back = runAt(
+    [
+      [2000, PENALTY_OVER],
+      [2000, TRIAL_PASSED],
+    ],
+    twoLies(1000),
   );
+  assert.equal(runAt([[10_000, LIE]], back).why, '2 wrong answers within 10 s: out for 2.0 s');
+  assert.equal(runAt([[11_000, LIE]], back).state, 'ready');
 });
 
 test('who does not join within 10 s, or come back within 60 s, is forgotten', () => {

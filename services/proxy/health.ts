@@ -1,6 +1,7 @@
 // pure · what a server's state becomes when something is learnt of it: one step, no clock, no randomness, no sockets.
 // Must never decide when to probe or whom to tell: the health checker does, and only when a step flips the state.
 // The one-step shape follows pingora's load-balancing; an opposite result always resets a streak.
+import { isLiar, lies, withEjection, withWrongAnswer } from './outlier.ts';
 
 /**
  * joining: registered, gets nothing before its first probe has passed · ready: in rotation ·
@@ -35,10 +36,14 @@ export type Health = Readonly<{
   why: string;
   passes: number;
   failures: number;
-  /** How often in a row it was ejected; the penalty doubles with each. */
+  /** How often it was ejected since it was last in rotation for long enough; the penalty doubles with each. */
   ejections: number;
   /** When an ejected server gets its trial, monotonic ms. */
   penaltyEndsMs: number;
+  /** Since when it is back in rotation, monotonic ms; a probe that clears a suspect does not start this anew. */
+  readySinceMs: number;
+  /** When it gave its last wrong answers, monotonic ms, oldest first. */
+  wrongAnswersMs: readonly number[];
 }>;
 
 export type Signal =
@@ -49,6 +54,8 @@ export type Signal =
   | { kind: 'bad-request'; why: string }
   /** Real requests failed in a row, `count` of them by now. */
   | { kind: 'failed-in-a-row'; count: number }
+  /** A real request was answered with a wrong digest; only where answers are verified. */
+  | { kind: 'wrong-answer' }
   | { kind: 'penalty-over' }
   | { kind: 'trial-passed' }
   | { kind: 'trial-failed'; why: string }
@@ -65,6 +72,10 @@ export type Thresholds = {
   outlierFailures: number;
   penaltyMs: number;
   maxPenaltyMs: number;
+  /** `fall` wrong answers within this time eject. */
+  wrongAnswersWithinMs: number;
+  /** So long in rotation without an ejection, and the next penalty is the first again. */
+  forgiveEjectionsAfterMs: number;
 };
 
 export type Circumstances = {
@@ -77,7 +88,17 @@ export type Circumstances = {
 
 /** The state of a server that has just registered. */
 export function newcomer(nowMs: number, why: string): Health {
-  return { state: 'joining', sinceMs: nowMs, why, passes: 0, failures: 0, ejections: 0, penaltyEndsMs: 0 };
+  return {
+    state: 'joining',
+    sinceMs: nowMs,
+    why,
+    passes: 0,
+    failures: 0,
+    ejections: 0,
+    penaltyEndsMs: 0,
+    readySinceMs: 0,
+    wrongAnswersMs: [],
+  };
 }
 
 /** True for the states in which a server gets requests. */
@@ -96,9 +117,7 @@ export function step(health: Health, signal: Signal, thresholds: Thresholds, at:
         ? afterPass(health, signal.roundTripMs, thresholds, at)
         : afterFailure(health, signal.outcome, thresholds, at);
     case 'lease-lost':
-      return isInRotation(health.state) || health.state === 'ejected'
-        ? flip({ ...health, failures: health.failures + 1 }, 'suspect', signal.why, at)
-        : health;
+      return afterLostLease(health, signal.why, at);
     case 'bad-request':
       return isInRotation(health.state) && !at.isLastReady
         ? flip({ ...health, failures: health.failures + 1 }, 'suspect', signal.why, at)
@@ -107,18 +126,16 @@ export function step(health: Health, signal: Signal, thresholds: Thresholds, at:
       return health.state === 'ready' && signal.count >= thresholds.outlierFailures && !at.isLastReady
         ? eject(health, `${signal.count} real requests in a row failed`, thresholds, at)
         : health;
+    case 'wrong-answer':
+      return afterWrongAnswer(withWrongAnswer(health, thresholds, at.nowMs), thresholds, at);
     case 'penalty-over':
       return health.state === 'ejected'
         ? flip(health, 'trial', 'its penalty is over: one real request decides', at)
         : health;
     case 'trial-passed':
-      return health.state === 'trial'
-        ? flip({ ...health, ejections: 0 }, 'ready', 'its trial request was answered', at)
-        : health;
+      return health.state === 'trial' ? flip(health, 'ready', 'its trial request was answered', at) : health;
     case 'trial-failed':
-      return health.state === 'trial'
-        ? eject(health, `its trial request failed: ${signal.why}`, thresholds, at)
-        : health;
+      return health.state === 'trial' ? afterFailedTrial(health, signal.why, thresholds, at) : health;
     case 'needed':
       return health.state === 'ejected'
         ? flip(health, 'ready', 'its policy has nobody else left', at)
@@ -130,6 +147,27 @@ export function step(health: Health, signal: Signal, thresholds: Thresholds, at:
     default:
       return signal satisfies never;
   }
+}
+
+// A server in its penalty gets nothing anyway; through a cut session it must not come back before its time.
+function afterLostLease(health: Health, why: string, at: Circumstances): Health {
+  const failed = { ...health, failures: health.failures + 1 };
+  if (isInRotation(health.state)) return flip(failed, 'suspect', why, at);
+  return health.state === 'ejected' ? failed : health;
+}
+
+// An ejection does not clear the record: who lies again within the window goes with its first lie.
+function afterWrongAnswer(health: Health, thresholds: Thresholds, at: Circumstances): Health {
+  return health.state === 'ready' && isLiar(health, thresholds) && !at.isLastReady
+    ? eject(health, lies(health, thresholds), thresholds, at)
+    : health;
+}
+
+function afterFailedTrial(health: Health, why: string, thresholds: Thresholds, at: Circumstances): Health {
+  const failed = `its trial request failed: ${why}`;
+  return at.isLastReady
+    ? flip(health, 'ready', `${failed}, but its policy has nobody else left`, at)
+    : eject(health, failed, thresholds, at);
 }
 
 function afterPass(health: Health, roundTripMs: number, thresholds: Thresholds, at: Circumstances): Health {
@@ -206,15 +244,8 @@ function afterWaiting(health: Health, thresholds: Thresholds, at: Circumstances)
 }
 
 function eject(health: Health, why: string, thresholds: Thresholds, at: Circumstances): Health {
-  const doubled = Math.min(thresholds.maxPenaltyMs, thresholds.penaltyMs * 2 ** health.ejections);
-  const penaltyMs = doubled * (0.9 + 0.2 * at.random);
-  const ejections = health.ejections + 1;
-  return flip(
-    { ...health, ejections, penaltyEndsMs: at.nowMs + penaltyMs },
-    'ejected',
-    `${why}: out for ${(penaltyMs / 1000).toFixed(1)} s`,
-    at,
-  );
+  const { health: ejected, penaltyMs } = withEjection(health, thresholds, at);
+  return flip(ejected, 'ejected', `${why}: out for ${(penaltyMs / 1000).toFixed(1)} s`, at);
 }
 
 function flip(health: Health, state: State, why: string, at: Circumstances): Health {
@@ -223,6 +254,8 @@ function flip(health: Health, state: State, why: string, at: Circumstances): Hea
     state,
     why,
     sinceMs: at.nowMs,
+    readySinceMs:
+      state === 'trial' || (state === 'ready' && health.state !== 'suspect') ? at.nowMs : health.readySinceMs,
     passes: 0,
     failures: state === 'suspect' ? health.failures : 0,
   };

@@ -60,6 +60,7 @@ export class Pool implements Carrier, ConnectionOwner {
     request.attemptMs = nowMs;
     request.upstream = this.#upstream;
     this.#upstream.inFlight += 1;
+    this.#upstream.sent += 1;
     if (!connection.hasUnwritten) this.#flusher.add(connection);
     connection.push(request);
   }
@@ -103,7 +104,9 @@ export class Pool implements Carrier, ConnectionOwner {
       this.#connections.delete(connection);
       connection.close();
     }
-    if (!this.#observer.onAnswer(this.#upstream, request, answer)) connection.fail('wrong-digest');
+    // A lie can't be told from an answer that slipped by one place: then all that follow would be wrong too, and one that
+    // is right by chance would carry another client's id.
+    if (!this.#observer.onAnswer(this.#upstream, request, answer)) connection.fail('distrusted');
   }
 
   onAnswersEnd(): void {

@@ -28,12 +28,16 @@ export function probe(
     const startedMs = performance.now();
     const reader = new FrameReader(maxFrameBytes);
     const socket = connect({ host: target.host, port: target.port, noDelay: true });
+    let isOver = false;
     const finish = (outcome: ProbeOutcome): void => {
+      if (isOver) return;
+      isOver = true;
       clearTimeout(timer);
       socket.destroy();
       resolve({ outcome, roundTripMs: performance.now() - startedMs });
     };
-    const timer = setTimeout(() => finish('timeout'), timeoutMs);
+    // After a stall of this process the answer may lie in the kernel, and timers are served before sockets.
+    const timer = setTimeout(() => setImmediate(() => finish('timeout')), timeoutMs);
     socket.on('connect', () => {
       if (mode === 'connect') finish('pass');
       else socket.write(formatRequest(HEALTH_CLIENT_ID, target.policy, PAYLOAD));

@@ -30,6 +30,10 @@ const JOIN_WITHIN_MS = 10_000;
 const OUTLIER_FAILURES = 5;
 const PENALTY_MS = 1000;
 const MAX_PENALTY_MS = 60_000;
+const WRONG_ANSWERS_WITHIN_MS = 10_000;
+// The longest penalty, and well above the time in which an outlier shows itself again (ten seconds, or five requests):
+// ten times the last penalty would forgive a liar after its first one as soon as the quietest policy could convict it.
+const FORGIVE_EJECTIONS_AFTER_MS = 60_000;
 const ROUTE_KEPT_MS = 60_000;
 // Connections that only send one request at a time are cheap for us; the limit protects the server.
 const MAX_ONE_REQUEST_CONNECTIONS = 256;
@@ -67,6 +71,8 @@ export async function startProxy(options: ProxyOptions, log: (line: Line) => voi
       outlierFailures: OUTLIER_FAILURES,
       penaltyMs: PENALTY_MS,
       maxPenaltyMs: MAX_PENALTY_MS,
+      wrongAnswersWithinMs: WRONG_ANSWERS_WITHIN_MS,
+      forgiveEjectionsAfterMs: FORGIVE_EJECTIONS_AFTER_MS,
     },
     probe: (upstream) => probe(upstream, options.probe, options.healthTimeoutMs, options.maxFrameBytes),
     clock,
@@ -158,12 +164,12 @@ export async function startProxy(options: ProxyOptions, log: (line: Line) => voi
     throw error;
   }
   const timers = [
-    setInterval(() => forwarder.sweep(clock.now()), SWEEP_MS),
-    setInterval(() => sessions.beat(), HEARTBEAT_MS),
-    setInterval(() => {
+    every(SWEEP_MS, () => forwarder.sweep(clock.now())),
+    every(HEARTBEAT_MS, () => sessions.beat()),
+    every(LISTENER_SWEEP_MS, () => {
       listener.sweep((connection) => sessions.has(connection));
       table.prune(clock.now() - ROUTE_KEPT_MS);
-    }, LISTENER_SWEEP_MS),
+    }),
   ];
 
   async function stop(): Promise<void> {
@@ -188,6 +194,12 @@ export async function startProxy(options: ProxyOptions, log: (line: Line) => voi
   }
 
   return { port: listener.port, adminPort: (status.address() as AddressInfo).port, events, stop };
+}
+
+// Timers are served before sockets: after a stall of this process (a frozen container, a starved machine) what has come
+// meanwhile is read first, or others would be blamed for our own silence.
+function every(ms: number, work: () => void): NodeJS.Timeout {
+  return setInterval(() => setImmediate(work), ms);
 }
 
 function isRightAnswer(payload: string, answer: string): boolean {

@@ -31,7 +31,7 @@ describe('registration', () => {
   });
 
   test('nothing is sent to a server before its first probe has passed', async (t) => {
-    const proxy = await testProxy(t);
+    const proxy = await testProxy(t, { holdMs: 1900 });
     const probes: (() => void)[] = [];
     const server = await fakeServer(t, proxy, 1, { onProbe: (_peer, _frame, answer) => probes.push(answer) });
     await server.register();

@@ -17,11 +17,13 @@ export class Sessions {
   readonly #heartbeatMs: number;
   readonly #now: () => number;
   readonly #observer: SessionObserver;
+  #lastBeatMs: number;
 
   constructor(heartbeatMs: number, now: () => number, observer: SessionObserver) {
     this.#heartbeatMs = heartbeatMs;
     this.#now = now;
     this.#observer = observer;
+    this.#lastBeatMs = now();
   }
 
   /** Makes `connection` the server's lease; one that it had before ends without blame. */
@@ -73,7 +75,11 @@ export class Sessions {
 
   /** Sends the heartbeats and finds those that have not echoed; called once per heartbeat interval. */
   beat(): void {
-    const silentBeforeMs = this.#now() - MISSED_HEARTBEATS * this.#heartbeatMs;
+    const nowMs = this.#now();
+    // Nobody can echo what was sent late.
+    const lateMs = Math.max(0, nowMs - this.#lastBeatMs - this.#heartbeatMs);
+    this.#lastBeatMs = nowMs;
+    const silentBeforeMs = nowMs - MISSED_HEARTBEATS * this.#heartbeatMs - lateMs;
     for (const [connection, upstream] of [...this.#byConnection]) {
       if (connection.lastHeardMs >= silentBeforeMs) {
         connection.send(formatHeartbeat('proxy'));

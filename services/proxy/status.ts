@@ -98,6 +98,7 @@ function describe(upstream: Upstream): object {
     since: new Date(upstream.stateSinceWallMs).toISOString(),
     why: health.why,
     lastProbe: lastProbe === null ? null : describeProbe(lastProbe),
+    sent: upstream.sent,
     served: upstream.served,
     failed: upstream.failed,
     inFlight: upstream.inFlight,

@@ -6,7 +6,10 @@ import type { Request } from './request.ts';
 
 const READ_BUFFER_BYTES = 65_536;
 
-/** Why an attempt failed. `refused` and `connect-timeout` mean that nothing was sent. */
+/**
+ * Why an attempt failed. `refused` and `connect-timeout` mean that nothing was sent; `evicted` and `distrusted` (an
+ * answer to somebody else on the same connection was wrong) say nothing about what the server did with this request.
+ */
 export type AttemptFailure =
   | 'refused'
   | 'connect-timeout'
@@ -16,6 +19,7 @@ export type AttemptFailure =
   | 'garbled'
   | 'wrong-digest'
   | 'silent'
+  | 'distrusted'
   | 'evicted';
 
 export type ConnectionOwner = {

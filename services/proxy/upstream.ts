@@ -50,6 +50,8 @@ export class Upstream {
   carrier: Carrier | null = null;
 
   inFlight = 0;
+  /** Real requests handed over so far, answered or not; it never goes down. */
+  sent = 0;
   served = 0;
   failed = 0;
   /** Real requests that failed since the last one that was answered. */

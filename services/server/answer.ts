@@ -12,7 +12,17 @@ const STALLED_MS = 30_000;
 /** How long a peer may take to read our last words and close its side. */
 const GOODBYE_MS = 2_000;
 
-type Connection = { socket: net.Socket; reader: FrameReader };
+export type Connection = { socket: net.Socket; reader: FrameReader };
+
+/** Answers in the place of the honest path: the faults of the chaos tests. */
+export type StandIn = {
+  /** True while every connection is the stand-in's business. */
+  takes(): boolean;
+  /** Answers one chunk, later or wrongly perhaps. @returns how many requests were in it */
+  answer(connection: Connection, chunk: Buffer): number;
+  /** Says goodbye behind what is held back. */
+  end(connection: Connection): void;
+};
 
 /** Answers requests on every connection until it is drained. */
 export class AnswerServer {
@@ -21,6 +31,7 @@ export class AnswerServer {
   readonly #serverId: Id;
   readonly #connections = new Set<Connection>();
   readonly #server: net.Server;
+  #standIn: StandIn | null = null;
   #isDraining = false;
 
   /** @param serverId goes into every answer as `srcid` */
@@ -28,6 +39,11 @@ export class AnswerServer {
     this.#serverId = serverId;
     this.#server = net.createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 });
     this.#server.on('connection', (socket) => this.#accept(socket));
+  }
+
+  /** From now on `standIn` is asked before each chunk. */
+  letStandIn(standIn: StandIn): void {
+    this.#standIn = standIn;
   }
 
   /** Starts to listen. @returns the port, for those who asked for 0; rejects when the port can't be had */
@@ -53,8 +69,10 @@ export class AnswerServer {
       for (const { socket } of this.#connections) socket.destroy();
     }, deadlineMs);
     await nextTurn();
-    for (const { socket, reader } of this.#connections) {
-      if (!reader.isMidFrame) sayGoodbye(socket, '');
+    for (const connection of this.#connections) {
+      if (connection.reader.isMidFrame) continue;
+      if (this.#standIn?.takes() === true) this.#standIn.end(connection);
+      else sayGoodbye(connection.socket, '');
     }
     await closed;
     clearTimeout(timer);
@@ -66,7 +84,15 @@ export class AnswerServer {
     // Whatever breaks a connection, `close` follows, and the peer is the one who has to know.
     socket.on('error', () => {});
     socket.on('close', () => this.#connections.delete(connection));
-    socket.on('data', (chunk) => this.#answer(connection, chunk));
+    socket.on('data', (chunk) => {
+      if (this.#standIn?.takes() === true) this.#leaveTo(this.#standIn, connection, chunk);
+      else this.#answer(connection, chunk);
+    });
+  }
+
+  #leaveTo(standIn: StandIn, connection: Connection, chunk: Buffer): void {
+    this.answered += standIn.answer(connection, chunk);
+    if (this.#isDraining && !connection.reader.isMidFrame) standIn.end(connection);
   }
 
   #answer({ socket, reader }: Connection, chunk: Buffer): void {
@@ -92,7 +118,8 @@ export class AnswerServer {
   }
 }
 
-function refusalOf(packet: Exclude<Packet, { kind: 'request' | 'legacy-probe' }>): string {
+/** What a server replies to a packet that it does not answer. */
+export function refusalOf(packet: Exclude<Packet, { kind: 'request' | 'legacy-probe' }>): string {
   if (packet.kind === 'fault') return formatError(packet.code, packet.sentence, packet);
   return formatError(
     'UNKNOWN_TYPE',
@@ -100,15 +127,18 @@ function refusalOf(packet: Exclude<Packet, { kind: 'request' | 'legacy-probe' }>
   );
 }
 
-function refusalOfBytes(reader: FrameReader): string {
+/** What a server replies to bytes that are no packet. */
+export function refusalOfBytes(reader: FrameReader): string {
   return reader.fault === 'too-large'
     ? formatError('FRAME_TOO_LARGE', 'The packet is larger than a server accepts: send a shorter one.')
     : formatError('BAD_JSON', 'The bytes are not a JSON object: send one that starts with "{".');
 }
 
-// The last words, then FIN. What still comes is read and dropped: unread bytes would turn the FIN into an RST, and
-// that can destroy the last words on their way.
-function sayGoodbye(socket: net.Socket, lastWords: string): void {
+/**
+ * The last words, then FIN. What still comes is read and dropped: unread bytes would turn the FIN into an RST, and
+ * that can destroy the last words on their way.
+ */
+export function sayGoodbye(socket: net.Socket, lastWords: string): void {
   socket.removeAllListeners('data');
   socket.resume();
   if (lastWords !== '') socket.write(lastWords);
@@ -116,7 +146,8 @@ function sayGoodbye(socket: net.Socket, lastWords: string): void {
   destroyUnless(socket, 'close', GOODBYE_MS);
 }
 
-function waitForReader(socket: net.Socket): void {
+/** Reads nothing more from a peer until it has read what was written to it, or has taken too long over that. */
+export function waitForReader(socket: net.Socket): void {
   socket.pause();
   destroyUnless(socket, 'drain', STALLED_MS, () => socket.resume());
 }

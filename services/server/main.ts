@@ -1,11 +1,12 @@
 // shell · composition root of the server: listens, makes itself known, leaves in good order.
 // Must never load what it can do without before it is registered: a restart's outage lasts that long.
 import { randomUUID } from 'node:crypto';
+import type { AddressInfo } from 'node:net';
 import { createResolver } from '../shared/addresses.ts';
 import { systemClock } from '../shared/clock.ts';
 import { runMain, UsageError } from '../shared/config.ts';
 import { type LaterLog, logLater } from '../shared/log-later.ts';
-import { formatSetup } from '../shared/packet.ts';
+import { formatSetup, type Id } from '../shared/packet.ts';
 import { onStopSignal } from '../shared/signals.ts';
 import { Announcement } from './announce.ts';
 import { AnswerServer } from './answer.ts';
@@ -14,6 +15,9 @@ import { readOptions, SCRIPT_NAME } from './options.ts';
 const LEAVE_MS = 5_000;
 const SHUTDOWN_MS = 10_000;
 const DRAIN_MS = 3_000;
+
+/** The control port opens so much later: loading HTTP takes longer than registering. */
+const CONTROL_AFTER_MS = 150;
 
 await runMain(SCRIPT_NAME, async () => {
   const options = readOptions(process.argv.slice(2), process.env);
@@ -39,6 +43,7 @@ await runMain(SCRIPT_NAME, async () => {
   });
   announcement.start();
   log.write({ level: 'info', message: 'listening', id: options.id, policy: options.policy, port });
+  if (options.controlPort !== null) void openToFaults(server, { ...options, port: options.controlPort }, log);
   stopOnSignal(log, async () => {
     await announcement.leave(LEAVE_MS);
     await server.drain(DRAIN_MS);
@@ -61,4 +66,28 @@ function stopOnSignal(log: LaterLog, stop: () => Promise<void>): void {
       setTimeout(() => process.exit(), 100).unref();
     });
   });
+}
+
+async function openToFaults(
+  server: AnswerServer,
+  { id, host, port }: { id: Id; host: string; port: number },
+  log: LaterLog,
+): Promise<void> {
+  await systemClock.sleep(CONTROL_AFTER_MS);
+  const [{ openControl }, { Saboteur }] = await Promise.all([
+    import('./control.ts'),
+    import('./saboteur.ts'),
+  ]);
+  const saboteur = new Saboteur(id);
+  server.letStandIn(saboteur);
+  try {
+    const control = await openControl(host, port, saboteur, log.write);
+    const { port: controlPort } = control.address() as AddressInfo;
+    log.write({ level: 'warn', message: 'faults can be turned on', controlPort });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    log.write({ level: 'error', message: "can't listen on the control port", host, port, code });
+    log.flush();
+    process.exit(2);
+  }
 }

@@ -23,6 +23,8 @@ export type ServerOptions = {
   host: string;
   proxy: { host: string; port: number };
   registerToken: string | null;
+  /** Where faults are turned on; null without --faults. */
+  controlPort: number | null;
   logLevel: LogLevel;
   logFormat: 'text' | 'json';
 };
@@ -41,6 +43,13 @@ const OPTIONS = {
     describe: 'host:port of the proxy; every address behind the name is served',
   },
   'register-token': { type: 'string', describe: 'secret that the proxy asks for, if it does' },
+  faults: {
+    type: 'boolean',
+    default: false,
+    describe:
+      'opens the control port, by which anybody who reaches it can break this server: for chaos tests',
+  },
+  'control-port': { type: 'number', default: 9100, describe: 'the control port, on the same address' },
   ...LOG_OPTIONS,
 } as const;
 
@@ -76,6 +85,7 @@ export function readOptions(args: readonly string[], environment: NodeJS.Process
 
 function check(values: Record<string, unknown>): ServerOptions {
   const token = values['register-token'];
+  const controlPort = requireWhole('--control-port', values['control-port'], 0, 65_535);
   return {
     id: checkId('SERVER_ID', values.id ?? os.hostname()),
     policy: String(checkId('POLICY', values.policy)),
@@ -83,6 +93,7 @@ function check(values: Record<string, unknown>): ServerOptions {
     host: String(values.host),
     proxy: parseHostPort('--proxy', String(values.proxy)),
     registerToken: token === undefined || token === '' ? null : String(token),
+    controlPort: values.faults === true ? controlPort : null,
     logLevel: values['log-level'] as LogLevel,
     logFormat: values['log-format'] as 'text' | 'json',
   };

@@ -1,0 +1,25 @@
+// shell · `npm run chaos`: breaks the cluster on purpose, under load, and judges what comes of it. The parts are in chaos/.
+// Must never call a run good that was cut short, or end with anything broken that it has broken.
+import { runScript } from './bootstrap/script.ts';
+import { parseChaosCommand, SCRIPT_NAME } from './chaos/options.ts';
+import { formatPlan } from './chaos/plan.ts';
+import { plansOf } from './chaos/plans.ts';
+
+const AFTER_INTERRUPTION = 'What was broken is healed by the next "npm run chaos" or "npm start".';
+
+await runScript(SCRIPT_NAME, AFTER_INTERRUPTION, async (signal) => {
+  const options = parseChaosCommand(process.argv.slice(2));
+  if (options.isListed) {
+    const { formatList } = await import('./chaos/list.ts');
+    console.log(formatList());
+    return;
+  }
+  const plans = await plansOf(options);
+  if (options.isPlanOnly) {
+    for (const plan of plans) process.stdout.write(formatPlan(plan));
+    return;
+  }
+  // Loaded only now: what draws and what talks to Docker takes longer than everything above.
+  const { carryOut } = await import('./chaos/command.ts');
+  await carryOut(plans, options, signal);
+});

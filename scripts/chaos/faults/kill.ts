@@ -1,0 +1,13 @@
+// shell · SIGKILL: the process is gone at once, and its address is a black hole until it is started again.
+import { killTarget, proveKilled, startTarget } from './ended.ts';
+import { nothing, targetFault } from './targets.ts';
+
+export const kill = targetFault({
+  kind: 'kill',
+  title: 'SIGKILL',
+  like: 'crash',
+  remember: nothing,
+  strike: killTarget,
+  prove: proveKilled,
+  mend: startTarget,
+});

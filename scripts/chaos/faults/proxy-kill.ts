@@ -1,0 +1,13 @@
+// shell · SIGKILL: what the proxy had in flight is lost; started again by heal.
+import { killTarget, proveKilled, startTarget } from './ended.ts';
+import { nothing, targetFault } from './targets.ts';
+
+export const proxyKill = targetFault({
+  kind: 'proxy-kill',
+  title: 'SIGKILL of the proxy',
+  like: 'crash of the proxy',
+  remember: nothing,
+  strike: killTarget,
+  prove: proveKilled,
+  mend: startTarget,
+});

@@ -1,0 +1,146 @@
+// pure · what was seen in a chaos run, as data: the judge and the report read nothing else.
+// All times are ms after the load has started; negative ones were before. Must never hold a judgement of its own.
+import type { EventType } from '../../services/proxy/events.ts';
+import type { FaultKind, Plan } from './plan.ts';
+
+/** pass < unknown < fail: the worst of several counts. */
+export type Verdict = 'pass' | 'unknown' | 'fail';
+
+export type PhaseName = 'warm-up' | 'control' | 'faults' | 'quiet' | 'after';
+export type Phase = { name: PhaseName; fromMs: number; toMs: number };
+
+/** One server (or the proxy) that a fault has hit; a flapping one is hit again and again. */
+export type Hit = {
+  /** The replica, for example `server-p1-1` or `proxy-1`. */
+  target: string;
+  /** What it registered as; null for the proxy. */
+  serverId: string | null;
+  /** null for the proxy. */
+  policy: string | null;
+  /** Just before the call that does it. */
+  fromMs: number;
+  /** Just before the call that ends it; null while it lasts. */
+  healMs: number | null;
+  /** When that call had returned; for a fault that ends by itself, when the replica was seen to run again. */
+  healedMs: number | null;
+};
+
+export type FaultRecord = {
+  /** That of the plan. */
+  id: number;
+  kind: FaultKind;
+  targets: readonly string[];
+  params: Readonly<Record<string, number>>;
+  /** Just before the first call. */
+  injectMs: number;
+  /** When the last call of the injection had returned. */
+  injectedMs: number;
+  healMs: number | null;
+  healedMs: number | null;
+  hits: Hit[];
+  /** Whether its effect was seen, and how. Without proof the run shows nothing. */
+  isProven: boolean;
+  proof: string;
+  /** Entries of the connection tracking table at the injection; null where it can't be read. */
+  conntrack: number | null;
+};
+
+/** An event of the proxy. */
+export type ProxyEvent = {
+  atMs: number;
+  /** Which start of the proxy it belongs to, from 0: its numbers begin anew with each. */
+  boot: number;
+  seq: number;
+  type: EventType;
+  policy: string;
+  id: string;
+  address: string;
+  why: string;
+  /** Requests handed to this entry of the table so far. */
+  sent: number;
+};
+
+/** The policy table at one moment. */
+export type TableSample = {
+  atMs: number;
+  boot: number;
+  servers: { id: string; policy: string; state: string; sent: number; served: number; failed: number }[];
+};
+
+export type Outcome = 'ok' | 'wrong' | 'error' | 'lost' | 'dropped';
+
+/** What became of one request. */
+export type RequestRow = {
+  /** Its intended start. */
+  dueMs: number;
+  /** From the intended start to its end. */
+  latencyMs: number;
+  policy: string;
+  outcome: Outcome;
+  /** Server id (ok, wrong), code (error), reason (lost, dropped). */
+  detail: string;
+  attempts: number;
+  /** How its first attempt went, when there was more than one. */
+  first: {
+    outcome: Outcome;
+    detail: string;
+    /** When the first attempt was sent. */
+    sentMs: number;
+    endMs: number;
+    /** Its bytes went out over a connection that stood. */
+    wasInFlight: boolean;
+  } | null;
+};
+
+/** Everything that was seen in one run. */
+export type Recording = {
+  plan: Plan;
+  /** ISO 8601: time 0. */
+  startedAt: string;
+  endedMs: number;
+  phases: Phase[];
+  faults: FaultRecord[];
+  events: ProxyEvent[];
+  tables: TableSample[];
+  requests: RequestRow[];
+  /** Server id → replica, for people: `a4fd3782281e` → `server-p1-1`. */
+  names: Record<string, string>;
+  /** After healing: what is still paused, detached, throttled or not running; empty is good. */
+  leftovers: string[];
+  /** Set when the run ended before its plan did, with the reason. */
+  cutShort: string | null;
+  /** The load generator's own delay in starting requests, p99 in ms. */
+  startLagP99Ms: number;
+  /** Answers that came without a request waiting for them. */
+  strayAnswers: number;
+};
+
+/** What one criterion found. */
+export type Finding = {
+  /** For example `no request lost`. */
+  criterion: string;
+  verdict: Verdict;
+  /** What was measured, in words with units. */
+  measured: string;
+  /** What passes, in words with units. */
+  limit: string;
+  /** How many observations it rests on. */
+  n: number;
+  /** The worst cases, a line each. */
+  details: string[];
+};
+
+export type Judgement = { verdict: Verdict; findings: Finding[] };
+
+/** The document `journal.json`; the requests lie beside it in `requests.csv`. */
+export type Journal = {
+  version: 1;
+  title: string;
+  judgement: Judgement;
+  recording: Omit<Recording, 'requests'>;
+  /** Counts by outcome. */
+  totals: Record<Outcome, number>;
+  versions: Record<string, string>;
+  /** How to run it again. */
+  replay: string;
+};

@@ -1,0 +1,106 @@
+// pure · how requests fare with a server that fails them: those caught in flight, and those that follow.
+// Must never be content with a window in which there was no request.
+import type { Recording, RequestRow } from '../journal.ts';
+import type { FaultKind } from '../plan.ts';
+import {
+  type Criterion,
+  criterion,
+  describeRequest,
+  millis,
+  plural,
+  unknown,
+  worstLines,
+} from './criterion.ts';
+import { describeHit } from './detection.ts';
+import { type FaultHit, requireHits, requireServer, serverHitsOf } from './queries.ts';
+import { requestsIn, wentWell } from './request-index.ts';
+import { eventsOf, eventsOfServer, firstOf } from './server-events.ts';
+
+// Requests that were under way when the fault struck.
+const IN_FLIGHT_MS = 50;
+
+/** Until a hit server is evicted, every request of its policy is answered within the deadline: by another, then. */
+export function answeredByAnother({
+  kinds,
+  deadlineMs = 2000,
+}: {
+  kinds: readonly FaultKind[];
+  deadlineMs?: number;
+}): Criterion {
+  const limit = `all ok within ${millis(deadlineMs)}`;
+  return criterion(`answered by another at ${kinds.join(', ')}`, limit, (recording) => {
+    eventsOf(recording);
+    const hits = requireHits(serverHitsOf(recording, kinds), kinds);
+    const windows = hits.map((each) => caughtBy(recording, each));
+    if (windows.some(({ length }) => length === 0)) return unknown('no request was due until the eviction');
+    // Two servers of one policy may be hit at once: each request counts once.
+    const caught = [...new Set(windows.flat())];
+    const bad = caught.filter((request) => !wentWell(request) || request.latencyMs > deadlineMs);
+    const slowest = caught.reduce((max, { latencyMs }) => Math.max(max, latencyMs), 0);
+    return {
+      verdict: bad.length === 0 ? 'pass' : 'fail',
+      measured: `${bad.length} of ${plural(caught.length, 'request')} not ok in time, the slowest ${millis(slowest)}`,
+      n: caught.length,
+      details: worstLines(
+        bad,
+        ({ latencyMs }) => latencyMs,
+        (request) => describeRequest(recording, request),
+      ),
+    };
+  });
+}
+
+function caughtBy(recording: Recording, { hit }: FaultHit): readonly RequestRow[] {
+  const { fromMs, healMs, healedMs } = hit;
+  const { id, policy } = requireServer(hit);
+  const events = eventsOfServer(recording, id);
+  const out = firstOf(events, ['evicted', 'ejected'], fromMs, healedMs ?? Number.POSITIVE_INFINITY);
+  const untilMs = out?.atMs ?? healMs ?? healedMs ?? recording.endedMs;
+  return requestsIn(recording, fromMs - IN_FLIGHT_MS, untilMs, policy);
+}
+
+/** A server that fails real requests is taken out within `withinMs`, and gets few more once it has been noticed. */
+export function outByTraffic({
+  maxFurther = 5,
+  withinMs = 2000,
+  kinds = ['mute'],
+}: {
+  maxFurther?: number;
+  withinMs?: number;
+  kinds?: readonly FaultKind[];
+} = {}): Criterion {
+  const limit = `≤ ${plural(maxFurther, 'request')} from the first failure to its end, which is ≤ ${millis(withinMs)} after the hit`;
+  return criterion(`out by the evidence of traffic at ${kinds.join(', ')}`, limit, (recording) => {
+    eventsOf(recording);
+    const all = requireHits(serverHitsOf(recording, kinds), kinds).map((each) =>
+      sentWhileFailing(recording, each),
+    );
+    const bad = all.filter(({ further, afterMs }) => further > maxFurther || afterMs > withinMs);
+    const isOpen = ({ each, afterMs }: Failing): boolean =>
+      !Number.isFinite(afterMs) && recording.endedMs < each.hit.fromMs + withinMs;
+    const slowest = Math.max(...all.map(({ afterMs }) => afterMs));
+    return {
+      verdict: bad.some((each) => !isOpen(each)) ? 'fail' : bad.length > 0 ? 'unknown' : 'pass',
+      measured: `${Math.max(...all.map(({ further }) => further))} further, out ${Number.isFinite(slowest) ? `after ${millis(slowest)}` : 'never'}`,
+      n: all.length,
+      details: worstLines(
+        all,
+        ({ afterMs }) => afterMs,
+        ({ each, further, afterMs, why }) =>
+          `${describeHit(each)}: ${Number.isFinite(afterMs) ? `out after ${millis(afterMs)} and ${further} further (${why})` : 'not taken out'}`,
+      ),
+    };
+  });
+}
+
+type Failing = { each: FaultHit; further: number; afterMs: number; why: string };
+
+function sentWhileFailing(recording: Recording, each: FaultHit): Failing {
+  const { fromMs } = each.hit;
+  const events = eventsOfServer(recording, requireServer(each.hit).id);
+  const out = firstOf(events, ['ejected', 'evicted'], fromMs);
+  const noticed = firstOf(events, ['suspect', 'ejected', 'evicted'], fromMs);
+  if (out === null || noticed === null)
+    return { each, further: 0, afterMs: Number.POSITIVE_INFINITY, why: '' };
+  return { each, further: out.sent - noticed.sent, afterMs: out.atMs - fromMs, why: out.why };
+}

@@ -1,0 +1,144 @@
+// pure · how soon the proxy noticed that a server had been hit: from just before the fault's call to the event.
+// Must never forget a hit that was not noticed at all.
+
+import type { ProxyEvent, Recording } from '../journal.ts';
+import type { FaultKind } from '../plan.ts';
+import {
+  type Assessment,
+  type Criterion,
+  criterion,
+  millis,
+  moment,
+  plural,
+  worstLines,
+} from './criterion.ts';
+import { AFTERMATH_MS, TRIALS_FOR_P95 } from './limits.ts';
+import { percentile } from './percentile.ts';
+import {
+  type FaultHit,
+  overlaps,
+  proxyOutages,
+  requireHits,
+  requireServer,
+  serverHitsOf,
+} from './queries.ts';
+import { eventsOf, eventsOfServer, firstOf, firstOut, wasOutBefore } from './server-events.ts';
+
+export type DelayLimit = {
+  kinds: readonly FaultKind[];
+  /** Judged by the nearest rank, however few hits there are; with fewer than 20 that is the slowest. */
+  p95Ms?: number;
+  maxMs: number;
+  /** Faults so short that nobody has to notice. */
+  mayMiss?: boolean;
+};
+
+type Find = (events: readonly ProxyEvent[], fromMs: number, untilMs: number) => ProxyEvent | null;
+type Noticed = FaultHit & { event: ProxyEvent; afterMs: number };
+type Outcomes = { noticed: Noticed[]; missed: FaultHit[]; excused: FaultHit[]; undecided: FaultHit[] };
+
+/** From the hit until the server gets no request any more: taken out, or suspect and then taken out. */
+export function detection(limit: DelayLimit): Criterion {
+  return delays('detection', limit, firstOut);
+}
+
+/** From the hit until the `evicted` event itself. */
+export function evictionWithin(limit: DelayLimit): Criterion {
+  return delays('eviction', limit, (events, fromMs, untilMs) =>
+    firstOf(events, ['evicted'], fromMs, untilMs),
+  );
+}
+
+/** Evicted or ejected before it is healed, or soon after: however long that takes. */
+export function takenOut({ kinds }: { kinds: readonly FaultKind[] }): Criterion {
+  return delays('taken out', { kinds, maxMs: Number.POSITIVE_INFINITY }, (events, fromMs, untilMs) =>
+    firstOf(events, ['evicted', 'ejected'], fromMs, untilMs),
+  );
+}
+
+function delays(what: string, limit: DelayLimit, find: Find): Criterion {
+  const { kinds, p95Ms, maxMs, mayMiss = false } = limit;
+  const parts = [Number.isFinite(maxMs) ? `max ≤ ${millis(maxMs)}` : 'before the healing'];
+  if (p95Ms !== undefined) parts.unshift(`p95 ≤ ${millis(p95Ms)}`);
+  if (!mayMiss) parts.push('none missed');
+  return criterion(`${what} of ${kinds.join(', ')}`, parts.join(', '), (recording) => {
+    eventsOf(recording);
+    const hits = requireHits(serverHitsOf(recording, kinds), kinds);
+    const outcomes = sortOut(recording, hits, maxMs, find);
+    return assess(outcomes, limit);
+  });
+}
+
+function sortOut(recording: Recording, hits: readonly FaultHit[], maxMs: number, find: Find): Outcomes {
+  const outcomes: Outcomes = { noticed: [], missed: [], excused: [], undecided: [] };
+  const outages = proxyOutages(recording);
+  for (const each of hits) {
+    const { fromMs } = each.hit;
+    const events = eventsOfServer(recording, requireServer(each.hit).id);
+    const untilMs = deadlineOf(recording, each);
+    const event = find(events, fromMs, untilMs);
+    if (event !== null) outcomes.noticed.push({ ...each, event, afterMs: event.atMs - fromMs });
+    else if (wasOutBefore(events, fromMs) || overlaps({ sentMs: fromMs, endMs: untilMs }, outages)) {
+      outcomes.excused.push(each);
+    } else if (recording.endedMs < Math.min(untilMs, fromMs + maxMs)) outcomes.undecided.push(each);
+    else outcomes.missed.push(each);
+  }
+  return outcomes;
+}
+
+/** What comes later is not this hit's: it has been healed for long, or the server was hit again. */
+export function deadlineOf(recording: Recording, each: FaultHit): number {
+  const healMs = each.hit.healMs ?? each.hit.healedMs ?? Number.POSITIVE_INFINITY;
+  return Math.min(healMs + AFTERMATH_MS, nextHitMs(recording, each));
+}
+
+/** When the same server was hit again; `Infinity` when it was not. */
+export function nextHitMs(recording: Recording, { hit }: FaultHit): number {
+  const next = serverHitsOf(recording).find(
+    (other) => other.hit.target === hit.target && other.hit.fromMs > hit.fromMs,
+  );
+  return next?.hit.fromMs ?? Number.POSITIVE_INFINITY;
+}
+
+function assess(outcomes: Outcomes, { p95Ms, maxMs, mayMiss = false }: DelayLimit): Assessment {
+  const { noticed, missed, excused, undecided } = outcomes;
+  const times = noticed.map(({ afterMs }) => afterMs);
+  const max = Math.max(...times);
+  const p95 = percentile(times, 95);
+  const isLate = times.length > 0 && (max > maxMs || (p95Ms !== undefined && p95 > p95Ms));
+  const isMissed = missed.length > 0 && !mayMiss;
+  const isOpen = undecided.length > 0 || times.length + missed.length === 0;
+  return {
+    verdict: isLate || isMissed ? 'fail' : isOpen ? 'unknown' : 'pass',
+    measured: [
+      times.length > 0 ? `p95 ${millis(p95)}, max ${millis(max)}, ${trials(times.length)}` : 'none noticed',
+      `${missed.length} missed`,
+      ...(excused.length > 0
+        ? [`${excused.length} not counted (out already, or the proxy was not there)`]
+        : []),
+      ...(undecided.length > 0 ? [`${undecided.length} too near to the end`] : []),
+    ].join('; '),
+    n: times.length + (mayMiss ? missed.length : 0),
+    details: [
+      ...missed.map((each) => `${describeHit(each)}: not noticed`),
+      ...worstLines(
+        noticed,
+        ({ afterMs }) => afterMs,
+        (each) =>
+          `${describeHit(each)}: ${each.event.type} after ${millis(each.afterMs)} (${each.event.why})`,
+      ),
+    ],
+  };
+}
+
+/** How many trials a percentile rests on, and whether that is enough. */
+function trials(n: number): string {
+  if (n >= TRIALS_FOR_P95) return `n = ${n}`;
+  const isMax = n < 20 ? 'so p95 is the maximum; ' : '';
+  return `n = ${n} (${isMax}a bound on p95 needs ${plural(TRIALS_FOR_P95, 'trial')})`;
+}
+
+/** A hit as the beginning of a line. */
+export function describeHit({ fault, hit }: FaultHit): string {
+  return `${moment(hit.fromMs)}: ${fault.kind} of ${hit.target}`;
+}

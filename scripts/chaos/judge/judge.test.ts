@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { Verdict } from '../journal.ts';
+import * as criteria from './criteria.ts';
+import { type Criterion, criterion, unknown, worstVerdict } from './criterion.ts';
+import { judge } from './judge.ts';
+import { percentile } from './percentile.ts';
+import { emptyRecording, recordingOf } from './recording-builder.ts';
+
+const ALL: readonly Criterion[] = [
+  criteria.tested(),
+  criteria.steadyState(),
+  criteria.steadyState('after', 'fail'),
+  criteria.steadyControl(),
+  criteria.noWrong(),
+  criteria.noStray(),
+  criteria.noLost(),
+  criteria.noErrors(),
+  criteria.noServerOnly(),
+  criteria.lostBound(),
+  criteria.misrouted(),
+  criteria.falseEvictions(),
+  criteria.noEviction(),
+  criteria.backInRotation(),
+];
+const ONLY_WITH_FAULTS: readonly Criterion[] = [
+  criteria.latencyOfOthers(),
+  criteria.evictionsAtMost(),
+  criteria.evictionsAtMostCrashes(),
+  criteria.detection({ kinds: ['kill'], maxMs: 1750 }),
+  criteria.evictionWithin({ kinds: ['kill'], maxMs: 1750, mayMiss: true }),
+  criteria.takenOut({ kinds: ['lie'] }),
+  criteria.readmission({ kinds: ['kill'] }),
+  criteria.swapped(),
+  criteria.proxyWhole(),
+  criteria.proxyStopNothingInFlightLost(),
+  criteria.proxyKillLostInFlight(),
+  criteria.firstOkAfter(),
+  criteria.answeredByAnother({ kinds: ['pause'] }),
+  criteria.outByTraffic(),
+  criteria.newServersServe(),
+];
+
+describe('every criterion', () => {
+  const planned = { ...emptyRecording().plan, faults: [{ ...FAULT_PLAN() }] };
+  for (const each of [...ALL, ...ONLY_WITH_FAULTS, criteria.othersUntouched()]) {
+    test(`${each.name} cannot tell anything of an empty recording`, () => {
+      const recording = { ...emptyRecording(), plan: planned };
+      assert.equal(judge(recording, [each]).verdict, 'unknown');
+    });
+  }
+  for (const each of [...ALL, criteria.othersUntouched()]) {
+    test(`${each.name} passes a quiet run`, () => {
+      const [finding] = judge(recordingOf(), [each]).findings;
+      assert.equal(finding?.verdict, 'pass', JSON.stringify(finding));
+    });
+  }
+  for (const each of ONLY_WITH_FAULTS) {
+    test(`${each.name} cannot tell anything of a run without its fault`, () => {
+      assert.equal(judge(recordingOf(), [each]).verdict, 'unknown');
+    });
+  }
+});
+
+function FAULT_PLAN() {
+  return { id: 1, kind: 'kill' as const, targets: ['server-p1-1'], atMs: 0, forMs: 0, params: {} };
+}
+
+describe('the verdict', () => {
+  const giving = (verdict: Verdict): Criterion =>
+    criterion(verdict, 'none', () => ({ verdict, measured: '', n: 1 }));
+  const breaking: Criterion = {
+    name: 'breaking',
+    judge: () => {
+      throw new Error('out of order');
+    },
+  };
+  const table: [Criterion[], Verdict][] = [
+    [[], 'unknown'],
+    [[giving('pass')], 'pass'],
+    [[giving('pass'), giving('unknown')], 'unknown'],
+    [[giving('unknown'), giving('fail'), giving('pass')], 'fail'],
+    [[giving('pass'), breaking], 'unknown'],
+    [[breaking, giving('fail')], 'fail'],
+  ];
+  for (const [given, expected] of table) {
+    test(`${given.map(({ name }) => name).join(', ')} → ${expected}`, () => {
+      const { verdict, findings } = judge(recordingOf(), given);
+      assert.equal(verdict, expected);
+      assert.equal(findings.length, given.length);
+    });
+  }
+
+  test('a criterion that throws says so, and the others are judged', () => {
+    const { findings } = judge(recordingOf(), [breaking, giving('pass')]);
+    assert.match(findings[0]?.measured ?? '', /out of order/);
+    assert.equal(findings[1]?.verdict, 'pass');
+    assert.equal(worstVerdict([]), 'unknown');
+  });
+
+  test('no finding has more than ten details', () => {
+    const talking = criterion('talking', '', () => unknown('', Array<string>(11).fill('x')));
+    assert.equal(judge(recordingOf(), [talking]).findings[0]?.details.length, 10);
+  });
+});
+
+describe('nearest rank', () => {
+  const upTo = (n: number): number[] => Array.from({ length: n }, (_, at) => n - at);
+  const table: [number[], number, number][] = [
+    [[7], 50, 7],
+    [[7], 99, 7],
+    [upTo(20), 95, 19],
+    [upTo(19), 95, 19],
+    [upTo(21), 95, 20],
+    [upTo(100), 99, 99],
+    [upTo(101), 99, 100],
+    [upTo(10), 50, 5],
+    [upTo(10), 100, 10],
+    [[10, 9, 100], 100, 100],
+  ];
+  for (const [values, p, expected] of table) {
+    test(`p${p} of ${values.length}: ${expected}`, () => assert.equal(percentile(values, p), expected));
+  }
+  test('of nothing there is none, and the values stay as they are', () => {
+    assert.ok(Number.isNaN(percentile([], 99)));
+    const values = [3, 1, 2];
+    percentile(values, 50);
+    assert.deepEqual(values, [3, 1, 2]);
+  });
+});

@@ -1,0 +1,118 @@
+// pure · whether those that no fault has hit went on as before: latencies in the faults against the control phase.
+// Must never compare different policies, or count requests without an answer as fast ones.
+import type { Recording, RequestRow } from '../journal.ts';
+import {
+  type Assessment,
+  type Criterion,
+  criterion,
+  describeRequest,
+  millis,
+  plural,
+  unknown,
+  worstVerdict,
+} from './criterion.ts';
+import { percentile } from './percentile.ts';
+import {
+  faultSpan,
+  hitPolicies,
+  phaseNamed,
+  requestsOfPhase,
+  requireRequests,
+  requireServer,
+  serverHitsOf,
+  warmUpEndMs,
+} from './queries.ts';
+import { requestIndex, requestsIn, wentWell } from './request-index.ts';
+
+const AFTER_HEAL_MS = 1000;
+
+/** p99 may be `factor` times that of the control phase, or `floorMs` above it: on a small machine it varies. */
+export type LatencyLimit = { factor?: number; floorMs?: number };
+type Comparison = Assessment & { excess: number };
+
+const words = ({ factor = 1.5, floorMs = 10 }: LatencyLimit): string =>
+  `p99 ≤ the greater of ${factor} × control and control + ${millis(floorMs)}`;
+
+/** Policies without any hit: no error at all, and the latency of the control phase. */
+export function othersUntouched(options: LatencyLimit = {}): Criterion {
+  return criterion('policies without a fault', `no error, ${words(options)}`, (recording) => {
+    if (recording.plan.faults.length === 0)
+      return { verdict: 'pass', measured: 'no fault was planned', n: 0 };
+    requireRequests(requestIndex(recording).sent, 'was sent');
+    const hit = hitPolicies(recording);
+    const others = recording.plan.policies.filter((policy) => !hit.has(policy));
+    if (others.length === 0) return { verdict: 'pass', measured: 'every policy was hit', n: 0 };
+    const sent = others.flatMap((policy) =>
+      requestsIn(recording, warmUpEndMs(recording), Number.POSITIVE_INFINITY, policy),
+    );
+    const bad = sent.filter((request) => !wentWell(request));
+    if (bad.length > 0) {
+      const measured = `${bad.length} of ${plural(sent.length, 'request')} went wrong`;
+      const details = bad.slice(0, 10).map((request) => describeRequest(recording, request));
+      return { verdict: 'fail', measured, n: sent.length, details };
+    }
+    return worstOf(others.map((policy) => compare(recording, policy, () => true, options)));
+  });
+}
+
+/** Every policy's requests that were answered by servers without a hit: the latency of the control phase. */
+export function latencyOfOthers(options: LatencyLimit = {}): Criterion {
+  return criterion('latency of servers without a fault', words(options), (recording) => {
+    const hits = serverHitsOf(recording);
+    if (hits.length === 0) return unknown('no server was hit');
+    const hitIds = new Set(hits.map(({ hit }) => requireServer(hit).id));
+    const isOther = ({ outcome, detail }: RequestRow): boolean => outcome === 'ok' && !hitIds.has(detail);
+    const control = phaseNamed(recording, 'control');
+    // Where every server of a policy is hit, there are no others.
+    const policies = new Set(
+      requestsOfPhase(recording, control)
+        .filter(isOther)
+        .map(({ policy }) => policy),
+    );
+    return worstOf([...policies].map((policy) => compare(recording, policy, isOther, options)));
+  });
+}
+
+function compare(
+  recording: Recording,
+  policy: string,
+  isCounted: (request: RequestRow) => boolean,
+  { factor = 1.5, floorMs = 10 }: LatencyLimit,
+): Comparison {
+  const span = faultSpan(recording);
+  const isCompared = (request: RequestRow): boolean =>
+    request.policy === policy && request.outcome === 'ok' && isCounted(request);
+  const during = requestsIn(recording, span.fromMs, span.toMs + AFTER_HEAL_MS, policy).filter(isCompared);
+  const control = requestsOfPhase(recording, phaseNamed(recording, 'control')).filter(isCompared);
+  if (during.length === 0 || control.length === 0) {
+    const where = control.length === 0 ? 'in the control phase' : 'during the faults';
+    return { ...unknown(`policy ${policy}: no answer to compare ${where}`), excess: 0 };
+  }
+  const p99 = p99Of(during);
+  const controlP99 = p99Of(control);
+  const limitMs = Math.max(factor * controlP99, controlP99 + floorMs);
+  return {
+    verdict: p99 <= limitMs ? 'pass' : 'fail',
+    measured: `policy ${policy}: p99 ${millis(p99)} (n = ${during.length}), control ${millis(controlP99)} (n = ${control.length})`,
+    limit: `p99 ≤ ${millis(limitMs)}: the greater of ${factor} × ${millis(controlP99)} and ${millis(controlP99)} + ${millis(floorMs)}`,
+    n: during.length,
+    excess: p99 - limitMs,
+  };
+}
+
+function p99Of(requests: readonly RequestRow[]): number {
+  return percentile(
+    requests.map(({ latencyMs }) => latencyMs),
+    99,
+  );
+}
+
+/** The worst comparison, with all of them in its details. */
+function worstOf(comparisons: readonly Comparison[]): Assessment {
+  const verdict = worstVerdict(comparisons.map((each) => each.verdict));
+  const ranked = [...comparisons].sort((a, b) => b.excess - a.excess);
+  const worst = ranked.find((each) => each.verdict === verdict);
+  if (worst === undefined) return unknown('nothing to compare');
+  const { excess: _, ...assessment } = worst;
+  return { ...assessment, details: ranked.map(({ measured, limit }) => `${measured}; ${limit ?? ''}`) };
+}

@@ -1,0 +1,133 @@
+// pure · how soon healed servers are back, and under the policy they belong to.
+// Must never take the readmission after a later fault for that of an earlier one.
+
+import type { ProxyEvent, Recording } from '../journal.ts';
+import type { FaultKind } from '../plan.ts';
+import {
+  type Assessment,
+  CannotTell,
+  type Criterion,
+  criterion,
+  millis,
+  moment,
+  nameOf,
+  plural,
+  worstLines,
+} from './criterion.ts';
+import { deadlineOf, describeHit, nextHitMs } from './detection.ts';
+import { READMISSION_LIMIT_MS } from './limits.ts';
+import { type FaultHit, requireHits, requireServer, serverHitsOf } from './queries.ts';
+import { wrongAnswers } from './replies.ts';
+import { requestIndex } from './request-index.ts';
+import { eventsOf, eventsOfServer, firstOf, firstOut } from './server-events.ts';
+
+type Return = FaultHit & { event: ProxyEvent; afterMs: number };
+type Outcomes = { back: Return[]; missing: FaultHit[]; open: string[] };
+
+/** Every server that a hit took out is admitted again within `maxMs` after it was healed. */
+export function readmission({
+  kinds,
+  maxMs = READMISSION_LIMIT_MS,
+}: {
+  kinds: readonly FaultKind[];
+  maxMs?: number;
+}): Criterion {
+  return criterion(`readmission after ${kinds.join(', ')}`, `max ≤ ${millis(maxMs)}`, (recording) => {
+    eventsOf(recording);
+    const outcomes: Outcomes = { back: [], missing: [], open: [] };
+    for (const each of requireHits(serverHitsOf(recording, kinds), kinds))
+      sortOut(recording, each, maxMs, outcomes);
+    return assess(outcomes, maxMs);
+  });
+}
+
+function sortOut(recording: Recording, each: FaultHit, maxMs: number, outcomes: Outcomes): void {
+  const { fromMs, healMs, healedMs } = each.hit;
+  const events = eventsOfServer(recording, requireServer(each.hit).id);
+  const out = firstOut(events, fromMs, deadlineOf(recording, each));
+  if (out === null) return;
+  if (healedMs === null) {
+    outcomes.open.push(`${describeHit(each)}: never healed`);
+    return;
+  }
+  const untilMs = nextHitMs(recording, each);
+  // A fault that ends by itself is noted as healed when that was seen: the server may have been back for some time. One
+  // that is ended by a call may have let the server come back while the call still ran. Either took no time.
+  const isSelfEnding = healMs === null || healMs === healedMs;
+  const event = admissionAfter(events, out, isSelfEnding ? out.atMs : healMs, untilMs);
+  if (event !== null) outcomes.back.push({ ...each, event, afterMs: Math.max(0, event.atMs - healedMs) });
+  else if (Math.min(untilMs, recording.endedMs) < healedMs + maxMs) {
+    const why = untilMs < recording.endedMs ? 'hit again' : 'the recording ends';
+    outcomes.open.push(`${describeHit(each)}: ${why} before it had to be back`);
+  } else outcomes.missing.push(each);
+}
+
+/** The first admission after both the healing call and the event that took the server out. */
+function admissionAfter(
+  events: readonly ProxyEvent[],
+  out: ProxyEvent,
+  healMs: number,
+  untilMs: number,
+): ProxyEvent | null {
+  return firstOf(events.slice(events.indexOf(out) + 1), ['admitted'], healMs, untilMs);
+}
+
+function assess({ back, missing, open }: Outcomes, maxMs: number): Assessment {
+  const times = back.map(({ afterMs }) => afterMs);
+  const max = Math.max(...times);
+  const isLate = times.length > 0 && max > maxMs;
+  const isOpen = open.length > 0 || times.length === 0;
+  return {
+    verdict: isLate || missing.length > 0 ? 'fail' : isOpen ? 'unknown' : 'pass',
+    measured: [
+      times.length > 0 ? `max ${millis(max)}, n = ${times.length}` : 'no server that had been out came back',
+      `${missing.length} not back`,
+      ...(open.length > 0 ? [`${open.length} undecided`] : []),
+    ].join('; '),
+    n: times.length + missing.length,
+    details: [
+      ...missing.map((each) => `${describeHit(each)}: not admitted again`),
+      ...open,
+      ...worstLines(
+        back,
+        ({ afterMs }) => afterMs,
+        (each) => `${describeHit(each)}: back ${millis(each.afterMs)} after its healing (${each.event.why})`,
+      ),
+    ],
+  };
+}
+
+/** After an exchange of addresses each server is admitted under its own policy, and nobody got a wrong answer. */
+export function swapped(kinds: readonly FaultKind[] = ['swap']): Criterion {
+  const limit = 'every server admitted under its own policy, 0 wrong answers';
+  return criterion('addresses exchanged', limit, (recording) => {
+    eventsOf(recording);
+    const hits = requireHits(serverHitsOf(recording, kinds), kinds);
+    if (requestIndex(recording).sent.length === 0) throw new CannotTell('no request was sent');
+    const wrong = wrongAnswers(recording);
+    const troubles = hits.flatMap((each) => troubleOf(recording, each) ?? []);
+    const unhealed = hits.filter(({ hit }) => hit.healedMs === null);
+    const isBad = troubles.length > 0 || wrong.length > 0;
+    return {
+      verdict: isBad ? 'fail' : unhealed.length > 0 ? 'unknown' : 'pass',
+      measured: `${hits.length - troubles.length} of ${plural(hits.length, 'server')} under its own policy, ${wrong.length} wrong answers`,
+      n: hits.length,
+      details: [...troubles, ...unhealed.map((each) => `${describeHit(each)}: never healed`)],
+    };
+  });
+}
+
+function troubleOf(recording: Recording, each: FaultHit): string | null {
+  const { fromMs, healMs, healedMs } = each.hit;
+  const { id, policy } = requireServer(each.hit);
+  const admitted = eventsOfServer(recording, id).filter(
+    ({ type, atMs }) => type === 'admitted' && atMs > (healMs ?? fromMs),
+  );
+  const stranger = admitted.find((event) => event.policy !== policy);
+  const name = nameOf(recording, id);
+  if (stranger !== undefined)
+    return `${moment(stranger.atMs)}: ${name} admitted under policy ${stranger.policy}`;
+  return admitted.length === 0 && healedMs !== null
+    ? `${describeHit(each)}: ${name} not admitted again`
+    : null;
+}

@@ -1,0 +1,54 @@
+// pure · scenario, seed and wishes → plan. The same arguments always give the same plan, byte for byte.
+import { Draft } from './draft.ts';
+import type { PhaseLengths, Plan } from './plan.ts';
+import { Random } from './random.ts';
+import type { Scenario } from './scenarios/scenario.ts';
+
+const USUAL_PHASES: PhaseLengths = {
+  warmUpMs: 3_000,
+  controlMs: 8_000,
+  faultsMs: 20_000,
+  quietMs: 4_000,
+  afterMs: 3_000,
+};
+
+export type PlanWishes = {
+  seed: number;
+  /** Requests a second. */
+  rate: number;
+  policies: readonly string[];
+  serversPerPolicy: number;
+  /** Length of the fault phase instead of the scenario's own; null: the scenario's own. */
+  faultsMs: number | null;
+  /** Only servers of this policy are hit; null: any. */
+  onlyPolicy: string | null;
+};
+
+/** Makes the plan of one run. */
+export function makePlan(scenario: Scenario, wishes: PlanWishes): Plan {
+  const phases = { ...USUAL_PHASES, ...scenario.phases };
+  // A scenario without faults is as long as its control phase.
+  if (wishes.faultsMs !== null && phases.faultsMs > 0) phases.faultsMs = wishes.faultsMs;
+  else if (wishes.faultsMs !== null) phases.controlMs = wishes.faultsMs;
+  const serversPerPolicy = Math.max(wishes.serversPerPolicy, scenario.minServers ?? 1);
+  const draft = new Draft({
+    random: new Random(wishes.seed),
+    policies: wishes.policies,
+    hitPolicies: wishes.onlyPolicy === null ? wishes.policies : [wishes.onlyPolicy],
+    serversPerPolicy,
+    lengthMs: phases.faultsMs,
+  });
+  scenario.draft(draft);
+  return {
+    version: 1,
+    scenario: scenario.name,
+    seed: wishes.seed,
+    rate: wishes.rate,
+    policies: wishes.policies,
+    serversPerPolicy,
+    retryForMs: scenario.retryForMs ?? 0,
+    settings: { ...scenario.settings },
+    phases,
+    faults: draft.faults(phases.warmUpMs + phases.controlMs),
+  };
+}

@@ -1,0 +1,120 @@
+// shell · the command line of `npm run chaos` → what is to be done. Runs before anything is touched.
+// Must never let a wish through that a run would have to doubt.
+import { commandLine, requireWhole, UsageError, withEnvironment } from '../../services/shared/config.ts';
+import { DEFAULT_SCENARIO, findScenario, SCENARIOS } from './scenarios/index.ts';
+
+export const POLICIES = ['1', '2', '3'] as const;
+export const SCRIPT_NAME = 'npm run chaos --';
+const ALL = 'all';
+const MAX_SEED = 2 ** 31 - 1;
+
+export type ChaosOptions = {
+  /** Names of scenarios, in their order. */
+  scenarios: readonly string[];
+  isAll: boolean;
+  isListed: boolean;
+  seed: number;
+  rate: number;
+  /** Length of the fault phase; null: the scenario's own. */
+  durationSeconds: number | null;
+  onlyPolicy: string | null;
+  isPlanOnly: boolean;
+  /** A plan.json to carry out again. */
+  replayFile: string | null;
+  isKept: boolean;
+  /** Where the report goes instead of reports/. */
+  reportFolder: string | null;
+  isJson: boolean;
+};
+
+const FLAGS = {
+  scenario: {
+    type: 'string',
+    default: DEFAULT_SCENARIO,
+    alias: 's',
+    describe: `name of a scenario (--list shows them), several with commas, or "${ALL}"`,
+  },
+  list: {
+    type: 'boolean',
+    default: false,
+    alias: 'l',
+    describe: 'list the scenarios and faults, do nothing',
+  },
+  seed: { type: 'number', default: 1, describe: 'decides when and whom: the same seed does the same again' },
+  rate: { type: 'number', default: 500, describe: 'requests a second while it lasts' },
+  duration: { type: 'number', describe: "seconds of the part with faults (the scenario's own)" },
+  policy: { type: 'string', describe: 'hit only servers of this policy (any)' },
+  'plan-only': { type: 'boolean', default: false, describe: 'print the plan, do nothing' },
+  replay: { type: 'string', describe: 'carry out a plan.json again' },
+  keep: {
+    type: 'boolean',
+    default: false,
+    describe: 'leave the cluster up, healed, instead of as it was found',
+  },
+  report: { type: 'string', describe: 'folder for the report (reports/TIME-SCENARIO)' },
+  json: {
+    type: 'boolean',
+    default: false,
+    describe: 'one JSON document on standard output, progress elsewhere',
+  },
+} as const;
+
+const EPILOGUE = `Sets up what is missing, as npm start does, and puts the cluster back as it was found. Touches only containers of this Compose project. Ctrl-C heals what is broken and reports what was measured so far as unknown.
+
+Exit codes: 0 pass · 1 fail · 2 bad usage, or the machine is not what it takes · 3 unknown: the run proves nothing · 130 ended early with Ctrl-C`;
+
+/**
+ * @param args command-line arguments without node and the file
+ * @throws UsageError
+ */
+export function parseChaosCommand(args: readonly string[], environment = process.env): ChaosOptions {
+  const flags = commandLine(args, SCRIPT_NAME)
+    .usage(
+      '$0 [OPTIONS]\n\nBreaks the cluster on purpose, under load, and judges what the proxy makes of it.\nWithout options: a tour of two minutes through kill, restart, pause, partition and a restart of the proxy.',
+    )
+    .options(withEnvironment('CHAOS', FLAGS, environment))
+    .example('$0 --scenario pause --seed 7', 'one scenario, with another choice of servers and times')
+    .example('$0 --scenario all', 'every scenario, with a shortened soak')
+    .example('$0 --replay reports/latest/plan.json', 'the last run again')
+    .epilogue(EPILOGUE)
+    .parseSync();
+  if (flags._.length > 0) {
+    throw new UsageError(`"${flags._.join(' ')}" is not understood: options begin with --.`);
+  }
+  const isAll = flags.scenario === ALL;
+  if (isAll && flags.duration !== undefined) {
+    throw new UsageError(`--duration is for one scenario at a time, not for "${ALL}".`);
+  }
+  return {
+    scenarios: parseScenarios(flags.scenario),
+    isAll,
+    isListed: flags.list,
+    seed: requireWhole('--seed', flags.seed, 0, MAX_SEED),
+    rate: requireWhole('--rate', flags.rate, 10, 5_000),
+    durationSeconds:
+      flags.duration === undefined ? null : requireWhole('--duration', flags.duration, 5, 86_400),
+    onlyPolicy: flags.policy === undefined ? null : parsePolicy(flags.policy),
+    isPlanOnly: flags.planOnly,
+    replayFile: flags.replay ?? null,
+    isKept: flags.keep,
+    reportFolder: flags.report ?? null,
+    isJson: flags.json,
+  };
+}
+
+function parseScenarios(text: string): string[] {
+  if (text === ALL) return SCENARIOS.map(({ name }) => name);
+  const names = text.split(',').map((name) => name.trim());
+  for (const name of names) {
+    if (findScenario(name) !== undefined) continue;
+    throw new UsageError(
+      `There is no scenario "${name}": choose among ${SCENARIOS.map((one) => one.name).join(', ')}, or ${ALL}.`,
+    );
+  }
+  return [...new Set(names)];
+}
+
+function parsePolicy(text: string): string {
+  if ((POLICIES as readonly string[]).includes(String(text))) return String(text);
+  throw new UsageError(`--policy is "${text}": the cluster has the policies ${POLICIES.join(', ')}.`);
+}

@@ -1,0 +1,89 @@
+// shell · where reports lie: a folder for each run, and `latest` pointing at the last one.
+// Must never overwrite an older report.
+import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, relative, resolve } from 'node:path';
+import { formatRequestsCsv, renderReport, renderSummary } from './report/report.ts';
+import { ROOT } from '../bootstrap/project.ts';
+import type { Journal, Judgement, Outcome, Recording } from './journal.ts';
+import type { RunSummary } from './one-run.ts';
+import { formatPlan } from './plan.ts';
+
+const REPORTS = join(ROOT, 'reports');
+
+/** `2026-11-24T13-05-09-tour`: sorts by time, and is a file name everywhere. */
+export function folderName(at: Date, scenario: string): string {
+  return `${at.toISOString().slice(0, 19).replaceAll(':', '-')}-${scenario}`;
+}
+
+/**
+ * Makes the folder of a report.
+ * @param wanted where a person wants it; null: reports/`name`, and `reports/latest` points there
+ * @returns its absolute path
+ */
+export async function makeReportFolder(name: string, wanted: string | null): Promise<string> {
+  const folder = wanted === null ? join(REPORTS, name) : resolve(wanted);
+  await mkdir(folder, { recursive: true });
+  if (wanted === null) {
+    const latest = join(REPORTS, 'latest');
+    await rm(latest, { force: true, recursive: false });
+    await symlink(basename(folder), latest);
+  }
+  return folder;
+}
+
+export type ReportContents = {
+  title: string;
+  recording: Recording;
+  judgement: Judgement;
+  versions: Record<string, string>;
+  replay: string;
+};
+
+/** Writes `report.html`, its plots, `journal.json`, `plan.json` and `requests.csv` into `folder`. */
+export async function writeReport(folder: string, contents: ReportContents): Promise<void> {
+  const { title, recording, judgement, versions, replay } = contents;
+  const { html, svgs } = renderReport(title, recording, judgement, { versions, replay });
+  const { requests, ...rest } = recording;
+  const journal: Journal = {
+    version: 1,
+    title,
+    judgement,
+    recording: rest,
+    totals: countOutcomes(recording),
+    versions,
+    replay,
+  };
+  const files = {
+    'report.html': html,
+    'journal.json': `${JSON.stringify(journal, null, 2)}\n`,
+    'plan.json': formatPlan(recording.plan),
+    'requests.csv': formatRequestsCsv(requests),
+    ...svgs,
+  };
+  await mkdir(folder, { recursive: true });
+  await Promise.all(Object.entries(files).map(([name, text]) => writeFile(join(folder, name), text)));
+}
+
+/** Writes `index.html`, which leads to the report of each run, and `summary.json`. */
+export async function writeOverview(folder: string, summaries: readonly RunSummary[]): Promise<void> {
+  const rows = summaries.map(({ scenario, title, verdict, totals, folder: own }) => {
+    const { ok, wrong, error, lost } = totals;
+    const measured = `${ok} ok, ${wrong} wrong, ${error} errors, ${lost} lost`;
+    return { scenario, title, verdict, measured, folder: relative(folder, own) };
+  });
+  await writeFile(join(folder, 'index.html'), renderSummary(rows));
+  await writeFile(join(folder, 'summary.json'), `${JSON.stringify(summaries, null, 2)}\n`);
+}
+
+/** How many requests ended how. */
+export function countOutcomes({ requests }: Recording): Record<Outcome, number> {
+  const totals = { ok: 0, wrong: 0, error: 0, lost: 0, dropped: 0 };
+  for (const { outcome } of requests) totals[outcome] += 1;
+  return totals;
+}
+
+/** A path as a person would type it. */
+export function shortPath(path: string): string {
+  const root = `${dirname(REPORTS)}/`;
+  return path.startsWith(root) ? path.slice(root.length) : path;
+}

@@ -1,0 +1,96 @@
+// pure · faults and the proxy's events → how long it took to take a server out and to let it back in.
+// Must never measure otherwise than the judge does: the points drawn are those that it judged.
+
+import type { Recording } from '../journal.ts';
+import { deadlineOf } from '../judge/detection.ts';
+import { DEATH_LIMIT_MS, HANG_LIMIT_MS, READMISSION_LIMIT_MS } from '../judge/limits.ts';
+import { type FaultHit, serverHitsOf } from '../judge/queries.ts';
+import { eventsOfServer, firstOf, firstOut } from '../judge/server-events.ts';
+import { FAULT_KINDS, type FaultKind } from '../plan.ts';
+
+/** What the hits of one kind of fault took. */
+export type Timings = {
+  kind: FaultKind;
+  /** In ms, one for each hit that had its event, in the order of the hits. */
+  times: number[];
+  /** Hits without it: not taken out at all, or not back before the next hit or the end. */
+  none: number;
+};
+
+const SESSION_LIMIT_MS = 100;
+const DETECTION_LIMITS: Partial<Record<FaultKind, readonly number[]>> = {
+  kill: [SESSION_LIMIT_MS, DEATH_LIMIT_MS],
+  pause: [HANG_LIMIT_MS],
+  partition: [HANG_LIMIT_MS],
+};
+const READMISSION_LIMITS: Partial<Record<FaultKind, readonly number[]>> = {
+  pause: [READMISSION_LIMIT_MS],
+  partition: [READMISSION_LIMIT_MS],
+};
+
+/** What the design promises for a kind of fault, in ms; empty where it promises nothing. */
+export function detectionLimits(kind: FaultKind): readonly number[] {
+  return DETECTION_LIMITS[kind] ?? [];
+}
+
+export function readmissionLimits(kind: FaultKind): readonly number[] {
+  return READMISSION_LIMITS[kind] ?? [];
+}
+
+/** From just before each hit until its server got no request any more. */
+export function detections(recording: Recording): Timings[] {
+  return byKind(recording, (each) => {
+    const out = outOf(recording, each);
+    return out === null ? null : out.atMs - each.hit.fromMs;
+  });
+}
+
+/** From the return of the healing call until the server was admitted again; hits that took nobody out don't count. */
+export function readmissions(recording: Recording): Timings[] {
+  return byKind(recording, (each) => {
+    const { serverId, healMs, healedMs } = each.hit;
+    const out = outOf(recording, each);
+    if (out === null || serverId === null) return 'does not count';
+    if (healedMs === null) return null;
+    const events = eventsOfServer(recording, serverId);
+    // Whoever comes back by itself may be in rotation before anybody saw that it runs: it took no time then.
+    const fromMs = healMs === null || healMs === healedMs ? out.atMs : healMs;
+    const event = firstOf(
+      events.slice(events.indexOf(out) + 1),
+      ['admitted'],
+      fromMs,
+      nextHitMs(recording, each),
+    );
+    return event === null ? null : Math.max(0, event.atMs - healedMs);
+  });
+}
+
+function outOf(recording: Recording, each: FaultHit) {
+  const { serverId, fromMs } = each.hit;
+  if (serverId === null) return null;
+  return firstOut(eventsOfServer(recording, serverId), fromMs, deadlineOf(recording, each));
+}
+
+function nextHitMs(recording: Recording, { hit }: FaultHit): number {
+  const next = serverHitsOf(recording).find(
+    (other) => other.hit.serverId === hit.serverId && other.hit.fromMs > hit.fromMs,
+  );
+  return next?.hit.fromMs ?? Number.POSITIVE_INFINITY;
+}
+
+function byKind(
+  recording: Recording,
+  measure: (each: FaultHit) => number | null | 'does not count',
+): Timings[] {
+  const found = new Map<FaultKind, Timings>();
+  for (const each of serverHitsOf(recording)) {
+    const time = measure(each);
+    if (time === 'does not count') continue;
+    const { kind } = each.fault;
+    const timings = found.get(kind) ?? { kind, times: [], none: 0 };
+    if (time === null || !Number.isFinite(time)) timings.none += 1;
+    else timings.times.push(time);
+    found.set(kind, timings);
+  }
+  return FAULT_KINDS.flatMap((kind) => found.get(kind) ?? []);
+}

@@ -1,0 +1,79 @@
+// shell · carries out the faults of a plan, each at its time, and heals each at its time, whatever happens to the others.
+// Must never inject anything before it stands in the undo file, or leave a fault unhealed because another one failed.
+import { readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ChaosCluster } from '../docker.ts';
+import { FAULTS } from '../faults/index.ts';
+import type { PlannedFault } from '../plan.ts';
+import type { FaultNote, Recorder } from './recorder.ts';
+
+const CONNTRACK_FILE = '/proc/sys/net/netfilter/nf_conntrack_count';
+
+export type Injection = {
+  cluster: ChaosCluster;
+  recorder: Recorder;
+  /** Writes the fault into the undo file. */
+  remember: (fault: PlannedFault) => void;
+  /** Told of each step, for somebody who watches. */
+  tell: (text: string) => void;
+  signal: AbortSignal;
+};
+
+/** Carries out all faults; resolves when the last one is healed. Rejects only with the signal's reason. */
+export async function injectFaults(faults: readonly PlannedFault[], injection: Injection): Promise<void> {
+  await Promise.all(faults.map((fault) => carryOut(fault, injection)));
+  injection.signal.throwIfAborted();
+}
+
+async function carryOut(fault: PlannedFault, injection: Injection): Promise<void> {
+  const { cluster, recorder, remember, tell, signal } = injection;
+  const isDue = await waitUntil(fault.atMs, injection);
+  if (!isDue) return;
+  remember(fault);
+  const note = recorder.fault(fault, await countConntrack());
+  const armed = FAULTS[fault.kind].arm({ fault, cluster, hit: note.hit, signal });
+  const name = `${fault.kind} ${fault.targets.join(', ')}`;
+  tell(name);
+  const lastsOn = fault.kind === 'flap' || fault.kind === 'exit';
+  try {
+    await armed.inject();
+    note.injected();
+    if (!lastsOn) note.proven(await armed.prove());
+    await waitUntil(fault.atMs + fault.forMs, injection);
+    if (lastsOn) note.proven(await armed.prove());
+  } catch (error) {
+    note.proven({ isProven: false, evidence: (error as Error).message });
+  } finally {
+    await healOne(armed.heal, note, name, tell);
+  }
+}
+
+async function healOne(
+  heal: () => Promise<void>,
+  note: FaultNote,
+  name: string,
+  tell: (text: string) => void,
+): Promise<void> {
+  note.healing();
+  try {
+    await heal();
+    note.healed();
+    tell(`${name}: over`);
+  } catch (error) {
+    // The general heal at the end of the run tries again, and reports what it can't mend.
+    tell(`${name}: could not be healed, ${(error as Error).message}`);
+  }
+}
+
+/** @returns false when the run was ended before that */
+async function waitUntil(atMs: number, { recorder, signal }: Injection): Promise<boolean> {
+  const leftMs = atMs - recorder.elapsedMs();
+  if (leftMs > 0) await sleep(leftMs, undefined, { signal }).catch(() => {});
+  return !signal.aborted;
+}
+
+/** Entries of the connection tracking table; null where it can't be read. */
+export async function countConntrack(): Promise<number | null> {
+  const text = await readFile(CONNTRACK_FILE, 'utf8').catch(() => '');
+  return text.trim() === '' ? null : Number(text);
+}

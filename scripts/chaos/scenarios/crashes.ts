@@ -1,0 +1,148 @@
+// pure · scenarios in which servers go away: crash, deploy, restart, address reuse, scaling.
+import { type Draft, repeat } from '../draft.ts';
+import {
+  DEATH_LIMIT_MS,
+  detection,
+  errors,
+  evictionsAtMostCrashes,
+  firstOkAfter,
+  newServersServe,
+  readmission,
+  swapped,
+  whilePolicyIsDown,
+} from '../judge/criteria.ts';
+import { serviceOf } from '../plan.ts';
+import { type Scenario, WITH_FAULTS } from './scenario.ts';
+
+/** A crash is seen by the end of the session; never later than by a probe. */
+export const CRASH_LIMITS = { kinds: ['kill'], p95Ms: 100, maxMs: DEATH_LIMIT_MS } as const;
+
+export const CRASHES: readonly Scenario[] = [
+  {
+    name: 'kill',
+    title: 'SIGKILL of one server of each policy, again and again',
+    passes: 'no error at all; detected within 0.1 s (p95), and never later than 1.75 s',
+    phases: { faultsMs: 60_000 },
+    draft: killOneOfEach,
+    criteria: () => [errors(), detection(CRASH_LIMITS), readmission({ kinds: ['kill'] })],
+  },
+  {
+    name: 'kill-all-but-one',
+    title: 'SIGKILL of all servers of a policy but one, at once',
+    passes: 'no error at all',
+    phases: { faultsMs: 15_000 },
+    minServers: 3,
+    draft: (draft) => {
+      repeat(draft.lengthMs, 7_500, (startMs) => {
+        const [, ...victims] = draft.random.shuffle(draft.serversOf(draft.random.pick(draft.hitPolicies)));
+        draft.add({
+          kind: 'kill',
+          targets: victims,
+          atMs: startMs + draft.random.between(0, 500),
+          forMs: 3_000,
+        });
+      });
+    },
+    criteria: () => [errors(), detection(CRASH_LIMITS)],
+  },
+  {
+    name: 'kill-all',
+    title: 'SIGKILL of every server of a policy at once',
+    passes: 'only NO_SERVER for that policy, within 0.6 s; answered again 0.6 s after a server listens',
+    phases: { faultsMs: 8_000 },
+    draft: (draft) => {
+      const victims = draft.serversOf(draft.random.pick(draft.hitPolicies));
+      draft.add({ kind: 'kill', targets: victims, atMs: draft.random.between(0, 500), forMs: 4_000 });
+    },
+    criteria: () => [
+      errors({ allow: [whilePolicyIsDown({ withinMs: 600 })] }),
+      firstOkAfter({ maxMs: 600 }),
+      detection(CRASH_LIMITS),
+    ],
+  },
+  {
+    name: 'stop',
+    title: 'SIGTERM of one server of each policy, started again later: a deploy',
+    passes: 'no error at all',
+    phases: { faultsMs: 12_000 },
+    draft: (draft) => {
+      draft.hitPolicies.forEach((policy, index) => {
+        draft.add({ kind: 'stop', targets: draft.anyServer(policy), atMs: index * 3_000, forMs: 2_500 });
+      });
+    },
+    criteria: () => [errors(), readmission({ kinds: ['stop'] })],
+  },
+  {
+    name: 'rolling-restart',
+    title: 'every server is restarted in turn, with SIGTERM and grace',
+    passes: 'no error at all',
+    phases: { faultsMs: 20_000 },
+    draft: (draft) => restartInTurn(draft, 10),
+    criteria: () => [errors()],
+  },
+  {
+    name: 'restart',
+    title: 'every server is restarted in turn without grace: a crash and a quick come-back',
+    passes: 'no error at all',
+    phases: { faultsMs: 20_000 },
+    draft: (draft) => restartInTurn(draft, 0),
+    criteria: () => [errors()],
+  },
+  {
+    name: 'swap',
+    title: 'two servers of different policies die and come back with each other’s address',
+    passes: 'no wrong answer; both readmitted under their own policy',
+    phases: { faultsMs: 18_000 },
+    draft: (draft) => {
+      repeat(draft.lengthMs, 9_000, (startMs) => {
+        const [one = '1', two = '1'] = draft.random.shuffle(draft.policies);
+        const targets = [draft.anyServer(one), draft.anyServer(two)];
+        draft.add({ kind: 'swap', targets, atMs: startMs + draft.random.between(0, 500), forMs: 4_000 });
+      });
+    },
+    criteria: () => [errors(), swapped()],
+  },
+  {
+    name: 'crash-loop',
+    title: 'a server exits by itself, five times in a row; the restart policy brings it back',
+    passes: 'no error; not more evictions than crashes',
+    phases: { faultsMs: 20_000, quietMs: 6_000 },
+    settings: WITH_FAULTS,
+    draft: (draft) => {
+      draft.add({ kind: 'exit', targets: draft.anyServer(), atMs: 0, forMs: 18_000, params: { times: 5 } });
+    },
+    criteria: () => [errors(), evictionsAtMostCrashes()],
+  },
+  {
+    name: 'scale',
+    title: 'a policy is scaled from 2 servers to 4 and back under load',
+    passes: 'new servers serve within 1 s after they listen; no error on the way down',
+    phases: { faultsMs: 16_000 },
+    draft: (draft) => {
+      const policy = draft.random.pick(draft.hitPolicies);
+      const replicas = draft.serversPerPolicy + 2;
+      draft.add({ kind: 'scale', targets: serviceOf(policy), atMs: 0, forMs: 7_000, params: { replicas } });
+    },
+    criteria: () => [errors(), newServersServe({ maxMs: 1_000 })],
+  },
+];
+
+// A kill a second, of each policy in turn: a policy always has its next server back before it loses another one.
+function killOneOfEach(draft: Draft): void {
+  const { random } = draft;
+  const policies = random.shuffle(draft.hitPolicies);
+  repeat(draft.lengthMs, 3_000, (startMs) => {
+    policies.forEach((policy, index) => {
+      const atMs = startMs + index * 1_000 + random.between(0, 300);
+      draft.add({ kind: 'kill', targets: draft.anyServer(policy), atMs, forMs: random.between(900, 1_300) });
+    });
+  });
+}
+
+function restartInTurn(draft: Draft, graceS: number): void {
+  const servers = draft.random.shuffle(draft.servers());
+  const everyMs = draft.lengthMs / servers.length;
+  servers.forEach((server, index) => {
+    draft.add({ kind: 'restart', targets: server, atMs: index * everyMs, params: { graceS } });
+  });
+}

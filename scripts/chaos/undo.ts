@@ -1,0 +1,159 @@
+// shell · the undo file: what a chaos run is about to break, written before it does, so that the next start can heal what
+// a killed one has left. Must never be replaced while its owner lives, nor thrown away unhealed.
+import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readFile, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { Failure } from '../bootstrap/failure.ts';
+import { CACHE } from '../bootstrap/project.ts';
+import type { SavedAliases } from './docker.ts';
+import type { PlannedFault } from './plan.ts';
+
+const VERSION = 1;
+
+/** Aliases by network by replica. */
+export type SavedNetworks = Readonly<Record<string, SavedAliases>>;
+
+/** What the cluster was like before the run. */
+export type FoundCluster = Readonly<{
+  /** Service → number of replicas. */
+  services: Readonly<Record<string, number>>;
+  /** Replica → Docker's word for its state. */
+  states: Readonly<Record<string, string>>;
+  /** What the proxy and the servers ran with; whoever wrote it knows. */
+  settings: Readonly<Record<string, string>>;
+}>;
+
+export type Undo = {
+  version: typeof VERSION;
+  /** The Compose project. */
+  project: string;
+  /** The process that runs the chaos. */
+  pid: number;
+  /** When it started, in clock ticks since boot, which tells a reused pid apart; null where that can't be read. */
+  pidStartedAt: string | null;
+  /** null: it was not up. */
+  found: FoundCluster | null;
+  networks: SavedNetworks;
+  faults: PlannedFault[];
+};
+
+/** Goes on writing the file of this process. */
+export type UndoLog = {
+  /** Call before the fault's first call. @param networks the aliases of what it will hit */
+  note(fault: PlannedFault, networks?: SavedNetworks): void;
+  /** Everything is healed: the file goes. */
+  close(): void;
+};
+
+/**
+ * Begins the undo file.
+ * @throws Failure when another run holds it, Error when what it tells of has not been healed
+ */
+export function openUndo(project: string, found: FoundCluster | null): UndoLog {
+  const { pid } = process;
+  const undo: Undo = {
+    version: VERSION,
+    project,
+    pid,
+    pidStartedAt: startOf(pid),
+    found,
+    networks: {},
+    faults: [],
+  };
+  const path = undoPath(project);
+  mkdirSync(dirname(path), { recursive: true });
+  claim(path, undo);
+  return {
+    // Not asynchronous: the fault may only begin when this is on its way to the disk, and two may begin at once.
+    note(fault, networks = {}) {
+      undo.faults.push(fault);
+      undo.networks = { ...undo.networks, ...networks };
+      renameSync(writeTemporary(path, undo), path);
+    },
+    close: () => rmSync(path, { force: true }),
+  };
+}
+
+/** The project's undo file; null when there is none. @throws Error when it can't be read */
+export async function readUndo(project: string): Promise<Undo | null> {
+  const text = await readFile(undoPath(project), 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return null;
+    throw error;
+  });
+  return text === null ? null : parseUndo(text, project);
+}
+
+/** Throws the project's undo file away: when it has been healed. */
+export async function removeUndo(project: string): Promise<void> {
+  await rm(undoPath(project), { force: true });
+}
+
+/** Whether the process that wrote it still runs. */
+export function isOwnerAlive({ pid, pidStartedAt }: Undo): boolean {
+  const startedAt = startOf(pid);
+  if (startedAt !== null && pidStartedAt !== null) return startedAt === pidStartedAt;
+  try {
+    process.kill(pid, 0);
+    // Without its start it can't be told from another one: better refuse than heal under somebody's hands. With /proc
+    // it would have been seen, unless it is a zombie.
+    return pidStartedAt === null;
+  } catch (error) {
+    return pidStartedAt === null && (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/** What to say when `undo` belongs to a run that is under way. */
+export function isUnderWay({ project, pid }: Undo): Failure {
+  return new Failure(
+    `A chaos run on ${project} is under way (pid ${pid}).`,
+    `Wait for its end, or end it with Ctrl-C in its terminal or "kill ${pid}": it heals the cluster.`,
+    { exitCode: 1 },
+  );
+}
+
+/** From `/proc/<pid>/stat`: when the process started; null for one that has ended. */
+export function parseStart(stat: string): string | null {
+  // The second field is the program's name, which may hold blanks and parentheses: https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const [state, startedAt] = [fields[0] ?? '', fields[19]];
+  return 'ZXx'.includes(state) ? null : (startedAt ?? null);
+}
+
+function startOf(pid: number): string | null {
+  try {
+    return parseStart(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return null;
+  }
+}
+
+function undoPath(project: string): string {
+  return join(CACHE, 'chaos', `${project}.undo.json`);
+}
+
+function parseUndo(text: string, project: string): Undo {
+  const undo = JSON.parse(text) as Undo;
+  if (undo.version === VERSION && undo.project === project) return undo;
+  throw new Error(`${undoPath(project)} was written by another version: heal the cluster and delete it.`);
+}
+
+// A link can't replace a file: of two runs that begin together one fails.
+function claim(path: string, undo: Undo): void {
+  const temporary = writeTemporary(path, undo);
+  try {
+    linkSync(temporary, path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    const other = parseUndo(readFileSync(path, 'utf8'), undo.project);
+    if (isOwnerAlive(other)) throw isUnderWay(other);
+    throw new Error(`What the run with pid ${other.pid} has left has not been healed.`, { cause: error });
+  } finally {
+    rmSync(temporary, { force: true });
+  }
+}
+
+function writeTemporary(path: string, undo: Undo): string {
+  const temporary = `${path}.${process.pid}`;
+  writeFileSync(temporary, `${JSON.stringify(undo, null, 2)}\n`);
+  return temporary;
+}

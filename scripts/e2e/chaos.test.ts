@@ -1,0 +1,146 @@
+// `npm run chaos` as people call it, against a cluster of its own: a sound proxy passes, a broken one fails, and whatever
+// ends the orchestrator leaves a cluster that the next start heals.
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { BREAKAGES, breakProxy } from '../../test-support/broken-proxies.ts';
+import { freePortBelowEphemeral } from '../../test-support/peers.ts';
+import { type Program, startProgram } from '../../test-support/programs.ts';
+import { takeDown } from '../bootstrap/cluster.ts';
+import { ChaosCluster } from '../chaos/docker.ts';
+import type { Journal } from '../chaos/journal.ts';
+import { makePlan } from '../chaos/make-plan.ts';
+import { formatPlan, type Plan, type PlannedFault } from '../chaos/plan.ts';
+import { findScenario } from '../chaos/scenarios/index.ts';
+import type { Scenario } from '../chaos/scenarios/scenario.ts';
+
+const PROJECT = 'policy-proxy-chaos-test';
+const RUN_MS = 90_000;
+const environment: Record<string, string> = { COMPOSE_PROJECT_NAME: PROJECT, SERVERS_PER_POLICY: '2' };
+const cluster = new ChaosCluster(PROJECT);
+let folder = '';
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'chaos-test-'));
+  environment.PROXY_PUBLISH_PORT = String(await freePortBelowEphemeral());
+  environment.PROXY_PUBLISH_ADMIN_PORT = String(await freePortBelowEphemeral());
+  await takeDown({ project: PROJECT, env: environment });
+});
+
+after(async () => {
+  await takeDown({ project: PROJECT, env: environment });
+  assert.deepEqual(await cluster.replicas(), [], 'no container is left');
+  assert.deepEqual(await cluster.networks(), [], 'no network is left');
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** A plan that takes some ten seconds. */
+async function shortPlan(scenario: string, faults: Omit<PlannedFault, 'id'>[]): Promise<string> {
+  const wishes = {
+    seed: 1,
+    rate: 300,
+    policies: ['1', '2', '3'],
+    serversPerPolicy: 2,
+    faultsMs: null,
+    onlyPolicy: null,
+  };
+  const plan: Plan = {
+    ...makePlan(findScenario(scenario) as Scenario, wishes),
+    phases: { warmUpMs: 1_500, controlMs: 2_000, faultsMs: 5_500, quietMs: 3_500, afterMs: 1_500 },
+    faults: faults.map((fault, index) => ({ id: index + 1, ...fault })),
+  };
+  const file = join(folder, `${scenario}-${faults.length}.json`);
+  await writeFile(file, formatPlan(plan));
+  return file;
+}
+
+const FREEZE = { kind: 'pause', targets: ['server-p1-1'], atMs: 3_600, forMs: 4_500, params: {} } as const;
+
+async function chaos(args: string[], more: Record<string, string> = {}): Promise<Program> {
+  return startProgram('scripts/chaos.ts', args, { environment: { ...environment, HOME: '/root', ...more } });
+}
+
+async function judged(report: string): Promise<Journal> {
+  return JSON.parse(await readFile(join(report, 'journal.json'), 'utf8')) as Journal;
+}
+
+function findings({ judgement }: Journal): string {
+  return judgement.findings
+    .map(({ criterion, verdict, measured }) => `${verdict} ${criterion}: ${measured}`)
+    .join('\n');
+}
+
+test('a sound proxy passes, and the cluster is gone again afterwards', async () => {
+  const report = join(folder, 'sound');
+  const program = await chaos(['--replay', await shortPlan('pause', [FREEZE]), '--report', report]);
+  const code = await program.exited(RUN_MS);
+  assert.equal(code, 0, `${program.stdout()}${program.stderr()}`);
+  assert.match(program.stdout().trim().split('\n').at(-1) ?? '', /pass.*report\.html/);
+  const journal = await judged(report);
+  assert.equal(journal.judgement.verdict, 'pass', findings(journal));
+  assert.ok(journal.judgement.findings.length >= 10);
+  assert.deepEqual(await cluster.replicas(), [], 'as it was found: not there');
+});
+
+for (const breakage of BREAKAGES) {
+  test(`a proxy with ${breakage.name} fails`, async () => {
+    const broken = await breakProxy(breakage);
+    try {
+      const report = join(folder, breakage.name);
+      const plan = await shortPlan('pause', [FREEZE]);
+      const program = await chaos(['--replay', plan, '--report', report], {
+        COMPOSE_FILE: broken.composeFile,
+      });
+      const code = await program.exited(RUN_MS);
+      assert.equal(code, 1, `${program.stdout()}${program.stderr()}`);
+      assert.equal((await judged(report)).judgement.verdict, 'fail');
+    } finally {
+      await broken.remove();
+    }
+  });
+}
+
+test('killed with SIGKILL while a server is frozen: the next start heals', async () => {
+  const plan = await shortPlan('pause', [FREEZE]);
+  const first = await chaos(['--replay', plan, '--report', join(folder, 'killed')]);
+  await first.printed(/pause server-p1-1/, RUN_MS);
+  await untilState('server-p1-1', 'paused');
+  first.child.kill('SIGKILL');
+  await first.exited(RUN_MS);
+  assert.equal((await cluster.find('server-p1-1')).state, 'paused');
+  const second = await chaos([
+    '--replay',
+    await shortPlan('control', []),
+    '--report',
+    join(folder, 'healed'),
+  ]);
+  assert.equal(await second.exited(RUN_MS), 0, `${second.stdout()}${second.stderr()}`);
+  assert.match(second.stdout(), /server-p1-1/);
+  assert.deepEqual(await cluster.replicas(), [], 'the first run had found nothing, and so it is left');
+});
+
+test('Ctrl-C heals, reports what was measured as unknown, and exits with 130', async () => {
+  const report = join(folder, 'interrupted');
+  const program = await chaos(['--replay', await shortPlan('pause', [FREEZE]), '--report', report, '--keep']);
+  await program.printed(/pause server-p1-1/, RUN_MS);
+  await untilState('server-p1-1', 'paused');
+  program.child.kill('SIGINT');
+  assert.equal(await program.exited(RUN_MS), 130, program.stderr());
+  assert.equal((await judged(report)).judgement.verdict, 'unknown');
+  assert.match(program.stdout(), /unknown.*report\.html/);
+  const states = (await cluster.replicas()).map(({ name, state }) => `${name} ${state}`);
+  assert.equal(states.length, 7, 'it was to be kept');
+  assert.ok(
+    states.every((state) => state.endsWith(' running')),
+    states.join(', '),
+  );
+});
+
+async function untilState(name: string, state: string): Promise<void> {
+  const deadlineMs = performance.now() + 5_000;
+  while ((await cluster.find(name)).state !== state) {
+    assert.ok(performance.now() < deadlineMs, `${name} is not ${state}`);
+  }
+}

@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Exchange, FirstAttempt, Outcome } from './exchange.ts';
+import { type Retry, RetryQueue, retryAtMs } from './retry.ts';
+
+const LOST: Outcome = { kind: 'lost', reason: 'reset' };
+const NEVER_EARLIER = () => 0;
+const AS_EARLY_AS_CAN_BE = () => 1;
+
+test('the wait doubles from 50 to 200 ms, less up to a half', () => {
+  const waits = [1, 2, 3, 4, 2000].map((attempt) => [
+    retryAtMs(LOST, attempt, 1000, 9000, NEVER_EARLIER),
+    retryAtMs(LOST, attempt, 1000, 9000, AS_EARLY_AS_CAN_BE),
+  ]);
+  assert.deepEqual(waits, [
+    [1050, 1025],
+    [1100, 1050],
+    [1200, 1100],
+    [1200, 1100],
+    [1200, 1100],
+  ]);
+});
+
+test('the last attempt is made at the limit, and none after one that ended there', () => {
+  assert.equal(retryAtMs(LOST, 3, 1000, 1010, NEVER_EARLIER), 1010);
+  assert.equal(retryAtMs(LOST, 3, 1010, 1010, NEVER_EARLIER), null);
+  assert.equal(retryAtMs(LOST, 3, 1011, 1010, NEVER_EARLIER), null);
+});
+
+const outcomes: [Outcome, boolean][] = [
+  [{ kind: 'lost', reason: 'refused' }, true],
+  [{ kind: 'lost', reason: 'timeout' }, true],
+  [{ kind: 'error', code: 'NO_SERVER', isRetryable: true }, true],
+  [{ kind: 'error', code: 'BAD_PACKET', isRetryable: false }, false],
+  [{ kind: 'ok', serverId: 'a' }, false],
+  [{ kind: 'wrong', serverId: 'a' }, false],
+  [{ kind: 'dropped', reason: 'no-local-resources' }, false],
+];
+for (const [outcome, isRetried] of outcomes) {
+  test(`${JSON.stringify(outcome)} is ${isRetried ? '' : 'not '}tried again`, () => {
+    assert.equal(retryAtMs(outcome, 1, 0, 1000, NEVER_EARLIER), isRetried ? 50 : null);
+  });
+}
+
+test('what waits comes out by its time, and not before', () => {
+  const queue = new RetryQueue();
+  const rest = { exchange: {} as Exchange, first: {} as FirstAttempt };
+  for (const dueMs of [30, 10, 20, 10, 40, 5]) queue.push({ dueMs, ...rest });
+  assert.equal(queue.takeDue(4), undefined);
+  const taken: number[] = [];
+  for (let next = queue.takeDue(20); next !== undefined; next = queue.takeDue(20)) taken.push(next.dueMs);
+  assert.deepEqual(taken, [5, 10, 10, 20]);
+  const left = queue.takeAll().map(({ dueMs }: Retry) => dueMs);
+  assert.deepEqual(left.sort(), [30, 40]);
+  assert.equal(queue.takeDue(1000), undefined);
+});

@@ -1,0 +1,74 @@
+// pure · whether and when a request is sent again, and the requests that wait for it. Only for runs with --retry-for.
+// Must never have a wrong digest tried again: that is a finding, and the next answer would hide it.
+import type { Exchange, FirstAttempt, Outcome } from './exchange.ts';
+
+const FIRST_WAIT_MS = 50;
+const LONGEST_WAIT_MS = 200;
+
+/**
+ * When to send a request again: 50 ms after the first attempt's end, twice as long after each further one, at most 200 ms,
+ * and of each wait up to a half less by chance, so that requests that failed together do not come back together.
+ * @param outcome  how the attempt ended
+ * @param attempt  its number, from 1
+ * @param endMs    when it ended, in ms
+ * @param limitMs  until when the request may be sent again, on the same clock; one last attempt is made then
+ * @param random   from 0 to 1
+ * @returns on the same clock; null when the outcome counts
+ */
+export function retryAtMs(
+  outcome: Outcome,
+  attempt: number,
+  endMs: number,
+  limitMs: number,
+  random: () => number,
+): number | null {
+  if (endMs >= limitMs || !isWorthRetrying(outcome)) return null;
+  const waitMs = Math.min(FIRST_WAIT_MS * 2 ** (attempt - 1), LONGEST_WAIT_MS);
+  return Math.min(endMs + waitMs * (1 - random() / 2), limitMs);
+}
+
+function isWorthRetrying(outcome: Outcome): boolean {
+  switch (outcome.kind) {
+    case 'lost':
+      return true;
+    case 'error':
+      return outcome.isRetryable;
+    case 'ok':
+    case 'wrong':
+    case 'dropped':
+      return false;
+    default:
+      return outcome satisfies never;
+  }
+}
+
+/** A request between two attempts: `exchange` is the attempt that failed last. Times are monotonic milliseconds. */
+export type Retry = { dueMs: number; exchange: Exchange; first: FirstAttempt };
+
+/** Gives out what waits, the earliest due first. */
+export class RetryQueue {
+  // The latest due first, so that taking is a pop. Jitter rules out a plain queue.
+  readonly #waiting: Retry[] = [];
+
+  push(retry: Retry): void {
+    let low = 0;
+    let high = this.#waiting.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#waiting[middle] as Retry).dueMs > retry.dueMs) low = middle + 1;
+      else high = middle;
+    }
+    this.#waiting.splice(low, 0, retry);
+  }
+
+  /** Takes the one that has been due longest; undefined when none is due at `nowMs`. */
+  takeDue(nowMs: number): Retry | undefined {
+    const next = this.#waiting.at(-1);
+    return next !== undefined && next.dueMs <= nowMs ? this.#waiting.pop() : undefined;
+  }
+
+  /** Takes all of them, due or not. */
+  takeAll(): Retry[] {
+    return this.#waiting.splice(0);
+  }
+}
