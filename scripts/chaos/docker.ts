@@ -7,7 +7,7 @@ import { CALL_TIMEOUT_MS, callEngine, callForgivingly } from './docker-call.ts';
 import { ClusterView, isUp } from './docker-view.ts';
 import type { Replica, SavedAliases } from './replicas.ts';
 
-export { isUp, type Wait } from './docker-view.ts';
+export { isUp } from './docker-view.ts';
 export type { Replica, SavedAliases } from './replicas.ts';
 
 const COMPOSE_TIMEOUT_MS = 60_000;

@@ -31,20 +31,15 @@ export async function healCluster(cluster: ChaosCluster, saved: SavedNetworks = 
 
 /**
  * Heals what a chaos run has left that was killed, and throws its undo file away.
- * @param env what Compose gets when a service has to get its old number of replicas back
  * @returns what was done, in one sentence; null when there was nothing to heal
  * @throws Failure when that run is still under way, or when something can't be healed
  */
-export async function healLeftovers(
-  project: string,
-  progress: Progress = SILENT,
-  env: NodeJS.ProcessEnv = {},
-): Promise<string | null> {
+export async function healLeftovers(project: string, progress: Progress = SILENT): Promise<string | null> {
   const undo = await readUndo(project);
   if (undo === null) return null;
   if (isOwnerAlive(undo)) throw isUnderWay(undo);
   progress.phase(`healing what the run with pid ${undo.pid} has left`);
-  const cluster = new ChaosCluster(project, env);
+  const cluster = new ChaosCluster(project, undo.found?.settings);
   const leftovers = await healCluster(cluster, undo.networks);
   for (const sentence of leftovers) progress.line(sentence);
   if (leftovers.length === 0) await rescale(cluster, undo);
@@ -129,7 +124,9 @@ async function rescale(cluster: ChaosCluster, { found, faults }: Undo): Promise<
   const services = new Set(faults.filter(({ kind }) => kind === 'scale').flatMap(({ targets }) => targets));
   for (const service of services) {
     const before = found?.services[service];
-    if (before === undefined || (await cluster.replicas(service)).length === before) continue;
+    const now = (await cluster.replicas(service)).length;
+    // Of a cluster that has been taken down since, nothing is brought up again.
+    if (before === undefined || now === 0 || now === before) continue;
     await cluster.scale(service, before);
   }
 }

@@ -2,11 +2,11 @@
 // Must never overwrite an older report.
 import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
-import { formatRequestsCsv, renderReport, renderSummary } from './report/report.ts';
 import { ROOT } from '../bootstrap/project.ts';
 import type { Journal, Judgement, Outcome, Recording } from './journal.ts';
 import type { RunSummary } from './one-run.ts';
 import { formatPlan } from './plan.ts';
+import { formatRequestsCsv, renderReport, renderSummary } from './report/report.ts';
 
 const REPORTS = join(ROOT, 'reports');
 

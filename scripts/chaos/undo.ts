@@ -19,7 +19,7 @@ export type FoundCluster = Readonly<{
   services: Readonly<Record<string, number>>;
   /** Replica → Docker's word for its state. */
   states: Readonly<Record<string, string>>;
-  /** What the proxy and the servers ran with; whoever wrote it knows. */
+  /** What it ran with, as the variables that Compose gets. */
   settings: Readonly<Record<string, string>>;
 }>;
 

@@ -316,11 +316,14 @@ test('what a killed run has left is healed by the next; a living one is left alo
   const script = `
     import { ChaosCluster } from './scripts/chaos/docker.ts';
     import { openUndo } from './scripts/chaos/undo.ts';
-    const cluster = new ChaosCluster('${PROJECT}');
+    const settings = ${JSON.stringify(env)};
+    const cluster = new ChaosCluster('${PROJECT}', settings);
     const replica = await cluster.find('server-p1-1');
-    const undo = openUndo('${PROJECT}', null);
-    undo.note({ id: 1, kind: 'partition', targets: [replica.name], atMs: 0, forMs: 9, params: {} },
-      { [replica.name]: await cluster.aliasesOf(replica) });
+    const undo = openUndo('${PROJECT}', { services: { 'server-p2': 2 }, states: {}, settings });
+    const fault = { id: 1, kind: 'partition', targets: [replica.name], atMs: 0, forMs: 9, params: {} };
+    undo.note(fault, { [replica.name]: await cluster.aliasesOf(replica) });
+    undo.note({ ...fault, id: 2, kind: 'scale', targets: ['server-p2'], params: { replicas: 3 } });
+    await cluster.scale('server-p2', 3);
     await cluster.detach(replica);
     await cluster.pause(replica);
     console.log('ready');
@@ -339,7 +342,7 @@ test('what a killed run has left is healed by the next; a living one is left alo
   assert.throws(() => openUndo(PROJECT, null), /has not been healed/);
   assert.match(
     (await healLeftovers(PROJECT)) ?? '',
-    /it had injected: partition\): all 7 replicas are whole/,
+    /it had injected: partition, scale\): all 7 replicas are whole/,
   );
   assert.equal(await readUndo(PROJECT), null);
   assert.equal(await healLeftovers(PROJECT), null);

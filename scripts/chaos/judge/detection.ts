@@ -1,6 +1,5 @@
 // pure · how soon the proxy noticed that a server had been hit: from just before the fault's call to the event.
 // Must never forget a hit that was not noticed at all.
-
 import type { ProxyEvent, Recording } from '../journal.ts';
 import type { FaultKind } from '../plan.ts';
 import {

@@ -250,6 +250,18 @@ testCases(evictionsAtMostCrashes(), [
     /3 evictions after 2 crashes/,
   ],
   [
+    'one at the very crash',
+    {
+      faults: [CRASHES],
+      events: [
+        [6000, 'evicted', 'a1'],
+        [6020, 'evicted', 'a1'],
+        [8020, 'evicted', 'a1'],
+      ],
+    },
+    'fail',
+  ],
+  [
     'one before',
     {
       faults: [CRASHES],

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Verdict } from '../journal.ts';
 import * as criteria from './criteria.ts';
-import { type Criterion, criterion, unknown, worstVerdict } from './criterion.ts';
+import { type Criterion, criterion, unknown, worstLines, worstVerdict } from './criterion.ts';
 import { judge } from './judge.ts';
 import { percentile } from './percentile.ts';
 import { emptyRecording, recordingOf } from './recording-builder.ts';
@@ -96,6 +96,11 @@ describe('the verdict', () => {
     assert.match(findings[0]?.measured ?? '', /out of order/);
     assert.equal(findings[1]?.verdict, 'pass');
     assert.equal(worstVerdict([]), 'unknown');
+  });
+
+  test('the worst case comes first', () => {
+    const lines = worstLines([3, 1, 12, 7], (value) => value, String);
+    assert.deepEqual(lines, ['12', '7', '3', '1']);
   });
 
   test('no finding has more than ten details', () => {

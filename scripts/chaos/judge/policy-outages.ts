@@ -3,7 +3,7 @@
 import type { Hit, Recording } from '../journal.ts';
 import type { FaultKind } from '../plan.ts';
 import { serverHitsOf } from './queries.ts';
-import { eventsOfServer, firstOf } from './server-events.ts';
+import { eventsOfServer, firstOf, wasOutBefore } from './server-events.ts';
 
 export type PolicyOutage = {
   policy: string;
@@ -18,15 +18,14 @@ export type PolicyOutage = {
 /** The faults after which a server's process is gone. */
 export const DEADLY: readonly FaultKind[] = ['kill', 'stop', 'restart', 'exit', 'swap'];
 
-type Down = { id: string; policy: string; fromMs: number; untilMs: number };
+type Down = { id: string; policy: string; fromMs: number; registeredMs: number; healedMs: number };
 
 /** The moments at which the last server of a policy was hit, in order. */
 export function policyOutages(recording: Recording, kinds = DEADLY): PolicyOutage[] {
   const downs = serverHitsOf(recording, kinds).flatMap(({ hit }) => downOf(recording, hit) ?? []);
   return downs.flatMap((last) => {
     const together = downs.filter(
-      ({ policy, fromMs, untilMs }) =>
-        policy === last.policy && fromMs <= last.fromMs && untilMs > last.fromMs,
+      (down) => down.policy === last.policy && down.fromMs <= last.fromMs && backMs([down]) > last.fromMs,
     );
     const ids = new Set(together.map(({ id }) => id));
     if (!isEverybody(recording, ids, last)) return [];
@@ -34,21 +33,39 @@ export function policyOutages(recording: Recording, kinds = DEADLY): PolicyOutag
       policy: last.policy,
       firstHitMs: Math.min(...together.map(({ fromMs }) => fromMs)),
       lastHitMs: last.fromMs,
-      listensMs: Math.min(...together.map(({ untilMs }) => untilMs)),
+      listensMs: backMs(together),
     };
   });
+}
+
+/** When the first of them registered again; if none did, when the first was healed. */
+function backMs(downs: readonly Down[]): number {
+  const registeredMs = Math.min(...downs.map((down) => down.registeredMs));
+  return Number.isFinite(registeredMs) ? registeredMs : Math.min(...downs.map(({ healedMs }) => healedMs));
 }
 
 function downOf(recording: Recording, { serverId, policy, fromMs, healedMs }: Hit): Down | null {
   if (serverId === null || policy === null) return null;
   const back = firstOf(eventsOfServer(recording, serverId), ['registered'], fromMs);
-  return { id: serverId, policy, fromMs, untilMs: back?.atMs ?? healedMs ?? Number.POSITIVE_INFINITY };
+  return {
+    id: serverId,
+    policy,
+    fromMs,
+    registeredMs: back?.atMs ?? Number.POSITIVE_INFINITY,
+    healedMs: healedMs ?? Number.POSITIVE_INFINITY,
+  };
 }
 
-function isEverybody({ tables, plan }: Recording, ids: ReadonlySet<string>, last: Down): boolean {
-  const sample = tables.findLast(({ atMs }) => atMs <= last.fromMs);
-  if (sample === undefined) return ids.size >= plan.serversPerPolicy;
+/** Whether no server of the policy but these could serve. */
+function isEverybody(recording: Recording, ids: ReadonlySet<string>, { policy, fromMs }: Down): boolean {
+  const sample = recording.tables.findLast(({ atMs }) => atMs <= fromMs);
+  if (sample === undefined) return ids.size >= recording.plan.serversPerPolicy;
   return sample.servers
-    .filter(({ policy, state }) => policy === last.policy && state !== 'evicted' && state !== 'leaving')
-    .every(({ id }) => ids.has(id));
+    .filter((server) => server.policy === policy && !ids.has(server.id))
+    .every(({ id, state }) => {
+      // A sample is some time old; an event since then knows better.
+      const events = eventsOfServer(recording, id);
+      const isKnown = events.some(({ atMs }) => atMs < fromMs);
+      return isKnown ? wasOutBefore(events, fromMs) : state === 'evicted' || state === 'leaving';
+    });
 }

@@ -1,6 +1,5 @@
 // pure · how soon healed servers are back, and under the policy they belong to.
 // Must never take the readmission after a later fault for that of an earlier one.
-
 import type { ProxyEvent, Recording } from '../journal.ts';
 import type { FaultKind } from '../plan.ts';
 import {

@@ -1,6 +1,5 @@
 // pure · what the clients got: nothing wrong, nothing lost, and errors only where they are allowed.
 // Must never count a request that the load generator dropped.
-
 import type { Recording, RequestRow } from '../journal.ts';
 import { policyOf } from '../plan.ts';
 import { type Criterion, criterion, describeRequest, millis, plural, worstLines } from './criterion.ts';
@@ -36,9 +35,10 @@ export function noWrong(): Criterion {
 
 /** The requests that were answered wrongly: by their digest, or by the policy of the server that answered. */
 export function wrongAnswers(recording: Recording): RequestRow[] {
+  const policies = new Map(Object.entries(recording.names).map(([id, name]) => [id, policyOf(name)]));
   return requestIndex(recording).sent.filter(({ outcome, first, policy, detail }) => {
     if (outcome === 'wrong' || first?.outcome === 'wrong') return true;
-    const answering = outcome === 'ok' ? policyOf(recording.names[detail] ?? '') : null;
+    const answering = outcome === 'ok' ? (policies.get(detail) ?? null) : null;
     return answering !== null && answering !== policy;
   });
 }

@@ -34,12 +34,12 @@ export function drawSeries(
   try {
     chart.setOption({
       animation: false,
-      grid: { left: LEFT, right: CHART_WIDTH - RIGHT, top: PADDING, bottom: 0 },
+      grid: { left: LEFT, right: CHART_WIDTH - RIGHT, top: PADDING, bottom: 0, outerBoundsMode: 'none' },
       xAxis: { type: 'value', min: 0, max: axis.endMs / 1000, show: false },
       yAxis: valueAxis(value),
       series: series.map(optionsOf),
     });
-    return `<g transform="translate(0 ${top})">${innerOf(chart.renderToSVGString(), value.id)}</g>`;
+    return `<g class="plot" transform="translate(0 ${top})">${innerOf(chart.renderToSVGString(), value.id)}</g>`;
   } finally {
     chart.dispose();
   }

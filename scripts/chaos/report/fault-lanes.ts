@@ -8,7 +8,7 @@ import { nothingHere } from './symbols.ts';
 const ROW = 20;
 const TIGHT_ROW = 15;
 const MANY = 30;
-const GUTTER_CHARACTERS = 15;
+const GUTTER_CHARACTERS = 12;
 
 export function faultLanes(recording: Recording, axis: TimeAxis): string {
   const { faults } = recording;
@@ -36,7 +36,7 @@ function lane(fault: FaultRecord, axis: TimeAxis, top: number, row: number): str
   const label = [
     `<text class="name dim end" x="18" y="${middle}" dy=".35em">${fault.id}</text>`,
     `<text class="name strong" x="25" y="${middle}" dy=".35em">${escapeText(fault.kind)}</text>`,
-    `<text class="name" x="98" y="${middle}" dy=".35em">${escapeText(shorten(targets, GUTTER_CHARACTERS))}</text>`,
+    `<text class="name" x="108" y="${middle}" dy=".35em">${escapeText(shorten(targets, GUTTER_CHARACTERS))}</text>`,
   ];
   const about = `${fault.id} ${fault.kind} ${targets}: ${seconds(fault.injectMs)} s to ${seconds(endMs)} s${fault.isProven ? '' : ', without proof'}`;
   return `<g><title>${escapeText(about)}</title><rect class="hover" x="0" y="${top}" width="${CHART_WIDTH}" height="${row}"/>${bar}${hits.join('')}${label.join('')}${remark(fault, axis, endMs, middle)}</g>`;

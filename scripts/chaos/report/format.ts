@@ -54,7 +54,8 @@ export function duration(ms: number | null): string {
 export function percent(part: number, whole: number): string {
   if (!(whole > 0)) return MISSING;
   const value = (100 * part) / whole;
-  return `${value !== 0 && value < 0.1 ? value.toPrecision(1) : value.toFixed(1)} %`;
+  if (value === 0) return '0 %';
+  return `${value < 0.1 ? value.toPrecision(1) : value.toFixed(1)} %`;
 }
 
 /** A coordinate of an SVG: one decimal, no trailing zero. */

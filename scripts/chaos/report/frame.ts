@@ -14,6 +14,9 @@ const AXIS_ROW = 24;
 const MAX_TICKS = 14;
 const TICK_STEPS_S = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600];
 
+// Where there is no room for all of it.
+const SHORT_NAMES: Partial<Record<Phase['name'], string>> = { 'warm-up': 'warm' };
+
 /** What lies at which x; times in ms after the load has started. */
 export type TimeAxis = {
   endMs: number;
@@ -103,9 +106,8 @@ function phasesOf(axis: TimeAxis, bottom: number): string {
     .map(({ name, fromMs, toMs }) => {
       const [from, to] = [axis.x(fromMs), axis.x(toMs)];
       const line = fromMs <= 0 ? '' : `<path class="phase" d="M${coordinate(from)} 3V${bottom}"/>`;
-      const hasRoom = to - from > name.length * 7 + 6;
-      const text = `<text class="phase-name" x="${coordinate(from + 5)}" y="12">${escapeText(name)}</text>`;
-      return line + (hasRoom ? text : '');
+      const shown = [name, SHORT_NAMES[name] ?? ''].find((text) => to - from > text.length * 7 + 6) ?? '';
+      return `${line}<text class="phase-name" x="${coordinate(from + 5)}" y="12">${escapeText(shown)}</text>`;
     })
     .join('');
 }

@@ -1,42 +1,25 @@
 // pure · how much of what happened in each second, and how long it took.
-// Must never let thousands of good requests flatten a few bad ones: those have a scale of their own.
+// Must never be the only place to look for bad ones: among thousands a few can't be seen; trouble.ts shows them.
 import type { Recording } from '../journal.ts';
 import { type Bucket, bucketsOf, steps } from './buckets.ts';
 import { drawSeries, type TimeSeries } from './echart.ts';
-import { KIND_WORDS, KINDS, type Kind } from './figures.ts';
+import { KIND_WORDS, KINDS } from './figures.ts';
 import { type TimeAxis, timeChart } from './frame.ts';
 import { decadesAround } from './log-scale.ts';
 import { nothingHere } from './symbols.ts';
 
 const RATES_HEIGHT = 120;
-const TROUBLE_HEIGHT = 90;
 const LATENCY_HEIGHT = 170;
 const LEGEND_ROW = 18;
 
 /** All requests by outcome, stacked. */
 export function ratesChart(recording: Recording, axis: TimeAxis): string {
-  return stacked(recording, axis, KINDS, RATES_HEIGHT, 'Requests a second by outcome');
-}
-
-/** The same without those that were answered right at once. */
-export function troubleChart(recording: Recording, axis: TimeAxis): string {
-  const kinds = KINDS.filter((kind) => kind !== 'ok');
-  return stacked(recording, axis, kinds, TROUBLE_HEIGHT, 'Requests a second that did not go well at once');
-}
-
-function stacked(
-  recording: Recording,
-  axis: TimeAxis,
-  kinds: readonly Kind[],
-  height: number,
-  label: string,
-): string {
   const buckets = bucketsOf(recording);
   const sumTo = (bucket: Bucket, last: number) =>
-    kinds.slice(0, last + 1).reduce((sum, kind) => sum + bucket.rates[kind], 0);
-  const isEmpty = buckets.every((bucket) => sumTo(bucket, kinds.length - 1) === 0);
+    KINDS.slice(0, last + 1).reduce((sum, kind) => sum + bucket.rates[kind], 0);
+  const isEmpty = buckets.every((bucket) => sumTo(bucket, KINDS.length - 1) === 0);
   // Areas from the axis up, the whole sum first: each covers the lower part of the one before.
-  const series = kinds.map(
+  const series = KINDS.map(
     (kind, index): TimeSeries => ({
       color: `k-${kind}`,
       kind: 'area',
@@ -44,13 +27,13 @@ function stacked(
     }),
   );
   return timeChart(axis, {
-    label,
-    height,
+    label: 'Requests a second by outcome, stacked',
+    height: RATES_HEIGHT,
     draw: (top) =>
-      legend(kinds.map((kind) => [`k-${kind}`, KIND_WORDS[kind]] as const).reverse(), top, true) +
+      legend(KINDS.map((kind) => [`k-${kind}`, KIND_WORDS[kind]] as const).reverse(), top, true) +
       (isEmpty
-        ? nothingHere(top + height / 2, 'None.')
-        : drawSeries(axis, top, height, { id: label.replaceAll(' ', '-'), splits: 3 }, series.reverse())),
+        ? nothingHere(top + RATES_HEIGHT / 2, 'No request was sent.')
+        : drawSeries(axis, top, RATES_HEIGHT, { id: 'rates', splits: 3 }, series.reverse())),
   });
 }
 

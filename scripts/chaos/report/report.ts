@@ -5,13 +5,14 @@ import { faultLanes } from './fault-lanes.ts';
 import { count, escapeText, seconds } from './format.ts';
 import { timeAxis } from './frame.ts';
 import { page } from './page.ts';
-import { latencyChart, ratesChart, troubleChart } from './rates.ts';
+import { latencyChart, ratesChart } from './rates.ts';
 import { latencyScatter } from './scatter.ts';
 import { serverLaneChart } from './server-lanes.ts';
 import { shareChart } from './share.ts';
 import { standalone } from './standalone.ts';
 import { stripChart } from './strips.ts';
 import { faultsTable, setupTable } from './tables.ts';
+import { troubleChart } from './trouble.ts';
 import { findingsTable, keyFigures, verdictBadge, warnings } from './verdict.ts';
 
 export { formatRequestsCsv } from './csv.ts';
@@ -92,7 +93,7 @@ function timeCharts(recording: Recording): Chart[] {
     {
       file: 'trouble.svg',
       title: 'Not ok at once, per second',
-      note: 'Requests that were retried, refused, answered wrongly, lost or dropped, stacked.',
+      note: 'Each row has its own scale; one request is enough to be seen.',
       svg: troubleChart(recording, axis),
     },
     {

@@ -4,11 +4,11 @@ import type { Recording, RequestRow } from '../journal.ts';
 import { densityOf } from './density.ts';
 import { KIND_WORDS, KINDS, type Kind, kindOf, nameOf } from './figures.ts';
 import { coordinate, count, decimal, escapeText, seconds } from './format.ts';
-import { LEFT, type TimeAxis, timeChart } from './frame.ts';
+import { LEFT, RIGHT, type TimeAxis, timeChart } from './frame.ts';
 import { decadesAround, horizontalGrid, type LogScale, logScale } from './log-scale.ts';
 import { symbolPath } from './symbols.ts';
 
-const HEIGHT = 330;
+const HEIGHT = 340;
 const LEGEND_ROW = 22;
 /** More points of one kind than this are thinned out evenly. */
 const MAX_POINTS = 5000;
@@ -28,9 +28,11 @@ export function latencyScatter(recording: Recording, axis: TimeAxis): { svg: str
     label: 'Latency of each request over time, logarithmic, by outcome',
     height: HEIGHT,
     draw: (top) => {
-      const scale = logScale(range, top + HEIGHT - 8, top + 8);
+      const scale = logScale(range, top + HEIGHT - 8, top + 22);
       const layers = order.map((kind) => layer(kind, byKind.get(kind) ?? [], recording, axis, scale));
-      return [horizontalGrid(scale), ...layers, legend(byKind, top)].join('\n');
+      return [horizontalGrid(scale), ...layers, faultNames(recording, axis, top), legend(byKind, top)].join(
+        '\n',
+      );
     },
   });
   return { svg: chart, note: noteOf(byKind) };
@@ -79,6 +81,26 @@ function describe(row: RequestRow, { names }: Recording): string {
   return escapeText(
     `${seconds(row.dueMs)} s: ${KIND_WORDS[kindOf(row)]} ${detail}, ${decimal(row.latencyMs)} ms, policy ${row.policy}${attempts}`,
   );
+}
+
+/** What the shaded bands are, where there is room. */
+function faultNames({ faults }: Recording, axis: TimeAxis, top: number): string {
+  const sorted = faults.toSorted((a, b) => a.injectMs - b.injectMs);
+  let freeFrom = 0;
+  return sorted
+    .map(({ id, kind, injectMs }, index) => {
+      const x = axis.x(injectMs);
+      const end = Math.min(axis.x(sorted[index + 1]?.injectMs ?? axis.endMs), RIGHT);
+      const text = [`${id} ${kind}`, String(id)].find((each) => x + widthOf(each) < end);
+      if (text === undefined || x < freeFrom) return '';
+      freeFrom = x + widthOf(text);
+      return `<text class="band-name" x="${coordinate(x + 2)}" y="${top + 12}">${escapeText(text)}</text>`;
+    })
+    .join('');
+}
+
+function widthOf(text: string): number {
+  return text.length * 6.5 + 4;
 }
 
 function legend(byKind: ReadonlyMap<Kind, readonly RequestRow[]>, top: number): string {

@@ -34,10 +34,17 @@ const STATE_WORDS: Readonly<Record<LaneState, string>> = {
   leaving: 'leaving',
   evicted: 'evicted',
   ejected: 'ejected',
-  gone: 'not in the table',
+  gone: 'not listed',
   unknown: 'nothing known',
 };
-const LEGEND_STATES: readonly LaneState[] = ['ready', 'suspect', 'evicted', 'joining', 'leaving', 'gone'];
+
+const LEGEND: readonly (readonly [LaneState, string])[] = [
+  ['ready', 'in rotation'],
+  ['suspect', 'suspect'],
+  ['evicted', 'evicted, ejected'],
+  ['joining', 'joining, leaving'],
+  ['gone', 'not in the table'],
+];
 
 type Broken = { fault: FaultRecord; hit: Hit };
 
@@ -123,18 +130,16 @@ function marker(className: string, x: number, y: number, shape: string, about: s
 
 function legend(top: number): string {
   const y = top + 10;
-  let x = LEFT;
+  let x = 0;
   const entry = (drawing: string, text: string) => {
     const at = x;
-    x += 30 + text.length * 6.6 + 14;
+    x += 30 + text.length * 6.4 + 16;
     return `<g transform="translate(${coordinate(at)} ${y})">${drawing}<text class="note" x="25" dy=".35em">${text}</text></g>`;
   };
-  const states = LEGEND_STATES.map((state) =>
-    entry(
-      `<rect class="s-${state}" y="${6 - HEIGHTS[state]}" width="19" height="${HEIGHTS[state]}"/>`,
-      STATE_WORDS[state],
-    ),
-  );
+  const states = LEGEND.map(([state, text]) => {
+    const place = `y="${6 - HEIGHTS[state]}" width="19" height="${HEIGHTS[state]}"`;
+    return entry(`<rect class="s-${state}" ${place}/>`, text);
+  });
   const hatch = (pattern: string) =>
     `<rect class="broken" fill="url(#${pattern})" y="-7" width="19" height="${BAR}"/>`;
   return [

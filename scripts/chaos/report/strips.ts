@@ -5,7 +5,7 @@ import type { Recording } from '../journal.ts';
 import { nearestRank } from '../judge/percentile.ts';
 import { coordinate, duration } from './format.ts';
 import { CHART_WIDTH, svg } from './frame.ts';
-import { decades, type LogScale, logScale } from './log-scale.ts';
+import { decades, decadesAround, type LogScale, logScale } from './log-scale.ts';
 import { detectionLimits, detections, readmissionLimits, readmissions, type Timings } from './timings.ts';
 
 const ROW = 34;
@@ -14,15 +14,18 @@ const PANEL = 580;
 const PLOT_FROM = 84;
 const PLOT_TO = 352;
 const COLUMNS = { n: 388, none: 430, median: 500, max: 574 };
-const RANGE = { min: 10, max: 10_000 };
+/** At least from and to here, in ms. */
+const RANGE = [10, 10_000];
 /** Points are set off against each other so that equal ones are seen; not at random, for the same bytes each time. */
 const OFFSETS = [0, -6, 6, -3, 3, -8, 8];
 
 export function stripChart(recording: Recording): string {
   const [out, back] = [detections(recording), readmissions(recording)];
   const rows = Math.max(out.length, back.length, 1);
-  const left = panel('Detection', 'hit → out of rotation', out, detectionLimits);
-  const right = panel('Readmission', 'healed → back in rotation', back, readmissionLimits);
+  const range = decadesAround([...RANGE, ...[...out, ...back].flatMap(({ times }) => times)]);
+  const scale = logScale(range, PLOT_FROM, PLOT_TO);
+  const left = panel('Detection', 'hit → out of rotation', out, scale, detectionLimits);
+  const right = panel('Readmission', 'healed → back in rotation', back, scale, readmissionLimits);
   const body = `<g>${left}</g><g transform="translate(${CHART_WIDTH - PANEL} 0)">${right}</g>`;
   return svg('strips', 'Detection and readmission times by kind of fault', HEAD + rows * ROW + 24, body);
 }
@@ -31,13 +34,13 @@ function panel(
   title: string,
   about: string,
   timings: readonly Timings[],
+  scale: LogScale,
   limitsOf: (kind: Timings['kind']) => readonly number[],
 ): string {
-  const scale = logScale(RANGE, PLOT_FROM, PLOT_TO);
   const heads = Object.entries(COLUMNS).map(
     ([name, x]) => `<text class="note end" x="${x}" y="30">${name}</text>`,
   );
-  const head = `<text class="name strong" x="0" y="12">${title}</text><text class="note" x="${PLOT_FROM}" y="12">${about}</text>${heads.join('')}`;
+  const head = `<text x="0" y="12"><tspan class="strong">${title}</tspan><tspan class="note" dx="10">${about}</tspan></text>${heads.join('')}`;
   if (timings.length === 0) return `${head}<text class="note" x="0" y="${HEAD + 20}">None.</text>`;
   const bottom = HEAD + timings.length * ROW;
   const rows = timings.map((each, index) => row(each, HEAD + index * ROW, scale, limitsOf(each.kind)));
@@ -66,9 +69,8 @@ function row(
   });
   const lines = limits.map((ms) => {
     const x = coordinate(scale.position(ms));
-    const side = ms < 1000 ? 'end' : '';
-    const at = ms < 1000 ? Number(x) - 3 : Number(x) + 3;
-    return `<path class="limit" d="M${x} ${top + 2}V${top + ROW - 2}"/><text class="limit-name ${side}" x="${coordinate(at)}" y="${top + 12}">≤ ${duration(ms)}</text>`;
+    const at = Number(x) + 3;
+    return `<path class="limit" d="M${x} ${top + 2}V${top + ROW - 2}"/><text class="limit-name" x="${coordinate(at)}" y="${top + 12}">≤ ${duration(ms)}</text>`;
   });
   const sorted = Float64Array.from(times).sort();
   const figures = {

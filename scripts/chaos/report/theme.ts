@@ -39,7 +39,7 @@ const lineRules = LINES.map((line) => `.stroke-${line}{stroke:var(--${line});fil
 export const CHART_STYLE = `
 .chart{display:block;width:100%;height:auto;font:12.5px system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;font-variant-numeric:tabular-nums}
 .chart text{fill:var(--ink)}
-.chart .tick,.chart .note,.chart .phase-name{fill:var(--ink-2);font-size:12px}
+.chart .tick,.chart .plot text,.chart .note,.chart .phase-name{fill:var(--ink-2);font-size:12px}
 .tick{text-anchor:middle}.chart .end{text-anchor:end}
 .strong{font-weight:600}.chart .dim{fill:var(--ink-2)}.dim{opacity:.75}
 .chart .id{font:10.5px ui-monospace,"Cascadia Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace;fill:var(--ink-2)}
@@ -53,7 +53,7 @@ export const CHART_STYLE = `
 .rule{stroke:var(--rule);fill:none;shape-rendering:crispEdges}
 .k-ok path{stroke:var(--k-ok);stroke-width:2;stroke-linecap:square;fill:none}
 .k-ok .d0{opacity:.5}.k-ok .d1{opacity:.75}
-.symbol{stroke-width:1.6;stroke-linejoin:round}.symbol.k-lost{stroke-width:2.4}.symbol.k-ok{stroke-width:3}
+.symbol{stroke-width:1.3;stroke-linejoin:round}.symbol.k-lost{stroke-width:2.4}.symbol.k-ok{stroke-width:3}
 ${kindRules}
 ${lineRules}
 .hover{fill:var(--ink);opacity:0}g:hover>.hover{opacity:.06}
@@ -65,7 +65,7 @@ ${lineRules}
 .broken{stroke:var(--hatch);stroke-width:.8;fill-opacity:.75}
 .fault-start{fill:var(--ink)}.eviction{fill:var(--s-out);stroke:var(--paper);stroke-width:.8}
 .hit-point{fill:var(--k-ok);fill-opacity:.65;stroke:var(--l-p50);stroke-width:.8}
-.limit{stroke:var(--fail);stroke-width:1.4;stroke-dasharray:4 2;fill:none}.chart .limit-name{fill:var(--fail);font-size:10.5px}
+.limit{stroke:var(--fail);stroke-width:1.4;stroke-dasharray:4 2;fill:none}.chart .limit-name{fill:var(--fail);font-size:10.5px}.chart .band-name{fill:var(--hit);font-size:11px;font-weight:600}
 .share-ground{fill:var(--grid)}.share-bar{fill:var(--k-ok)}.fair{stroke:var(--ink);stroke-width:1.5}
 .cross{stroke:var(--ink);opacity:.55;pointer-events:none}
 `;

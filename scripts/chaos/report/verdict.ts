@@ -62,20 +62,20 @@ export function keyFigures(recording: Recording): string {
     figure('Dropped', count(counts.dropped), `${percent(counts.dropped, length)}, by the load itself`),
     latency('p50', 50, control, faults),
     latency('p99', 99, control, faults),
-    timing('Detection, max', detections(recording)),
-    timing('Readmission, max', readmissions(recording)),
+    timing('Detection, max', detections(recording), 'not taken out'),
+    timing('Readmission, max', readmissions(recording), 'not back'),
   ];
   return `<dl class="figures">${figures.join('')}</dl>`;
 }
 
 function figure(name: string, value: string, note: string, isBad = false): string {
-  return `<div${isBad ? ' class="bad"' : ''}><dt>${name}</dt><dd class="value">${value}</dd><dd class="aside">${note}</dd></div>`;
+  return `<div${isBad ? ' class="bad"' : ''}><dt>${name}</dt><dd class="value">${value}</dd><dd class="aside">${escapeText(note)}</dd></div>`;
 }
 
 function latency(name: string, p: number, control: Float64Array, faults: Float64Array): string {
   const [before, during] = [nearestRank(control, p), nearestRank(faults, p)];
   const value = `<span>${decimal(before)}</span><i>→</i><span>${decimal(during)}</span><small>ms</small>`;
-  const factor = before > 0 && Number.isFinite(during) ? `× ${(during / before).toFixed(2)}, ` : '';
+  const factor = before > 0 && Number.isFinite(during) ? `× ${decimal(during / before)}, ` : '';
   return figure(
     `${name}, control → faults`,
     value,
@@ -83,11 +83,11 @@ function latency(name: string, p: number, control: Float64Array, faults: Float64
   );
 }
 
-function timing(name: string, timings: readonly Timings[]): string {
+function timing(name: string, timings: readonly Timings[], otherwise: string): string {
   const times = timings.flatMap((each) => each.times);
   const none = timings.reduce((sum, each) => sum + each.none, 0);
   const max = times.length === 0 ? null : Math.max(...times);
-  return figure(name, duration(max), `n = ${times.length}${none > 0 ? `, ${none} without` : ''}`);
+  return figure(name, duration(max), `n = ${times.length}${none > 0 ? `, ${none} ${otherwise}` : ''}`);
 }
 
 /** What makes everything else doubtful; empty when nothing does. */

@@ -44,7 +44,7 @@ async function carryOut(fault: PlannedFault, injection: Injection): Promise<void
   } catch (error) {
     note.proven({ isProven: false, evidence: (error as Error).message });
   } finally {
-    await healOne(armed.heal, note, name, tell);
+    await healOne(() => armed.heal(), note, name, tell);
   }
 }
 

@@ -1,0 +1,75 @@
+// What the lanes and the strip plots are drawn from: states over time, and times from fault to event.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { ProxyEvent, Recording } from '../journal.ts';
+import { sampleId, sampleRecording } from './sample.ts';
+import { serverLanes } from './states.ts';
+import { detections, readmissions } from './timings.ts';
+
+const full = sampleRecording(1);
+const ID = sampleId('server-p3-2');
+
+function spansOf(recording: Recording, id = ID): string[] {
+  const lane = serverLanes(recording).find((each) => each.id === id);
+  return (lane?.spans ?? []).map(({ state, fromMs, toMs }) => `${state} ${fromMs}-${toMs}`);
+}
+
+function event(atMs: number, type: ProxyEvent['type'], seq: number, boot = 0): ProxyEvent {
+  return { atMs, boot, seq, type, policy: '3', id: ID, address: '10.0.0.9:7000', why: 'it is so', sent: 0 };
+}
+
+test('a lane follows the events, and starts anew with the proxy', () => {
+  assert.deepEqual(spansOf(full), [
+    'ready 0-47780',
+    'suspect 47780-47960',
+    'evicted 47960-52040',
+    'ready 52040-86000',
+    'gone 86000-87595',
+    'joining 87595-87635',
+    'ready 87635-120000',
+  ]);
+});
+
+test('before its first event a server is what the event shows that it was', () => {
+  const scenes: [ProxyEvent[], string][] = [
+    [[], 'unknown 0-120000'],
+    [[event(5, 'registered', 1)], 'gone 0-5'],
+    [[event(5, 'admitted', 1)], 'joining 0-5'],
+    [[event(5, 'evicted', 1)], 'ready 0-5'],
+    [[event(-5, 'admitted', 1)], 'ready 0-120000'],
+  ];
+  for (const [events, first] of scenes) {
+    assert.equal(spansOf({ ...full, tables: [], faults: [], events })[0], first);
+  }
+});
+
+test('a start of the proxy that no fault explains empties the table when it is seen', () => {
+  const events = [event(5, 'admitted', 1), event(900, 'registered', 1, 1), event(950, 'admitted', 2, 1)];
+  assert.deepEqual(spansOf({ ...full, tables: [], faults: [], events }), [
+    'joining 0-5',
+    'ready 5-900',
+    'joining 900-950',
+    'ready 950-120000',
+  ]);
+});
+
+test('detection and readmission are those of the hits, by kind; those without an event are counted', () => {
+  const found = Object.fromEntries(detections(full).map(({ kind, times, none }) => [kind, [times, none]]));
+  assert.deepEqual(found, {
+    kill: [[17, 24], 0],
+    restart: [[22], 0],
+    pause: [[2130, 1780], 0],
+    flap: [[], 8],
+    partition: [[2410, 1890], 0],
+    slow: [[], 1],
+    lie: [[640], 0],
+  });
+  const back = Object.fromEntries(readmissions(full).map(({ kind, times }) => [kind, times.map(Math.round)]));
+  assert.deepEqual(back, {
+    kill: [310, 350],
+    restart: [290],
+    pause: [1480, 2010],
+    partition: [1720, 2230],
+    lie: [900],
+  });
+});
