@@ -60,6 +60,8 @@ function doubtsOfFault(recording: Recording, fault: FaultRecord): string[] {
   const doubts: string[] = [];
   const what = `fault ${fault.id} (${fault.kind} of ${fault.targets.join(', ')} at ${moment(fault.injectMs)})`;
   if (!fault.isProven) doubts.push(`${what} is not proven: ${fault.proof}`);
+  const unhealed = fault.hits.filter(({ healedMs }) => healedMs === null).map(({ target }) => target);
+  if (unhealed.length > 0) doubts.push(`${what} was not healed: ${unhealed.join(', ')}`);
   if (fault.conntrack !== null && fault.conntrack > MAX_CONNTRACK) {
     doubts.push(`${what}: ${fault.conntrack} entries of connection tracking`);
   }

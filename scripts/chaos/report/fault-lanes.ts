@@ -8,7 +8,7 @@ import { nothingHere } from './symbols.ts';
 const ROW = 20;
 const TIGHT_ROW = 15;
 const MANY = 30;
-const GUTTER_CHARACTERS = 12;
+const GUTTER_CHARACTERS = 13;
 
 export function faultLanes(recording: Recording, axis: TimeAxis): string {
   const { faults } = recording;

@@ -34,11 +34,6 @@ export function decimal(value: number): string {
   return value.toFixed(size >= 10 ? 1 : 2);
 }
 
-/** `3.71 ms`; null and what isn't finite become a dash. */
-export function milliseconds(value: number | null): string {
-  return value === null || !Number.isFinite(value) ? MISSING : `${decimal(value)} ms`;
-}
-
 /** Seconds with two decimals from ms, without the unit: `12.04`. */
 export function seconds(ms: number | null): string {
   return ms === null || !Number.isFinite(ms) ? MISSING : (ms / 1000).toFixed(2);

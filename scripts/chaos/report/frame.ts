@@ -7,7 +7,7 @@ import { coordinate, escapeText } from './format.ts';
 /** All charts are drawn in this width, in CSS pixels at scale 1, and scale with the page. */
 export const CHART_WIDTH = 1200;
 /** Names and legends stand left of this. */
-export const LEFT = 190;
+export const LEFT = 204;
 export const RIGHT = 1186;
 const PHASE_ROW = 18;
 const AXIS_ROW = 24;

@@ -9,7 +9,7 @@ h1{font-size:25px;line-height:1.2;margin:2px 0 16px;letter-spacing:-.01em;overfl
 h2{font-size:17px;margin:38px 0 10px;padding-top:12px;border-top:2px solid var(--ink)}
 h3{font-size:14px;margin:0;white-space:nowrap}
 a{color:var(--link)}
-.note{color:var(--ink-2);font-size:13px}p.note{margin:0 0 12px}
+.note{color:var(--ink-2);font-size:13px}p.note{margin:0 0 12px}section+p.note{margin-top:14px}
 .bad{color:var(--fail)}
 .facts{margin:0;padding-right:90px;color:var(--ink-2);font-size:13px}.facts i{margin:0 7px;opacity:.6}
 #theme{position:absolute;top:22px;right:max(32px,calc(50% - 628px));font:inherit;font-size:12px;color:var(--ink-2);
@@ -20,6 +20,7 @@ background:none;border:1px solid var(--rule);border-radius:4px;padding:3px 9px;c
 .verdict .badge{display:flex;align-items:center;gap:10px;padding:12px 24px 12px 20px;background:var(--v);color:var(--paper);
 font-size:27px;font-weight:700;line-height:1}
 .verdict p{margin:0;padding:12px 20px;align-self:center;font-size:16px;overflow-wrap:anywhere}
+.verdict+section{margin-top:22px}
 .warnings{margin:12px 0 0;padding:9px 14px 9px 32px;border-left:5px solid var(--unknown);background:var(--panel)}
 .figures{display:grid;grid-template-columns:repeat(5,1fr);margin:18px 0 0;border-top:1px solid var(--rule);border-left:1px solid var(--rule)}
 .figures div{padding:9px 13px 10px;border-right:1px solid var(--rule);border-bottom:1px solid var(--rule)}
@@ -37,7 +38,7 @@ tbody tr:not(.more) td,.pairs th{border-top:1px solid var(--rule)}thead+tbody tr
 .number{text-align:right;white-space:nowrap}
 .findings .word{white-space:nowrap;font-weight:600;color:var(--v);width:96px}.findings .word .icon{margin-right:7px;vertical-align:-2px}
 .findings .criterion{font-weight:600;min-width:170px}.findings .limit{color:var(--ink-2)}
-.findings .v-fail td:first-child,.findings .v-unknown td:first-child{box-shadow:inset 4px 0 var(--v);padding-left:12px}
+.findings .v-fail td:first-child,.findings .v-unknown td:first-child{border-left:4px solid var(--v);padding-left:10px}
 .findings .v-pass td:first-child{padding-left:12px}.findings th:first-child{padding-left:12px}
 .findings .v-fail,.findings .v-unknown{background:var(--panel)}
 .more td{padding-top:0}
@@ -57,7 +58,7 @@ body{max-width:none;padding:0;font-size:11px;-webkit-print-color-adjust:exact;pr
 #theme{display:none}h1{font-size:20px}h2{font-size:14px;margin-top:18px;break-after:avoid}h3{font-size:12px}
 .note,.facts,summary,details ul,.faults td,.pairs th,.pairs td{font-size:10px}
 figure,.findings tbody,.faults tr,.figures,.verdict,pre{break-inside:avoid}figcaption{break-after:avoid}thead{display:table-header-group}
-figure{margin-bottom:14px}.over-time{break-before:page}.over-time h2{margin-top:0}
+figure{margin-bottom:14px}
 details::details-content{content-visibility:visible;height:auto}
 }
 `;

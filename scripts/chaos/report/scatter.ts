@@ -91,8 +91,9 @@ function faultNames({ faults }: Recording, axis: TimeAxis, top: number): string 
     .map(({ id, kind, injectMs }, index) => {
       const x = axis.x(injectMs);
       const end = Math.min(axis.x(sorted[index + 1]?.injectMs ?? axis.endMs), RIGHT);
-      const text = [`${id} ${kind}`, String(id)].find((each) => x + widthOf(each) < end);
-      if (text === undefined || x < freeFrom) return '';
+      if (x < freeFrom) return '';
+      const whole = `${id} ${kind}`;
+      const text = x + widthOf(whole) < end ? whole : String(id);
       freeFrom = x + widthOf(text);
       return `<text class="band-name" x="${coordinate(x + 2)}" y="${top + 12}">${escapeText(text)}</text>`;
     })
@@ -108,7 +109,7 @@ function legend(byKind: ReadonlyMap<Kind, readonly RequestRow[]>, top: number): 
     const y = top + 16 + index * LEGEND_ROW;
     const n = byKind.get(kind)?.length ?? 0;
     const symbol = `<path class="symbol k-${kind}" d="${symbolPath(kind, 8, y)}"/>`;
-    return `<g${n === 0 ? ' class="dim"' : ''}>${symbol}<text class="name" x="20" y="${y}" dy=".35em">${KIND_WORDS[kind]}</text><text class="name number end" x="${coordinate(LEFT - 52)}" y="${y}" dy=".35em">${count(n)}</text></g>`;
+    return `<g${n === 0 ? ' class="dim"' : ''}>${symbol}<text class="name" x="20" y="${y}" dy=".35em">${KIND_WORDS[kind]}</text><text class="name number end" x="${coordinate(LEFT - 62)}" y="${y}" dy=".35em">${count(n)}</text></g>`;
   });
   return rows.join('');
 }

@@ -142,7 +142,7 @@ const SOAK_FAULTS: readonly SoakFault[] = [
   { kind: 'mute', forMs: [1_000, 3_000], isRare: true },
   { kind: 'lie', forMs: [2_000, 5_000], params: { probability: 0.05 }, isRare: true },
 ];
-const SOAK_PAUSE_MS: [number, number] = [3_500, 7_000];
+const SOAK_PAUSE_MS: [number, number] = [5_000, 8_000];
 const SOAK_LAST_MS = 10_000;
 
 function soak(draft: Draft): void {
