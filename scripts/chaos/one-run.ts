@@ -10,6 +10,7 @@ import type { Judgement, Outcome, Verdict } from './journal.ts';
 import { judge } from './judge/judge.ts';
 import type { Plan } from './plan.ts';
 import { countOutcomes, shortPath, writeReport } from './report-files.ts';
+import { loadTarget } from './run/load-target.ts';
 import { runPlan } from './run/run-scenario.ts';
 import { criteriaOf } from './scenarios/common.ts';
 import { findScenario } from './scenarios/index.ts';
@@ -58,14 +59,14 @@ export async function carryOutOne(plan: Plan, context: RunContext, signal: Abort
     plan,
     cluster,
     adminUrl,
-    proxy: `127.0.0.1:${publishedPort('PROXY_PUBLISH_PORT')}`,
+    proxy: await loadTarget(cluster),
     remember: (fault: Plan['faults'][number]) => undo.note(fault, networks),
     heal: () => healCluster(cluster, networks),
     show,
   };
   const recording = await runPlan(setting, signal);
   const judgement = judge(recording, criteriaOf(plan));
-  const versions = await readVersions();
+  const versions = { ...(await readVersions()), 'load went to': setting.proxy };
   const replay = `npm run chaos -- --replay ${shortPath(join(folder, 'plan.json'))}`;
   await writeReport(folder, { title: `${plan.scenario}: ${title}`, recording, judgement, versions, replay });
   say(`\n${formatJudgement(judgement)}`);

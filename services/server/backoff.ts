@@ -2,7 +2,7 @@
 // Must never return the same wait to a whole cluster: that is what the jitter is for.
 
 const FIRST_MS = 50;
-const CAP_MS = 200;
+const CAP_MS = 100;
 const SHORT_LIVED_CAP_MS = 1000;
 const JITTER = 0.2;
 
@@ -10,7 +10,7 @@ const JITTER = 0.2;
 export const REFUSED_MS = 5_000;
 
 /**
- * 50 ms, doubling to 200 ms, each ± 20 %: a proxy that is started again is to have its whole table back within a second.
+ * 50 ms, doubling to 100 ms, each ± 20 %: once a proxy that was started again listens, its whole table is to be back at once.
  * @param failures tries in a row that came to nothing, at least 1
  * @param random   from 0 to 1
  * @param wasShort the proxy took the registration and hung up: it may be of the old kind, so the waits double to 1 s

@@ -3,7 +3,7 @@
 import type { Hit, Recording } from '../journal.ts';
 import type { FaultKind } from '../plan.ts';
 import { serverHitsOf } from './queries.ts';
-import { eventsOfServer, firstOf, wasOutBefore } from './server-events.ts';
+import { eventsOfServer, firstOf, firstOut, wasOutBefore } from './server-events.ts';
 
 export type PolicyOutage = {
   policy: string;
@@ -11,6 +11,8 @@ export type PolicyOutage = {
   firstHitMs: number;
   /** The last of them was. */
   lastHitMs: number;
+  /** The proxy had taken the last of them out; `lastHitMs` where it did not say so. */
+  lastOutMs: number;
   /** The first of them registered again, or else was healed; `Infinity` when none did. */
   listensMs: number;
 };
@@ -18,7 +20,14 @@ export type PolicyOutage = {
 /** The faults after which a server's process is gone. */
 export const DEADLY: readonly FaultKind[] = ['kill', 'stop', 'restart', 'exit', 'swap'];
 
-type Down = { id: string; policy: string; fromMs: number; registeredMs: number; healedMs: number };
+type Down = {
+  id: string;
+  policy: string;
+  fromMs: number;
+  outMs: number;
+  registeredMs: number;
+  healedMs: number;
+};
 
 /** The moments at which the last server of a policy was hit, in order. */
 export function policyOutages(recording: Recording, kinds = DEADLY): PolicyOutage[] {
@@ -33,6 +42,7 @@ export function policyOutages(recording: Recording, kinds = DEADLY): PolicyOutag
       policy: last.policy,
       firstHitMs: Math.min(...together.map(({ fromMs }) => fromMs)),
       lastHitMs: last.fromMs,
+      lastOutMs: Math.max(...together.map(({ outMs }) => outMs)),
       listensMs: backMs(together),
     };
   });
@@ -46,11 +56,13 @@ function backMs(downs: readonly Down[]): number {
 
 function downOf(recording: Recording, { serverId, policy, fromMs, healedMs }: Hit): Down | null {
   if (serverId === null || policy === null) return null;
-  const back = firstOf(eventsOfServer(recording, serverId), ['registered'], fromMs);
+  const events = eventsOfServer(recording, serverId);
+  const back = firstOf(events, ['registered'], fromMs);
   return {
     id: serverId,
     policy,
     fromMs,
+    outMs: firstOut(events, fromMs, back?.atMs ?? recording.endedMs)?.atMs ?? fromMs,
     registeredMs: back?.atMs ?? Number.POSITIVE_INFINITY,
     healedMs: healedMs ?? Number.POSITIVE_INFINITY,
   };

@@ -142,9 +142,10 @@ function codeOf({ outcome, detail, first }: RequestRow): string {
   return outcome === 'error' ? detail : (first?.detail ?? '');
 }
 
-// A request on its way to the last server when that was hit: sent shortly before, or before the end was seen.
+// A request on its way to the last server when that was hit: sent shortly before, or before its end was seen.
 const IN_FLIGHT_BEFORE_MS = 100;
 const IN_FLIGHT_AFTER_MS = 50;
+const AFTER_OUT_MS = 10;
 
 /**
  * Errors of a policy all of whose servers were killed: `NO_SERVER` from the first hit until `untilMs` after one listens
@@ -164,7 +165,7 @@ export function whilePolicyIsDown({ withinMs = 600, untilMs = 600 } = {}): Allow
           return (
             detail === 'UPSTREAM_FAILED' &&
             dueMs >= outage.lastHitMs - IN_FLIGHT_BEFORE_MS &&
-            dueMs <= outage.lastHitMs + IN_FLIGHT_AFTER_MS
+            dueMs <= Math.max(outage.lastHitMs + IN_FLIGHT_AFTER_MS, outage.lastOutMs + AFTER_OUT_MS)
           );
         });
     },
