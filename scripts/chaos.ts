@@ -1,5 +1,6 @@
 // shell · `npm run chaos`: breaks the cluster on purpose, under load, and judges what comes of it. The parts are in chaos/.
 // Must never call a run good that was cut short, or end with anything broken that it has broken.
+import { Failure } from './bootstrap/failure.ts';
 import { runScript } from './bootstrap/script.ts';
 import { parseChaosCommand, SCRIPT_NAME } from './chaos/options.ts';
 import { formatPlan } from './chaos/plan.ts';
@@ -21,5 +22,9 @@ await runScript(SCRIPT_NAME, AFTER_INTERRUPTION, async (signal) => {
   }
   // Loaded only now: what draws and what talks to Docker takes longer than everything above.
   const { carryOut } = await import('./chaos/command.ts');
-  await carryOut(plans, options, signal);
+  await carryOut(plans, options, signal).catch((error: unknown) => {
+    // 1 would say that the proxy failed; a run that could not be made says nothing about it.
+    if (!(error instanceof Failure) || error.exitCode !== 1) throw error;
+    throw new Failure(error.message, error.next, { tail: error.tail, exitCode: 3, cause: error });
+  });
 });

@@ -1,8 +1,8 @@
 // shell · what a script of the bootstrap says when it cannot go on, and the exit code that goes with it.
 // Must never print a stack for something a person can mend.
 
-/** Exit codes of the scripts: 1 something failed, 2 the machine or the command line is not what it takes. */
-export type FailureExitCode = 1 | 2;
+/** Exit codes of the scripts: 1 something failed, 2 the machine or the command line is not what it takes, 3 nobody knows. */
+export type FailureExitCode = 1 | 2 | 3;
 
 /** A failure that a person can act on. */
 export class Failure extends Error {

@@ -36,34 +36,47 @@ export async function carryOut(
   const say = options.isJson ? console.error : console.log;
   const cluster = new ChaosCluster(clusterName());
   const found = await setUp(cluster, show, signal);
-  const undo = openUndo(cluster.project, found);
   const isMany = plans.length > 1;
   const name = folderName(new Date(), isMany ? 'all' : (plans[0] as Plan).scenario);
   const folder = await makeReportFolder(name, options.reportFolder);
+  const undo = openUndo(cluster.project, found);
+  const context = { cluster, found, undo, show, say };
   const summaries: RunSummary[] = [];
   try {
     for (const [index, plan] of plans.entries()) {
       if (signal.aborted) break;
       const heading = isMany ? `[${index + 1}/${plans.length}] ${plan.scenario}` : plan.scenario;
       const own = isMany ? join(folder, plan.scenario) : folder;
-      summaries.push(
-        await carryOutOne(plan, { cluster, found, undo, folder: own, heading, show, say }, signal),
-      );
+      summaries.push(await carryOutOne(plan, { ...context, folder: own, heading }, signal));
     }
+  } catch (error) {
+    // What was measured before the interruption is still told.
+    if (!signal.aborted) throw error;
   } finally {
     const isWhole = summaries.every(({ leftovers }) => leftovers.length === 0);
     if (isWhole && (options.isKept || (await isPutBack(cluster, found, show)))) undo.close();
   }
+  const verdict = worstVerdict([
+    ...summaries.map((summary) => summary.verdict),
+    ...(summaries.length < plans.length ? ['unknown' as const] : []),
+  ]);
+  if (!signal.aborted) process.exitCode = EXIT_CODES[verdict];
+  await tell(verdict, summaries, { folder, isMany, isJson: options.isJson, say });
+}
+
+async function tell(
+  verdict: Verdict,
+  summaries: readonly RunSummary[],
+  to: { folder: string; isMany: boolean; isJson: boolean; say: (text: string) => void },
+): Promise<void> {
+  const { folder, isMany, isJson, say } = to;
   if (isMany) {
     await writeOverview(folder, summaries);
     say(`\n${formatOverview(summaries)}`);
   }
-  const verdict = worstVerdict(summaries.map((summary) => summary.verdict));
-  if (!signal.aborted) process.exitCode = EXIT_CODES[verdict];
-  if (options.isJson) console.log(JSON.stringify({ verdict, report: folder, runs: summaries }));
-  say(
-    `\n${formatLastLine(verdict, summaries, shortPath(join(folder, isMany ? 'index.html' : 'report.html')))}`,
-  );
+  if (isJson) console.log(JSON.stringify({ verdict, report: folder, runs: summaries }));
+  const page = shortPath(join(folder, isMany ? 'index.html' : 'report.html'));
+  say(`\n${formatLastLine(verdict, summaries, page)}`);
 }
 
 async function setUp(
@@ -79,10 +92,11 @@ async function setUp(
     {
       title: 'What is there',
       run: async (progress) => {
-        // What a killed run had found is what there was before anybody broke anything.
         const left = await readUndo(cluster.project);
         const healed = await healLeftovers(cluster.project, progress);
-        found = left === null ? await lookAround(cluster) : left.found;
+        const now = await lookAround(cluster);
+        // What a killed run had found is what there was before anybody broke anything.
+        found = left === null || now === null ? now : left.found;
         return { isSkipped: false, summary: healed ?? describeFound(found) };
       },
     },

@@ -6,10 +6,10 @@ import type { Scenario } from './scenarios/scenario.ts';
 
 const USUAL_PHASES: PhaseLengths = {
   warmUpMs: 3_000,
-  controlMs: 8_000,
+  controlMs: 6_000,
   faultsMs: 20_000,
   quietMs: 4_000,
-  afterMs: 3_000,
+  afterMs: 2_000,
 };
 
 export type PlanWishes = {

@@ -61,7 +61,7 @@ const FLAGS = {
 
 const EPILOGUE = `Sets up what is missing, as npm start does, and puts the cluster back as it was found. Touches only containers of this Compose project. Ctrl-C heals what is broken and reports what was measured so far as unknown.
 
-Exit codes: 0 pass · 1 fail · 2 bad usage, or the machine is not what it takes · 3 unknown: the run proves nothing · 130 ended early with Ctrl-C`;
+Exit codes: 0 pass · 1 fail · 2 bad usage, or the machine is not what it takes · 3 unknown: the run proves nothing, or could not be made · 130 ended early with Ctrl-C`;
 
 /**
  * @param args command-line arguments without node and the file
@@ -78,9 +78,6 @@ export function parseChaosCommand(args: readonly string[], environment = process
     .example('$0 --replay reports/latest/plan.json', 'the last run again')
     .epilogue(EPILOGUE)
     .parseSync();
-  if (flags._.length > 0) {
-    throw new UsageError(`"${flags._.join(' ')}" is not understood: options begin with --.`);
-  }
   const isAll = flags.scenario === ALL;
   if (isAll && flags.duration !== undefined) {
     throw new UsageError(`--duration is for one scenario at a time, not for "${ALL}".`);

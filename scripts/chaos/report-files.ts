@@ -1,7 +1,8 @@
 // shell · where reports lie: a folder for each run, and `latest` pointing at the last one.
 // Must never overwrite an older report.
-import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
+import { UsageError } from '../../services/shared/config.ts';
 import { ROOT } from '../bootstrap/project.ts';
 import type { Journal, Judgement, Outcome, Recording } from './journal.ts';
 import type { RunSummary } from './one-run.ts';
@@ -9,6 +10,8 @@ import { formatPlan } from './plan.ts';
 import { formatRequestsCsv, renderReport, renderSummary } from './report/report.ts';
 
 const REPORTS = join(ROOT, 'reports');
+/** What tells that a folder holds a report. */
+const OWN_FILES = new Set(['report.html', 'index.html', 'journal.json']);
 
 /** `2026-11-24T13-05-09-tour`: sorts by time, and is a file name everywhere. */
 export function folderName(at: Date, scenario: string): string {
@@ -19,10 +22,16 @@ export function folderName(at: Date, scenario: string): string {
  * Makes the folder of a report.
  * @param wanted where a person wants it; null: reports/`name`, and `reports/latest` points there
  * @returns its absolute path
+ * @throws UsageError when it can't be made, or holds a report already
  */
 export async function makeReportFolder(name: string, wanted: string | null): Promise<string> {
   const folder = wanted === null ? join(REPORTS, name) : resolve(wanted);
-  await mkdir(folder, { recursive: true });
+  await mkdir(folder, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
+    throw new UsageError(`The folder ${folder} can't be made (${error.code}): choose another with --report.`);
+  });
+  if ((await readdir(folder)).some((file) => OWN_FILES.has(file))) {
+    throw new UsageError(`There is a report in ${folder} already: choose another folder with --report.`);
+  }
   if (wanted === null) {
     const latest = join(REPORTS, 'latest');
     await rm(latest, { force: true, recursive: false });

@@ -38,6 +38,7 @@ export function formatOverview(summaries: readonly RunSummary[]): string {
 
 /** The last line of all: the verdict, and where to read more. */
 export function formatLastLine(verdict: Verdict, summaries: readonly RunSummary[], report: string): string {
+  if (summaries.length === 0) return `${MARKS[verdict]} ${verdict}: nothing was measured`;
   const count = (wanted: Verdict): number => summaries.filter((summary) => summary.verdict === wanted).length;
   const counts = (['pass', 'fail', 'unknown'] as const)
     .filter((wanted) => count(wanted) > 0)

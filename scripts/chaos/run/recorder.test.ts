@@ -1,0 +1,138 @@
+// A recording is dated from the start of the load, whatever came first, and leaves nothing out.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { RequestRecord } from '../../load/observers.ts';
+import type { Replica } from '../docker.ts';
+import type { ProxyEvent } from '../journal.ts';
+import { makePlan } from '../make-plan.ts';
+import type { PlannedFault } from '../plan.ts';
+import { findScenario } from '../scenarios/index.ts';
+import type { Scenario } from '../scenarios/scenario.ts';
+import { Recorder } from './recorder.ts';
+
+const PLAN = makePlan(findScenario('kill') as Scenario, {
+  seed: 1,
+  rate: 500,
+  policies: ['1'],
+  serversPerPolicy: 2,
+  faultsMs: 6_000,
+  onlyPolicy: null,
+});
+const FAULT: PlannedFault = { id: 1, kind: 'kill', targets: ['server-p1-1'], atMs: 5, forMs: 9, params: {} };
+const REPLICA: Replica = {
+  name: 'server-p1-1',
+  service: 'server-p1',
+  containerId: 'abc'.padEnd(64, '0'),
+  serverId: 'abc',
+  policy: '1',
+  state: 'running',
+  address: '172.18.0.3',
+};
+
+const event = (atMs: number): ProxyEvent => {
+  const entry = { policy: '1', id: 'abc', address: '172.18.0.3:9000', why: 'so', sent: 0 };
+  return { atMs, boot: 0, seq: 1, type: 'admitted', ...entry };
+};
+const request = (more: Partial<RequestRecord>): RequestRecord => {
+  const ok = { outcome: 'ok' as const, detail: 'abc' };
+  return { dueEpochMs: 0, latencyMs: 1, policy: '1', attempts: 1, first: null, ...ok, ...more };
+};
+
+function recorder(startMs = 1_000_000): { recorder: Recorder; at: (ms: number) => void } {
+  let nowMs = startMs;
+  const made = new Recorder(PLAN, () => nowMs);
+  return {
+    recorder: made,
+    at: (ms) => {
+      nowMs = ms;
+    },
+  };
+}
+
+test('what was noted before the load is dated anew, what is too old is left out', () => {
+  const { recorder: made } = recorder(1_000_000);
+  made.event(event(1_000_000));
+  made.event(event(1_004_500));
+  made.table({ atMs: 1_004_900, boot: 0, servers: [] });
+  made.start(1_005_000);
+  made.event(event(1_005_250));
+  const { events, tables } = made.finish(null, [], null);
+  assert.deepEqual(
+    events.map(({ atMs }) => atMs),
+    [-500, 250],
+  );
+  assert.equal(tables[0]?.atMs, -100);
+});
+
+test('requests are counted by outcome, dated, and put in the order of their intended start', () => {
+  const { recorder: made } = recorder();
+  made.start(2_000_000);
+  made.request(request({ dueEpochMs: 2_000_030.5 }));
+  const first = {
+    outcome: 'lost' as const,
+    detail: 'reset',
+    sentEpochMs: 2_000_011,
+    endedMs: 4,
+    wasInFlightOnOpenConnection: true,
+  };
+  made.request(request({ dueEpochMs: 2_000_010, attempts: 2, first }));
+  made.request(request({ dueEpochMs: 2_000_020, outcome: 'error', detail: 'NO_SERVER' }));
+  assert.deepEqual({ ...made.counts }, { ok: 2, wrong: 0, error: 1, lost: 0, dropped: 0 });
+  const { requests } = made.finish(null, [], null);
+  assert.deepEqual(
+    requests.map(({ dueMs }) => dueMs),
+    [10, 20, 30.5],
+  );
+  assert.deepEqual(requests[0]?.first, {
+    outcome: 'lost',
+    detail: 'reset',
+    sentMs: 11,
+    endMs: 14,
+    wasInFlight: true,
+  });
+  assert.equal(made.requestsDue(10, 30).length, 2);
+});
+
+test('a fault is noted with its hits, its proof and its end; a second healing changes nothing', () => {
+  const { recorder: made, at } = recorder(0);
+  at(100);
+  const note = made.fault(FAULT, 42);
+  at(110);
+  const hit = note.hit(REPLICA);
+  at(120);
+  note.injected();
+  note.proven({ isProven: true, evidence: 'it was dead' });
+  assert.equal(made.activeFaults.length, 1);
+  at(200);
+  note.healing();
+  hit.healing();
+  at(230);
+  hit.healed();
+  note.healed();
+  at(300);
+  hit.healed();
+  const [fault] = made.finish(null, ['server-p1-2 is paused.'], 'it was interrupted').faults;
+  assert.deepEqual(fault, {
+    id: 1,
+    kind: 'kill',
+    targets: ['server-p1-1'],
+    params: {},
+    injectMs: 100,
+    injectedMs: 120,
+    healMs: 200,
+    healedMs: 230,
+    hits: [{ target: 'server-p1-1', serverId: 'abc', policy: '1', fromMs: 110, healMs: 200, healedMs: 230 }],
+    isProven: true,
+    proof: 'it was dead',
+    conntrack: 42,
+  });
+  assert.equal(made.activeFaults.length, 0);
+});
+
+test('the proxy has no server id, and what was not proven says so', () => {
+  const { recorder: made } = recorder(0);
+  made.fault(FAULT, null).hit({ ...REPLICA, name: 'proxy-1', service: 'proxy', policy: null });
+  const { faults, leftovers, cutShort } = made.finish(null, ['left'], 'why');
+  assert.equal(faults[0]?.hits[0]?.serverId, null);
+  assert.deepEqual([faults[0]?.isProven, leftovers, cutShort], [false, ['left'], 'why']);
+});
