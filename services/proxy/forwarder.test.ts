@@ -271,6 +271,23 @@ describe('waiting', () => {
     assert.deepEqual(scene.replies, ['2:NO_SERVER']);
   });
 
+  test('what was on the last server when that died waits no longer than what came then', () => {
+    const a = scene.server('A');
+    scene.ask(1);
+    scene.nowMs = 1300;
+    scene.set(a, 'evicted');
+    scene.break(a, 'closed');
+    scene.ask(2);
+    scene.sweepAt(1499);
+    assert.deepEqual(scene.replies, []);
+    scene.sweepAt(1500);
+    assert.deepEqual(scene.replies, ['1:UPSTREAM_FAILED sent']);
+    scene.sweepAt(1799);
+    assert.equal(scene.replies.length, 1);
+    scene.sweepAt(1800);
+    assert.deepEqual(scene.replies, ['1:UPSTREAM_FAILED sent', '2:NO_SERVER']);
+  });
+
   test('after its last server has left on purpose, requests wait for the next one almost to their deadline', () => {
     const a = scene.server('A');
     scene.set(a, 'leaving');

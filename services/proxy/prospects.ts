@@ -35,10 +35,11 @@ export function hasProspects(route: Route, request: Request, limits: WaitingLimi
     return heldMs < limits.requestTimeoutMs - LAST_WORD_MS;
   }
   if (heldMs >= limits.holdMs) return false;
+  // With nobody even on its way it is mere hope: the client's wait counts from when its request came, so that one which
+  // was on the last server when that died is not held for longer than the others.
+  const sinceArrivalMs = nowMs - (request.deadlineMs - limits.requestTimeoutMs);
+  const mayHope = isEmpty && emptyMs < AFTER_FAILURE_MS && sinceArrivalMs < limits.holdMs;
   const mayBecomeReady = ({ health: { state } }: Upstream): boolean =>
     state === 'joining' || state === 'suspect';
-  return (
-    route.upstreams.some((upstream) => mayBecomeReady(upstream) && isUntried(upstream)) ||
-    (isEmpty && emptyMs < AFTER_FAILURE_MS)
-  );
+  return route.upstreams.some((upstream) => mayBecomeReady(upstream) && isUntried(upstream)) || mayHope;
 }
