@@ -1,5 +1,6 @@
 // shell · `npm run chaos`: breaks the cluster on purpose, under load, and judges what comes of it. The parts are in chaos/.
 // Must never call a run good that was cut short, or end with anything broken that it has broken.
+import { UsageError } from '../services/shared/config.ts';
 import { Failure } from './bootstrap/failure.ts';
 import { runScript } from './bootstrap/script.ts';
 import { parseChaosCommand, SCRIPT_NAME } from './chaos/options.ts';
@@ -8,7 +9,9 @@ import { plansOf } from './chaos/plans.ts';
 
 const AFTER_INTERRUPTION = 'What was broken is healed by the next "npm run chaos" or "npm start".';
 
-await runScript(SCRIPT_NAME, AFTER_INTERRUPTION, async (signal) => {
+await runScript(SCRIPT_NAME, AFTER_INTERRUPTION, main, { mustCleanUp: true });
+
+async function main(signal: AbortSignal): Promise<void> {
   const options = parseChaosCommand(process.argv.slice(2));
   if (options.isListed) {
     const { formatList } = await import('./chaos/list.ts');
@@ -22,9 +25,16 @@ await runScript(SCRIPT_NAME, AFTER_INTERRUPTION, async (signal) => {
   }
   // Loaded only now: what draws and what talks to Docker takes longer than everything above.
   const { carryOut } = await import('./chaos/command.ts');
-  await carryOut(plans, options, signal).catch((error: unknown) => {
-    // 1 would say that the proxy failed; a run that could not be made says nothing about it.
-    if (!(error instanceof Failure) || error.exitCode !== 1) throw error;
-    throw new Failure(error.message, error.next, { tail: error.tail, exitCode: 3, cause: error });
-  });
-});
+  await carryOut(plans, options, signal).catch(saysNothingOfTheProxy);
+}
+
+// 1 would say that the proxy failed; a run that could not be made says nothing about it.
+function saysNothingOfTheProxy(error: unknown): never {
+  if (error instanceof UsageError) throw error;
+  if (!(error instanceof Failure)) {
+    const { message, stack = '' } = error as Error;
+    throw new Failure(message, 'Nothing was found out about the proxy.', { tail: stack, exitCode: 3 });
+  }
+  if (error.exitCode !== 1) throw error;
+  throw new Failure(error.message, error.next, { tail: error.tail, exitCode: 3, cause: error });
+}

@@ -2,8 +2,10 @@
 import { hideBin } from 'yargs/helpers';
 import { commandLine } from '../services/shared/config.ts';
 import { MAY_BE_LEFT, takeDown } from './bootstrap/cluster.ts';
+import { clusterName } from './bootstrap/project.ts';
 import { runScript } from './bootstrap/script.ts';
 import { runSteps } from './bootstrap/steps.ts';
+import { forgetUndo } from './chaos/undo.ts';
 
 await runScript('npm stop --', MAY_BE_LEFT, async (signal) => {
   await commandLine(hideBin(process.argv), 'npm stop')
@@ -14,4 +16,6 @@ await runScript('npm stop --', MAY_BE_LEFT, async (signal) => {
     )
     .parse();
   await runSteps(signal, [{ title: 'Cluster', run: (progress) => takeDown({}, progress) }]);
+  // With the cluster goes what a killed chaos run would have had healed.
+  await forgetUndo(clusterName());
 });

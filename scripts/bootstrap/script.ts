@@ -4,6 +4,7 @@ import { onStopSignal } from '../../services/shared/signals.ts';
 import { Failure } from './failure.ts';
 
 const SIGNAL_EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
+const EXIT_OUTPUT_GONE = 3;
 
 /** Ends the script's work: whatever is under way is ended too, and nothing is reported as a failure. */
 class Interrupted extends Error {
@@ -14,19 +15,30 @@ class Interrupted extends Error {
  * Runs a script: a Failure is told in its own words, a signal stops it in good order with 130 or 143.
  * @param scriptName how a person calls the script
  * @param afterInterruption what may be left after a signal, and what to do about it
+ * @param mustCleanUp       it ends in good order too when its terminal or the reader of its output goes away
  */
 export async function runScript(
   scriptName: string,
   afterInterruption: string,
   main: (signal: AbortSignal) => Promise<void>,
+  { mustCleanUp = false } = {},
 ): Promise<void> {
-  // Whoever read the output has seen enough (`| head`): there is nobody left to tell anything.
-  process.stdout.on('error', () => process.exit());
   const controller = new AbortController();
+  process.stdout.on('error', () => {
+    // Whoever read the output has seen enough (`| head`): there is nobody left to tell anything.
+    if (!mustCleanUp) process.exit();
+    process.exitCode ||= EXIT_OUTPUT_GONE;
+    controller.abort(new Interrupted('interrupted'));
+  });
   onStopSignal((name) => {
     process.exitCode = SIGNAL_EXIT_CODES[name];
     controller.abort(new Interrupted('interrupted'));
   });
+  if (mustCleanUp) {
+    // The terminal was closed: that is to end in as good order as Ctrl-C.
+    process.on('SIGHUP', () => process.kill(process.pid, 'SIGTERM'));
+    process.stderr.on('error', () => {});
+  }
   try {
     await main(controller.signal);
   } catch (error) {

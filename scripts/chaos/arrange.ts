@@ -1,15 +1,18 @@
 // shell · the cluster before and after: brought up as a plan wants it, and put back as it was found.
 // Must never change a cluster before it is written down what it was like.
 import { bringUp, takeDown } from '../bootstrap/cluster.ts';
+import { Failure } from '../bootstrap/failure.ts';
 import { waitForServers } from '../bootstrap/policies.ts';
 import type { Outcome, Progress } from '../bootstrap/progress.ts';
 import type { ChaosCluster, Replica } from './docker.ts';
-import { type Plan, serviceOf } from './plan.ts';
+import { type Plan, POLICIES, serviceOf } from './plan.ts';
 import type { FoundCluster } from './undo.ts';
 
 const WHOLE_WITHIN_MS = 30_000;
 /** What a plan may set, and the variable that it becomes in a container. */
 const SETTINGS = { FAULTS: 'SERVER_FAULTS', PROXY_VERIFY_ANSWERS: 'PROXY_VERIFY_ANSWERS' } as const;
+/** Where the proxy's ports are published, as docker-compose.yml has them. */
+const PORTS = { PROXY_PUBLISH_PORT: '10000/tcp', PROXY_PUBLISH_ADMIN_PORT: '10080/tcp' } as const;
 
 /** What Compose gets for a plan, on top of the environment. */
 export function composeSettings(plan: Plan, found: FoundCluster | null): Record<string, string> {
@@ -35,7 +38,12 @@ async function readSettings(
 ): Promise<Record<string, string>> {
   const settings: Record<string, string> = {};
   for (const replica of replicas) {
-    const { Config } = await cluster.inspect(replica);
+    const { Config, HostConfig } = await cluster.inspect(replica);
+    const bindings = HostConfig.PortBindings as Record<string, { HostPort?: string }[] | undefined> | null;
+    for (const [name, port] of Object.entries(PORTS)) {
+      const published = bindings?.[port]?.[0]?.HostPort;
+      if (published) settings[name] = published;
+    }
     for (const [name, variable] of Object.entries(SETTINGS)) {
       const entry = Config.Env.find((text) => text.startsWith(`${variable}=`));
       if (entry !== undefined) settings[name] = entry.slice(variable.length + 1);
@@ -72,7 +80,12 @@ export async function putBack(
   found: FoundCluster | null,
   progress: Progress,
 ): Promise<Outcome> {
-  if (found === null) return await takeDown({}, progress);
+  if (found === null) {
+    const down = await takeDown({}, progress);
+    const left = await cluster.replicas();
+    if (left.length === 0) return down;
+    throw new Failure(`${left.length} containers are left.`, 'Take the cluster down with "npm stop".');
+  }
   const outcome = await bringUp({ env: found.settings, scale: serverNumbers(found) }, progress);
   const replicas = await cluster.replicas();
   await Promise.all(replicas.map((replica) => putBackState(cluster, replica, found.states[replica.name])));
@@ -88,6 +101,7 @@ async function putBackState(
   else if (state === 'exited' || state === 'created') await cluster.stop(replica, 10);
 }
 
+// Policies that had no server get none.
 function serverNumbers({ services }: FoundCluster): Record<string, number> {
-  return Object.fromEntries(Object.entries(services).filter(([service]) => service.startsWith('server-')));
+  return Object.fromEntries(POLICIES.map(serviceOf).map((service) => [service, services[service] ?? 0]));
 }

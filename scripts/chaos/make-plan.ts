@@ -12,6 +12,9 @@ const USUAL_PHASES: PhaseLengths = {
   afterMs: 2_000,
 };
 
+// With one server a policy has nobody to turn to, and no fault of it could go unnoticed.
+const USUAL_MIN_SERVERS = 2;
+
 export type PlanWishes = {
   seed: number;
   /** Requests a second. */
@@ -30,7 +33,7 @@ export function makePlan(scenario: Scenario, wishes: PlanWishes): Plan {
   // A scenario without faults is as long as its control phase.
   if (wishes.faultsMs !== null && phases.faultsMs > 0) phases.faultsMs = wishes.faultsMs;
   else if (wishes.faultsMs !== null) phases.controlMs = wishes.faultsMs;
-  const serversPerPolicy = Math.max(wishes.serversPerPolicy, scenario.minServers ?? 1);
+  const serversPerPolicy = Math.max(wishes.serversPerPolicy, scenario.minServers ?? USUAL_MIN_SERVERS);
   const draft = new Draft({
     random: new Random(wishes.seed),
     policies: wishes.policies,

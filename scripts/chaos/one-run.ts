@@ -2,11 +2,11 @@
 // Must never let a run end without a verdict: what could not be run is unknown.
 import { join } from 'node:path';
 import { publishedPort } from '../bootstrap/cluster.ts';
-import { arrange } from './arrange.ts';
+import { arrange, composeSettings } from './arrange.ts';
 import type { ShowSteps } from './command.ts';
 import type { ChaosCluster } from './docker.ts';
 import { healCluster } from './heal.ts';
-import type { Judgement, Outcome, Verdict } from './journal.ts';
+import type { Finding, Judgement, Outcome, Verdict } from './journal.ts';
 import { judge } from './judge/judge.ts';
 import type { Plan } from './plan.ts';
 import { countOutcomes, shortPath, writeReport } from './report-files.ts';
@@ -52,14 +52,15 @@ export async function carryOutOne(plan: Plan, context: RunContext, signal: Abort
   const { cluster, found, undo, folder, heading, show, say } = context;
   const { title } = findScenario(plan.scenario) as Scenario;
   say(`\n${heading}: ${title} (seed ${plan.seed})`);
-  const adminUrl = `http://127.0.0.1:${publishedPort('PROXY_PUBLISH_ADMIN_PORT')}`;
+  const env = composeSettings(plan, found);
+  const adminUrl = `http://127.0.0.1:${publishedPort('PROXY_PUBLISH_ADMIN_PORT', { env })}`;
   await show(signal, [{ title: 'Cluster', run: (progress) => arrange(plan, found, adminUrl, progress) }]);
   const networks = await savedNetworks(cluster);
   const setting = {
     plan,
     cluster,
     adminUrl,
-    proxy: await loadTarget(cluster),
+    proxy: await loadTarget(cluster, publishedPort('PROXY_PUBLISH_PORT', { env })),
     remember: (fault: Plan['faults'][number]) => undo.note(fault, networks),
     heal: () => healCluster(cluster, networks),
     show,
@@ -89,4 +90,26 @@ async function savedNetworks(cluster: ChaosCluster): Promise<SavedNetworks> {
     replicas.map(async (replica) => [replica.name, await cluster.aliasesOf(replica)] as const),
   );
   return Object.fromEntries(entries);
+}
+
+/** What is told of a run that could not be made. */
+export function summaryOfFailure(plan: Plan, folder: string, { message }: Error): RunSummary {
+  const finding: Finding = {
+    criterion: 'the run could be made',
+    verdict: 'unknown',
+    measured: message,
+    limit: 'a cluster that becomes whole',
+    n: 0,
+    details: [],
+  };
+  return {
+    scenario: plan.scenario,
+    title: (findScenario(plan.scenario) as Scenario).title,
+    seed: plan.seed,
+    verdict: 'unknown',
+    judgement: { verdict: 'unknown', findings: [finding] },
+    totals: { ok: 0, wrong: 0, error: 0, lost: 0, dropped: 0 },
+    leftovers: [],
+    folder,
+  };
 }

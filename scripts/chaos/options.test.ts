@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { UsageError } from '../../services/shared/config.ts';
 import { makePlan } from './make-plan.ts';
 import { parseChaosCommand } from './options.ts';
-import { formatPlan, type Plan } from './plan.ts';
+import { formatPlan, type Plan, type PlannedFault } from './plan.ts';
 import { readPlan } from './read-plan.ts';
 import { findScenario, SCENARIOS } from './scenarios/index.ts';
 import type { Scenario } from './scenarios/scenario.ts';
@@ -16,6 +16,10 @@ test('without options: the tour, seed 1, 500 requests a second', () => {
   const options = parseChaosCommand([], {});
   assert.deepEqual(options.scenarios, ['tour']);
   assert.deepEqual([options.seed, options.rate, options.durationSeconds], [1, 500, null]);
+});
+
+test('given twice, the last one counts', () => {
+  assert.deepEqual(parseChaosCommand(['--scenario', 'kill', '--scenario', 'pause'], {}).scenarios, ['pause']);
 });
 
 test('all scenarios, several, and settings from the environment', () => {
@@ -35,6 +39,8 @@ const BAD: [string[], RegExp][] = [
   [['--policy', '4'], /--policy is "4": the cluster has the policies 1, 2, 3\./],
   [['pause'], /Unknown argument: pause/],
   [['--scenaro', 'kill'], /scenaro/],
+  [['--report', ''], /--report must not be empty/],
+  [['--replay', 'plan.json', '--seed', '2'], /leave out --seed beside --replay/],
 ];
 for (const [args, message] of BAD) {
   test(`bad usage: ${args.join(' ')}`, () => {
@@ -72,6 +78,21 @@ test('every plan that is made can be read again', async () => {
   }
 });
 
+const KILL: PlannedFault = {
+  id: 1,
+  kind: 'kill',
+  targets: ['server-p1-1'],
+  atMs: 20_000,
+  forMs: 3_000,
+  params: {},
+};
+const SCALE: Partial<PlannedFault> = {
+  kind: 'scale',
+  targets: ['server-p1'],
+  params: { replicas: 50_000 },
+};
+const TWICE: readonly PlannedFault[] = [KILL, { ...KILL, id: 2, kind: 'pause', atMs: 22_000 }];
+
 const BAD_PLANS: [string, string | null, RegExp][] = [
   ['no file', null, /can't be read \(ENOENT\)/],
   ['no JSON', '{', /is not JSON/],
@@ -79,6 +100,24 @@ const BAD_PLANS: [string, string | null, RegExp][] = [
   ['an unknown scenario', formatPlan({ ...PLAN, scenario: 'x' }), /scenario: is not one of control/],
   ['a foreign container', formatPlan(withTarget('postgres-1')), /faults\.0\.targets\.0/],
   ['another variable for Compose', formatPlan({ ...PLAN, settings: { PATH: '/' } }), /settings/],
+  ['a fault before its time', withFault({ atMs: 0 }), /fault 1 \(kill\) lies outside the part with faults/],
+  ['a proxy that is to be paused', withFault({ kind: 'pause', targets: ['proxy-1'] }), /takes servers/],
+  ['a million replicas', withFault(SCALE), /fault 1 \(scale\) needs params\.replicas from 1 to 20/],
+  [
+    'a tight loop',
+    withFault({ kind: 'flap', params: { everyMs: 0 } }),
+    /needs a params\.everyMs of at least 200/,
+  ],
+  [
+    'two faults on one replica',
+    formatPlan({ ...PLAN, faults: TWICE }),
+    /faults 1 and 2 hold the same replica/,
+  ],
+  [
+    'the same id twice',
+    formatPlan({ ...PLAN, faults: TWICE.map((one) => ({ ...one, id: 1 })) }),
+    /the same id/,
+  ],
   ['a negative time', formatPlan({ ...PLAN, phases: { ...PLAN.phases, quietMs: -1 } }), /phases\.quietMs/],
 ];
 for (const [name, text, message] of BAD_PLANS) {
@@ -91,5 +130,9 @@ for (const [name, text, message] of BAD_PLANS) {
 }
 
 function withTarget(target: string): Plan {
-  return { ...PLAN, faults: [{ id: 1, kind: 'kill', targets: [target], atMs: 1, forMs: 1, params: {} }] };
+  return { ...PLAN, faults: [{ ...KILL, targets: [target] }] };
+}
+
+function withFault(change: Partial<PlannedFault>): string {
+  return formatPlan({ ...PLAN, faults: [{ ...KILL, ...change }] });
 }

@@ -1,9 +1,9 @@
 // shell · the command line of `npm run chaos` → what is to be done. Runs before anything is touched.
 // Must never let a wish through that a run would have to doubt.
 import { commandLine, requireWhole, UsageError, withEnvironment } from '../../services/shared/config.ts';
+import { POLICIES } from './plan.ts';
 import { DEFAULT_SCENARIO, findScenario, SCENARIOS } from './scenarios/index.ts';
 
-export const POLICIES = ['1', '2', '3'] as const;
 export const SCRIPT_NAME = 'npm run chaos --';
 const ALL = 'all';
 const MAX_SEED = 2 ** 31 - 1;
@@ -79,6 +79,10 @@ export function parseChaosCommand(args: readonly string[], environment = process
     .epilogue(EPILOGUE)
     .parseSync();
   const isAll = flags.scenario === ALL;
+  const decided = args.find((arg) => /^(--(scenario|seed|rate|duration|policy)\b|-s)/.test(arg));
+  if (flags.replay !== undefined && decided !== undefined) {
+    throw new UsageError(`A plan decides everything by itself: leave out ${decided} beside --replay.`);
+  }
   if (isAll && flags.duration !== undefined) {
     throw new UsageError(`--duration is for one scenario at a time, not for "${ALL}".`);
   }
@@ -92,9 +96,9 @@ export function parseChaosCommand(args: readonly string[], environment = process
       flags.duration === undefined ? null : requireWhole('--duration', flags.duration, 5, 86_400),
     onlyPolicy: flags.policy === undefined ? null : parsePolicy(flags.policy),
     isPlanOnly: flags.planOnly,
-    replayFile: flags.replay ?? null,
+    replayFile: flags.replay === undefined ? null : requireText('--replay', flags.replay),
     isKept: flags.keep,
-    reportFolder: flags.report ?? null,
+    reportFolder: flags.report === undefined ? null : requireText('--report', flags.report),
     isJson: flags.json,
   };
 }
@@ -109,6 +113,11 @@ function parseScenarios(text: string): string[] {
     );
   }
   return [...new Set(names)];
+}
+
+function requireText(name: string, text: string): string {
+  if (text.trim() !== '') return text;
+  throw new UsageError(`${name} must not be empty.`);
 }
 
 function parsePolicy(text: string): string {

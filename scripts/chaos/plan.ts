@@ -65,6 +65,9 @@ export type Plan = Readonly<{
   faults: readonly PlannedFault[];
 }>;
 
+/** The policies of the cluster in docker-compose.yml. */
+export const POLICIES = ['1', '2', '3'] as const;
+
 /** The service that serves a policy. */
 export function serviceOf(policy: string): string {
   return `server-p${policy}`;

@@ -1,8 +1,9 @@
 // shell · which plans a command line asks for: one of each scenario, or one that was kept.
+import { UsageError } from '../../services/shared/config.ts';
 import { wholeClusterSize } from '../bootstrap/cluster.ts';
 import { makePlan } from './make-plan.ts';
-import { type ChaosOptions, POLICIES } from './options.ts';
-import type { Plan } from './plan.ts';
+import type { ChaosOptions } from './options.ts';
+import { type Plan, POLICIES } from './plan.ts';
 import { readPlan } from './read-plan.ts';
 import { findScenario } from './scenarios/index.ts';
 import type { Scenario } from './scenarios/scenario.ts';
@@ -22,6 +23,14 @@ export async function plansOf(options: ChaosOptions): Promise<Plan[]> {
     const scenario = findScenario(name) as Scenario;
     const ownMs = durationSeconds === null ? null : durationSeconds * 1000;
     const faultsMs = isAll && name === 'soak' ? SHORT_SOAK_MS : ownMs;
-    return makePlan(scenario, { seed, rate, policies: POLICIES, serversPerPolicy, faultsMs, onlyPolicy });
+    const wishes = { seed, rate, policies: POLICIES, serversPerPolicy, faultsMs, onlyPolicy };
+    return requireFaults(makePlan(scenario, wishes), durationSeconds);
   });
+}
+
+function requireFaults(plan: Plan, durationSeconds: number | null): Plan {
+  if (plan.faults.length > 0 || plan.phases.faultsMs === 0) return plan;
+  throw new UsageError(
+    `${plan.scenario} has no fault within ${durationSeconds} s: give it a longer --duration.`,
+  );
 }

@@ -36,7 +36,7 @@ test('the files of a report, and what the journal leaves to requests.csv', async
 
   await assert.rejects(
     makeReportFolder('ignored', folder),
-    (error: unknown) => error instanceof UsageError && /There is a report in .* already/.test(error.message),
+    (error: unknown) => error instanceof UsageError && / is not empty/.test(error.message),
   );
 });
 

@@ -10,8 +10,6 @@ import { formatPlan } from './plan.ts';
 import { formatRequestsCsv, renderReport, renderSummary } from './report/report.ts';
 
 const REPORTS = join(ROOT, 'reports');
-/** What tells that a folder holds a report. */
-const OWN_FILES = new Set(['report.html', 'index.html', 'journal.json']);
 
 /** `2026-11-24T13-05-09-tour`: sorts by time, and is a file name everywhere. */
 export function folderName(at: Date, scenario: string): string {
@@ -20,24 +18,27 @@ export function folderName(at: Date, scenario: string): string {
 
 /**
  * Makes the folder of a report.
- * @param wanted where a person wants it; null: reports/`name`, and `reports/latest` points there
+ * @param wanted where a person wants it; null: reports/`name`
  * @returns its absolute path
- * @throws UsageError when it can't be made, or holds a report already
+ * @throws UsageError when it can't be made, or holds anything already
  */
 export async function makeReportFolder(name: string, wanted: string | null): Promise<string> {
   const folder = wanted === null ? join(REPORTS, name) : resolve(wanted);
   await mkdir(folder, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
     throw new UsageError(`The folder ${folder} can't be made (${error.code}): choose another with --report.`);
   });
-  if ((await readdir(folder)).some((file) => OWN_FILES.has(file))) {
-    throw new UsageError(`There is a report in ${folder} already: choose another folder with --report.`);
-  }
-  if (wanted === null) {
-    const latest = join(REPORTS, 'latest');
-    await rm(latest, { force: true, recursive: false });
-    await symlink(basename(folder), latest);
+  if ((await readdir(folder)).length > 0) {
+    throw new UsageError(`The folder ${folder} is not empty: choose a new one with --report.`);
   }
   return folder;
+}
+
+/** Lets reports/latest point to a report, if it lies in reports/. */
+export async function pointLatest(folder: string): Promise<void> {
+  if (dirname(folder) !== REPORTS) return;
+  const latest = join(REPORTS, 'latest');
+  await rm(latest, { force: true });
+  await symlink(basename(folder), latest);
 }
 
 export type ReportContents = {

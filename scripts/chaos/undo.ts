@@ -88,6 +88,12 @@ export async function removeUndo(project: string): Promise<void> {
   await rm(undoPath(project), { force: true });
 }
 
+/** Throws the project's undo file away because its cluster is gone, unless the run that wrote it goes on. */
+export async function forgetUndo(project: string): Promise<void> {
+  const undo = await readUndo(project).catch(() => null);
+  if (undo === null || !isOwnerAlive(undo)) await removeUndo(project);
+}
+
 /** Whether the process that wrote it still runs. */
 export function isOwnerAlive({ pid, pidStartedAt }: Undo): boolean {
   const startedAt = startOf(pid);
@@ -132,9 +138,16 @@ function undoPath(project: string): string {
 }
 
 function parseUndo(text: string, project: string): Undo {
-  const undo = JSON.parse(text) as Undo;
-  if (undo.version === VERSION && undo.project === project) return undo;
-  throw new Error(`${undoPath(project)} was written by another version: heal the cluster and delete it.`);
+  try {
+    const undo = JSON.parse(text) as Undo;
+    if (undo.version === VERSION && undo.project === project) return undo;
+  } catch {
+    // A file that the machine's end has cut off: told as one that nobody understands.
+  }
+  throw new Failure(
+    `${undoPath(project)} tells of a chaos run, and can't be understood.`,
+    'Take the cluster down with "npm stop", which deletes it, and start it again.',
+  );
 }
 
 // A link can't replace a file: of two runs that begin together one fails.

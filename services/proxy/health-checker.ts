@@ -188,11 +188,12 @@ export class HealthChecker {
     this.#settle(upstream, before);
   }
 
-  // Probes can pass while real requests fail: a suspect that a probe has cleared may still be an outlier.
+  // Probes can pass while real requests fail: a suspect that a probe has cleared may still be an outlier. It may as well
+  // have been frozen for a moment, with everything that was in flight: one real request tells, and no penalty is due yet.
   #settle(upstream: Upstream, before: Health): void {
     if (upstream.health.state !== 'ready') return;
     if (before.state === 'suspect') {
-      this.#signal(upstream, { kind: 'failed-in-a-row', count: upstream.failuresInARow });
+      this.#signal(upstream, { kind: 'cleared', count: upstream.failuresInARow });
     } else {
       upstream.failuresInARow = 0;
     }

@@ -28,6 +28,7 @@ const TIMEOUT = probe('timeout');
 const REFUSED = probe('refused');
 const LEASE_LOST: Signal = { kind: 'lease-lost', why: 'its session ended' };
 const BAD_REQUEST: Signal = { kind: 'bad-request', why: 'a real request failed' };
+const CLEARED: Signal = { kind: 'cleared', count: 5 };
 const OUTLIER: Signal = { kind: 'failed-in-a-row', count: 5 };
 const LIE: Signal = { kind: 'wrong-answer' };
 const PENALTY_OVER: Signal = { kind: 'penalty-over' };
@@ -76,6 +77,13 @@ describe('one step after another', () => {
     ['a newcomer has no lease to lose', [LEASE_LOST], 'joining'],
     ['five failed requests in a row eject', [PASS, OUTLIER], 'ejected'],
     ['four do not', [PASS, { kind: 'failed-in-a-row', count: 4 }], 'ready'],
+    [
+      'a suspect that a probe clears is tried once more when five had failed',
+      [PASS, BAD_REQUEST, PASS, CLEARED],
+      'trial',
+    ],
+    ['and not when four had', [PASS, BAD_REQUEST, PASS, { kind: 'cleared', count: 4 }], 'ready'],
+    ['a trial that fails then ejects', [PASS, BAD_REQUEST, PASS, CLEARED, TRIAL_FAILED], 'ejected'],
     ['the penalty ends in a trial', [PASS, OUTLIER, { kind: 'penalty-over' }], 'trial'],
     [
       'a trial that passes ends well',
@@ -108,6 +116,7 @@ describe('one step after another', () => {
 test('evidence from traffic never takes out the last ready server, probes may', () => {
   assert.equal(run([PASS, BAD_REQUEST], { isLastReady: true }).state, 'ready');
   assert.equal(run([PASS, OUTLIER], { isLastReady: true }).state, 'ready');
+  assert.equal(run([PASS, CLEARED], { isLastReady: true }).state, 'ready');
   assert.equal(run([PASS, LIE, LIE, LIE], { isLastReady: true }).state, 'ready');
   const onTrial = run([PASS, OUTLIER, PENALTY_OVER]);
   const at = { nowMs: 0, isLastReady: true, random: 0 };

@@ -54,6 +54,8 @@ export type Signal =
   | { kind: 'bad-request'; why: string }
   /** Real requests failed in a row, `count` of them by now. */
   | { kind: 'failed-in-a-row'; count: number }
+  /** A probe has cleared it, but `count` real requests had failed in a row. */
+  | { kind: 'cleared'; count: number }
   /** A real request was answered with a wrong digest; only where answers are verified. */
   | { kind: 'wrong-answer' }
   | { kind: 'penalty-over' }
@@ -125,6 +127,10 @@ export function step(health: Health, signal: Signal, thresholds: Thresholds, at:
     case 'failed-in-a-row':
       return health.state === 'ready' && signal.count >= thresholds.outlierFailures && !at.isLastReady
         ? eject(health, `${signal.count} real requests in a row failed`, thresholds, at)
+        : health;
+    case 'cleared':
+      return health.state === 'ready' && signal.count >= thresholds.outlierFailures && !at.isLastReady
+        ? flip(health, 'trial', `${signal.count} real requests in a row failed: one more decides`, at)
         : health;
     case 'wrong-answer':
       return afterWrongAnswer(withWrongAnswer(health, thresholds, at.nowMs), thresholds, at);

@@ -81,16 +81,20 @@ export function defaultValues(options: Record<string, Options>): Record<string, 
  */
 export function commandLine(args: readonly string[], scriptName: string): Argv {
   const yargs = createRequire(import.meta.url)('yargs') as typeof import('yargs')['default'];
-  return yargs(args)
-    .scriptName(scriptName)
-    .strict()
-    .version(false)
-    .help()
-    .alias('help', 'h')
-    .wrap(Math.min(110, process.stdout.columns ?? 110))
-    .fail((message, error) => {
-      throw error instanceof UsageError ? error : new UsageError(message ?? error.message);
-    });
+  return (
+    yargs(args)
+      .scriptName(scriptName)
+      .strict()
+      // Given twice, the last one counts: nothing here takes a list.
+      .parserConfiguration({ 'duplicate-arguments-array': false })
+      .version(false)
+      .help()
+      .alias('help', 'h')
+      .wrap(Math.min(110, process.stdout.columns ?? 110))
+      .fail((message, error) => {
+        throw error instanceof UsageError ? error : new UsageError(message ?? error.message);
+      })
+  );
 }
 
 /** Throws UsageError unless `value` is a whole number from `min` to `max`. */

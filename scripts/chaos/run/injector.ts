@@ -3,6 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ChaosCluster } from '../docker.ts';
+import type { ArmedFault } from '../faults/fault.ts';
 import { FAULTS } from '../faults/index.ts';
 import type { PlannedFault } from '../plan.ts';
 import type { FaultNote, Recorder } from './recorder.ts';
@@ -19,23 +20,26 @@ export type Injection = {
   signal: AbortSignal;
 };
 
-/** Carries out all faults; resolves when the last one is healed. Rejects only with the signal's reason. */
+/**
+ * Carries out all faults; resolves when the last one is healed. When the signal fires no further one begins, and it resolves
+ * once those that had begun are healed.
+ */
 export async function injectFaults(faults: readonly PlannedFault[], injection: Injection): Promise<void> {
   await Promise.all(faults.map((fault) => carryOut(fault, injection)));
-  injection.signal.throwIfAborted();
 }
 
 async function carryOut(fault: PlannedFault, injection: Injection): Promise<void> {
   const { cluster, recorder, remember, tell, signal } = injection;
   const isDue = await waitUntil(fault.atMs, injection);
   if (!isDue) return;
-  remember(fault);
   const note = recorder.fault(fault, await countConntrack());
-  const armed = FAULTS[fault.kind].arm({ fault, cluster, hit: note.hit, signal });
   const name = `${fault.kind} ${fault.targets.join(', ')}`;
-  tell(name);
   const lastsOn = fault.kind === 'flap' || fault.kind === 'exit';
+  let armed: ArmedFault | null = null;
   try {
+    remember(fault);
+    armed = FAULTS[fault.kind].arm({ fault, cluster, hit: note.hit, signal });
+    tell(name);
     await armed.inject();
     note.injected();
     if (!lastsOn) note.proven(await armed.prove());
@@ -44,7 +48,7 @@ async function carryOut(fault: PlannedFault, injection: Injection): Promise<void
   } catch (error) {
     note.proven({ isProven: false, evidence: (error as Error).message });
   } finally {
-    await healOne(() => armed.heal(), note, name, tell);
+    await healOne(async () => armed?.heal(), note, name, tell);
   }
 }
 

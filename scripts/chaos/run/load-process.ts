@@ -43,7 +43,11 @@ export function startLoad(args: readonly string[], onRequest: (request: RequestR
   });
   child.stdin.on('error', () => {});
   createInterface({ input: child.stdout }).on('line', (line) => {
-    const parsed = JSON.parse(line) as WorkerLine;
+    const parsed = parseLine(line);
+    if (parsed === null) {
+      fail(`said what nobody understands: ${line.slice(0, 100)}`);
+      return;
+    }
     if ('end' in parsed) {
       end = parsed.end;
       return;
@@ -76,4 +80,13 @@ export function startLoad(args: readonly string[], onRequest: (request: RequestR
     },
     kill: () => child.kill('SIGKILL'),
   };
+}
+
+// The last line of a generator that was killed may be half a line.
+function parseLine(line: string): WorkerLine | null {
+  try {
+    return JSON.parse(line) as WorkerLine;
+  } catch {
+    return null;
+  }
 }

@@ -1,7 +1,6 @@
 // shell · where the load goes. Docker's forwarder of published ports accepts for a proxy that has just died, and resets:
 // what it breaks would be counted against the proxy. So the load goes to the container itself wherever it can be reached.
 import { connect } from 'node:net';
-import { publishedPort } from '../../bootstrap/cluster.ts';
 import type { ChaosCluster } from '../docker.ts';
 
 const PROXY = 'proxy-1';
@@ -9,11 +8,14 @@ const PROXY = 'proxy-1';
 const PORT_IN_CONTAINER = 10_000;
 const CONNECT_MS = 500;
 
-/** host:port of the well-known port: in the proxy's container, or else as it is published on this machine. */
-export async function loadTarget(cluster: ChaosCluster): Promise<string> {
+/**
+ * host:port of the well-known port: in the proxy's container, or else as it is published on this machine.
+ * @param published the port there
+ */
+export async function loadTarget(cluster: ChaosCluster, published: number): Promise<string> {
   const { address } = await cluster.find(PROXY);
   const isReachable = address !== null && (await answers(address, PORT_IN_CONTAINER));
-  return isReachable ? `${address}:${PORT_IN_CONTAINER}` : `127.0.0.1:${publishedPort('PROXY_PUBLISH_PORT')}`;
+  return isReachable ? `${address}:${PORT_IN_CONTAINER}` : `127.0.0.1:${published}`;
 }
 
 function answers(host: string, port: number): Promise<boolean> {

@@ -46,6 +46,13 @@ export class Recorder {
     this.#startedMs = epochMs;
     for (const event of this.#events) event.atMs -= shiftMs;
     for (const table of this.#tables) table.atMs -= shiftMs;
+    for (const request of this.#requests) {
+      request.dueMs -= shiftMs;
+      if (request.first !== null) {
+        request.first.sentMs -= shiftMs;
+        request.first.endMs -= shiftMs;
+      }
+    }
   }
 
   /** Milliseconds since time 0. */

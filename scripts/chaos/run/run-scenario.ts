@@ -49,6 +49,9 @@ class Run {
   readonly #watch: ProxyWatch;
   readonly #load: LoadProcess;
   readonly #timers: NodeJS.Timeout[] = [];
+  // Ends with the run, whatever ended that: no fault may begin once healing has.
+  readonly #ending = new AbortController();
+  #injections: Promise<void> = Promise.resolve();
   #cutShort: string | null = null;
   #show: (line: string) => void = () => {};
 
@@ -68,8 +71,11 @@ class Run {
     } catch (error) {
       this.#cutShort ??= this.#signal.aborted ? 'it was interrupted' : (error as Error).message;
     } finally {
+      this.#ending.abort();
+      await this.#injections;
       for (const timer of this.#timers) clearInterval(timer);
       end = await this.#load.stop().catch(() => null);
+      if (end === null) this.#cutShort ??= 'the load generator did not end in good order';
       leftovers = await this.#setting
         .heal()
         .catch((error: unknown) => [`Healing failed: ${(error as Error).message}`]);
@@ -128,13 +134,15 @@ class Run {
     const tell = (text: string): void => {
       progress.phase(`${(this.#recorder.elapsedMs() / 1000).toFixed(1)} s: ${text}`);
     };
-    await injectFaults(plan.faults, {
+    this.#injections = injectFaults(plan.faults, {
       cluster,
       recorder: this.#recorder,
       remember,
       tell,
-      signal: this.#signal,
+      signal: AbortSignal.any([this.#signal, this.#ending.signal]),
     });
+    await this.#injections;
+    this.#signal.throwIfAborted();
     this.#recorder.nameReplicas(await cluster.replicas());
     const lastHealMs = this.#recorder.elapsedMs();
     await this.#until('faults', fromMs, Math.max(fromMs + plan.phases.faultsMs, lastHealMs));
@@ -171,6 +179,6 @@ function loadArguments({ plan, proxy }: RunSetting): string[] {
   const retry = plan.retryForMs > 0 ? ['--retry-for', String(plan.retryForMs)] : [];
   return [
     ...['--proxy', proxy, '--rate', String(plan.rate), '--duration', String(Math.ceil(seconds))],
-    ...['--policies', plan.policies.join(','), '--timeout', '10000', '--attempt-timeout', '3000', ...retry],
+    ...['--policies', plan.policies.join(','), '--timeout', '3000', '--attempt-timeout', '3000', ...retry],
   ];
 }
