@@ -6,6 +6,7 @@ import { ClientConnection, type ConnectionHandler } from './client-connection.ts
 
 const IDLE_MS = 300_000;
 const BACKLOG = 4096;
+const LAST_ACCEPT_TURNS = 1000;
 
 export type ListenerOptions = {
   host: string;
@@ -25,6 +26,7 @@ export class Listener {
   readonly #connections = new Set<ClientConnection>();
   readonly #servers: Server[] = [];
   #port = 0;
+  #acceptedCount = 0;
 
   constructor(options: ListenerOptions, handler: Omit<ConnectionHandler, 'onClosed'>) {
     this.#options = options;
@@ -56,6 +58,7 @@ export class Listener {
   }
 
   #accept(socket: Socket): void {
+    this.#acceptedCount += 1;
     const { maxConnections, maxFrameBytes, now } = this.#options;
     if (this.#connections.size >= maxConnections) {
       socket.on('error', () => {});
@@ -80,8 +83,17 @@ export class Listener {
     }
   }
 
-  /** Accepts no more; what is connected stays. */
-  stopAccepting(): void {
+  /** Accepts whoever has connected by now, and then nobody any more; what is connected stays. */
+  async stopAccepting(): Promise<void> {
+    // The kernel resets whoever still waits in the queue of a socket that closes, and timers are served before sockets:
+    // so it closes right after a turn of the loop in which nobody came. A flood must not keep it from closing.
+    let before: number;
+    let turns = 0;
+    do {
+      before = this.#acceptedCount;
+      turns += 1;
+      await new Promise((resolve) => setImmediate(resolve));
+    } while (this.#acceptedCount > before && turns < LAST_ACCEPT_TURNS);
     for (const server of this.#servers) server.close();
   }
 

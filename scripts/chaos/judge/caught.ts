@@ -75,32 +75,44 @@ export function outByTraffic({
     const all = requireHits(serverHitsOf(recording, kinds), kinds).map((each) =>
       sentWhileFailing(recording, each),
     );
-    const bad = all.filter(({ further, afterMs }) => further > maxFurther || afterMs > withinMs);
+    const bad = all.filter(({ further, afterMs }) => (further ?? 0) > maxFurther || afterMs > withinMs);
+    const isUncounted = all.some(({ further }) => further === null);
+    const counts = all.map(({ further }) => further).filter((further) => further !== null);
     const isOpen = ({ each, afterMs }: Failing): boolean =>
       !Number.isFinite(afterMs) && recording.endedMs < each.hit.fromMs + withinMs;
     const slowest = Math.max(...all.map(({ afterMs }) => afterMs));
     return {
-      verdict: bad.some((each) => !isOpen(each)) ? 'fail' : bad.length > 0 ? 'unknown' : 'pass',
-      measured: `${Math.max(...all.map(({ further }) => further))} further, out ${Number.isFinite(slowest) ? `after ${millis(slowest)}` : 'never'}`,
+      verdict: bad.some((each) => !isOpen(each))
+        ? 'fail'
+        : bad.length > 0 || isUncounted
+          ? 'unknown'
+          : 'pass',
+      measured: `${counts.length > 0 ? Math.max(...counts) : 'nobody knows how many'} further, out ${Number.isFinite(slowest) ? `after ${millis(slowest)}` : 'never'}`,
       n: all.length,
       details: worstLines(
         all,
         ({ afterMs }) => afterMs,
         ({ each, further, afterMs, why }) =>
-          `${describeHit(each)}: ${Number.isFinite(afterMs) ? `out after ${millis(afterMs)} and ${further} further (${why})` : 'not taken out'}`,
+          `${describeHit(each)}: ${Number.isFinite(afterMs) ? `out after ${millis(afterMs)} and ${further ?? 'nobody knows how many'} further (${why})` : 'not taken out'}`,
       ),
     };
   });
 }
 
-type Failing = { each: FaultHit; further: number; afterMs: number; why: string };
+type Failing = {
+  each: FaultHit;
+  /** Null when nobody knows: that the first request had failed was not told before the server was out. */
+  further: number | null;
+  afterMs: number;
+  why: string;
+};
 
 function sentWhileFailing(recording: Recording, each: FaultHit): Failing {
   const { fromMs } = each.hit;
   const events = eventsOfServer(recording, requireServer(each.hit).id);
   const out = firstOf(events, ['ejected', 'evicted'], fromMs);
-  const noticed = firstOf(events, ['suspect', 'ejected', 'evicted'], fromMs);
-  if (out === null || noticed === null)
-    return { each, further: 0, afterMs: Number.POSITIVE_INFINITY, why: '' };
-  return { each, further: out.sent - noticed.sent, afterMs: out.atMs - fromMs, why: out.why };
+  if (out === null) return { each, further: 0, afterMs: Number.POSITIVE_INFINITY, why: '' };
+  const noticed = firstOf(events.slice(0, events.indexOf(out)), ['suspect'], fromMs);
+  const further = noticed === null ? null : out.sent - noticed.sent;
+  return { each, further, afterMs: out.atMs - fromMs, why: out.why };
 }

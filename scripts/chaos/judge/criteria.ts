@@ -5,6 +5,7 @@ export type { Criterion } from './criterion.ts';
 export { type DelayLimit, detection, evictionWithin, takenOut } from './detection.ts';
 export { evictionsAtMost, evictionsAtMostCrashes } from './eviction-rates.ts';
 export { falseEvictions, noEviction } from './evictions.ts';
+export { inTime } from './in-time.ts';
 export { type LatencyLimit, latencyOfOthers, othersUntouched } from './latency.ts';
 export { DEATH_LIMIT_MS, HANG_LIMIT_MS, READMISSION_LIMIT_MS } from './limits.ts';
 export { misrouted } from './misrouted.ts';

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Verdict } from '../journal.ts';
+import type { FaultKind } from '../plan.ts';
+import { criteriaOf } from '../scenarios/common.ts';
+import { SCENARIOS } from '../scenarios/index.ts';
 import * as criteria from './criteria.ts';
 import { type Criterion, criterion, unknown, worstLines, worstVerdict } from './criterion.ts';
 import { judge } from './judge.ts';
@@ -18,6 +21,7 @@ const ALL: readonly Criterion[] = [
   criteria.noErrors(),
   criteria.noServerOnly(),
   criteria.lostBound(),
+  criteria.inTime(),
   criteria.misrouted(),
   criteria.falseEvictions(),
   criteria.noEviction(),
@@ -106,6 +110,23 @@ describe('the verdict', () => {
   test('no finding has more than ten details', () => {
     const talking = criterion('talking', '', () => unknown('', Array<string>(11).fill('x')));
     assert.equal(judge(recordingOf(), [talking]).findings[0]?.details.length, 10);
+  });
+});
+
+describe('what a scenario is judged by', () => {
+  const namesOf = (scenario: string, kind?: FaultKind): string[] => {
+    const faults = kind === undefined ? [] : [{ ...FAULT_PLAN(), kind }];
+    return criteriaOf({ ...emptyRecording().plan, scenario, faults }).map(({ name }) => name);
+  };
+  for (const { name } of SCENARIOS) {
+    test(`${name}: answers in time, whatever it does`, () => {
+      assert.ok(namesOf(name).includes('answered in time'));
+    });
+  }
+  const stop = 'nothing in flight lost by a stop';
+  test('a tour is judged by a stop of the proxy when it has one', () => {
+    assert.ok(namesOf('tour', 'proxy-stop').includes(stop));
+    assert.ok(!namesOf('tour', 'kill').includes(stop));
   });
 });
 

@@ -9,6 +9,8 @@ export const FALL = 2;
 export const RISE = 2;
 /** T: how long a probe waits for its answer. */
 export const PROBE_TIMEOUT_MS = 500;
+/** The proxy replies within so long, with an answer or an error. */
+export const REQUEST_TIMEOUT_MS = 2000;
 /** For everything that is not the proxy's: the Docker call, the scheduler, the event stream. */
 export const SLACK_MS = 250;
 

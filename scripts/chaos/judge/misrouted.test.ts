@@ -7,6 +7,11 @@ const OUT_AND_BACK: EventSketch[] = [
   [6001, 'evicted', 'a1'],
   [8000, 'admitted', 'a1'],
 ];
+const EJECTED_AND_BACK: EventSketch[] = [
+  [6001, 'ejected', 'a1'],
+  [8000, 'trial', 'a1'],
+  [8040, 'admitted', 'a1'],
+];
 const events = (...sketches: EventSketch[]): Sketch => ({ events: sketches });
 /** The request due at `dueMs` answered by a1. */
 const byA1 = (dueMs: number, changes: Partial<RequestRow> = {}): Pick<Sketch, 'traffic'> => ({
@@ -129,6 +134,77 @@ testCases(misrouted(), [
       [8000, 'registered', 'a1', { boot: 1, sent: 500 }],
       [8010, 'admitted', 'a1', { boot: 1, sent: 500 }],
     ),
+    'pass',
+  ],
+  [
+    'one more while ejected',
+    events(
+      [6001, 'ejected', 'a1', { sent: 150 }],
+      [8000, 'trial', 'a1', { sent: 151 }],
+      [8010, 'admitted', 'a1', { sent: 151 }],
+    ),
+    'fail',
+    /server-p1-1 was sent 1 between ejected and trial/,
+  ],
+  [
+    'one more on trial',
+    events(
+      [6001, 'ejected', 'a1', { sent: 150 }],
+      [8000, 'trial', 'a1', { sent: 150 }],
+      [8020, 'admitted', 'a1', { sent: 151 }],
+    ),
+    'pass',
+    /0 evictions, 1 ejection and 0 leaves/,
+  ],
+  [
+    'one more between ejected and evicted',
+    events([6001, 'ejected', 'a1', { sent: 150 }], [7000, 'evicted', 'a1', { sent: 151 }]),
+    'fail',
+    /between ejected and evicted/,
+  ],
+  [
+    'more in the table while ejected',
+    { ...events(...EJECTED_AND_BACK), ...more(7000, 2, 'ejected') },
+    'fail',
+    /2 by the counts.*\n.*while ejected, by the table/,
+  ],
+  [
+    'an answer of an ejected server',
+    { ...events(...EJECTED_AND_BACK), ...byA1(6020) },
+    'fail',
+    /1 by the answers/,
+  ],
+  ['an answer of a server on trial', { ...events(...EJECTED_AND_BACK), ...byA1(8020) }, 'pass'],
+  [
+    'one more while it leaves',
+    events([6001, 'leaving', 'a1', { sent: 150 }], [6100, 'left', 'a1', { sent: 151 }]),
+    'fail',
+    /server-p1-1 was sent 1 between leaving and left/,
+  ],
+  [
+    'as many when it has left',
+    events([6001, 'leaving', 'a1', { sent: 150 }], [6100, 'left', 'a1', { sent: 150 }]),
+    'pass',
+    /0 ejections and 1 leave$/m,
+  ],
+  [
+    'evicted while it leaves',
+    events(
+      [6001, 'leaving', 'a1', { sent: 150 }],
+      [6050, 'evicted', 'a1', { sent: 150 }],
+      [6100, 'left', 'a1', { sent: 150 }],
+    ),
+    'pass',
+  ],
+  [
+    'an answer to a request due after it said that it leaves',
+    { ...events([6001, 'leaving', 'a1'], [6100, 'left', 'a1']), ...byA1(6020) },
+    'fail',
+    /1 by the answers/,
+  ],
+  [
+    'an answer to one due before',
+    { ...events([6001, 'leaving', 'a1'], [6100, 'left', 'a1']), ...byA1(5980, { latencyMs: 50 }) },
     'pass',
   ],
   [

@@ -65,6 +65,24 @@ testCases(proxyWhole({ maxMs: 2000 }), [
     /3 of 4/,
   ],
   [
+    'one that is hit long after does',
+    { faults: [STOP, { kind: 'kill', hits: [['b2', 15_000, 16_000]] }], events: back(8000).slice(0, -2) },
+    'fail',
+    /3 of 4/,
+  ],
+  [
+    'one that is hit at the last moment does not',
+    { faults: [STOP, { kind: 'kill', hits: [['b2', 9200, 10_000]] }], events: back(8000).slice(0, -2) },
+    'pass',
+    /3 of 3/,
+  ],
+  [
+    'one that is hit right after does',
+    { faults: [STOP, { kind: 'kill', hits: [['b2', 9201, 10_000]] }], events: back(8000).slice(0, -2) },
+    'fail',
+    /3 of 4/,
+  ],
+  [
     'never started again',
     { faults: [{ kind: 'proxy-stop', hits: [['proxy', 6000, null]] }] },
     'unknown',
@@ -107,19 +125,40 @@ const kill = (...changes: ((row: RequestRow) => RequestRow)[]): Sketch => ({
 });
 
 testCases(proxyStopNothingInFlightLost(), [
-  ['answered', stop(slow(5990, 20)), 'pass', /0 lost of 2 in flight/],
+  ['answered', stop(slow(5990, 20)), 'pass', /0 lost of 102 in flight/],
   ['refused, and tried again', stop(retried(5990, 6005, SHUTTING_DOWN)), 'pass'],
   ['refused for good', stop(slow(5990, 20, { outcome: 'error', detail: 'SHUTTING_DOWN' })), 'pass'],
-  ['lost, and tried again', stop(retried(5990, 6005, LOST)), 'fail', /1 lost of 2/],
+  ['lost, and tried again', stop(retried(5990, 6005, LOST)), 'fail', /1 lost of 102/],
   ['lost for good', stop(slow(5990, 20, { outcome: 'lost', detail: 'reset' })), 'fail'],
-  ['lost without having been sent', stop(retried(5990, 6005, LOST, false)), 'pass', /0 lost of 1/],
+  ['lost without having been sent', stop(retried(5990, 6005, LOST, false)), 'pass', /0 lost of 101/],
   ['lost before', stop(retried(5980, 5990, LOST)), 'pass'],
-  ['sent after it', stop(retried(6010, 6020, LOST)), 'pass'],
+  ['sent after the call, before the signal', stop(retried(6010, 6020, LOST)), 'fail', /1 lost of 101/],
+  ['sent at the end of the outage', stop(retried(7000, 7010, LOST)), 'fail'],
+  ['sent after it', stop(retried(7010, 7020, LOST)), 'pass'],
+  ['lost for good in the outage', stop(slow(6500, 9, { outcome: 'lost', detail: 'reset' })), 'fail'],
   [
-    'nothing in flight',
-    { faults: [{ kind: 'proxy-stop', hits: [['proxy', 5995, 7000]] }] },
+    'never started again: until the end',
+    {
+      ...stop(retried(19_000, 19_010, LOST)),
+      faults: [{ kind: 'proxy-stop', hits: [['proxy', 6000, null]] }],
+    },
+    'fail',
+  ],
+  [
+    'nobody could connect',
+    {
+      faults: [STOP],
+      traffic: (row) =>
+        row.dueMs >= 5990 && row.dueMs <= 7000 ? retried(row.dueMs, row.dueMs + 1, LOST, false)(row) : row,
+    },
+    'pass',
+    /0 lost of 0 in flight/,
+  ],
+  [
+    'no request due',
+    { faults: [STOP], traffic: (row) => (row.dueMs >= 5900 && row.dueMs <= 7000 ? null : row) },
     'unknown',
-    /no request was in flight/,
+    /no request was due/,
   ],
   ['a kill is no stop', kill(retried(5990, 6005, LOST)), 'unknown'],
 ]);

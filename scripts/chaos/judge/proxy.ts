@@ -23,7 +23,7 @@ import {
   serverHitsOf,
   tableAt,
 } from './queries.ts';
-import { firstAttemptOf, requestIndex } from './request-index.ts';
+import { firstAttemptOf, requestIndex, requestsIn } from './request-index.ts';
 import { eventsOf, eventsOfServer } from './server-events.ts';
 
 // The kernel ends a killed process's connections so long after the call at most.
@@ -40,7 +40,7 @@ export function proxyWhole({ maxMs = 2000 }: { maxMs?: number } = {}): Criterion
     (recording) => {
       eventsOf(recording);
       const hits = requireHits(proxyHitsOf(recording), ['proxy-stop', 'proxy-kill']);
-      const all = hits.flatMap((each, at) => admissionsAfter(recording, each, hits[at + 1]));
+      const all = hits.flatMap((each, at) => admissionsAfter(recording, each, hits[at + 1], maxMs));
       if (all.length === 0) throw new CannotTell('no server was listed before');
       const worst = Math.max(...all.map(({ afterMs }) => afterMs));
       const isOver = all.some(({ afterMs }) => afterMs > maxMs);
@@ -66,14 +66,19 @@ function slowestCallMs(hits: readonly FaultHit[]): number {
 
 type Admission = { each: FaultHit; id: string; afterMs: number };
 
-/** When each server known before was admitted by the new boot; those that are themselves hit then don't count. */
-function admissionsAfter(recording: Recording, each: FaultHit, next: FaultHit | undefined): Admission[] {
+/** When each server known before was admitted by the new boot; those that are hit before they had to be don't count. */
+function admissionsAfter(
+  recording: Recording,
+  each: FaultHit,
+  next: FaultHit | undefined,
+  maxMs: number,
+): Admission[] {
   const { fromMs, healedMs } = each.hit;
   if (healedMs === null) throw new CannotTell(`${describeHit(each)}: never started again`);
   const { boot, servers } = tableAt(recording, fromMs);
   const untilMs = next?.hit.fromMs ?? Number.POSITIVE_INFINITY;
   const down = serverHitsOf(recording).filter(
-    ({ hit }) => hit.fromMs <= untilMs && (hit.healedMs ?? Number.POSITIVE_INFINITY) >= fromMs,
+    ({ hit }) => hit.fromMs <= healedMs + maxMs && (hit.healedMs ?? Number.POSITIVE_INFINITY) >= fromMs,
   );
   return servers
     .filter(({ id }) => !down.some(({ hit }) => isHitOn(recording, hit, id)))
@@ -86,13 +91,24 @@ function admissionsAfter(recording: Recording, each: FaultHit, next: FaultHit | 
     });
 }
 
-/** Whatever was in flight when the proxy was stopped got a reply: an answer or an error, but not nothing. */
+/**
+ * Whatever was on a connection that stood, from the stop of the proxy until it is started again, got a reply: an answer
+ * or an error, but not nothing. An attempt that could not connect has lost nothing.
+ */
 export function proxyStopNothingInFlightLost(): Criterion {
   return criterion('nothing in flight lost by a stop', '0 lost', (recording) => {
     const hits = requireHits(proxyHitsOf(recording, ['proxy-stop']), ['proxy-stop']);
-    const inFlight = hits.flatMap(({ hit }) => inFlightAt(recording, hit.fromMs, hit.fromMs));
-    if (inFlight.length === 0) throw new CannotTell('no request was in flight when the proxy was stopped');
+    // The signal comes some time after the call, and the drain takes its own: the whole outage counts.
+    const spans = hits.map(({ hit: { fromMs, healMs } }) => ({ fromMs, toMs: healMs ?? recording.endedMs }));
+    const inFlight = requestIndex(recording).sent.filter((request) => {
+      const attempt = firstAttemptOf(request);
+      return attempt.wasInFlight && overlaps(attempt, spans);
+    });
     const lost = inFlight.filter((request) => firstAttemptOf(request).outcome === 'lost');
+    const isIdle = spans.every(({ fromMs, toMs }) => requestsIn(recording, fromMs, toMs).length === 0);
+    if (lost.length === 0 && isIdle) {
+      throw new CannotTell('no request was due from the stop of the proxy until its start');
+    }
     return {
       verdict: lost.length === 0 ? 'pass' : 'fail',
       measured: `${lost.length} lost of ${inFlight.length} in flight`,

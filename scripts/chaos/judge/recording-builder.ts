@@ -206,7 +206,7 @@ function toHit([on, fromMs, healMs, healedMs]: HitSketch): Hit {
 function planOf(faults: readonly FaultRecord[], changes: Partial<Plan> = {}): Plan {
   return {
     version: 1,
-    scenario: 'test',
+    scenario: faults.length === 0 ? 'control' : 'test',
     seed: 1,
     rate: 100,
     policies: ['1', '2'],

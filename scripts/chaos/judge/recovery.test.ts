@@ -207,7 +207,23 @@ testCases(answeredByAnother({ kinds: ['pause'] }), [
 const MUTE: FaultSketch = { kind: 'mute', hits: [['a1', 6000, 9000]] };
 const mute = (...events: EventSketch[]): Sketch => ({ faults: [MUTE], events });
 testCases(outByTraffic({ maxFurther: 5 }), [
-  ['at once', mute([6600, 'ejected', 'a1', { sent: 170 }]), 'pass', /0 further, out after 600 ms/],
+  [
+    'without the first failure',
+    mute([6600, 'ejected', 'a1', { sent: 170 }]),
+    'unknown',
+    /nobody knows how many further, out after 600 ms/,
+  ],
+  [
+    'right after the first failure',
+    mute([6500, 'suspect', 'a1', { sent: 170 }], [6600, 'ejected', 'a1', { sent: 170 }]),
+    'pass',
+    /0 further, out after 600 ms/,
+  ],
+  [
+    'a suspicion after it is none of it',
+    mute([6600, 'ejected', 'a1', { sent: 170 }], [7000, 'suspect', 'a1', { sent: 170 }]),
+    'unknown',
+  ],
   [
     'five further',
     mute(
@@ -228,8 +244,16 @@ testCases(outByTraffic({ maxFurther: 5 }), [
     'fail',
     /6 further/,
   ],
-  ['an eviction does as well', mute([7000, 'evicted', 'a1', { sent: 170 }]), 'pass'],
-  ['at the limit of time', mute([8000, 'ejected', 'a1', { sent: 170 }]), 'pass'],
+  [
+    'an eviction does as well',
+    mute([6500, 'suspect', 'a1', { sent: 168 }], [7000, 'evicted', 'a1', { sent: 170 }]),
+    'pass',
+  ],
+  [
+    'at the limit of time',
+    mute([6500, 'suspect', 'a1', { sent: 168 }], [8000, 'ejected', 'a1', { sent: 170 }]),
+    'pass',
+  ],
   ['later', mute([8001, 'ejected', 'a1', { sent: 170 }]), 'fail', /out after 2001 ms/],
   ['a suspect is not out', mute([6500, 'suspect', 'a1'], [6510, 'admitted', 'a1']), 'fail', /not taken out/],
   ['not at all', mute(), 'fail'],

@@ -45,6 +45,26 @@ testCases(noLost(), [
   ['in the warm-up', at(0, { outcome: 'lost' }), 'fail'],
   ['in the phase after', at(19_980, { outcome: 'lost' }), 'fail'],
   ['dropped is not lost', at(6000, { outcome: 'dropped' }), 'pass'],
+  [
+    'sent, and not answered when the load ended',
+    at(19_980, { outcome: 'dropped', detail: 'interrupted' }),
+    'fail',
+    /1 lost of 2000 requests \(1 unanswered when the load ended\)\n19\.980 s/,
+  ],
+  [
+    'and never sent',
+    at(19_980, { outcome: 'dropped', detail: 'interrupted', attempts: 0 }),
+    'pass',
+    /0 lost of 1999/,
+  ],
+  [
+    'and the run was cut short',
+    {
+      ...at(19_980, { outcome: 'dropped', detail: 'interrupted' }),
+      with: { cutShort: 'it was interrupted' },
+    },
+    'pass',
+  ],
   ['an error is not lost', at(6000, { outcome: 'error' }), 'pass'],
   ['lost in the outage of the proxy', inProxyKill(at(6000, { outcome: 'lost' })), 'fail'],
   ['a first attempt lost without an outage', at(6000, retried(6000, 6100)), 'fail', /attempt 1 of 2: lost/],
@@ -70,6 +90,12 @@ testCases(noLost(), [
 
 testCases(lostBound(), [
   ['none of 2000', {}, 'pass', /below 3\/n = 0\.15 %/],
+  [
+    'not answered when the load ended',
+    at(19_980, { outcome: 'dropped', detail: 'interrupted' }),
+    'pass',
+    /1 lost of 2000/,
+  ],
   ['for information only', at(6000, { outcome: 'lost' }), 'pass', /1 lost of 2000: 0\.05 %/],
 ]);
 

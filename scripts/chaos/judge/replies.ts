@@ -1,11 +1,11 @@
 // pure · what the clients got: nothing wrong, nothing lost, and errors only where they are allowed.
-// Must never count a request that the load generator dropped.
+// Must never count a request that the load generator dropped, but for those it sent and never had an answer to.
 import type { Recording, RequestRow } from '../journal.ts';
 import { policyOf } from '../plan.ts';
 import { type Criterion, criterion, describeRequest, millis, plural, worstLines } from './criterion.ts';
 import { policyOutages } from './policy-outages.ts';
 import { overlaps, proxyOutages, requireRequests, type Span, warmUpEndMs } from './queries.ts';
-import { requestIndex } from './request-index.ts';
+import { requestIndex, unansweredAtEnd } from './request-index.ts';
 
 function allSent(recording: Recording): readonly RequestRow[] {
   return requireRequests(requestIndex(recording).sent, 'was sent');
@@ -58,7 +58,7 @@ export function noStray(): Criterion {
 
 /**
  * Every request got a reply, in the warm-up too. A client that tries again hides a loss: its first attempt may be lost
- * only while the proxy was not there.
+ * only while the proxy was not there. What was sent and had no reply when the load ended is lost as well.
  */
 export function noLost(): Criterion {
   return criterion('no request lost', '0 lost', (recording) => {
@@ -68,15 +68,21 @@ export function noLost(): Criterion {
       ({ outcome, first }) =>
         outcome === 'lost' || (first !== null && first.outcome === 'lost' && !overlaps(first, outages)),
     );
-    return noneOf(recording, sent, lost, 'lost');
+    const unanswered = unansweredAtEnd(recording);
+    const finding = noneOf(recording, [...sent, ...unanswered], [...lost, ...unanswered], 'lost');
+    if (unanswered.length === 0) return finding;
+    const measured = `${finding.measured} (${unanswered.length} unanswered when the load ended)`;
+    return { ...finding, measured };
   });
 }
 
 /** Says what a count without loss shows; for information. */
 export function lostBound(): Criterion {
   return criterion('loss rate', 'for information', (recording) => {
-    const { length } = allSent(recording);
-    const lost = requestIndex(recording).sent.filter(({ outcome }) => outcome === 'lost').length;
+    const unanswered = unansweredAtEnd(recording).length;
+    const length = allSent(recording).length + unanswered;
+    const forGood = requestIndex(recording).sent.filter(({ outcome }) => outcome === 'lost').length;
+    const lost = forGood + unanswered;
     const bound = Number((300 / length).toPrecision(2));
     const measured =
       lost === 0

@@ -1,5 +1,5 @@
 // pure · the requests of a run, sorted once and found by time, policy and server.
-// Must never hold requests that were dropped: they were never sent, and say nothing of the proxy.
+// Must never hold requests that were dropped: most were never sent, and only `unansweredAtEnd` says anything of the proxy.
 import type { Outcome, Recording, RequestRow } from '../journal.ts';
 
 export type RequestIndex = {
@@ -77,6 +77,17 @@ function firstWhere(rows: readonly RequestRow[], isThere: (dueMs: number) => boo
     else low = middle + 1;
   }
   return low;
+}
+
+/**
+ * Requests that were sent and had no reply when the load ended, though it was not cut short: then it waits for replies
+ * before it ends. Empty for a run that was cut short, where nobody waited for them.
+ */
+export function unansweredAtEnd({ requests, cutShort }: Recording): readonly RequestRow[] {
+  if (cutShort !== null) return NONE;
+  return requests.filter(
+    ({ outcome, detail, attempts }) => outcome === 'dropped' && detail === 'interrupted' && attempts > 0,
+  );
 }
 
 /** Answered right, at once: no attempt failed. */

@@ -21,7 +21,8 @@ const without = (policy: string | null, fromMs: number, toMs: number): Sketch =>
 });
 
 testCases(tested(), [
-  ['a run without faults', {}, 'pass', /0 of 0 faults/],
+  ['the scenario without faults', {}, 'pass', /0 of 0 faults/],
+  ['another one without faults', { plan: { scenario: 'soak' } }, 'unknown', /no fault was planned/],
   ['a proven fault under load', { faults: [KILL] }, 'pass', /1 of 1 fault proven/],
   [
     'a fault that is not proven',

@@ -16,6 +16,9 @@ import { phaseNamed, policiesOfFault, requestsOfPhase, windowOf } from './querie
 import { requestIndex, requestsIn, wentWell } from './request-index.ts';
 import { eventsOf, isEviction } from './server-events.ts';
 
+// The one scenario that is about nothing happening.
+const WITHOUT_FAULTS = 'control';
+
 /** Every planned fault happened, with requests while it lasted, and nothing spoilt the measurement; else unknown. */
 export function tested(): Criterion {
   const limit = `every fault proven and under load, conntrack ≤ ${MAX_CONNTRACK}, dropped ≤ ${percent(MAX_DROPPED_SHARE)}`;
@@ -49,6 +52,7 @@ function doubtsOfRun(recording: Recording): string[] {
   if (requests.length > 0 && droppedShare(recording) > MAX_DROPPED_SHARE) {
     doubts.push(`the load generator did not keep up: ${percent(droppedShare(recording))} dropped`);
   }
+  if (plan.faults.length === 0 && plan.scenario !== WITHOUT_FAULTS) doubts.push('no fault was planned');
   for (const { id, kind, targets, atMs } of plan.faults) {
     if (faults.some((fault) => fault.id === id)) continue;
     doubts.push(`fault ${id} (${kind} of ${targets.join(', ')}, planned at ${moment(atMs)}) did not happen`);

@@ -63,11 +63,15 @@ export const WHOLE: readonly Scenario[] = [
   {
     name: 'tour',
     title: 'kill, restart, pause, partition and a restart of the proxy, in a random order',
-    passes: 'no error, every fault found in time, everybody back',
+    passes: 'no error, every fault found in time, everybody back, nothing lost by a stop of the proxy',
     phases: { warmUpMs: 3_000, controlMs: 10_000, faultsMs: 90_000, quietMs: 4_000, afterMs: 3_000 },
     retryForMs: RETRY_FOR_MS,
     draft: tour,
-    criteria: (plan) => [errors(), ...inTime(plan), ...(has(plan, ['proxy-stop']) ? [proxyWhole()] : [])],
+    criteria: (plan) => [
+      errors(),
+      ...foundInTime(plan),
+      ...(has(plan, ['proxy-stop']) ? [proxyStopNothingInFlightLost(), proxyWhole()] : []),
+    ],
   },
   {
     name: 'soak',
@@ -77,14 +81,14 @@ export const WHOLE: readonly Scenario[] = [
     settings: { ...WITH_FAULTS, PROXY_VERIFY_ANSWERS: '1' },
     minServers: 3,
     draft: soak,
-    criteria: (plan) => [errors(), ...inTime(plan)],
+    criteria: (plan) => [errors(), ...foundInTime(plan)],
   },
 ];
 
 const HANGING: readonly FaultKind[] = ['pause', 'partition'];
 
 // Only of what the plan has: that a fault which was not planned was not noticed says nothing.
-function inTime(plan: Plan): Criterion[] {
+function foundInTime(plan: Plan): Criterion[] {
   return [
     ...(has(plan, ['kill']) ? [detection(CRASH_LIMITS), readmission({ kinds: ['kill'] })] : []),
     ...(has(plan, HANGING)
