@@ -2,13 +2,13 @@
 // Must never be tuned to what a run happened to measure: a limit that moves with the results judges nothing.
 
 /** I: how often a server is probed. */
-export const PROBE_INTERVAL_MS = 1000;
+const PROBE_INTERVAL_MS = 1000;
 /** F: failed probes in a row that evict. */
-export const FALL = 2;
+const FALL = 2;
 /** Passed probes in a row that bring an evicted server back. */
-export const RISE = 2;
+const RISE = 2;
 /** T: how long a probe waits for its answer. */
-export const PROBE_TIMEOUT_MS = 500;
+const PROBE_TIMEOUT_MS = 500;
 /** The proxy replies within so long, with an answer or an error. */
 export const REQUEST_TIMEOUT_MS = 2000;
 /** For everything that is not the proxy's: the Docker call, the scheduler, the event stream. */

@@ -37,7 +37,7 @@ export type Sketch = {
 };
 
 /** Two policies with two servers each: `a1` and `a2` serve policy 1, `b1` and `b2` policy 2. */
-export const SERVERS = [
+const SERVERS = [
   { id: 'a1', policy: '1', name: 'server-p1-1' },
   { id: 'a2', policy: '1', name: 'server-p1-2' },
   { id: 'b1', policy: '2', name: 'server-p2-1' },

@@ -77,7 +77,7 @@ async function waitUntil(atMs: number, { recorder, signal }: Injection): Promise
 }
 
 /** Entries of the connection tracking table; null where it can't be read. */
-export async function countConntrack(): Promise<number | null> {
+async function countConntrack(): Promise<number | null> {
   const text = await readFile(CONNTRACK_FILE, 'utf8').catch(() => '');
   return text.trim() === '' ? null : Number(text);
 }

@@ -22,7 +22,7 @@ export function describeNow(recorder: Recorder, plan: Plan): string {
 }
 
 /** How long a run takes, in ms. */
-export function plannedMs({ phases }: Plan): number {
+function plannedMs({ phases }: Plan): number {
   return phases.warmUpMs + phases.controlMs + phases.faultsMs + phases.quietMs + phases.afterMs;
 }
 
