@@ -13,7 +13,6 @@ export { proxyKillLostInFlight, proxyStopNothingInFlightLost, proxyWhole } from 
 export { readmission, swapped } from './readmission.ts';
 export { firstOkAfter, newServersServe } from './recovery.ts';
 export {
-  type Allowance,
   errors,
   lostBound,
   noErrors,
