@@ -92,6 +92,9 @@ export type RequestRow = {
   } | null;
 };
 
+/** Why a run was cut short that a person has ended: whatever its findings say, its verdict is unknown. */
+export const INTERRUPTED = 'it was interrupted';
+
 /** Everything that was seen in one run. */
 export type Recording = {
   plan: Plan;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Verdict } from '../journal.ts';
+import { INTERRUPTED, type Verdict } from '../journal.ts';
 import type { FaultKind } from '../plan.ts';
 import { criteriaOf } from '../scenarios/common.ts';
 import { SCENARIOS } from '../scenarios/index.ts';
@@ -153,4 +153,12 @@ describe('nearest rank', () => {
     percentile(values, 50);
     assert.deepEqual(values, [3, 1, 2]);
   });
+});
+
+test('a run that a person has ended is unknown, whatever was found; one that broke off by itself is not excused', () => {
+  const fails = criterion('always', 'never', () => ({ verdict: 'fail', measured: 'bad', n: 1 }));
+  const cut = (cutShort: string) => judge({ ...recordingOf(), cutShort }, [fails]);
+  assert.equal(cut(INTERRUPTED).verdict, 'unknown');
+  assert.equal(cut(INTERRUPTED).findings[0]?.verdict, 'fail');
+  assert.equal(cut('the load generator did not end in good order').verdict, 'fail');
 });

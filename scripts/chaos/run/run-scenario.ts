@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Progress } from '../../bootstrap/progress.ts';
 import type { Step } from '../../bootstrap/steps.ts';
 import type { ChaosCluster } from '../docker.ts';
-import type { PhaseName, Recording } from '../journal.ts';
+import { INTERRUPTED, type PhaseName, type Recording } from '../journal.ts';
 import { percentile } from '../judge/percentile.ts';
 import type { Plan, PlannedFault } from '../plan.ts';
 import { epochMs } from './epoch.ts';
@@ -69,7 +69,7 @@ class Run {
     try {
       await this.#setting.show(this.#signal, this.#steps());
     } catch (error) {
-      this.#cutShort ??= this.#signal.aborted ? 'it was interrupted' : (error as Error).message;
+      this.#cutShort ??= this.#signal.aborted ? INTERRUPTED : (error as Error).message;
     } finally {
       this.#ending.abort();
       await this.#injections;
