@@ -55,7 +55,7 @@ const FLAGS = {
   json: {
     type: 'boolean',
     default: false,
-    describe: 'one JSON document on standard output, progress elsewhere',
+    describe: 'one JSON document on standard output, progress on standard error',
   },
 } as const;
 

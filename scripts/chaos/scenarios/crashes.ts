@@ -123,7 +123,7 @@ export const CRASHES: readonly Scenario[] = [
   },
   {
     name: 'scale',
-    title: 'a policy is scaled from 2 servers to 4 and back under load',
+    title: 'a policy gets two more servers under load, and loses them again',
     passes: 'new servers serve within 1 s after they listen; no error on the way down',
     phases: { faultsMs: 16_000 },
     draft: (draft) => {
