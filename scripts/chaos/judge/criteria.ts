@@ -13,14 +13,12 @@ export { proxyKillLostInFlight, proxyStopNothingInFlightLost, proxyWhole } from 
 export { readmission, swapped } from './readmission.ts';
 export { firstOkAfter, newServersServe } from './recovery.ts';
 export {
-  errors,
   lostBound,
   noErrors,
   noLost,
   noServerOnly,
   noStray,
   noWrong,
-  whilePolicyIsDown,
 } from './replies.ts';
 export { backInRotation } from './rotation.ts';
 export { steadyControl, steadyState, tested } from './tested.ts';

@@ -157,7 +157,7 @@ const AFTER_OUT_MS = 10;
  * Errors of a policy all of whose servers were killed: `NO_SERVER` from the first hit until `untilMs` after one listens
  * again, and `UPSTREAM_FAILED` for what was in flight when the last one died; each within `withinMs`.
  */
-export function whilePolicyIsDown({ withinMs = 600, untilMs = 600 } = {}): Allowance {
+function whilePolicyIsDown({ withinMs = 600, untilMs = 600 } = {}): Allowance {
   return {
     what: `NO_SERVER within ${millis(withinMs)} while a policy has no server, and UPSTREAM_FAILED for what was in flight then`,
     of(recording) {

@@ -3,13 +3,13 @@ import { type Draft, repeat } from '../draft.ts';
 import {
   DEATH_LIMIT_MS,
   detection,
-  errors,
   evictionsAtMostCrashes,
   firstOkAfter,
   newServersServe,
+  noErrors,
+  noServerOnly,
   readmission,
   swapped,
-  whilePolicyIsDown,
 } from '../judge/criteria.ts';
 import { serviceOf } from '../plan.ts';
 import { type Scenario, WITH_FAULTS } from './scenario.ts';
@@ -28,7 +28,7 @@ export const CRASHES: readonly Scenario[] = [
     phases: { faultsMs: 75_000 },
     draft: killInTurn,
     criteria: () => [
-      errors(),
+      noErrors(),
       detection({ ...CRASH_LIMITS, p95Ms: CRASH_P95_MS }),
       readmission({ kinds: ['kill'] }),
     ],
@@ -50,7 +50,7 @@ export const CRASHES: readonly Scenario[] = [
         });
       });
     },
-    criteria: () => [errors(), detection(CRASH_LIMITS)],
+    criteria: () => [noErrors(), detection(CRASH_LIMITS)],
   },
   {
     name: 'kill-all',
@@ -61,11 +61,7 @@ export const CRASHES: readonly Scenario[] = [
       const victims = draft.serversOf(draft.random.pick(draft.hitPolicies));
       draft.add({ kind: 'kill', targets: victims, atMs: draft.random.between(0, 500), forMs: 4_000 });
     },
-    criteria: () => [
-      errors({ allow: [whilePolicyIsDown({ withinMs: 600 })] }),
-      firstOkAfter({ maxMs: 600 }),
-      detection(CRASH_LIMITS),
-    ],
+    criteria: () => [noServerOnly({ withinMs: 600 }), firstOkAfter({ maxMs: 600 }), detection(CRASH_LIMITS)],
   },
   {
     name: 'stop',
@@ -77,7 +73,7 @@ export const CRASHES: readonly Scenario[] = [
         draft.add({ kind: 'stop', targets: draft.anyServer(policy), atMs: index * 3_000, forMs: 2_500 });
       });
     },
-    criteria: () => [errors(), readmission({ kinds: ['stop'] })],
+    criteria: () => [noErrors(), readmission({ kinds: ['stop'] })],
   },
   {
     name: 'rolling-restart',
@@ -85,7 +81,7 @@ export const CRASHES: readonly Scenario[] = [
     passes: 'no error at all',
     phases: { faultsMs: 30_000 },
     draft: (draft) => restartInTurn(draft, 10),
-    criteria: () => [errors()],
+    criteria: () => [noErrors()],
   },
   {
     name: 'restart',
@@ -93,7 +89,7 @@ export const CRASHES: readonly Scenario[] = [
     passes: 'no error at all',
     phases: { faultsMs: 30_000 },
     draft: (draft) => restartInTurn(draft, 0),
-    criteria: () => [errors()],
+    criteria: () => [noErrors()],
   },
   {
     name: 'swap',
@@ -108,7 +104,7 @@ export const CRASHES: readonly Scenario[] = [
         draft.add({ kind: 'swap', targets, atMs: startMs + draft.random.between(0, 500), forMs: 4_000 });
       });
     },
-    criteria: () => [errors(), swapped()],
+    criteria: () => [noErrors(), swapped()],
   },
   {
     name: 'crash-loop',
@@ -119,7 +115,7 @@ export const CRASHES: readonly Scenario[] = [
     draft: (draft) => {
       draft.add({ kind: 'exit', targets: draft.anyServer(), atMs: 0, forMs: 18_000, params: { times: 5 } });
     },
-    criteria: () => [errors(), evictionsAtMostCrashes()],
+    criteria: () => [noErrors(), evictionsAtMostCrashes()],
   },
   {
     name: 'scale',
@@ -131,7 +127,7 @@ export const CRASHES: readonly Scenario[] = [
       const replicas = draft.serversPerPolicy + 2;
       draft.add({ kind: 'scale', targets: serviceOf(policy), atMs: 0, forMs: 7_000, params: { replicas } });
     },
-    criteria: () => [errors(), newServersServe({ maxMs: 1_000 })],
+    criteria: () => [noErrors(), newServersServe({ maxMs: 1_000 })],
   },
 ];
 

@@ -2,9 +2,9 @@
 import {
   answeredByAnother,
   detection,
-  errors,
   HANG_LIMIT_MS,
   latencyOfOthers,
+  noErrors,
   outByTraffic,
 } from '../judge/criteria.ts';
 import { type Scenario, WITH_FAULTS } from './scenario.ts';
@@ -28,7 +28,7 @@ export const GRAY: readonly Scenario[] = [
         params: { delayMs: 200 },
       });
     },
-    criteria: () => [errors(), latencyOfOthers()],
+    criteria: () => [noErrors(), latencyOfOthers()],
   },
   {
     name: 'throttle',
@@ -40,7 +40,7 @@ export const GRAY: readonly Scenario[] = [
       const params = { burnMs: 5, cpuPercent: 5 };
       draft.add({ kind: 'burn', targets: draft.anyServer(), atMs: 0, forMs: 8_000, params });
     },
-    criteria: () => [errors()],
+    criteria: () => [noErrors()],
   },
   {
     name: 'lie',
@@ -52,7 +52,7 @@ export const GRAY: readonly Scenario[] = [
       const params = { probability: 0.05 };
       draft.add({ kind: 'lie', targets: draft.anyServer(), atMs: 0, forMs: 8_000, params });
     },
-    criteria: () => [errors(), detection({ kinds: ['lie'], maxMs: LIAR_OUT_MS })],
+    criteria: () => [noErrors(), detection({ kinds: ['lie'], maxMs: LIAR_OUT_MS })],
   },
   {
     name: 'mute',
@@ -63,7 +63,7 @@ export const GRAY: readonly Scenario[] = [
     draft: (draft) => {
       draft.add({ kind: 'mute', targets: draft.anyServer(), atMs: 0, forMs: 5_000 });
     },
-    criteria: () => [errors(), outByTraffic({ maxFurther: 5 })],
+    criteria: () => [noErrors(), outByTraffic({ maxFurther: 5 })],
   },
   {
     name: 'garble',
@@ -76,7 +76,7 @@ export const GRAY: readonly Scenario[] = [
       draft.add({ kind: 'garble', targets: draft.anyServer(), atMs: 0, forMs: 5_000, params });
     },
     criteria: () => [
-      errors(),
+      noErrors(),
       answeredByAnother({ kinds: ['garble'] }),
       detection({ kinds: ['garble'], maxMs: HANG_LIMIT_MS }),
     ],

@@ -3,9 +3,9 @@ import { repeat } from '../draft.ts';
 import {
   answeredByAnother,
   detection,
-  errors,
   evictionsAtMost,
   HANG_LIMIT_MS,
+  noErrors,
   noEviction,
   readmission,
 } from '../judge/criteria.ts';
@@ -26,7 +26,7 @@ export const HANGS: readonly Scenario[] = [
       });
     },
     criteria: () => [
-      errors(),
+      noErrors(),
       detection({ kinds: ['pause'], maxMs: HANG_LIMIT_MS }),
       answeredByAnother({ kinds: ['pause'] }),
       readmission({ kinds: ['pause'] }),
@@ -43,7 +43,7 @@ export const HANGS: readonly Scenario[] = [
         draft.add({ kind: 'pause', targets: draft.anyServer(), atMs, forMs: 300 });
       });
     },
-    criteria: () => [errors(), noEviction()],
+    criteria: () => [noErrors(), noEviction()],
   },
   {
     name: 'flap',
@@ -54,7 +54,7 @@ export const HANGS: readonly Scenario[] = [
       const params = { onMs: 200, everyMs: 1_000 };
       draft.add({ kind: 'flap', targets: draft.anyServer(), atMs: 0, forMs: draft.lengthMs - 1_000, params });
     },
-    criteria: () => [errors(), evictionsAtMost({ count: 1, perMs: 10_000 })],
+    criteria: () => [noErrors(), evictionsAtMost({ count: 1, perMs: 10_000 })],
   },
   {
     name: 'partition',
@@ -69,7 +69,7 @@ export const HANGS: readonly Scenario[] = [
       });
     },
     criteria: () => [
-      errors(),
+      noErrors(),
       detection({ kinds: ['partition'], maxMs: HANG_LIMIT_MS }),
       answeredByAnother({ kinds: ['partition'] }),
       readmission({ kinds: ['partition'] }),
@@ -97,7 +97,7 @@ export const HANGS: readonly Scenario[] = [
       });
     },
     criteria: () => [
-      errors(),
+      noErrors(),
       detection({ kinds: ['partition'], maxMs: HANG_LIMIT_MS }),
       readmission({ kinds: ['partition'] }),
     ],

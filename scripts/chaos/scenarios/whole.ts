@@ -3,14 +3,14 @@ import { type Draft, repeat } from '../draft.ts';
 import {
   type Criterion,
   detection,
-  errors,
   HANG_LIMIT_MS,
+  noErrors,
   noEviction,
   proxyKillLostInFlight,
   proxyStopNothingInFlightLost,
   proxyWhole,
   readmission,
-  steadyState,
+  steadyControl,
 } from '../judge/criteria.ts';
 import type { FaultKind, Plan } from '../plan.ts';
 import { CRASH_LIMITS } from './crashes.ts';
@@ -26,7 +26,7 @@ export const WHOLE: readonly Scenario[] = [
     passes: 'no error, no eviction, at most 0.1 % dropped by the generator',
     phases: { controlMs: 60_000, faultsMs: 0, quietMs: 0 },
     draft: () => {},
-    criteria: () => [errors(), noEviction(), steadyState('control', 'fail')],
+    criteria: () => [noErrors(), noEviction(), steadyControl()],
   },
   {
     name: 'proxy-stop',
@@ -42,7 +42,7 @@ export const WHOLE: readonly Scenario[] = [
         forMs: 3_000,
       });
     },
-    criteria: () => [errors(), proxyStopNothingInFlightLost(), proxyWhole()],
+    criteria: () => [noErrors(), proxyStopNothingInFlightLost(), proxyWhole()],
   },
   {
     name: 'proxy-kill',
@@ -58,7 +58,7 @@ export const WHOLE: readonly Scenario[] = [
         forMs: 2_000,
       });
     },
-    criteria: () => [errors(), proxyKillLostInFlight(), proxyWhole()],
+    criteria: () => [noErrors(), proxyKillLostInFlight(), proxyWhole()],
   },
   {
     name: 'tour',
@@ -68,7 +68,7 @@ export const WHOLE: readonly Scenario[] = [
     retryForMs: RETRY_FOR_MS,
     draft: tour,
     criteria: (plan) => [
-      errors(),
+      noErrors(),
       ...foundInTime(plan),
       ...(has(plan, ['proxy-stop']) ? [proxyStopNothingInFlightLost(), proxyWhole()] : []),
     ],
@@ -83,7 +83,7 @@ export const WHOLE: readonly Scenario[] = [
     settings: { ...WITH_FAULTS, PROXY_VERIFY_ANSWERS: '1' },
     minServers: 3,
     draft: soak,
-    criteria: (plan) => [errors(), ...foundInTime(plan)],
+    criteria: (plan) => [noErrors(), ...foundInTime(plan)],
   },
 ];
 
