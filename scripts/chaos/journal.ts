@@ -87,8 +87,8 @@ export type RequestRow = {
     /** When the first attempt was sent. */
     sentMs: number;
     endMs: number;
-    /** Its bytes went out over a connection that stood. */
-    wasInFlight: boolean;
+    /** Since when its connection stood; null when it never did, so that nothing was sent. */
+    openedMs: number | null;
   } | null;
 };
 

@@ -26,7 +26,8 @@ export type ConnectionEvents = {
 export class Connection {
   /** The request that waits for its reply here. Written by the pool only. */
   exchange: Exchange | null = null;
-  isOpen = false;
+  /** Since when it stands, monotonic ms; null while it does not. */
+  openedMs: number | null = null;
   readonly #socket: Socket;
   readonly #reader = new FrameReader();
   readonly #events: ConnectionEvents;
@@ -41,10 +42,12 @@ export class Connection {
       noDelay: true,
       onread: { buffer: READ_BUFFER, callback: (size, buffer) => this.#read(size, buffer) },
     });
-    this.#socket.on('error', (error: NodeJS.ErrnoException) => this.#break(reasonOf(error, this.isOpen)));
+    this.#socket.on('error', (error: NodeJS.ErrnoException) =>
+      this.#break(reasonOf(error, this.openedMs !== null)),
+    );
     this.#socket.on('close', () => this.#break('closed'));
     this.#socket.on('connect', () => {
-      this.isOpen = true;
+      this.openedMs = performance.now();
       events.opened(this);
     });
   }

@@ -28,9 +28,6 @@ export type Outcome =
   | { kind: 'lost'; reason: LostReason }
   | { kind: 'dropped'; reason: DropReason };
 
-/** How the first attempt of a request ended. `wasOpen`: its connection stood then. Times are monotonic milliseconds. */
-export type FirstAttempt = { outcome: Outcome; sentMs: number; endMs: number; wasOpen: boolean };
-
 /** One attempt at a request. Times are monotonic milliseconds. */
 export type Exchange = {
   /** The request's place in the run, from 0. */
@@ -39,6 +36,8 @@ export type Exchange = {
   /** When the request was due. */
   intendedMs: number;
   sentMs: number;
+  /** Since when the connection that carries it stands; null while it does not. */
+  openedMs: number | null;
   deadlineMs: number;
   payload: string;
   /** From 1. */
@@ -47,6 +46,9 @@ export type Exchange = {
   first: FirstAttempt | null;
   isDone: boolean;
 };
+
+/** How the first attempt of a request ended, at `endMs`. */
+export type FirstAttempt = Pick<Exchange, 'sentMs' | 'openedMs'> & { outcome: Outcome; endMs: number };
 
 /** Makes the requests of one policy: all but the serial number is put together once. */
 export type RequestTemplate = {

@@ -32,7 +32,7 @@ function firstThen(first: Script, then: Script): Script {
 function firsts(records: RequestRecord[]): string[] {
   const seen = records.map(
     ({ first }) =>
-      first && `${first.outcome} ${first.detail} ${first.wasInFlightOnOpenConnection ? 'open' : 'not open'}`,
+      first && `${first.outcome} ${first.detail} ${first.openedEpochMs === null ? 'not open' : 'open'}`,
   );
   return [...new Set(seen)].map(String).sort();
 }

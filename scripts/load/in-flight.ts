@@ -44,7 +44,7 @@ export class InFlight {
     this.#templates = options.policies.map((policy) => requestTemplate(policy, options.payloadBytes));
     this.#pool = new ConnectionPool(target, options.connection === 'keep' ? options.connections : 0, {
       replied: (exchange, text, receivedMs) => this.#replied(exchange, text, receivedMs),
-      failed: (exchange, reason, wasOpen) => this.#failed(exchange, reason, wasOpen),
+      failed: (exchange, reason) => this.#failed(exchange, reason),
       unasked: (text) => {
         if (isStrayAnswer(text)) this.#strayAnswers += 1;
       },
@@ -83,6 +83,7 @@ export class InFlight {
       policyIndex,
       intendedMs,
       sentMs: startMs,
+      openedMs: null,
       // From the real start: the generator's own lateness must not turn into a loss.
       deadlineMs: startMs + this.#attemptTimeoutMs,
       payload: (this.#templates[policyIndex] as RequestTemplate).payload(index),
@@ -101,7 +102,8 @@ export class InFlight {
       if (retry === undefined) return;
       const { exchange, first } = retry;
       const deadlineMs = sentMs + this.#attemptTimeoutMs;
-      this.#send({ ...exchange, sentMs, deadlineMs, attempt: exchange.attempt + 1, first, isDone: false });
+      const attempt = exchange.attempt + 1;
+      this.#send({ ...exchange, sentMs, openedMs: null, deadlineMs, attempt, first, isDone: false });
       sentMs = performance.now();
     }
   }
@@ -138,31 +140,31 @@ export class InFlight {
 
   #replied(exchange: Exchange, text: string, receivedMs: number): boolean {
     const outcome = judgeReply(text, exchange.payload, sha1);
-    this.#endAttempt(exchange, outcome, receivedMs, true);
+    this.#endAttempt(exchange, outcome, receivedMs);
     // After these the proxy closes, and a request sent on such a connection would be lost by our own fault.
     return outcome.kind === 'ok' || (outcome.kind === 'error' && outcome.code !== 'SHUTTING_DOWN');
   }
 
-  #failed(exchange: Exchange, reason: BreakReason, wasOpen: boolean): void {
+  #failed(exchange: Exchange, reason: BreakReason): void {
     const outcome: Outcome =
       reason === 'no-local-resources' ? { kind: 'dropped', reason } : { kind: 'lost', reason };
-    this.#endAttempt(exchange, outcome, performance.now(), wasOpen);
+    this.#endAttempt(exchange, outcome, performance.now());
   }
 
   #sweep(nowMs: number): void {
     this.#isSweepPlanned = false;
     while (this.#deadlines.hasExpired(nowMs)) {
       const exchange = this.#deadlines.peek() as Exchange;
-      const wasOpen = this.#pool.abandon(exchange);
-      const reason = wasOpen ? 'timeout' : 'connect-timeout';
-      this.#endAttempt(exchange, { kind: 'lost', reason }, performance.now(), wasOpen);
+      this.#pool.abandon(exchange);
+      const reason = exchange.openedMs === null ? 'connect-timeout' : 'timeout';
+      this.#endAttempt(exchange, { kind: 'lost', reason }, performance.now());
     }
   }
 
-  #endAttempt(exchange: Exchange, outcome: Outcome, endMs: number, wasOpen: boolean): void {
+  #endAttempt(exchange: Exchange, outcome: Outcome, endMs: number): void {
     if (exchange.isDone) return;
     exchange.isDone = true;
-    const { attempt, intendedMs, sentMs } = exchange;
+    const { attempt, intendedMs, sentMs, openedMs } = exchange;
     const dueMs = retryAtMs(outcome, attempt, endMs, intendedMs + this.#retryForMs, Math.random);
     if (dueMs === null) {
       this.#finish(exchange, outcome, endMs);
@@ -170,7 +172,7 @@ export class InFlight {
       // The next attempt might have been answered, and it is our doing that there is none.
       this.#finish(exchange, INTERRUPTED, endMs);
     } else {
-      const first = exchange.first ?? { outcome, sentMs, endMs, wasOpen };
+      const first = exchange.first ?? { outcome, sentMs, openedMs, endMs };
       this.#retries.push({ dueMs, exchange, first });
     }
   }

@@ -41,8 +41,8 @@ export type RequestRecord = Ending & {
         sentEpochMs: number;
         /** When it ended, in ms after the request was due. */
         endedMs: number;
-        /** Whether its connection stood when it ended; false when it failed to connect, so that nothing was sent. */
-        wasInFlightOnOpenConnection: boolean;
+        /** Since when its connection stood; null when it failed to connect, so that nothing was sent. */
+        openedEpochMs: number | null;
       })
     | null;
 };
@@ -79,7 +79,7 @@ export function makeRecord(
       ...endingOf(first.outcome),
       sentEpochMs: originMs + first.sentMs,
       endedMs: first.endMs - intendedMs,
-      wasInFlightOnOpenConnection: first.wasOpen,
+      openedEpochMs: first.openedMs === null ? null : originMs + first.openedMs,
     },
   };
 }

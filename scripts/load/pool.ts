@@ -9,8 +9,8 @@ import type { Exchange } from './exchange.ts';
 export type PoolEvents = {
   /** @returns whether the connection may carry another request */
   replied(exchange: Exchange, text: string, receivedMs: number): boolean;
-  /** The connection broke before the reply; `wasOpen`: it had stood. */
-  failed(exchange: Exchange, reason: BreakReason, wasOpen: boolean): void;
+  /** The connection broke before the reply. */
+  failed(exchange: Exchange, reason: BreakReason): void;
   /** A frame came that no request was waiting for. */
   unasked(text: string): void;
 };
@@ -57,17 +57,16 @@ export class ConnectionPool {
     const connection = this.#idle.shift() ?? this.#open();
     if (this.#idle.length < this.#idleLow) this.#idleLow = this.#idle.length;
     connection.exchange = exchange;
+    exchange.openedMs = connection.openedMs;
     this.#carriers.set(exchange, connection);
     connection.send(frame);
   }
 
-  /** Closes the connection that carries `exchange`, so that a late reply reaches nobody. @returns whether it ever stood */
-  abandon(exchange: Exchange): boolean {
+  /** Closes the connection that carries `exchange`, so that a late reply reaches nobody. */
+  abandon(exchange: Exchange): void {
     const connection = this.#carriers.get(exchange);
     this.#carriers.delete(exchange);
-    if (connection === undefined) return false;
-    this.#discard(connection);
-    return connection.isOpen;
+    if (connection !== undefined) this.#discard(connection);
   }
 
   /** Closes the connections beyond the limit that were idle ever since the last call. */
@@ -89,6 +88,7 @@ export class ConnectionPool {
 
   #opened(connection: Connection): void {
     if (connection.exchange === null) this.#idle.push(connection);
+    else connection.exchange.openedMs = connection.openedMs;
     this.#countOpened();
   }
 
@@ -112,7 +112,7 @@ export class ConnectionPool {
     this.#countOpened();
     if (exchange === null) return;
     this.#carriers.delete(exchange);
-    this.#events.failed(exchange, reason, connection.isOpen);
+    this.#events.failed(exchange, reason);
   }
 
   #discard(connection: Connection): void {

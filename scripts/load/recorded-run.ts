@@ -90,6 +90,7 @@ function assertFirst({ first, attempts, latencyMs, dueEpochMs }: RequestRecord):
   assert.ok(first.sentEpochMs >= dueEpochMs);
   assert.ok(dueEpochMs + first.endedMs >= first.sentEpochMs - 0.001);
   assert.ok(first.endedMs <= latencyMs);
+  assert.ok((first.openedEpochMs ?? 0) <= dueEpochMs + first.endedMs + 0.001);
 }
 
 function tallied(names: string[]): Record<string, number> {

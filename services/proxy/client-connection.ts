@@ -2,7 +2,7 @@
 // Must never leave a refusal unsaid, write more than once for what is ready together, or outlive its socket.
 import type { Socket } from 'node:net';
 import type { ErrorCode } from '../shared/error-codes.ts';
-import { FrameReader } from '../shared/framing.ts';
+import { FrameReader, type FramingFault } from '../shared/framing.ts';
 import {
   formatError,
   type HeartbeatPacket,
@@ -16,6 +16,7 @@ import {
 } from '../shared/packet.ts';
 import { ReplyQueue } from './reply-queue.ts';
 import { type ReplySink, Request } from './request.ts';
+import { CUT_SHORT, NOT_AN_OBJECT, NOT_UTF8, tooLarge, tooSlow } from './stream-faults.ts';
 
 // A client that sends more than this without reading its replies is not read from until some have gone.
 const MAX_OPEN_REQUESTS = 256;
@@ -103,14 +104,10 @@ export class ClientConnection implements ReplySink {
     this.socket.write(wire, 'latin1');
   }
 
-  /** Refuses a packet that was not complete in time; the stream can't be used any more. */
-  refuseSlow(seconds: number): void {
+  /** Refuses a packet that was not complete within `limitMs`; the stream can't be used any more. */
+  refuseSlow(limitMs: number): void {
     this.partialSinceMs = 0;
-    this.#refuse({
-      kind: 'fault',
-      code: 'TOO_SLOW',
-      sentence: `The packet was not complete within ${seconds} s of its first byte: send it in one go.`,
-    });
+    this.#refuse(tooSlow(limitMs));
     this.close();
     this.flush();
   }
@@ -162,11 +159,7 @@ export class ClientConnection implements ReplySink {
     const { bytes, start, end } = this.#reader;
     const text = bytes.toString('utf8', start, end);
     if (text.includes('\ufffd') && !Buffer.from(text).equals(bytes.subarray(start, end))) {
-      this.#refuse({
-        kind: 'fault',
-        code: 'BAD_JSON',
-        sentence: 'The packet is not valid UTF-8: encode it as UTF-8.',
-      });
+      this.#refuse(NOT_UTF8);
       this.close();
       return;
     }
@@ -213,21 +206,9 @@ export class ClientConnection implements ReplySink {
     if (this.#replies.length === 2) this.socket.setNoDelay(true);
   }
 
-  #onFault(fault: 'not-an-object' | 'too-large'): void {
-    if (fault === 'too-large') {
-      this.#refuse({ kind: 'fault', code: 'FRAME_TOO_LARGE', sentence: this.#tooLarge() });
-    } else {
-      this.#refuse({
-        kind: 'fault',
-        code: 'BAD_JSON',
-        sentence: 'The bytes are not a JSON object: a packet starts with "{".',
-      });
-    }
+  #onFault(fault: FramingFault): void {
+    this.#refuse(fault === 'too-large' ? tooLarge(this.#reader.maxFrameBytes) : NOT_AN_OBJECT);
     this.close();
-  }
-
-  #tooLarge(): string {
-    return `The packet is over ${this.#reader.maxFrameBytes} bytes: send a smaller one.`;
   }
 
   #refuse(fault: PacketFault): void {
@@ -268,11 +249,7 @@ export class ClientConnection implements ReplySink {
   #onEnd(): void {
     this.#hasPeerEnded = true;
     if (this.#reader.isMidFrame && !this.#isClosing) {
-      this.#refuse({
-        kind: 'fault',
-        code: 'BAD_JSON',
-        sentence: 'The connection ended in the middle of a packet: send it whole.',
-      });
+      this.#refuse(CUT_SHORT);
     }
     this.#tellEnd();
     this.flush();

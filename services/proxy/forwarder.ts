@@ -3,25 +3,24 @@
 
 import { DeadlineQueue } from '../shared/deadline-queue.ts';
 import type { ErrorCode } from '../shared/error-codes.ts';
-import { formatError, type RequestPacket } from '../shared/packet.ts';
+import type { RequestPacket } from '../shared/packet.ts';
 import type { PolicyTable, Route } from './policy-table.ts';
 import type { TrafficObserver } from './pool.ts';
-import { hasProspects, type WaitingLimits } from './prospects.ts';
+import { Replier } from './replier.ts';
 import { type ReplySink, Request } from './request.ts';
 import type { RetryBudget } from './retry-budget.ts';
-import type { Carrier, Upstream } from './upstream.ts';
+import type { Upstream } from './upstream.ts';
 import type { AttemptFailure } from './upstream-connection.ts';
+import { WaitingRoom, type WaitingRoomLimits } from './waiting-room.ts';
 
 export type RetryMode = 'never' | 'connect' | 'always';
 
-export type ForwarderLimits = WaitingLimits & {
+export type ForwarderLimits = WaitingRoomLimits & {
   retry: RetryMode;
   attemptTimeoutMs: number;
   connectTimeoutMs: number;
   /** How long after the start a policy without a server is taken for one whose servers are about to register. */
   startupMs: number;
-  /** Requests of one policy that may wait. */
-  maxWaiting: number;
 };
 
 /** What real traffic tells of a server; the health checker listens. */
@@ -47,7 +46,7 @@ export type ForwarderCounters = {
 export type Verify = ((payload: string, answer: string) => boolean) | null;
 
 export class Forwarder implements TrafficObserver {
-  readonly counters: ForwarderCounters = { requests: 0, answered: 0, retries: 0, lateAnswers: 0, errors: {} };
+  readonly counters: ForwarderCounters;
   readonly #table: PolicyTable;
   readonly #budget: RetryBudget;
   readonly #limits: ForwarderLimits;
@@ -56,7 +55,8 @@ export class Forwarder implements TrafficObserver {
   readonly #now: () => number;
   readonly #deadlines = new DeadlineQueue<Request>();
   readonly #freedRoutes = new Set<Route>();
-  #repliedClients: ReplySink[] = [];
+  readonly #replier = new Replier();
+  readonly #waitingRoom: WaitingRoom;
   readonly #startedMs: number;
   #isDraining = false;
 
@@ -75,11 +75,18 @@ export class Forwarder implements TrafficObserver {
     this.#verify = verify;
     this.#now = now;
     this.#startedMs = now();
+    this.#waitingRoom = new WaitingRoom(limits, this.#replier);
+    this.counters = { requests: 0, answered: 0, retries: 0, lateAnswers: 0, errors: this.#replier.errors };
   }
 
   /** How many requests have no reply yet. */
   get openRequests(): number {
     return this.#deadlines.countOpen();
+  }
+
+  /** Counts a refusal that a connection has said itself. */
+  countRefusal(code: ErrorCode): void {
+    this.#replier.count(code);
   }
 
   /** From now on every new request is refused with SHUTTING_DOWN. */
@@ -110,7 +117,11 @@ export class Forwarder implements TrafficObserver {
   /** Sends an open request on its way; its reply comes through `client.deliver`, perhaps before this returns. */
   forward(request: Request, nowMs: number): void {
     if (this.#isDraining) {
-      this.#refuse(request, 'SHUTTING_DOWN', 'The proxy is shutting down: try again in a few seconds.');
+      this.#replier.refuse(
+        request,
+        'SHUTTING_DOWN',
+        'The proxy is shutting down: try again in a few seconds.',
+      );
       return;
     }
     this.#deadlines.push(request);
@@ -127,79 +138,17 @@ export class Forwarder implements TrafficObserver {
     if (route !== undefined && route.waiting.length === 0) {
       const upstream = route.rotation.pick(request.tried);
       if (upstream !== null) {
-        send(upstream, request, nowMs);
+        upstream.send(request, nowMs);
         return;
       }
     }
-    this.#wait(route, request, nowMs);
-  }
-
-  #wait(route: Route | undefined, request: Request, nowMs: number): void {
-    if (route === undefined || !hasProspects(route, request, this.#limits, nowMs)) this.#giveUp(request);
-    else if (route.waiting.length >= this.#limits.maxWaiting) {
-      this.#refuse(
-        request,
-        'OVERLOADED',
-        `All servers of policy ${request.policy} are busy and the queue is full: try again later.`,
-      );
-    } else {
-      route.waiting.push(request);
-      this.#serveWaiting(route, nowMs);
-    }
-  }
-
-  #giveUp(request: Request): void {
-    const { policy, tried, wasSent } = request;
-    if (tried === null) {
-      this.#refuse(
-        request,
-        'NO_SERVER',
-        `No server is ready for policy ${policy}: start one, or try again later.`,
-      );
-      return;
-    }
-    const names = tried.map(({ id }) => String(id)).join(', ');
-    const outcome = wasSent ? 'it may have been executed' : 'nothing was sent';
-    this.#refuse(
-      request,
-      'UPSTREAM_FAILED',
-      `Every server tried for policy ${policy} failed (${names}); ${outcome}: try again.`,
-    );
+    this.#waitingRoom.admit(request, route, nowMs);
   }
 
   /** The servers of a route have changed: whoever waits is served, waits on, or is refused. */
   routeChanged(route: Route): void {
-    this.#serveWaiting(route, this.#now());
-    this.#flushReplies();
-  }
-
-  #serveWaiting(route: Route, nowMs: number): void {
-    const { waiting } = route;
-    if (waiting.length === 0) return;
-    const stillWaiting: Request[] = [];
-    let at = 0;
-    while (at < waiting.length && !route.isFull) {
-      const request = waiting[at] as Request;
-      at += 1;
-      if (!this.#isServed(route, request, nowMs)) stillWaiting.push(request);
-    }
-    if (at === stillWaiting.length) return;
-    waiting.splice(0, at - stillWaiting.length);
-    for (const [index, request] of stillWaiting.entries()) waiting[index] = request;
-  }
-
-  // False when the request has to wait on.
-  #isServed(route: Route, request: Request, nowMs: number): boolean {
-    if (request.isDone) return true;
-    if (request.client.isClosed) {
-      request.reply = '';
-      return true;
-    }
-    const upstream = route.rotation.pick(request.tried);
-    if (upstream !== null) send(upstream, request, nowMs);
-    else if (hasProspects(route, request, this.#limits, nowMs)) return false;
-    else this.#giveUp(request);
-    return true;
+    this.#waitingRoom.serve(route, this.#now());
+    this.#replier.flush();
   }
 
   onAnswer(upstream: Upstream, request: Request, answer: string): boolean {
@@ -217,16 +166,16 @@ export class Forwarder implements TrafficObserver {
     upstream.failuresInARow = 0;
     if (upstream.health.state === 'trial') this.#evidence.onTrialPassed(upstream);
     this.counters.answered += 1;
-    this.#reply(request, answer);
+    this.#replier.reply(request, answer);
     return true;
   }
 
   onAnswersEnd(): void {
     if (this.#freedRoutes.size > 0) {
-      for (const route of this.#freedRoutes) this.#serveWaiting(route, this.#now());
+      for (const route of this.#freedRoutes) this.#waitingRoom.serve(route, this.#now());
       this.#freedRoutes.clear();
     }
-    this.#flushReplies();
+    this.#replier.flush();
   }
 
   onBroken(
@@ -238,8 +187,8 @@ export class Forwarder implements TrafficObserver {
     const open = unanswered.filter((request) => !request.isDone);
     this.#fail(upstream, failure, open, wasConnected);
     const route = this.#table.route(upstream.policy);
-    if (route !== undefined) this.#serveWaiting(route, this.#now());
-    this.#flushReplies();
+    if (route !== undefined) this.#waitingRoom.serve(route, this.#now());
+    this.#replier.flush();
   }
 
   // The evidence goes first, so that a retry does not meet the same server again.
@@ -271,7 +220,7 @@ export class Forwarder implements TrafficObserver {
     }
     const isAllowed = this.#limits.retry === 'always' || (this.#limits.retry === 'connect' && !wasConnected);
     if (!isAllowed || !(isFree || this.#budget.tryRetry(nowMs))) {
-      this.#giveUp(request);
+      this.#replier.giveUp(request);
       return;
     }
     this.counters.retries += 1;
@@ -282,10 +231,10 @@ export class Forwarder implements TrafficObserver {
   sweep(nowMs: number): void {
     while (this.#deadlines.hasExpired(nowMs)) this.#timeOut(this.#deadlines.peek() as Request);
     for (const route of this.#table.routes) {
-      if (route.waiting.length > 0) this.#serveWaiting(route, nowMs);
-      for (const upstream of [...route.upstreams]) this.#sweepUpstream(route, upstream, nowMs);
+      if (route.waiting.length > 0) this.#waitingRoom.serve(route, nowMs);
+      for (const upstream of route.upstreams.filter(isBusy)) this.#sweepUpstream(route, upstream, nowMs);
     }
-    this.#flushReplies();
+    this.#replier.flush();
   }
 
   #sweepUpstream(route: Route, upstream: Upstream, nowMs: number): void {
@@ -306,45 +255,17 @@ export class Forwarder implements TrafficObserver {
   // The connection stays as long as others wait on it: with nobody else ready, they may still be answered. Nothing new
   // joins them, and an answer to this one, should it come, finds the request done.
   #timeOut(request: Request): void {
-    const { upstream, policy } = request;
+    const { upstream } = request;
     if (upstream !== null) {
       request.wasSent = true;
       upstream.failed += 1;
       upstream.failuresInARow += 1;
       this.#evidence.onFailure(upstream, 'silent');
     }
-    const waitedFor =
-      upstream === null ? `a free server of policy ${policy}` : `server ${String(upstream.id)}`;
-    const seconds = this.#limits.requestTimeoutMs / 1000;
-    this.#refuse(
-      request,
-      'UPSTREAM_TIMEOUT',
-      `No answer within ${seconds} s, waiting for ${waitedFor}: try again.`,
-    );
-  }
-
-  #refuse(request: Request, code: ErrorCode, sentence: string): void {
-    this.counters.errors[code] = (this.counters.errors[code] ?? 0) + 1;
-    const { clientId, policy, wasSent } = request;
-    const text = formatError(code, sentence, { clientId, policy, wasSent });
-    this.#reply(request, Buffer.from(text).toString('latin1'));
-  }
-
-  #reply(request: Request, reply: string): void {
-    request.reply = reply;
-    request.client.deliver(request);
-    this.#repliedClients.push(request.client);
-  }
-
-  #flushReplies(): void {
-    if (this.#repliedClients.length === 0) return;
-    const clients = this.#repliedClients;
-    this.#repliedClients = [];
-    for (const client of clients) client.flush();
+    this.#replier.timeOut(request, this.#limits.requestTimeoutMs);
   }
 }
 
-function send(upstream: Upstream, request: Request, nowMs: number): void {
-  // Every server in rotation has been given its carrier when it was registered.
-  (upstream.carrier as Carrier).send(request, nowMs);
+function isBusy({ inFlight, health }: Upstream): boolean {
+  return inFlight > 0 || health.state === 'leaving';
 }

@@ -6,7 +6,9 @@ import { ClientConnection, type ConnectionHandler } from './client-connection.ts
 
 const IDLE_MS = 300_000;
 const BACKLOG = 4096;
-const LAST_ACCEPT_TURNS = 1000;
+// A turn of the loop with nothing to do takes a fraction of this.
+const CALM_TURN_MS = 0.05;
+const CLOSE_WITHIN_MS = 250;
 
 export type ListenerOptions = {
   host: string;
@@ -76,7 +78,7 @@ export class Listener {
     const nowMs = now();
     for (const connection of this.#connections) {
       if (connection.partialSinceMs > 0 && nowMs - connection.partialSinceMs >= packetTimeoutMs) {
-        connection.refuseSlow(packetTimeoutMs / 1000);
+        connection.refuseSlow(packetTimeoutMs);
       } else if (nowMs - connection.lastHeardMs >= IDLE_MS && !isKept(connection)) {
         connection.socket.destroy();
       }
@@ -85,16 +87,34 @@ export class Listener {
 
   /** Accepts whoever has connected by now, and then nobody any more; what is connected stays. */
   async stopAccepting(): Promise<void> {
-    // The kernel resets whoever still waits in the queue of a socket that closes, and timers are served before sockets:
-    // so it closes right after a turn of the loop in which nobody came. A flood must not keep it from closing.
-    let before: number;
-    let turns = 0;
-    do {
-      before = this.#acceptedCount;
-      turns += 1;
-      await new Promise((resolve) => setImmediate(resolve));
-    } while (this.#acceptedCount > before && turns < LAST_ACCEPT_TURNS);
-    for (const server of this.#servers) server.close();
+    const deadlineMs = this.#options.now() + CLOSE_WITHIN_MS;
+    for (const server of this.#servers) {
+      await this.#calmTurn(deadlineMs);
+      server.close();
+    }
+  }
+
+  // The kernel resets whoever still waits in the queue of a socket that closes, and whatever a turn of the loop has to do
+  // after it has looked for them makes them more. So a socket closes right after a turn that found nobody and had nothing
+  // to do; a flood must not keep it open for ever.
+  #calmTurn(deadlineMs: number): Promise<void> {
+    const { now } = this.#options;
+    return new Promise((resolve) => {
+      let beganMs = now();
+      let acceptedBefore = this.#acceptedCount;
+      const onTurn = (): void => {
+        const nowMs = now();
+        const isCalm = this.#acceptedCount === acceptedBefore && nowMs - beganMs < CALM_TURN_MS;
+        if (isCalm || nowMs >= deadlineMs) {
+          resolve();
+          return;
+        }
+        acceptedBefore = this.#acceptedCount;
+        beganMs = now();
+        setImmediate(onTurn);
+      };
+      setImmediate(onTurn);
+    });
   }
 
   /** Ends every connection once it has had its replies. */

@@ -100,8 +100,8 @@ export class PolicyTable {
     }
     this.#byId.set(idKey(upstream.policy, upstream.id), upstream);
     this.#byAddress.set(upstream.address, upstream);
-    route.upstreams.push(upstream);
-    route.upstreams.sort((a, b) => a.order - b.order);
+    const at = route.upstreams.findLastIndex(({ order }) => order < upstream.order) + 1;
+    route.upstreams.splice(at, 0, upstream);
     return route;
   }
 
@@ -127,7 +127,8 @@ export class PolicyTable {
   #evict(route: Route, upstream: Upstream): void {
     route.rotation.evict(upstream);
     upstream.order = this.takeOrder();
-    route.upstreams.sort((a, b) => a.order - b.order);
+    route.upstreams.splice(route.upstreams.indexOf(upstream), 1);
+    route.upstreams.push(upstream);
   }
 
   /** Drops the routes that have had no server since `beforeMs`, so that policies that come and go don't pile up. */

@@ -1,5 +1,6 @@
 // shell · the connections to one server: opened when needed, few, shared by many requests. On the data path.
 // Must never keep a connection that missed an answer: what arrives on it late could not be told from the next one.
+import type { Flusher } from './flusher.ts';
 import type { Request } from './request.ts';
 import type { Carrier, Upstream } from './upstream.ts';
 import { type AttemptFailure, type ConnectionOwner, UpstreamConnection } from './upstream-connection.ts';
@@ -17,23 +18,6 @@ export type TrafficObserver = {
     wasConnected: boolean,
   ): void;
 };
-
-/** Joins the writes of one turn of the loop: everything pushed before the turn ends leaves in one write a connection. */
-export class Flusher {
-  #dirty: UpstreamConnection[] = [];
-
-  /** Has `connection` flushed at the end of this turn. */
-  add(connection: UpstreamConnection): void {
-    if (this.#dirty.length === 0) setImmediate(this.#flushAll);
-    this.#dirty.push(connection);
-  }
-
-  readonly #flushAll = (): void => {
-    const dirty = this.#dirty;
-    this.#dirty = [];
-    for (const connection of dirty) connection.flush();
-  };
-}
 
 export type PoolLimits = {
   /** Reusable connections that are kept to one server. */
@@ -61,7 +45,7 @@ export class Pool implements Carrier, ConnectionOwner {
     request.upstream = this.#upstream;
     this.#upstream.inFlight += 1;
     this.#upstream.sent += 1;
-    if (!connection.hasUnwritten) this.#flusher.add(connection);
+    this.#flusher.add(connection);
     connection.push(request);
   }
 

@@ -9,12 +9,13 @@ import { formatError, parsePacket } from '../shared/packet.ts';
 import { RegistrationAccess } from './access.ts';
 import type { ClientConnection, ConnectionHandler } from './client-connection.ts';
 import { EventLog } from './events.ts';
+import { Flusher } from './flusher.ts';
 import { Forwarder } from './forwarder.ts';
 import { HealthChecker } from './health-checker.ts';
 import { Listener } from './listener.ts';
 import type { ProxyOptions } from './options.ts';
 import { PolicyTable } from './policy-table.ts';
-import { Flusher, Pool } from './pool.ts';
+import { Pool } from './pool.ts';
 import { probe } from './prober.ts';
 import { registerOver } from './registration.ts';
 import { Registry } from './registry.ts';
@@ -128,9 +129,7 @@ export async function startProxy(options: ProxyOptions, log: (line: Line) => voi
       return reply;
     },
     onSessionPacket: (connection, packet) => sessions.onPacket(connection, packet),
-    onRefusal: (code) => {
-      forwarder.counters.errors[code] = (forwarder.counters.errors[code] ?? 0) + 1;
-    },
+    onRefusal: (code) => forwarder.countRefusal(code),
     onEnded: (connection) => sessions.onEnded(connection),
   };
   const listener = new Listener(

@@ -27,8 +27,7 @@ export class RoundRobin<Member extends Turn> {
   /** Puts a member at its place in the order; whose turn it is stays as it is. */
   add(member: Member): void {
     if (this.#members.includes(member)) return;
-    const after = this.#members.findIndex((other) => other.order > member.order);
-    const at = after === -1 ? this.#members.length : after;
+    const at = this.#members.findLastIndex(({ order }) => order <= member.order) + 1;
     this.#members.splice(at, 0, member);
     if (at < this.#nextIndex) this.#nextIndex += 1;
   }

@@ -4,7 +4,9 @@ import { connect, type Socket } from 'node:net';
 import { FrameReader } from '../shared/framing.ts';
 import type { Request } from './request.ts';
 
-const READ_BUFFER_BYTES = 65_536;
+// All connections read into this one: each chunk is dealt with before the next read, and frames that are not complete
+// are copied out of it. A buffer each would be half a gigabyte with ten thousand servers.
+const READ_BUFFER = Buffer.allocUnsafeSlow(65_536);
 
 /**
  * Why an attempt failed. `refused` and `connect-timeout` mean that nothing was sent; `evicted` and `distrusted` (an
@@ -60,10 +62,9 @@ export class UpstreamConnection {
     this.startedMs = nowMs;
     this.#owner = owner;
     this.#reader = new FrameReader(maxFrameBytes);
-    // A reusable connection reads into one buffer for its whole life; for a single answer that would cost more than it saves.
     const onread = {
-      buffer: isReusable ? Buffer.allocUnsafeSlow(READ_BUFFER_BYTES) : Buffer.allocUnsafe(1024),
-      callback: (bytes: number, buffer: Uint8Array) => this.#read((buffer as Buffer).subarray(0, bytes)),
+      buffer: READ_BUFFER,
+      callback: (bytes: number) => this.#read(READ_BUFFER.subarray(0, bytes)),
     };
     this.#socket = connect({ host, port, noDelay: true, onread });
     this.#socket.on('connect', () => {

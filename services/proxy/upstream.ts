@@ -76,6 +76,11 @@ export class Upstream {
     return addressOf(this.host, this.port);
   }
 
+  /** Hands a request over; every server in rotation has been given its carrier when it was registered. */
+  send(request: Request, nowMs: number): void {
+    (this.carrier as Carrier).send(request, nowMs);
+  }
+
   /** A server on trial gets one request at a time. */
   get isFull(): boolean {
     return this.inFlight >= (this.health.state === 'trial' ? 1 : this.capacity);

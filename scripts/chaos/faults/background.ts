@@ -3,15 +3,22 @@
 
 /** Begins at once. */
 export class Background {
+  /** Resolves when the work has called `onBegun`; rejects with what ended it before. */
+  readonly begun: Promise<void>;
   readonly #stop = new AbortController();
   readonly #done: Promise<void>;
   #error: unknown = null;
 
   /** @param work ends soon after its signal fires; that it then throws is no error */
-  constructor(runSignal: AbortSignal, work: (signal: AbortSignal) => Promise<void>) {
+  constructor(runSignal: AbortSignal, work: (signal: AbortSignal, onBegun: () => void) => Promise<void>) {
     const signal = AbortSignal.any([runSignal, this.#stop.signal]);
-    this.#done = work(signal).catch((error: unknown) => {
+    const begun = Promise.withResolvers<void>();
+    this.begun = begun.promise;
+    // Who doesn't wait for the beginning finds it in `error`.
+    this.begun.catch(() => {});
+    this.#done = work(signal, begun.resolve).catch((error: unknown) => {
       if (!signal.aborted) this.#error = error;
+      begun.reject(error);
     });
   }
 

@@ -64,16 +64,12 @@ class Exit implements ArmedFault {
 
   async #begin(replica: Replica): Promise<void> {
     const { RestartCount } = await this.#context.cluster.inspect(replica);
-    const first = Promise.withResolvers<void>();
     const target = { replica, crashes: 0, restartsBefore: RestartCount, open: null } as unknown as Crashing;
-    target.loop = new Background(this.#context.signal, (signal) =>
-      this.#crash(target, signal, first.resolve).catch((error: unknown) => {
-        first.reject(error);
-        throw error;
-      }),
+    target.loop = new Background(this.#context.signal, (signal, onTold) =>
+      this.#crash(target, signal, onTold),
     );
     this.#targets.push(target);
-    await first.promise;
+    await target.loop.begun;
   }
 
   async #crash(target: Crashing, signal: AbortSignal, onTold: () => void): Promise<void> {

@@ -52,16 +52,12 @@ class Flap implements ArmedFault {
   }
 
   async #begin(replica: Replica): Promise<void> {
-    const first = Promise.withResolvers<void>();
     const target = { replica, pauses: 0, seen: 0 } as Flapping;
-    target.loop = new Background(this.#context.signal, (signal) =>
-      this.#flap(target, signal, first.resolve).catch((error: unknown) => {
-        first.reject(error);
-        throw error;
-      }),
+    target.loop = new Background(this.#context.signal, (signal, onPaused) =>
+      this.#flap(target, signal, onPaused),
     );
     this.#targets.push(target);
-    await first.promise;
+    await target.loop.begun;
   }
 
   async #flap(target: Flapping, signal: AbortSignal, onPaused: () => void): Promise<void> {

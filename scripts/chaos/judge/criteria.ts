@@ -2,12 +2,12 @@
 // Must never hold a criterion itself.
 export { answeredByAnother, outByTraffic } from './caught.ts';
 export type { Criterion } from './criterion.ts';
-export { detection, evictionWithin, takenOut } from './detection.ts';
+export { detection } from './detection.ts';
 export { evictionsAtMost, evictionsAtMostCrashes } from './eviction-rates.ts';
 export { falseEvictions, noEviction } from './evictions.ts';
 export { inTime } from './in-time.ts';
 export { latencyOfOthers, othersUntouched } from './latency.ts';
-export { DEATH_LIMIT_MS, HANG_LIMIT_MS } from './limits.ts';
+export { DEATH_LIMIT_MS, DEATH_P95_LIMIT_MS, HANG_LIMIT_MS } from './limits.ts';
 export { misrouted } from './misrouted.ts';
 export { proxyKillLostInFlight, proxyStopNothingInFlightLost, proxyWhole } from './proxy.ts';
 export { readmission, swapped } from './readmission.ts';

@@ -1,4 +1,4 @@
-import { detection, evictionWithin, takenOut } from './detection.ts';
+import { detection } from './detection.ts';
 import { DEATH_LIMIT_MS, HANG_LIMIT_MS } from './limits.ts';
 import {
   type EventSketch,
@@ -177,39 +177,6 @@ testCases(detection({ kinds: ['pause'], maxMs: HANG_LIMIT_MS, mayMiss: true }), 
     'fail',
   ],
 ]);
-
-testCases(evictionWithin({ kinds: ['kill'], maxMs: DEATH_LIMIT_MS }), [
-  [
-    'at the limit, whenever it became suspect',
-    kill([6016, 'suspect', 'a1'], [7750, 'evicted', 'a1']),
-    'pass',
-    /max 1750 ms/,
-  ],
-  ['above it', kill([6016, 'suspect', 'a1'], [7751, 'evicted', 'a1']), 'fail'],
-  ['an ejection is none', kill([6016, 'ejected', 'a1']), 'fail', /1 missed/],
-]);
-testCases(evictionWithin({ kinds: ['kill'], maxMs: DEATH_LIMIT_MS, mayMiss: true }), [
-  [
-    'replaced sooner',
-    {
-      ...kill([6016, 'suspect', 'a1'], [6400, 'replaced', 'a1'], [6400, 'registered', 'a1']),
-      faults: [{ kind: 'kill', hits: [['a1', 6000, 6300]] }],
-    },
-    'pass',
-  ],
-]);
-
-testCases(takenOut({ kinds: ['lie'] }), [
-  ['ejected while it lied', lie([8000, 'ejected', 'a1']), 'pass'],
-  ['evicted soon after', lie([11_900, 'evicted', 'a1']), 'pass'],
-  ['much later', lie([12_000, 'evicted', 'a1']), 'fail'],
-  ['only suspect', lie([8000, 'suspect', 'a1'], [8010, 'admitted', 'a1']), 'fail', /1 missed/],
-  ['the recording ends before', endingAt(11_000, lie()), 'unknown'],
-]);
-
-function lie(...events: EventSketch[]): Sketch {
-  return { faults: [{ kind: 'lie', hits: [['a1', 6000, 9000, 9010]] }], events };
-}
 
 function twice(...events: EventSketch[]): Sketch {
   const hits: HitSketch[] = [

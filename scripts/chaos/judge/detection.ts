@@ -21,7 +21,7 @@ import {
   requireServer,
   serverHitsOf,
 } from './queries.ts';
-import { eventsOf, eventsOfServer, firstOf, firstOut, wasOutBefore } from './server-events.ts';
+import { eventsOf, eventsOfServer, firstOut, wasOutBefore } from './server-events.ts';
 
 export type DelayLimit = {
   kinds: readonly FaultKind[];
@@ -32,50 +32,31 @@ export type DelayLimit = {
   mayMiss?: boolean;
 };
 
-type Find = (events: readonly ProxyEvent[], fromMs: number, untilMs: number) => ProxyEvent | null;
 type Noticed = FaultHit & { event: ProxyEvent; afterMs: number };
 type Outcomes = { noticed: Noticed[]; missed: FaultHit[]; excused: FaultHit[]; undecided: FaultHit[] };
 
 /** From the hit until the server gets no request any more: taken out, or suspect and then taken out. */
 export function detection(limit: DelayLimit): Criterion {
-  return delays('detection', limit, firstOut);
-}
-
-/** From the hit until the `evicted` event itself. */
-export function evictionWithin(limit: DelayLimit): Criterion {
-  return delays('eviction', limit, (events, fromMs, untilMs) =>
-    firstOf(events, ['evicted'], fromMs, untilMs),
-  );
-}
-
-/** Evicted or ejected before it is healed, or soon after: however long that takes. */
-export function takenOut({ kinds }: { kinds: readonly FaultKind[] }): Criterion {
-  return delays('taken out', { kinds, maxMs: Number.POSITIVE_INFINITY }, (events, fromMs, untilMs) =>
-    firstOf(events, ['evicted', 'ejected'], fromMs, untilMs),
-  );
-}
-
-function delays(what: string, limit: DelayLimit, find: Find): Criterion {
   const { kinds, p95Ms, maxMs, mayMiss = false } = limit;
-  const parts = [Number.isFinite(maxMs) ? `max ≤ ${millis(maxMs)}` : 'before the healing'];
+  const parts = [`max ≤ ${millis(maxMs)}`];
   if (p95Ms !== undefined) parts.unshift(`p95 ≤ ${millis(p95Ms)}`);
   parts.push(mayMiss ? `none missed that lasts ${millis(maxMs)}` : 'none missed');
-  return criterion(`${what} of ${kinds.join(', ')}`, parts.join(', '), (recording) => {
+  return criterion(`detection of ${kinds.join(', ')}`, parts.join(', '), (recording) => {
     eventsOf(recording);
     const hits = requireHits(serverHitsOf(recording, kinds), kinds);
-    const outcomes = sortOut(recording, hits, maxMs, find);
+    const outcomes = sortOut(recording, hits, maxMs);
     return assess(outcomes, limit);
   });
 }
 
-function sortOut(recording: Recording, hits: readonly FaultHit[], maxMs: number, find: Find): Outcomes {
+function sortOut(recording: Recording, hits: readonly FaultHit[], maxMs: number): Outcomes {
   const outcomes: Outcomes = { noticed: [], missed: [], excused: [], undecided: [] };
   const outages = proxyOutages(recording);
   for (const each of hits) {
     const { fromMs } = each.hit;
     const events = eventsOfServer(recording, requireServer(each.hit).id);
     const untilMs = deadlineOf(recording, each);
-    const event = find(events, fromMs, untilMs);
+    const event = firstOut(events, fromMs, untilMs);
     if (event !== null) outcomes.noticed.push({ ...each, event, afterMs: event.atMs - fromMs });
     else if (wasOutBefore(events, fromMs) || overlaps({ sentMs: fromMs, endMs: untilMs }, outages)) {
       outcomes.excused.push(each);

@@ -32,8 +32,6 @@ const ONLY_WITH_FAULTS: readonly Criterion[] = [
   criteria.evictionsAtMost(),
   criteria.evictionsAtMostCrashes(),
   criteria.detection({ kinds: ['kill'], maxMs: 1750 }),
-  criteria.evictionWithin({ kinds: ['kill'], maxMs: 1750, mayMiss: true }),
-  criteria.takenOut({ kinds: ['lie'] }),
   criteria.readmission({ kinds: ['kill'] }),
   criteria.swapped(),
   criteria.proxyWhole(),

@@ -18,6 +18,8 @@ export const SLACK_MS = 250;
 export const HANG_LIMIT_MS = FALL * PROBE_INTERVAL_MS + PROBE_TIMEOUT_MS + SLACK_MS;
 /** A server that died is evicted after so long at most: I + T + slack. */
 export const DEATH_LIMIT_MS = PROBE_INTERVAL_MS + PROBE_TIMEOUT_MS + SLACK_MS;
+/** Most deaths are seen much sooner: the server's session ends with it. */
+export const DEATH_P95_LIMIT_MS = 100;
 /** A healed server is back in rotation after so long at most: 2·I + T + slack. */
 export const READMISSION_LIMIT_MS = RISE * PROBE_INTERVAL_MS + PROBE_TIMEOUT_MS + SLACK_MS;
 

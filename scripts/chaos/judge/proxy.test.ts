@@ -97,14 +97,14 @@ const LOST: Partial<First> = { outcome: 'lost', detail: 'reset' };
 const SHUTTING_DOWN: Partial<First> = { outcome: 'error', detail: 'SHUTTING_DOWN' };
 /** The request due at `atMs` was tried twice. */
 const retried =
-  (atMs: number, endMs: number, first: Partial<First>, wasInFlight = true) =>
+  (atMs: number, endMs: number, first: Partial<First>, openedMs: number | null = atMs) =>
   (row: RequestRow): RequestRow =>
     row.dueMs === atMs
       ? {
           ...row,
           attempts: 2,
           latencyMs: 1500,
-          first: { outcome: 'ok', detail: '', sentMs: atMs, endMs, wasInFlight, ...first },
+          first: { outcome: 'ok', detail: '', sentMs: atMs, endMs, openedMs, ...first },
         }
       : row;
 const slow =
@@ -130,11 +130,13 @@ testCases(proxyStopNothingInFlightLost(), [
   ['refused for good', stop(slow(5990, 20, { outcome: 'error', detail: 'SHUTTING_DOWN' })), 'pass'],
   ['lost, and tried again', stop(retried(5990, 6005, LOST)), 'fail', /1 lost of 102/],
   ['lost for good', stop(slow(5990, 20, { outcome: 'lost', detail: 'reset' })), 'fail'],
-  ['lost without having been sent', stop(retried(5990, 6005, LOST, false)), 'pass', /0 lost of 101/],
+  ['lost without having been sent', stop(retried(5990, 6005, LOST, null)), 'pass', /0 lost of 101/],
   ['lost before', stop(retried(5980, 5990, LOST)), 'pass'],
   ['sent after the call, before the signal', stop(retried(6010, 6020, LOST)), 'fail', /1 lost of 101/],
   ['sent at the end of the outage', stop(retried(7000, 7010, LOST)), 'fail'],
   ['sent after it', stop(retried(7010, 7020, LOST)), 'pass'],
+  ['connected only after it', stop(retried(6500, 8000, LOST, 7005)), 'pass'],
+  ['connected before its end', stop(retried(6500, 8000, LOST, 6995)), 'fail'],
   ['lost for good in the outage', stop(slow(6500, 9, { outcome: 'lost', detail: 'reset' })), 'fail'],
   [
     'never started again: until the end',
@@ -149,7 +151,7 @@ testCases(proxyStopNothingInFlightLost(), [
     {
       faults: [STOP],
       traffic: (row) =>
-        row.dueMs >= 5990 && row.dueMs <= 7000 ? retried(row.dueMs, row.dueMs + 1, LOST, false)(row) : row,
+        row.dueMs >= 5990 && row.dueMs <= 7000 ? retried(row.dueMs, row.dueMs + 1, LOST, null)(row) : row,
     },
     'pass',
     /0 lost of 0 in flight/,
@@ -182,7 +184,7 @@ testCases(proxyKillLostInFlight(), [
   [
     'those not sent don’t count',
     kill(
-      ...[6500, 6510, 6520, 6530, 6540, 6550, 6560, 6570].map((atMs) => retried(atMs, atMs + 5, LOST, false)),
+      ...[6500, 6510, 6520, 6530, 6540, 6550, 6560, 6570].map((atMs) => retried(atMs, atMs + 5, LOST, null)),
     ),
     'pass',
     /0 lost/,

@@ -101,8 +101,15 @@ export function proxyStopNothingInFlightLost(): Criterion {
     // The signal comes some time after the call, and the drain takes its own: the whole outage counts.
     const spans = hits.map(({ hit: { fromMs, healMs } }) => ({ fromMs, toMs: healMs ?? recording.endedMs }));
     const inFlight = requestIndex(recording).sent.filter((request) => {
-      const attempt = firstAttemptOf(request);
-      return attempt.wasInFlight && overlaps(attempt, spans);
+      const { sentMs, endMs, openedMs } = firstAttemptOf(request);
+      // The kernel goes on trying to connect: what came to stand only afterwards stood to the next proxy.
+      return (
+        openedMs !== null &&
+        overlaps(
+          { sentMs, endMs },
+          spans.filter(({ toMs }) => openedMs <= toMs),
+        )
+      );
     });
     const lost = inFlight.filter((request) => firstAttemptOf(request).outcome === 'lost');
     const isIdle = spans.every(({ fromMs, toMs }) => requestsIn(recording, fromMs, toMs).length === 0);
@@ -145,8 +152,8 @@ export function proxyKillLostInFlight(): Criterion {
 /** Requests whose first attempt was sent by `untilMs` and had not ended before `fromMs`. */
 function inFlightAt(recording: Recording, fromMs: number, untilMs: number): RequestRow[] {
   return requestIndex(recording).sent.filter((request) => {
-    const { sentMs, endMs, wasInFlight } = firstAttemptOf(request);
-    return wasInFlight && sentMs <= untilMs && endMs >= fromMs;
+    const { sentMs, endMs, openedMs } = firstAttemptOf(request);
+    return openedMs !== null && sentMs <= untilMs && endMs >= fromMs;
   });
 }
 
@@ -158,7 +165,11 @@ function lostInFlight(recording: Recording, { hit }: FaultHit): RequestRow[] {
   return requestIndex(recording).sent.filter((request) => {
     const first = firstAttemptOf(request);
     return (
-      first.outcome === 'lost' && first.wasInFlight && first.endMs >= hit.fromMs && overlaps(first, outages)
+      first.outcome === 'lost' &&
+      first.openedMs !== null &&
+      first.openedMs <= (hit.healMs ?? Number.POSITIVE_INFINITY) &&
+      first.endMs >= hit.fromMs &&
+      overlaps(first, outages)
     );
   });
 }

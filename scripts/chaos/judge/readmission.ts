@@ -41,34 +41,43 @@ export function readmission({
 }
 
 function sortOut(recording: Recording, each: FaultHit, maxMs: number, outcomes: Outcomes): void {
-  const { fromMs, healMs, healedMs } = each.hit;
-  const events = eventsOfServer(recording, requireServer(each.hit).id);
-  const out = firstOut(events, fromMs, deadlineOf(recording, each));
-  if (out === null) return;
+  requireServer(each.hit);
+  const absence = absenceOf(recording, each);
+  if (absence === null) return;
+  const { healedMs } = each.hit;
   if (healedMs === null) {
     outcomes.open.push(`${describeHit(each)}: never healed`);
     return;
   }
-  const untilMs = nextHitMs(recording, each);
-  // A fault that ends by itself is noted as healed when that was seen: the server may have been back for some time. One
-  // that is ended by a call may have let the server come back while the call still ran. Either took no time.
-  const isSelfEnding = healMs === null || healMs === healedMs;
-  const event = admissionAfter(events, out, isSelfEnding ? out.atMs : healMs, untilMs);
-  if (event !== null) outcomes.back.push({ ...each, event, afterMs: Math.max(0, event.atMs - healedMs) });
+  const { back, untilMs } = absence;
+  if (back !== null) outcomes.back.push({ ...each, ...back });
   else if (Math.min(untilMs, recording.endedMs) < healedMs + maxMs) {
     const why = untilMs < recording.endedMs ? 'hit again' : 'the recording ends';
     outcomes.open.push(`${describeHit(each)}: ${why} before it had to be back`);
   } else outcomes.missing.push(each);
 }
 
-/** The first admission after both the healing call and the event that took the server out. */
-function admissionAfter(
-  events: readonly ProxyEvent[],
-  out: ProxyEvent,
-  healMs: number,
-  untilMs: number,
-): ProxyEvent | null {
-  return firstOf(events.slice(events.indexOf(out) + 1), ['admitted'], healMs, untilMs);
+/**
+ * What became of a hit's server after it was taken out: null when the hit took nobody out; `back` is null when it was
+ * not seen to come back before `untilMs`, when it was hit again. `afterMs` counts from its healing.
+ */
+export function absenceOf(
+  recording: Recording,
+  each: FaultHit,
+): { back: { event: ProxyEvent; afterMs: number } | null; untilMs: number } | null {
+  const { serverId, fromMs, healMs, healedMs } = each.hit;
+  const events = serverId === null ? [] : eventsOfServer(recording, serverId);
+  const out = firstOut(events, fromMs, deadlineOf(recording, each));
+  if (out === null) return null;
+  const untilMs = nextHitMs(recording, each);
+  if (healedMs === null) return { back: null, untilMs };
+  // A fault that ends by itself is noted as healed when that was seen: the server may have been back for some time. One
+  // that is ended by a call may have let the server come back while the call still ran. Either took no time.
+  const isSelfEnding = healMs === null || healMs === healedMs;
+  // After both the healing call and the event that took the server out.
+  const later = events.slice(events.indexOf(out) + 1);
+  const event = firstOf(later, ['admitted'], isSelfEnding ? out.atMs : healMs, untilMs);
+  return { back: event && { event, afterMs: Math.max(0, event.atMs - healedMs) }, untilMs };
 }
 
 function assess({ back, missing, open }: Outcomes, maxMs: number): Assessment {

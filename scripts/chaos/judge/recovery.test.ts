@@ -190,7 +190,7 @@ testCases(answeredByAnother({ kinds: ['pause'] }), [
     pause({
       traffic: during([6100, 6101], '1', {
         attempts: 2,
-        first: { outcome: 'error', detail: 'UPSTREAM_TIMEOUT', sentMs: 6100, endMs: 6200, wasInFlight: true },
+        first: { outcome: 'error', detail: 'UPSTREAM_TIMEOUT', sentMs: 6100, endMs: 6200, openedMs: 6100 },
       }),
     }),
     'fail',

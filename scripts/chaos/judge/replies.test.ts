@@ -16,7 +16,7 @@ const retried = (
   more: Partial<RequestRow> = {},
 ) => ({
   attempts: 2,
-  first: { outcome: 'lost', detail: 'reset', sentMs, endMs, wasInFlight: true, ...first } as First,
+  first: { outcome: 'lost', detail: 'reset', sentMs, endMs, openedMs: sentMs, ...first } as First,
   ...more,
 });
 const inProxyKill = (sketch: Sketch): Sketch => ({

@@ -15,7 +15,7 @@ export type FirstAttempt = {
   detail: string;
   sentMs: number;
   endMs: number;
-  wasInFlight: boolean;
+  openedMs: number | null;
 };
 
 const NONE: readonly RequestRow[] = [];
@@ -104,5 +104,5 @@ export function endMsOf({ dueMs, latencyMs }: RequestRow): number {
 export function firstAttemptOf(request: RequestRow): FirstAttempt {
   if (request.first !== null) return request.first;
   const { outcome, detail, dueMs } = request;
-  return { outcome, detail, sentMs: dueMs, endMs: endMsOf(request), wasInFlight: true };
+  return { outcome, detail, sentMs: dueMs, endMs: endMsOf(request), openedMs: dueMs };
 }

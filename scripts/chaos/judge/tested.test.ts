@@ -99,7 +99,7 @@ testCases(steadyState(), [
     {
       traffic: during([3000, 3020], '1', {
         attempts: 2,
-        first: { outcome: 'lost', detail: 'reset', sentMs: 3000, endMs: 3001, wasInFlight: true },
+        first: { outcome: 'lost', detail: 'reset', sentMs: 3000, endMs: 3001, openedMs: 3000 },
       }),
     },
     'unknown',

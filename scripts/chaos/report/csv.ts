@@ -13,7 +13,7 @@ const COLUMNS = [
   'first_detail',
   'first_sent_ms',
   'first_end_ms',
-  'first_was_in_flight',
+  'first_opened_ms',
 ];
 
 /** CSV as in RFC 4180, but with plain line feeds; fields of the first attempt are empty when there was only one. */
@@ -30,7 +30,7 @@ export function formatRequestsCsv(requests: readonly RequestRow[]): string {
       field(first?.detail ?? ''),
       first === null ? '' : milli(first.sentMs),
       first === null ? '' : milli(first.endMs),
-      first === null ? '' : String(first.wasInFlight),
+      milli(first?.openedMs ?? Number.NaN),
     ].join(','),
   );
   return `${[COLUMNS.join(','), ...lines].join('\n')}\n`;

@@ -201,7 +201,7 @@ test('a fault without proof, a leftover and a stray answer are said at the top',
 });
 
 test('the CSV has a line per request, and quotes what needs it', () => {
-  const first = { outcome: 'lost', detail: 'a,"b"', sentMs: 1.00049, endMs: 2, wasInFlight: true } as const;
+  const first = { outcome: 'lost', detail: 'a,"b"', sentMs: 1.00049, openedMs: 1.25, endMs: 2 } as const;
   const row: RequestRow = {
     dueMs: 1.5,
     latencyMs: 0.25,
@@ -212,7 +212,7 @@ test('the CSV has a line per request, and quotes what needs it', () => {
     first,
   };
   const lines = formatRequestsCsv([row, { ...row, first: null, attempts: 1 }]).split('\n');
-  assert.equal(lines[1], `1.5,0.25,1,error,'=1+1,2,lost,"a,""b""",1,2,true`);
+  assert.equal(lines[1], `1.5,0.25,1,error,'=1+1,2,lost,"a,""b""",1,2,1.25`);
   assert.equal(lines[2], "1.5,0.25,1,error,'=1+1,1,,,,,");
   assert.equal(lines.length, 4);
 });

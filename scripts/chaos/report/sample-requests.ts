@@ -69,7 +69,7 @@ function retried(row: RequestRow, extraMs: number): RequestRow {
     detail: 'reset',
     sentMs: row.dueMs,
     endMs: row.dueMs + extraMs,
-    wasInFlight: true,
+    openedMs: row.dueMs,
   } as const;
   return { ...row, attempts: 2, latencyMs: row.latencyMs + Math.max(extraMs, 1), first };
 }

@@ -3,9 +3,10 @@
 
 import type { Recording } from '../journal.ts';
 import { deadlineOf } from '../judge/detection.ts';
-import { DEATH_LIMIT_MS, HANG_LIMIT_MS, READMISSION_LIMIT_MS } from '../judge/limits.ts';
+import { DEATH_LIMIT_MS, DEATH_P95_LIMIT_MS, HANG_LIMIT_MS, READMISSION_LIMIT_MS } from '../judge/limits.ts';
 import { type FaultHit, serverHitsOf } from '../judge/queries.ts';
-import { eventsOfServer, firstOf, firstOut } from '../judge/server-events.ts';
+import { absenceOf } from '../judge/readmission.ts';
+import { eventsOfServer, firstOut } from '../judge/server-events.ts';
 import { FAULT_KINDS, type FaultKind } from '../plan.ts';
 
 /** What the hits of one kind of fault took. */
@@ -17,9 +18,8 @@ export type Timings = {
   none: number;
 };
 
-const SESSION_LIMIT_MS = 100;
 const DETECTION_LIMITS: Partial<Record<FaultKind, readonly number[]>> = {
-  kill: [SESSION_LIMIT_MS, DEATH_LIMIT_MS],
+  kill: [DEATH_P95_LIMIT_MS, DEATH_LIMIT_MS],
   pause: [HANG_LIMIT_MS],
   partition: [HANG_LIMIT_MS],
 };
@@ -48,20 +48,8 @@ export function detections(recording: Recording): Timings[] {
 /** From the return of the healing call until the server was admitted again; hits that took nobody out don't count. */
 export function readmissions(recording: Recording): Timings[] {
   return byKind(recording, (each) => {
-    const { serverId, healMs, healedMs } = each.hit;
-    const out = outOf(recording, each);
-    if (out === null || serverId === null) return 'does not count';
-    if (healedMs === null) return null;
-    const events = eventsOfServer(recording, serverId);
-    // Whoever comes back by itself may be in rotation before anybody saw that it runs: it took no time then.
-    const fromMs = healMs === null || healMs === healedMs ? out.atMs : healMs;
-    const event = firstOf(
-      events.slice(events.indexOf(out) + 1),
-      ['admitted'],
-      fromMs,
-      nextHitMs(recording, each),
-    );
-    return event === null ? null : Math.max(0, event.atMs - healedMs);
+    const absence = absenceOf(recording, each);
+    return absence === null ? 'does not count' : (absence.back?.afterMs ?? null);
   });
 }
 
@@ -69,13 +57,6 @@ function outOf(recording: Recording, each: FaultHit) {
   const { serverId, fromMs } = each.hit;
   if (serverId === null) return null;
   return firstOut(eventsOfServer(recording, serverId), fromMs, deadlineOf(recording, each));
-}
-
-function nextHitMs(recording: Recording, { hit }: FaultHit): number {
-  const next = serverHitsOf(recording).find(
-    (other) => other.hit.serverId === hit.serverId && other.hit.fromMs > hit.fromMs,
-  );
-  return next?.hit.fromMs ?? Number.POSITIVE_INFINITY;
 }
 
 function byKind(

@@ -73,7 +73,7 @@ test('requests are counted by outcome, dated, and put in the order of their inte
     detail: 'reset',
     sentEpochMs: 2_000_011,
     endedMs: 4,
-    wasInFlightOnOpenConnection: true,
+    openedEpochMs: 2_000_012,
   };
   made.request(request({ dueEpochMs: 2_000_010, attempts: 2, first }));
   made.request(request({ dueEpochMs: 2_000_020, outcome: 'error', detail: 'NO_SERVER' }));
@@ -88,7 +88,7 @@ test('requests are counted by outcome, dated, and put in the order of their inte
     detail: 'reset',
     sentMs: 11,
     endMs: 14,
-    wasInFlight: true,
+    openedMs: 12,
   });
   assert.equal(made.requestsDue(10, 30).length, 2);
 });

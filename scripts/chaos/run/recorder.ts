@@ -101,7 +101,7 @@ export class Recorder {
         detail: first.detail,
         sentMs: first.sentEpochMs - this.#startedMs,
         endMs: dueEpochMs - this.#startedMs + first.endedMs,
-        wasInFlight: first.wasInFlightOnOpenConnection,
+        openedMs: first.openedEpochMs === null ? null : first.openedEpochMs - this.#startedMs,
       },
     });
   }

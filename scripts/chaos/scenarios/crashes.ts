@@ -2,6 +2,7 @@
 import { type Draft, repeat } from '../draft.ts';
 import {
   DEATH_LIMIT_MS,
+  DEATH_P95_LIMIT_MS,
   detection,
   evictionsAtMostCrashes,
   firstOkAfter,
@@ -16,8 +17,6 @@ import { type Scenario, WITH_FAULTS } from './scenario.ts';
 
 /** A crash is seen by the end of the session; never later than by a probe. */
 export const CRASH_LIMITS = { kinds: ['kill'], maxMs: DEATH_LIMIT_MS } as const;
-/** Only where there are trials enough for a percentile. */
-const CRASH_P95_MS = 100;
 const KILL_EVERY_MS = 3_000;
 
 export const CRASHES: readonly Scenario[] = [
@@ -29,7 +28,8 @@ export const CRASHES: readonly Scenario[] = [
     draft: killInTurn,
     criteria: () => [
       noErrors(),
-      detection({ ...CRASH_LIMITS, p95Ms: CRASH_P95_MS }),
+      // Only here are there trials enough for a percentile.
+      detection({ ...CRASH_LIMITS, p95Ms: DEATH_P95_LIMIT_MS }),
       readmission({ kinds: ['kill'] }),
     ],
   },

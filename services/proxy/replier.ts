@@ -1,0 +1,70 @@
+// pure · what a request is told in the end: an answer, or a refusal in a sentence. On the data path.
+// Must never reply twice, or have a client write before all replies of this chunk are there.
+import type { ErrorCode } from '../shared/error-codes.ts';
+import { formatError } from '../shared/packet.ts';
+import type { ReplySink, Request } from './request.ts';
+
+export class Replier {
+  /** How often each code was the reply. */
+  readonly errors: Record<string, number> = {};
+  #clients: ReplySink[] = [];
+
+  /** Hands the one reply (latin1) to the client, who writes it at the next `flush`. */
+  reply(request: Request, reply: string): void {
+    request.reply = reply;
+    request.client.deliver(request);
+    this.#clients.push(request.client);
+  }
+
+  /** Has every client write what it was told since the last time. */
+  flush(): void {
+    if (this.#clients.length === 0) return;
+    const clients = this.#clients;
+    this.#clients = [];
+    for (const client of clients) client.flush();
+  }
+
+  /** Counts a refusal that was said in another way than by `refuse`. */
+  count(code: ErrorCode): void {
+    this.errors[code] = (this.errors[code] ?? 0) + 1;
+  }
+
+  refuse(request: Request, code: ErrorCode, sentence: string): void {
+    this.count(code);
+    const { clientId, policy, wasSent } = request;
+    const text = formatError(code, sentence, { clientId, policy, wasSent });
+    this.reply(request, Buffer.from(text).toString('latin1'));
+  }
+
+  /** Nobody can take it any more: says who has tried, or that there is nobody. */
+  giveUp(request: Request): void {
+    const { policy, tried, wasSent } = request;
+    if (tried === null) {
+      this.refuse(
+        request,
+        'NO_SERVER',
+        `No server is ready for policy ${policy}: start one, or try again later.`,
+      );
+      return;
+    }
+    const names = tried.map(({ id }) => String(id)).join(', ');
+    const outcome = wasSent ? 'it may have been executed' : 'nothing was sent';
+    this.refuse(
+      request,
+      'UPSTREAM_FAILED',
+      `Every server tried for policy ${policy} failed (${names}); ${outcome}: try again.`,
+    );
+  }
+
+  /** Its time is up; `afterMs` is how long it had. */
+  timeOut(request: Request, afterMs: number): void {
+    const { upstream, policy } = request;
+    const waitedFor =
+      upstream === null ? `a free server of policy ${policy}` : `server ${String(upstream.id)}`;
+    this.refuse(
+      request,
+      'UPSTREAM_TIMEOUT',
+      `No answer within ${afterMs / 1000} s, waiting for ${waitedFor}: try again.`,
+    );
+  }
+}

@@ -1,0 +1,68 @@
+// pure · the requests that nobody can take yet: who may wait, and who is served once something has changed.
+// Must never let one wait that has no hope of a server, or overtake those that have waited for longer.
+import type { Route } from './policy-table.ts';
+import { hasProspects, type WaitingLimits } from './prospects.ts';
+import type { Replier } from './replier.ts';
+import type { Request } from './request.ts';
+
+export type WaitingRoomLimits = WaitingLimits & {
+  /** Requests of one policy that may wait. */
+  maxWaiting: number;
+};
+
+/** Each route has its own queue in it; nobody else writes those. */
+export class WaitingRoom {
+  readonly #limits: WaitingRoomLimits;
+  readonly #replier: Replier;
+
+  constructor(limits: WaitingRoomLimits, replier: Replier) {
+    this.#limits = limits;
+    this.#replier = replier;
+  }
+
+  /** Has a request wait for a server of its route, or refuses it. */
+  admit(request: Request, route: Route | undefined, nowMs: number): void {
+    if (route === undefined || !hasProspects(route, request, this.#limits, nowMs)) {
+      this.#replier.giveUp(request);
+    } else if (route.waiting.length >= this.#limits.maxWaiting) {
+      this.#replier.refuse(
+        request,
+        'OVERLOADED',
+        `All servers of policy ${request.policy} are busy and the queue is full: try again later.`,
+      );
+    } else {
+      route.waiting.push(request);
+      this.serve(route, nowMs);
+    }
+  }
+
+  /** The servers of a route, or their load, have changed: whoever waits is served, waits on, or is refused. */
+  serve(route: Route, nowMs: number): void {
+    const { waiting } = route;
+    if (waiting.length === 0) return;
+    const stillWaiting: Request[] = [];
+    let at = 0;
+    while (at < waiting.length && !route.isFull) {
+      const request = waiting[at] as Request;
+      at += 1;
+      if (!this.#isServed(request, route, nowMs)) stillWaiting.push(request);
+    }
+    if (at === stillWaiting.length) return;
+    waiting.splice(0, at - stillWaiting.length);
+    for (const [index, request] of stillWaiting.entries()) waiting[index] = request;
+  }
+
+  // False when the request has to wait on.
+  #isServed(request: Request, route: Route, nowMs: number): boolean {
+    if (request.isDone) return true;
+    if (request.client.isClosed) {
+      request.reply = '';
+      return true;
+    }
+    const upstream = route.rotation.pick(request.tried);
+    if (upstream !== null) upstream.send(request, nowMs);
+    else if (hasProspects(route, request, this.#limits, nowMs)) return false;
+    else this.#replier.giveUp(request);
+    return true;
+  }
+}
