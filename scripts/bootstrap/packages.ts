@@ -54,10 +54,15 @@ async function readDebianSources(os: OsRelease): Promise<AptSource[]> {
 /**
  * Installs Debian packages without recommendations. On a Debian before 13 the named ones come from Debian 13 and all
  * that they need from the machine's own, so that nothing that is installed is raised or removed.
+ * @param isFromOwnSuite the named ones come from the machine's own Debian as well
  * @throws Failure with apt's last lines
  */
-export async function installPackages(packages: readonly string[], progress: Progress): Promise<void> {
-  const options = await prepareApt(packages, progress);
+export async function installPackages(
+  packages: readonly string[],
+  progress: Progress,
+  { isFromOwnSuite = false } = {},
+): Promise<void> {
+  const options = await prepareApt(isFromOwnSuite ? [] : packages, progress);
   progress.phase(`installing ${packages.join(', ')}`);
   await run(
     'apt-get',

@@ -1,0 +1,75 @@
+// The whole command for real, in its shortest form: without peers, which a machine need not have.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import type { BenchResult } from './result.ts';
+
+const COMMAND = join(import.meta.dirname, '..', 'bench.ts');
+const SHORT = ['--part', 'pipeline', '--targets', 'direct,policy-proxy', '--seconds', '1', '--json'];
+
+type Ended = { code: number | null; stdout: string; stderr: string };
+
+async function runCommand(
+  args: string[],
+  onStderr: (text: string, stop: () => void) => void,
+): Promise<Ended> {
+  const child = spawn(process.execPath, [COMMAND, ...args], { env: { PATH: process.env.PATH } });
+  let [stdout, stderr] = ['', ''];
+  let isStopped = false;
+  // A second signal would end it at once.
+  const stop = (): void => {
+    if (!isStopped) child.kill('SIGINT');
+    isStopped = true;
+  };
+  child.stdout.on('data', (chunk) => {
+    stdout += chunk;
+  });
+  child.stderr.on('data', (chunk) => {
+    stderr += chunk;
+    onStderr(stderr, stop);
+  });
+  const ended = Promise.withResolvers<number | null>();
+  child.on('close', ended.resolve);
+  return { code: await ended.promise, stdout, stderr };
+}
+
+async function reportFolder(t: TestContext): Promise<string> {
+  const base = await mkdtemp(join(tmpdir(), 'bench-'));
+  t.after(() => rm(base, { recursive: true }));
+  return join(base, 'report');
+}
+
+test('from the command line to the report', async (t) => {
+  const folder = await reportFolder(t);
+  const { code, stdout, stderr } = await runCommand(
+    [...SHORT, '--repeat', '1', '--report', folder],
+    () => {},
+  );
+  assert.equal(code, 0, stderr);
+  const { report, ...result } = JSON.parse(stdout) as BenchResult & { report: string };
+  assert.equal(report, folder);
+  assert.deepEqual((await readdir(folder)).sort(), ['index.html', 'peers', 'results.json']);
+  assert.deepEqual(JSON.parse(await readFile(join(folder, 'results.json'), 'utf8')), result);
+  const [cell] = result.figures;
+  const [direct, proxy] = cell?.targets ?? [];
+  assert.ok(direct?.ratios.throughput && direct.perSecond && proxy?.cpuUs && proxy.residentBytes, stdout);
+  assert.ok(proxy.cpuUs.median > 0 && proxy.residentBytes.median > 10_000_000, stdout);
+  assert.equal(
+    result.runs.every(({ cores }) => cores.generator > 0 && cores.servers > 0),
+    true,
+    stdout,
+  );
+});
+
+test('Ctrl-C before anything was measured ends with 130 and no report', async (t) => {
+  const folder = await reportFolder(t);
+  const { code, stdout, stderr } = await runCommand([...SHORT, '--report', folder], (text, stop) => {
+    if (/warming up/.test(text)) stop();
+  });
+  assert.equal(code, 130, stderr);
+  assert.equal(stdout, '');
+  assert.match(stderr, /Interrupted\. Nothing was measured, and nothing is left running\./);
+});

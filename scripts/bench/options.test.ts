@@ -1,0 +1,72 @@
+// The command line: what each wish comes to, and the sentence for each that can't be.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { UsageError } from '../../services/shared/config.ts';
+import { type BenchOptions, parseBenchCommand } from './options.ts';
+import { PARTS, TARGETS } from './plan.ts';
+
+test('without options everything is measured', () => {
+  assert.deepEqual(parseBenchCommand([], {}), {
+    parts: [...PARTS],
+    targets: [...TARGETS],
+    modes: ['oneshot', 'keep'],
+    payloads: [64, 1000],
+    connections: [1, 64, 512],
+    repetitions: 5,
+    seconds: 2,
+    isQuick: false,
+    reportFolder: null,
+    isJson: false,
+  });
+});
+
+const wishes: [string, string[], Partial<BenchOptions>][] = [
+  [
+    'quick',
+    ['--quick'],
+    { parts: ['throughput'], payloads: [64], connections: [64], repetitions: 1, seconds: 1 },
+  ],
+  [
+    'quick, but longer',
+    ['--quick', '--seconds', '3', '--part', 'latency'],
+    { parts: ['latency'], seconds: 3 },
+  ],
+  ['parts in their usual order', ['--part', 'pipeline,latency'], { parts: ['latency', 'pipeline'] }],
+  ['one payload', ['--payloads', '300'], { payloads: [300] }],
+  ['the same twice', ['--connections', '8,8'], { connections: [8] }],
+  ['for machines', ['--json', '--report', '/tmp/x'], { isJson: true, reportFolder: '/tmp/x' }],
+];
+for (const [name, args, expected] of wishes) {
+  test(`options: ${name}`, () => {
+    const options = parseBenchCommand(args, {});
+    assert.deepEqual({ ...options, ...expected }, options);
+  });
+}
+
+test('the environment counts where the command line is silent', () => {
+  assert.equal(parseBenchCommand([], { BENCH_REPEAT: '3' }).repetitions, 3);
+  assert.equal(parseBenchCommand(['--repeat', '2'], { BENCH_REPEAT: '3' }).repetitions, 2);
+});
+
+const mistakes: [string[], RegExp][] = [
+  [['--part', 'speed'], /^--part is "speed": choose among throughput, /],
+  [['--targets', ','], /^--targets is ",": choose among direct, /],
+  [['--modes', 'open'], /^--modes is "open"/],
+  [['--payloads', '7'], /^each of --payloads must be a whole number from 8 to 1024/],
+  [['--payloads', 'big'], /^each of --payloads must be a whole number/],
+  [['--connections', ''], /^--connections must not be empty/],
+  [['--repeat', '0'], /^--repeat must be a whole number from 1/],
+  [['--seconds', '0.5'], /^--seconds must be a whole number/],
+  [['--report', ' '], /^--report must not be empty/],
+  [['--part', 'pipeline', '--targets', 'nginx'], /^There is nothing to measure/],
+  [['fast'], /fast/],
+  [['--fast'], /fast/],
+];
+for (const [args, message] of mistakes) {
+  test(`refused: ${args.join(' ')}`, () => {
+    assert.throws(
+      () => parseBenchCommand(args, {}),
+      (error: unknown) => error instanceof UsageError && message.test(error.message),
+    );
+  });
+}

@@ -1,0 +1,172 @@
+// shell · the command line of `npm run bench` → what is to be measured. Runs before anything is started.
+// Must never let a wish through that a run would have to doubt.
+import { commandLine, requireWhole, UsageError, withEnvironment } from '../../services/shared/config.ts';
+import { MAX_PAYLOAD_BYTES } from '../../services/shared/packet.ts';
+import {
+  type Choice,
+  cellsOf,
+  DEFAULT_CONNECTIONS,
+  DEFAULT_PAYLOADS,
+  MODES,
+  PARTS,
+  type Part,
+  TARGETS,
+} from './plan.ts';
+
+export const SCRIPT_NAME = 'npm run bench --';
+
+export type BenchOptions = Choice & {
+  repetitions: number;
+  /** Seconds that are counted of each run, after its warm-up. */
+  seconds: number;
+  isQuick: boolean;
+  /** Where the report goes instead of reports/. */
+  reportFolder: string | null;
+  isJson: boolean;
+};
+
+// The generator tells its payloads apart by their first bytes.
+const MIN_PAYLOAD_BYTES = 8;
+const GROWING: readonly Part[] = ['growth', 'clients'];
+const QUICK = { part: 'throughput', payloads: '64', connections: '64', repeat: 1, seconds: 1 };
+const FULL = {
+  part: PARTS.join(','),
+  payloads: DEFAULT_PAYLOADS.join(','),
+  connections: DEFAULT_CONNECTIONS.join(','),
+  repeat: 5,
+  seconds: 2,
+};
+
+const FLAGS = {
+  part: { type: 'string', alias: 'p', describe: `one part or several with commas (${FULL.part})` },
+  targets: { type: 'string', default: TARGETS.join(','), describe: 'who is measured' },
+  modes: {
+    type: 'string',
+    default: MODES.join(','),
+    describe: 'oneshot: a connection per request; keep: one request after another on each',
+  },
+  payloads: { type: 'string', describe: `bytes of each payload (${FULL.payloads})` },
+  connections: { type: 'string', describe: `connections at a time (${FULL.connections})` },
+  repeat: { type: 'number', describe: `repetitions, each of which runs everything once (${FULL.repeat})` },
+  seconds: { type: 'number', describe: `seconds of each run of the first three parts (${FULL.seconds})` },
+  quick: {
+    type: 'boolean',
+    default: false,
+    describe: 'throughput only, 64 bytes and 64 connections, one repetition of a second: a first look',
+  },
+  report: { type: 'string', describe: 'folder for the report (reports/TIME-bench)' },
+  json: {
+    type: 'boolean',
+    default: false,
+    describe: 'one JSON document on standard output, progress on standard error',
+  },
+} as const;
+
+const PARTS_TEXT = `Parts:
+  throughput  closed loop: as many requests as go through, with one request in flight per connection
+  latency     open loop: 1,000 requests a second on a connection each, what each target adds to "direct"
+  pipeline    one connection with 64 requests in flight
+  growth      the same load with up to 10,000 servers and up to 1,000 policies
+  clients     memory for up to 10,000 open client connections
+
+Targets:
+  direct              no proxy: one of the six servers answers everything
+  haproxy, haproxy-1  HAProxy in TCP mode, on a thread per processor and on one thread
+  nginx               nginx's stream module with njs
+  thread-per-request  a thread and an upstream connection per request, in Python; only in one cell
+  policy-proxy        this proxy with its defaults
+In keep and pipeline only direct and policy-proxy: in TCP mode the others choose a server once per connection.`;
+
+const EPILOGUE = `${PARTS_TEXT}
+
+Everything takes about 25 minutes, the first three parts 12, --quick half a minute. The machine should have nothing else to do. HAProxy, nginx with njs and Python are Debian's: what is missing is fetched into .cache and not installed; gcc is. All ratios are of runs of the same repetition, so that a machine that slows down slows down both.
+
+Exit codes: 0 done · 1 something was lost, wrong or refused in a run, or a part could not be measured · 2 bad usage, or the machine is not what it takes · 130 ended early with Ctrl-C (what was measured is still reported)`;
+
+/**
+ * @param args command-line arguments without node and the file
+ * @throws UsageError
+ */
+export function parseBenchCommand(args: readonly string[], environment = process.env): BenchOptions {
+  const flags = commandLine(args, SCRIPT_NAME)
+    .usage(
+      '$0 [OPTIONS]\n\nMeasures the proxy beside HAProxy, nginx and a plain server on the same requests, and how its cost grows.',
+    )
+    .options(withEnvironment('BENCH', FLAGS, environment))
+    .example('$0 --quick', 'a first look')
+    .example('$0 --part latency --targets direct,policy-proxy', 'what the proxy adds to a request')
+    .example('$0 --part throughput --modes oneshot --connections 512', 'one corner, five times')
+    .epilogue(EPILOGUE)
+    .parseSync();
+  if (flags._.length > 0) {
+    throw new UsageError(`"${flags._.join(' ')}" is not understood: options begin with --.`);
+  }
+  const usual = flags.quick ? QUICK : FULL;
+  const options: BenchOptions = {
+    parts: parseNames('--part', flags.part ?? usual.part, PARTS),
+    targets: parseNames('--targets', flags.targets, TARGETS),
+    modes: parseNames('--modes', flags.modes, MODES),
+    payloads: parseNumbers(
+      '--payloads',
+      flags.payloads ?? usual.payloads,
+      MIN_PAYLOAD_BYTES,
+      MAX_PAYLOAD_BYTES,
+    ),
+    connections: parseNumbers('--connections', flags.connections ?? usual.connections, 1, 1000),
+    repetitions: requireWhole('--repeat', flags.repeat ?? usual.repeat, 1, 100),
+    seconds: requireWhole('--seconds', flags.seconds ?? usual.seconds, 1, 60),
+    isQuick: flags.quick,
+    reportFolder: flags.report === undefined ? null : requireText('--report', flags.report),
+    isJson: flags.json,
+  };
+  if (cellsOf(options).length === 0 && !options.parts.some((part) => GROWING.includes(part))) {
+    throw new UsageError(
+      'There is nothing to measure: only direct and policy-proxy can do keep and pipeline, see --help.',
+    );
+  }
+  return options;
+}
+
+function parseNames<T extends string>(option: string, text: string, known: readonly T[]): T[] {
+  const names = split(text);
+  const unknown = names.find((name) => !(known as readonly string[]).includes(name));
+  if (unknown !== undefined || names.length === 0) {
+    throw new UsageError(`${option} is "${text}": choose among ${known.join(', ')}, with commas between.`);
+  }
+  // In their usual order, each once.
+  return known.filter((name) => names.includes(name));
+}
+
+function parseNumbers(option: string, text: string, min: number, max: number): number[] {
+  const numbers = split(text).map((part) => requireWhole(`each of ${option}`, Number(part), min, max));
+  if (numbers.length === 0) throw new UsageError(`${option} must not be empty.`);
+  return [...new Set(numbers)];
+}
+
+function split(text: string): string[] {
+  return String(text)
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+}
+
+function requireText(name: string, text: string): string {
+  if (text.trim() !== '') return text;
+  throw new UsageError(`${name} must not be empty.`);
+}
+
+/** The command line that measures the same again. */
+export function commandOf(options: BenchOptions): string {
+  const flags = {
+    part: options.parts,
+    targets: options.targets,
+    modes: options.modes,
+    payloads: options.payloads,
+    connections: options.connections,
+    repeat: options.repetitions,
+    seconds: options.seconds,
+  };
+  return `npm run bench -- ${Object.entries(flags)
+    .map(([name, value]) => `--${name} ${value}`)
+    .join(' ')}`;
+}

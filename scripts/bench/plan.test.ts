@@ -1,0 +1,79 @@
+// What is measured of whom, and that the order gives nobody an advantage.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  type Choice,
+  cellsOf,
+  DEFAULT_CONNECTIONS,
+  DEFAULT_PAYLOADS,
+  estimateSeconds,
+  MODES,
+  planRuns,
+  TARGETS,
+  targetsOf,
+  warmUps,
+} from './plan.ts';
+
+const ALL: Choice = {
+  parts: ['throughput', 'latency', 'pipeline'],
+  targets: TARGETS,
+  modes: MODES,
+  payloads: DEFAULT_PAYLOADS,
+  connections: DEFAULT_CONNECTIONS,
+};
+
+test('the cells of everything, each once, and who takes part', () => {
+  const cells = cellsOf(ALL);
+  assert.equal(cells.length, 14);
+  assert.equal(new Set(cells.map(({ id }) => id)).size, 14);
+  const targets = Object.fromEntries(cells.map((cell) => [cell.id, cell.targets.join(' ')]));
+  assert.equal(targets['oneshot 64 B × 64'], TARGETS.join(' '));
+  assert.equal(targets['oneshot 1000 B × 64'], 'direct haproxy haproxy-1 nginx policy-proxy');
+  assert.equal(targets['keep 64 B × 512'], 'direct policy-proxy');
+  assert.equal(targets['open 64 B at 1000/s'], 'direct haproxy haproxy-1 nginx policy-proxy');
+  assert.equal(targets['pipeline 64 B × 64'], 'direct policy-proxy');
+});
+
+const choices: [string, Partial<Choice>, string[]][] = [
+  ['one part', { parts: ['pipeline'] }, ['pipeline 64 B × 64']],
+  ['parts that have no cells', { parts: ['growth', 'clients'] }, []],
+  [
+    'one cell',
+    { parts: ['throughput'], modes: ['keep'], payloads: [300], connections: [7] },
+    ['keep 300 B × 7'],
+  ],
+  ['a target that can do none of it', { parts: ['pipeline'], targets: ['nginx'] }, []],
+];
+for (const [name, choice, ids] of choices) {
+  test(`cells: ${name}`, () => {
+    assert.deepEqual(
+      cellsOf({ ...ALL, ...choice }).map(({ id }) => id),
+      ids,
+    );
+  });
+}
+
+test('each repetition runs each target of each cell once, every time beginning with another', () => {
+  const cells = cellsOf({ ...ALL, parts: ['throughput'], modes: ['oneshot'], payloads: [1000] });
+  const runs = planRuns(cells, 5);
+  assert.equal(runs.length, 5 * 3 * 5);
+  for (const cell of cells) {
+    const orders = [1, 2, 3, 4, 5].map((repetition) =>
+      runs.filter((run) => run.cell === cell && run.repetition === repetition).map(({ target }) => target),
+    );
+    for (const order of orders) assert.deepEqual(order.toSorted(), [...cell.targets].sort());
+    assert.equal(new Set(orders.map(([first]) => first)).size, 5);
+  }
+});
+
+test('everybody warms up in each mode once', () => {
+  const kinds = warmUps(planRuns(cellsOf(ALL), 3)).map(({ target, cell }) => `${target} ${cell.mode}`);
+  assert.equal(new Set(kinds).size, kinds.length);
+  assert.equal(kinds.length, 6 + 2 + 5 + 2);
+});
+
+test('what has to be started, and how long it takes', () => {
+  assert.deepEqual(targetsOf(cellsOf({ ...ALL, parts: ['pipeline'] })), ['direct', 'policy-proxy']);
+  assert.deepEqual(targetsOf(cellsOf({ ...ALL, targets: ['nginx', 'haproxy'] })), ['haproxy', 'nginx']);
+  assert.ok(estimateSeconds(100, 2) > 200);
+});

@@ -1,0 +1,29 @@
+// When a benchmark counts as clean.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { GrowthResult } from './growth/index.ts';
+import { type BenchResult, growthErrors, isClean } from './result.ts';
+import { sampleResult, sampleRun } from './sample.ts';
+
+const errors = { errorReply: 0, reset: 1, timeout: 0, wrongDigest: 0, refused: 0 };
+const growth = {
+  servers: [{ skipped: 'too few files' }, { costs: { keep: { failed: 2, sixServersFailed: 1 } } }],
+  policies: [{ costs: { oneshot: { failed: 0, sixServersFailed: 4 } } }],
+  clients: [],
+} as unknown as GrowthResult;
+
+const cases: [string, Partial<BenchResult>, boolean][] = [
+  ['everything as it should be', {}, true],
+  ['a part that could not be measured', { problem: 'The load generator has failed.' }, false],
+  ['one request lost', { runs: [sampleRun('x', 'nginx', 1, { errors })] }, false],
+  ['a run without an answer', { runs: [sampleRun('x', 'nginx', 1, { requests: 0 })] }, false],
+  ['requests that failed among many servers', { growth }, false],
+];
+for (const [name, changes, expected] of cases) {
+  test(`clean or not: ${name}`, () => assert.equal(isClean(sampleResult(changes)), expected));
+}
+
+test("the growth's failures are counted over all rows that were measured", () => {
+  assert.equal(growthErrors(growth), 7);
+  assert.equal(growthErrors(null), 0);
+});

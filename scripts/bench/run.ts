@@ -1,0 +1,167 @@
+// shell · carries a benchmark out: set up, measure, report. Behind `npm run bench`.
+// Must never throw away what was measured, whatever happens after it.
+import { rmdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Outcome } from '../bootstrap/progress.ts';
+import { runSteps, type Step } from '../bootstrap/steps.ts';
+import { folderName, makeReportFolder, shortPath } from '../chaos/report-files.ts';
+import { DEFAULT_GROWTH, formatGrowth, type GrowthPart } from './growth/index.ts';
+import { carryOut, type Finding } from './in-worker.ts';
+import { ownNetwork } from './namespace.ts';
+import { type NativePrograms, prepareNative } from './native.ts';
+import { type BenchOptions, commandOf } from './options.ts';
+import { type PeerPrograms, preparePeers } from './peer-programs.ts';
+import { type Cell, cellsOf, estimateSeconds, type PlannedRun, planRuns, targetsOf } from './plan.ts';
+import { renderPage } from './report/page.ts';
+import { formatResult } from './report/text.ts';
+import { type BenchResult, isClean, type RunRecord } from './result.ts';
+import { figuresOf } from './statistics.ts';
+import { readMachine } from './versions.ts';
+
+/** What is known so far; each step adds to it. */
+type Found = {
+  programs: NativePrograms | null;
+  peers: PeerPrograms | null;
+  runs: RunRecord[];
+  growth: BenchResult['growth'];
+  /** What puts a command into a network of its own; null where that can't be had. */
+  network: readonly string[] | null;
+  problem: string | null;
+};
+
+/**
+ * Measures what the options ask for, and reports it. The exit code says 1 when requests failed or a part could not be
+ * measured; after a signal it stays what that says.
+ * @throws Failure, or the signal's reason, when nothing was measured at all
+ */
+export async function runBench(options: BenchOptions, signal: AbortSignal): Promise<void> {
+  const startedAt = new Date();
+  const cells = cellsOf(options);
+  const plan = planRuns(cells, options.repetitions);
+  const folder = await makeReportFolder(folderName(startedAt, 'bench'), options.reportFolder);
+  const say = options.isJson ? console.error : console.log;
+  if (plan.length > 0) {
+    const minutes = Math.max(1, Math.round(estimateSeconds(plan.length, options.seconds) / 60));
+    say(`${plan.length} runs of ${options.seconds} s side by side: about ${minutes} min.`);
+  }
+  const found: Found = { programs: null, peers: null, runs: [], growth: null, network: null, problem: null };
+  try {
+    await runSteps(signal, stepsOf(options, plan, folder, found), { isOnStderr: options.isJson });
+  } catch (error) {
+    if (found.runs.length === 0 && found.growth === null) {
+      await rmdir(folder).catch(() => {});
+      throw error;
+    }
+    if (!signal.aborted) found.problem = (error as Error).message;
+  }
+  const result = await resultOf(options, startedAt, cells, found, signal.aborted);
+  await report(result, folder, options.isJson);
+  if (!signal.aborted) process.exitCode = isClean(result) ? 0 : 1;
+}
+
+function stepsOf(options: BenchOptions, plan: readonly PlannedRun[], folder: string, found: Found): Step[] {
+  const steps: Step[] = [
+    {
+      title: 'Load generator and servers',
+      run: async (progress): Promise<Outcome> => {
+        found.programs = await prepareNative(progress);
+        found.network = await ownNetwork(progress.signal);
+        return { isSkipped: false, summary: 'ready' };
+      },
+    },
+  ];
+  if (plan.length > 0) steps.push(...sideBySide(options, plan, folder, found));
+  const parts: GrowthPart[] = [
+    ...(options.parts.includes('growth') ? (['servers', 'policies'] as const) : []),
+    ...(options.parts.includes('clients') ? (['clients'] as const) : []),
+  ];
+  if (parts.length === 0) return steps;
+  const growth = async (progress: Parameters<Step['run']>[0]): Promise<Outcome> => {
+    const wanted = { ...DEFAULT_GROWTH, parts, pairs: options.repetitions };
+    const order = { kind: 'growth', programs: prepared(found.programs), options: wanted } as const;
+    await carryOut(order, found.network ?? [], (finding) => keep(finding, found), progress);
+    return { isSkipped: false, summary: 'measured' };
+  };
+  return [...steps, { title: 'Growth', run: growth }];
+}
+
+function sideBySide(
+  { seconds, ...choice }: BenchOptions,
+  plan: readonly PlannedRun[],
+  folder: string,
+  found: Found,
+): Step[] {
+  const targets = targetsOf(cellsOf(choice));
+  return [
+    {
+      title: 'Peers',
+      run: async (progress): Promise<Outcome> => {
+        const { peers, outcome } = await preparePeers(targets, progress);
+        found.peers = peers;
+        return outcome;
+      },
+    },
+    {
+      title: 'Side by side',
+      run: async (progress): Promise<Outcome> => {
+        const [programs, peers] = [prepared(found.programs), prepared(found.peers)];
+        // Beside the report, so that it says what the peers were told.
+        const arena = { targets, programs, peers, folder: join(folder, 'peers') };
+        const order = { kind: 'series', plan, arena, seconds } as const;
+        await carryOut(order, found.network ?? [], (finding) => keep(finding, found), progress);
+        return { isSkipped: false, summary: `${found.runs.length} runs` };
+      },
+    },
+  ];
+}
+
+function keep(finding: Finding, found: Found): void {
+  if (finding.kind === 'record') found.runs.push(finding.record);
+  else found.growth = finding.result;
+}
+
+async function resultOf(
+  options: BenchOptions,
+  startedAt: Date,
+  cells: readonly Cell[],
+  { peers, runs, growth, network, problem }: Found,
+  wasInterrupted: boolean,
+): Promise<BenchResult> {
+  return {
+    version: 1,
+    startedAt: startedAt.toISOString(),
+    endedAt: new Date().toISOString(),
+    command: commandOf(options),
+    wasInterrupted,
+    problem,
+    parts: options.parts,
+    repetitions: options.repetitions,
+    seconds: options.seconds,
+    machine: await readMachine(
+      peers,
+      network === null ? "the machine's own loopback" : 'loopback in a namespace of its own',
+    ),
+    cells,
+    runs,
+    figures: figuresOf(cells, runs),
+    growth,
+  };
+}
+
+async function report(result: BenchResult, folder: string, isJson: boolean): Promise<void> {
+  const say = isJson ? console.error : console.log;
+  const growth = result.growth === null ? '' : formatGrowth(result.growth);
+  await Promise.all([
+    writeFile(join(folder, 'results.json'), `${JSON.stringify(result, null, 2)}\n`),
+    writeFile(join(folder, 'index.html'), renderPage(result, growth)),
+  ]);
+  say(`\n${formatResult(result, growth)}`);
+  if (isJson) console.log(JSON.stringify({ report: folder, ...result }));
+  say(`\nThe report: ${shortPath(join(folder, 'index.html'))}`);
+}
+
+// The steps run in turn, and the first that fails ends them.
+function prepared<T>(value: T | null): T {
+  if (value === null) throw new Error('The step before has prepared nothing.');
+  return value;
+}

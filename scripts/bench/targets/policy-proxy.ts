@@ -1,0 +1,68 @@
+// shell · the proxy of this project, started as a person would, with its defaults.
+// Must never be given an option that makes it faster: what is measured is what everybody gets.
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Failure } from '../../bootstrap/failure.ts';
+import { ROOT } from '../../bootstrap/project.ts';
+import { startProcess } from '../process.ts';
+import { freePorts } from './ports.ts';
+import type { RunningTarget } from './target.ts';
+
+const MAIN = join(ROOT, 'services', 'proxy', 'main.ts');
+const START_TIMEOUT_MS = 10_000;
+const READY_TIMEOUT_MS = 10_000;
+const LOOK_EVERY_MS = 50;
+
+export type RunningProxy = RunningTarget & {
+  /** Waits until so many servers are in rotation; throws a Failure when they are not within ten seconds. */
+  waitForServers(count: number): Promise<void>;
+};
+
+/** @throws Failure when it does not start */
+export async function startPolicyProxy(signal: AbortSignal): Promise<RunningProxy> {
+  const [port, adminPort] = (await freePorts(2)) as [number, number];
+  const ports = [String(port), '--admin-port', String(adminPort)];
+  const running = await startProcess(process.execPath, [MAIN, ...ports], {
+    readyLine: /listening/,
+    env: withoutSettings(process.env),
+    signal,
+    deadlineMs: START_TIMEOUT_MS,
+  });
+  return {
+    name: 'policy-proxy',
+    port,
+    pid: running.pid,
+    stop: () => running.stop(),
+    waitForServers: (count) => waitForServers(adminPort, count, signal),
+  };
+}
+
+// Somebody's own settings of a proxy, in .env or the environment, would make it another one than the default.
+function withoutSettings(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !name.startsWith('PROXY_')));
+}
+
+async function waitForServers(adminPort: number, count: number, signal: AbortSignal): Promise<void> {
+  const untilMs = performance.now() + READY_TIMEOUT_MS;
+  for (let ready = 0; ; ready = await countReady(adminPort)) {
+    if (ready >= count) return;
+    signal.throwIfAborted();
+    if (performance.now() > untilMs) {
+      throw new Failure(
+        `Only ${ready} of ${count} servers came into rotation within ${READY_TIMEOUT_MS / 1000} s.`,
+        'Is the machine very busy? Run the command again.',
+      );
+    }
+    await sleep(LOOK_EVERY_MS);
+  }
+}
+
+type Table = { policies: { servers: { state: string }[] }[] };
+
+async function countReady(adminPort: number): Promise<number> {
+  const response = await fetch(`http://127.0.0.1:${adminPort}/api/policies`, {
+    signal: AbortSignal.timeout(READY_TIMEOUT_MS),
+  });
+  const { policies } = (await response.json()) as Table;
+  return policies.flatMap(({ servers }) => servers).filter(({ state }) => state === 'ready').length;
+}

@@ -1,0 +1,44 @@
+// shell · `npm run profile`: says where the proxy spends its time under load. The parts are in profile/.
+// Must never judge: it shows, and `npm run bench` compares.
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { prepareNative } from './bench/native.ts';
+import { readMachine } from './bench/versions.ts';
+import { ROOT } from './bootstrap/project.ts';
+import { runScript } from './bootstrap/script.ts';
+import { folderName, makeReportFolder, shortPath } from './chaos/report-files.ts';
+import { buildFlame } from './profile/flame.ts';
+import { loadProxy } from './profile/load.ts';
+import { runOneStep } from './profile/one-step.ts';
+import { parseProfileCommand, SCRIPT_NAME } from './profile/options.ts';
+import { renderPage } from './profile/page.ts';
+import { profileProxy, SAMPLE_EVERY_US } from './profile/record.ts';
+import { describeLoad, figuresOf, formatTop } from './profile/text.ts';
+
+await runScript(SCRIPT_NAME, 'The folder of the report is empty.', async (signal) => {
+  const options = parseProfileCommand(process.argv.slice(2));
+  const load = describeLoad(options);
+  const name = folderName(new Date(), `profile-${options.mode}`);
+  const folder = await makeReportFolder(name, options.reportFolder);
+  const { profile, made } = await runOneStep(
+    signal,
+    `Profile of the proxy (${load})`,
+    async (progress) => {
+      const programs = await prepareNative(progress);
+      progress.phase(`sampling for ${options.seconds} s`);
+      return await profileProxy((proxy) => loadProxy(proxy, programs, options, signal), signal);
+    },
+    (taken) => `${taken.profile.samples.length} samples`,
+  );
+  const flame = buildFlame(profile, pathToFileURL(`${ROOT}/`).href);
+  const figures = figuresOf(made.result, made.cpuUs, flame);
+  const sampling = `sampled every ${SAMPLE_EVERY_US} µs for ${options.seconds} s`;
+  const machine = Object.entries(await readMachine(null)).map(([what, which]) => `${what} ${which}`);
+  const page = join(folder, 'flame.html');
+  const title = `CPU profile of the proxy: ${load}`;
+  await writeFile(join(folder, 'proxy.cpuprofile'), JSON.stringify(profile));
+  await writeFile(page, renderPage(title, [...figures, sampling, ...machine], flame));
+  console.log(`\n${formatTop(flame)}\n\n${load}: ${figures.join(', ')}`);
+  console.log(`Report: ${shortPath(page)}`);
+});

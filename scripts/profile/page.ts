@@ -1,0 +1,69 @@
+// pure · the report of a profile: one HTML page that stands alone.
+// Must never load anything from anywhere: the policy in its head forbids it to the browser too.
+import { escapeText, percent } from '../chaos/report/format.ts';
+import { PAGE_STYLE } from '../chaos/report/page-style.ts';
+import { PALETTE } from '../chaos/report/theme.ts';
+import { CATEGORIES, categoryTimes, type Flame, type FunctionCost, functionCosts } from './flame.ts';
+import { FLAME_STYLE } from './flame-style.ts';
+import { CATEGORY_WORDS, drawFlame } from './flame-svg.ts';
+import { PAGE_SCRIPT } from './page-script.ts';
+
+const POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
+const TABLE_ROWS = 40;
+
+/**
+ * @param title what was profiled, in a few words
+ * @param facts single figures and versions, each a short text
+ */
+export function renderPage(title: string, facts: readonly string[], flame: Flame): string {
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="${POLICY}">
+<title>${escapeText(title)}</title>
+<style>
+${PALETTE}${PAGE_STYLE}${FLAME_STYLE}</style>
+</head>
+<body>
+<button id="theme" type="button" hidden>dark / light</button>
+<h1>${escapeText(title)}</h1>
+<p class="facts">${facts.map(escapeText).join('<i>·</i>')}</p>
+${legend(flame)}
+<div class="tools"><input id="search" type="search" placeholder="find a function or file" aria-label="find a function or file">
+<button id="reset" type="button">whole graph</button><span id="found"></span></div>
+${drawFlame(flame)}
+<p class="note">Callers above, callees below; the width is the time, not its order. Point at a function for its file and line,
+click to zoom in. <code>proxy.cpuprofile</code> beside this page opens in Chrome's DevTools (Performance) and in speedscope.</p>
+${table(flame)}
+<script>
+${PAGE_SCRIPT}</script>
+</body>
+</html>
+`;
+}
+
+function legend(flame: Flame): string {
+  const times = categoryTimes(flame);
+  const items = CATEGORIES.filter((category) => times[category] > 0).map((category) => {
+    const share = percent(times[category], flame.totalUs);
+    return `<li class="key c-${category}">${CATEGORY_WORDS[category]} ${share}</li>`;
+  });
+  return `<ul class="legend">${items.join('')}</ul>`;
+}
+
+function table(flame: Flame): string {
+  const busyUs = flame.totalUs - flame.idleUs;
+  const rows = functionCosts(flame)
+    .slice(0, TABLE_ROWS)
+    .map((cost) => row(cost, busyUs));
+  return `<section><h2>By a function's own time</h2><table class="costs">
+<thead><tr><th class="number">itself</th><th class="number">with what it calls</th><th>function</th><th>where</th></tr></thead>
+<tbody>${rows.join('\n')}</tbody></table></section>`;
+}
+
+function row({ name, place, category, selfUs, totalUs }: FunctionCost, busyUs: number): string {
+  const where = place === '' ? CATEGORY_WORDS[category] : `<code>${escapeText(place)}</code>`;
+  return `<tr><td class="number">${percent(selfUs, busyUs)}</td><td class="number">${percent(totalUs, busyUs)}</td><td><code>${escapeText(name)}</code></td><td>${where}</td></tr>`;
+}
