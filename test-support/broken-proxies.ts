@@ -41,8 +41,8 @@ export const BREAKAGES: readonly Breakage[] = [
     changes: [
       {
         file: 'services/proxy/forwarder.ts',
-        from: '    this.#reply(request, answer);\n',
-        to: '    this.#reply(request, swap(answer));\n',
+        from: '    this.#replier.reply(request, answer);\n',
+        to: '    this.#replier.reply(request, swap(answer));\n',
       },
       {
         file: 'services/proxy/forwarder.ts',

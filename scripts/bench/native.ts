@@ -1,18 +1,16 @@
 // shell · the benchmark's C programs from TypeScript: a server is started, a load is run and its result read.
 // Must never judge a result: errors are part of it.
-
+import { readFileSync } from 'node:fs';
 import { Failure } from '../bootstrap/failure.ts';
 import type { NativePrograms } from './native/compile.ts';
-import { hasOwnNetwork } from './native/own-network.ts';
-import type { BenchProcess } from './process.ts';
-import { launch, startProcess, within } from './process.ts';
+import { type BenchProcess, launch, startProcess, within } from './process.ts';
 
 export { type NativePrograms, prepareNative } from './native/compile.ts';
 
 const SERVER_DEADLINE_MS = 5_000;
 const DEFAULT_WARMUP_MS = 300;
-// A closed connection keeps its local port for a while: from one address, oneshot ends at some 14,000 a second. Where
-// connections are tracked, more addresses would fill the table of them; a network of one's own tracks none.
+// A closed connection keeps its local port for a while: from one address there can be some 14,000 a second. More addresses
+// would fill the kernel's table of connections where there is one; in a network of nothing but loopback there is none.
 const SOURCES_IN_OWN_NETWORK = 16;
 // Beyond what a load is to take by itself.
 const LOAD_GRACE_MS = 10_000;
@@ -96,7 +94,7 @@ export async function runLoad(
     if (line === 'start') onStart();
     else if (line.startsWith('{')) result.resolve(JSON.parse(line) as LoadResult);
   };
-  const generator = await launch(programs.load, loadArguments(run, hasOwnNetwork()), {
+  const generator = await launch(programs.load, loadArguments(run, hasLoopbackOnly()), {
     signal,
     onLine: (line) => {
       try {
@@ -121,8 +119,8 @@ export async function runLoad(
   }
 }
 
-/** The generator's command line; in a network of its own, connections come from several addresses. */
-export function loadArguments(run: LoadRun, hasOwnNetwork: boolean): string[] {
+/** The generator's command line; in a network of nothing but loopback, connections come from several addresses. */
+export function loadArguments(run: LoadRun, hasLoopbackOnly: boolean): string[] {
   const given = {
     port: run.port,
     mode: run.mode,
@@ -132,10 +130,16 @@ export function loadArguments(run: LoadRun, hasOwnNetwork: boolean): string[] {
     policies: run.policies.join(','),
     rate: run.rate,
     depth: run.depth,
-    sources: hasOwnNetwork ? SOURCES_IN_OWN_NETWORK : undefined,
+    sources: hasLoopbackOnly ? SOURCES_IN_OWN_NETWORK : undefined,
     'warmup-ms': run.warmupMs ?? DEFAULT_WARMUP_MS,
   };
   return Object.entries(given).flatMap(([name, value]) =>
     value === undefined ? [] : [`--${name}`, String(value)],
   );
+}
+
+// The machine's own interfaces, and a container's, are beside loopback (proc_pid_net(5)).
+function hasLoopbackOnly(): boolean {
+  const names = readFileSync('/proc/net/dev', 'utf8').matchAll(/^ *(\S+):/gm);
+  return [...names].every(([, name]) => name === 'lo');
 }

@@ -1,8 +1,9 @@
 // shell · the programs that run beside the benchmark: servers, proxies, the generator. Started, watched, and ended.
 // Must never leave one behind: each has a process group of its own, which ends with the benchmark at the latest.
-import { spawn } from 'node:child_process';
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { basename } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { programEnvironment } from '../bootstrap/command.ts';
 import { Failure } from '../bootstrap/failure.ts';
 
@@ -55,26 +56,13 @@ export async function launch(
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   });
-  const ended = new Promise<string>((resolve) => {
-    child.once('error', (error: NodeJS.ErrnoException) =>
-      resolve(error.code === 'ENOENT' ? 'not found' : error.message),
-    );
-    child.once('close', (code, killedBy) =>
-      resolve(code === null ? `ended by ${killedBy}` : `exit code ${code}`),
-    );
-  });
+  const ended = endOf(child);
   const { pid } = child;
   if (pid === undefined) throw new Failure(`${command} could not be started: ${await ended}.`, NEXT);
   running.add(pid);
   // What it has started itself may hold its outputs open.
   child.once('exit', () => signalGroup(pid, 'SIGKILL'));
-  const tail: string[] = [];
-  createInterface({ input: child.stdout }).on('line', (line) => onLine?.(line));
-  createInterface({ input: child.stderr }).on('line', (line) => {
-    tail.push(line);
-    if (tail.length > TAIL_LINES) tail.shift();
-    onLine?.(line);
-  });
+  const tail = readLines(child, onLine);
   const stop = async (): Promise<void> => {
     if (!running.has(pid)) return;
     signalGroup(pid, 'SIGTERM');
@@ -120,6 +108,32 @@ export async function startProcess(
   signal?.throwIfAborted();
   const what = outcome === null ? `was not ready within ${deadlineMs / 1000} s` : `has ended: ${outcome}`;
   throw new Failure(`${basename(command)} ${what}.`, NEXT, { tail: started.tail() });
+}
+
+function endOf(child: ChildProcessByStdio<null, Readable, Readable>): Promise<string> {
+  return new Promise((resolve) => {
+    child.once('error', (error: NodeJS.ErrnoException) =>
+      resolve(error.code === 'ENOENT' ? 'not found' : error.message),
+    );
+    child.once('close', (code, killedBy) =>
+      resolve(code === null ? `ended by ${killedBy}` : `exit code ${code}`),
+    );
+  });
+}
+
+// Returns where the last lines of standard error are kept.
+function readLines(
+  child: ChildProcessByStdio<null, Readable, Readable>,
+  onLine: LaunchOptions['onLine'],
+): readonly string[] {
+  const tail: string[] = [];
+  createInterface({ input: child.stdout }).on('line', (line) => onLine?.(line));
+  createInterface({ input: child.stderr }).on('line', (line) => {
+    tail.push(line);
+    if (tail.length > TAIL_LINES) tail.shift();
+    onLine?.(line);
+  });
+  return tail;
 }
 
 /** What `promise` comes to, or null after so many milliseconds. */

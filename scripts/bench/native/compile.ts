@@ -15,7 +15,6 @@ const SOURCES = import.meta.dirname;
 const PROGRAMS = {
   load: ['load.c', 'exchange.c', 'load-options.c', 'requests.c', 'tally.c'],
   server: ['server.c', 'session.c', 'packet.c'],
-  ownNetwork: ['own-network.c'],
 } as const;
 const NAMES = Object.keys(PROGRAMS) as (keyof typeof PROGRAMS)[];
 const OUTPUT = join(CACHE, 'bench');
@@ -26,7 +25,7 @@ const LIBRARIES = ['-lcrypto', '-lm'];
 const TIMEOUT_MS = 60_000;
 const INSTALL_TIMEOUT_MS = 900_000;
 
-/** Where the compiled programs lie: the generator, the SHA-1 server, and what gives a command a network of its own. */
+/** Where the compiled programs lie: the load generator and the SHA-1 server. */
 export type NativePrograms = Readonly<Record<keyof typeof PROGRAMS, string>>;
 
 /**
@@ -44,10 +43,10 @@ export async function prepareNative(progress: Progress): Promise<NativePrograms>
   if (changes.some((ms) => ms <= newestMs)) {
     await prepareCompiler(progress);
     await mkdir(OUTPUT, { recursive: true });
-    progress.phase("compiling the benchmark's own programs");
+    progress.phase('compiling the generator and the server');
     await Promise.all(NAMES.map((name) => compile(PROGRAMS[name], outputOf(name), progress)));
   }
-  return { load: outputOf('load'), server: outputOf('server'), ownNetwork: outputOf('ownNetwork') };
+  return { load: outputOf('load'), server: outputOf('server') };
 }
 
 /** The compiler's complaints about all sources, '' when it has none. */
