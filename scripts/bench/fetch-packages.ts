@@ -2,16 +2,13 @@
 // Must never install them: the packages of HAProxy and nginx start a service, nginx's on port 80.
 import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { run } from '../bootstrap/command.ts';
 import { isSupportedDebian } from '../bootstrap/debian.ts';
 import { Failure } from '../bootstrap/failure.ts';
-import { downloadPackages, readOsRelease } from '../bootstrap/packages.ts';
+import { downloadPackages, readOsRelease, unpackPackage } from '../bootstrap/packages.ts';
 import type { Progress } from '../bootstrap/progress.ts';
 
 /** A folder in the place, with an empty file by the name of each package that was unpacked there. */
 export const PACKAGE_NAMES = '.packages';
-
-const UNPACK_TIMEOUT_MS = 60_000;
 
 /**
  * Fetches packages of the machine's own Debian with all that they need, and unpacks them. Needs no root.
@@ -55,13 +52,9 @@ async function unpack(paths: readonly string[], root: string, progress: Progress
     // The C library has to be the one that the machine's own loader belongs to.
     if (/^lib(c6|gcc-s1)_/.test(name)) continue;
     await writeFile(join(root, PACKAGE_NAMES, name), '');
-    await run('dpkg-deb', ['--extract', path, root], {
-      timeoutMs: UNPACK_TIMEOUT_MS,
-      signal: progress.signal,
-      failure: {
-        what: `${name} could not be unpacked`,
-        next: 'Is there space on the disk? Leave what needs it out with --targets.',
-      },
+    await unpackPackage(path, root, progress.signal, {
+      what: `${name} could not be unpacked`,
+      next: 'Is there space on the disk? Leave what needs it out with --targets.',
     });
   }
 }

@@ -1,6 +1,6 @@
 // shell · the programs that run beside the benchmark: servers, proxies, the generator. Started, watched, and ended.
 // Must never leave one behind: each has a process group of its own, which ends with the benchmark at the latest.
-import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { basename } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
@@ -8,14 +8,14 @@ import { programEnvironment } from '../bootstrap/command.ts';
 import { Failure } from '../bootstrap/failure.ts';
 
 const TAIL_LINES = 20;
-const KILL_AFTER_MS = 2_000;
+const STOP_WITHIN_MS = 2_000;
 const NEXT =
   'Its own last lines say why. When another program has the port, end that one and run this again.';
 
 /** A program that runs until it is stopped. */
 export type BenchProcess = {
   pid: number;
-  /** Ends it and whatever it has started: SIGTERM, and SIGKILL after two seconds. Fine when it has ended already. */
+  /** Ends it and whatever it has started: SIGTERM, and SIGKILL when that takes too long. Fine when it has ended already. */
   stop(): Promise<void>;
 };
 
@@ -25,6 +25,8 @@ export type WatchedProcess = BenchProcess & {
   ended: Promise<string>;
   /** The last lines of its standard error. */
   tail(): string;
+  /** Where it can be sent messages, with `hasChannel`. */
+  child: ChildProcess;
 };
 
 export type LaunchOptions = {
@@ -33,6 +35,10 @@ export type LaunchOptions = {
   signal?: AbortSignal | undefined;
   /** Called with every line of both streams; must not throw. */
   onLine?: ((line: string) => void) | undefined;
+  /** How long it may take to end after SIGTERM; two seconds. */
+  stopWithinMs?: number | undefined;
+  /** Opens a channel for messages between this process and the program, which has to be Node. */
+  hasChannel?: boolean | undefined;
 };
 
 const running = new Set<number>();
@@ -48,12 +54,12 @@ process.on('exit', () => {
 export async function launch(
   command: string,
   args: readonly string[],
-  { env, signal, onLine }: LaunchOptions = {},
+  { env, signal, onLine, stopWithinMs = STOP_WITHIN_MS, hasChannel = false }: LaunchOptions = {},
 ): Promise<WatchedProcess> {
   signal?.throwIfAborted();
   const child = spawn(command, args, {
     env: programEnvironment(env),
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe', ...(hasChannel ? (['ipc'] as const) : [])],
     detached: true,
   });
   const ended = endOf(child);
@@ -66,7 +72,7 @@ export async function launch(
   const stop = async (): Promise<void> => {
     if (!running.has(pid)) return;
     signalGroup(pid, 'SIGTERM');
-    const timer = setTimeout(() => signalGroup(pid, 'SIGKILL'), KILL_AFTER_MS);
+    const timer = setTimeout(() => signalGroup(pid, 'SIGKILL'), stopWithinMs);
     await ended;
     clearTimeout(timer);
   };
@@ -76,7 +82,7 @@ export async function launch(
     running.delete(pid);
     signal?.removeEventListener('abort', onAbort);
   });
-  return { pid, ended, stop, tail: () => tail.join('\n') };
+  return { pid, ended, stop, tail: () => tail.join('\n'), child };
 }
 
 /**
@@ -110,7 +116,7 @@ export async function startProcess(
   throw new Failure(`${basename(command)} ${what}.`, NEXT, { tail: started.tail() });
 }
 
-function endOf(child: ChildProcessByStdio<null, Readable, Readable>): Promise<string> {
+function endOf(child: ChildProcess): Promise<string> {
   return new Promise((resolve) => {
     child.once('error', (error: NodeJS.ErrnoException) =>
       resolve(error.code === 'ENOENT' ? 'not found' : error.message),
@@ -122,13 +128,10 @@ function endOf(child: ChildProcessByStdio<null, Readable, Readable>): Promise<st
 }
 
 // Returns where the last lines of standard error are kept.
-function readLines(
-  child: ChildProcessByStdio<null, Readable, Readable>,
-  onLine: LaunchOptions['onLine'],
-): readonly string[] {
+function readLines(child: ChildProcess, onLine: LaunchOptions['onLine']): readonly string[] {
   const tail: string[] = [];
-  createInterface({ input: child.stdout }).on('line', (line) => onLine?.(line));
-  createInterface({ input: child.stderr }).on('line', (line) => {
+  createInterface({ input: child.stdout as Readable }).on('line', (line) => onLine?.(line));
+  createInterface({ input: child.stderr as Readable }).on('line', (line) => {
     tail.push(line);
     if (tail.length > TAIL_LINES) tail.shift();
     onLine?.(line);

@@ -22,6 +22,7 @@ const DIRECTORY = join(CACHE, 'apt');
 const LISTS_MAX_AGE_MS = 3_600_000;
 const UPDATE_TIMEOUT_MS = 180_000;
 const INSTALL_TIMEOUT_MS = 600_000;
+const UNPACK_TIMEOUT_MS = 60_000;
 const NEXT =
   'Check the network and the machine\'s apt sources ("apt-get update"), then run the command again.';
 
@@ -104,6 +105,19 @@ export async function downloadPackages(
   return (await readdir(directory))
     .filter((name) => name.endsWith('.deb'))
     .map((name) => join(directory, name));
+}
+
+/**
+ * Unpacks a package into a folder, installing nothing.
+ * @throws Failure with the words of `failure`
+ */
+export async function unpackPackage(
+  path: string,
+  folder: string,
+  signal: AbortSignal,
+  failure: { what: string; next: string },
+): Promise<void> {
+  await run('dpkg-deb', ['--extract', path, folder], { timeoutMs: UNPACK_TIMEOUT_MS, signal, failure });
 }
 
 // The lists stay in .cache for a while, because a first start needs them twice.

@@ -5,7 +5,7 @@ import { chmod, copyFile, cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'nod
 import { join } from 'node:path';
 import { readCaBundle } from './build-secrets.ts';
 import { run } from './command.ts';
-import { downloadPackages } from './packages.ts';
+import { downloadPackages, unpackPackage } from './packages.ts';
 import type { Progress } from './progress.ts';
 import { CACHE } from './project.ts';
 
@@ -18,7 +18,6 @@ const NPM_MAJOR = 11;
 // two seconds; a whole base system by debootstrap took over a minute, for programs that nothing here calls.
 const PACKAGES = ['base-files', 'coreutils', 'dash', 'findutils', 'grep', 'libc-bin', 'libstdc++6', 'sed'];
 const FETCH_TIMEOUT_MS = 300_000;
-const UNPACK_TIMEOUT_MS = 60_000;
 const IMPORT_TIMEOUT_MS = 180_000;
 const CA_BUNDLE = 'etc/ssl/certs/ca-certificates.crt';
 const NEXT =
@@ -54,13 +53,8 @@ async function makeBaseSystem(system: string, downloads: string, progress: Progr
   const paths = await downloadPackages(PACKAGES, downloads, progress);
   progress.phase(`unpacking ${paths.length} packages of Debian`);
   await mkdir(system);
-  for (const path of paths) {
-    await run('dpkg-deb', ['--extract', path, system], {
-      timeoutMs: UNPACK_TIMEOUT_MS,
-      signal: progress.signal,
-      failure: { what: 'A package for the stand-in image could not be unpacked', next: NEXT },
-    });
-  }
+  const failure = { what: 'A package for the stand-in image could not be unpacked', next: NEXT };
+  for (const path of paths) await unpackPackage(path, system, progress.signal, failure);
   await writeFile(join(system, 'etc', 'passwd'), PASSWD);
   await writeFile(join(system, 'etc', 'group'), GROUP);
   await mkdir(join(system, 'home', 'node'), { recursive: true });

@@ -1,9 +1,9 @@
 // shell · the load of a profile: six servers and the generator, native programs all, against one proxy.
 // Must never leave a server running.
 import { type LoadResult, type NativePrograms, runLoad, startServer } from '../bench/native.ts';
+import { freePorts } from '../bench/ports.ts';
 import type { BenchProcess } from '../bench/process.ts';
 import { cpuBetween, sampleCpu } from '../bench/process-cost.ts';
-import { freePorts } from '../bench/targets/ports.ts';
 import { Failure } from '../bootstrap/failure.ts';
 import type { Span } from './cpu-profile.ts';
 import type { ProfileOptions } from './options.ts';

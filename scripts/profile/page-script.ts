@@ -1,15 +1,8 @@
-// pure · what the page of a profile does in a browser: zoom, search, and the switch between dark and light.
+// pure · what the page of a profile does in a browser: zoom and search.
 // Must never be needed to read the page: without it the whole graph and the table are there.
 import { FLAME_WIDTH, LABELS } from './flame-svg.ts';
 
 export const PAGE_SCRIPT = `
-const root = document.documentElement;
-const button = document.getElementById('theme');
-button.hidden = false;
-button.addEventListener('click', () => {
-  const isDark = getComputedStyle(root).colorScheme === 'dark';
-  root.dataset.theme = isDark ? 'light' : 'dark';
-});
 const width = ${FLAME_WIDTH};
 const svg = document.querySelector('svg.flame');
 const frames = [...svg.querySelectorAll('g')].map((g) => {

@@ -1,6 +1,7 @@
 // pure · the report of a profile: one HTML page that stands alone.
-// Must never load anything from anywhere: the policy in its head forbids it to the browser too.
+// Must never show a share without saying of what.
 import { escapeText, percent } from '../chaos/report/format.ts';
+import { htmlDocument } from '../chaos/report/html.ts';
 import { PAGE_STYLE } from '../chaos/report/page-style.ts';
 import { PALETTE } from '../chaos/report/theme.ts';
 import { CATEGORIES, categoryTimes, type Flame, type FunctionCost, functionCosts } from './flame.ts';
@@ -8,7 +9,6 @@ import { FLAME_STYLE } from './flame-style.ts';
 import { CATEGORY_WORDS, drawFlame } from './flame-svg.ts';
 import { PAGE_SCRIPT } from './page-script.ts';
 
-const POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
 const TABLE_ROWS = 40;
 
 /**
@@ -16,19 +16,7 @@ const TABLE_ROWS = 40;
  * @param facts single figures and versions, each a short text
  */
 export function renderPage(title: string, facts: readonly string[], flame: Flame): string {
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="${POLICY}">
-<title>${escapeText(title)}</title>
-<style>
-${PALETTE}${PAGE_STYLE}${FLAME_STYLE}</style>
-</head>
-<body>
-<button id="theme" type="button" hidden>dark / light</button>
-<h1>${escapeText(title)}</h1>
+  const body = `<h1>${escapeText(title)}</h1>
 <p class="facts">${facts.map(escapeText).join('<i>·</i>')}</p>
 ${legend(flame)}
 <div class="tools"><input id="search" type="search" placeholder="find a function or file" aria-label="find a function or file">
@@ -36,12 +24,8 @@ ${legend(flame)}
 ${drawFlame(flame)}
 <p class="note">Callers above, callees below; the width is the time, not its order. Point at a function for its file and line,
 click to zoom in. <code>proxy.cpuprofile</code> beside this page opens in Chrome's DevTools (Performance) and in speedscope.</p>
-${table(flame)}
-<script>
-${PAGE_SCRIPT}</script>
-</body>
-</html>
-`;
+${table(flame)}`;
+  return htmlDocument({ title, style: `${PALETTE}${PAGE_STYLE}${FLAME_STYLE}`, body, script: PAGE_SCRIPT });
 }
 
 function legend(flame: Flame): string {

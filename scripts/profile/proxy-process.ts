@@ -1,9 +1,7 @@
 // shell · a real proxy in a process of its own, on free ports of loopback, for those who measure it from outside.
 // Must never outlive its owner, or run with other settings than a person's proxy would.
-import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { within } from '../bench/process.ts';
+import { launch, type WatchedProcess, within } from '../bench/process.ts';
 import { Failure } from '../bootstrap/failure.ts';
 import { ROOT } from '../bootstrap/project.ts';
 
@@ -16,17 +14,11 @@ const SETTINGS = {
 };
 const READY_WITHIN_MS = 20_000;
 const STOPPED_WITHIN_MS = 15_000;
-const TAIL_LINES = 20;
 const NEXT = 'Its own last lines say why. See whether "npm run proxy" starts.';
 
-export type ProxyProcess = {
-  child: ChildProcess;
-  /** The process that was started; with a tracer, the tracer's. */
-  pid: number;
+export type ProxyProcess = WatchedProcess & {
   /** The well-known port. */
   port: number;
-  /** Ends it in good order, so that it writes what it has to write at its end. Fine when it has ended already. */
-  stop(): Promise<void>;
 };
 
 export type ProxyCommand = {
@@ -45,73 +37,26 @@ export type ProxyCommand = {
  * @throws Failure with its last lines when it does not; the signal's reason when the signal has fired
  */
 export async function startProxyProcess(command: ProxyCommand): Promise<ProxyProcess> {
-  const { signal } = command;
-  signal.throwIfAborted();
-  const child = spawnProxy(command);
-  const { ended, stop } = watchOver(child);
-  const tail: string[] = [];
-  const listening = Promise.withResolvers<number>();
-  createInterface({ input: child.stderr as NodeJS.ReadableStream }).on('line', (line) => {
-    tail.push(line);
-    if (tail.length > TAIL_LINES) tail.shift();
-    const port = portIn(line);
-    if (port !== null) listening.resolve(port);
-  });
-  const onAbort = (): void => void stop();
-  signal.addEventListener('abort', onAbort, { once: true });
-  const outcome = await within(Promise.race([listening.promise, ended]), READY_WITHIN_MS);
-  signal.removeEventListener('abort', onAbort);
-  if (typeof outcome === 'number') return { child, pid: child.pid ?? 0, port: outcome, stop };
-  await stop();
-  signal.throwIfAborted();
-  const how = outcome ?? `it did not listen within ${READY_WITHIN_MS / 1000} s`;
-  throw new Failure(`The proxy did not start: ${how}.`, NEXT, { tail: tail.join('\n') });
-}
-
-function spawnProxy({
-  tracer = [],
-  nodeFlags = [],
-  environment = {},
-  hasChannel = false,
-}: ProxyCommand): ChildProcess {
+  const { tracer = [], nodeFlags = [], environment = {}, hasChannel, signal } = command;
   const [program = '', ...args] = [...tracer, process.execPath, ...nodeFlags, MAIN];
-  return spawn(program, args, {
-    cwd: ROOT,
+  const listening = Promise.withResolvers<number>();
+  const proxy = await launch(program, args, {
     // Nothing else of this process's own environment: a setting in .env would change what is measured.
     env: { PATH: process.env.PATH ?? '', ...SETTINGS, ...environment },
-    stdio: ['ignore', 'ignore', 'pipe', ...(hasChannel ? (['ipc'] as const) : [])],
-    // A group of its own: it is ended together with its tracer, and not by the Ctrl-C that its owner deals with.
-    detached: true,
+    signal,
+    onLine: (line) => {
+      const port = portIn(line);
+      if (port !== null) listening.resolve(port);
+    },
+    stopWithinMs: STOPPED_WITHIN_MS,
+    hasChannel,
   });
-}
-
-function watchOver(child: ChildProcess): { ended: Promise<string>; stop: () => Promise<void> } {
-  let isOver = false;
-  const endGroup = (name: NodeJS.Signals): void => {
-    if (isOver || child.pid === undefined) return;
-    try {
-      process.kill(-child.pid, name);
-    } catch {
-      // Already gone, which is what was wanted.
-    }
-  };
-  const killAtExit = (): void => endGroup('SIGKILL');
-  process.once('exit', killAtExit);
-  const ended = new Promise<string>((resolve) => {
-    child.once('error', (error) => resolve(error.message));
-    child.once('close', (code, by) => resolve(code === null ? `ended by ${by}` : `exit code ${code}`));
-  });
-  void ended.then(() => {
-    isOver = true;
-    process.off('exit', killAtExit);
-  });
-  const stop = async (): Promise<void> => {
-    endGroup('SIGTERM');
-    const timer = setTimeout(() => endGroup('SIGKILL'), STOPPED_WITHIN_MS);
-    await ended;
-    clearTimeout(timer);
-  };
-  return { ended, stop };
+  const outcome = await within(Promise.race([listening.promise, proxy.ended]), READY_WITHIN_MS);
+  if (typeof outcome === 'number') return { ...proxy, port: outcome };
+  await proxy.stop();
+  signal.throwIfAborted();
+  const how = outcome ?? `it did not listen within ${READY_WITHIN_MS / 1000} s`;
+  throw new Failure(`The proxy did not start: ${how}.`, NEXT, { tail: proxy.tail() });
 }
 
 function portIn(line: string): number | null {

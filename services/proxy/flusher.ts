@@ -19,12 +19,12 @@ export type Flushable = {
 export class Flusher {
   #dirty: Flushable[] = [];
   #turns = 0;
-  #addedBefore = 0;
-  #added = 0;
+  /** Something was added since the last turn. */
+  #hasNew = false;
 
   /** Has what `flushable` is about to be given flushed soon. */
   add(flushable: Flushable): void {
-    this.#added += 1;
+    this.#hasNew = true;
     if (flushable.hasUnwritten) return;
     if (this.#dirty.length === 0) setImmediate(this.#turn);
     this.#dirty.push(flushable);
@@ -32,8 +32,8 @@ export class Flusher {
 
   readonly #turn = (): void => {
     this.#turns += 1;
-    if (this.#turns < MAX_TURNS && this.#added !== this.#addedBefore) {
-      this.#addedBefore = this.#added;
+    if (this.#turns < MAX_TURNS && this.#hasNew) {
+      this.#hasNew = false;
       setImmediate(this.#turn);
       return;
     }

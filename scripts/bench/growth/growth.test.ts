@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { SILENT } from '../../bootstrap/progress.ts';
+import { freePorts } from '../ports.ts';
 import type { ClientCalls } from './idle-clients.ts';
 import { measureClients } from './measure-clients.ts';
-import { freePort } from './ports.ts';
 import { sampleIdle } from './sampling.ts';
 import type { StubCalls } from './stub-servers.ts';
 import { startSubject } from './subject.ts';
@@ -46,7 +46,7 @@ test('servers without a session come into rotation beside the others, and stay',
   const subject = await startSubject({ servers: 6, policies: 3, healthIntervalMs: 50 }, signal);
   const others = startWorker<StubCalls>(STUB_SERVERS, signal);
   try {
-    const listenPort = await freePort();
+    const [listenPort = 0] = await freePorts(1);
     const plan = {
       proxyPort: subject.port,
       listenPort,

@@ -9,8 +9,11 @@ const RAISE = `case $(ulimit -Hn) in unlimited) ;; *) [ "$(ulimit -Hn)" -ge ${WA
 exec "$0" "$@"`;
 
 /** The same program with as many open files as this machine allows it. Its process id is that of what is started. */
-export function withManyFiles(program: string, args: readonly string[]): { command: string; args: string[] } {
-  return { command: 'sh', args: ['-c', RAISE, program, ...args] };
+export function withManyFiles({ command, args }: { command: string; args: readonly string[] }): {
+  command: string;
+  args: string[];
+} {
+  return { command: 'sh', args: ['-c', RAISE, command, ...args] };
 }
 
 /** How many files a process may have open. */

@@ -1,20 +1,18 @@
 // shell · a proxy process with its registered stub servers, ready to be measured.
 // Must never share a proxy or a worker with another subject, or leave one behind when it can't be started.
 import { fileURLToPath } from 'node:url';
-import { type BenchProcess, startProcess } from '../process.ts';
+import { startDefaultProxy } from '../default-proxy.ts';
+import { freePorts } from '../ports.ts';
 import { NO_PROBES_INTERVAL_MS, proxyArguments, sessionsThatFit, tooFewFiles } from './cases.ts';
 import { openFilesOf, withManyFiles } from './open-files.ts';
-import { freePort } from './ports.ts';
 import { followRotation, type Rotation } from './rotation.ts';
 import { shareOf } from './stub-plan.ts';
 import type { StubCalls } from './stub-servers.ts';
 import { waitUntil } from './waiting.ts';
 import { startWorker, type Worker } from './worker.ts';
 
-const PROXY = fileURLToPath(new URL('../../../services/proxy/main.ts', import.meta.url));
 const STUBS = fileURLToPath(new URL('stub-servers.ts', import.meta.url));
 
-const START_MS = 10_000;
 // Ten thousand take a few seconds where the proxy keeps up with their probes.
 const REGISTER_MS = 45_000;
 const REGISTER_GRACE_MS = 15_000;
@@ -56,9 +54,9 @@ export class NotManaged extends Error {
  */
 export async function startSubject(plan: SubjectPlan, signal: AbortSignal): Promise<Subject> {
   const workers: Worker<StubCalls>[] = [];
-  const [port, adminPort] = [await freePort(), await freePort()];
+  const [port, adminPort] = (await freePorts(2)) as [number, number];
   const args = proxyArguments(plan.servers, plan.healthIntervalMs, plan.clients);
-  const proxy = await startProxy(port, adminPort, args, signal);
+  const proxy = await startDefaultProxy(port, adminPort, signal, { flags: args, wrap: withManyFiles });
   const rotation = followRotation(adminPort);
   const stop = async (): Promise<void> => {
     rotation.close();
@@ -108,10 +106,11 @@ async function register(
   const deadlineMs = spreadMs + REGISTER_MS;
   const replies = await Promise.all(
     workers.map(async (worker, at) => {
+      const [listenPort = 0] = await freePorts(1);
       const { first, count } = shareOf(servers, at, workers.length);
       const argument = {
         proxyPort,
-        listenPort: await freePort(),
+        listenPort,
         first,
         count,
         policies,
@@ -131,25 +130,4 @@ async function register(
     );
   }
   return Math.max(...replies.map(({ elapsedMs }) => elapsedMs)) / 1000;
-}
-
-function startProxy(
-  port: number,
-  adminPort: number,
-  args: readonly string[],
-  signal: AbortSignal,
-): Promise<BenchProcess> {
-  const ports = ['--port', String(port), '--admin-port', String(adminPort)];
-  const proxy = withManyFiles(process.execPath, [PROXY, ...ports, ...args]);
-  return startProcess(proxy.command, proxy.args, {
-    readyLine: /listening/,
-    env: environmentWithoutSettings(),
-    signal,
-    deadlineMs: START_MS,
-  });
-}
-
-// The proxy's defaults are to be measured, whatever the environment or .env says.
-function environmentWithoutSettings(): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('PROXY_')));
 }

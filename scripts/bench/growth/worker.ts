@@ -27,7 +27,7 @@ type Pending = { resolve: (reply: object) => void; reject: (error: Error) => voi
  * @param signal ends every wait for a reply; ending the worker is still up to whoever has started it
  */
 export function startWorker<C extends Calls>(file: string, signal: AbortSignal): Worker<C> {
-  const { command, args } = withManyFiles(process.execPath, [file]);
+  const { command, args } = withManyFiles({ command: process.execPath, args: [file] });
   const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe', 'ipc'], detached: true });
   const pending = new Map<number, Pending>();
   let complaint = '';

@@ -1,6 +1,7 @@
-// pure · the result → index.html: one page that stands on its own, light, dark and on paper.
-// Must never load anything from anywhere: the policy in its head forbids it to the browser too.
+// pure · the result → index.html.
+// Must never leave out a figure that the tables in the terminal have.
 import { escapeText } from '../../chaos/report/format.ts';
+import { htmlDocument } from '../../chaos/report/html.ts';
 import { PAGE_STYLE } from '../../chaos/report/page-style.ts';
 import { CHART_STYLE, PALETTE } from '../../chaos/report/theme.ts';
 import { TARGETS } from '../plan.ts';
@@ -10,8 +11,6 @@ import { glanceOf, remarksOf } from './glance.ts';
 import { legendOf } from './marks.ts';
 import { LEGEND, type Table, tablesOf } from './table.ts';
 
-const POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
-
 const OWN_STYLE = `
 .keys{margin:2px 0 6px;color:var(--ink-2);font-size:13px}.key{display:inline-flex;align-items:center;gap:5px;margin-right:18px}
 .bench{width:auto;margin:4px 0 20px;font-variant-numeric:tabular-nums}.bench td,.bench th{padding:3px 0 3px 20px;white-space:nowrap;text-align:right}
@@ -19,15 +18,6 @@ const OWN_STYLE = `
 .glance{margin:0;padding-left:18px}.wide{overflow-x:auto}.wide pre{white-space:pre;overflow-wrap:normal}
 h3.cell{white-space:normal;margin-top:14px}
 .ranges{max-width:100%}
-`;
-
-const SCRIPT = `
-const root = document.documentElement;
-const button = document.getElementById('theme');
-button.hidden = false;
-button.addEventListener('click', () => {
-  root.dataset.theme = getComputedStyle(root).colorScheme === 'dark' ? 'light' : 'dark';
-});
 `;
 
 /**
@@ -45,23 +35,11 @@ export function renderPage(result: BenchResult, growth: string): string {
     growthSection(growth),
     `<h2>Again</h2><pre>${escapeText(result.command)}</pre>`,
   ];
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="${POLICY}">
-<title>Benchmark of ${escapeText(result.startedAt.slice(0, 10))}: policy-proxy beside its peers</title>
-<style>
-${PALETTE}${CHART_STYLE}${PAGE_STYLE}${OWN_STYLE}</style>
-</head>
-<body>
-<button id="theme" type="button" hidden>dark / light</button>
-${body.filter(Boolean).join('\n')}
-<script>${SCRIPT}</script>
-</body>
-</html>
-`;
+  return htmlDocument({
+    title: `Benchmark of ${result.startedAt.slice(0, 10)}: policy-proxy beside its peers`,
+    style: `${PALETTE}${CHART_STYLE}${PAGE_STYLE}${OWN_STYLE}`,
+    body: body.filter(Boolean).join('\n'),
+  });
 }
 
 function machineFacts({ machine, startedAt, repetitions, seconds }: BenchResult): string {

@@ -1,6 +1,6 @@
 // pure · ratios as dots with the range of their runs, in rows: drawn by ECharts as SVG.
-// Must never leave a chart undisposed (its timer keeps the process alive), or tell two targets apart by colour alone.
-import * as echarts from 'echarts';
+// Must never tell two targets apart by colour alone.
+import { drawChart } from '../../chaos/report/echart.ts';
 import { CHART_WIDTH, LEFT, RIGHT, svg } from '../../chaos/report/frame.ts';
 import type { TargetName } from '../plan.ts';
 import type { Spread } from '../statistics.ts';
@@ -30,24 +30,13 @@ export function drawRanges(chart: RangeChart): string {
   const perRow = Math.max(...chart.rows.map(({ values }) => values.length));
   const plotHeight = chart.rows.length * (perRow * MARK_ROW + ROW_SPACE);
   const height = TOP + plotHeight + AXIS_ROW;
-  const drawing = echarts.init(null, null, { renderer: 'svg', ssr: true, width: CHART_WIDTH, height });
-  try {
-    drawing.setOption({
-      animation: false,
-      grid: { left: LEFT, right: CHART_WIDTH - RIGHT, top: TOP, height: plotHeight, outerBoundsMode: 'none' },
-      yAxis: rowAxis(chart.rows.map(({ label }) => label)),
-      xAxis: valueAxis(chart.axis, spreads),
-      series: chart.rows.flatMap((row, at) => row.values.map((_, index) => rangeSeries(row, at, index))),
-    });
-    return svg(
-      'ranges',
-      chart.label,
-      height,
-      `<g class="plot">${innerOf(drawing.renderToSVGString(), chart.id)}</g>`,
-    );
-  } finally {
-    drawing.dispose();
-  }
+  const drawing = drawChart(chart.id, height, {
+    grid: { left: LEFT, right: CHART_WIDTH - RIGHT, top: TOP, height: plotHeight, outerBoundsMode: 'none' },
+    yAxis: rowAxis(chart.rows.map(({ label }) => label)),
+    xAxis: valueAxis(chart.axis, spreads),
+    series: chart.rows.flatMap((row, at) => row.values.map((_, index) => rangeSeries(row, at, index))),
+  });
+  return svg('ranges', chart.label, height, `<g class="plot">${drawing}</g>`);
 }
 
 function rowAxis(labels: readonly string[]): object {
@@ -120,16 +109,3 @@ const LINE_AT_ONE = {
   lineStyle: { color: 'var(--ink-2)', type: [4, 3], width: 1.2 },
   data: [{ xAxis: 1 }],
 };
-
-// The ids that ECharts counts up would differ from render to render; its style sheet is for hovering only.
-function innerOf(text: string, id: string): string {
-  return text
-    .replace(/^[\s\S]*?<svg[^>]*>/, '')
-    .replace(/<\/svg>\s*$/, '')
-    .replace(/<style[\s\S]*?<\/style>/g, '')
-    .replace(/<rect [^>]*fill="none"[^>]*><\/rect>/, '')
-    .replace(/\bzr\d+-c/g, `${id}-`)
-    .replace(/ class="[^"]*"/g, '')
-    .replace(/ pointer-events="[^"]*"/g, '')
-    .replace(/font-family:[^;"]*;?/g, '');
-}

@@ -3,8 +3,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { freePorts } from '../ports.ts';
 import { startPeer } from './peer.ts';
-import { freePorts } from './ports.ts';
 import type { RunningTarget, TargetContext } from './target.ts';
 import { fillTemplate, serverValues } from './template.ts';
 

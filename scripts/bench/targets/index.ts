@@ -3,12 +3,12 @@
 import { type NativePrograms, startServer } from '../native.ts';
 import type { PeerPrograms } from '../peer-programs.ts';
 import type { TargetName } from '../plan.ts';
+import { freePorts } from '../ports.ts';
 import type { BenchProcess } from '../process.ts';
 import { startDirect } from './direct.ts';
 import { startHaproxy } from './haproxy.ts';
 import { startNginx } from './nginx.ts';
 import { startPolicyProxy } from './policy-proxy.ts';
-import { freePorts } from './ports.ts';
 import type { RunningTarget, ServerAddress, TargetContext } from './target.ts';
 import { startThreadPerRequest } from './thread-per-request.ts';
 

@@ -2,8 +2,8 @@
 // Must never run it in the background: it is to end when the benchmark ends.
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { freePorts } from '../ports.ts';
 import { startPeer } from './peer.ts';
-import { freePorts } from './ports.ts';
 import type { RunningTarget, TargetContext } from './target.ts';
 import { fillTemplate, serverValues } from './template.ts';
 

@@ -3,8 +3,8 @@
 import { run } from '../../bootstrap/command.ts';
 import type { Program } from '../peer-programs.ts';
 import type { TargetName } from '../plan.ts';
+import { waitForListener } from '../ports.ts';
 import { startProcess } from '../process.ts';
-import { waitForListener } from './ports.ts';
 import type { RunningTarget } from './target.ts';
 
 const START_TIMEOUT_MS = 10_000;

@@ -1,15 +1,11 @@
-// shell · the proxy of this project, started as a person would, with its defaults.
-// Must never be given an option that makes it faster: what is measured is what everybody gets.
-import { join } from 'node:path';
+// shell · this project's proxy among the targets.
+// Must never be measured before its servers are in rotation.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '../../bootstrap/failure.ts';
-import { ROOT } from '../../bootstrap/project.ts';
-import { startProcess } from '../process.ts';
-import { freePorts } from './ports.ts';
+import { startDefaultProxy } from '../default-proxy.ts';
+import { freePorts } from '../ports.ts';
 import type { RunningTarget } from './target.ts';
 
-const MAIN = join(ROOT, 'services', 'proxy', 'main.ts');
-const START_TIMEOUT_MS = 10_000;
 const READY_TIMEOUT_MS = 10_000;
 const LOOK_EVERY_MS = 50;
 
@@ -21,13 +17,7 @@ export type RunningProxy = RunningTarget & {
 /** @throws Failure when it does not start */
 export async function startPolicyProxy(signal: AbortSignal): Promise<RunningProxy> {
   const [port, adminPort] = (await freePorts(2)) as [number, number];
-  const ports = [String(port), '--admin-port', String(adminPort)];
-  const running = await startProcess(process.execPath, [MAIN, ...ports], {
-    readyLine: /listening/,
-    env: withoutSettings(process.env),
-    signal,
-    deadlineMs: START_TIMEOUT_MS,
-  });
+  const running = await startDefaultProxy(port, adminPort, signal);
   return {
     name: 'policy-proxy',
     port,
@@ -35,11 +25,6 @@ export async function startPolicyProxy(signal: AbortSignal): Promise<RunningProx
     stop: () => running.stop(),
     waitForServers: (count) => waitForServers(adminPort, count, signal),
   };
-}
-
-// Somebody's own settings of a proxy, in .env or the environment, would make it another one than the default.
-function withoutSettings(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(environment).filter(([name]) => !name.startsWith('PROXY_')));
 }
 
 async function waitForServers(adminPort: number, count: number, signal: AbortSignal): Promise<void> {

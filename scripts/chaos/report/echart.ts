@@ -30,16 +30,26 @@ export function drawSeries(
   value: ValueAxis,
   series: readonly TimeSeries[],
 ): string {
+  const drawing = drawChart(value.id, height, {
+    grid: { left: LEFT, right: CHART_WIDTH - RIGHT, top: PADDING, bottom: 0, outerBoundsMode: 'none' },
+    xAxis: { type: 'value', min: 0, max: axis.endMs / 1000, show: false },
+    yAxis: valueAxis(value),
+    series: series.map(optionsOf),
+  });
+  return `<g class="plot" transform="translate(0 ${top})">${drawing}</g>`;
+}
+
+/**
+ * What is inside the SVG of a chart that is as wide as all are.
+ * @param id     sets the ids inside apart from those of other charts on the page
+ * @param height in pixels
+ * @param option of ECharts; colours are CSS variables of the page around it
+ */
+export function drawChart(id: string, height: number, option: object): string {
   const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, width: CHART_WIDTH, height });
   try {
-    chart.setOption({
-      animation: false,
-      grid: { left: LEFT, right: CHART_WIDTH - RIGHT, top: PADDING, bottom: 0, outerBoundsMode: 'none' },
-      xAxis: { type: 'value', min: 0, max: axis.endMs / 1000, show: false },
-      yAxis: valueAxis(value),
-      series: series.map(optionsOf),
-    });
-    return `<g class="plot" transform="translate(0 ${top})">${innerOf(chart.renderToSVGString(), value.id)}</g>`;
+    chart.setOption({ animation: false, ...option });
+    return innerOf(chart.renderToSVGString(), id);
   } finally {
     chart.dispose();
   }

@@ -1,43 +1,18 @@
-// pure · the HTML page around whatever a report shows.
-// Must never load anything from anywhere: the policy in its head forbids it to the browser too.
+// pure · the page around whatever a chaos report shows.
+// Must never need its script to be read: that shows one moment in all charts.
 import type { Verdict } from '../journal.ts';
-import { escapeText, VERDICT_WORDS } from './format.ts';
+import { VERDICT_WORDS } from './format.ts';
+import { htmlDocument } from './html.ts';
 import { PAGE_STYLE } from './page-style.ts';
 import { CHART_STYLE, PALETTE } from './theme.ts';
 
-const POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
-
 /** @param body HTML that is safe already */
 export function page(title: string, verdict: Verdict, body: string): string {
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="${POLICY}">
-<title>${escapeText(`${VERDICT_WORDS[verdict]}: ${title}`)}</title>
-<style>
-${PALETTE}${CHART_STYLE}${PAGE_STYLE}</style>
-</head>
-<body>
-<button id="theme" type="button" hidden>dark / light</button>
-${body}
-<script>
-${SCRIPT}</script>
-</body>
-</html>
-`;
+  const style = `${PALETTE}${CHART_STYLE}${PAGE_STYLE}`;
+  return htmlDocument({ title: `${VERDICT_WORDS[verdict]}: ${title}`, style, body, script: SHOW_MOMENT });
 }
 
-// Without it everything can be read as well: it switches the theme, and shows one moment in all charts.
-const SCRIPT = `
-const root = document.documentElement;
-const button = document.getElementById('theme');
-button.hidden = false;
-button.addEventListener('click', () => {
-  const isDark = getComputedStyle(root).colorScheme === 'dark';
-  root.dataset.theme = isDark ? 'light' : 'dark';
-});
+const SHOW_MOMENT = `
 const charts = [...document.querySelectorAll('svg.time')].map((svg) => {
   const line = document.createElementNS(svg.namespaceURI, 'path');
   const text = document.createElementNS(svg.namespaceURI, 'text');

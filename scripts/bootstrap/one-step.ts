@@ -1,7 +1,7 @@
 // shell · a step of the bootstrap's kind that hands over what it has made.
 // Must never print anything of its own.
-import type { Progress } from '../bootstrap/progress.ts';
-import { runSteps } from '../bootstrap/steps.ts';
+import type { Progress } from './progress.ts';
+import { runSteps } from './steps.ts';
 
 /**
  * Runs `work` as the only step, with its progress shown.

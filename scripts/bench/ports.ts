@@ -1,26 +1,38 @@
 // shell · free ports on loopback, and waiting until somebody listens on one.
-// Must never wait without a deadline.
-import { type AddressInfo, connect, createServer } from 'node:net';
+// Must never give out a port that the kernel gives to outgoing connections: there are tens of thousands of those here.
+import { connect, createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Failure } from '../../bootstrap/failure.ts';
+import { Failure } from '../bootstrap/failure.ts';
 
+const FIRST_PORT = 20_000;
+const LAST_PORT = 32_000;
+const TRIES_FOR_EACH = 50;
 const LISTEN_TIMEOUT_MS = 10_000;
 const LOOK_EVERY_MS = 20;
 
-/** Ports that nobody listens on at the moment, each another one. */
+/**
+ * Ports that nobody listens on at the moment, each another one, below Linux's usual range of local ports.
+ * @throws Failure when there are not so many
+ */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  // All are held until the last one is known: the system would give one out twice.
-  const ports = await Promise.all(
-    servers.map(async (server) => {
-      await new Promise<void>((resolve, reject) => {
-        server.once('error', reject).listen({ host: '127.0.0.1', port: 0 }, resolve);
-      });
-      return (server.address() as AddressInfo).port;
-    }),
+  const found = new Set<number>();
+  for (let tried = 0; found.size < count && tried < count * TRIES_FOR_EACH; tried += 1) {
+    const port = FIRST_PORT + Math.floor(Math.random() * (LAST_PORT - FIRST_PORT));
+    if (await isFree(port)) found.add(port);
+  }
+  if (found.size === count) return [...found];
+  throw new Failure(
+    `There are no ${count} free ports.`,
+    `End what listens on ${FIRST_PORT} to ${LAST_PORT}, then run the command again.`,
   );
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
+}
+
+function isFree(port: number): Promise<boolean> {
+  const server = createServer();
+  return new Promise((resolve) => {
+    server.once('error', () => resolve(false));
+    server.listen({ port, host: '0.0.0.0', exclusive: true }, () => server.close(() => resolve(true)));
+  });
 }
 
 /**

@@ -1,4 +1,4 @@
-// The plain design as a process, and ports: the peers that need nothing to be installed.
+// Free ports, and waiting for somebody to listen on one.
 import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
 import { test } from 'node:test';

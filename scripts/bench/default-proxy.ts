@@ -1,0 +1,40 @@
+// shell · the proxy of this project, started as a person would, with its defaults.
+// Must never be given an option that makes it faster: what is measured is what everybody gets.
+import { join } from 'node:path';
+import { ROOT } from '../bootstrap/project.ts';
+import { type BenchProcess, startProcess } from './process.ts';
+
+const MAIN = join(ROOT, 'services', 'proxy', 'main.ts');
+const START_TIMEOUT_MS = 10_000;
+
+type Program = { command: string; args: readonly string[] };
+
+/**
+ * Starts a proxy on loopback's two ports. Resolves when it listens.
+ * @param options.flags options that the case calls for, such as how many servers there may be
+ * @param options.wrap  what the program is started by
+ * @throws Failure when it does not start
+ */
+export function startDefaultProxy(
+  port: number,
+  adminPort: number,
+  signal: AbortSignal,
+  {
+    flags = [],
+    wrap = (program) => program,
+  }: { flags?: readonly string[]; wrap?: (program: Program) => Program } = {},
+): Promise<BenchProcess> {
+  const ports = ['--port', String(port), '--admin-port', String(adminPort)];
+  const { command, args } = wrap({ command: process.execPath, args: [MAIN, ...ports, ...flags] });
+  return startProcess(command, args, {
+    readyLine: /listening/,
+    env: withoutSettings(process.env),
+    signal,
+    deadlineMs: START_TIMEOUT_MS,
+  });
+}
+
+// Somebody's own settings of a proxy, in .env or the environment, would make it another one than the default.
+function withoutSettings(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !name.startsWith('PROXY_')));
+}
