@@ -8,7 +8,11 @@ const IDLE_MS = 300_000;
 const BACKLOG = 4096;
 // A turn of the loop with nothing to do takes a fraction of this.
 const CALM_TURN_MS = 0.05;
-const CLOSE_WITHIN_MS = 250;
+// A busy machine may have none that short: for each millisecond waited, so much more is calm enough.
+const CALM_GROWS_BY = 0.001;
+const CLOSE_WITHIN_MS = 2_000;
+// A turn in which the process was not let run tells nothing, however long it took.
+const TURN_COUNTS_MS = 10;
 
 export type ListenerOptions = {
   host: string;
@@ -85,35 +89,28 @@ export class Listener {
     }
   }
 
-  /** Accepts whoever has connected by now, and then nobody any more; what is connected stays. */
-  async stopAccepting(): Promise<void> {
-    const deadlineMs = this.#options.now() + CLOSE_WITHIN_MS;
+  /** Accepts whoever has connected by now, and then nobody any more, at the latest by then; what is connected stays. */
+  async stopAccepting(deadlineMs: number): Promise<void> {
+    let waitedMs = 0;
     for (const server of this.#servers) {
-      await this.#calmTurn(deadlineMs);
+      let isCalm = false;
+      while (!isCalm && waitedMs < CLOSE_WITHIN_MS && this.#options.now() < deadlineMs) {
+        const acceptedBefore = this.#acceptedCount;
+        const turnMs = await this.#turn();
+        isCalm = this.#acceptedCount === acceptedBefore && turnMs < CALM_TURN_MS + waitedMs * CALM_GROWS_BY;
+        waitedMs += Math.min(turnMs, TURN_COUNTS_MS);
+      }
       server.close();
     }
   }
 
   // The kernel resets whoever still waits in the queue of a socket that closes, and whatever a turn of the loop has to do
   // after it has looked for them makes them more. So a socket closes right after a turn that found nobody and had nothing
-  // to do; a flood must not keep it open for ever.
-  #calmTurn(deadlineMs: number): Promise<void> {
-    const { now } = this.#options;
+  // to do, and until then everybody is told as before; a flood must not keep it open for ever.
+  #turn(): Promise<number> {
+    const beganMs = this.#options.now();
     return new Promise((resolve) => {
-      let beganMs = now();
-      let acceptedBefore = this.#acceptedCount;
-      const onTurn = (): void => {
-        const nowMs = now();
-        const isCalm = this.#acceptedCount === acceptedBefore && nowMs - beganMs < CALM_TURN_MS;
-        if (isCalm || nowMs >= deadlineMs) {
-          resolve();
-          return;
-        }
-        acceptedBefore = this.#acceptedCount;
-        beganMs = now();
-        setImmediate(onTurn);
-      };
-      setImmediate(onTurn);
+      setImmediate(() => resolve(this.#options.now() - beganMs));
     });
   }
 

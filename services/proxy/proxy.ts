@@ -176,7 +176,7 @@ export async function startProxy(options: ProxyOptions, log: (line: Line) => voi
     forwarder.drain();
     const deadlineMs = clock.now() + options.drainTimeoutMs;
     await clock.sleep(LAST_ACCEPTS_MS);
-    await listener.stopAccepting();
+    await listener.stopAccepting(deadlineMs);
     await clock.sleep(LAST_REQUESTS_MS);
     while (forwarder.openRequests > 0 && clock.now() < deadlineMs) await clock.sleep(SWEEP_MS);
     sessions.closeAll();

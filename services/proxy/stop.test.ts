@@ -1,10 +1,13 @@
-// A proxy that stops tells whoever has connected by then, also those whom it has not accepted yet.
+// A proxy that stops tells whoever has connected by then, also those whom it has not accepted yet, and on a busy machine.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { connect } from 'node:net';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { request, testProxy } from '../../test-support/cluster.ts';
-import { within } from '../../test-support/peers.ts';
+import { freePort, within } from '../../test-support/peers.ts';
+import { startProgram } from '../../test-support/programs.ts';
 
 /** Shortly before the port closes, which is 50 ms after the stop began. */
 const BEFORE_CLOSE_MS = 40;
@@ -44,4 +47,53 @@ test('who waits in the accept queue when the port closes is told that the proxy 
   await within(once(client, 'close'), 5_000, 'the end of the client');
   await stopped;
   assert.match(said, /SHUTTING_DOWN/);
+});
+
+/** A process that is let run this much of the time: each stretch is short, and the queue fills in between. */
+const RUNS_MS = 3;
+const HELD_MS = 20;
+const CONNECTIONS_PER_MS = 1;
+const THROTTLED_MS = 1_000;
+
+test('a stop on a machine that hardly lets it run resets nobody', {
+  skip: process.platform !== 'linux',
+}, async (t) => {
+  const port = await freePort();
+  const adminPort = await freePort();
+  const proxy = startProgram('services/proxy/main.ts', [
+    '--port',
+    String(port),
+    '--admin-port',
+    String(adminPort),
+  ]);
+  t.after(() => proxy.stop());
+  await proxy.printed(/listening/i);
+  const wire = `${JSON.stringify(request())}\n`;
+  const told = new Map<string, number>();
+  const count = (what: string): void => void told.set(what, (told.get(what) ?? 0) + 1);
+  const ask = (): Promise<void> =>
+    new Promise((resolve) => {
+      const socket = connect(port, '127.0.0.1', () => socket.write(wire));
+      socket.on('error', (error: NodeJS.ErrnoException) => count(error.code ?? error.message));
+      socket.on('data', (reply) => count(/SHUTTING_DOWN/.exec(String(reply))?.[0] ?? 'something else'));
+      socket.on('close', () => resolve());
+    });
+  proxy.child.kill('SIGTERM');
+  const asked: Promise<void>[] = [];
+  const beganMs = performance.now();
+  while (performance.now() - beganMs < THROTTLED_MS) {
+    proxy.child.kill('SIGSTOP');
+    const due = Math.min(THROTTLED_MS, performance.now() - beganMs) * CONNECTIONS_PER_MS;
+    while (asked.length < due) asked.push(ask());
+    await sleep(HELD_MS);
+    proxy.child.kill('SIGCONT');
+    await sleep(RUNS_MS);
+  }
+  await within(Promise.all(asked), 20_000, 'an end of every connection');
+  assert.deepEqual(
+    [told.get('ECONNRESET'), told.get('EPIPE')],
+    [undefined, undefined],
+    JSON.stringify([...told]),
+  );
+  assert.ok((told.get('SHUTTING_DOWN') ?? 0) > 0, JSON.stringify([...told]));
 });
