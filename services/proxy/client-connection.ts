@@ -1,6 +1,6 @@
 // shell · one accepted connection: frames in, replies out in the order of the requests. On the data path.
 // Must never leave a refusal unsaid, write more than once for what is ready together, or outlive its socket.
-import type { Socket } from 'node:net';
+import type { Clock } from '../shared/clock.ts';
 import type { ErrorCode } from '../shared/error-codes.ts';
 import { FrameReader, type FramingFault } from '../shared/framing.ts';
 import {
@@ -14,6 +14,7 @@ import {
   type SetupPacket,
   unknownType,
 } from '../shared/packet.ts';
+import type { Connection } from './network.ts';
 import { ReplyQueue } from './reply-queue.ts';
 import { type ReplySink, Request } from './request.ts';
 import { CUT_SHORT, NOT_AN_OBJECT, NOT_UTF8, tooLarge, tooSlow } from './stream-faults.ts';
@@ -41,7 +42,7 @@ export type ConnectionHandler = {
 };
 
 export class ClientConnection implements ReplySink {
-  readonly socket: Socket;
+  readonly socket: Connection;
   isClosed = false;
   /** When the last bytes came, monotonic ms. */
   lastHeardMs: number;
@@ -49,7 +50,7 @@ export class ClientConnection implements ReplySink {
   partialSinceMs = 0;
   readonly #handler: ConnectionHandler;
   readonly #reader: FrameReader;
-  readonly #now: () => number;
+  readonly #clock: Clock;
   readonly #replies = new ReplyQueue();
   #unwritten = '';
   #hasPeerEnded = false;
@@ -58,12 +59,12 @@ export class ClientConnection implements ReplySink {
   #closesAfterChunk = false;
   #hasEndBeenTold = false;
 
-  constructor(socket: Socket, maxFrameBytes: number, now: () => number, handler: ConnectionHandler) {
+  constructor(socket: Connection, maxFrameBytes: number, clock: Clock, handler: ConnectionHandler) {
     this.socket = socket;
     this.#handler = handler;
-    this.#now = now;
+    this.#clock = clock;
     this.#reader = new FrameReader(maxFrameBytes);
-    this.lastHeardMs = now();
+    this.lastHeardMs = clock.now();
     socket.on('data', (chunk: Buffer) => this.#onData(chunk));
     socket.on('end', () => this.#onEnd());
     socket.on('drain', () => this.flush());
@@ -130,7 +131,7 @@ export class ClientConnection implements ReplySink {
 
   #onData(chunk: Buffer): void {
     if (this.#isClosing) return;
-    const nowMs = this.#now();
+    const nowMs = this.#clock.now();
     this.lastHeardMs = nowMs;
     this.#reader.feed(chunk);
     this.#readFrames(nowMs);
@@ -242,7 +243,7 @@ export class ClientConnection implements ReplySink {
       this.#replies.length <= MAX_OPEN_REQUESTS / 2 && this.socket.writableLength <= MAX_UNSENT_REPLY_BYTES;
     if (!this.#isPaused || this.isClosed || !isRelieved) return;
     this.#isPaused = false;
-    this.#readFrames(this.#now());
+    this.#readFrames(this.#clock.now());
     if (!this.#isPaused) this.socket.resume();
   }
 
@@ -263,7 +264,7 @@ export class ClientConnection implements ReplySink {
     }
     if (this.socket.writableEnded) return;
     // Closing with unread bytes would reset the connection and take the refusal with it: read on, for a while.
-    this.socket.end(() => setTimeout(() => this.socket.destroy(), LINGER_MS).unref());
+    this.socket.end(() => this.#clock.after(LINGER_MS, () => this.socket.destroy()));
     this.socket.resume();
   }
 

@@ -23,7 +23,7 @@ class Connection implements Flushable {
 }
 
 test('alone, a request is written once a turn has brought no other', async () => {
-  const flusher = new Flusher();
+  const flusher = new Flusher(setImmediate);
   const connection = new Connection();
   for (const writes of [[1], [1, 1]]) {
     connection.give(flusher);
@@ -34,7 +34,7 @@ test('alone, a request is written once a turn has brought no other', async () =>
 });
 
 test('what follows within a turn goes out with it, one write a connection', async () => {
-  const flusher = new Flusher();
+  const flusher = new Flusher(setImmediate);
   const [a, b] = [new Connection(), new Connection()];
   a.give(flusher);
   b.give(flusher);
@@ -47,7 +47,7 @@ test('what follows within a turn goes out with it, one write a connection', asyn
 });
 
 test('requests that never cease hold nothing back for more than three turns', async () => {
-  const flusher = new Flusher();
+  const flusher = new Flusher(setImmediate);
   const connection = new Connection();
   for (let turns = 0; turns < 9; turns += 1) {
     connection.give(flusher);

@@ -21,12 +21,18 @@ export class Flusher {
   #turns = 0;
   /** Something was added since the last turn. */
   #hasNew = false;
+  readonly #soon: (work: () => void) => void;
+
+  /** @param soon runs something at the end of the turn of the loop */
+  constructor(soon: (work: () => void) => void) {
+    this.#soon = soon;
+  }
 
   /** Has what `flushable` is about to be given flushed soon. */
   add(flushable: Flushable): void {
     this.#hasNew = true;
     if (flushable.hasUnwritten) return;
-    if (this.#dirty.length === 0) setImmediate(this.#turn);
+    if (this.#dirty.length === 0) this.#soon(this.#turn);
     this.#dirty.push(flushable);
   }
 
@@ -34,7 +40,7 @@ export class Flusher {
     this.#turns += 1;
     if (this.#turns < MAX_TURNS && this.#hasNew) {
       this.#hasNew = false;
-      setImmediate(this.#turn);
+      this.#soon(this.#turn);
       return;
     }
     this.#turns = 0;

@@ -28,8 +28,10 @@ export type HealthCheckerOptions = {
 };
 
 type Watch = {
-  timer: NodeJS.Timeout | null;
-  penaltyTimer: NodeJS.Timeout | null;
+  /** Cancels the next probe. */
+  cancelProbe: () => void;
+  /** Cancels the end of the penalty. */
+  cancelPenalty: () => void;
   isProbing: boolean;
   /** The running probe began before the latest evidence: whatever it says, another one follows. */
   isStale: boolean;
@@ -50,8 +52,8 @@ export class HealthChecker {
   /** Starts to look after a server; its first probe starts at once. */
   watch(upstream: Upstream): void {
     this.#watches.set(upstream, {
-      timer: null,
-      penaltyTimer: null,
+      cancelProbe: () => {},
+      cancelPenalty: () => {},
       isProbing: false,
       isStale: false,
       attempts: 0,
@@ -65,8 +67,8 @@ export class HealthChecker {
     const watch = this.#watches.get(upstream);
     if (watch === undefined) return;
     this.#watches.delete(upstream);
-    clearTimeout(watch.timer ?? undefined);
-    clearTimeout(watch.penaltyTimer ?? undefined);
+    watch.cancelProbe();
+    watch.cancelPenalty();
   }
 
   /** Stops looking after all servers. */
@@ -115,15 +117,14 @@ export class HealthChecker {
   }
 
   #probeIn(upstream: Upstream, watch: Watch, delayMs: number): void {
-    clearTimeout(watch.timer ?? undefined);
-    watch.timer = setTimeout(() => this.#probe(upstream), Math.max(0, delayMs));
-    watch.timer.unref();
+    watch.cancelProbe();
+    watch.cancelProbe = this.#options.clock.after(Math.max(0, delayMs), () => this.#probe(upstream));
   }
 
   #probe(upstream: Upstream): void {
     const watch = this.#watches.get(upstream);
     if (watch === undefined) return;
-    clearTimeout(watch.timer ?? undefined);
+    watch.cancelProbe();
     const { address } = upstream;
     if (this.#probedAddresses.has(address)) {
       this.#probeIn(upstream, watch, ADDRESS_BUSY_MS);
@@ -176,13 +177,11 @@ export class HealthChecker {
     upstream.health = after;
     if (after.state === before.state) return;
     upstream.stateSinceWallMs = clock.wallNow();
-    clearTimeout(watch.penaltyTimer ?? undefined);
+    watch.cancelPenalty();
     if (after.state === 'ejected') {
-      watch.penaltyTimer = setTimeout(
-        () => this.#signal(upstream, { kind: 'penalty-over' }),
-        after.penaltyEndsMs - clock.now(),
+      watch.cancelPenalty = clock.after(after.penaltyEndsMs - clock.now(), () =>
+        this.#signal(upstream, { kind: 'penalty-over' }),
       );
-      watch.penaltyTimer.unref();
     }
     onFlip(upstream, before);
     this.#settle(upstream, before);

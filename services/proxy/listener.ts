@@ -1,11 +1,11 @@
 // shell · the well-known port: accepts connections, and ends those that say nothing or never finish a packet.
 // Must never look into a packet: each connection reads its own.
-import { createServer, type Server, type Socket } from 'node:net';
+import type { Clock } from '../shared/clock.ts';
 import { formatError } from '../shared/packet.ts';
 import { ClientConnection, type ConnectionHandler } from './client-connection.ts';
+import type { Connection, Listening, Network } from './network.ts';
 
 const IDLE_MS = 300_000;
-const BACKLOG = 4096;
 // A turn of the loop with nothing to do takes a fraction of this.
 const CALM_TURN_MS = 0.05;
 // A busy machine may have none that short: for each millisecond waited, so much more is calm enough.
@@ -23,14 +23,15 @@ export type ListenerOptions = {
   maxFrameBytes: number;
   /** A started packet must be complete within this time, counted from its first byte. */
   packetTimeoutMs: number;
-  now: () => number;
+  network: Network;
+  clock: Clock;
 };
 
 export class Listener {
   readonly #options: ListenerOptions;
   readonly #handler: ConnectionHandler;
   readonly #connections = new Set<ClientConnection>();
-  readonly #servers: Server[] = [];
+  readonly #sockets: Listening[] = [];
   #port = 0;
   #acceptedCount = 0;
 
@@ -50,22 +51,21 @@ export class Listener {
 
   /** Starts to accept; rejects with the system's error when the port can't be had. */
   async open(): Promise<void> {
-    const { host, port, sockets } = this.#options;
+    const { host, port, sockets, network } = this.#options;
+    const accept = (socket: Connection): void => this.#accept(socket);
     // A shared port would let two proxies run on it unawares, so ask for it alone first.
-    const alone = createServer();
-    this.#port = await listen(alone, host, port, false);
-    await closeServer(alone);
+    const alone = await network.listen(host, port, false, accept);
+    this.#port = alone.port;
+    alone.close();
     const isShared = sockets > 1 && process.platform === 'linux';
     for (let opened = 0; opened < (isShared ? sockets : 1); opened += 1) {
-      const server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket));
-      await listen(server, host, this.#port, isShared);
-      this.#servers.push(server);
+      this.#sockets.push(await network.listen(host, this.#port, isShared, accept));
     }
   }
 
-  #accept(socket: Socket): void {
+  #accept(socket: Connection): void {
     this.#acceptedCount += 1;
-    const { maxConnections, maxFrameBytes, now } = this.#options;
+    const { maxConnections, maxFrameBytes, clock } = this.#options;
     if (this.#connections.size >= maxConnections) {
       socket.on('error', () => {});
       this.#handler.onRefusal('OVERLOADED');
@@ -73,13 +73,13 @@ export class Listener {
       socket.end(formatError('OVERLOADED', sentence), () => socket.destroy());
       return;
     }
-    this.#connections.add(new ClientConnection(socket, maxFrameBytes, now, this.#handler));
+    this.#connections.add(new ClientConnection(socket, maxFrameBytes, clock, this.#handler));
   }
 
   /** Refuses packets that take too long and ends idle connections, but for those that `isKept` names. */
   sweep(isKept: (connection: ClientConnection) => boolean): void {
-    const { now, packetTimeoutMs } = this.#options;
-    const nowMs = now();
+    const { clock, packetTimeoutMs } = this.#options;
+    const nowMs = clock.now();
     for (const connection of this.#connections) {
       if (connection.partialSinceMs > 0 && nowMs - connection.partialSinceMs >= packetTimeoutMs) {
         connection.refuseSlow(packetTimeoutMs);
@@ -92,15 +92,15 @@ export class Listener {
   /** Accepts whoever has connected by now, and then nobody any more, at the latest by then; what is connected stays. */
   async stopAccepting(deadlineMs: number): Promise<void> {
     let waitedMs = 0;
-    for (const server of this.#servers) {
+    for (const socket of this.#sockets) {
       let isCalm = false;
-      while (!isCalm && waitedMs < CLOSE_WITHIN_MS && this.#options.now() < deadlineMs) {
+      while (!isCalm && waitedMs < CLOSE_WITHIN_MS && this.#options.clock.now() < deadlineMs) {
         const acceptedBefore = this.#acceptedCount;
         const turnMs = await this.#turn();
         isCalm = this.#acceptedCount === acceptedBefore && turnMs < CALM_TURN_MS + waitedMs * CALM_GROWS_BY;
         waitedMs += Math.min(turnMs, TURN_COUNTS_MS);
       }
-      server.close();
+      socket.close();
     }
   }
 
@@ -108,9 +108,10 @@ export class Listener {
   // after it has looked for them makes them more. So a socket closes right after a turn that found nobody and had nothing
   // to do, and until then everybody is told as before; a flood must not keep it open for ever.
   #turn(): Promise<number> {
-    const beganMs = this.#options.now();
+    const { clock } = this.#options;
+    const beganMs = clock.now();
     return new Promise((resolve) => {
-      setImmediate(() => resolve(this.#options.now() - beganMs));
+      clock.soon(() => resolve(clock.now() - beganMs));
     });
   }
 
@@ -123,21 +124,4 @@ export class Listener {
   destroyConnections(): void {
     for (const connection of this.#connections) connection.socket.destroy();
   }
-}
-
-function listen(server: Server, host: string, port: number, reusePort: boolean): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen({ host, port, backlog: BACKLOG, reusePort }, () => {
-      server.off('error', reject);
-      const address = server.address();
-      resolve(typeof address === 'object' && address !== null ? address.port : port);
-    });
-  });
-}
-
-function closeServer(server: Server): Promise<void> {
-  return new Promise((resolve) => {
-    server.close(() => resolve());
-  });
 }

@@ -1,6 +1,7 @@
 // shell · the connections to one server: opened when needed, few, shared by many requests. On the data path.
 // Must never keep a connection that missed an answer: what arrives on it late could not be told from the next one.
 import type { Flusher } from './flusher.ts';
+import type { Network } from './network.ts';
 import type { Request } from './request.ts';
 import type { Carrier, Upstream } from './upstream.ts';
 import { type AttemptFailure, type ConnectionOwner, UpstreamConnection } from './upstream-connection.ts';
@@ -28,13 +29,21 @@ export type PoolLimits = {
 export class Pool implements Carrier, ConnectionOwner {
   readonly #upstream: Upstream;
   readonly #limits: PoolLimits;
+  readonly #network: Network;
   readonly #flusher: Flusher;
   readonly #observer: TrafficObserver;
   readonly #connections = new Set<UpstreamConnection>();
 
-  constructor(upstream: Upstream, limits: PoolLimits, flusher: Flusher, observer: TrafficObserver) {
+  constructor(
+    upstream: Upstream,
+    limits: PoolLimits,
+    network: Network,
+    flusher: Flusher,
+    observer: TrafficObserver,
+  ) {
     this.#upstream = upstream;
     this.#limits = limits;
+    this.#network = network;
     this.#flusher = flusher;
     this.#observer = observer;
   }
@@ -59,8 +68,8 @@ export class Pool implements Carrier, ConnectionOwner {
       if (least !== null && (least.inFlight === 0 || this.#connections.size >= this.#limits.connections))
         return least;
     }
-    const { host, port, keepsAlive } = this.#upstream;
-    const opened = new UpstreamConnection(host, port, keepsAlive, this.#limits.maxFrameBytes, nowMs, this);
+    const { maxFrameBytes } = this.#limits;
+    const opened = new UpstreamConnection(this.#network, this.#upstream, maxFrameBytes, nowMs, this);
     this.#connections.add(opened);
     return opened;
   }

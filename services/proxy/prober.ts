@@ -1,10 +1,11 @@
 // shell · one health probe over a fresh connection: a complete request, or the original's bare connect.
 // Must never throw, never outlast its timeout, and never share a connection with real requests.
 import { hash } from 'node:crypto';
-import { connect } from 'node:net';
+import type { Clock } from '../shared/clock.ts';
 import { FrameReader } from '../shared/framing.ts';
 import { formatRequest, HEALTH_CLIENT_ID, parsePacket } from '../shared/packet.ts';
 import type { ProbeOutcome } from './health.ts';
+import type { Network } from './network.ts';
 
 export type ProbeMode = 'request' | 'connect';
 export type ProbeTarget = { host: string; port: number; policy: string };
@@ -13,39 +14,42 @@ export type ProbeResult = { outcome: ProbeOutcome; roundTripMs: number };
 const PAYLOAD = 'Are you healthy?';
 const DIGEST = hash('sha1', PAYLOAD);
 
-/**
- * Probes one server.
- * @param mode      `request`: healthy means a type 2 answer with the right digest; `connect`: that it accepts a connection
- * @param timeoutMs for the whole probe, connecting included
- */
+export type ProbeOptions = {
+  /** `request`: healthy means a type 2 answer with the right digest; `connect`: that it accepts a connection. */
+  mode: ProbeMode;
+  /** For the whole probe, connecting included. */
+  timeoutMs: number;
+  maxFrameBytes: number;
+  network: Network;
+  clock: Clock;
+};
+
+/** Probes one server. */
 export function probe(
   target: ProbeTarget,
-  mode: ProbeMode,
-  timeoutMs: number,
-  maxFrameBytes: number,
+  { mode, timeoutMs, maxFrameBytes, network, clock }: ProbeOptions,
 ): Promise<ProbeResult> {
   return new Promise((resolve) => {
-    const startedMs = performance.now();
+    const startedMs = clock.now();
     const reader = new FrameReader(maxFrameBytes);
-    const socket = connect({ host: target.host, port: target.port, noDelay: true });
+    const socket = network.connect(target.host, target.port, (chunk) => {
+      reader.feed(chunk);
+      if (reader.next()) finish(judge(reader.bytes.toString('utf8', reader.start, reader.end)));
+      else if (reader.fault !== null) finish('garbled');
+    });
     let isOver = false;
     const finish = (outcome: ProbeOutcome): void => {
       if (isOver) return;
       isOver = true;
-      clearTimeout(timer);
+      cancelTimeout();
       socket.destroy();
-      resolve({ outcome, roundTripMs: performance.now() - startedMs });
+      resolve({ outcome, roundTripMs: clock.now() - startedMs });
     };
     // After a stall of this process the answer may lie in the kernel, and timers are served before sockets.
-    const timer = setTimeout(() => setImmediate(() => finish('timeout')), timeoutMs);
+    const cancelTimeout = clock.after(timeoutMs, () => clock.soon(() => finish('timeout')));
     socket.on('connect', () => {
       if (mode === 'connect') finish('pass');
-      else socket.write(formatRequest(HEALTH_CLIENT_ID, target.policy, PAYLOAD));
-    });
-    socket.on('data', (chunk: Buffer) => {
-      reader.feed(chunk);
-      if (reader.next()) finish(judge(reader.bytes.toString('utf8', reader.start, reader.end)));
-      else if (reader.fault !== null) finish('garbled');
+      else socket.write(formatRequest(HEALTH_CLIENT_ID, target.policy, PAYLOAD), 'utf8');
     });
     socket.on('error', (error: NodeJS.ErrnoException) => finish(outcomeOf(error.code)));
     socket.on('end', () => finish('closed'));

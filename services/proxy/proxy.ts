@@ -1,48 +1,15 @@
-// shell · the composition root: makes the parts, wires them, starts and drains them.
-// Must never hold a rule of its own: each belongs to one of the parts.
-import { hash } from 'node:crypto';
-import type { Server } from 'node:http';
+// shell · the proxy on a real network: the core, and the status listener beside it.
+// Must never hold a rule of its own: the core is the same in a simulated world.
 import type { AddressInfo } from 'node:net';
 import { systemClock } from '../shared/clock.ts';
 import type { Line } from '../shared/log-later.ts';
-import { formatError, parsePacket } from '../shared/packet.ts';
-import { RegistrationAccess } from './access.ts';
-import type { ClientConnection, ConnectionHandler } from './client-connection.ts';
-import { EventLog } from './events.ts';
-import { Flusher } from './flusher.ts';
-import { Forwarder } from './forwarder.ts';
-import { HealthChecker } from './health-checker.ts';
-import { Listener } from './listener.ts';
+import { createCore, type World } from './core.ts';
+import type { EventLog } from './events.ts';
+import { systemNetwork } from './network.ts';
 import type { ProxyOptions } from './options.ts';
-import { PolicyTable } from './policy-table.ts';
-import { Pool } from './pool.ts';
-import { probe } from './prober.ts';
-import { registerOver } from './registration.ts';
-import { Registry } from './registry.ts';
-import { RetryBudget } from './retry-budget.ts';
-import { Sessions } from './sessions.ts';
 import { openStatus } from './status.ts';
-import type { Registration, Upstream } from './upstream.ts';
 
-const SWEEP_MS = 20;
-const LISTENER_SWEEP_MS = 250;
-const HEARTBEAT_MS = 1000;
-const JOIN_WITHIN_MS = 10_000;
-const OUTLIER_FAILURES = 5;
-const PENALTY_MS = 1000;
-const MAX_PENALTY_MS = 60_000;
-const WRONG_ANSWERS_WITHIN_MS = 10_000;
-// The longest penalty, and well above the time in which an outlier shows itself again (ten seconds, or five requests):
-// ten times the last penalty would forgive a liar after its first one as soon as the quietest policy could convict it.
-const FORGIVE_EJECTIONS_AFTER_MS = 60_000;
-const ROUTE_KEPT_MS = 60_000;
-// Connections that only send one request at a time are cheap for us; the limit protects the server.
-const MAX_ONE_REQUEST_CONNECTIONS = 256;
-// Whoever has connected before the port closes is still told; connections wait a moment in the accept queue.
-const LAST_ACCEPTS_MS = 50;
-// A request may be on its way over a connection that looks idle: for so long it is told, instead of being cut off.
-const LAST_REQUESTS_MS = 300;
-const LAST_REPLIES_MS = 1000;
+const WORLD: World = { clock: systemClock, network: systemNetwork, random: Math.random };
 
 export type RunningProxy = {
   /** The well-known port. */
@@ -56,152 +23,23 @@ export type RunningProxy = {
 
 /** Starts a proxy; rejects with the system's error when one of its ports can't be had. */
 export async function startProxy(options: ProxyOptions, log: (line: Line) => void): Promise<RunningProxy> {
-  const clock = systemClock;
-  const table = new PolicyTable();
-  const events = new EventLog(clock.wallNow);
-  const flusher = new Flusher();
-  let isDraining = false;
-
-  const checker = new HealthChecker({
-    intervalMs: options.healthIntervalMs,
-    thresholds: {
-      fall: options.fall,
-      rise: options.rise,
-      joinWithinMs: JOIN_WITHIN_MS,
-      forgetAfterMs: options.forgetAfterMs,
-      outlierFailures: OUTLIER_FAILURES,
-      penaltyMs: PENALTY_MS,
-      maxPenaltyMs: MAX_PENALTY_MS,
-      wrongAnswersWithinMs: WRONG_ANSWERS_WITHIN_MS,
-      forgiveEjectionsAfterMs: FORGIVE_EJECTIONS_AFTER_MS,
-    },
-    probe: (upstream) => probe(upstream, options.probe, options.healthTimeoutMs, options.maxFrameBytes),
-    clock,
-    random: Math.random,
-    isLastReady: (upstream) => table.route(upstream.policy)?.isLastReady(upstream) ?? true,
-    onFlip: (upstream, before) => registry.onFlip(upstream, before),
-  });
-  const forwarder = new Forwarder(
-    table,
-    new RetryBudget(),
-    options,
-    {
-      onFailure: (upstream, failure) => checker.onFailure(upstream, failure),
-      onTrialPassed: (upstream) => checker.onTrialPassed(upstream),
-      onDrained: (upstream) => registry.onDrained(upstream),
-    },
-    options.verifyAnswers ? isRightAnswer : null,
-    clock.now,
-  );
-  const poolLimits = { connections: options.upstreamConnections, maxFrameBytes: options.maxFrameBytes };
-  const registry = new Registry(
-    {
-      table,
-      events,
-      access: new RegistrationAccess(options.registerToken, options.registerFrom),
-      maxServers: options.maxServers,
-      now: clock.now,
-      wallNow: clock.wallNow,
-      capacityOf: ({ keepsAlive }: Registration) =>
-        keepsAlive ? options.upstreamConnections * options.pipelineDepth : MAX_ONE_REQUEST_CONNECTIONS,
-      makeCarrier: (upstream: Upstream) => new Pool(upstream, poolLimits, flusher, forwarder),
-      onRouteChanged: (route) => forwarder.routeChanged(route),
-      onRemoved: (upstream) => sessions.close(upstream),
-    },
-    checker,
-  );
-  const sessions = new Sessions(HEARTBEAT_MS, clock.now, checker);
-
-  const handler: Omit<ConnectionHandler, 'onClosed'> = {
-    openRequest: (connection, packet, wire, nowMs) => forwarder.open(connection, packet, wire, nowMs),
-    forward: (request, nowMs) => {
-      forwarder.forward(request, nowMs);
-      if (isDraining) (request.client as ClientConnection).closeAfterChunk();
-    },
-    onSetup: (connection, packet) => {
-      if (isDraining)
-        return formatError('SHUTTING_DOWN', 'The proxy is shutting down: register again in a few seconds.');
-      const { upstream, reply } = registerOver(connection, packet, registry, sessions);
-      if (upstream === null) {
-        const { id, policy } = packet;
-        log({ level: 'warn', message: 'registration refused', id, policy, from: connection.remoteHost });
-      }
-      return reply;
-    },
-    onSessionPacket: (connection, packet) => sessions.onPacket(connection, packet),
-    onRefusal: (code) => forwarder.countRefusal(code),
-    onEnded: (connection) => sessions.onEnded(connection),
-  };
-  const listener = new Listener(
-    {
-      host: options.host,
-      port: options.port,
-      sockets: options.listeners,
-      maxConnections: options.maxConnections,
-      maxFrameBytes: options.maxFrameBytes,
-      packetTimeoutMs: options.packetTimeoutMs,
-      now: clock.now,
-    },
-    handler,
-  );
-
-  const stopLogging = events.listen(({ type, policy, id, address, why }) => {
-    log({ level: 'info', message: `server ${type}`, policy, id, address, why });
-  });
-  const status: Server = await openStatus(options.adminHost, options.adminPort, {
-    table,
-    events,
-    counters: forwarder.counters,
-    unreadyReason: () => (isDraining ? 'shutting down' : listener.port === 0 ? 'starting' : null),
-    openRequests: () => forwarder.openRequests,
-    connections: () => listener.connectionCount,
-  });
-  try {
-    await listener.open();
-  } catch (error) {
-    status.close();
-    throw error;
-  }
-  const timers = [
-    every(SWEEP_MS, () => forwarder.sweep(clock.now())),
-    every(HEARTBEAT_MS, () => sessions.beat()),
-    every(LISTENER_SWEEP_MS, () => {
-      listener.sweep((connection) => sessions.has(connection));
-      table.prune(clock.now() - ROUTE_KEPT_MS);
-    }),
-  ];
-
-  async function stop(): Promise<void> {
-    isDraining = true;
-    forwarder.drain();
-    const deadlineMs = clock.now() + options.drainTimeoutMs;
-    await clock.sleep(LAST_ACCEPTS_MS);
-    await listener.stopAccepting(deadlineMs);
-    await clock.sleep(LAST_REQUESTS_MS);
-    while (forwarder.openRequests > 0 && clock.now() < deadlineMs) await clock.sleep(SWEEP_MS);
-    sessions.closeAll();
-    listener.closeConnections();
-    const lastMs = clock.now() + LAST_REPLIES_MS;
-    while (listener.connectionCount > 0 && clock.now() < lastMs) await clock.sleep(SWEEP_MS);
-    listener.destroyConnections();
-    checker.stop();
-    for (const timer of timers) clearInterval(timer);
-    for (const route of table.routes) for (const upstream of route.upstreams) upstream.carrier?.destroy();
-    stopLogging();
+  const core = createCore(options, log, WORLD);
+  const status = await openStatus(options.adminHost, options.adminPort, core.sources);
+  const closeStatus = (): void => {
     status.closeAllConnections();
     status.close();
-  }
-
-  return { port: listener.port, adminPort: (status.address() as AddressInfo).port, events, stop };
-}
-
-// Timers are served before sockets: after a stall of this process (a frozen container, a starved machine) what has come
-// meanwhile is read first, or others would be blamed for our own silence.
-function every(ms: number, work: () => void): NodeJS.Timeout {
-  return setInterval(() => setImmediate(work), ms);
-}
-
-function isRightAnswer(payload: string, answer: string): boolean {
-  const packet = parsePacket(Buffer.from(answer, 'latin1').toString());
-  return packet.kind === 'answer' && packet.digest === hash('sha1', payload);
+  };
+  const port = await core.open().catch((error: unknown) => {
+    closeStatus();
+    throw error;
+  });
+  return {
+    port,
+    adminPort: (status.address() as AddressInfo).port,
+    events: core.sources.events,
+    stop: async () => {
+      await core.stop();
+      closeStatus();
+    },
+  };
 }

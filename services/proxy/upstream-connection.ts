@@ -1,12 +1,8 @@
 // shell · one TCP connection to a server: requests out, answers in, in the same order.
 // Must never decide where a request goes next: it reports what came back or what broke to its owner.
-import { connect, type Socket } from 'node:net';
 import { FrameReader } from '../shared/framing.ts';
+import type { Connection, Network } from './network.ts';
 import type { Request } from './request.ts';
-
-// All connections read into this one: each chunk is dealt with before the next read, and frames that are not complete
-// are copied out of it. A buffer each would be half a gigabyte with ten thousand servers.
-const READ_BUFFER = Buffer.allocUnsafeSlow(65_536);
 
 /**
  * Why an attempt failed. `refused` and `connect-timeout` mean that nothing was sent; `evicted` and `distrusted` (an
@@ -39,7 +35,7 @@ export type ConnectionOwner = {
  */
 export class UpstreamConnection {
   readonly isReusable: boolean;
-  readonly #socket: Socket;
+  readonly #socket: Connection;
   readonly #owner: ConnectionOwner;
   readonly #reader: FrameReader;
   readonly #queue: Request[] = [];
@@ -51,22 +47,17 @@ export class UpstreamConnection {
   readonly startedMs: number;
 
   constructor(
-    host: string,
-    port: number,
-    isReusable: boolean,
+    network: Network,
+    { host, port, keepsAlive }: { host: string; port: number; keepsAlive: boolean },
     maxFrameBytes: number,
     nowMs: number,
     owner: ConnectionOwner,
   ) {
-    this.isReusable = isReusable;
+    this.isReusable = keepsAlive;
     this.startedMs = nowMs;
     this.#owner = owner;
     this.#reader = new FrameReader(maxFrameBytes);
-    const onread = {
-      buffer: READ_BUFFER,
-      callback: (bytes: number) => this.#read(READ_BUFFER.subarray(0, bytes)),
-    };
-    this.#socket = connect({ host, port, noDelay: true, onread });
+    this.#socket = network.connect(host, port, (chunk) => this.#read(chunk));
     this.#socket.on('connect', () => {
       this.#isConnected = true;
     });
@@ -143,8 +134,8 @@ export class UpstreamConnection {
     this.#socket.destroy();
   }
 
-  #read(chunk: Buffer): boolean {
-    if (this.#isOver) return true;
+  #read(chunk: Buffer): void {
+    if (this.#isOver) return;
     const reader = this.#reader;
     reader.feed(chunk);
     while (!this.#isOver && reader.next()) {
@@ -158,7 +149,6 @@ export class UpstreamConnection {
     }
     if (reader.fault !== null) this.fail('garbled');
     this.#owner.onAnswersEnd();
-    return true;
   }
 
   #take(): Request | null {
