@@ -144,10 +144,12 @@ export class HealthChecker {
     if (this.#watches.get(upstream) !== watch) return;
     watch.isProbing = false;
     watch.attempts += 1;
-    upstream.lastProbe = { atWallMs: this.#options.clock.wallNow(), ...result };
+    const { outcome, roundTripMs, answersAs } = result;
+    upstream.lastProbe = { atWallMs: this.#options.clock.wallNow(), outcome, roundTripMs };
+    if (outcome === 'pass') upstream.answersAs ??= answersAs;
     // Only a suspect has evidence against it that a pass from before would wipe out.
-    const isOutdated = watch.isStale && result.outcome === 'pass' && upstream.health.state === 'suspect';
-    if (!isOutdated) this.#signal(upstream, { kind: 'probe', ...result });
+    const isOutdated = watch.isStale && outcome === 'pass' && upstream.health.state === 'suspect';
+    if (!isOutdated) this.#signal(upstream, { kind: 'probe', outcome, roundTripMs });
     this.#signal(upstream, { kind: 'tick' });
     if (!this.#watches.has(upstream)) return;
     if (watch.isStale) this.probeNow(upstream);

@@ -65,6 +65,7 @@ describe('one step after another', () => {
       'evicted',
     ],
     ['unreachable counts', [PASS, probe('unreachable'), probe('garbled')], 'evicted'],
+    ['one at whose address another server answers goes at once', [PASS, probe('somebody-else')], 'evicted'],
     ['an evicted server needs two passes', [PASS, REFUSED, PASS], 'evicted'],
     ['and comes back with the second', [PASS, REFUSED, PASS, PASS], 'ready'],
     ['a failure in between resets the passes', [PASS, REFUSED, PASS, TIMEOUT, PASS], 'evicted'],

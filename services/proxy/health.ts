@@ -27,7 +27,9 @@ export type ProbeOutcome =
   | 'closed'
   | 'unreachable'
   | 'garbled'
-  | 'wrong-digest';
+  | 'wrong-digest'
+  /** The answer has another id than this server's before: the address has changed hands. */
+  | 'somebody-else';
 
 export type Health = Readonly<{
   state: State;
@@ -216,6 +218,8 @@ function afterFailure(
     case 'trial':
     case 'ejected':
       if (outcome === 'refused') return flip(failed, 'evicted', 'it refused the probe', at);
+      if (outcome === 'somebody-else')
+        return flip(failed, 'evicted', 'another server answers at its address', at);
       return failed.failures >= thresholds.fall
         ? flip(failed, 'evicted', evictionReason(health, failed, outcome), at)
         : failed;

@@ -8,8 +8,19 @@ import type { ProbeOutcome } from './health.ts';
 import type { Network } from './network.ts';
 
 export type ProbeMode = 'request' | 'connect';
-export type ProbeTarget = { host: string; port: number; policy: string };
-export type ProbeResult = { outcome: ProbeOutcome; roundTripMs: number };
+export type ProbeTarget = {
+  host: string;
+  port: number;
+  policy: string;
+  /** The id in its answers, as text; null when it has not answered yet. */
+  answersAs: string | null;
+};
+export type ProbeResult = {
+  outcome: ProbeOutcome;
+  roundTripMs: number;
+  /** The id in the answer, as text; null without an answer, and where there is none in it. */
+  answersAs: string | null;
+};
 
 const PAYLOAD = 'Are you healthy?';
 const DIGEST = hash('sha1', PAYLOAD);
@@ -34,16 +45,19 @@ export function probe(
     const reader = new FrameReader(maxFrameBytes);
     const socket = network.connect(target.host, target.port, (chunk) => {
       reader.feed(chunk);
-      if (reader.next()) finish(judge(reader.bytes.toString('utf8', reader.start, reader.end)));
-      else if (reader.fault !== null) finish('garbled');
+      if (reader.next()) {
+        const { outcome, answersAs } = judge(reader.bytes.toString('utf8', reader.start, reader.end), target);
+        finish(outcome, answersAs);
+      }
+      if (reader.fault !== null) finish('garbled');
     });
     let isOver = false;
-    const finish = (outcome: ProbeOutcome): void => {
+    const finish = (outcome: ProbeOutcome, answersAs: string | null = null): void => {
       if (isOver) return;
       isOver = true;
       cancelTimeout();
       socket.destroy();
-      resolve({ outcome, roundTripMs: clock.now() - startedMs });
+      resolve({ outcome, roundTripMs: clock.now() - startedMs, answersAs });
     };
     // After a stall of this process the answer may lie in the kernel, and timers are served before sockets.
     const cancelTimeout = clock.after(timeoutMs, () => clock.soon(() => finish('timeout')));
@@ -57,10 +71,14 @@ export function probe(
   });
 }
 
-function judge(answer: string): ProbeOutcome {
+// Everybody computes the same digest: only the id tells whether it is still this server that has the address.
+function judge(answer: string, target: ProbeTarget): { outcome: ProbeOutcome; answersAs: string | null } {
   const packet = parsePacket(answer);
-  if (packet.kind !== 'answer') return 'garbled';
-  return packet.digest === DIGEST ? 'pass' : 'wrong-digest';
+  if (packet.kind !== 'answer') return { outcome: 'garbled', answersAs: null };
+  const answersAs = packet.serverId === null ? null : String(packet.serverId);
+  if (target.answersAs !== null && answersAs !== target.answersAs)
+    return { outcome: 'somebody-else', answersAs };
+  return { outcome: packet.digest === DIGEST ? 'pass' : 'wrong-digest', answersAs };
 }
 
 function outcomeOf(code: string | undefined): ProbeOutcome {

@@ -261,6 +261,25 @@ describe('sessions', () => {
 });
 
 describe('health checks', () => {
+  test('a server whose address has gone to another one gets nothing, however well that one answers', async (t) => {
+    const proxy = await testProxy(t);
+    const one = await fakeServer(t, proxy, 1);
+    await one.join(SESSION);
+    await ask(proxy);
+    await one.die();
+    // As after a partition: it has the address, and does not know yet that it has to register anew.
+    const other = await fakeServer(t, proxy, 2, { policy: '2', port: one.port });
+    await eventOf(proxy, 'evicted', 1);
+    await eventually(async () => other.probes.length > 3);
+    const row = await rowOf(proxy, 1);
+    assert.deepEqual([row?.state, row?.lastProbe?.outcome], ['evicted', 'somebody-else']);
+    assert.equal((await ask(proxy)).code, 'NO_SERVER');
+    assert.equal(other.requests.length, 0);
+    await other.join();
+    assert.match((await eventOf(proxy, 'replaced', 1)).why, /registered its address/);
+    assert.equal((await ask(proxy, request('hello', { policy: '2' }))).srcid, 2);
+  });
+
   test('a frozen server is evicted by two timeouts, comes back by two passes, and stands last then', async (t) => {
     const proxy = await testProxy(t);
     let isFrozen = false;

@@ -31,7 +31,7 @@ export type Carrier = {
   destroy(): void;
 };
 
-/** A server of one policy. Written by: the health checker (health, lastProbe), the pool and the forwarder (counters). */
+/** A server of one policy. Written by: the health checker (health, lastProbe, answersAs), the pool and the forwarder (counters). */
 export class Upstream {
   readonly id: Id;
   readonly policy: string;
@@ -46,6 +46,8 @@ export class Upstream {
   health: Health;
   stateSinceWallMs: number;
   lastProbe: ProbeRecord | null = null;
+  /** The id in its answers to probes, as text; null before the first that has one. */
+  answersAs: string | null = null;
   hasSession = false;
   carrier: Carrier | null = null;
 
