@@ -118,7 +118,7 @@ export class ClientConnection implements ReplySink {
     this.#isClosing = true;
   }
 
-  /** Closes once every request that has been read is replied to. */
+  /** Closes once every request that has been read, or begun, is replied to. */
   closeAfterChunk(): void {
     this.#closesAfterChunk = true;
   }
@@ -152,7 +152,8 @@ export class ClientConnection implements ReplySink {
       hadFrame = true;
       this.#onFrame(nowMs);
     }
-    if (this.#closesAfterChunk) this.close();
+    // What has begun to come in is still read to its end, and told.
+    if (this.#closesAfterChunk && !reader.isMidFrame) this.close();
     if (this.#isOverdrawn) this.#pause();
   }
 

@@ -403,6 +403,20 @@ test('while draining every pipelined request gets its refusal', async (t) => {
   await stopped;
 });
 
+test('while draining a request that has begun to come in is read to its end, and gets its refusal', async (t) => {
+  const proxy = await testProxy(t);
+  const peer = clientOf(proxy);
+  peer.send(request('p', { policy: 'none' }));
+  await peer.nextFrame();
+  const stopped = proxy.stop();
+  const [first, second] = [JSON.stringify(request('first')), JSON.stringify(request('second'))];
+  peer.send(first + second.slice(0, 20));
+  assert.equal((await peer.nextFrame()).code, 'SHUTTING_DOWN');
+  peer.send(second.slice(20));
+  assert.equal((await peer.nextFrame()).code, 'SHUTTING_DOWN');
+  await stopped;
+});
+
 test('a client that goes away leaves nothing behind', async (t) => {
   const proxy = await testProxy(t);
   const held: (() => void)[] = [];

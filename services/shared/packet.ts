@@ -120,7 +120,7 @@ function understand(raw: Raw): Packet {
     default:
       return raw.type === undefined
         ? fault('BAD_PACKET', 'The field "type" is missing: 0 is a request, 1 registers a server.', raw)
-        : unknownType(JSON.stringify(raw.type), raw);
+        : unknownType(quote(raw.type), raw);
   }
 }
 
@@ -281,8 +281,15 @@ function wholeNumber(value: unknown): number | null {
 }
 
 function badField(name: string, wanted: string, value: unknown, raw: Raw): PacketFault {
-  const problem = value === undefined ? 'is missing' : `is ${cut(JSON.stringify(value), 60)}`;
+  const problem = value === undefined ? 'is missing' : `is ${cut(quote(value), 60)}`;
   return fault('BAD_PACKET', `The field "${name}" ${problem}: it must be ${wanted}.`, raw);
+}
+
+// The first level only: JSON.parse takes any depth, but JSON.stringify needs stack for each level, and time for their square.
+function quote(value: unknown): string {
+  const isDeeper = (inner: unknown): boolean =>
+    typeof inner === 'object' && inner !== null && inner !== value;
+  return JSON.stringify(value, (_name, inner: unknown) => (isDeeper(inner) ? '…' : inner));
 }
 
 function fault(code: ErrorCode, sentence: string, raw: Raw = {}): PacketFault {

@@ -1,0 +1,99 @@
+// test · packets, by their properties: what is understood does not depend on how the JSON is written, and no value is too odd.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { formatError, parseFromProxy, parsePacket } from './packet.ts';
+
+const NAMES = [
+  'type',
+  'srcid',
+  'id',
+  'privPoliId',
+  'privPolyId',
+  'payload',
+  'listenport',
+  'session',
+  'token',
+  'code',
+];
+const value = fc.oneof(
+  fc.constantFrom(-2, -1, 0, 1, 2, 3, 4, '0', '1', ' 2 ', -0, 1e308, 2 ** 53, '', null, true),
+  fc.jsonValue(),
+  fc.string({ unit: 'binary' }),
+);
+const fields = fc.dictionary(fc.oneof(fc.constantFrom(...NAMES), fc.string()), value, { maxKeys: 10 });
+
+test('property: the order of the fields and the white space between them mean nothing', () => {
+  fc.assert(
+    fc.property(fields, (all) => {
+      const turned = `{${Object.entries(all)
+        .reverse()
+        .map(([name, one]) => `\n\t${JSON.stringify(name)} : ${JSON.stringify(one)}`)
+        .join(' , ')}\r\n}`;
+      assert.deepEqual(parsePacket(turned), parsePacket(JSON.stringify(all)));
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test('property: of two equal names the last one counts', () => {
+  fc.assert(
+    fc.property(fields, fc.constantFrom(...NAMES), value, value, (all, name, first, last) => {
+      const rest = JSON.stringify({ ...all, [name]: undefined }).slice(1, -1);
+      const members = [rest, `"${name}":${JSON.stringify(first)}`, `"${name}":${JSON.stringify(last)}`];
+      const twice = `{${members.filter((member) => member !== '').join(',')}}`;
+      assert.deepEqual(parsePacket(twice), parsePacket(JSON.stringify({ ...all, [name]: last })));
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test('property: whatever is refused can be answered in one short line', () => {
+  fc.assert(
+    fc.property(fields, (all) => {
+      const packet = parsePacket(JSON.stringify(all));
+      if (packet.kind !== 'fault') return;
+      const line = formatError(packet.code, packet.sentence, packet);
+      assert.ok(Buffer.byteLength(line) < 1024);
+      assert.equal(parsePacket(line).kind, 'error');
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test('property: a name such as __proto__ is a field like any other', () => {
+  const names = fc.constantFrom(
+    '__proto__',
+    'constructor',
+    'prototype',
+    'toString',
+    'hasOwnProperty',
+    'toJSON',
+  );
+  const request = '"type":0,"srcid":1,"privPoliId":2,"payload":"p"';
+  fc.assert(
+    fc.property(names, value, (name, one) => {
+      const packet = parsePacket(`{"${name}":${JSON.stringify(one)},${request}}`);
+      assert.deepEqual(packet, { kind: 'request', clientId: 1, policy: '2', payload: 'p' });
+      assert.equal(Object.keys(Object.prototype).length, 0);
+    }),
+  );
+});
+
+const DEEP = 32_000;
+const NESTINGS = [
+  ['arrays', `${'['.repeat(DEEP)}${']'.repeat(DEEP)}`],
+  ['objects', `${'{"a":'.repeat(DEEP / 4)}0${'}'.repeat(DEEP / 4)}`],
+] as const;
+
+for (const [kind, deep] of NESTINGS) {
+  for (const name of ['type', 'srcid', 'privPoliId', 'payload', 'id', 'listenport']) {
+    test(`${kind} nested as deep as a packet can hold them, as "${name}", are refused`, () => {
+      for (const type of [0, 1, 2]) {
+        const text = `{"type":${type},"srcid":1,"id":1,"privPoliId":1,"listenport":9,"payload":"","${name}":${deep}}`;
+        assert.equal(typeof parsePacket(text).kind, 'string');
+        assert.equal(typeof parseFromProxy(text).kind, 'string');
+      }
+    });
+  }
+}
