@@ -1,0 +1,205 @@
+// pure · the simulated network: who listens where, how long things take, and what is cut off.
+// Must never lose or reorder what one end has sent while the connection stands: it is TCP.
+import type { Connection, Listening, Network } from '../../services/proxy/network.ts';
+import type { Random } from '../chaos/random.ts';
+import { Endpoint } from './endpoint.ts';
+import type { Host } from './host.ts';
+import type { Timeline } from './timeline.ts';
+
+const WELL_KNOWN_PORT = 10_000;
+const NO_ROUTE_MS = 3000;
+const MAX_RETRANSMISSION_MS = 200;
+const MAX_PIECE_BYTES = 32_768;
+const READ_BUFFER = Buffer.alloc(MAX_PIECE_BYTES);
+
+type Listener = { host: Host; allowsHalfOpen: boolean; onConnection: (endpoint: Endpoint) => void };
+type Held = { from: Endpoint; work: () => void };
+
+export type Latency = {
+  /** Of one way, hundredths of a millisecond. */
+  min: number;
+  max: number;
+  /** Of so many writes in a hundred the bytes arrive in pieces. */
+  splitPercent: number;
+};
+
+export class SimulatedNetwork {
+  readonly #timeline: Timeline;
+  readonly #random: Random;
+  readonly #latency: Latency;
+  readonly #hosts = new Map<string, Host>();
+  readonly #listeners = new Map<string, Listener[]>();
+  /** What waits for an address that is cut off to be reached again. */
+  readonly #cuts = new Map<string, Held[]>();
+  #lastAddress = 0;
+  /** Called for each connection that somebody opens. */
+  onDial: ((endpoint: Endpoint, address: string, port: number) => void) | null = null;
+
+  constructor(timeline: Timeline, random: Random, latency: Latency) {
+    this.#timeline = timeline;
+    this.#random = random;
+    this.#latency = latency;
+  }
+
+  attach(host: Host): void {
+    this.#hosts.set(host.address, host);
+  }
+
+  /** Frees the host's address for others. */
+  detach(host: Host): void {
+    if (this.#hosts.get(host.address) === host) this.#hosts.delete(host.address);
+  }
+
+  hostAt(address: string): Host | undefined {
+    return this.#hosts.get(address);
+  }
+
+  /** An address that nobody has had yet. */
+  freeAddress(): string {
+    this.#lastAddress += 1;
+    return `10.0.3.${this.#lastAddress}`;
+  }
+
+  /** Gives a machine that runs another address; its connections still have the former one, and are lost. */
+  move(host: Host, address: string): void {
+    this.detach(host);
+    for (const endpoint of host.endpoints) {
+      endpoint.isBlackholed = true;
+      endpoint.lostAddress ??= host.address;
+    }
+    host.address = address;
+    this.attach(host);
+  }
+
+  /** Stops a killed host from listening. */
+  stopListening(host: Host): void {
+    for (const [key, listeners] of this.#listeners) {
+      const others = listeners.filter((listener) => listener.host !== host);
+      if (others.length === 0) this.#listeners.delete(key);
+      else this.#listeners.set(key, others);
+    }
+  }
+
+  listen(
+    host: Host,
+    port: number,
+    allowsHalfOpen: boolean,
+    onConnection: Listener['onConnection'],
+  ): () => void {
+    const key = `${host.address}:${port}`;
+    const listener: Listener = { host, allowsHalfOpen, onConnection };
+    this.#listeners.set(key, [...(this.#listeners.get(key) ?? []), listener]);
+    return () => {
+      const others = (this.#listeners.get(key) ?? []).filter((other) => other !== listener);
+      if (others.length === 0) this.#listeners.delete(key);
+      else this.#listeners.set(key, others);
+    };
+  }
+
+  dial(host: Host, address: string, port: number): Endpoint {
+    const local = new Endpoint(this, host, address, false);
+    this.onDial?.(local, address, port);
+    this.#carryTo(local, address, () => this.#onSyn(local, address, port));
+    return local;
+  }
+
+  #onSyn(local: Endpoint, address: string, port: number): void {
+    if (local.isDestroyed) return;
+    const target = this.#hosts.get(address);
+    if (target === undefined) {
+      this.#timeline.after(NO_ROUTE_MS, () => local.fail('EHOSTUNREACH'));
+      return;
+    }
+    const listeners = this.#listeners.get(`${address}:${port}`);
+    if (listeners === undefined) {
+      this.#carryTo(local, address, () => local.fail('ECONNREFUSED'));
+      return;
+    }
+    const listener = this.#random.pick(listeners);
+    const remote = new Endpoint(this, target, local.host.address, listener.allowsHalfOpen);
+    local.join(remote);
+    this.carry(remote, () => local.onConnected());
+    target.deal(() => {
+      if (!remote.isDestroyed) listener.onConnection(remote);
+    });
+  }
+
+  /** Has something that `from` sends arrive at its peer, after everything that it has sent before. */
+  carry(from: Endpoint, work: () => void): void {
+    if (from.isBlackholed) return;
+    const lostAddress = from.peer?.lostAddress ?? null;
+    if (lostAddress === null) this.#carryTo(from, from.peer?.host.address ?? '', work);
+    else if (this.#hosts.has(lostAddress)) this.#carryTo(from, lostAddress, () => from.onReset());
+  }
+
+  #carryTo(from: Endpoint, address: string, work: () => void): void {
+    const { nowMs } = this.#timeline;
+    const arrivalMs = Math.max(from.lastArrivalMs, nowMs + this.#latencyMs());
+    from.lastArrivalMs = arrivalMs;
+    this.#timeline.after(arrivalMs - nowMs, () => {
+      if (from.isBlackholed) return;
+      const held = this.#cuts.get(address) ?? this.#cuts.get(from.host.address);
+      if (held === undefined) work();
+      else held.push({ from, work });
+    });
+  }
+
+  #latencyMs(): number {
+    return this.#random.between(this.#latency.min, this.#latency.max) / 100;
+  }
+
+  /** The bytes in the pieces in which they arrive. */
+  split(bytes: Buffer): Buffer[] {
+    if (bytes.length > MAX_PIECE_BYTES) {
+      return [
+        ...this.split(bytes.subarray(0, MAX_PIECE_BYTES)),
+        ...this.split(bytes.subarray(MAX_PIECE_BYTES)),
+      ];
+    }
+    if (bytes.length < 2 || this.#random.between(1, 100) > this.#latency.splitPercent) return [bytes];
+    const first = this.#random.between(1, bytes.length - 1);
+    if (this.#random.between(0, 1) === 0) return [bytes.subarray(0, first), bytes.subarray(first)];
+    const second = this.#random.between(first, bytes.length);
+    return [bytes.subarray(0, first), bytes.subarray(first, second), bytes.subarray(second)].filter(
+      ({ length }) => length > 0,
+    );
+  }
+
+  /** Nothing gets to an address or away from it. */
+  cut(address: string): void {
+    if (!this.#cuts.has(address)) this.#cuts.set(address, []);
+  }
+
+  isCut(address: string): boolean {
+    return this.#cuts.has(address);
+  }
+
+  /** It is reached again; what has waited is sent once more. */
+  heal(address: string): void {
+    const held = this.#cuts.get(address) ?? [];
+    this.#cuts.delete(address);
+    const againMs = this.#random.between(1, MAX_RETRANSMISSION_MS);
+    for (const { from, work } of held) {
+      from.lastArrivalMs = Math.max(from.lastArrivalMs, this.#timeline.nowMs + againMs);
+      this.#timeline.after(againMs, work);
+    }
+  }
+
+  /** The network as a process on `host` sees it. */
+  of(host: Host): Network {
+    return {
+      connect: (address, port, onRead): Connection =>
+        this.dial(host, address, port).on('data', (piece) => {
+          // The bytes are the reader's only until it returns: what it keeps of them would be gone.
+          piece.copy(READ_BUFFER);
+          onRead(READ_BUFFER.subarray(0, piece.length));
+          READ_BUFFER.fill(0xff, 0, piece.length);
+        }),
+      listen: async (_host, port, _isShared, onConnection): Promise<Listening> => {
+        const actualPort = port === 0 ? WELL_KNOWN_PORT : port;
+        const close = this.listen(host, actualPort, true, onConnection);
+        return { port: actualPort, close };
+      },
+    };
+  }
+}

@@ -1,0 +1,196 @@
+// shell · one seed from beginning to end: the proxy's own code in a world that the seed decides.
+// Must never wait for real time, or go on after the first violation.
+import { createCore } from '../../services/proxy/core.ts';
+import { type ProxyOptions, readProxyOptions } from '../../services/proxy/options.ts';
+import { Random } from '../chaos/random.ts';
+import { SimulatedClient } from './client.ts';
+import { type Cluster, healAll, strike } from './faults.ts';
+import { takeUp } from './habits.ts';
+import { clockOf, Host } from './host.ts';
+import { SimulatedNetwork } from './network.ts';
+import { drawScenario, FAULTS_UNTIL_MS, type Scenario } from './scenario.ts';
+import { SimulatedServer } from './server.ts';
+import { Timeline } from './timeline.ts';
+import { Watch } from './watch.ts';
+import { PROXY_ADDRESS, PROXY_PORT, type Violation, type World } from './world.ts';
+
+const START_MS = 1000;
+const SERVERS_WITHIN_MS = 300;
+const CLIENTS_FROM_MS = 700;
+const HEALED_AT_MS = START_MS + FAULTS_UNTIL_MS + 1000;
+const SETTLES_IN_MS = 6500;
+// A server that is not there is forgotten 10 s after it has registered.
+const FORGERIES_SETTLE_IN_MS = 13_000;
+const FORGOTTEN_AFTER_MS = 130_000;
+const STOPS_WITHIN_MS = 15_000;
+const LAST_WORDS_MS = 3000;
+const MAX_STEPS = 3_000_000;
+// Draws of the scenario and of what happens in it must not depend on each other.
+const RUN_SALT = 0x5eed;
+
+export type SeedResult = {
+  seed: number;
+  violation: Violation | null;
+  steps: number;
+  requests: number;
+  simulatedMs: number;
+  trace: readonly string[];
+};
+
+const DEFAULTS = readProxyOptions([], {});
+
+/** @param seed a 32-bit whole number */
+export async function runSeed(seed: number, isTracing: boolean): Promise<SeedResult> {
+  const run = new Run(seed, isTracing);
+  await run.play();
+  return run.result();
+}
+
+class Run {
+  readonly #seed: number;
+  readonly #trace: string[] = [];
+  readonly #scenario: Scenario;
+  readonly #cluster: Cluster;
+  readonly #world: World;
+  readonly #core: ReturnType<typeof createCore>;
+  #violation: Violation | null = null;
+  #steps = 0;
+
+  constructor(seed: number, isTracing: boolean) {
+    this.#seed = seed;
+    const scenario = drawScenario(seed);
+    this.#scenario = scenario;
+    const timeline = new Timeline(START_MS);
+    const random = new Random(seed ^ RUN_SALT);
+    const network = new SimulatedNetwork(timeline, random, scenario.latency);
+    const proxy = new Host('proxy', PROXY_ADDRESS, timeline);
+    network.attach(proxy);
+    const options: ProxyOptions = { ...DEFAULTS, ...scenario.options, port: PROXY_PORT };
+    this.#core = createCore(options, () => {}, {
+      clock: clockOf(proxy, timeline),
+      network: network.of(proxy),
+      random: () => random.between(0, 0x3fff_ffff) / 0x4000_0000,
+    });
+    const note = (text: string): void => {
+      this.#trace.push(`${(timeline.nowMs / 1000).toFixed(5)} ${text}`);
+    };
+    const world: World = {
+      timeline,
+      random,
+      network,
+      proxy,
+      sources: this.#core.sources,
+      stoppingSinceMs: Number.POSITIVE_INFINITY,
+      stalledUntilMs: Number.NEGATIVE_INFINITY,
+      lies: new Set(),
+      violate: (invariant, detail) => {
+        this.#violation ??= { invariant, detail, atMs: timeline.nowMs };
+      },
+      trace: isTracing ? (text) => note(text()) : () => {},
+    };
+    this.#world = world;
+    const servers = scenario.servers.map((spec) => new SimulatedServer(spec, world));
+    const watch = new Watch(world, options, servers);
+    const clients = scenario.clients.map((spec) => new SimulatedClient(spec, world, watch));
+    this.#cluster = { world, servers, clients, watch, isHealed: false };
+  }
+
+  result(): SeedResult {
+    const { timeline, sources } = this.#world;
+    if (this.#violation !== null) this.#trace.push(`violated: ${this.#violation.invariant}`);
+    return {
+      seed: this.#seed,
+      violation: this.#violation,
+      steps: this.#steps,
+      requests: sources.counters.requests,
+      simulatedMs: timeline.nowMs - START_MS,
+      trace: this.#trace,
+    };
+  }
+
+  async play(): Promise<void> {
+    const { servers, clients, watch } = this.#cluster;
+    const { timeline, random } = this.#world;
+    await this.#core.open();
+    for (const server of servers) timeline.after(random.between(0, SERVERS_WITHIN_MS), () => server.start());
+    for (const fault of this.#scenario.faults) {
+      timeline.after(fault.atMs, () => strike(fault, this.#cluster));
+    }
+    const hasForger = clients.some(({ spec }) => spec.kind === 'forger');
+    const settledMs = HEALED_AT_MS + (hasForger ? FORGERIES_SETTLE_IN_MS : SETTLES_IN_MS);
+    const stopMs = settledMs + random.between(0, 200);
+    for (const client of clients) {
+      const untilMs = client.spec.kind === 'forger' ? HEALED_AT_MS : stopMs + 500;
+      timeline.after(CLIENTS_FROM_MS + random.between(0, 500), () => takeUp(client, untilMs));
+    }
+    await this.#then(HEALED_AT_MS, () => healAll(this.#cluster));
+    await this.#then(settledMs, () => watch.checkTable());
+    if (this.#scenario.endsEmpty) await this.#empty(stopMs);
+    await this.#stop(stopMs);
+    watch.checkReplies(clients);
+  }
+
+  // Goes on to that time, unless a violation has ended this world before.
+  async #then(atMs: number, work: () => void): Promise<void> {
+    await this.#runUntil(atMs);
+    if (this.#violation === null) work();
+  }
+
+  async #empty(atMs: number): Promise<void> {
+    const { servers, clients, watch } = this.#cluster;
+    await this.#then(atMs, () => {
+      for (const { host, links } of clients) {
+        host.kill();
+        links.clear();
+      }
+      for (const server of servers) server.crash(true);
+    });
+    await this.#then(atMs + FORGOTTEN_AFTER_MS, () => watch.checkEmpty());
+  }
+
+  async #stop(atMs: number): Promise<void> {
+    const { timeline, trace, violate } = this.#world;
+    let hasStopped = false;
+    await this.#then(atMs, () => {
+      trace(() => 'the proxy is told to stop');
+      this.#world.stoppingSinceMs = timeline.nowMs;
+      this.#core.stop().then(
+        () => {
+          hasStopped = true;
+        },
+        (error: Error) => violate('no crash', String(error.stack)),
+      );
+    });
+    const untilMs = timeline.nowMs + STOPS_WITHIN_MS;
+    while (!hasStopped && timeline.nowMs < untilMs && this.#violation === null) {
+      await this.#runUntil(timeline.nowMs + 100);
+    }
+    await this.#then(timeline.nowMs + LAST_WORDS_MS, () => this.#cluster.watch.checkStopped(hasStopped));
+  }
+
+  async #runUntil(untilMs: number): Promise<void> {
+    const { timeline, proxy } = this.#world;
+    while (this.#violation === null) {
+      const work = timeline.next(untilMs);
+      if (work === null) return;
+      this.#steps += 1;
+      if (this.#steps > MAX_STEPS) this.#world.violate('it ends', `${MAX_STEPS} steps and no end`);
+      try {
+        work();
+      } catch (error) {
+        this.#world.violate('no crash', String((error as Error).stack));
+      }
+      if (!proxy.hasActed) continue;
+      proxy.hasActed = false;
+      // What promises have in store belongs to this step.
+      await turn();
+      this.#cluster.watch.look();
+    }
+  }
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+}

@@ -1,0 +1,46 @@
+// pure · what a person reads of simulated worlds. Must never leave out how to see a failure again.
+import type { SeedOutcome } from './threads.ts';
+
+const LOG_LINES = 40;
+
+export type Tally = {
+  seeds: number;
+  steps: number;
+  requests: number;
+  simulatedMs: number;
+  failures: SeedOutcome[];
+};
+
+export const NOTHING_YET: Tally = { seeds: 0, steps: 0, requests: 0, simulatedMs: 0, failures: [] };
+
+/** `tally` with one more seed in it. */
+export function withOutcome(tally: Tally, outcome: SeedOutcome): Tally {
+  return {
+    seeds: tally.seeds + 1,
+    steps: tally.steps + outcome.steps,
+    requests: tally.requests + outcome.requests,
+    simulatedMs: tally.simulatedMs + outcome.simulatedMs,
+    failures: outcome.violation === null ? tally.failures : [...tally.failures, outcome],
+  };
+}
+
+/** "1,000 seeds: 512,000 requests in 5.1 simulated hours". */
+export function formatTally({ seeds, requests, simulatedMs }: Tally): string {
+  const hours = (simulatedMs / 3_600_000).toFixed(1);
+  return `${seeds.toLocaleString('en')} seeds: ${requests.toLocaleString('en')} requests in ${hours} simulated hours`;
+}
+
+/** What was violated in a seed, the end of its log, and how to see it again. */
+export function formatFailure({ seed, violation }: SeedOutcome, trace: readonly string[]): string {
+  if (violation === null) return '';
+  const { invariant, detail, atMs } = violation;
+  return [
+    `Seed ${seed}, after ${(atMs / 1000).toFixed(3)} simulated seconds: ${invariant}`,
+    `  ${detail}`,
+    '',
+    `The last ${Math.min(LOG_LINES, trace.length)} of ${trace.length} lines of its log:`,
+    ...trace.slice(-LOG_LINES).map((line) => `  ${line}`),
+    '',
+    `All of it, the same each time: npm run simulate -- --seed ${seed} --trace`,
+  ].join('\n');
+}
