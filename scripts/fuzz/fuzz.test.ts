@@ -1,0 +1,203 @@
+// test · the fuzzer: it passes on the code as it is, and finds what is broken on purpose.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { test } from 'node:test';
+import * as framing from '../../services/shared/framing.ts';
+import * as packet from '../../services/shared/packet.ts';
+import { coverageOf } from './coverage.ts';
+import { fuzzInProcess } from './in-process.ts';
+import { CATALOGUE_SIZE, drawInput } from './inputs/draw.ts';
+import { type CodeUnderTest, checkInput, type Finding } from './oracle.ts';
+import { fuzzOverSockets, Siege } from './sockets.ts';
+
+const SEED = 20_261;
+const DRAWN_INPUTS = 2000;
+const ENOUGH_MS = 60_000;
+const onProgress = (): void => {};
+
+test('in-process: nothing is found, and every branch is taken', async (t) => {
+  const count = CATALOGUE_SIZE + DRAWN_INPUTS;
+  const job = { seed: SEED, first: 0, count, forMs: ENOUGH_MS, signal: t.signal, onProgress };
+  const tally = await fuzzInProcess(job);
+  assert.equal(tally.finding, null);
+  assert.equal(tally.inputs, count);
+  assert.deepEqual(
+    tally.coverage?.map(({ file, missing }) => ({ file, missing })),
+    ['framing.ts', 'packet.ts'].map((file) => ({ file: `services/shared/${file}`, missing: [] })),
+  );
+});
+
+test('over sockets: nothing is found, and the normal client is served', async (t) => {
+  const first = CATALOGUE_SIZE;
+  const job = { seed: SEED, first, count: 200, forMs: ENOUGH_MS, signal: t.signal, onProgress };
+  const tally = await fuzzOverSockets(job);
+  assert.equal(tally.finding, null);
+  assert.equal(tally.inputs, 200);
+  assert.ok(tally.bystander.requests > 10);
+  assert.equal(tally.bystander.answered, tally.bystander.requests);
+});
+
+test('the same seed and number make the same input', () => {
+  for (const number of [0, CATALOGUE_SIZE, CATALOGUE_SIZE + 77, 1_000_000]) {
+    assert.deepEqual(drawInput(7, number), drawInput(7, number));
+  }
+  assert.notDeepEqual(drawInput(7, 1_000_000).bytes, drawInput(8, 1_000_000).bytes);
+});
+
+function withPacket(changes: Partial<typeof packet>): CodeUnderTest {
+  return { framing, packet: { ...packet, ...changes } };
+}
+
+function withReader(FrameReader: typeof framing.FrameReader): CodeUnderTest {
+  return { framing: { ...framing, FrameReader }, packet };
+}
+
+const BROKEN: [name: string, code: CodeUnderTest][] = [
+  [
+    'a byte is lost at the edge of a chunk',
+    withReader(
+      class extends framing.FrameReader {
+        override feed(chunk: Buffer): void {
+          super.feed(this.isMidFrame ? chunk.subarray(1) : chunk);
+        }
+      },
+    ),
+  ],
+  [
+    'a chunk is kept that its owner fills again',
+    withReader(
+      class extends framing.FrameReader {
+        #held: Buffer = Buffer.alloc(0);
+        override feed(chunk: Buffer): void {
+          this.#held = chunk;
+          super.feed(chunk);
+        }
+        override next(): boolean {
+          const hasFrame = super.next();
+          if (!hasFrame && this.isMidFrame && this.#held.length === this.bytes.length)
+            this.bytes = this.#held;
+          return hasFrame;
+        }
+      },
+    ),
+  ],
+  [
+    'a frame one byte over the limit is taken',
+    withReader(
+      class extends framing.FrameReader {
+        constructor(maxFrameBytes?: number) {
+          super((maxFrameBytes ?? framing.DEFAULT_MAX_FRAME_BYTES) + 1);
+        }
+      },
+    ),
+  ],
+  [
+    'a lone surrogate makes the parser throw',
+    withPacket({
+      parsePacket: (text) => {
+        const understood = packet.parsePacket(text);
+        if (understood.kind === 'request') encodeURIComponent(understood.payload);
+        return understood;
+      },
+    }),
+  ],
+  [
+    'fields reach the prototype',
+    withPacket({
+      parsePacket: (text) => {
+        const understood = packet.parsePacket(text);
+        if (text.includes('"polluted":true')) Reflect.set(Object.prototype, 'polluted', true);
+        return understood;
+      },
+    }),
+  ],
+  [
+    'the first of two equal names counts',
+    withPacket({
+      parsePacket: (text) => packet.parsePacket(text.replace(/("type":[^,}]+)(.*),"type":[^,}]+/, '$1$2')),
+    }),
+  ],
+  [
+    'a refusal is too long for old clients',
+    withPacket({
+      formatError: (code, sentence, details) =>
+        packet.formatError(code, sentence, details).replace('}\n', `,"why":"${sentence.repeat(20)}"}\n`),
+    }),
+  ],
+  [
+    'a wrong code',
+    withPacket({
+      parsePacket: (text) => {
+        const understood = packet.parsePacket(text);
+        const isTooLarge = understood.kind === 'fault' && understood.code === 'PAYLOAD_TOO_LARGE';
+        return isTooLarge ? { ...understood, code: 'BAD_PACKET' } : understood;
+      },
+    }),
+  ],
+];
+
+for (const [name, code] of BROKEN) {
+  test(`found in-process: ${name}`, (t) => {
+    t.after(() => Reflect.deleteProperty(Object.prototype, 'polluted'));
+    assert.notEqual(firstFinding(code), null);
+  });
+}
+
+test('found in-process: nothing in code that is right', () => {
+  assert.equal(firstFinding({ framing, packet }), null);
+});
+
+function firstFinding(code: CodeUnderTest): Finding | null {
+  for (let number = 0; number < CATALOGUE_SIZE + 1000; number += 1) {
+    // What is small finds enough, and quickly.
+    const input = drawInput(SEED, number);
+    if (input.bytes.length > 20_000) continue;
+    const { finding } = checkInput(code, input);
+    if (finding !== null) return finding;
+  }
+  return null;
+}
+
+const REFUSAL = packet.formatError('BAD_JSON', 'Nothing is right here.');
+const BROKEN_PROXIES: [name: string, onData: (socket: Socket) => void][] = [
+  ['closes without a word', (socket) => socket.end()],
+  ['resets everybody', (socket) => socket.resetAndDestroy()],
+  ['answers with what is no packet', (socket) => socket.end('HTTP/1.1 400 Bad Request\n')],
+  ['says everything twice', (socket) => socket.end(REFUSAL + REFUSAL)],
+];
+
+for (const [name, onData] of BROKEN_PROXIES) {
+  test(`found over sockets: a proxy that ${name}`, async (t) => {
+    const proxy = createServer((socket) => {
+      socket.on('error', () => {});
+      socket.once('data', () => onData(socket));
+    });
+    t.after(() => proxy.close());
+    proxy.listen(0, '127.0.0.1');
+    await once(proxy, 'listening');
+    const { port } = proxy.address() as AddressInfo;
+    const job = {
+      seed: SEED,
+      first: CATALOGUE_SIZE,
+      count: 100,
+      forMs: ENOUGH_MS,
+      signal: t.signal,
+      onProgress,
+    };
+    const siege = new Siege(job, port);
+    await siege.run();
+    assert.equal(siege.tally.finding?.check, 'every connection gets what the protocol owes it');
+    assert.ok((siege.tally.finding?.numbers.length ?? 0) > 0);
+  });
+}
+
+test('coverage: what was never run is told by line, and whole functions are not enough', () => {
+  const source = 'function a(x) {\n  if (x) {\n    b();\n  }\n}\n';
+  const whole = { startOffset: 0, endOffset: source.length, count: 1 };
+  const block = { startOffset: source.indexOf('{\n    b'), endOffset: source.indexOf('\n}'), count: 0 };
+  const covered = coverageOf('a.ts', source, [{ functionName: 'a', ranges: [whole, block] }]);
+  assert.deepEqual([covered.branches, covered.covered], [2, 1]);
+  assert.deepEqual(covered.missing, [{ line: 2, text: '{' }]);
+  assert.throws(() => coverageOf('a.ts', source, [{ functionName: 'a', ranges: [whole] }]), /not counted/);
+});

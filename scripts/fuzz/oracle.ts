@@ -1,0 +1,122 @@
+// pure · holds the framing and packet code against the reference, for one input. The code is an argument: it may be broken.
+// Must never take the code's word for anything, and never throw at what it does.
+import type * as Framing from '../../services/shared/framing.ts';
+import type * as Packets from '../../services/shared/packet.ts';
+import { Disagreement, same } from './disagreement.ts';
+import { checkFormats } from './formats.ts';
+import { chunksOf, type Input } from './inputs/input.ts';
+import { type ReferencePacket, readByTheBook, understandByTheBook } from './reference.ts';
+
+const MAX_TEXT_BYTES = 1000;
+
+/** What is fuzzed. */
+export type CodeUnderTest = { framing: typeof Framing; packet: typeof Packets };
+
+/** What was found, in words; `check` is the promise that was not kept. */
+export type Finding = { check: string; detail: string };
+
+export type Checked = { finding: Finding | null; frames: number };
+
+/** Runs every check on one input. */
+export function checkInput(code: CodeUnderTest, input: Input): Checked {
+  let frames = 0;
+  try {
+    frames = checkStream(code, input);
+    if ('polluted' in {}) throw new Disagreement('prototypes stay as they are', '({}).polluted is there');
+    return { finding: null, frames };
+  } catch (error) {
+    if (error instanceof Disagreement) {
+      return { finding: { check: error.check, detail: error.message }, frames };
+    }
+    const detail = error instanceof Error ? String(error.stack) : String(error);
+    return { finding: { check: 'nothing throws', detail }, frames };
+  }
+}
+
+function checkStream(code: CodeUnderTest, input: Input): number {
+  const { bytes, cuts, maxFrameBytes } = input;
+  const expected = readByTheBook(bytes, maxFrameBytes);
+  const frames = expected.frames.map((frame) => frame.toString('latin1'));
+  const wanted = { frames, fault: expected.fault, isMidFrame: expected.isMidFrame };
+  if (input.frames !== null) {
+    const written = input.frames.map((frame) => Buffer.from(frame).toString('latin1'));
+    same('the reference reads what was written', frames, written);
+  }
+  same('frames of the stream in one chunk', readStream(code, [bytes], maxFrameBytes), wanted);
+  same('chunks change nothing', readStream(code, chunksOf(bytes, cuts), maxFrameBytes), wanted);
+  const texts = new Set(expected.frames.map((frame) => frame.toString()));
+  // Whoever has no framing may hand over anything.
+  if (frames.length === 0 && bytes.length <= MAX_TEXT_BYTES) texts.add(bytes.toString());
+  for (const text of texts) checkPacket(code, text);
+  return frames.length;
+}
+
+type Reading = { frames: string[]; fault: string | null; isMidFrame: boolean };
+
+// Each chunk is handed over in a buffer that is filled with something else afterwards, as a socket's may be.
+function readStream({ framing }: CodeUnderTest, chunks: readonly Buffer[], maxFrameBytes: number): Reading {
+  const reader = new framing.FrameReader(maxFrameBytes);
+  const frames: string[] = [];
+  for (const chunk of chunks) {
+    const lent = Buffer.from(chunk);
+    reader.feed(lent);
+    while (reader.next()) frames.push(reader.bytes.toString('latin1', reader.start, reader.end));
+    lent.fill(0x7b);
+    if (reader.bytes.length > maxFrameBytes + chunk.length) {
+      throw new Disagreement('what is held is bounded', `${reader.bytes.length} bytes are held`);
+    }
+    if (reader.fault !== null) break;
+  }
+  if (reader.fault === null) return { frames, fault: null, isMidFrame: reader.isMidFrame };
+  reader.feed(Buffer.from('{}'));
+  if (reader.next()) throw new Disagreement('nothing comes after a fault', 'a frame came');
+  return { frames, fault: reader.fault, isMidFrame: false };
+}
+
+function checkPacket(code: CodeUnderTest, text: string): void {
+  const expected = understandByTheBook(text);
+  const packet = code.packet.parsePacket(text);
+  comparePackets('a packet is what it says', packet, expected);
+  // Both parse alike, and what is no JSON is slow to refuse.
+  if (expected.kind === 'fault' && expected.code === 'BAD_JSON' && text.length % 8 !== 0) {
+    checkFormats(code, packet);
+    return;
+  }
+  const fromProxy = code.packet.parseFromProxy(text);
+  const isSetupType = expected.kind === 'setup' || isSetupFault(text, expected);
+  comparePackets(
+    'a packet from a proxy is what it says',
+    fromProxy,
+    isSetupType ? { kind: 'registered' } : expected,
+  );
+  checkFormats(code, packet);
+}
+
+// A setup packet that a proxy would refuse is a yes where it comes from one.
+function isSetupFault(text: string, expected: ReferencePacket): boolean {
+  if (expected.kind !== 'fault' || expected.code === 'BAD_JSON') return false;
+  const { type } = JSON.parse(text) as { type?: unknown };
+  return (
+    type === 1 ||
+    (typeof type === 'string' && Number(type) === 1 && /^[\s\d]+$/.test(type) && type.trim().length < 10)
+  );
+}
+
+function comparePackets(check: string, packet: object, expected: ReferencePacket): void {
+  if (expected.kind !== 'fault') {
+    same(check, packet, expected);
+    return;
+  }
+  const { sentence, ...rest } = packet as Packets.PacketFault;
+  const { fields, ...wanted } = expected as Extract<ReferencePacket, { fields: readonly string[] }>;
+  same(check, rest, wanted);
+  if (typeof sentence !== 'string' || sentence.length < 10)
+    throw new Disagreement('a refusal says why', `${sentence}`);
+  const named = /^The field "(\w+)"/.exec(sentence)?.[1];
+  if (fields.length > 0 && !fields.includes(named ?? '')) {
+    throw new Disagreement(
+      'a refusal names a field that is wrong',
+      `${sentence} It should be ${fields.join(' or ')}.`,
+    );
+  }
+}
