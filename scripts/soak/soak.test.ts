@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { test } from 'node:test';
+import { SILENT } from '../bootstrap/progress.ts';
+import { readHandles } from './handles.ts';
+import { renderSoak } from './report.ts';
+import { runSoak } from './run.ts';
+import { judgeSoak } from './verdict.ts';
+import { describeJudgement } from './words.ts';
+
+const FIVE_SECONDS = 5 / 60;
+
+test('a few seconds of it lose nothing and leave nothing behind; memory can not be told', async (t) => {
+  const soak = await runSoak({ minutes: FIVE_SECONDS, rate: 200, seed: 1 }, SILENT, t.signal);
+  const judgement = judgeSoak(soak);
+  const bad = judgement.findings
+    .filter(({ verdict }) => verdict !== 'pass')
+    .map(({ criterion }) => criterion);
+  assert.deepEqual(bad, ['memory'], describeJudgement(judgement));
+  assert.equal(judgement.verdict, 'unknown');
+  assert.ok(soak.counts.ok > 1000, `${soak.counts.ok} answered`);
+  assert.ok(soak.deeds.length >= 4, `${soak.deeds.length} deeds`);
+  assert.ok(soak.samples.length >= 5, `${soak.samples.length} samples`);
+  assert.ok(soak.samples.some(({ inside }) => inside !== null && inside.heapBytes > 0));
+  const page = renderSoak(soak, judgement, { machine: {}, command: 'again' });
+  assert.match(page, /Memory of the proxy, MB/);
+  assert.doesNotMatch(page, /NaN|undefined/);
+});
+
+test('an interruption is reported as unknown, with nothing lost by it', async () => {
+  const interruption = new AbortController();
+  const told: string[] = [];
+  const progress = {
+    ...SILENT,
+    phase: (text: string) => {
+      told.push(text);
+      // The first line about the churn: it is under way.
+      if (text.includes('in rotation')) interruption.abort();
+    },
+  };
+  const soak = await runSoak({ minutes: 5, rate: 200, seed: 2 }, progress, interruption.signal);
+  const judgement = judgeSoak(soak);
+  assert.equal(judgement.verdict, 'unknown', describeJudgement(judgement));
+  assert.equal(soak.cutShort, 'interrupted');
+  assert.equal(soak.counts.lost, 0);
+  assert.equal(soak.proxyEnded, null);
+});
+
+test('an open file more is seen', async (t) => {
+  const before = readHandles(process.pid);
+  const server = createServer().listen(0, '127.0.0.1');
+  t.after(() => server.close());
+  await once(server, 'listening');
+  const after = readHandles(process.pid);
+  assert.equal(after.sockets, before.sockets + 1);
+});
