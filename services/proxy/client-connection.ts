@@ -155,6 +155,8 @@ export class ClientConnection implements ReplySink {
     // What has begun to come in is still read to its end, and told.
     if (this.#closesAfterChunk && !reader.isMidFrame) this.close();
     if (this.#isOverdrawn) this.#pause();
+    // A paused socket tells its end although frames that came before are still to be read.
+    else if (this.#hasPeerEnded) this.#refuseIfCutShort();
   }
 
   #onFrame(nowMs: number): void {
@@ -250,11 +252,15 @@ export class ClientConnection implements ReplySink {
 
   #onEnd(): void {
     this.#hasPeerEnded = true;
-    if (this.#reader.isMidFrame && !this.#isClosing) {
-      this.#refuse(CUT_SHORT);
-    }
+    this.#refuseIfCutShort();
     this.#tellEnd();
     this.flush();
+  }
+
+  #refuseIfCutShort(): void {
+    if (!this.#reader.isMidFrame || this.#isClosing) return;
+    this.#refuse(CUT_SHORT);
+    this.close();
   }
 
   // A full close at once is a system call less than a half-close, and safe when the peer has ended and all is written.

@@ -392,6 +392,23 @@ test('--retry never leaves a slow answer its time', async (t) => {
   assert.equal((await ask(proxy)).srcid, 1);
 });
 
+test('a packet that ends too soon behind hundreds of requests is refused, although the end came while they waited', async (t) => {
+  const proxy = await testProxy(t, { pipelineDepth: 1000 });
+  const held: (() => void)[] = [];
+  const server = await fakeServer(t, proxy, 1, { behave: (_peer, _frame, answer) => held.push(answer) });
+  await server.join(KEPT);
+  const peer = clientOf(proxy);
+  peer.send(`${JSON.stringify(request()).repeat(300)}{"type":`);
+  peer.close();
+  await eventually(async () => held.length === 256);
+  for (let released = 0; released < 300; released += 1) {
+    await eventually(async () => held.length > released);
+    held[released]?.();
+  }
+  for (let got = 0; got < 300; got += 1) assert.equal((await peer.nextFrame()).srcid, 1);
+  assert.equal((await peer.nextFrame()).code, 'BAD_JSON');
+});
+
 test('while draining every pipelined request gets its refusal', async (t) => {
   const proxy = await testProxy(t);
   const peer = clientOf(proxy);
