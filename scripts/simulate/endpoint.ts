@@ -242,7 +242,8 @@ export class Endpoint implements Connection {
       if (peer.#outbox.length > 0) peer.#pump();
       for (const listener of this.#listeners.data) listener(piece);
     }
-    const hasReadAll = this.#inbox.length === 0 && !this.#isPaused && !this.isDestroyed;
+    // A paused `net.Socket` that has nothing left tells its end all the same.
+    const hasReadAll = this.#inbox.length === 0 && !this.isDestroyed;
     if (!this.#hasPeerEnded || !hasReadAll || this.#isEndTold) return;
     this.#isEndTold = true;
     for (const listener of this.#listeners.end) listener();
