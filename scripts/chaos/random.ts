@@ -1,5 +1,5 @@
-// pure · the only source of chance in a plan: a generator that a seed decides (pure-rand's xoroshiro128+).
-// Must never be asked for anything outside the making of a plan, or the same seed would stop meaning the same run.
+// pure · the only source of chance in a plan, an input or a simulated world: a generator that a seed decides
+// (pure-rand's xoroshiro128+). Must never be shared by two of them, or the same seed would stop meaning the same run.
 import { uniformInt } from 'pure-rand/distribution/uniformInt';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 

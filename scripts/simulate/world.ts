@@ -21,7 +21,7 @@ export type World = {
   stalledUntilMs: number;
   /** Payloads that a server has answered with a lie. */
   lies: Set<string>;
-  /** Retries that count against the budget: when each was made. */
+  /** Ends this world: a promise was not kept. The first one counts. */
   violate(invariant: string, detail: string): void;
   /** Notes what has happened; the text is made only where somebody reads it. */
   trace(text: () => string): void;
