@@ -16,6 +16,7 @@ import {
 // dockerode does not negotiate; every engine since 20.10 speaks this one.
 const API_VERSION = 'v1.41';
 const POLL_MS = 20;
+const CHECK_WITHIN_MS = 5_000;
 
 export type Wait = { withinMs: number; signal?: AbortSignal | undefined };
 
@@ -109,6 +110,15 @@ export class ClusterView {
   async waitUntilRunning(replica: Replica, wait: Wait & { since?: string }): Promise<void> {
     const isSo = (info: ContainerInspectInfo): boolean => isUp(info) && info.State.StartedAt !== wait.since;
     await this.waitUntil(replica, 'is not running', isSo, wait);
+  }
+
+  /**
+   * Waits until Docker's health checks of a container that has just started are over, which begin each second. One that
+   * begins in a container that is being frozen stays frozen with the engine's lock on it, and nothing can thaw it any more.
+   */
+  async waitUntilChecked(replica: Replica): Promise<void> {
+    const isSo = ({ State }: ContainerInspectInfo): boolean => State.Health?.Status !== 'starting';
+    await this.waitUntil(replica, 'has not been checked by Docker', isSo, { withinMs: CHECK_WITHIN_MS });
   }
 
   /** The project's networks, by name. */

@@ -26,7 +26,9 @@ class Flap implements ArmedFault {
 
   /** Resolves when each target has been frozen once. */
   async inject(): Promise<void> {
+    const { cluster } = this.#context;
     const replicas = await findTargets(this.#context);
+    await settleAll(replicas.map((replica) => cluster.waitUntilChecked(replica)));
     await settleAll(replicas.map((replica) => this.#begin(replica)));
   }
 
