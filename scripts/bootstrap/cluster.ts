@@ -5,6 +5,7 @@ import { isEngineUp } from './engine.ts';
 import { Failure } from './failure.ts';
 import { type Outcome, type Progress, SILENT } from './progress.ts';
 import { clusterName, ROOT, readSetting } from './project.ts';
+import { prepareRegisterToken } from './register-token.ts';
 import { summarizeDown, summarizeUp } from './summary.ts';
 
 /** What to say when bringing the cluster up or down was interrupted. */
@@ -41,6 +42,7 @@ export async function bringUp(cluster: Cluster = {}, progress: Progress = SILENT
     ({ service, isPaused, isUnhealthy }) => service === 'proxy' && (isPaused || isUnhealthy),
   );
   if (sick.length > 0) await dockerAll('restart', sick, progress);
+  await prepareRegisterToken();
   progress.phase('docker compose up');
   const scale = Object.entries(cluster.scale ?? {}).flatMap(([service, count]) => [
     '--scale',

@@ -6,7 +6,7 @@ import { type EventWatch, watchEvents } from '../../test-support/event-stream.ts
 import { freePortBelowEphemeral } from '../../test-support/peers.ts';
 import { startProgram } from '../../test-support/programs.ts';
 import { bringUp, type Cluster, takeDown } from '../bootstrap/cluster.ts';
-import { run } from '../bootstrap/command.ts';
+import { attempt, run } from '../bootstrap/command.ts';
 import { fetchPolicies, type ServerRow, waitForServers } from '../bootstrap/policies.ts';
 import { ROOT } from '../bootstrap/project.ts';
 import { ChaosCluster, type Replica } from '../chaos/docker.ts';
@@ -54,6 +54,21 @@ async function compose(...args: string[]): Promise<string> {
     timeoutMs: 60_000,
     failure: { what: `docker compose ${args.join(' ')} failed`, next: 'Look at its output.' },
   });
+}
+
+async function docker(...args: string[]): Promise<string> {
+  const result = await attempt('docker', args, { timeoutMs: 20_000 });
+  assert.ok(result.isOk, result.tail);
+  return result.tail;
+}
+
+/** Waits until a container has logged it. */
+async function logged(container: string, pattern: RegExp): Promise<void> {
+  const deadlineMs = performance.now() + 20_000;
+  while (!pattern.test(await docker('logs', container))) {
+    assert.ok(performance.now() < deadlineMs, `${container} has not logged ${pattern}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
 }
 
 /** A load run in a process of its own; `result` ends with it. */
@@ -116,6 +131,22 @@ for (const policy of [1, 2, 3]) {
     assert.match(client.stdout(), /Transmission successfully received by server/);
   });
 }
+
+test('a server without the secret of the cluster does not get in', async () => {
+  const before = (await rows()).length;
+  const name = `${PROJECT}-stranger`;
+  const withoutIt = ['--env', 'SERVER_REGISTER_TOKEN_FILE='];
+  await compose('run', '--detach', '--no-deps', '--name', name, ...withoutIt, 'server-p1');
+  try {
+    await logged(name, /refuses this server.*asks for a token/);
+    assert.equal((await rows()).length, before);
+    const response = await fetch(`${adminUrl}/api/policies`);
+    const { proxy } = (await response.json()) as { proxy: { errors: Record<string, number> } };
+    assert.ok((proxy.errors.REGISTRATION_REFUSED ?? 0) >= 1);
+  } finally {
+    await docker('rm', '--force', name);
+  }
+});
 
 test('the client runs in a container too', async () => {
   const output = await compose('run', '--rm', 'client', 'client_packet_2.json');

@@ -28,7 +28,7 @@ export function checkFormats(code: CodeUnderTest, packet: Packet): void {
       return;
     }
     case 'setup': {
-      const { id, policy, listenPort, token } = packet;
+      const { id, policy, listenPort, canProve, proof } = packet;
       const incarnation = packet.incarnation ?? 'boot';
       const sent = {
         kind: 'setup',
@@ -38,14 +38,20 @@ export function checkFormats(code: CodeUnderTest, packet: Packet): void {
         policy,
         listenPort,
       };
-      comesBack(code, formatSetup({ id, policy, listenPort, token, incarnation }), {
+      comesBack(code, formatSetup({ id, policy, listenPort, canProve, proof, incarnation }), {
         ...sent,
-        token,
+        canProve,
+        proof,
         incarnation,
       });
       const yes = formatRegistered(id, policy);
       isOneSmallLine(yes);
       same("a proxy's yes comes back", code.packet.parseFromProxy(yes.trimEnd()), { kind: 'registered' });
+      const challenge = code.packet.formatChallenge(incarnation);
+      same('a challenge comes back', code.packet.parseFromProxy(challenge), {
+        kind: 'challenge',
+        nonce: incarnation,
+      });
       return;
     }
     case 'answer':

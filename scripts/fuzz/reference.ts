@@ -112,7 +112,8 @@ export function understandByTheBook(text: string): ReferencePacket {
         hasSession: field('session') === true,
         keepsAlive: field('keepAlive') === true,
         incarnation: isId(field('incarnation')) ? `${field('incarnation')}` : null,
-        token: typeof field('token') === 'string' ? field('token') : null,
+        canProve: field('auth') === 'hmac-sha-256',
+        proof: typeof field('proof') === 'string' ? field('proof') : null,
       };
     }
     case 2:
@@ -138,6 +139,23 @@ export function understandByTheBook(text: string): ReferencePacket {
       return { kind: 'legacy-probe' };
     default:
       return found.has('type') ? refused('UNKNOWN_TYPE', []) : refused('BAD_PACKET', ['type']);
+  }
+}
+
+/** The packet that a frame is, for a server that has it from a proxy: any type 1 is a yes, and type 5 a challenge. */
+export function understandFromProxyByTheBook(text: string): ReferencePacket {
+  const expected = understandByTheBook(text);
+  const found = fieldsOf(text);
+  switch (wholeNumber(found?.get('type'))) {
+    case 1:
+      return { kind: 'registered' };
+    case 5: {
+      const nonce = found?.get('nonce');
+      if (typeof nonce === 'string') return { kind: 'challenge', nonce };
+      return { ...expected, kind: 'fault', code: 'BAD_PACKET', fields: ['nonce'] } as ReferencePacket;
+    }
+    default:
+      return expected;
   }
 }
 

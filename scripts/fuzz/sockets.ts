@@ -7,7 +7,7 @@ import { drawInput } from './inputs/draw.ts';
 import type { Finding } from './oracle.ts';
 import { setStage } from './stage.ts';
 
-const AT_A_TIME = 64;
+const AT_A_TIME = 128;
 const MAX_FRAME_BYTES = 8192;
 const TELL_EVERY = 1000;
 // Each has ports of its own: those of closed connections rest for a minute.

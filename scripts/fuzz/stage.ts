@@ -22,6 +22,8 @@ const ENVIRONMENT = {
   PROXY_PACKET_TIMEOUT: String(PACKET_TIMEOUT_MS),
   PROXY_HOLD: '20',
   PROXY_STARTUP_HOLD: '0',
+  // All of them come from a few addresses.
+  PROXY_MAX_SETUPS_PER_SOURCE: '0',
 };
 
 export type Stage = {

@@ -91,12 +91,11 @@ async function startServer(proxyPort: number): Promise<() => Promise<void>> {
     policy: POLICY,
     listenPort,
     incarnation: 'guard',
-    token: null,
   });
   const announcement = new Announcement({
     proxy: { host: '127.0.0.1', port: proxyPort },
     serverId: SERVER_ID,
-    setup,
+    setup: () => setup,
     resolve: createResolver(),
     clock: systemClock,
     log: () => {},

@@ -188,13 +188,17 @@ export class SimulatedNetwork {
   /** The network as a process on `host` sees it. */
   of(host: Host): Network {
     return {
-      connect: (address, port, onRead): Connection =>
-        this.dial(host, address, port).on('data', (piece) => {
+      connect: (address, port, onConnected, onRead): Connection => {
+        const endpoint = this.dial(host, address, port);
+        endpoint.on('connect', onConnected);
+        endpoint.on('data', (piece) => {
           // The bytes are the reader's only until it returns: what it keeps of them would be gone.
           piece.copy(READ_BUFFER);
           onRead(READ_BUFFER.subarray(0, piece.length));
           READ_BUFFER.fill(0xff, 0, piece.length);
-        }),
+        });
+        return endpoint;
+      },
       listen: async (_host, port, _isShared, onConnection): Promise<Listening> => {
         const actualPort = port === 0 ? WELL_KNOWN_PORT : port;
         const close = this.listen(host, actualPort, true, onConnection);

@@ -70,6 +70,7 @@ class Run {
       clock: clockOf(proxy, timeline),
       network: network.of(proxy),
       random: () => random.between(0, 0x3fff_ffff) / 0x4000_0000,
+      nonce: () => `nonce ${random.between(0, 0x3fff_ffff)}`,
     });
     const note = (text: string): void => {
       this.#trace.push(`${(timeline.nowMs / 1000).toFixed(5)} ${text}`);

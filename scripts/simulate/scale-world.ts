@@ -52,11 +52,17 @@ export class ScaleWorld {
     this.#network = new SimulatedNetwork(this.#timeline, random, { min: 5, max: 15, splitPercent: 0 });
     const proxy = new Host('proxy', PROXY_ADDRESS, this.#timeline);
     this.#network.attach(proxy);
-    const options = { ...readProxyOptions([], {}), port: PROXY_PORT, maxServers: size };
+    const options = {
+      ...readProxyOptions([], {}),
+      port: PROXY_PORT,
+      maxServers: size,
+      maxSetupsPerSource: 0,
+    };
     this.#core = createCore(options, () => {}, {
       clock: clockOf(proxy, this.#timeline),
       network: this.#network.of(proxy),
       random: () => random.between(0, 0x3fff_ffff) / 0x4000_0000,
+      nonce: () => 'nobody asks for one',
     });
   }
 

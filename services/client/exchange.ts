@@ -3,6 +3,7 @@
 import net from 'node:net';
 import type { Resolve } from '../shared/addresses.ts';
 import { FrameReader } from '../shared/framing.ts';
+import { type DialTls, dialTls, explainTls } from '../shared/tls.ts';
 
 const CONNECT_MS = 1_000;
 const MAX_REPLY_BYTES = 65_536;
@@ -21,12 +22,14 @@ export type Exchange =
  * Sends `bytes` to the first address behind the proxy's name that gives a reply. The work is a pure function of the
  * payload, so a packet whose connection broke may be sent to the next address.
  * @param timeoutMs for everything together
+ * @param tls       null for a plain connection
  */
 export async function exchange(
   bytes: Buffer,
   proxy: { host: string; port: number },
   timeoutMs: number,
   resolve: Resolve,
+  tls: DialTls | null = null,
 ): Promise<Exchange> {
   const deadlineMs = performance.now() + timeoutMs;
   const addresses = await resolve(proxy.host);
@@ -38,7 +41,11 @@ export async function exchange(
   for (const address of addresses) {
     const leftMs = deadlineMs - performance.now();
     if (leftMs <= 0) break;
-    const result = await exchangeWith(address, proxy.port, bytes, leftMs);
+    const open = (): net.Socket =>
+      tls === null
+        ? net.connect({ host: address, port: proxy.port, noDelay: true })
+        : dialTls(address, proxy.port, tls, proxy.host);
+    const result = await exchangeOver(open, tls === null ? 'connect' : 'secureConnect', bytes, leftMs);
     if (result.kind === 'reply') return result;
     reasons.push(`${address}:${proxy.port} ${result.reason}`);
     wasTaken ||= result.wasTaken;
@@ -47,10 +54,15 @@ export async function exchange(
   return { kind: 'failed', reason, wasTaken };
 }
 
-function exchangeWith(host: string, port: number, bytes: Buffer, timeoutMs: number): Promise<Exchange> {
+function exchangeOver(
+  open: () => net.Socket,
+  isOpenAt: 'connect' | 'secureConnect',
+  bytes: Buffer,
+  timeoutMs: number,
+): Promise<Exchange> {
   return new Promise((resolve) => {
     const reader = new FrameReader(MAX_REPLY_BYTES);
-    const socket = net.connect({ host, port, noDelay: true });
+    const socket = open();
     let sentMs: number | null = null;
     const finish = (result: Exchange): void => {
       clearTimeout(connectTimer);
@@ -65,10 +77,12 @@ function exchangeWith(host: string, port: number, bytes: Buffer, timeoutMs: numb
       fail(`${what} within ${Math.round(timeoutMs)} ms`);
     }, timeoutMs);
     socket.on('error', (error: NodeJS.ErrnoException) => {
+      const why = explainTls(error);
+      if (why !== null) fail(`is not who it has to be: ${why}`);
       fail(sentMs === null ? `can't be reached (${error.code})` : `broke the connection (${error.code})`);
     });
     socket.on('close', () => fail('closed the connection without a reply'));
-    socket.on('connect', () => {
+    socket.on(isOpenAt, () => {
       clearTimeout(connectTimer);
       sentMs = performance.now();
       socket.write(bytes);

@@ -19,7 +19,7 @@ const MOUNT_HINT =
 process.on('SIGINT', () => process.exit(130)).on('SIGTERM', () => process.exit(143));
 
 await runMain(SCRIPT_NAME, async () => {
-  const { fileName, clientId, proxy, timeoutMs } = readOptions(process.argv.slice(2), process.env);
+  const { fileName, clientId, proxy, timeoutMs, tls } = readOptions(process.argv.slice(2), process.env);
   // npm changes to the project's directory and leaves the user's own in INIT_CWD.
   const { INIT_CWD } = process.env;
   const directory = INIT_CWD ?? process.cwd();
@@ -33,7 +33,7 @@ await runMain(SCRIPT_NAME, async () => {
   const resolve = createResolver(Math.min(1_000, timeoutMs));
   let code: number;
   do {
-    const result = await exchange(bytes, proxy, timeoutMs, resolve);
+    const result = await exchange(bytes, proxy, timeoutMs, resolve, tls);
     code =
       result.kind === 'reply' ? tell(judge(parsePacket(result.text), digest), result) : tellFailure(result);
   } while (code === EXIT.corrupted && (await wantsAnotherTry()));

@@ -10,6 +10,7 @@ import {
   withEnvironment,
 } from '../shared/config.ts';
 import { type Id, MAX_ID_LENGTH } from '../shared/packet.ts';
+import { type DialTls, dialTlsOptions, readDialTls } from '../shared/tls.ts';
 
 export const SCRIPT_NAME = 'npm run client --';
 
@@ -18,12 +19,15 @@ export type ClientOptions = {
   clientId: Id | null;
   proxy: { host: string; port: number };
   timeoutMs: number;
+  /** Null for a plain connection. */
+  tls: DialTls | null;
 };
 
 const OPTIONS = {
   proxy: { type: 'string', describe: 'host:port of the proxy' },
   id: { type: 'string', describe: "this client's id, in place of the packet's srcid" },
   timeout: { type: 'number', default: 5_000, describe: 'milliseconds to wait for the reply' },
+  ...dialTlsOptions('tls', 'the proxy'),
 } as const;
 
 const CODES = `Exit codes:
@@ -56,6 +60,7 @@ export function readOptions(args: readonly string[], environment: NodeJS.Process
     .demandCommand(0)
     .parseSync();
   const proxy = parseHostPort('--proxy', String(values.proxy));
+  const tls = readDialTls('tls', values);
   const timeoutMs = requireWhole('--timeout', values.timeout, 1, 600_000);
   const words = values._.map(String);
   const [first, port, last] = words;
@@ -72,6 +77,7 @@ export function readOptions(args: readonly string[], environment: NodeJS.Process
       clientId: checkId(first),
       proxy: { host: proxy.host, port: requireWhole('PROXY_PORT', Number(port), 1, 65_535) },
       timeoutMs,
+      tls,
     };
   }
   if (words.length !== 1 || first === undefined || first === '') {
@@ -82,6 +88,7 @@ export function readOptions(args: readonly string[], environment: NodeJS.Process
     clientId: values.id === undefined ? null : checkId(String(values.id)),
     proxy,
     timeoutMs,
+    tls,
   };
 }
 

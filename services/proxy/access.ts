@@ -1,51 +1,127 @@
-// shell · who may register: a shared token and the networks that servers may come from.
+// pure · who may register: how often, from which networks, and only who proves the token where there is one.
 // Must never look at what a server says of its own address: only the connection's counts.
-import { timingSafeEqual } from 'node:crypto';
 import { BlockList, isIP } from 'node:net';
 import { UsageError } from '../shared/config.ts';
+import type { SetupPacket } from '../shared/packet.ts';
+import { isProof } from '../shared/proof.ts';
+
+const WINDOW_MS = 10_000;
+// Who comes from more addresses than this within a window gets no more in from new ones.
+const MAX_SOURCES = 65_536;
+
+export type AccessOptions = {
+  /** What servers must prove to know; null admits any. */
+  token: Buffer | null;
+  /** Addresses or CIDR blocks that servers may come from; none admits all. */
+  networks: readonly string[];
+  /** Setup packets from one address in each 10 s; 0 for any number. */
+  maxSetupsPerSource: number;
+  /** Monotonic ms. */
+  now: () => number;
+  /** A text that nobody can guess, another one at each call. */
+  nonce: () => string;
+};
+
+export type Admission =
+  | { kind: 'admitted' }
+  /** The server has to send its setup packet again, with the proof for this nonce. */
+  | { kind: 'challenged'; nonce: string }
+  | { kind: 'refused'; sentence: string };
+
+const ADMITTED: Admission = { kind: 'admitted' };
 
 export class RegistrationAccess {
-  readonly #token: Buffer | null;
+  readonly #options: AccessOptions;
   readonly #networks: BlockList | null;
+  readonly #nonces = new WeakMap<object, string>();
+  readonly #setups = new Map<string, number>();
+  #windowEndsMs = 0;
+
+  /** @throws UsageError when a network is neither an address nor a CIDR block */
+  constructor(options: AccessOptions) {
+    this.#options = options;
+    this.#networks = options.networks.length === 0 ? null : blockList(options.networks);
+  }
 
   /**
-   * @param token    what a setup packet's `token` must be; null admits any
-   * @param networks addresses or CIDR blocks; none admits all
-   * @throws UsageError when a network is neither an address nor a CIDR block
+   * Whether a server may register.
+   * @param connection what the packet came over: a nonce is good for one proof on the connection that it was sent over
+   * @param host       the connection's remote address
    */
-  constructor(token: string | null, networks: readonly string[]) {
-    this.#token = token === null ? null : Buffer.from(token);
-    this.#networks = networks.length === 0 ? null : blockList(networks);
+  check(connection: object, host: string, packet: SetupPacket): Admission {
+    const { maxSetupsPerSource } = this.#options;
+    if (this.#isTooOften(host)) {
+      return refused(
+        `More than ${maxSetupsPerSource} setup packets from ${host} in 10 s: wait, or raise the proxy's --max-setups-per-source.`,
+      );
+    }
+    if (this.#networks !== null && !isListed(this.#networks, host)) {
+      return refused(`Servers may not register from ${host}: the proxy's --register-from does not list it.`);
+    }
+    return this.#checkProof(connection, packet);
   }
 
-  /** Why a server from `host` with `token` may not register; null when it may. */
-  refusal(host: string, token: string | null): string | null {
-    if (this.#networks !== null && !this.#networks.check(host, isIP(host) === 6 ? 'ipv6' : 'ipv4')) {
-      return `Servers may not register from ${host}: the proxy's --register-from does not list it.`;
+  #isTooOften(host: string): boolean {
+    const { maxSetupsPerSource, now } = this.#options;
+    if (maxSetupsPerSource === 0) return false;
+    const nowMs = now();
+    if (nowMs >= this.#windowEndsMs) {
+      this.#windowEndsMs = nowMs + WINDOW_MS;
+      this.#setups.clear();
     }
-    if (this.#token === null) return null;
-    const offered = Buffer.from(token ?? '');
-    const isRight = offered.length === this.#token.length && timingSafeEqual(offered, this.#token);
-    if (isRight) return null;
-    return token === null
-      ? "The token is missing: start the server with the proxy's --register-token."
-      : "The token is wrong: start the server with the proxy's --register-token.";
+    const setups = (this.#setups.get(host) ?? 0) + 1;
+    if (setups === 1 && this.#setups.size >= MAX_SOURCES) return true;
+    this.#setups.set(host, setups);
+    return setups > maxSetupsPerSource;
   }
+
+  #checkProof(connection: object, packet: SetupPacket): Admission {
+    const { token, nonce } = this.#options;
+    if (token === null) return ADMITTED;
+    const challenge = this.#nonces.get(connection);
+    this.#nonces.delete(connection);
+    if (packet.proof !== null) {
+      if (challenge === undefined)
+        return refused('The proof is for no challenge: ask for one, and use it once.');
+      if (isProof(packet.proof, token, challenge, packet)) return ADMITTED;
+      return refused("The proof is wrong: give the server the proxy's own --register-token-file.");
+    }
+    if (!packet.canProve) {
+      return refused("This proxy asks for a token: start the server with the proxy's --register-token-file.");
+    }
+    const next = nonce();
+    this.#nonces.set(connection, next);
+    return { kind: 'challenged', nonce: next };
+  }
+}
+
+function refused(sentence: string): Admission {
+  return { kind: 'refused', sentence };
+}
+
+function isListed(networks: BlockList, host: string): boolean {
+  // A link-local address may carry the name of an interface.
+  const address = host.split('%')[0] ?? '';
+  const version = isIP(address);
+  return version !== 0 && networks.check(address, version === 6 ? 'ipv6' : 'ipv4');
 }
 
 function blockList(networks: readonly string[]): BlockList {
   const list = new BlockList();
   for (const network of networks) {
-    const [address = '', bits] = network.split('/');
-    const version = isIP(address);
-    const family = version === 6 ? 'ipv6' : 'ipv4';
-    const prefix = bits === undefined ? (version === 6 ? 128 : 32) : Number(bits);
-    if (version === 0 || !Number.isInteger(prefix) || prefix < 0 || prefix > (version === 6 ? 128 : 32)) {
-      throw new UsageError(
-        `--register-from has "${network}": it must be an address or a block such as 172.16.0.0/12.`,
-      );
-    }
-    list.addSubnet(address, prefix, family);
+    const { address, version, prefix } = parseNetwork(network);
+    list.addSubnet(address, prefix, version === 6 ? 'ipv6' : 'ipv4');
   }
   return list;
+}
+
+function parseNetwork(network: string): { address: string; version: number; prefix: number } {
+  const [, address = '', bits] = /^([^/%]*)(?:\/(\d{1,3}))?$/.exec(network) ?? [];
+  const version = isIP(address);
+  const longest = version === 6 ? 128 : 32;
+  const prefix = bits === undefined ? longest : Number(bits);
+  if (version !== 0 && prefix <= longest) return { address, version, prefix };
+  throw new UsageError(
+    `--register-from has "${network}": it must be an address or a block such as 172.16.0.0/12.`,
+  );
 }

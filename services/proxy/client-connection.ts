@@ -21,7 +21,7 @@ import { CUT_SHORT, NOT_AN_OBJECT, NOT_UTF8, tooLarge, tooSlow } from './stream-
 
 // A client that sends more than this without reading its replies is not read from until some have gone.
 const MAX_OPEN_REQUESTS = 256;
-const MAX_UNSENT_REPLY_BYTES = 262_144;
+const MAX_UNSENT_REPLY_BYTES = 65_536;
 // How long a peer that was refused may take to read the refusal before the connection is cut.
 const LINGER_MS = 1000;
 
@@ -56,6 +56,8 @@ export class ClientConnection implements ReplySink {
   #hasPeerEnded = false;
   #isClosing = false;
   #isPaused = false;
+  #unsentBytes = 0;
+  #unsentSinceMs = 0;
   #closesAfterChunk = false;
   #hasEndBeenTold = false;
 
@@ -111,6 +113,17 @@ export class ClientConnection implements ReplySink {
     this.#refuse(tooSlow(limitMs));
     this.close();
     this.flush();
+  }
+
+  /** Whether it is not read from, because for `limitMs` now it has taken none of the replies that wait for it. */
+  isStuck(nowMs: number, limitMs: number): boolean {
+    if (!this.#isPaused) return false;
+    const { writableLength } = this.socket;
+    if (writableLength <= MAX_UNSENT_REPLY_BYTES || writableLength !== this.#unsentBytes) {
+      this.#unsentBytes = writableLength;
+      this.#unsentSinceMs = nowMs;
+    }
+    return nowMs - this.#unsentSinceMs >= limitMs;
   }
 
   /** Closes once every open request has been replied to; nothing more is read. */
@@ -236,6 +249,7 @@ export class ClientConnection implements ReplySink {
   #pause(): void {
     if (this.#isPaused) return;
     this.#isPaused = true;
+    this.#unsentBytes = 0;
     // While it is we who do not read, nobody is slow.
     this.partialSinceMs = 0;
     this.socket.pause();
@@ -290,6 +304,6 @@ export class ClientConnection implements ReplySink {
 }
 
 /** An IPv4 address that came in over an IPv6 socket, as plain IPv4. */
-function plainHost(address: string): string {
+export function plainHost(address: string): string {
   return address.startsWith('::ffff:') ? address.slice(7) : address;
 }

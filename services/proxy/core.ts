@@ -16,6 +16,7 @@ import type { ProxyOptions } from './options.ts';
 import { PolicyTable } from './policy-table.ts';
 import { Pool } from './pool.ts';
 import { probe } from './prober.ts';
+import { RefusalLog } from './refusal-log.ts';
 import { registerOver } from './registration.ts';
 import { Registry } from './registry.ts';
 import { RetryBudget } from './retry-budget.ts';
@@ -26,6 +27,7 @@ import type { Registration, Upstream } from './upstream.ts';
 const SWEEP_MS = 20;
 const LISTENER_SWEEP_MS = 250;
 const HEARTBEAT_MS = 1000;
+const REFUSALS_MS = 1000;
 const JOIN_WITHIN_MS = 10_000;
 const OUTLIER_FAILURES = 5;
 const PENALTY_MS = 1000;
@@ -49,6 +51,8 @@ export type World = {
   network: Network;
   /** From 0 to below 1. */
   random: () => number;
+  /** A text that nobody can guess, another one at each call. */
+  nonce: () => string;
 };
 
 export type Core = {
@@ -62,7 +66,7 @@ export type Core = {
 
 /** Makes a proxy that has no status listener. */
 export function createCore(options: ProxyOptions, log: (line: Line) => void, world: World): Core {
-  const { clock, network, random } = world;
+  const { clock, network, random, nonce } = world;
   const table = new PolicyTable();
   const events = new EventLog(clock.wallNow);
   const flusher = new Flusher(clock.soon);
@@ -111,7 +115,6 @@ export function createCore(options: ProxyOptions, log: (line: Line) => void, wor
     {
       table,
       events,
-      access: new RegistrationAccess(options.registerToken, options.registerFrom),
       maxServers: options.maxServers,
       now: clock.now,
       wallNow: clock.wallNow,
@@ -124,6 +127,14 @@ export function createCore(options: ProxyOptions, log: (line: Line) => void, wor
     checker,
   );
   const sessions = new Sessions(HEARTBEAT_MS, clock.now, checker);
+  const access = new RegistrationAccess({
+    token: options.registerToken,
+    networks: options.registerFrom,
+    maxSetupsPerSource: options.maxSetupsPerSource,
+    now: clock.now,
+    nonce,
+  });
+  const refusals = new RefusalLog(log);
 
   const handler: Omit<ConnectionHandler, 'onClosed'> = {
     openRequest: (connection, packet, wire, nowMs) => forwarder.open(connection, packet, wire, nowMs),
@@ -134,12 +145,19 @@ export function createCore(options: ProxyOptions, log: (line: Line) => void, wor
     onSetup: (connection, packet) => {
       if (isDraining)
         return formatError('SHUTTING_DOWN', 'The proxy is shutting down: register again in a few seconds.');
-      const { upstream, reply } = registerOver(connection, packet, registry, sessions);
-      if (upstream === null) {
+      const result = registerOver(connection, packet, { access, registry, sessions });
+      if (result.upstream === null && result.isRefused) {
         const { id, policy } = packet;
-        log({ level: 'warn', message: 'registration refused', id, policy, from: connection.remoteHost });
+        forwarder.countRefusal('REGISTRATION_REFUSED');
+        refusals.tell({
+          level: 'warn',
+          message: 'registration refused',
+          id,
+          policy,
+          from: connection.remoteHost,
+        });
       }
-      return reply;
+      return result.reply;
     },
     onSessionPacket: (connection, packet) => sessions.onPacket(connection, packet),
     onRefusal: (code) => forwarder.countRefusal(code),
@@ -151,8 +169,11 @@ export function createCore(options: ProxyOptions, log: (line: Line) => void, wor
       port: options.port,
       sockets: options.listeners,
       maxConnections: options.maxConnections,
+      maxConnectionsPerSource: options.maxConnectionsPerSource,
       maxFrameBytes: options.maxFrameBytes,
       packetTimeoutMs: options.packetTimeoutMs,
+      idleTimeoutMs: options.idleTimeoutMs,
+      sendTimeoutMs: options.sendTimeoutMs,
       network,
       clock,
     },
@@ -169,6 +190,7 @@ export function createCore(options: ProxyOptions, log: (line: Line) => void, wor
     cancelTimers = [
       every(clock, SWEEP_MS, () => forwarder.sweep(clock.now())),
       every(clock, HEARTBEAT_MS, () => sessions.beat()),
+      every(clock, REFUSALS_MS, () => refusals.nextSecond()),
       every(clock, LISTENER_SWEEP_MS, () => {
         listener.sweep((connection) => sessions.has(connection));
         table.prune(clock.now() - ROUTE_KEPT_MS);

@@ -4,6 +4,7 @@ import { after, describe, type TestContext, test } from 'node:test';
 import { ask, clientOf, fakeServer, request, testProxy } from '../../test-support/cluster.ts';
 import { connectPeer, type Frame } from '../../test-support/peers.ts';
 import { ERROR_CODES } from '../shared/error-codes.ts';
+import { proofOf } from '../shared/proof.ts';
 
 const silent = (): void => {};
 const seen = new Set<string>();
@@ -156,10 +157,24 @@ describe('registrations that are refused', () => {
   const setup = { type: 1, id: 7, privPoliId: 1, listenport: 9000 };
 
   test('without the token', async (t) => {
-    const proxy = await testProxy(t, { registerToken: 'secret' });
-    expectError(await ask(proxy, setup), 'REGISTRATION_REFUSED', /token is missing/);
-    expectError(await ask(proxy, { ...setup, token: 'guess' }), 'REGISTRATION_REFUSED', /token is wrong/);
-    assert.equal((await ask(proxy, { ...setup, token: 'secret' })).status, 'registered');
+    const token = Buffer.from('the token of this test');
+    const proxy = await testProxy(t, { registerToken: token });
+    expectError(await ask(proxy, setup), 'REGISTRATION_REFUSED', /asks for a token.*--register-token-file/);
+    const proof = 'f00';
+    expectError(await ask(proxy, { ...setup, proof }), 'REGISTRATION_REFUSED', /proof is for no challenge/);
+    const peer = clientOf(proxy);
+    const claim = { id: 7, policy: '1', listenPort: 9000, incarnation: null };
+    const tries: [Buffer, object][] = [
+      [Buffer.from('another token entirely'), { code: 'REGISTRATION_REFUSED' }],
+      [token, { status: 'registered' }],
+    ];
+    for (const [known, expected] of tries) {
+      peer.send({ ...setup, auth: 'hmac-sha-256' });
+      const { type, nonce } = await peer.nextFrame();
+      assert.equal(type, 5);
+      peer.send({ ...setup, auth: 'hmac-sha-256', proof: proofOf(known, nonce, claim) });
+      assert.partialDeepStrictEqual(await peer.nextFrame(), expected);
+    }
   });
 
   test('from another network', async (t) => {

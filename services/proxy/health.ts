@@ -29,7 +29,9 @@ export type ProbeOutcome =
   | 'garbled'
   | 'wrong-digest'
   /** The answer has another id than this server's before: the address has changed hands. */
-  | 'somebody-else';
+  | 'somebody-else'
+  /** Its TLS is not what it has to be: the log says what is wrong. */
+  | 'untrusted';
 
 export type Health = Readonly<{
   state: State;

@@ -1,11 +1,10 @@
-// shell · the well-known port: accepts connections, and ends those that say nothing or never finish a packet.
+// shell · the well-known port: accepts connections, and ends those that say nothing, take nothing or never finish a packet.
 // Must never look into a packet: each connection reads its own.
 import type { Clock } from '../shared/clock.ts';
 import { formatError } from '../shared/packet.ts';
-import { ClientConnection, type ConnectionHandler } from './client-connection.ts';
+import { ClientConnection, type ConnectionHandler, plainHost } from './client-connection.ts';
 import type { Connection, Listening, Network } from './network.ts';
 
-const IDLE_MS = 300_000;
 // A turn of the loop with nothing to do takes a fraction of this.
 const CALM_TURN_MS = 0.05;
 // A busy machine may have none that short: for each millisecond waited, so much more is calm enough.
@@ -20,9 +19,15 @@ export type ListenerOptions = {
   /** Listening sockets on the one port. Node accepts one connection per socket and turn of the loop. */
   sockets: number;
   maxConnections: number;
+  /** From one address; 0 for any number. */
+  maxConnectionsPerSource: number;
   maxFrameBytes: number;
   /** A started packet must be complete within this time, counted from its first byte. */
   packetTimeoutMs: number;
+  /** A connection on which nothing comes for so long is closed. */
+  idleTimeoutMs: number;
+  /** A client that takes none of the replies that wait for it is cut off after so long. */
+  sendTimeoutMs: number;
   network: Network;
   clock: Clock;
 };
@@ -32,12 +37,15 @@ export class Listener {
   readonly #handler: ConnectionHandler;
   readonly #connections = new Set<ClientConnection>();
   readonly #sockets: Listening[] = [];
+  /** Where each connection is from, and how many are from there; only where that is limited. */
+  readonly #sources = new Map<ClientConnection, string>();
+  readonly #perSource = new Map<string, number>();
   #port = 0;
   #acceptedCount = 0;
 
   constructor(options: ListenerOptions, handler: Omit<ConnectionHandler, 'onClosed'>) {
     this.#options = options;
-    this.#handler = { ...handler, onClosed: (connection) => this.#connections.delete(connection) };
+    this.#handler = { ...handler, onClosed: (connection) => this.#forget(connection) };
   }
 
   /** The port that it listens on; 0 before `open`. */
@@ -65,25 +73,60 @@ export class Listener {
 
   #accept(socket: Connection): void {
     this.#acceptedCount += 1;
-    const { maxConnections, maxFrameBytes, clock } = this.#options;
+    const { maxConnections, maxConnectionsPerSource, maxFrameBytes, clock } = this.#options;
     if (this.#connections.size >= maxConnections) {
-      socket.on('error', () => {});
-      this.#handler.onRefusal('OVERLOADED');
-      const sentence = `The proxy has ${maxConnections} connections open and takes no more: try again later.`;
-      socket.end(formatError('OVERLOADED', sentence), () => socket.destroy());
+      this.#refuse(
+        socket,
+        `The proxy has ${maxConnections} connections open and takes no more: try again later.`,
+      );
       return;
     }
-    this.#connections.add(new ClientConnection(socket, maxFrameBytes, clock, this.#handler));
+    if (maxConnectionsPerSource === 0) {
+      this.#connections.add(new ClientConnection(socket, maxFrameBytes, clock, this.#handler));
+      return;
+    }
+    const source = plainHost(socket.remoteAddress ?? '');
+    const count = this.#perSource.get(source) ?? 0;
+    if (count >= maxConnectionsPerSource) {
+      this.#refuse(
+        socket,
+        `${source} has ${count} connections open and gets no more: close some, or try again later.`,
+      );
+      return;
+    }
+    this.#perSource.set(source, count + 1);
+    const connection = new ClientConnection(socket, maxFrameBytes, clock, this.#handler);
+    this.#sources.set(connection, source);
+    this.#connections.add(connection);
   }
 
-  /** Refuses packets that take too long and ends idle connections, but for those that `isKept` names. */
+  #refuse(socket: Connection, sentence: string): void {
+    socket.on('error', () => {});
+    this.#handler.onRefusal('OVERLOADED');
+    socket.end(formatError('OVERLOADED', sentence), () => socket.destroy());
+  }
+
+  #forget(connection: ClientConnection): void {
+    this.#connections.delete(connection);
+    const source = this.#sources.get(connection);
+    if (source === undefined) return;
+    this.#sources.delete(connection);
+    const left = (this.#perSource.get(source) ?? 1) - 1;
+    if (left === 0) this.#perSource.delete(source);
+    else this.#perSource.set(source, left);
+  }
+
+  /** Refuses packets that take too long, and ends connections that are idle or stuck; `isKept` names those that may be idle. */
   sweep(isKept: (connection: ClientConnection) => boolean): void {
-    const { clock, packetTimeoutMs } = this.#options;
+    const { clock, packetTimeoutMs, idleTimeoutMs, sendTimeoutMs } = this.#options;
     const nowMs = clock.now();
     for (const connection of this.#connections) {
       if (connection.partialSinceMs > 0 && nowMs - connection.partialSinceMs >= packetTimeoutMs) {
         connection.refuseSlow(packetTimeoutMs);
-      } else if (nowMs - connection.lastHeardMs >= IDLE_MS && !isKept(connection)) {
+      } else if (connection.isStuck(nowMs, sendTimeoutMs)) {
+        this.#handler.onRefusal('TOO_SLOW');
+        connection.socket.destroy();
+      } else if (nowMs - connection.lastHeardMs >= idleTimeoutMs && !isKept(connection)) {
         connection.socket.destroy();
       }
     }

@@ -15,7 +15,7 @@ export type Connection = {
   readonly writableEnded: boolean;
   on(event: 'data', listener: (chunk: Buffer) => void): unknown;
   on(event: 'error', listener: (error: NodeJS.ErrnoException) => void): unknown;
-  on(event: 'connect' | 'end' | 'drain' | 'close', listener: () => void): unknown;
+  on(event: 'end' | 'drain' | 'close', listener: () => void): unknown;
   write(data: string, encoding: 'latin1' | 'utf8'): unknown;
   end(callback: () => void): unknown;
   end(data: string, callback: () => void): unknown;
@@ -32,8 +32,12 @@ export type Listening = {
 };
 
 export type Network = {
-  /** Opens a connection. What comes is handed to `onRead`; the bytes are its own only until it returns. */
-  connect(host: string, port: number, onRead: (chunk: Buffer) => void): Connection;
+  /**
+   * Opens a connection.
+   * @param onConnected it stands, and the other side is who it has to be
+   * @param onRead      takes what comes; the bytes are its own only until it returns
+   */
+  connect(host: string, port: number, onConnected: () => void, onRead: (chunk: Buffer) => void): Connection;
   /**
    * Listens; rejects with the system's error when the port can't be had.
    * @param isShared others of this process may listen on the same port
@@ -47,12 +51,12 @@ export type Network = {
 };
 
 export const systemNetwork: Network = {
-  connect: (host, port, onRead) => {
+  connect: (host, port, onConnected, onRead) => {
     const callback = (bytes: number): boolean => {
       onRead(READ_BUFFER.subarray(0, bytes));
       return true;
     };
-    return connect({ host, port, noDelay: true, onread: { buffer: READ_BUFFER, callback } });
+    return connect({ host, port, noDelay: true, onread: { buffer: READ_BUFFER, callback } }, onConnected);
   },
   listen: (host, port, isShared, onConnection) => {
     const server = createServer({ allowHalfOpen: true }, onConnection);

@@ -8,187 +8,54 @@ import {
   UsageError,
   withEnvironment,
 } from '../shared/config.ts';
-import { DEFAULT_MAX_FRAME_BYTES } from '../shared/framing.ts';
 import type { LogLevel } from '../shared/log.ts';
+import { readToken } from '../shared/proof.ts';
+import {
+  type DialTls,
+  dialTlsOptions,
+  LISTEN_TLS_OPTIONS,
+  type ListenTls,
+  readDialTls,
+  readListenTls,
+} from '../shared/tls.ts';
 import type { RetryMode } from './forwarder.ts';
+import { NUMBERS, type NumberKey } from './number-options.ts';
 import type { ProbeMode } from './prober.ts';
 
 const PROBE_MODES: readonly ProbeMode[] = ['request', 'connect'];
 const RETRY_MODES: readonly RetryMode[] = ['never', 'connect', 'always'];
 
 /** Everything that can be set about a proxy. Times are in milliseconds, sizes in bytes. */
-export type ProxyOptions = {
-  port: number;
+export type ProxyOptions = Record<NumberKey, number> & {
   host: string;
-  adminPort: number;
   adminHost: string;
-  listeners: number;
-  maxFrameBytes: number;
-  packetTimeoutMs: number;
-  maxConnections: number;
-  maxServers: number;
-  registerToken: string | null;
+  /** Names with a dot by which the status listener may be asked. */
+  adminNames: string[];
+  /** What servers must prove to know; null lets any register. */
+  registerToken: Buffer | null;
   registerFrom: string[];
-  healthIntervalMs: number;
-  healthTimeoutMs: number;
-  fall: number;
-  rise: number;
-  forgetAfterMs: number;
+  /** For the well-known port; null leaves it plain. */
+  tls: ListenTls | null;
+  /** For the connections to servers; null leaves them plain. */
+  upstreamTls: DialTls | null;
   probe: ProbeMode;
   retry: RetryMode;
-  requestTimeoutMs: number;
-  attemptTimeoutMs: number;
-  connectTimeoutMs: number;
-  holdMs: number;
-  startupMs: number;
-  maxWaiting: number;
-  pipelineDepth: number;
-  upstreamConnections: number;
   verifyAnswers: boolean;
-  drainTimeoutMs: number;
   logLevel: LogLevel;
   logFormat: 'text' | 'json';
 };
 
-// Number options: what they set, their default, the least and the most that is allowed, and what they are.
-const NUMBERS = {
-  port: {
-    key: 'port',
-    value: 10_000,
-    min: 0,
-    max: 65_535,
-    describe: 'the well-known port, for clients and servers',
-  },
-  'admin-port': {
-    key: 'adminPort',
-    value: 10_080,
-    min: 0,
-    max: 65_535,
-    describe: 'port of the status listener (HTTP)',
-  },
-  listeners: {
-    key: 'listeners',
-    value: 8,
-    min: 1,
-    max: 64,
-    describe: 'listening sockets that share the port',
-  },
-  'max-frame': {
-    key: 'maxFrameBytes',
-    value: DEFAULT_MAX_FRAME_BYTES,
-    min: 256,
-    max: 65_536,
-    describe: 'largest packet, bytes',
-  },
-  'packet-timeout': {
-    key: 'packetTimeoutMs',
-    value: 10_000,
-    min: 10,
-    max: 600_000,
-    describe: 'ms from the first byte of a packet to its last',
-  },
-  'max-connections': {
-    key: 'maxConnections',
-    value: 10_000,
-    min: 1,
-    max: 1_000_000,
-    describe: 'connections at a time',
-  },
-  'max-servers': { key: 'maxServers', value: 1024, min: 1, max: 100_000, describe: 'servers in the table' },
-  'health-interval': {
-    key: 'healthIntervalMs',
-    value: 1000,
-    min: 20,
-    max: 3_600_000,
-    describe: 'ms between two probes of a server',
-  },
-  'health-timeout': {
-    key: 'healthTimeoutMs',
-    value: 500,
-    min: 10,
-    max: 60_000,
-    describe: 'ms that a probe may take',
-  },
-  fall: { key: 'fall', value: 2, min: 1, max: 100, describe: 'failed probes in a row that evict a server' },
-  rise: { key: 'rise', value: 2, min: 1, max: 100, describe: 'passed probes in a row that bring it back' },
-  'forget-after': {
-    key: 'forgetAfterMs',
-    value: 60_000,
-    min: 100,
-    max: 86_400_000,
-    describe: 'ms that an evicted server is probed',
-  },
-  'request-timeout': {
-    key: 'requestTimeoutMs',
-    value: 2000,
-    min: 10,
-    max: 600_000,
-    describe: 'ms until a request gets its reply, whatever it is',
-  },
-  'attempt-timeout': {
-    key: 'attemptTimeoutMs',
-    value: 500,
-    min: 10,
-    max: 600_000,
-    describe: 'ms until another server is tried',
-  },
-  'connect-timeout': {
-    key: 'connectTimeoutMs',
-    value: 300,
-    min: 10,
-    max: 60_000,
-    describe: 'ms that connecting to a server may take',
-  },
-  hold: {
-    key: 'holdMs',
-    value: 500,
-    min: 0,
-    max: 60_000,
-    describe: 'ms that a request waits for a server to become ready',
-  },
-  'startup-hold': {
-    key: 'startupMs',
-    value: 1500,
-    min: 0,
-    max: 60_000,
-    describe: 'ms after the start in which a policy without a server is waited for',
-  },
-  queue: {
-    key: 'maxWaiting',
-    value: 1024,
-    min: 1,
-    max: 65_536,
-    describe: 'requests that may wait, for each policy',
-  },
-  'pipeline-depth': {
-    key: 'pipelineDepth',
-    value: 64,
-    min: 1,
-    max: 10_000,
-    describe: 'requests in flight on one connection to a server',
-  },
-  'upstream-connections': {
-    key: 'upstreamConnections',
-    value: 1,
-    min: 1,
-    max: 64,
-    describe: 'connections to a server that keeps them',
-  },
-  'drain-timeout': {
-    key: 'drainTimeoutMs',
-    value: 10_000,
-    min: 0,
-    max: 600_000,
-    describe: 'ms that a shutdown waits for open requests',
-  },
-} as const;
-
-type NumberKey = (typeof NUMBERS)[keyof typeof NUMBERS]['key'];
-
 const TEXTS = {
   host: { type: 'string', default: '0.0.0.0', describe: 'address to listen on' },
   'admin-host': { type: 'string', default: '127.0.0.1', describe: 'address of the status listener' },
-  'register-token': { type: 'string', describe: 'token that servers must register with' },
+  'admin-names': {
+    type: 'string',
+    describe: 'names with a dot that the status listener may be asked by, with commas',
+  },
+  'register-token-file': {
+    type: 'string',
+    describe: 'file with a token: only servers that prove that they know it may register',
+  },
   'register-from': {
     type: 'string',
     describe: 'addresses or blocks that servers may register from, with commas',
@@ -208,6 +75,8 @@ const TEXTS = {
     default: false,
     describe: 'check every digest, and retry a wrong one',
   },
+  ...LISTEN_TLS_OPTIONS,
+  ...dialTlsOptions('upstream-tls', 'a server'),
   ...LOG_OPTIONS,
 } as const;
 
@@ -239,15 +108,16 @@ function check(values: Record<string, unknown>): ProxyOptions {
   const numbers = Object.entries(NUMBERS).map(([name, { key, min, max }]) => {
     return [key, requireWhole(`--${name}`, values[name], min, max)] as const;
   });
+  const tokenFile = optionalText(values['register-token-file']);
   return {
     ...(Object.fromEntries(numbers) as Record<NumberKey, number>),
     host: requireText('--host', values.host),
     adminHost: requireText('--admin-host', values['admin-host']),
-    registerToken: optionalText(values['register-token']),
-    registerFrom: (optionalText(values['register-from']) ?? '')
-      .split(',')
-      .map((text) => text.trim())
-      .filter((text) => text !== ''),
+    adminNames: list(values['admin-names']),
+    registerToken: tokenFile === null ? null : readToken('--register-token-file', tokenFile),
+    registerFrom: list(values['register-from']),
+    tls: readListenTls(values),
+    upstreamTls: readDialTls('upstream-tls', values),
     // The choices have been checked where they came from.
     probe: values.probe as ProbeMode,
     retry: values.retry as RetryMode,
@@ -260,6 +130,11 @@ function check(values: Record<string, unknown>): ProxyOptions {
 function requireText(name: string, value: unknown): string {
   if (typeof value !== 'string' || value === '') throw new UsageError(`${name} must not be empty.`);
   return value;
+}
+
+function list(value: unknown): string[] {
+  const texts = (optionalText(value) ?? '').split(',');
+  return texts.map((text) => text.trim()).filter((text) => text !== '');
 }
 
 function optionalText(value: unknown): string | null {

@@ -4,6 +4,7 @@ import { hash } from 'node:crypto';
 import type { Clock } from '../shared/clock.ts';
 import { FrameReader } from '../shared/framing.ts';
 import { formatRequest, HEALTH_CLIENT_ID, parsePacket } from '../shared/packet.ts';
+import { explainTls } from '../shared/tls.ts';
 import type { ProbeOutcome } from './health.ts';
 import type { Network } from './network.ts';
 
@@ -43,14 +44,19 @@ export function probe(
   return new Promise((resolve) => {
     const startedMs = clock.now();
     const reader = new FrameReader(maxFrameBytes);
-    const socket = network.connect(target.host, target.port, (chunk) => {
+    const onConnected = (): void => {
+      if (mode === 'connect') finish('pass');
+      else socket.write(formatRequest(HEALTH_CLIENT_ID, target.policy, PAYLOAD), 'utf8');
+    };
+    const onRead = (chunk: Buffer): void => {
       reader.feed(chunk);
       if (reader.next()) {
         const { outcome, answersAs } = judge(reader.bytes.toString('utf8', reader.start, reader.end), target);
         finish(outcome, answersAs);
       }
       if (reader.fault !== null) finish('garbled');
-    });
+    };
+    const socket = network.connect(target.host, target.port, onConnected, onRead);
     let isOver = false;
     const finish = (outcome: ProbeOutcome, answersAs: string | null = null): void => {
       if (isOver) return;
@@ -61,11 +67,7 @@ export function probe(
     };
     // After a stall of this process the answer may lie in the kernel, and timers are served before sockets.
     const cancelTimeout = clock.after(timeoutMs, () => clock.soon(() => finish('timeout')));
-    socket.on('connect', () => {
-      if (mode === 'connect') finish('pass');
-      else socket.write(formatRequest(HEALTH_CLIENT_ID, target.policy, PAYLOAD), 'utf8');
-    });
-    socket.on('error', (error: NodeJS.ErrnoException) => finish(outcomeOf(error.code)));
+    socket.on('error', (error: NodeJS.ErrnoException) => finish(outcomeOf(error)));
     socket.on('end', () => finish('closed'));
     socket.on('close', () => finish('closed'));
   });
@@ -81,14 +83,14 @@ function judge(answer: string, target: ProbeTarget): { outcome: ProbeOutcome; an
   return { outcome: packet.digest === DIGEST ? 'pass' : 'wrong-digest', answersAs };
 }
 
-function outcomeOf(code: string | undefined): ProbeOutcome {
-  switch (code) {
+function outcomeOf(error: NodeJS.ErrnoException): ProbeOutcome {
+  switch (error.code) {
     case 'ECONNREFUSED':
       return 'refused';
     case 'ECONNRESET':
     case 'EPIPE':
       return 'reset';
     default:
-      return 'unreachable';
+      return explainTls(error) === null ? 'unreachable' : 'untrusted';
   }
 }

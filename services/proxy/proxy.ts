@@ -1,15 +1,19 @@
 // shell · the proxy on a real network: the core, and the status listener beside it.
 // Must never hold a rule of its own: the core is the same in a simulated world.
+import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { systemClock } from '../shared/clock.ts';
 import type { Line } from '../shared/log-later.ts';
-import { createCore, type World } from './core.ts';
+import { createCore } from './core.ts';
 import type { EventLog } from './events.ts';
-import { systemNetwork } from './network.ts';
+import { type Network, systemNetwork } from './network.ts';
 import type { ProxyOptions } from './options.ts';
+import { RefusalLog } from './refusal-log.ts';
 import { openStatus } from './status.ts';
+import { tlsNetwork } from './tls-network.ts';
 
-const WORLD: World = { clock: systemClock, network: systemNetwork, random: Math.random };
+const NONCE_BYTES = 24;
+const SECOND_MS = 1000;
 
 export type RunningProxy = {
   /** The well-known port. */
@@ -23,9 +27,17 @@ export type RunningProxy = {
 
 /** Starts a proxy; rejects with the system's error when one of its ports can't be had. */
 export async function startProxy(options: ProxyOptions, log: (line: Line) => void): Promise<RunningProxy> {
-  const core = createCore(options, log, WORLD);
-  const status = await openStatus(options.adminHost, options.adminPort, core.sources);
+  const failures = new RefusalLog(log);
+  const core = createCore(options, log, {
+    clock: systemClock,
+    network: networkFor(options, failures),
+    random: Math.random,
+    nonce: () => randomBytes(NONCE_BYTES).toString('base64url'),
+  });
+  const status = await openStatus(options, core.sources);
+  const telling = setInterval(() => failures.nextSecond(), SECOND_MS).unref();
   const closeStatus = (): void => {
+    clearInterval(telling);
     status.closeAllConnections();
     status.close();
   };
@@ -42,4 +54,13 @@ export async function startProxy(options: ProxyOptions, log: (line: Line) => voi
       closeStatus();
     },
   };
+}
+
+function networkFor({ tls, upstreamTls }: ProxyOptions, failures: RefusalLog): Network {
+  if (tls === null && upstreamTls === null) return systemNetwork;
+  return tlsNetwork(systemNetwork, {
+    listen: tls,
+    dial: upstreamTls,
+    onFailure: (failure) => failures.tell({ level: 'warn', message: 'TLS handshake failed', ...failure }),
+  });
 }

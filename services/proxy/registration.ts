@@ -1,22 +1,32 @@
 // pure · a setup packet that came over a connection: who is registered, and whose lease the connection is from now on.
 // Must never end the connection that is being answered: its reply is still to be sent.
-import type { SetupPacket } from '../shared/packet.ts';
+import { formatChallenge, type SetupPacket } from '../shared/packet.ts';
+import type { RegistrationAccess } from './access.ts';
 import type { ClientConnection } from './client-connection.ts';
-import type { RegistrationResult, Registry } from './registry.ts';
+import { type RegistrationResult, type Registry, refused } from './registry.ts';
 import type { Sessions } from './sessions.ts';
+
+export type Registrars = { access: RegistrationAccess; registry: Registry; sessions: Sessions };
 
 /**
  * Registers a server over `connection`, which may be another server's lease already: a refused registration, or one
  * without a session, leaves it that, as long as that server is in the table.
+ * @returns the server, or null when it was refused or has to prove the token first, with the line to answer
  */
 export function registerOver(
   connection: ClientConnection,
   packet: SetupPacket,
-  registry: Registry,
-  sessions: Sessions,
+  { access, registry, sessions }: Registrars,
 ): RegistrationResult {
+  const host = connection.remoteHost;
+  // A connection that its peer has reset has no address any more, and '' would mean this machine.
+  if (host === '') return refused(packet, 'The connection was gone before it was read: register again.');
+  const admission = access.check(connection, host, packet);
+  if (admission.kind === 'refused') return refused(packet, admission.sentence);
+  if (admission.kind === 'challenged')
+    return { upstream: null, isRefused: false, reply: formatChallenge(admission.nonce) };
   const before = sessions.release(connection);
-  const result = registry.register(packet, connection.remoteHost);
+  const result = registry.register(packet, host);
   if (result.upstream !== null && packet.hasSession) sessions.open(connection, result.upstream);
   else if (before !== null && registry.has(before)) sessions.open(connection, before);
   return result;

@@ -1,7 +1,6 @@
 // pure · who is in the table: registrations, leaves, evictions and come-backs, and the events that tell of them.
 // Must never route a request or open a socket; it tells the health checker whom to look after.
 import { formatError, formatRegistered, type SetupPacket } from '../shared/packet.ts';
-import type { RegistrationAccess } from './access.ts';
 import type { EventLog, EventType } from './events.ts';
 import { type Health, newcomer, type State } from './health.ts';
 import type { HealthChecker } from './health-checker.ts';
@@ -11,7 +10,6 @@ import { type Carrier, type Registration, Upstream } from './upstream.ts';
 export type RegistryOptions = {
   table: PolicyTable;
   events: EventLog;
-  access: RegistrationAccess;
   maxServers: number;
   now: () => number;
   wallNow: () => number;
@@ -24,7 +22,10 @@ export type RegistryOptions = {
   onRemoved: (upstream: Upstream) => void;
 };
 
-export type RegistrationResult = { upstream: Upstream; reply: string } | { upstream: null; reply: string };
+/** `reply` is the line to answer with. */
+export type RegistrationResult =
+  | { upstream: Upstream; reply: string }
+  | { upstream: null; isRefused: boolean; reply: string };
 
 const EVENT_OF_STATE: Record<State, EventType | null> = {
   joining: null,
@@ -52,13 +53,7 @@ export class Registry {
    * @returns the server, or null when it was refused, with the line to answer
    */
   register(packet: SetupPacket, host: string): RegistrationResult {
-    const { table, access, maxServers } = this.#options;
-    // A connection that its peer has reset has no address any more, and '' would mean this machine.
-    const refusal =
-      host === ''
-        ? 'The connection was gone before it was read: register again.'
-        : access.refusal(host, packet.token);
-    if (refusal !== null) return refused(packet, refusal);
+    const { table, maxServers } = this.#options;
     const registration = registrationOf(packet, host);
     const byId = table.findById(registration.policy, registration.id);
     const byAddress = table.findByAddress(host, registration.port);
@@ -181,6 +176,8 @@ function isSameBoot(known: Upstream, registration: Registration): boolean {
   return registration.incarnation !== null || known.health.state !== 'evicted';
 }
 
-function refused({ id, policy }: SetupPacket, sentence: string): RegistrationResult {
-  return { upstream: null, reply: formatError('REGISTRATION_REFUSED', sentence, { clientId: id, policy }) };
+/** The refusal of a registration. */
+export function refused({ id, policy }: SetupPacket, sentence: string): RegistrationResult {
+  const reply = formatError('REGISTRATION_REFUSED', sentence, { clientId: id, policy });
+  return { upstream: null, isRefused: true, reply };
 }

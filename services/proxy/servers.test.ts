@@ -147,9 +147,9 @@ describe('registering again on the same session connection is answered, and the 
   }
 
   test('and a refused one changes nothing', async (t) => {
-    const proxy = await testProxy(t, { registerToken: 'secret' });
+    const proxy = await testProxy(t, { maxSetupsPerSource: 1 });
     const server = await fakeServer(t, proxy, 1);
-    const session = await server.join({ ...SESSION, token: 'secret' });
+    const session = await server.join(SESSION);
     session.send({ type: 1, id: 1, privPoliId: 1, listenport: server.port, ...SESSION });
     assert.equal((await session.nextFrame()).code, 'REGISTRATION_REFUSED');
     assert.equal((await rowOf(proxy, 1))?.session, true);

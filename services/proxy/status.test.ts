@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import { ask, eventOf, fakeServer, policies, request, testProxy } from '../../test-support/cluster.ts';
 import { readEvents } from '../../test-support/event-stream.ts';
 import type { Frame } from '../../test-support/peers.ts';
@@ -88,6 +88,45 @@ test('a request line that is no address does no harm', async (t) => {
     assert.match(await text(socket), /^HTTP\/1\.1 4\d\d /);
   }
   assert.equal((await get(adminPort, '/healthz')).status, 200);
+});
+
+describe('by which names it is asked', () => {
+  const hosts: [host: string, isKnown: boolean][] = [
+    ['127.0.0.1', true],
+    ['127.0.0.1:10080', true],
+    ['[::1]:10080', true],
+    ['localhost:10080', true],
+    ['app.localhost', true],
+    ['proxy:10080', true],
+    ['Status.Example.org', true],
+    ['example.org', false],
+    ['evil.example.com:10080', false],
+    ['127.0.0.1.example.com', false],
+    ['localhost.example.com', false],
+    ['[::1].example.com', false],
+    ['localhost.', false],
+    ['', false],
+  ];
+  for (const [host, isKnown] of hosts) {
+    test(`${isKnown ? 'answers' : 'refuses'} "${host}"`, async (t) => {
+      const { adminPort } = await testProxy(t, { adminNames: ['status.example.org'] });
+      const socket = connect(adminPort, '127.0.0.1');
+      socket.write(`GET /healthz HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+      assert.match(await text(socket), isKnown ? /^HTTP\/1\.1 200 / : /^HTTP\/1\.1 421 .*--admin-names/s);
+    });
+  }
+});
+
+test('no page may show it, read it or guess what it is', async (t) => {
+  const { adminPort } = await testProxy(t);
+  for (const path of ['/healthz', '/api/policies', '/api/events', '/nothing']) {
+    const { headers, body } = await get(adminPort, path);
+    await body?.cancel();
+    assert.equal(headers.get('x-content-type-options'), 'nosniff');
+    assert.match(headers.get('content-security-policy') ?? '', /default-src 'none'; frame-ancestors 'none'/);
+    assert.equal(headers.get('cross-origin-resource-policy'), 'same-origin');
+    assert.equal(headers.get('access-control-allow-origin'), null);
+  }
 });
 
 test('HEAD of the events ends', async (t) => {

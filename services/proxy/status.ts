@@ -1,6 +1,7 @@
 // shell · the status listener: HTTP on a port of its own, for people, health checks and the chaos verdict.
 // Must never change anything, or let a slow reader of events pile up memory.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { isIP } from 'node:net';
 import type { ClusterEvent, EventLog } from './events.ts';
 import type { ForwarderCounters } from './forwarder.ts';
 import type { PolicyTable } from './policy-table.ts';
@@ -8,6 +9,7 @@ import type { Upstream } from './upstream.ts';
 
 const MAX_UNSENT_EVENT_BYTES = 1_048_576;
 const KEEP_ALIVE_COMMENT_MS = 15_000;
+const MAX_CONNECTIONS = 256;
 
 export type StatusSources = {
   table: PolicyTable;
@@ -20,12 +22,37 @@ export type StatusSources = {
 };
 
 const EVENT_STREAM = { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-store' };
+// Nothing here is a page, and no other page may use it.
+const SECURITY_HEADERS = [
+  ['content-security-policy', "default-src 'none'; frame-ancestors 'none'"],
+  ['cross-origin-resource-policy', 'same-origin'],
+  ['referrer-policy', 'no-referrer'],
+  ['x-content-type-options', 'nosniff'],
+] as const;
+const UNKNOWN_HOST =
+  'The status listener is not asked by this name: use an address, or start the proxy with --admin-names.';
 const PATHS = ['/healthz', '/readyz', '/api/policies', '/api/events'];
 
+export type StatusOptions = {
+  adminHost: string;
+  adminPort: number;
+  /** Names with a dot by which it may be asked. */
+  adminNames: readonly string[];
+};
+
 /** Starts the status listener; rejects with the system's error when the port can't be had. */
-export function openStatus(host: string, port: number, sources: StatusSources): Promise<Server> {
-  const server = createServer((request, response) => answer(request, response, sources));
+export function openStatus(
+  { adminHost: host, adminPort: port, adminNames }: StatusOptions,
+  sources: StatusSources,
+): Promise<Server> {
+  const names = new Set(adminNames.map((name) => name.toLowerCase()));
+  const server = createServer((request, response) => {
+    for (const [name, value] of SECURITY_HEADERS) response.setHeader(name, value);
+    if (isKnownHost(request.headers.host, names)) answer(request, response, sources);
+    else sendJson(response, 421, { error: UNKNOWN_HOST });
+  });
   server.requestTimeout = 10_000;
+  server.maxConnections = MAX_CONNECTIONS;
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.listen({ host, port }, () => {
@@ -62,6 +89,17 @@ function answer(request: IncomingMessage, response: ServerResponse, sources: Sta
     default:
       sendJson(response, 404, { error: 'There is nothing here.', paths: PATHS });
   }
+}
+
+// A page from elsewhere can have its own name point here (DNS rebinding), and would then be let read what this tells. The
+// names of the public DNS have a dot, addresses are no names, and whoever sends no host is no browser.
+function isKnownHost(header: string | undefined, names: ReadonlySet<string>): boolean {
+  if (header === undefined) return true;
+  const host = header
+    .replace(/:\d*$/, '')
+    .replace(/^\[(.*)\]$/, '$1')
+    .toLowerCase();
+  return isIP(host) !== 0 || /^[\w-]+$/.test(host) || host.endsWith('.localhost') || names.has(host);
 }
 
 function sendJson(response: ServerResponse, status: number, body: object): void {

@@ -57,10 +57,14 @@ export class UpstreamConnection {
     this.startedMs = nowMs;
     this.#owner = owner;
     this.#reader = new FrameReader(maxFrameBytes);
-    this.#socket = network.connect(host, port, (chunk) => this.#read(chunk));
-    this.#socket.on('connect', () => {
-      this.#isConnected = true;
-    });
+    this.#socket = network.connect(
+      host,
+      port,
+      () => {
+        this.#isConnected = true;
+      },
+      (chunk) => this.#read(chunk),
+    );
     this.#socket.on('error', (error: NodeJS.ErrnoException) =>
       this.fail(failureOf(error.code, this.#isConnected)),
     );

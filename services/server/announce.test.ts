@@ -12,9 +12,12 @@ import { systemClock } from '../shared/clock.ts';
 import type { Line } from '../shared/log-later.ts';
 import { formatSetup } from '../shared/packet.ts';
 import { Announcement, type AnnounceOptions } from './announce.ts';
+import type { MakeSetup } from './session.ts';
 
 const REGISTERED = { type: 1, id: 7, privPoliId: '2', status: 'registered' };
-const SETUP = formatSetup({ id: 7, policy: '2', listenPort: 9000, incarnation: 'boot-1', token: 'secret' });
+const CLAIM = { id: 7, policy: '2', listenPort: 9000, incarnation: 'boot-1' };
+const SETUP: MakeSetup = (nonce) =>
+  formatSetup({ ...CLAIM, canProve: true, proof: nonce === null ? null : `proof for ${nonce}` });
 
 type Script = Parameters<typeof scriptedServer>[0];
 
@@ -86,7 +89,7 @@ test('sends the setup packet and echoes heartbeats', async (t) => {
     session: true,
     keepAlive: true,
     incarnation: 'boot-1',
-    token: 'secret',
+    auth: 'hmac-sha-256',
   });
   peer.send(REGISTERED);
   await logged(/"registered"/);
@@ -94,6 +97,19 @@ test('sends the setup packet and echoes heartbeats', async (t) => {
     peer.send({ type: 3, srcid: 'proxy' });
     assert.deepEqual(await peer.nextFrame(), { type: 3, srcid: 7 });
   }
+});
+
+test('a challenge is answered with the proof, and a second one with the end of the session', async (t) => {
+  const proxy = await proxyAt(t, () => {});
+  const { logged } = announce(t, proxy.port);
+  const peer = await proxy.nextConnection();
+  await peer.nextFrame();
+  peer.send({ type: 5, nonce: 'n1' });
+  const { proof, ...setup } = await peer.nextFrame();
+  assert.deepEqual([proof, setup.id, setup.incarnation], ['proof for n1', 7, 'boot-1']);
+  peer.send({ type: 5, nonce: 'n2' });
+  await logged(/refuses this server.*one proof after the other/);
+  assert.equal(await peer.ended(), 'fin');
 });
 
 test('a proxy that is not there yet is found soon after it starts', async (t) => {

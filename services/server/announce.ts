@@ -4,8 +4,16 @@ import type { Resolve } from '../shared/addresses.ts';
 import type { Clock } from '../shared/clock.ts';
 import type { Line } from '../shared/log-later.ts';
 import type { Id } from '../shared/packet.ts';
+import type { DialTls } from '../shared/tls.ts';
 import { backoffMs, jittered, REFUSED_MS } from './backoff.ts';
-import { SESSION_TIMES, Session, type SessionEnd, type SessionTimes } from './session.ts';
+import {
+  type MakeSetup,
+  SESSION_TIMES,
+  Session,
+  type SessionEnd,
+  type SessionTimes,
+  TLS_SESSION_TIMES,
+} from './session.ts';
 
 /** The name is looked up again this often. */
 const LOOK_UP_MS = 5_000;
@@ -16,8 +24,9 @@ const STANDS_AFTER_MS = 1_000;
 export type AnnounceOptions = {
   proxy: { host: string; port: number };
   serverId: Id;
-  /** The setup packet, as it goes out. */
-  setup: string;
+  setup: MakeSetup;
+  /** Null for plain connections. */
+  tls?: DialTls | null;
   resolve: Resolve;
   clock: Clock;
   log: (line: Line) => void;
@@ -42,7 +51,8 @@ export class Announcement {
   constructor(options: AnnounceOptions) {
     this.#options = {
       random: Math.random,
-      times: SESSION_TIMES,
+      tls: null,
+      times: options.tls == null ? SESSION_TIMES : TLS_SESSION_TIMES,
       lookUpMs: LOOK_UP_MS,
       refusedMs: REFUSED_MS,
       ...options,
@@ -123,12 +133,14 @@ export class Announcement {
   }
 
   #live(address: string, history: History): Promise<SessionEnd> {
-    const { proxy, serverId, setup, clock, times } = this.#options;
+    const { proxy, serverId, setup, tls, clock, times } = this.#options;
     const session = new Session({
       address,
       port: proxy.port,
       serverId,
       setup,
+      tls,
+      proxyName: proxy.host,
       clock,
       times,
       onRegistered: () => {

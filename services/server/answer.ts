@@ -5,12 +5,14 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { FrameReader } from '../shared/framing.ts';
 import { formatAnswer, formatError, type Id, type Packet, parsePacket } from '../shared/packet.ts';
+import { type ListenTls, loadTls } from '../shared/tls.ts';
 
 /** A peer that takes nothing off us for this long is given up. */
 const STALLED_MS = 30_000;
 
 /** How long a peer may take to read our last words and close its side. */
 const GOODBYE_MS = 2_000;
+const HANDSHAKE_MS = 5_000;
 
 export type Connection = { socket: net.Socket; reader: FrameReader };
 
@@ -34,11 +36,16 @@ export class AnswerServer {
   #standIn: StandIn | null = null;
   #isDraining = false;
 
-  /** @param serverId goes into every answer as `srcid` */
-  constructor(serverId: Id) {
+  /**
+   * @param serverId goes into every answer as `srcid`
+   * @param tls      null for plain connections
+   */
+  constructor(serverId: Id, tls: ListenTls | null = null) {
     this.#serverId = serverId;
-    this.#server = net.createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 });
-    this.#server.on('connection', (socket) => this.#accept(socket));
+    this.#server = createListener(tls);
+    this.#server.on(tls === null ? 'connection' : 'secureConnection', (socket: net.Socket) =>
+      this.#accept(socket),
+    );
   }
 
   /** From now on `standIn` is asked before each chunk. */
@@ -161,6 +168,18 @@ function destroyUnless(socket: net.Socket, event: 'drain' | 'close', afterMs: nu
   };
   socket.on(event, settle);
   if (event !== 'close') socket.on('close', settle);
+}
+
+function createListener(tls: ListenTls | null): net.Server {
+  const options = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 };
+  if (tls === null) return net.createServer(options);
+  const { cert, key, clientCa } = tls;
+  const client = clientCa === null ? {} : { ca: clientCa, requestCert: true, rejectUnauthorized: true };
+  const secure = { cert, key, ...client, handshakeTimeout: HANDSHAKE_MS, minVersion: 'TLSv1.2' as const };
+  // Whoever fails at the handshake is the one who has to know.
+  return loadTls()
+    .createServer({ ...options, ...secure })
+    .on('tlsClientError', (_error, socket) => socket.destroy());
 }
 
 function nextTurn(): Promise<void> {

@@ -1,10 +1,15 @@
 // test · the server as a real process: how it starts, what it refuses, how it leaves.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { connectPeer, type Peer, type ScriptedServer, scriptedServer } from '../../test-support/peers.ts';
 import { type Program, startProgram } from '../../test-support/programs.ts';
+import { type Claim, isProof } from '../shared/proof.ts';
+
+const TOKEN = 'a token that nobody may read on the wire';
 
 const sha1 = (text: string): string => createHash('sha1').update(text).digest('hex');
 
@@ -29,7 +34,7 @@ async function register(proxy: ScriptedServer): Promise<{ session: Peer; setup: 
 
 test('starts from the command line as the original does', async (t) => {
   const proxy = await proxyFor(t);
-  start(t, ['12', '3', '0', '--proxy', `127.0.0.1:${proxy.port}`, '--register-token', 'secret']);
+  start(t, ['12', '3', '0', '--proxy', `127.0.0.1:${proxy.port}`]);
   const { setup } = await register(proxy);
   const peer = connectPeer(Number(setup.listenport));
   peer.send({ type: 0, srcid: 1, privPoliId: 3, payload: 'hello' });
@@ -40,7 +45,7 @@ test('starts from the command line as the original does', async (t) => {
     payloadsize: 40,
     payload: sha1('hello'),
   });
-  assert.deepEqual([setup.id, setup.privPoliId, setup.token], [12, '3', 'secret']);
+  assert.deepEqual([setup.id, setup.privPoliId, setup.auth], [12, '3', undefined]);
 });
 
 test('starts from the environment alone, with the host name for its id and a new incarnation at each boot', async (t) => {
@@ -63,6 +68,24 @@ test('starts from the environment alone, with the host name for its id and a new
   assert.notEqual(other.incarnation, setup.incarnation);
 });
 
+test('proves the token of its file, and never sends it', async (t) => {
+  const folder = await mkdtemp(join(os.tmpdir(), 'server-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const file = join(folder, 'token');
+  await writeFile(file, `${TOKEN}\n`);
+  const proxy = await proxyFor(t);
+  start(t, ['12', '3', '0', '--proxy', `127.0.0.1:${proxy.port}`, '--register-token-file', file]);
+  const session = await proxy.nextConnection();
+  const { auth, proof: early, ...setup } = await session.nextFrame();
+  assert.deepEqual([auth, early], ['hmac-sha-256', undefined]);
+  session.send({ type: 5, nonce: 'n1' });
+  const { proof } = await session.nextFrame();
+  const { listenport: listenPort, incarnation } = setup;
+  const claim = { id: 12, policy: '3', listenPort, incarnation } as Claim;
+  assert.ok(isProof(String(proof), Buffer.from(TOKEN), 'n1', claim));
+  assert.ok(!session.received().includes(TOKEN));
+});
+
 const REFUSED: [string, string[], Record<string, string>, RegExp][] = [
   ['no policy', ['1'], {}, /POLICY is missing/],
   ['no policy in the environment', [], {}, /POLICY is missing/],
@@ -70,6 +93,18 @@ const REFUSED: [string, string[], Record<string, string>, RegExp][] = [
   ['a port that is too high', ['1', '2', '65536'], {}, /PORT must be a whole number/],
   ['a port of the environment', [], { SERVER_POLICY: '1', SERVER_PORT: 'x' }, /SERVER_PORT is "x"/],
   ['a proxy without port', ['1', '2', '0', '--proxy', 'proxy'], {}, /--proxy is "proxy".*host:port/],
+  [
+    'a token that is not there',
+    ['1', '2', '0', '--register-token-file', '/nowhere/token'],
+    {},
+    /--register-token-file: \/nowhere\/token can't be read \(ENOENT\)/,
+  ],
+  [
+    'a certificate without its key',
+    ['1', '2', '0', '--tls-cert', 'x.pem'],
+    {},
+    /--tls-cert: x\.pem can't be read/,
+  ],
   ['an unknown option', ['1', '2', '0', '--colour'], {}, /colour/],
   [
     'a log level that there is not',

@@ -7,10 +7,12 @@ import { systemClock } from '../shared/clock.ts';
 import { runMain, UsageError } from '../shared/config.ts';
 import { type LaterLog, logLater } from '../shared/log-later.ts';
 import { formatSetup, type Id } from '../shared/packet.ts';
+import { proofOf } from '../shared/proof.ts';
 import { onStopSignal } from '../shared/signals.ts';
 import { Announcement } from './announce.ts';
 import { AnswerServer } from './answer.ts';
-import { readOptions, SCRIPT_NAME } from './options.ts';
+import { readOptions, SCRIPT_NAME, type ServerOptions } from './options.ts';
+import type { MakeSetup } from './session.ts';
 
 const LEAVE_MS = 5_000;
 const SHUTDOWN_MS = 10_000;
@@ -22,7 +24,7 @@ const CONTROL_AFTER_MS = 150;
 await runMain(SCRIPT_NAME, async () => {
   const options = readOptions(process.argv.slice(2), process.env);
   const log = logLater('server', options.logLevel, options.logFormat);
-  const server = new AnswerServer(options.id);
+  const server = new AnswerServer(options.id, options.tls);
   const port = await server.listen(options.port, options.host).catch((error: NodeJS.ErrnoException) => {
     throw new UsageError(
       `Can't listen on ${options.host}:${options.port} (${error.code}): choose another port.`,
@@ -31,12 +33,8 @@ await runMain(SCRIPT_NAME, async () => {
   const announcement = new Announcement({
     proxy: options.proxy,
     serverId: options.id,
-    setup: formatSetup({
-      ...options,
-      listenPort: port,
-      incarnation: randomUUID(),
-      token: options.registerToken,
-    }),
+    setup: setupOf(options, port),
+    tls: options.proxyTls,
     resolve: createResolver(),
     clock: systemClock,
     log: log.write,
@@ -50,6 +48,14 @@ await runMain(SCRIPT_NAME, async () => {
     log.write({ level: 'info', message: 'stopped', answered: server.answered });
   });
 });
+
+function setupOf({ id, policy, registerToken: token }: ServerOptions, listenPort: number): MakeSetup {
+  const claim = { id, policy, listenPort, incarnation: randomUUID() };
+  return (nonce) => {
+    const proof = token === null || nonce === null ? null : proofOf(token, nonce, claim);
+    return formatSetup({ ...claim, canProve: token !== null, proof });
+  };
+}
 
 function stopOnSignal(log: LaterLog, stop: () => Promise<void>): void {
   onStopSignal((signal) => {

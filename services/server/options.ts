@@ -13,6 +13,15 @@ import {
 } from '../shared/config.ts';
 import type { LogLevel } from '../shared/log.ts';
 import { type Id, MAX_ID_LENGTH } from '../shared/packet.ts';
+import { readToken } from '../shared/proof.ts';
+import {
+  type DialTls,
+  dialTlsOptions,
+  LISTEN_TLS_OPTIONS,
+  type ListenTls,
+  readDialTls,
+  readListenTls,
+} from '../shared/tls.ts';
 
 export const SCRIPT_NAME = 'npm run server --';
 
@@ -22,7 +31,12 @@ export type ServerOptions = {
   port: number;
   host: string;
   proxy: { host: string; port: number };
-  registerToken: string | null;
+  /** What it proves to know when a proxy asks; null without a token. */
+  registerToken: Buffer | null;
+  /** For its own port; null leaves it plain. */
+  tls: ListenTls | null;
+  /** For its connections to the proxy; null leaves them plain. */
+  proxyTls: DialTls | null;
   /** Where faults are turned on; null without --faults. */
   controlPort: number | null;
   logLevel: LogLevel;
@@ -42,7 +56,12 @@ const OPTIONS = {
     default: '127.0.0.1:10000',
     describe: 'host:port of the proxy; every address behind the name is served',
   },
-  'register-token': { type: 'string', describe: 'secret that the proxy asks for, if it does' },
+  'register-token-file': {
+    type: 'string',
+    describe: "file with the proxy's token; it is proved, never sent",
+  },
+  ...LISTEN_TLS_OPTIONS,
+  ...dialTlsOptions('proxy-tls', 'the proxy'),
   faults: {
     type: 'boolean',
     default: false,
@@ -84,7 +103,7 @@ export function readOptions(args: readonly string[], environment: NodeJS.Process
 }
 
 function check(values: Record<string, unknown>): ServerOptions {
-  const token = values['register-token'];
+  const tokenFile = values['register-token-file'] ?? '';
   const controlPort = requireWhole('--control-port', values['control-port'], 0, 65_535);
   return {
     id: checkId('SERVER_ID', values.id ?? os.hostname()),
@@ -92,7 +111,9 @@ function check(values: Record<string, unknown>): ServerOptions {
     port: requireWhole('PORT', values.port, 0, 65_535),
     host: String(values.host),
     proxy: parseHostPort('--proxy', String(values.proxy)),
-    registerToken: token === undefined || token === '' ? null : String(token),
+    registerToken: tokenFile === '' ? null : readToken('--register-token-file', String(tokenFile)),
+    tls: readListenTls(values),
+    proxyTls: readDialTls('proxy-tls', values),
     controlPort: values.faults === true ? controlPort : null,
     logLevel: values['log-level'] as LogLevel,
     logFormat: values['log-format'] as 'text' | 'json',

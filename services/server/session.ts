@@ -4,6 +4,7 @@ import net from 'node:net';
 import type { Clock } from '../shared/clock.ts';
 import { FrameReader } from '../shared/framing.ts';
 import {
+  type ChallengePacket,
   formatHeartbeat,
   formatLeave,
   type Id,
@@ -11,17 +12,23 @@ import {
   parseFromProxy,
   type RegisteredPacket,
 } from '../shared/packet.ts';
+import { type DialTls, dialTls, explainTls } from '../shared/tls.ts';
 
 export type SessionTimes = {
-  /** For the TCP handshake. A lost SYN is sent again after 1 s only, so a new dial is quicker. */
+  /** For the handshake. A lost SYN is sent again after 1 s only, so a new dial is quicker. */
   connectMs: number;
-  /** For the reply to the setup packet. */
+  /** For the reply to a setup packet. */
   replyMs: number;
   /** Three missed heartbeats. */
   silenceMs: number;
 };
 
 export const SESSION_TIMES: SessionTimes = { connectMs: 200, replyMs: 1_000, silenceMs: 3_000 };
+/** The handshake of TLS comes on top, with its signatures on both sides. */
+export const TLS_SESSION_TIMES: SessionTimes = { ...SESSION_TIMES, connectMs: 2_000 };
+
+/** The setup packet as it goes out, with the proof for `nonce` when the proxy has asked for one. */
+export type MakeSetup = (nonce: string | null) => string;
 
 /** How a session ended, with a clause for the log. */
 export type SessionEnd = {
@@ -37,8 +44,11 @@ export type SessionOptions = {
   address: string;
   port: number;
   serverId: Id;
-  /** The setup packet, as it goes out. */
-  setup: string;
+  setup: MakeSetup;
+  /** Null for a plain connection. */
+  tls: DialTls | null;
+  /** The proxy's name, which its certificate must be for. */
+  proxyName: string;
   clock: Clock;
   times: SessionTimes;
   onRegistered: () => void;
@@ -55,6 +65,7 @@ export class Session {
   #phase: Phase = 'dialling';
   #deadlineMs: number;
   #registeredMs: number | null = null;
+  #hasProved = false;
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -62,10 +73,16 @@ export class Session {
       this.#end = resolve;
     });
     this.#deadlineMs = options.clock.now() + options.times.connectMs;
-    this.#socket = net.connect({ host: options.address, port: options.port, noDelay: true });
-    this.#socket.on('error', (error: NodeJS.ErrnoException) => this.#finish(error.code ?? error.message));
+    const { address, port, tls, proxyName } = options;
+    this.#socket =
+      tls === null
+        ? net.connect({ host: address, port, noDelay: true })
+        : dialTls(address, port, tls, proxyName);
+    this.#socket.on('error', (error: NodeJS.ErrnoException) =>
+      this.#finish(explainTls(error) ?? error.code ?? error.message),
+    );
     this.#socket.on('close', () => this.#finish('the proxy closed the connection'));
-    this.#socket.on('connect', () => this.#register());
+    this.#socket.on(tls === null ? 'connect' : 'secureConnect', () => this.#register());
     this.#socket.on('data', (chunk) => this.#read(chunk));
     void this.#keepDeadline();
   }
@@ -87,8 +104,22 @@ export class Session {
   #register(): void {
     if (this.#phase !== 'dialling') return;
     this.#phase = 'registering';
+    this.#sendSetup(null);
+  }
+
+  #sendSetup(nonce: string | null): void {
     this.#deadlineMs = this.#options.clock.now() + this.#options.times.replyMs;
-    this.#socket.write(this.#options.setup);
+    this.#socket.write(this.#options.setup(nonce));
+  }
+
+  #prove(nonce: string): void {
+    if (this.#phase !== 'registering') return;
+    if (this.#hasProved) {
+      this.#finish('the proxy asks for one proof after the other', 'refused');
+      return;
+    }
+    this.#hasProved = true;
+    this.#sendSetup(nonce);
   }
 
   #read(chunk: Buffer): void {
@@ -100,7 +131,11 @@ export class Session {
     if (this.#reader.fault !== null) this.#finish('the proxy sent what is not a packet');
   }
 
-  #take(packet: Packet | RegisteredPacket): void {
+  #take(packet: Packet | RegisteredPacket | ChallengePacket): void {
+    if (packet.kind === 'challenge') {
+      this.#prove(packet.nonce);
+      return;
+    }
     if (packet.kind === 'error') {
       this.#finish(`${packet.sentence} (${packet.code})`, packet.isRetryable ? undefined : 'refused');
       return;

@@ -1,7 +1,8 @@
 // shell · one look at a role from inside its own container, for Docker's health check: `healthcheck.ts http|server PORT`.
 // Must never import a dependency or wait longer than a second: it is started again and again beside the role.
+import { readFileSync } from 'node:fs';
 import { get } from 'node:http';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 
 const DEADLINE_MS = 1000;
 const REQUEST = '{"type":0,"srcid":"health","privPoliId":"health","payloadsize":6,"payload":"health"}\n';
@@ -27,7 +28,7 @@ switch (kind) {
 // A request as a client sends it: a server that only accepts connections is not a healthy one.
 function checkServer(): void {
   let reply = '';
-  connect(port, '127.0.0.1')
+  connectToServer()
     .setEncoding('utf8')
     .on('error', (error) => fail(error.message))
     .on('end', () => fail('the connection was closed without an answer'))
@@ -38,6 +39,15 @@ function checkServer(): void {
       fail(`answered ${reply.slice(0, 200)}`);
     })
     .write(REQUEST);
+}
+
+// Whether others trust its certificate is theirs to say: this only asks whether it answers.
+function connectToServer(): Socket {
+  const { SERVER_TLS_CERT, SERVER_TLS_KEY } = process.env;
+  if (!SERVER_TLS_CERT || !SERVER_TLS_KEY) return connect(port, '127.0.0.1');
+  const [cert, key] = [readFileSync(SERVER_TLS_CERT), readFileSync(SERVER_TLS_KEY)];
+  const tls = process.getBuiltinModule('node:tls');
+  return tls.connect({ host: '127.0.0.1', port, cert, key, rejectUnauthorized: false });
 }
 
 function fail(why: string): never {

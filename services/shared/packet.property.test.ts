@@ -13,7 +13,8 @@ const NAMES = [
   'payload',
   'listenport',
   'session',
-  'token',
+  'auth',
+  'proof',
   'code',
 ];
 const value = fc.oneof(

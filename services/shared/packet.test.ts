@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { ERROR_CODES, type ErrorCode } from './error-codes.ts';
 import {
   formatAnswer,
+  formatChallenge,
   formatError,
   formatHeartbeat,
   formatLeave,
@@ -13,6 +14,7 @@ import {
   formatSetup,
   MAX_ID_LENGTH,
   MAX_PAYLOAD_BYTES,
+  type PacketFault,
   parseFromProxy,
   parsePacket,
   payloadTooLarge,
@@ -65,7 +67,8 @@ const PLAIN_SETUP = {
   hasSession: false,
   keepsAlive: false,
   incarnation: null,
-  token: null,
+  canProve: false,
+  proof: null,
 };
 
 const ACCEPTED_SETUPS: [string, object, object][] = [
@@ -78,7 +81,10 @@ const ACCEPTED_SETUPS: [string, object, object][] = [
   ['with an incarnation', { incarnation: 'abc' }, { incarnation: 'abc' }],
   ['an incarnation that is a number', { incarnation: 5 }, { incarnation: '5' }],
   ['an incarnation of another kind', { incarnation: {} }, {}],
-  ['with a token', { token: 'secret' }, { token: 'secret' }],
+  ['with a token', { auth: 'hmac-sha-256' }, { canProve: true }],
+  ['with another way of proving', { auth: 'plain' }, {}],
+  ['with a proof', { auth: 'hmac-sha-256', proof: 'f00' }, { canProve: true, proof: 'f00' }],
+  ['with a proof that is none', { proof: 7 }, {}],
   ['the lowest port', { listenport: 1 }, { listenPort: 1 }],
   ['the highest port', { listenport: 65_535 }, { listenPort: 65_535 }],
 ];
@@ -197,6 +203,12 @@ test("a proxy's yes is told from a setup packet, whatever little an old one send
   assert.equal(parseFromProxy('{').kind, 'fault');
 });
 
+test('a challenge is one only where it comes from a proxy, and only with a nonce', () => {
+  assert.deepEqual(parseFromProxy(formatChallenge('abc')), { kind: 'challenge', nonce: 'abc' });
+  assert.match((parseFromProxy('{"type":5}') as PacketFault).sentence, /"nonce" is missing/);
+  assert.equal((parsePacket(formatChallenge('abc')) as PacketFault).code, 'UNKNOWN_TYPE');
+});
+
 const HOSTILE = [
   'x'.repeat(5_000),
   '"'.repeat(MAX_ID_LENGTH),
@@ -262,11 +274,19 @@ test('property: a request comes back as it was formatted', () => {
 test('property: a setup packet comes back as it was formatted', () => {
   const port = fc.integer({ min: 1, max: 65_535 });
   fc.assert(
-    fc.property(id, policy, port, policy, fc.option(text), (id, policy, listenPort, incarnation, token) => {
-      const packet = parsePacket(formatSetup({ id, policy, listenPort, incarnation, token }));
-      const extensions = { hasSession: true, keepsAlive: true, incarnation, token };
-      assert.deepEqual(packet, { kind: 'setup', id, policy, listenPort, ...extensions });
-    }),
+    fc.property(
+      id,
+      policy,
+      port,
+      policy,
+      fc.boolean(),
+      fc.option(text),
+      (id, policy, listenPort, incarnation, canProve, proof) => {
+        const packet = parsePacket(formatSetup({ id, policy, listenPort, incarnation, canProve, proof }));
+        const extensions = { hasSession: true, keepsAlive: true, incarnation, canProve, proof };
+        assert.deepEqual(packet, { kind: 'setup', id, policy, listenPort, ...extensions });
+      },
+    ),
   );
 });
 

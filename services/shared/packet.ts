@@ -11,6 +11,8 @@ export const HEALTH_CLIENT_ID = 'health';
 /** Longest id or policy, in UTF-16 units. */
 export const MAX_ID_LENGTH = 128;
 
+const AUTH_METHOD = 'hmac-sha-256';
+
 // Replies with an echoed id must stay below 1,024 bytes: old clients read once.
 const MAX_ECHO_LENGTH = 200;
 const MAX_SENTENCE_LENGTH = 300;
@@ -30,7 +32,10 @@ export type SetupPacket = {
   /** The server answers many requests on one connection, in order. */
   keepsAlive: boolean;
   incarnation: string | null;
-  token: string | null;
+  /** It can answer a challenge: it has a token. */
+  canProve: boolean;
+  /** Its answer to a challenge. @see proofOf */
+  proof: string | null;
 };
 type AnswerPacket = { kind: 'answer'; serverId: Id | null; digest: string };
 type ErrorPacket = {
@@ -42,6 +47,8 @@ type ErrorPacket = {
 };
 /** A proxy's yes to a setup packet; only `parseFromProxy` tells it from a setup packet. */
 export type RegisteredPacket = { kind: 'registered' };
+/** A proxy asks a server that registers to prove that it knows the token. */
+export type ChallengePacket = { kind: 'challenge'; nonce: string };
 export type HeartbeatPacket = { kind: 'heartbeat' };
 export type LeavePacket = { kind: 'leave' };
 /** A health probe of the old kind, `{"type": -2}`: ignored by servers. */
@@ -82,10 +89,19 @@ export function parsePacket(text: string): Packet {
  * proxies' replies have little more than the type: any type 1 is a yes.
  * @param text the frame, decoded from UTF-8
  */
-export function parseFromProxy(text: string): Packet | RegisteredPacket {
+export function parseFromProxy(text: string): Packet | RegisteredPacket | ChallengePacket {
   const raw = parseObject(text);
   if (typeof raw === 'string') return fault('BAD_JSON', raw);
-  return wholeNumber(raw.type) === 1 ? { kind: 'registered' } : understand(raw);
+  switch (wholeNumber(raw.type)) {
+    case 1:
+      return { kind: 'registered' };
+    case 5:
+      return typeof raw.nonce === 'string'
+        ? { kind: 'challenge', nonce: raw.nonce }
+        : badField('nonce', 'a text', raw.nonce, raw);
+    default:
+      return understand(raw);
+  }
 }
 
 // The object, or the sentence about why there is none.
@@ -170,7 +186,8 @@ function parseSetup(raw: Raw): SetupPacket | PacketFault {
     hasSession: raw.session === true,
     keepsAlive: raw.keepAlive === true,
     incarnation: isId(raw.incarnation) ? String(raw.incarnation) : null,
-    token: typeof raw.token === 'string' ? raw.token : null,
+    canProve: raw.auth === AUTH_METHOD,
+    proof: typeof raw.proof === 'string' ? raw.proof : null,
   };
 }
 
@@ -225,7 +242,9 @@ export function formatSetup(setup: {
   policy: string;
   listenPort: number;
   incarnation: string;
-  token: string | null;
+  /** It has a token. */
+  canProve?: boolean;
+  proof?: string | null;
 }): string {
   return line({
     type: 1,
@@ -235,13 +254,19 @@ export function formatSetup(setup: {
     session: true,
     keepAlive: true,
     incarnation: setup.incarnation,
-    token: setup.token ?? undefined,
+    auth: setup.canProve === true ? AUTH_METHOD : undefined,
+    proof: setup.proof ?? undefined,
   });
 }
 
 /** The proxy's reply to an accepted setup packet, ending in `\n` and below 1,024 bytes. */
 export function formatRegistered(id: Id, policy: string): string {
   return line({ type: 1, id: echo(id), privPoliId: echo(policy), status: 'registered' });
+}
+
+/** The challenge that a setup packet without a proof gets where there is a token, ending in `\n`. */
+export function formatChallenge(nonce: string): string {
+  return line({ type: 5, nonce });
 }
 
 /** A type 2 packet, ending in `\n`; `digest` is 40 lower-case hex digits. */

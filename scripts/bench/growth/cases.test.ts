@@ -65,7 +65,9 @@ for (const [what, servers, openFiles, expected] of limits) {
 test('the proxy runs with its defaults, but for limits that are too low', () => {
   assert.deepEqual(proxyArguments(1000, 1000), []);
   assert.deepEqual(proxyArguments(2000, 1000), ['--max-servers', '2000']);
-  assert.deepEqual(proxyArguments(6, 1000, 10_000), ['--max-connections', '11006']);
+  assert.deepEqual(proxyArguments(6, 1000, 10_000), [
+    ...['--max-connections', '11006', '--idle-timeout', '3600000'],
+  ]);
   assert.deepEqual(proxyArguments(10_000, 10_000), [
     ...['--health-interval', '10000', '--max-servers', '10000', '--max-connections', '11000'],
   ]);

@@ -88,6 +88,9 @@ export function sessionsThatFit(servers: number, openFiles: number): number | nu
   return spare < 0 ? null : Math.min(servers, spare);
 }
 
+// Idle clients are what is measured: none may be closed meanwhile.
+const CLIENTS_IDLE_MS = 3_600_000;
+
 /** Why a row is left out. */
 export function tooFewFiles(servers: number, openFiles: number): string {
   return `it takes ${servers + SPARE_FILES} open files, and the limit is ${openFiles}: raise it (ulimit -n) and run again`;
@@ -102,6 +105,7 @@ export function proxyArguments(servers: number, healthIntervalMs: number, client
       : ['--health-interval', String(healthIntervalMs)]),
     ...(servers > DEFAULT_MAX_SERVERS ? ['--max-servers', String(servers)] : []),
     ...(connections > DEFAULT_MAX_CONNECTIONS ? ['--max-connections', String(connections)] : []),
+    ...(clients > 0 ? ['--idle-timeout', String(CLIENTS_IDLE_MS)] : []),
   ];
 }
 

@@ -35,7 +35,8 @@ test('setup packets are what the proxy reads, with and without a session', () =>
       hasSession,
       keepsAlive: true,
       incarnation: 'boot',
-      token: null,
+      canProve: false,
+      proof: null,
     });
   }
 });

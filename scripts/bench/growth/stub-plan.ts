@@ -22,7 +22,7 @@ export function stubSetup(
   incarnation: string,
   hasSession: boolean,
 ): string {
-  const withSession = formatSetup({ id, policy, listenPort, incarnation, token: null });
+  const withSession = formatSetup({ id, policy, listenPort, incarnation });
   return hasSession ? withSession : `${JSON.stringify({ ...JSON.parse(withSession), session: false })}\n`;
 }
 

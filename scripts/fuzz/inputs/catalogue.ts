@@ -187,7 +187,9 @@ function fields(): Entry[] {
   const names = ['type', 'srcid', 'id', 'privPoliId', 'privPolyId', 'payload', 'listenport', 'payloadsize'];
   const extras = [
     'incarnation',
-    'token',
+    'auth',
+    'proof',
+    'nonce',
     'session',
     'keepAlive',
     '__proto__',
@@ -195,7 +197,7 @@ function fields(): Entry[] {
     'hasOwnProperty',
     '',
   ];
-  return [0, 1, 2, -1].flatMap((type) => [
+  return [0, 1, 2, 5, -1].flatMap((type) => [
     ...[...names, ...extras].flatMap((name) =>
       values.map((value) => entry(`an odd or second "${name}"`, packet(type, name, value))),
     ),

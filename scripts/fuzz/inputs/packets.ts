@@ -47,6 +47,7 @@ const KINDS: readonly ((random: Random) => Field[])[] = [
   (random) => [typeField(random, '3'), ['"srcid"', random.pick(IDS)]],
   (random) => [typeField(random, '4'), ['"id"', random.pick(IDS)]],
   (random) => [typeField(random, '-2')],
+  (random) => [typeField(random, '5'), ['"nonce"', drawString(random)]],
   (random) => [['"type"', random.pick(UNKNOWN_TYPES)], ...ids(random)],
 ];
 
@@ -105,7 +106,8 @@ function setupFields(random: Random): Field[] {
     ['"session"', random.pick(['true', 'true', 'false', '1', '"true"'])],
     ['"keepAlive"', random.pick(['true', 'true', 'false', '0', 'null'])],
     ['"incarnation"', drawString(random)],
-    ['"token"', drawString(random)],
+    ['"auth"', random.pick(['"hmac-sha-256"', '"plain"', 'true'])],
+    ['"proof"', drawString(random)],
   ];
   return [...fields, ...extensions.filter(() => random.between(0, 1) === 0)];
 }

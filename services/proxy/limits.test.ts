@@ -1,0 +1,128 @@
+// test · floods: whoever sends too much, too slowly or reads nothing meets a limit, and nobody else notices.
+import assert from 'node:assert/strict';
+import { connect, type Socket } from 'node:net';
+import { type TestContext, test } from 'node:test';
+import {
+  ask,
+  clientOf,
+  eventually,
+  fakeServer,
+  policies,
+  request,
+  testProxy,
+} from '../../test-support/cluster.ts';
+import { connectPeer, type Frame } from '../../test-support/peers.ts';
+import type { RunningProxy } from './proxy.ts';
+
+const SETUP = { type: 1, id: 1, privPoliId: 1, listenport: 9 };
+
+function socketTo(t: TestContext, proxy: RunningProxy, localAddress = '127.0.0.1'): Socket {
+  const socket = connect({ host: '127.0.0.1', port: proxy.port, localAddress });
+  socket.on('error', () => {});
+  t.after(() => socket.destroy());
+  return socket;
+}
+
+async function errorsOf(proxy: RunningProxy): Promise<Record<string, number>> {
+  return (await policies(proxy)).proxy.errors;
+}
+
+async function served(proxy: RunningProxy): Promise<void> {
+  assert.equal((await ask(proxy)).type, 2);
+}
+
+test('one source gets so many connections, others get theirs', async (t) => {
+  const proxy = await testProxy(t, { maxConnectionsPerSource: 3 });
+  const peers = [clientOf(proxy), clientOf(proxy), clientOf(proxy)];
+  await Promise.all(peers.map((peer) => peer.connected()));
+  const fourth = clientOf(proxy);
+  const refusal: Frame = await fourth.nextFrame();
+  assert.equal(refusal.code, 'OVERLOADED');
+  assert.match(refusal.payload, /127\.0\.0\.1 has 3 connections open/);
+  const other = socketTo(t, proxy, '127.0.0.2');
+  other.write(`${JSON.stringify(request('x', { policy: 'none' }))}\n`);
+  const [reply] = (await other.take(1).toArray()) as Buffer[];
+  assert.match(String(reply), /NO_SERVER/);
+  peers[0]?.close();
+  await eventually(async () => {
+    const late = clientOf(proxy);
+    late.send(request('x', { policy: 'none' }));
+    return (await late.nextFrame()).code === 'NO_SERVER';
+  });
+});
+
+test('one source gets so many setup packets in', async (t) => {
+  const proxy = await testProxy(t, { maxSetupsPerSource: 5 });
+  const peer = clientOf(proxy);
+  for (let id = 1; id <= 1000; id += 1) peer.send({ ...SETUP, id, listenport: id });
+  const replies: Frame[] = [];
+  for (let id = 1; id <= 1000; id += 1) replies.push(await peer.nextFrame());
+  assert.equal(replies.filter(({ status }) => status === 'registered').length, 5);
+  assert.match(replies[999]?.payload, /More than 5 setup packets from 127\.0\.0\.1 in 10 s/);
+  assert.equal((await errorsOf(proxy)).REGISTRATION_REFUSED, 995);
+});
+
+test('a connection on which nothing comes is closed, a session is not', async (t) => {
+  const proxy = await testProxy(t, { idleTimeoutMs: 300 });
+  const server = await fakeServer(t, proxy, 1);
+  const session = await server.join({ session: true, keepAlive: true });
+  const idle = clientOf(proxy);
+  await idle.connected();
+  assert.equal(await idle.ended(), 'fin');
+  assert.equal(session.socket.destroyed, false);
+  await served(proxy);
+});
+
+test('a client that reads no replies is cut off, and what waits for it stays small', async (t) => {
+  const proxy = await testProxy(t, { sendTimeoutMs: 300, idleTimeoutMs: 60_000 });
+  await (await fakeServer(t, proxy, 1)).join({ keepAlive: true });
+  const socket = socketTo(t, proxy);
+  socket.pause();
+  const batch = '{"type":9}\n'.repeat(2000);
+  // For as long as the proxy reads: it stops when the replies no longer go out.
+  const send = (): void => {
+    while (socket.writable && socket.writableLength < 1_000_000) socket.write(batch);
+  };
+  const sending = setInterval(send, 5);
+  t.after(() => clearInterval(sending));
+  await eventually(async () => {
+    await served(proxy);
+    return (await errorsOf(proxy)).TOO_SLOW === 1;
+  }, 20_000);
+  await eventually(async () => (await policies(proxy)).proxy.connections <= 1);
+});
+
+test('a client that reads slowly gets every reply', async (t) => {
+  const proxy = await testProxy(t, { sendTimeoutMs: 400 });
+  const socket = socketTo(t, proxy);
+  const count = 60_000;
+  socket.write('{"type":9}\n'.repeat(count));
+  let replies = 0;
+  // Now and then a little, so that the proxy has to wait for it again and again.
+  socket.on('data', (chunk: Buffer) => {
+    replies += chunk.toString().split('\n').length - 1;
+    socket.pause();
+    setTimeout(() => socket.resume(), 2);
+  });
+  await eventually(async () => replies === count, 30_000);
+  assert.equal((await errorsOf(proxy)).TOO_SLOW, undefined);
+});
+
+test('packets that drip in for ever do not keep others waiting', async (t) => {
+  const proxy = await testProxy(t, { packetTimeoutMs: 500 });
+  await (await fakeServer(t, proxy, 1)).join({ keepAlive: true });
+  const drips = Array.from({ length: 300 }, () => connectPeer(proxy.port));
+  t.after(() => {
+    for (const { socket } of drips) socket.destroy();
+  });
+  const text = JSON.stringify(request('x'.repeat(500)));
+  let at = 0;
+  const dripping = setInterval(() => {
+    for (const { socket } of drips) if (socket.writable) socket.write(text[at] as string);
+    at += 1;
+  }, 20);
+  t.after(() => clearInterval(dripping));
+  for (let asked = 0; asked < 20; asked += 1) await served(proxy);
+  const refusals = await Promise.all(drips.map((drip) => drip.nextFrame()));
+  for (const { code } of refusals) assert.equal(code, 'TOO_SLOW');
+});

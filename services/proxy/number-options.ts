@@ -1,0 +1,167 @@
+// pure · the proxy's options that are numbers: one table, from which the command line, its checks and the type are made.
+// Must never hold a default that the README does not tell.
+import { DEFAULT_MAX_FRAME_BYTES } from '../shared/framing.ts';
+
+// Number options: what they set, their default, the least and the most that is allowed, and what they are.
+export const NUMBERS = {
+  port: {
+    key: 'port',
+    value: 10_000,
+    min: 0,
+    max: 65_535,
+    describe: 'the well-known port, for clients and servers',
+  },
+  'admin-port': {
+    key: 'adminPort',
+    value: 10_080,
+    min: 0,
+    max: 65_535,
+    describe: 'port of the status listener (HTTP)',
+  },
+  listeners: {
+    key: 'listeners',
+    value: 8,
+    min: 1,
+    max: 64,
+    describe: 'listening sockets that share the port',
+  },
+  'max-frame': {
+    key: 'maxFrameBytes',
+    value: DEFAULT_MAX_FRAME_BYTES,
+    min: 256,
+    max: 65_536,
+    describe: 'largest packet, bytes',
+  },
+  'packet-timeout': {
+    key: 'packetTimeoutMs',
+    value: 10_000,
+    min: 10,
+    max: 600_000,
+    describe: 'ms from the first byte of a packet to its last',
+  },
+  'max-connections': {
+    key: 'maxConnections',
+    value: 10_000,
+    min: 1,
+    max: 1_000_000,
+    describe: 'connections at a time',
+  },
+  'max-connections-per-source': {
+    key: 'maxConnectionsPerSource',
+    value: 0,
+    min: 0,
+    max: 1_000_000,
+    describe: 'connections at a time from one address, 0 for any number',
+  },
+  'max-setups-per-source': {
+    key: 'maxSetupsPerSource',
+    value: 256,
+    min: 0,
+    max: 1_000_000,
+    describe: 'setup packets from one address in 10 s, 0 for any number',
+  },
+  'idle-timeout': {
+    key: 'idleTimeoutMs',
+    value: 60_000,
+    min: 100,
+    max: 86_400_000,
+    describe: 'ms after which a connection on which nothing comes is closed',
+  },
+  'send-timeout': {
+    key: 'sendTimeoutMs',
+    value: 10_000,
+    min: 100,
+    max: 600_000,
+    describe: 'ms that a client may leave its replies unread before it is cut off',
+  },
+  'max-servers': { key: 'maxServers', value: 1024, min: 1, max: 100_000, describe: 'servers in the table' },
+  'health-interval': {
+    key: 'healthIntervalMs',
+    value: 1000,
+    min: 20,
+    max: 3_600_000,
+    describe: 'ms between two probes of a server',
+  },
+  'health-timeout': {
+    key: 'healthTimeoutMs',
+    value: 500,
+    min: 10,
+    max: 60_000,
+    describe: 'ms that a probe may take',
+  },
+  fall: { key: 'fall', value: 2, min: 1, max: 100, describe: 'failed probes in a row that evict a server' },
+  rise: { key: 'rise', value: 2, min: 1, max: 100, describe: 'passed probes in a row that bring it back' },
+  'forget-after': {
+    key: 'forgetAfterMs',
+    value: 60_000,
+    min: 100,
+    max: 86_400_000,
+    describe: 'ms that an evicted server is probed',
+  },
+  'request-timeout': {
+    key: 'requestTimeoutMs',
+    value: 2000,
+    min: 10,
+    max: 600_000,
+    describe: 'ms until a request gets its reply, whatever it is',
+  },
+  'attempt-timeout': {
+    key: 'attemptTimeoutMs',
+    value: 500,
+    min: 10,
+    max: 600_000,
+    describe: 'ms until another server is tried',
+  },
+  'connect-timeout': {
+    key: 'connectTimeoutMs',
+    value: 300,
+    min: 10,
+    max: 60_000,
+    describe: 'ms that connecting to a server may take',
+  },
+  hold: {
+    key: 'holdMs',
+    value: 500,
+    min: 0,
+    max: 60_000,
+    describe: 'ms that a request waits for a server to become ready',
+  },
+  'startup-hold': {
+    key: 'startupMs',
+    value: 1500,
+    min: 0,
+    max: 60_000,
+    describe: 'ms after the start in which a policy without a server is waited for',
+  },
+  queue: {
+    key: 'maxWaiting',
+    value: 1024,
+    min: 1,
+    max: 65_536,
+    describe: 'requests that may wait, for each policy',
+  },
+  'pipeline-depth': {
+    key: 'pipelineDepth',
+    value: 64,
+    min: 1,
+    max: 10_000,
+    describe: 'requests in flight on one connection to a server',
+  },
+  'upstream-connections': {
+    key: 'upstreamConnections',
+    value: 1,
+    min: 1,
+    max: 64,
+    describe: 'connections to a server that keeps them',
+  },
+  'drain-timeout': {
+    key: 'drainTimeoutMs',
+    value: 10_000,
+    min: 0,
+    max: 600_000,
+    describe: 'ms that a shutdown waits for open requests',
+  },
+} as const;
+
+/** The names of the number options, as the proxy knows them. */
+export type NumberKey = (typeof NUMBERS)[keyof typeof NUMBERS]['key'];

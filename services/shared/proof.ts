@@ -1,0 +1,57 @@
+// shell · how a server proves that it knows the registration token, without ever sending it.
+// Must never put the token into a message, or compare a proof by its first wrong byte.
+// Challenge and response as in CRAM-MD5 (RFC 2195), with HMAC-SHA-256 (RFC 2104) over all that is claimed.
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { UsageError } from './config.ts';
+import type { Id } from './packet.ts';
+
+const MIN_TOKEN_BYTES = 16;
+// So that a proof for this protocol is none for any other that the same token is used with.
+const PURPOSE = 'policy-proxy registration 1';
+
+/** What a setup packet claims: a proof for one claim is none for another. */
+export type Claim = { id: Id; policy: string; listenPort: number; incarnation: string | null };
+
+/**
+ * The proof that goes with a claim: 64 hex digits.
+ * @param nonce the proxy's challenge, used once
+ */
+export function proofOf(
+  token: Buffer,
+  nonce: string,
+  { id, policy, listenPort, incarnation }: Claim,
+): string {
+  // As JSON, so that no two claims read the same.
+  const claimed = JSON.stringify([PURPOSE, nonce, String(id), policy, listenPort, incarnation]);
+  return createHmac('sha256', token).update(claimed).digest('hex');
+}
+
+/** Whether `offered` is the proof, in a time that does not tell how much of it is. */
+export function isProof(offered: string, token: Buffer, nonce: string, claim: Claim): boolean {
+  const right = Buffer.from(proofOf(token, nonce, claim));
+  const given = Buffer.from(offered);
+  return given.length === right.length && timingSafeEqual(given, right);
+}
+
+/**
+ * Reads the token; white space around it does not count.
+ * @param name the option that names the file
+ * @throws UsageError when there is no file, or no token in it that is long enough
+ */
+export function readToken(name: string, file: string): Buffer {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8').trim();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new UsageError(
+      `${name}: ${file} can't be read (${code}): make one with "openssl rand -hex 32 > FILE".`,
+    );
+  }
+  const token = Buffer.from(text);
+  if (token.length >= MIN_TOKEN_BYTES) return token;
+  throw new UsageError(
+    `${name}: ${file} has ${token.length} bytes of a token, and at least ${MIN_TOKEN_BYTES} are asked for.`,
+  );
+}
