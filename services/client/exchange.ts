@@ -16,6 +16,8 @@ export type Exchange =
       reason: string;
       /** Somebody was there: at least one address took the packet. */
       wasTaken: boolean;
+      /** Somebody was there, and TLS failed. */
+      isTls: boolean;
     };
 
 /**
@@ -34,10 +36,16 @@ export async function exchange(
   const deadlineMs = performance.now() + timeoutMs;
   const addresses = await resolve(proxy.host);
   if (addresses === null) {
-    return { kind: 'failed', reason: `no address is known for "${proxy.host}"`, wasTaken: false };
+    return {
+      kind: 'failed',
+      reason: `no address is known for "${proxy.host}"`,
+      wasTaken: false,
+      isTls: false,
+    };
   }
   const reasons: string[] = [];
   let wasTaken = false;
+  let isTls = false;
   for (const address of addresses) {
     const leftMs = deadlineMs - performance.now();
     if (leftMs <= 0) break;
@@ -49,9 +57,10 @@ export async function exchange(
     if (result.kind === 'reply') return result;
     reasons.push(`${address}:${proxy.port} ${result.reason}`);
     wasTaken ||= result.wasTaken;
+    isTls ||= result.isTls;
   }
   const reason = reasons.join('; ') || 'the time was up before an address was tried';
-  return { kind: 'failed', reason, wasTaken };
+  return { kind: 'failed', reason, wasTaken, isTls };
 }
 
 function exchangeOver(
@@ -70,7 +79,8 @@ function exchangeOver(
       socket.destroy();
       resolve(result);
     };
-    const fail = (reason: string): void => finish({ kind: 'failed', reason, wasTaken: sentMs !== null });
+    const fail = (reason: string, isTls = false): void =>
+      finish({ kind: 'failed', reason, wasTaken: sentMs !== null, isTls });
     const connectTimer = setTimeout(fail, CONNECT_MS, `did not answer within ${CONNECT_MS} ms`);
     const timer = setTimeout(() => {
       const what = sentMs === null ? 'did not answer' : 'took the packet and sent no reply';
@@ -78,7 +88,7 @@ function exchangeOver(
     }, timeoutMs);
     socket.on('error', (error: NodeJS.ErrnoException) => {
       const why = explainTls(error);
-      if (why !== null) fail(`is not who it has to be: ${why}`);
+      if (why !== null) fail(`can't be talked to over TLS: ${why}`, true);
       fail(sentMs === null ? `can't be reached (${error.code})` : `broke the connection (${error.code})`);
     });
     socket.on('close', () => fail('closed the connection without a reply'));

@@ -35,7 +35,9 @@ await runMain(SCRIPT_NAME, async () => {
   do {
     const result = await exchange(bytes, proxy, timeoutMs, resolve, tls);
     code =
-      result.kind === 'reply' ? tell(judge(parsePacket(result.text), digest), result) : tellFailure(result);
+      result.kind === 'reply'
+        ? tell(judge(parsePacket(result.text), digest), result)
+        : tellFailure(result, tls === null);
   } while (code === EXIT.corrupted && (await wantsAnotherTry()));
   process.exitCode = code;
 });
@@ -60,14 +62,18 @@ function tell(verdict: Verdict, { roundTripMs }: Extract<Exchange, { kind: 'repl
   return EXIT[verdict.kind];
 }
 
-function tellFailure({ reason, wasTaken }: Extract<Exchange, { kind: 'failed' }>): number {
-  console.error(`No reply from the proxy: ${reason}.`);
-  console.error(
-    wasTaken
-      ? 'Is it paused, or just being started? "docker compose ps" shows it.'
-      : 'Is it running? "npm start" starts the cluster, --proxy host:port says where it is.',
-  );
+function tellFailure(failure: Extract<Exchange, { kind: 'failed' }>, isPlain: boolean): number {
+  console.error(`No reply from the proxy: ${failure.reason}.`);
+  console.error(hint(failure, isPlain));
   return EXIT.unreachable;
+}
+
+function hint({ wasTaken, isTls }: Extract<Exchange, { kind: 'failed' }>, isPlain: boolean): string {
+  if (isTls)
+    return '--tls-ca says whose certificates are good, --tls-name for which name, --tls-cert and --tls-key show our own.';
+  if (!wasTaken) return 'Is it running? "npm start" starts the cluster, --proxy host:port says where it is.';
+  const paused = 'Is it paused, or just being started? "docker compose ps" shows it.';
+  return isPlain ? `${paused} If it takes TLS only, add --tls.` : paused;
 }
 
 function adviceOn({ isRetryable, wasSent }: Extract<Verdict, { kind: 'refused' }>): string {
