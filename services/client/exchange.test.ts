@@ -71,5 +71,6 @@ test('a name without an address', async () => {
     kind: 'failed',
     reason: 'no address is known for "nowhere"',
     wasTaken: false,
+    isTls: false,
   });
 });
