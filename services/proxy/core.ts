@@ -122,6 +122,7 @@ export function createCore(options: ProxyOptions, log: (line: Line) => void, wor
         keepsAlive ? options.upstreamConnections * options.pipelineDepth : MAX_ONE_REQUEST_CONNECTIONS,
       makeCarrier: (upstream: Upstream) => new Pool(upstream, poolLimits, network, flusher, forwarder),
       onRouteChanged: (route) => forwarder.routeChanged(route),
+      onLeaving: (upstream) => forwarder.onLeaving(upstream),
       onRemoved: (upstream) => sessions.close(upstream),
     },
     checker,

@@ -79,6 +79,7 @@ class Scene {
         request.attemptMs = nowMs;
         request.upstream = upstream;
         upstream.inFlight += 1;
+        if (upstream.inFlight === 1) this.forwarder.onBusy(upstream);
         waiting.push(request);
         this.sent.push(`${request.clientId}→${id}`);
       },
@@ -98,6 +99,7 @@ class Scene {
   set(upstream: Upstream, state: State): void {
     upstream.health = { ...upstream.health, state };
     this.table.place(upstream, this.nowMs);
+    if (state === 'leaving') this.forwarder.onLeaving(upstream);
     this.forwarder.routeChanged(this.route);
   }
 

@@ -55,6 +55,8 @@ export class Forwarder implements TrafficObserver {
   readonly #now: () => number;
   readonly #deadlines = new DeadlineQueue<Request>();
   readonly #freedRoutes = new Set<Route>();
+  /** Those that a sweep has to look at: thousands of others may be idle. */
+  readonly #busy = new Set<Upstream>();
   readonly #replier = new Replier();
   readonly #waitingRoom: WaitingRoom;
   readonly #startedMs: number;
@@ -170,6 +172,15 @@ export class Forwarder implements TrafficObserver {
     return true;
   }
 
+  onBusy(upstream: Upstream): void {
+    this.#busy.add(upstream);
+  }
+
+  /** It goes on purpose: `Evidence.onDrained` is told once nothing is in flight on it. */
+  onLeaving(upstream: Upstream): void {
+    this.#busy.add(upstream);
+  }
+
   onAnswersEnd(): void {
     if (this.#freedRoutes.size > 0) {
       for (const route of this.#freedRoutes) this.#waitingRoom.serve(route, this.#now());
@@ -232,23 +243,24 @@ export class Forwarder implements TrafficObserver {
     while (this.#deadlines.hasExpired(nowMs)) this.#timeOut(this.#deadlines.peek() as Request);
     for (const route of this.#table.routes) {
       if (route.waiting.length > 0) this.#waitingRoom.serve(route, nowMs);
-      for (const upstream of route.upstreams.filter(isBusy)) this.#sweepUpstream(route, upstream, nowMs);
     }
+    for (const upstream of this.#busy) this.#sweepUpstream(upstream, nowMs);
     this.#replier.flush();
   }
 
-  #sweepUpstream(route: Route, upstream: Upstream, nowMs: number): void {
+  #sweepUpstream(upstream: Upstream, nowMs: number): void {
     if (upstream.inFlight === 0) {
-      if (upstream.health.state === 'leaving') this.#evidence.onDrained(upstream);
+      this.#busy.delete(upstream);
+      if (upstream.health.state === 'leaving' && this.#table.has(upstream))
+        this.#evidence.onDrained(upstream);
       return;
     }
+    const members = this.#table.route(upstream.policy)?.rotation.members ?? [];
     upstream.carrier?.breakConnecting(nowMs - this.#limits.connectTimeoutMs);
     const mayRetry = this.#limits.retry === 'always' && this.#budget.canRetry(nowMs);
     upstream.carrier?.breakSilent(
       nowMs - this.#limits.attemptTimeoutMs,
-      (request) =>
-        mayRetry &&
-        route.rotation.members.some((other) => other !== upstream && !request.tried?.includes(other)),
+      (request) => mayRetry && members.some((other) => other !== upstream && !request.tried?.includes(other)),
     );
   }
 
@@ -264,8 +276,4 @@ export class Forwarder implements TrafficObserver {
     }
     this.#replier.timeOut(request, this.#limits.requestTimeoutMs);
   }
-}
-
-function isBusy({ inFlight, health }: Upstream): boolean {
-  return inFlight > 0 || health.state === 'leaving';
 }

@@ -8,6 +8,8 @@ import { type AttemptFailure, type ConnectionOwner, UpstreamConnection } from '.
 
 /** What the forwarder learns of the traffic to a server. */
 export type TrafficObserver = {
+  /** It had nothing in flight, and now it has. */
+  onBusy(upstream: Upstream): void;
   /** False when the answer is wrong: what follows on its connection may be somebody else's. */
   onAnswer(upstream: Upstream, request: Request, answer: string): boolean;
   onAnswersEnd(): void;
@@ -53,6 +55,7 @@ export class Pool implements Carrier, ConnectionOwner {
     request.attemptMs = nowMs;
     request.upstream = this.#upstream;
     this.#upstream.inFlight += 1;
+    if (this.#upstream.inFlight === 1) this.#observer.onBusy(this.#upstream);
     this.#upstream.sent += 1;
     this.#flusher.add(connection);
     connection.push(request);

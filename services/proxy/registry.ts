@@ -18,6 +18,8 @@ export type RegistryOptions = {
   makeCarrier: (upstream: Upstream) => Carrier;
   /** The servers of a route, or their states, have changed. */
   onRouteChanged: (route: Route) => void;
+  /** A server goes on purpose. */
+  onLeaving: (upstream: Upstream) => void;
   /** A server is no longer in the table; its session has lost its meaning. */
   onRemoved: (upstream: Upstream) => void;
 };
@@ -123,6 +125,7 @@ export class Registry {
     const type = EVENT_OF_STATE[state];
     if (type !== null) events.add(type, upstream, why);
     if (state === 'evicted') upstream.carrier?.destroy();
+    if (state === 'leaving') this.#options.onLeaving(upstream);
     const route = table.route(upstream.policy);
     if (route === undefined) return;
     if (route.rotation.members.length === 0) this.#callBackEjected(route);
