@@ -30,6 +30,7 @@ await runMain('npm run certs --', async () => {
     })
     .demandCommand(0, 0)
     .parseSync();
+  if (dir === '') throw new UsageError('--dir is empty: name a folder.');
   const folder = resolve(process.env.INIT_CWD ?? process.cwd(), dir);
   const notAfter = new Date(Date.now() + requireWhole('--days', days, 1, 3650) * DAY_MS);
   const authority = await Authority.create('policy-proxy, for trying out', notAfter);
@@ -64,6 +65,7 @@ Try, each in a terminal of its own:
     --tls-cert ${at('server.pem')} --tls-key ${at('server-key.pem')}
   npm run client -- client_packet_1.json --proxy 127.0.0.1:11000 --tls --tls-ca ${at('ca.pem')}
 
-Client certificates: add --tls-client-ca ${at('ca.pem')} to the proxy, and --proxy-tls-cert and --proxy-tls-key
-to the server, --tls-cert and --tls-key to the client. The authority's own key was never written.`;
+Client certificates: add --tls-client-ca ${at('ca.pem')} to the proxy, --proxy-tls-cert and --proxy-tls-key to the
+server, --tls-cert and --tls-key to the client. A server with --tls-client-ca asks the proxy for --upstream-tls-cert
+and --upstream-tls-key. The authority's own key was never written.`;
 }

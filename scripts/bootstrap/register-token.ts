@@ -1,7 +1,7 @@
 // shell · the secret that the cluster's servers prove to know: made once, kept beside the project, mounted by Compose.
 // Must never overwrite one: whatever runs has the old one still.
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { access, chmod, mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ROOT, readSetting, writeSettings } from './project.ts';
 
@@ -18,11 +18,21 @@ export async function prepareRegisterToken(): Promise<void> {
   const file = readSetting('REGISTER_TOKEN_FILE') ?? FILE;
   if (file !== FILE) return;
   // The roles in the containers are not root and have to read it: the folder keeps everybody else on this machine away.
-  await mkdir(join(ROOT, FOLDER), { recursive: true, mode: 0o700 });
-  const token = `${randomBytes(TOKEN_BYTES).toString('hex')}\n`;
-  await writeFile(join(ROOT, FILE), token, { flag: 'wx' }).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EEXIST') throw error;
-  });
-  await chmod(join(ROOT, FILE), 0o444);
+  await mkdir(join(ROOT, FOLDER), { recursive: true });
+  await chmod(join(ROOT, FOLDER), 0o700);
+  if (!(await exists(join(ROOT, FILE)))) {
+    // Whole or not at all, whatever ends us.
+    const draft = join(ROOT, FOLDER, `draft-${process.pid}`);
+    await writeFile(draft, `${randomBytes(TOKEN_BYTES).toString('hex')}\n`);
+    await chmod(draft, 0o444);
+    await rename(draft, join(ROOT, FILE));
+  }
   await writeSettings({ REGISTER_TOKEN_FILE: FILE });
+}
+
+async function exists(file: string): Promise<boolean> {
+  return await access(file).then(
+    () => true,
+    () => false,
+  );
 }

@@ -73,7 +73,10 @@ function hint({ wasTaken, isTls }: Extract<Exchange, { kind: 'failed' }>, isPlai
     return '--tls-ca says whose certificates are good, --tls-name for which name, --tls-cert and --tls-key show our own.';
   if (!wasTaken) return 'Is it running? "npm start" starts the cluster, --proxy host:port says where it is.';
   const paused = 'Is it paused, or just being started? "docker compose ps" shows it.';
-  return isPlain ? `${paused} If it takes TLS only, add --tls.` : paused;
+  const tls = isPlain
+    ? 'If it takes TLS only, add --tls.'
+    : 'If it refuses our certificate, its log says why.';
+  return `${paused} ${tls}`;
 }
 
 function adviceOn({ isRetryable, wasSent }: Extract<Verdict, { kind: 'refused' }>): string {

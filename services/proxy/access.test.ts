@@ -156,6 +156,27 @@ describe('the token', () => {
   });
 });
 
+test('the answer to a challenge does not count for itself, and who is not listed does not count at all', () => {
+  const gate = access({ token: TOKEN, maxSetupsPerSource: 2, networks: ['10.0.0.0/8'] });
+  for (let stranger = 0; stranger < 70_000; stranger += 1) {
+    gate.check({}, `2001:db8:${(stranger >> 16).toString(16)}:${(stranger & 0xffff).toString(16)}::1`, SETUP);
+  }
+  for (let registered = 0; registered < 2; registered += 1) {
+    const connection = {};
+    const proof = proofOf(TOKEN, challenge(gate, connection), SETUP);
+    assert.equal(gate.check(connection, '10.0.0.1', { ...SETUP, proof }).kind, 'admitted');
+  }
+  assert.equal(gate.check({}, '10.0.0.1', SETUP).kind, 'refused');
+});
+
+test('all addresses of one IPv6 network count together', () => {
+  const gate = access({ maxSetupsPerSource: 2 });
+  const kinds = ['2001:db8::1', '2001:db8::2', '2001:db8::3', '2001:db8:0:1::1'].map(
+    (host) => gate.check({}, host, SETUP).kind,
+  );
+  assert.deepEqual(kinds, ['admitted', 'admitted', 'refused', 'admitted']);
+});
+
 test('setup packets are counted for each source, and anew every 10 s', () => {
   let nowMs = 1000;
   const gate = access({ maxSetupsPerSource: 2, now: () => nowMs });

@@ -4,6 +4,7 @@ import { BlockList, isIP } from 'node:net';
 import { UsageError } from '../shared/config.ts';
 import type { SetupPacket } from '../shared/packet.ts';
 import { isProof } from '../shared/proof.ts';
+import { sourceOf } from './source.ts';
 
 const WINDOW_MS = 10_000;
 // Who comes from more addresses than this within a window gets no more in from new ones.
@@ -50,18 +51,20 @@ export class RegistrationAccess {
    */
   check(connection: object, host: string, packet: SetupPacket): Admission {
     const { maxSetupsPerSource } = this.#options;
-    if (this.#isTooOften(host)) {
-      return refused(
-        `More than ${maxSetupsPerSource} setup packets from ${host} in 10 s: wait, or raise the proxy's --max-setups-per-source.`,
-      );
-    }
     if (this.#networks !== null && !isListed(this.#networks, host)) {
       return refused(`Servers may not register from ${host}: the proxy's --register-from does not list it.`);
+    }
+    // The answer to a challenge belongs to the packet that was challenged.
+    const isAnswer = packet.proof !== null && this.#nonces.has(connection);
+    if (!isAnswer && this.#isTooOften(sourceOf(host))) {
+      return refused(
+        `More than ${maxSetupsPerSource} setup packets from ${sourceOf(host)} in 10 s, or from too many addresses: wait, or raise the proxy's --max-setups-per-source.`,
+      );
     }
     return this.#checkProof(connection, packet);
   }
 
-  #isTooOften(host: string): boolean {
+  #isTooOften(source: string): boolean {
     const { maxSetupsPerSource, now } = this.#options;
     if (maxSetupsPerSource === 0) return false;
     const nowMs = now();
@@ -69,9 +72,9 @@ export class RegistrationAccess {
       this.#windowEndsMs = nowMs + WINDOW_MS;
       this.#setups.clear();
     }
-    const setups = (this.#setups.get(host) ?? 0) + 1;
+    const setups = (this.#setups.get(source) ?? 0) + 1;
     if (setups === 1 && this.#setups.size >= MAX_SOURCES) return true;
-    this.#setups.set(host, setups);
+    this.#setups.set(source, setups);
     return setups > maxSetupsPerSource;
   }
 
@@ -122,6 +125,6 @@ function parseNetwork(network: string): { address: string; version: number; pref
   const prefix = bits === undefined ? longest : Number(bits);
   if (version !== 0 && prefix <= longest) return { address, version, prefix };
   throw new UsageError(
-    `--register-from has "${network}": it must be an address or a block such as 172.16.0.0/12.`,
+    `--register-from has "${network}": it takes addresses and blocks such as 172.16.0.0/12, no names, with commas.`,
   );
 }

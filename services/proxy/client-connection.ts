@@ -22,6 +22,7 @@ import { CUT_SHORT, NOT_AN_OBJECT, NOT_UTF8, tooLarge, tooSlow } from './stream-
 // A client that sends more than this without reading its replies is not read from until some have gone.
 const MAX_OPEN_REQUESTS = 256;
 const MAX_UNSENT_REPLY_BYTES = 65_536;
+const MAX_FRAMES_A_TURN = 512;
 // How long a peer that was refused may take to read the refusal before the connection is cut.
 const LINGER_MS = 1000;
 
@@ -56,8 +57,9 @@ export class ClientConnection implements ReplySink {
   #hasPeerEnded = false;
   #isClosing = false;
   #isPaused = false;
-  #unsentBytes = 0;
-  #unsentSinceMs = 0;
+  #hasYielded = false;
+  #stuckBytes = 0;
+  #stuckSinceMs = 0;
   #closesAfterChunk = false;
   #hasEndBeenTold = false;
 
@@ -96,8 +98,12 @@ export class ClientConnection implements ReplySink {
     if (this.#isPaused) {
       this.#resumeIfPossible();
       this.#write();
+      // What has gone at once brings no `drain`.
+      if (this.#isPaused && !this.#hasYielded && this.#isRelieved) this.#yield();
     }
-    if (this.#replies.length === 0 && (this.#hasPeerEnded || this.#isClosing)) this.#finish();
+    // While it is paused, more of what has come may still have to be read.
+    const isOver = this.#isClosing || (this.#hasPeerEnded && !this.#isPaused);
+    if (this.#replies.length === 0 && isOver) this.#finish();
   }
 
   #write(): void {
@@ -115,15 +121,19 @@ export class ClientConnection implements ReplySink {
     this.flush();
   }
 
-  /** Whether it is not read from, because for `limitMs` now it has taken none of the replies that wait for it. */
+  /** Requests on it have no reply yet. */
+  get isWaitedFor(): boolean {
+    return this.#replies.length > 0;
+  }
+
+  /** Whether none of the replies that wait to be sent has gone for `limitMs`; asked again and again. */
   isStuck(nowMs: number, limitMs: number): boolean {
-    if (!this.#isPaused) return false;
     const { writableLength } = this.socket;
-    if (writableLength <= MAX_UNSENT_REPLY_BYTES || writableLength !== this.#unsentBytes) {
-      this.#unsentBytes = writableLength;
-      this.#unsentSinceMs = nowMs;
+    if (writableLength === 0 || writableLength !== this.#stuckBytes) {
+      this.#stuckBytes = writableLength;
+      this.#stuckSinceMs = nowMs;
     }
-    return nowMs - this.#unsentSinceMs >= limitMs;
+    return nowMs - this.#stuckSinceMs >= limitMs;
   }
 
   /** Closes once every open request has been replied to; nothing more is read. */
@@ -155,7 +165,8 @@ export class ClientConnection implements ReplySink {
   #readFrames(nowMs: number): void {
     const reader = this.#reader;
     let hadFrame = false;
-    while (!this.#isClosing && !this.#isOverdrawn) {
+    let frames = 0;
+    while (!this.#isClosing && !this.#isOverdrawn && !this.#hasYielded) {
       if (!reader.next()) {
         if (reader.fault !== null) this.#onFault(reader.fault);
         if (!reader.isMidFrame) this.partialSinceMs = 0;
@@ -164,10 +175,12 @@ export class ClientConnection implements ReplySink {
       }
       hadFrame = true;
       this.#onFrame(nowMs);
+      frames += 1;
+      if (frames === MAX_FRAMES_A_TURN) this.#yield();
     }
     // What has begun to come in is still read to its end, and told.
     if (this.#closesAfterChunk && !reader.isMidFrame) this.close();
-    if (this.#isOverdrawn) this.#pause();
+    if (this.#isOverdrawn || this.#hasYielded) this.#pause();
     // A paused socket tells its end although frames that came before are still to be read.
     else if (this.#hasPeerEnded) this.#refuseIfCutShort();
   }
@@ -242,23 +255,38 @@ export class ClientConnection implements ReplySink {
     this.deliver();
   }
 
+  // Refusals of a whole chunk wait for one write.
+  get #unsentBytes(): number {
+    return this.socket.writableLength + this.#unwritten.length;
+  }
+
   get #isOverdrawn(): boolean {
-    return this.#replies.length >= MAX_OPEN_REQUESTS || this.socket.writableLength > MAX_UNSENT_REPLY_BYTES;
+    return this.#replies.length >= MAX_OPEN_REQUESTS || this.#unsentBytes > MAX_UNSENT_REPLY_BYTES;
   }
 
   #pause(): void {
     if (this.#isPaused) return;
     this.#isPaused = true;
-    this.#unsentBytes = 0;
     // While it is we who do not read, nobody is slow.
     this.partialSinceMs = 0;
     this.socket.pause();
   }
 
+  // A chunk may hold thousands of packets to refuse, at once: others have their turn in between.
+  #yield(): void {
+    this.#hasYielded = true;
+    this.#clock.soon(() => {
+      this.#hasYielded = false;
+      this.flush();
+    });
+  }
+
+  get #isRelieved(): boolean {
+    return this.#replies.length <= MAX_OPEN_REQUESTS / 2 && this.#unsentBytes <= MAX_UNSENT_REPLY_BYTES;
+  }
+
   #resumeIfPossible(): void {
-    const isRelieved =
-      this.#replies.length <= MAX_OPEN_REQUESTS / 2 && this.socket.writableLength <= MAX_UNSENT_REPLY_BYTES;
-    if (!this.#isPaused || this.isClosed || !isRelieved) return;
+    if (!this.#isPaused || this.isClosed || this.#hasYielded || !this.#isRelieved) return;
     this.#isPaused = false;
     this.#readFrames(this.#clock.now());
     if (!this.#isPaused) this.socket.resume();

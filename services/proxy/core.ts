@@ -144,11 +144,14 @@ export function createCore(options: ProxyOptions, log: (line: Line) => void, wor
       if (isDraining) (request.client as ClientConnection).closeAfterChunk();
     },
     onSetup: (connection, packet) => {
-      if (isDraining)
+      if (isDraining) {
+        forwarder.countRefusal('SHUTTING_DOWN');
         return formatError('SHUTTING_DOWN', 'The proxy is shutting down: register again in a few seconds.');
+      }
       const result = registerOver(connection, packet, { access, registry, sessions });
-      if (result.upstream === null && result.isRefused) {
+      if (result.upstream === null && result.refusal !== null) {
         const { id, policy } = packet;
+        const why = result.refusal;
         forwarder.countRefusal('REGISTRATION_REFUSED');
         refusals.tell({
           level: 'warn',
@@ -156,6 +159,7 @@ export function createCore(options: ProxyOptions, log: (line: Line) => void, wor
           id,
           policy,
           from: connection.remoteHost,
+          why,
         });
       }
       return result.reply;

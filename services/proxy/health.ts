@@ -213,6 +213,7 @@ function afterFailure(
   const failed = { ...health, passes: 0, failures: health.failures + 1 };
   switch (health.state) {
     case 'joining':
+      return { ...failed, why: `no probe has passed yet, the last: ${outcome}` };
     case 'evicted':
       return failed;
     case 'ready':

@@ -126,3 +126,30 @@ test('packets that drip in for ever do not keep others waiting', async (t) => {
   const refusals = await Promise.all(drips.map((drip) => drip.nextFrame()));
   for (const { code } of refusals) assert.equal(code, 'TOO_SLOW');
 });
+
+test('a chunk of thousands of bad packets holds up nobody, and every one of them is refused, FIN or not', async (t) => {
+  const proxy = await testProxy(t);
+  await (await fakeServer(t, proxy, 1)).join({ keepAlive: true });
+  const count = 20_000;
+  const floods = Array.from({ length: 8 }, () => connectPeer(proxy.port));
+  t.after(() => {
+    for (const { socket } of floods) socket.destroy();
+  });
+  for (const [at, flood] of floods.entries()) {
+    flood.send('{}'.repeat(count));
+    if (at % 2 === 0) flood.close();
+  }
+  const beganMs = performance.now();
+  await served(proxy);
+  assert.ok(performance.now() - beganMs < 1000, 'the others are served meanwhile');
+  const refused = (): number[] => floods.map((flood) => flood.received().split('\n').length - 1);
+  await eventually(async () => refused().every((lines) => lines === count), 30_000);
+});
+
+test('a client that waits longer than idle connections may is not cut off', async (t) => {
+  const slow = { idleTimeoutMs: 300, requestTimeoutMs: 4000, attemptTimeoutMs: 4000 };
+  const proxy = await testProxy(t, slow);
+  const behave = (_peer: unknown, _frame: Frame, answer: () => void): void => void setTimeout(answer, 1000);
+  await (await fakeServer(t, proxy, 1, { behave })).join({ keepAlive: true });
+  assert.equal((await ask(proxy)).type, 2);
+});

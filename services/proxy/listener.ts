@@ -4,12 +4,14 @@ import type { Clock } from '../shared/clock.ts';
 import { formatError } from '../shared/packet.ts';
 import { ClientConnection, type ConnectionHandler, plainHost } from './client-connection.ts';
 import type { Connection, Listening, Network } from './network.ts';
+import { sourceOf } from './source.ts';
 
 // A turn of the loop with nothing to do takes a fraction of this.
 const CALM_TURN_MS = 0.05;
 // A busy machine may have none that short: for each millisecond waited, so much more is calm enough.
 const CALM_GROWS_BY = 0.001;
 const CLOSE_WITHIN_MS = 2_000;
+const ENDED_AT_A_TIME = 16;
 // A turn in which the process was not let run tells nothing, however long it took.
 const TURN_COUNTS_MS = 10;
 
@@ -26,7 +28,7 @@ export type ListenerOptions = {
   packetTimeoutMs: number;
   /** A connection on which nothing comes for so long is closed. */
   idleTimeoutMs: number;
-  /** A client that takes none of the replies that wait for it is cut off after so long. */
+  /** A connection is cut when replies wait on it and none has gone for so long. */
   sendTimeoutMs: number;
   network: Network;
   clock: Clock;
@@ -41,6 +43,7 @@ export class Listener {
   readonly #sources = new Map<ClientConnection, string>();
   readonly #perSource = new Map<string, number>();
   #port = 0;
+  #isSweeping = false;
   #acceptedCount = 0;
 
   constructor(options: ListenerOptions, handler: Omit<ConnectionHandler, 'onClosed'>) {
@@ -85,7 +88,14 @@ export class Listener {
       this.#connections.add(new ClientConnection(socket, maxFrameBytes, clock, this.#handler));
       return;
     }
-    const source = plainHost(socket.remoteAddress ?? '');
+    const { remoteAddress } = socket;
+    // Its peer has reset it already.
+    if (remoteAddress === undefined) {
+      socket.on('error', () => {});
+      socket.destroy();
+      return;
+    }
+    const source = sourceOf(plainHost(remoteAddress));
     const count = this.#perSource.get(source) ?? 0;
     if (count >= maxConnectionsPerSource) {
       this.#refuse(
@@ -118,18 +128,46 @@ export class Listener {
 
   /** Refuses packets that take too long, and ends connections that are idle or stuck; `isKept` names those that may be idle. */
   sweep(isKept: (connection: ClientConnection) => boolean): void {
-    const { clock, packetTimeoutMs, idleTimeoutMs, sendTimeoutMs } = this.#options;
-    const nowMs = clock.now();
-    for (const connection of this.#connections) {
-      if (connection.partialSinceMs > 0 && nowMs - connection.partialSinceMs >= packetTimeoutMs) {
-        connection.refuseSlow(packetTimeoutMs);
-      } else if (connection.isStuck(nowMs, sendTimeoutMs)) {
-        this.#handler.onRefusal('TOO_SLOW');
-        connection.socket.destroy();
-      } else if (nowMs - connection.lastHeardMs >= idleTimeoutMs && !isKept(connection)) {
-        connection.socket.destroy();
-      }
+    if (this.#isSweeping) return;
+    this.#isSweeping = true;
+    this.#sweepSome([...this.#connections].values(), isKept);
+  }
+
+  // A flood of them that is due at the same moment must not hold up everybody else.
+  #sweepSome(
+    connections: IterableIterator<ClientConnection>,
+    isKept: (connection: ClientConnection) => boolean,
+  ): void {
+    const nowMs = this.#options.clock.now();
+    let ended = 0;
+    for (const connection of connections) {
+      if (this.#isEnded(connection, nowMs, isKept)) ended += 1;
+      if (ended < ENDED_AT_A_TIME) continue;
+      this.#options.clock.soon(() => this.#sweepSome(connections, isKept));
+      return;
     }
+    this.#isSweeping = false;
+  }
+
+  #isEnded(
+    connection: ClientConnection,
+    nowMs: number,
+    isKept: (connection: ClientConnection) => boolean,
+  ): boolean {
+    const { packetTimeoutMs, idleTimeoutMs, sendTimeoutMs } = this.#options;
+    if (connection.partialSinceMs > 0 && nowMs - connection.partialSinceMs >= packetTimeoutMs) {
+      connection.refuseSlow(packetTimeoutMs);
+      return true;
+    }
+    if (connection.isStuck(nowMs, sendTimeoutMs)) {
+      this.#handler.onRefusal('TOO_SLOW');
+      connection.socket.destroy();
+      return true;
+    }
+    const isIdle = nowMs - connection.lastHeardMs >= idleTimeoutMs && !connection.isWaitedFor;
+    if (!isIdle || isKept(connection)) return false;
+    connection.socket.destroy();
+    return true;
   }
 
   /** Accepts whoever has connected by now, and then nobody any more, at the latest by then; what is connected stays. */

@@ -3,7 +3,7 @@
 import { runMain, UsageError } from '../shared/config.ts';
 import { logLater } from '../shared/log-later.ts';
 import { onStopSignal } from '../shared/signals.ts';
-import { readProxyOptions } from './options.ts';
+import { type ProxyOptions, readProxyOptions } from './options.ts';
 import { startProxy } from './proxy.ts';
 
 await runMain('npm run proxy --', async () => {
@@ -21,6 +21,7 @@ await runMain('npm run proxy --', async () => {
     port: proxy.port,
     host: options.host,
     status: `http://${options.adminHost}:${proxy.adminPort}`,
+    ...protections(options),
   });
   onStopSignal((signal) => {
     log.write({ level: 'info', message: 'shutting down', signal });
@@ -31,6 +32,16 @@ await runMain('npm run proxy --', async () => {
     });
   });
 });
+
+// So that a protection that somebody believes to be on is seen to be off.
+function protections({ tls, upstreamTls, registerToken, registerFrom }: ProxyOptions): object {
+  const clients = tls === null ? 'plain' : tls.clientCa === null ? 'TLS' : 'TLS with client certificates';
+  const servers = registerToken === null ? 'any' : 'those with the token';
+  return {
+    clients,
+    servers: `${servers}${registerFrom.length === 0 ? '' : ` from ${registerFrom.join(', ')}`}, ${upstreamTls === null ? 'plain' : 'TLS'}`,
+  };
+}
 
 function explain(error: NodeJS.ErrnoException & { port?: number }): string {
   switch (error.code) {

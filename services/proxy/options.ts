@@ -9,10 +9,11 @@ import {
   withEnvironment,
 } from '../shared/config.ts';
 import type { LogLevel } from '../shared/log.ts';
-import { readToken } from '../shared/proof.ts';
+import { readToken, refuseClearToken } from '../shared/proof.ts';
 import {
   type DialTls,
   dialTlsOptions,
+  given,
   LISTEN_TLS_OPTIONS,
   type ListenTls,
   readDialTls,
@@ -89,6 +90,7 @@ export function readProxyOptions(
   args: readonly string[],
   environment: NodeJS.ProcessEnv = process.env,
 ): ProxyOptions {
+  refuseClearToken('PROXY', environment);
   const numbers = Object.entries(NUMBERS).map(([name, { value, describe }]) => {
     return [name, { type: 'number', default: value, describe }] as const;
   });
@@ -108,14 +110,14 @@ function check(values: Record<string, unknown>): ProxyOptions {
   const numbers = Object.entries(NUMBERS).map(([name, { key, min, max }]) => {
     return [key, requireWhole(`--${name}`, values[name], min, max)] as const;
   });
-  const tokenFile = optionalText(values['register-token-file']);
+  const tokenFile = given('--register-token-file', values['register-token-file']);
   return {
     ...(Object.fromEntries(numbers) as Record<NumberKey, number>),
     host: requireText('--host', values.host),
     adminHost: requireText('--admin-host', values['admin-host']),
-    adminNames: list(values['admin-names']),
+    adminNames: list('--admin-names', values['admin-names']),
     registerToken: tokenFile === null ? null : readToken('--register-token-file', tokenFile),
-    registerFrom: list(values['register-from']),
+    registerFrom: list('--register-from', values['register-from']),
     tls: readListenTls(values),
     upstreamTls: readDialTls('upstream-tls', values),
     // The choices have been checked where they came from.
@@ -132,11 +134,11 @@ function requireText(name: string, value: unknown): string {
   return value;
 }
 
-function list(value: unknown): string[] {
-  const texts = (optionalText(value) ?? '').split(',');
-  return texts.map((text) => text.trim()).filter((text) => text !== '');
-}
-
-function optionalText(value: unknown): string | null {
-  return typeof value === 'string' && value !== '' ? value : null;
+function list(name: string, value: unknown): string[] {
+  const text = given(name, value);
+  if (text === null) return [];
+  const items = text.split(',').map((item) => item.trim());
+  if (items.includes(''))
+    throw new UsageError(`${name} is "${text}": give values with one comma between two.`);
+  return items;
 }

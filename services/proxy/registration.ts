@@ -24,7 +24,7 @@ export function registerOver(
   const admission = access.check(connection, host, packet);
   if (admission.kind === 'refused') return refused(packet, admission.sentence);
   if (admission.kind === 'challenged')
-    return { upstream: null, isRefused: false, reply: formatChallenge(admission.nonce) };
+    return { upstream: null, refusal: null, reply: formatChallenge(admission.nonce) };
   const before = sessions.release(connection);
   const result = registry.register(packet, host);
   if (result.upstream !== null && packet.hasSession) sessions.open(connection, result.upstream);

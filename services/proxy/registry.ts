@@ -24,10 +24,10 @@ export type RegistryOptions = {
   onRemoved: (upstream: Upstream) => void;
 };
 
-/** `reply` is the line to answer with. */
+/** `reply` is the line to answer with; `refusal` says why there is no server, null when it has to prove the token first. */
 export type RegistrationResult =
   | { upstream: Upstream; reply: string }
-  | { upstream: null; isRefused: boolean; reply: string };
+  | { upstream: null; refusal: string | null; reply: string };
 
 const EVENT_OF_STATE: Record<State, EventType | null> = {
   joining: null,
@@ -182,5 +182,5 @@ function isSameBoot(known: Upstream, registration: Registration): boolean {
 /** The refusal of a registration. */
 export function refused({ id, policy }: SetupPacket, sentence: string): RegistrationResult {
   const reply = formatError('REGISTRATION_REFUSED', sentence, { clientId: id, policy });
-  return { upstream: null, isRefused: true, reply };
+  return { upstream: null, refusal: sentence, reply };
 }

@@ -1,13 +1,15 @@
 // shell · a network whose connections are TLS where that is asked for: the rest of the proxy is none the wiser.
 // Must never hand out a connection before its peer is verified, or wait for a handshake without end.
 import type { Socket } from 'node:net';
-import type { Server, TLSSocket } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
 import { type DialTls, dialTls, explainTls, type ListenTls, loadTls } from '../shared/tls.ts';
-import type { Connection, Network } from './network.ts';
+import type { Network } from './network.ts';
 
 const HANDSHAKE_MS = 5_000;
 // Each costs memory and a signature, before anything is known of the peer.
 const MAX_HANDSHAKES = 1024;
+
+type OnFailure = (failure: { with: 'client' | 'server'; address: string; why: string }) => void;
 
 export type TlsOptions = {
   /** For the well-known port; null leaves it plain. */
@@ -15,7 +17,7 @@ export type TlsOptions = {
   /** For the connections to servers; null leaves them plain. */
   dial: DialTls | null;
   /** A handshake failed: with who connected to us, or with a server. `why` is a clause about the other side. */
-  onFailure: (failure: { with: 'client' | 'server'; address: string; why: string }) => void;
+  onFailure: OnFailure;
 };
 
 /** `network` with TLS on top. */
@@ -26,17 +28,14 @@ export function tlsNetwork(network: Network, { listen, dial, onFailure }: TlsOpt
   };
 }
 
-function connectOver(dial: DialTls, onFailure: TlsOptions['onFailure']): Network['connect'] {
+function connectOver(dial: DialTls, onFailure: OnFailure): Network['connect'] {
   return (host, port, onConnected, onRead) => {
     const socket = dialTls(host, port, dial);
-    let isSecure = false;
-    socket.on('secureConnect', () => {
-      isSecure = true;
-      onConnected();
-    });
+    socket.on('secureConnect', onConnected);
     socket.on('data', onRead);
+    // In TLS 1.3 a server refuses our certificate after we have been connected.
     socket.on('error', (error: NodeJS.ErrnoException) => {
-      const why = isSecure ? null : explainTls(error);
+      const why = explainTls(error);
       if (why !== null) onFailure({ with: 'server', address: `${host}:${port}`, why });
     });
     return socket;
@@ -47,67 +46,63 @@ function connectOver(dial: DialTls, onFailure: TlsOptions['onFailure']): Network
 function listenOver(
   network: Network,
   { cert, key, clientCa }: ListenTls,
-  onFailure: TlsOptions['onFailure'],
+  onFailure: OnFailure,
 ): Network['listen'] {
+  // On all sockets of the port together.
+  let handshakes = 0;
   return (host, port, isShared, onConnection) => {
-    const handshakes = new Handshakes(
-      loadTls().createServer({
-        cert,
-        key,
-        ...(clientCa === null ? {} : { ca: clientCa, requestCert: true, rejectUnauthorized: true }),
-        allowHalfOpen: true,
-        handshakeTimeout: HANDSHAKE_MS,
-        minVersion: 'TLSv1.2',
-      }),
-      onConnection,
-      (address, why) => onFailure({ with: 'client', address, why }),
-    );
-    return network.listen(host, port, isShared, (raw) => handshakes.begin(raw as Socket));
+    const refuse = (address: string | undefined, why: string): void =>
+      onFailure({ with: 'client', address: address ?? '', why });
+    const server = loadTls().createServer({
+      cert,
+      key,
+      // Refused by hand, where it can still be told who it was.
+      ...(clientCa === null ? {} : { ca: clientCa, requestCert: true, rejectUnauthorized: false }),
+      handshakeTimeout: HANDSHAKE_MS,
+      minVersion: 'TLSv1.2',
+    });
+    server.on('secureConnection', (socket) => {
+      handshakes -= 1;
+      const why = clientCa === null ? null : whyUntrusted(socket);
+      if (why === null) {
+        // From now on a peer that has said all it wanted still gets its replies.
+        socket.allowHalfOpen = true;
+        onConnection(socket);
+        return;
+      }
+      refuse(socket.remoteAddress, why);
+      socket.on('error', () => {});
+      socket.destroy();
+    });
+    // A handshake that takes too long is told, but not ended; its end would be told again.
+    const failed = new WeakSet<TLSSocket>();
+    server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
+      if (failed.has(socket)) return;
+      failed.add(socket);
+      handshakes -= 1;
+      refuse(socket.remoteAddress, explainTls(error) ?? 'it left during the handshake');
+      socket.destroy();
+    });
+    return network.listen(host, port, isShared, (accepted) => {
+      const raw = accepted as Socket;
+      if (handshakes >= MAX_HANDSHAKES) {
+        refuse(raw.remoteAddress, `${MAX_HANDSHAKES} others have not finished theirs`);
+        raw.on('error', () => {});
+        raw.destroy();
+        return;
+      }
+      handshakes += 1;
+      // Whoever leaves during the handshake is to be forgotten at once.
+      raw.allowHalfOpen = false;
+      server.emit('connection', raw);
+    });
   };
 }
 
-class Handshakes {
-  readonly #server: Server;
-  readonly #onFailure: (address: string, why: string) => void;
-  readonly #failed = new WeakSet<TLSSocket>();
-  #count = 0;
-
-  /** @param server does the handshakes, and listens nowhere */
-  constructor(
-    server: Server,
-    onConnection: (connection: Connection) => void,
-    onFailure: (address: string, why: string) => void,
-  ) {
-    this.#server = server;
-    this.#onFailure = onFailure;
-    server.on('secureConnection', (socket) => {
-      this.#count -= 1;
-      onConnection(socket);
-    });
-    server.on('tlsClientError', (error, socket) => this.#onError(error, socket));
-  }
-
-  begin(raw: Socket): void {
-    if (this.#count >= MAX_HANDSHAKES) {
-      this.#onFailure(raw.remoteAddress ?? '', `${MAX_HANDSHAKES} others have not finished theirs`);
-      raw.on('error', () => {});
-      raw.destroy();
-      return;
-    }
-    this.#count += 1;
-    this.#server.emit('connection', raw);
-  }
-
-  // A handshake that takes too long is told, but not ended; its end is told again.
-  #onError(error: NodeJS.ErrnoException, socket: TLSSocket): void {
-    if (this.#failed.has(socket)) return;
-    this.#failed.add(socket);
-    this.#count -= 1;
-    const code = (socket.authorizationError as unknown as string | null) ?? error.code ?? '';
-    this.#onFailure(
-      socket.remoteAddress ?? '',
-      explainTls({ ...error, code }) ?? 'it left during the handshake',
-    );
-    socket.destroy();
-  }
+// Why a peer that was asked for a certificate is not let in; null when it is.
+function whyUntrusted(socket: TLSSocket): string | null {
+  if (socket.authorized) return null;
+  if (Object.keys(socket.getPeerCertificate()).length === 0) return 'it showed no certificate';
+  const code = String(socket.authorizationError);
+  return explainTls({ name: '', message: '', code }) ?? `its certificate is no good (${code})`;
 }

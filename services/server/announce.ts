@@ -39,6 +39,11 @@ export type AnnounceOptions = {
 /** What one address has come to, for the backoff and so that the log tells changes only. */
 type History = { failures: number; told: string | null };
 
+const MESSAGES: Partial<Record<SessionEnd['how'], string>> = {
+  refused: 'the proxy refuses this server',
+  'no-tls': 'no TLS with the proxy',
+};
+
 /** Keeps one session with each address of the proxy. */
 export class Announcement {
   readonly #options: Required<AnnounceOptions>;
@@ -128,7 +133,7 @@ export class Announcement {
 
   #waitAfter({ how, livedMs }: SessionEnd, failures: number): number {
     const { random, refusedMs } = this.#options;
-    if (how === 'refused') return jittered(refusedMs, random());
+    if (how === 'refused' || how === 'no-tls') return jittered(refusedMs, random());
     return backoffMs(failures, random(), livedMs > 0 && livedMs < STANDS_AFTER_MS);
   }
 
@@ -155,7 +160,7 @@ export class Announcement {
 
   // Proxies without sessions close at once after their reply, every time: no news.
   #tellEnd(address: string, history: History, { how, why, livedMs }: SessionEnd): void {
-    const message = how === 'refused' ? 'the proxy refuses this server' : 'no session with the proxy';
+    const message = MESSAGES[how] ?? 'no session with the proxy';
     const isNews = how === 'lost' ? livedMs >= STANDS_AFTER_MS : history.told !== message;
     if (!isNews) return;
     history.told = message;

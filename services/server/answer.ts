@@ -12,7 +12,8 @@ const STALLED_MS = 30_000;
 
 /** How long a peer may take to read our last words and close its side. */
 const GOODBYE_MS = 2_000;
-const HANDSHAKE_MS = 5_000;
+// Below the time that draining has: whoever is in the middle of a handshake holds it up.
+const HANDSHAKE_MS = 2_500;
 
 export type Connection = { socket: net.Socket; reader: FrameReader };
 

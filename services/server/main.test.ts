@@ -103,7 +103,7 @@ const REFUSED: [string, string[], Record<string, string>, RegExp][] = [
     'a certificate without its key',
     ['1', '2', '0', '--tls-cert', 'x.pem'],
     {},
-    /--tls-cert: x\.pem can't be read/,
+    /--tls-cert and --tls-key belong together/,
   ],
   ['an unknown option', ['1', '2', '0', '--colour'], {}, /colour/],
   [

@@ -13,10 +13,11 @@ import {
 } from '../shared/config.ts';
 import type { LogLevel } from '../shared/log.ts';
 import { type Id, MAX_ID_LENGTH } from '../shared/packet.ts';
-import { readToken } from '../shared/proof.ts';
+import { readToken, refuseClearToken } from '../shared/proof.ts';
 import {
   type DialTls,
   dialTlsOptions,
+  given,
   LISTEN_TLS_OPTIONS,
   type ListenTls,
   readDialTls,
@@ -80,6 +81,7 @@ Exit codes: 0 stopped in good order, 1 not in time, 2 bad usage or the port is t
  * @throws UsageError with one sentence about what is wrong
  */
 export function readOptions(args: readonly string[], environment: NodeJS.ProcessEnv): ServerOptions {
+  refuseClearToken('SERVER', environment);
   const positionals = withEnvironment('SERVER', POSITIONALS, environment);
   const options = withEnvironment('SERVER', OPTIONS, environment);
   if (args.length === 0) return check(defaultValues({ ...positionals, ...options }));
@@ -103,7 +105,7 @@ export function readOptions(args: readonly string[], environment: NodeJS.Process
 }
 
 function check(values: Record<string, unknown>): ServerOptions {
-  const tokenFile = values['register-token-file'] ?? '';
+  const tokenFile = given('--register-token-file', values['register-token-file']);
   const controlPort = requireWhole('--control-port', values['control-port'], 0, 65_535);
   return {
     id: checkId('SERVER_ID', values.id ?? os.hostname()),
@@ -111,7 +113,7 @@ function check(values: Record<string, unknown>): ServerOptions {
     port: requireWhole('PORT', values.port, 0, 65_535),
     host: String(values.host),
     proxy: parseHostPort('--proxy', String(values.proxy)),
-    registerToken: tokenFile === '' ? null : readToken('--register-token-file', String(tokenFile)),
+    registerToken: tokenFile === null ? null : readToken('--register-token-file', tokenFile),
     tls: readListenTls(values),
     proxyTls: readDialTls('proxy-tls', values),
     controlPort: values.faults === true ? controlPort : null,

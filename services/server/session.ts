@@ -32,7 +32,7 @@ export type MakeSetup = (nonce: string | null) => string;
 
 /** How a session ended, with a clause for the log. */
 export type SessionEnd = {
-  how: 'unreachable' | 'refused' | 'lost' | 'left';
+  how: 'unreachable' | 'refused' | 'no-tls' | 'lost' | 'left';
   why: string;
   /** Registered for how long; 0 when it never was. */
   livedMs: number;
@@ -78,10 +78,12 @@ export class Session {
       tls === null
         ? net.connect({ host: address, port, noDelay: true })
         : dialTls(address, port, tls, proxyName);
-    this.#socket.on('error', (error: NodeJS.ErrnoException) =>
-      this.#finish(explainTls(error) ?? error.code ?? error.message),
-    );
-    this.#socket.on('close', () => this.#finish('the proxy closed the connection'));
+    this.#socket.on('error', (error: NodeJS.ErrnoException) => {
+      const why = explainTls(error);
+      if (why === null) this.#finish(error.code ?? error.message);
+      else this.#finish(why, 'no-tls');
+    });
+    this.#socket.on('close', () => this.#finish(`the proxy closed the connection${this.#guess()}`));
     this.#socket.on(tls === null ? 'connect' : 'secureConnect', () => this.#register());
     this.#socket.on('data', (chunk) => this.#read(chunk));
     void this.#keepDeadline();
@@ -173,7 +175,14 @@ export class Session {
     return this.#deadlineMs - this.#options.clock.now();
   }
 
-  #finish(why: string, how?: 'refused' | undefined): void {
+  #guess(): string {
+    if (this.#phase !== 'registering') return '';
+    return this.#options.tls === null
+      ? ' without a reply: does it take TLS only (--proxy-tls)?'
+      : ' without a reply: its log says whether it refuses our certificate';
+  }
+
+  #finish(why: string, how?: 'refused' | 'no-tls' | undefined): void {
     if (this.#phase === 'over') return;
     const isLeaving = this.#phase === 'leaving';
     this.#phase = 'over';

@@ -90,11 +90,22 @@ export function commandLine(args: readonly string[], scriptName: string): Argv {
       .version(false)
       .help()
       .alias('help', 'h')
+      // yargs takes any other word for no.
+      .middleware((values) => requireBooleans(args, values), true)
       .wrap(Math.min(110, process.stdout.columns ?? 110))
       .fail((message, error) => {
         throw error instanceof UsageError ? error : new UsageError(message ?? error.message);
       })
   );
+}
+
+function requireBooleans(args: readonly string[], values: Record<string, unknown>): void {
+  for (const arg of args) {
+    const [, name = '', word] = /^--([^=]+)=(.*)$/.exec(arg) ?? [];
+    if (values[name] === false && word !== 'false') {
+      throw new UsageError(`--${name} is "${word}": it must be true or false.`);
+    }
+  }
 }
 
 /** Throws UsageError unless `value` is a whole number from `min` to `max`. */

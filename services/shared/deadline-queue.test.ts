@@ -22,3 +22,12 @@ test('the deadline queue gives what is not done, in order, however long it gets'
   assert.equal(queue.peek(), undefined);
   assert.equal(queue.hasExpired(Number.POSITIVE_INFINITY), false);
 });
+
+test('what is done does not pile up behind one that waits', () => {
+  const queue = new DeadlineQueue<{ deadlineMs: number; isDone: boolean }>();
+  const first = { deadlineMs: 10_000, isDone: false };
+  queue.push(first);
+  for (let pushed = 0; pushed < 100_000; pushed += 1) queue.push({ deadlineMs: 10_000, isDone: true });
+  assert.equal(queue.length < 10_000, true);
+  assert.equal(queue.peek(), first);
+});

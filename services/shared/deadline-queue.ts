@@ -2,17 +2,28 @@
 // Must never sort: all requests have the same timeout, so the order of sending is the order of the deadlines.
 
 const COMPACT_AFTER = 1024;
+const TIDY_FROM = 4096;
 
 type Waiting = { deadlineMs: number; isDone: boolean };
 
-/** First in, first out; what is done is dropped when it reaches the front. */
+/**
+ * First in, first out. What is done is dropped when it reaches the front, or when it has become half of the queue: a flood
+ * of refused requests would otherwise be held until their deadlines.
+ */
 export class DeadlineQueue<T extends Waiting> {
   #items: T[] = [];
   #head = 0;
+  #tidyAt = TIDY_FROM;
 
   /** Appends `item`, whose deadline must not be before that of the item pushed last. */
   push(item: T): void {
     this.#items.push(item);
+    if (this.#items.length >= this.#tidyAt) this.#tidy();
+  }
+
+  /** How many it holds, done or not. */
+  get length(): number {
+    return this.#items.length - this.#head;
   }
 
   /** The item at the front that is not done yet, or undefined when nothing waits. It stays in the queue. */
@@ -34,6 +45,12 @@ export class DeadlineQueue<T extends Waiting> {
   /** How many are not done; looks at each, so it is not for a data path. */
   countOpen(): number {
     return this.#items.slice(this.#head).filter(({ isDone }) => !isDone).length;
+  }
+
+  #tidy(): void {
+    this.#items = this.#items.slice(this.#head).filter(({ isDone }) => !isDone);
+    this.#head = 0;
+    this.#tidyAt = Math.max(TIDY_FROM, 2 * this.#items.length);
   }
 
   #advance(): void {

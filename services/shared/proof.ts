@@ -34,22 +34,30 @@ export function isProof(offered: string, token: Buffer, nonce: string, claim: Cl
   return given.length === right.length && timingSafeEqual(given, right);
 }
 
+/** @throws UsageError when somebody still sets the token of former times, which was sent in the clear */
+export function refuseClearToken(prefix: string, environment: NodeJS.ProcessEnv): void {
+  if (!environment[`${prefix}_REGISTER_TOKEN`]) return;
+  throw new UsageError(
+    `${prefix}_REGISTER_TOKEN is no more: put the token into a file, and the file into ${prefix}_REGISTER_TOKEN_FILE.`,
+  );
+}
+
 /**
  * Reads the token; white space around it does not count.
  * @param name the option that names the file
  * @throws UsageError when there is no file, or no token in it that is long enough
  */
 export function readToken(name: string, file: string): Buffer {
-  let text: string;
+  let token: Buffer;
   try {
-    text = readFileSync(file, 'utf8').trim();
+    // One character a byte: a token may be of any bytes.
+    token = Buffer.from(readFileSync(file, 'latin1').trim(), 'latin1');
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     throw new UsageError(
       `${name}: ${file} can't be read (${code}): make one with "openssl rand -hex 32 > FILE".`,
     );
   }
-  const token = Buffer.from(text);
   if (token.length >= MIN_TOKEN_BYTES) return token;
   throw new UsageError(
     `${name}: ${file} has ${token.length} bytes of a token, and at least ${MIN_TOKEN_BYTES} are asked for.`,

@@ -1,8 +1,9 @@
 // shell · TLS: which files it takes, and what its errors mean. Loads node:tls only where TLS is asked for.
 // Must never let a connection through that could not be verified, or put a key into a message.
+import type { KeyObject, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
-import type { SecureContextOptions, TLSSocket } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
 import { UsageError } from './config.ts';
 
 type Tls = typeof import('node:tls');
@@ -67,16 +68,13 @@ export function dialTlsOptions(
  * @throws UsageError when a file is missing or no good
  */
 export function readListenTls(values: Record<string, unknown>): ListenTls | null {
-  const file = (name: string): string | null => pem(`--${name}`, values[name]);
-  const [cert, key, clientCa] = [file('tls-cert'), file('tls-key'), file('tls-client-ca')];
-  if (cert === null || key === null) {
-    if (cert === null && key === null && clientCa === null) return null;
-    throw new UsageError(
-      'TLS takes both --tls-cert and --tls-key: "npm run certs" makes some for trying out.',
-    );
-  }
-  requireUsable('--tls-cert, --tls-key and --tls-client-ca', { cert, key, ca: clientCa ?? undefined });
-  return { cert, key, clientCa };
+  const own = readOwn('tls', values);
+  const clientCa = readAuthority('--tls-client-ca', values['tls-client-ca']);
+  if (own !== null) return { ...own, clientCa };
+  if (clientCa === null) return null;
+  throw new UsageError(
+    '--tls-client-ca says nothing without --tls-cert and --tls-key: "npm run certs" makes some for trying out.',
+  );
 }
 
 /**
@@ -84,23 +82,12 @@ export function readListenTls(values: Record<string, unknown>): ListenTls | null
  * @throws UsageError when a file is missing or no good, or when they are given without TLS
  */
 export function readDialTls(prefix: string, values: Record<string, unknown>): DialTls | null {
-  const file = (name: string): string | null => pem(`--${prefix}-${name}`, values[`${prefix}-${name}`]);
-  const [ca, cert, key] = [file('ca'), file('cert'), file('key')];
-  const given = values[`${prefix}-name`];
-  const name = typeof given === 'string' && given !== '' ? given : null;
-  if (values[prefix] !== true) {
-    if (ca === null && cert === null && key === null && name === null) return null;
-    throw new UsageError(`--${prefix}-ca, -name, -cert and -key say nothing without --${prefix}: add it.`);
-  }
-  if ((cert === null) !== (key === null)) {
-    throw new UsageError(`--${prefix}-cert and --${prefix}-key belong together: give both.`);
-  }
-  requireUsable(`--${prefix}-ca, --${prefix}-cert and --${prefix}-key`, {
-    ca: ca ?? undefined,
-    cert: cert ?? undefined,
-    key: key ?? undefined,
-  });
-  return { ca, name, cert, key };
+  const ca = readAuthority(`--${prefix}-ca`, values[`${prefix}-ca`]);
+  const own = readOwn(prefix, values);
+  const name = given(`--${prefix}-name`, values[`${prefix}-name`]);
+  if (values[prefix] === true) return { ca, name, cert: own?.cert ?? null, key: own?.key ?? null };
+  if (ca === null && own === null && name === null) return null;
+  throw new UsageError(`--${prefix}-ca, -name, -cert and -key say nothing without --${prefix}: add it.`);
 }
 
 /** node:tls, loaded at the first call: a role without TLS starts the sooner. */
@@ -124,6 +111,8 @@ export function dialTls(host: string, port: number, tls: DialTls, name: string =
     // An address can't be asked for by name (RFC 6066), but a certificate can be for one.
     ...(isIP(expected) === 0 ? { servername: expected } : {}),
     checkServerIdentity: (_dialled, certificate) => loadTls().checkServerIdentity(expected, certificate),
+    // Whatever the environment says.
+    rejectUnauthorized: true,
     minVersion: 'TLSv1.2',
   }).setNoDelay(true);
 }
@@ -132,8 +121,10 @@ export function dialTls(host: string, port: number, tls: DialTls, name: string =
  * What a TLS error means, as a clause about the peer ("its certificate has expired"); null when it is about
  * something else than TLS.
  */
-export function explainTls(error: NodeJS.ErrnoException): string | null {
-  const { code = '' } = error;
+export function explainTls(error: NodeJS.ErrnoException & { host?: string }): string | null {
+  const { code = '', host } = error;
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID')
+    return `its certificate is for another name than ${host ?? 'expected'}`;
   const known = EXPLANATIONS[code];
   if (known !== undefined) return known;
   if (/^ERR_SSL_.*ALERT/.test(code)) return 'it refuses our certificate, or our way of TLS';
@@ -147,7 +138,6 @@ const NO_TLS = 'it does not speak TLS';
 const EXPLANATIONS: Record<string, string> = {
   CERT_HAS_EXPIRED: 'its certificate has expired',
   CERT_NOT_YET_VALID: 'its certificate is not valid yet',
-  ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another name',
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNKNOWN_CA,
   UNABLE_TO_GET_ISSUER_CERT: UNKNOWN_CA,
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNKNOWN_CA,
@@ -160,11 +150,52 @@ const EXPLANATIONS: Record<string, string> = {
   ERR_SSL_PACKET_LENGTH_TOO_LONG: NO_TLS,
   ERR_SSL_HTTP_REQUEST: NO_TLS,
   ERR_SSL_UNEXPECTED_MESSAGE: NO_TLS,
-  ERR_TLS_HANDSHAKE_TIMEOUT: 'it did not finish its TLS handshake in time',
+  ERR_TLS_HANDSHAKE_TIMEOUT: 'it left, or did not finish its TLS handshake in time',
 };
 
-function pem(option: string, file: unknown): string | null {
-  if (typeof file !== 'string' || file === '') return null;
+/**
+ * A text from the command line; null when it is not there.
+ * @throws UsageError when it is there and empty: an option that came to nothing may be a protection that is missing
+ */
+export function given(option: string, value: unknown): string | null {
+  if (value === undefined) return null;
+  if (typeof value === 'string' && value !== '') return value;
+  throw new UsageError(`${option} is empty: give it a value, or leave it out.`);
+}
+
+function readOwn(prefix: string, values: Record<string, unknown>): { cert: string; key: string } | null {
+  const [certOption, keyOption] = [`--${prefix}-cert`, `--${prefix}-key`];
+  const certFile = given(certOption, values[`${prefix}-cert`]);
+  const keyFile = given(keyOption, values[`${prefix}-key`]);
+  if (certFile === null && keyFile === null) return null;
+  if (certFile === null || keyFile === null) {
+    throw new UsageError(
+      `${certOption} and ${keyOption} belong together: give both. "npm run certs" makes some for trying out.`,
+    );
+  }
+  const cert = readPem(certOption, certFile);
+  const [own] = certificatesIn(certOption, certFile, cert) as [X509Certificate];
+  const key = readPem(keyOption, keyFile);
+  if (!own.checkPrivateKey(parseKey(keyOption, keyFile, key))) {
+    throw new UsageError(`${keyOption}: ${keyFile} is not the key of the certificate in ${certFile}.`);
+  }
+  requireValid(certOption, certFile, own);
+  return { cert, key };
+}
+
+function readAuthority(option: string, value: unknown): string | null {
+  const file = given(option, value);
+  if (file === null) return null;
+  const text = readPem(option, file);
+  const authorities = certificatesIn(option, file, text);
+  for (const authority of authorities) requireValid(option, file, authority);
+  if (authorities.some(({ ca }) => ca)) return text;
+  throw new UsageError(
+    `${option}: ${file} holds no certificate of an authority, only of somebody whom one vouches for.`,
+  );
+}
+
+function readPem(option: string, file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
@@ -172,21 +203,33 @@ function pem(option: string, file: unknown): string | null {
   }
 }
 
-function requireUsable(names: string, options: SecureContextOptions): void {
-  try {
-    loadTls().createSecureContext(options);
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const reason =
-      code === 'ERR_OSSL_X509_KEY_VALUES_MISMATCH' ? 'the key is not that of the certificate' : message;
-    throw new UsageError(`${names} can't be used: ${reason}.`);
-  }
+// An empty file would mean the system's authorities to OpenSSL, and rubbish none at all.
+function certificatesIn(option: string, file: string, text: string): X509Certificate[] {
   const { X509Certificate } = process.getBuiltinModule('node:crypto');
-  if (typeof options.cert !== 'string') return;
-  const { validTo } = new X509Certificate(options.cert);
-  if (Date.parse(validTo) < Date.now()) {
+  const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
+  try {
+    if (blocks.length > 0) return blocks.map((block) => new X509Certificate(block));
+  } catch {
+    // Said below.
+  }
+  throw new UsageError(`${option}: ${file} holds no certificate in PEM.`);
+}
+
+function parseKey(option: string, file: string, text: string): KeyObject {
+  try {
+    return process.getBuiltinModule('node:crypto').createPrivateKey(text);
+  } catch (error) {
+    const isLocked =
+      (error as NodeJS.ErrnoException).code === 'ERR_MISSING_PASSPHRASE' || text.includes('ENCRYPTED');
     throw new UsageError(
-      `The certificate has expired on ${validTo}, so every peer would refuse it: renew it.`,
+      isLocked
+        ? `${option}: the key in ${file} has a passphrase: take one without.`
+        : `${option}: ${file} holds no private key in PEM.`,
     );
   }
+}
+
+function requireValid(option: string, file: string, { validTo }: X509Certificate): void {
+  if (Date.parse(validTo) >= Date.now()) return;
+  throw new UsageError(`${option}: the certificate in ${file} has expired on ${validTo}: renew it.`);
 }
