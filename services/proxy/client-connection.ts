@@ -22,7 +22,7 @@ import { CUT_SHORT, NOT_AN_OBJECT, NOT_UTF8, tooLarge, tooSlow } from './stream-
 // A client that sends more than this without reading its replies is not read from until some have gone.
 const MAX_OPEN_REQUESTS = 256;
 const MAX_UNSENT_REPLY_BYTES = 65_536;
-const MAX_FRAMES_A_TURN = 512;
+const MAX_REFUSALS_A_TURN = 32;
 // How long a peer that was refused may take to read the refusal before the connection is cut.
 const LINGER_MS = 1000;
 
@@ -165,7 +165,7 @@ export class ClientConnection implements ReplySink {
   #readFrames(nowMs: number): void {
     const reader = this.#reader;
     let hadFrame = false;
-    let frames = 0;
+    let refusals = 0;
     while (!this.#isClosing && !this.#isOverdrawn && !this.#hasYielded) {
       if (!reader.next()) {
         if (reader.fault !== null) this.#onFault(reader.fault);
@@ -174,9 +174,11 @@ export class ClientConnection implements ReplySink {
         break;
       }
       hadFrame = true;
+      const open = this.#replies.length;
       this.#onFrame(nowMs);
-      frames += 1;
-      if (frames === MAX_FRAMES_A_TURN) this.#yield();
+      if (this.#replies.length > open) continue;
+      refusals += 1;
+      if (refusals === MAX_REFUSALS_A_TURN) this.#yield();
     }
     // What has begun to come in is still read to its end, and told.
     if (this.#closesAfterChunk && !reader.isMidFrame) this.close();
@@ -272,7 +274,7 @@ export class ClientConnection implements ReplySink {
     this.socket.pause();
   }
 
-  // A chunk may hold thousands of packets to refuse, at once: others have their turn in between.
+  // Hundreds of clients may each have sent thousands of packets that are refused at once: others have their turn in between.
   #yield(): void {
     this.#hasYielded = true;
     this.#clock.soon(() => {

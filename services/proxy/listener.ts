@@ -11,7 +11,7 @@ const CALM_TURN_MS = 0.05;
 // A busy machine may have none that short: for each millisecond waited, so much more is calm enough.
 const CALM_GROWS_BY = 0.001;
 const CLOSE_WITHIN_MS = 2_000;
-const ENDED_AT_A_TIME = 16;
+const ENDED_AT_A_TIME = 4;
 // A turn in which the process was not let run tells nothing, however long it took.
 const TURN_COUNTS_MS = 10;
 
