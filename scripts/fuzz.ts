@@ -19,7 +19,7 @@ import {
 } from './fuzz/report.ts';
 import { fuzzOverSockets, type SocketsTally } from './fuzz/sockets.ts';
 
-const IN_PROCESS_SHARE = 0.33;
+const IN_PROCESS_SHARE = 0.42;
 
 await runScript(SCRIPT_NAME, 'Nothing was found by then.', async (signal) => {
   const options = parseFuzzCommand(process.argv.slice(2));

@@ -81,6 +81,9 @@ const TEXTS = {
   ...LOG_OPTIONS,
 } as const;
 
+const SIGNALS_AND_CODES = `SIGTERM or Ctrl-C: refuses what is new, answers what is under way, exits with 0.
+Exit codes: 0 stopped in good order, 1 it could not start, 2 bad usage, 130 or 143 on a second signal.`;
+
 /**
  * Reads the proxy's options: `npm run proxy -- 10000 --fall 3`, or PROXY_FALL=3.
  * @param args command-line arguments without node and the file; with none, yargs is not even loaded
@@ -102,6 +105,8 @@ export function readProxyOptions(
     .options(options)
     .example('$0 10000', 'listen on port 10000, with the status on 127.0.0.1:10080')
     .example('$0 --verify-answers --retry always', 'no wrong answer reaches a client')
+    .example('$0 --register-token-file token', 'only servers that know the token may register')
+    .epilogue(SIGNALS_AND_CODES)
     .parseSync();
   return check(listenPort === undefined ? values : { ...values, port: listenPort });
 }
