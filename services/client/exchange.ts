@@ -1,9 +1,9 @@
 // shell · one packet to the proxy and its reply back. The client's only file with a socket.
 // Must never wait past its deadline, or take half a reply for a reply.
-import net from 'node:net';
+import type { Socket } from 'node:net';
 import type { Resolve } from '../shared/addresses.ts';
 import { FrameReader } from '../shared/framing.ts';
-import { type DialTls, dialTls, explainTls } from '../shared/tls.ts';
+import { type DialTls, dial, explainTls } from '../shared/tls.ts';
 
 const CONNECT_MS = 1_000;
 const MAX_REPLY_BYTES = 65_536;
@@ -49,11 +49,8 @@ export async function exchange(
   for (const address of addresses) {
     const leftMs = deadlineMs - performance.now();
     if (leftMs <= 0) break;
-    const open = (): net.Socket =>
-      tls === null
-        ? net.connect({ host: address, port: proxy.port, noDelay: true })
-        : dialTls(address, proxy.port, tls, proxy.host);
-    const result = await exchangeOver(open, tls === null ? 'connect' : 'secureConnect', bytes, leftMs);
+    const open = (onOpen: () => void): Socket => dial(address, proxy.port, tls, proxy.host, onOpen);
+    const result = await exchangeOver(open, bytes, leftMs);
     if (result.kind === 'reply') return result;
     reasons.push(`${address}:${proxy.port} ${result.reason}`);
     wasTaken ||= result.wasTaken;
@@ -64,14 +61,17 @@ export async function exchange(
 }
 
 function exchangeOver(
-  open: () => net.Socket,
-  isOpenAt: 'connect' | 'secureConnect',
+  open: (onOpen: () => void) => Socket,
   bytes: Buffer,
   timeoutMs: number,
 ): Promise<Exchange> {
   return new Promise((resolve) => {
     const reader = new FrameReader(MAX_REPLY_BYTES);
-    const socket = open();
+    const socket = open(() => {
+      clearTimeout(connectTimer);
+      sentMs = performance.now();
+      socket.write(bytes);
+    });
     let sentMs: number | null = null;
     const finish = (result: Exchange): void => {
       clearTimeout(connectTimer);
@@ -89,14 +89,10 @@ function exchangeOver(
     socket.on('error', (error: NodeJS.ErrnoException) => {
       const why = explainTls(error);
       if (why !== null) fail(`can't be talked to over TLS: ${why}`, true);
-      fail(sentMs === null ? `can't be reached (${error.code})` : `broke the connection (${error.code})`);
+      else
+        fail(sentMs === null ? `can't be reached (${error.code})` : `broke the connection (${error.code})`);
     });
     socket.on('close', () => fail('closed the connection without a reply'));
-    socket.on(isOpenAt, () => {
-      clearTimeout(connectTimer);
-      sentMs = performance.now();
-      socket.write(bytes);
-    });
     socket.on('data', (chunk) => {
       reader.feed(chunk);
       if (reader.next()) {

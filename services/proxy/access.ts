@@ -56,9 +56,10 @@ export class RegistrationAccess {
     }
     // The answer to a challenge belongs to the packet that was challenged.
     const isAnswer = packet.proof !== null && this.#nonces.has(connection);
-    if (!isAnswer && this.#isTooOften(sourceOf(host))) {
+    const source = sourceOf(host);
+    if (!isAnswer && this.#isTooOften(source)) {
       return refused(
-        `More than ${maxSetupsPerSource} setup packets from ${sourceOf(host)} in 10 s, or from too many addresses: wait, or raise the proxy's --max-setups-per-source.`,
+        `More than ${maxSetupsPerSource} setup packets from ${source} in 10 s, or from too many addresses: wait, or raise the proxy's --max-setups-per-source.`,
       );
     }
     return this.#checkProof(connection, packet);

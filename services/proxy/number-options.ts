@@ -2,7 +2,7 @@
 // Must never hold a default that the README does not tell.
 import { DEFAULT_MAX_FRAME_BYTES } from '../shared/framing.ts';
 
-// Number options: what they set, their default, the least and the most that is allowed, and what they are.
+// What they set, their default, the least and the most that is allowed, and what they are.
 export const NUMBERS = {
   port: {
     key: 'port',

@@ -3,6 +3,7 @@
 import {
   commandLine,
   defaultValues,
+  given,
   LOG_OPTIONS,
   requireWhole,
   UsageError,
@@ -13,7 +14,6 @@ import { readToken, refuseClearToken } from '../shared/proof.ts';
 import {
   type DialTls,
   dialTlsOptions,
-  given,
   LISTEN_TLS_OPTIONS,
   type ListenTls,
   readDialTls,

@@ -104,5 +104,5 @@ function whyUntrusted(socket: TLSSocket): string | null {
   if (socket.authorized) return null;
   if (Object.keys(socket.getPeerCertificate()).length === 0) return 'it showed no certificate';
   const code = String(socket.authorizationError);
-  return explainTls({ name: '', message: '', code }) ?? `its certificate is no good (${code})`;
+  return explainTls({ code }) ?? `its certificate is no good (${code})`;
 }

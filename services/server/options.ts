@@ -4,6 +4,7 @@ import os from 'node:os';
 import {
   commandLine,
   defaultValues,
+  given,
   LOG_OPTIONS,
   parseHostPort,
   parseId,
@@ -17,7 +18,6 @@ import { readToken, refuseClearToken } from '../shared/proof.ts';
 import {
   type DialTls,
   dialTlsOptions,
-  given,
   LISTEN_TLS_OPTIONS,
   type ListenTls,
   readDialTls,

@@ -1,6 +1,6 @@
 // shell · one life of a session with one proxy: dial, register, echo heartbeats, leave. Control path of the server.
 // Must never reconnect by itself, or outlive its deadline without hearing from the proxy.
-import net from 'node:net';
+import type { Socket } from 'node:net';
 import type { Clock } from '../shared/clock.ts';
 import { FrameReader } from '../shared/framing.ts';
 import {
@@ -12,7 +12,7 @@ import {
   parseFromProxy,
   type RegisteredPacket,
 } from '../shared/packet.ts';
-import { type DialTls, dialTls, explainTls } from '../shared/tls.ts';
+import { type DialTls, dial, explainTls } from '../shared/tls.ts';
 
 export type SessionTimes = {
   /** For the handshake. A lost SYN is sent again after 1 s only, so a new dial is quicker. */
@@ -58,7 +58,7 @@ export type SessionOptions = {
 export class Session {
   readonly ended: Promise<SessionEnd>;
   readonly #options: SessionOptions;
-  readonly #socket: net.Socket;
+  readonly #socket: Socket;
   readonly #reader = new FrameReader();
   readonly #watch = new AbortController();
   #end: (end: SessionEnd) => void = () => {};
@@ -74,17 +74,13 @@ export class Session {
     });
     this.#deadlineMs = options.clock.now() + options.times.connectMs;
     const { address, port, tls, proxyName } = options;
-    this.#socket =
-      tls === null
-        ? net.connect({ host: address, port, noDelay: true })
-        : dialTls(address, port, tls, proxyName);
+    this.#socket = dial(address, port, tls, proxyName, () => this.#register());
     this.#socket.on('error', (error: NodeJS.ErrnoException) => {
       const why = explainTls(error);
       if (why === null) this.#finish(error.code ?? error.message);
       else this.#finish(why, 'no-tls');
     });
     this.#socket.on('close', () => this.#finish(`the proxy closed the connection${this.#guess()}`));
-    this.#socket.on(tls === null ? 'connect' : 'secureConnect', () => this.#register());
     this.#socket.on('data', (chunk) => this.#read(chunk));
     void this.#keepDeadline();
   }

@@ -116,6 +116,16 @@ export function requireWhole(name: string, value: unknown, min: number, max: num
   return value;
 }
 
+/**
+ * A text from the command line; null when it is not there.
+ * @throws UsageError when it is there and empty: an option that came to nothing may be a protection that is missing
+ */
+export function given(option: string, value: unknown): string | null {
+  if (value === undefined) return null;
+  if (typeof value === 'string' && value !== '') return value;
+  throw new UsageError(`${option} is empty: give it a value, or leave it out.`);
+}
+
 /** Splits `host:port` or `[v6]:port`; throws UsageError when it is neither. */
 export function parseHostPort(name: string, text: string): { host: string; port: number } {
   const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text);

@@ -2,9 +2,9 @@
 // Must never let a connection through that could not be verified, or put a key into a message.
 import type { KeyObject, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { isIP } from 'node:net';
+import { connect, isIP, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import { UsageError } from './config.ts';
+import { given, UsageError } from './config.ts';
 
 type Tls = typeof import('node:tls');
 
@@ -101,27 +101,45 @@ export function loadTls(): Tls {
  * @param name what the certificate must be for, unless `tls.name` says otherwise
  */
 export function dialTls(host: string, port: number, tls: DialTls, name: string = host): TLSSocket {
-  const { connect } = loadTls();
   const expected = tls.name ?? name;
-  return connect({
-    host,
-    port,
-    ...(tls.ca === null ? {} : { ca: tls.ca }),
-    ...(tls.cert === null || tls.key === null ? {} : { cert: tls.cert, key: tls.key }),
-    // An address can't be asked for by name (RFC 6066), but a certificate can be for one.
-    ...(isIP(expected) === 0 ? { servername: expected } : {}),
-    checkServerIdentity: (_dialled, certificate) => loadTls().checkServerIdentity(expected, certificate),
-    // Whatever the environment says.
-    rejectUnauthorized: true,
-    minVersion: 'TLSv1.2',
-  }).setNoDelay(true);
+  return loadTls()
+    .connect({
+      host,
+      port,
+      ...(tls.ca === null ? {} : { ca: tls.ca }),
+      ...(tls.cert === null || tls.key === null ? {} : { cert: tls.cert, key: tls.key }),
+      // An address can't be asked for by name (RFC 6066), but a certificate can be for one.
+      ...(isIP(expected) === 0 ? { servername: expected } : {}),
+      checkServerIdentity: (_dialled, certificate) => loadTls().checkServerIdentity(expected, certificate),
+      // Whatever the environment says.
+      rejectUnauthorized: true,
+      minVersion: 'TLSv1.2',
+    })
+    .setNoDelay(true);
+}
+
+/**
+ * Connects, plainly or over TLS.
+ * @param name   what the certificate must be for, unless `tls.name` says otherwise
+ * @param onOpen it stands, and over TLS the other side is who it has to be
+ */
+export function dial(
+  host: string,
+  port: number,
+  tls: DialTls | null,
+  name: string,
+  onOpen: () => void,
+): Socket {
+  return tls === null
+    ? connect({ host, port, noDelay: true }, onOpen)
+    : dialTls(host, port, tls, name).on('secureConnect', onOpen);
 }
 
 /**
  * What a TLS error means, as a clause about the peer ("its certificate has expired"); null when it is about
  * something else than TLS.
  */
-export function explainTls(error: NodeJS.ErrnoException & { host?: string }): string | null {
+export function explainTls(error: { code?: string | undefined; host?: string | undefined }): string | null {
   const { code = '', host } = error;
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID')
     return `its certificate is for another name than ${host ?? 'expected'}`;
@@ -152,16 +170,6 @@ const EXPLANATIONS: Record<string, string> = {
   ERR_SSL_UNEXPECTED_MESSAGE: NO_TLS,
   ERR_TLS_HANDSHAKE_TIMEOUT: 'it left, or did not finish its TLS handshake in time',
 };
-
-/**
- * A text from the command line; null when it is not there.
- * @throws UsageError when it is there and empty: an option that came to nothing may be a protection that is missing
- */
-export function given(option: string, value: unknown): string | null {
-  if (value === undefined) return null;
-  if (typeof value === 'string' && value !== '') return value;
-  throw new UsageError(`${option} is empty: give it a value, or leave it out.`);
-}
 
 function readOwn(prefix: string, values: Record<string, unknown>): { cert: string; key: string } | null {
   const [certOption, keyOption] = [`--${prefix}-cert`, `--${prefix}-key`];
