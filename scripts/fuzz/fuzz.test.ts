@@ -83,6 +83,43 @@ const BROKEN: [name: string, code: CodeUnderTest][] = [
     ),
   ],
   [
+    'a chunk is not kept whose owner fills it again',
+    withReader(
+      class extends framing.FrameReader {
+        override keep(): void {}
+      },
+    ),
+  ],
+  [
+    'a line without its end',
+    withReader(
+      class extends framing.FrameReader {
+        override line(): string {
+          return super.line().trimEnd();
+        }
+      },
+    ),
+  ],
+  [
+    'a plain request of any length is taken',
+    withPacket({
+      parsePlainRequest: (text) => {
+        const long = /^(.*"payload": ")(x{1025})("})/.exec(text);
+        const short = long === null ? null : packet.parsePlainRequest(`${long[1]}${long[3]}`);
+        return short === null ? packet.parsePlainRequest(text) : { ...short, payload: long?.[2] ?? '' };
+      },
+    }),
+  ],
+  [
+    'a plain request is taken for one with a number',
+    withPacket({
+      parsePlainRequest: (text) => {
+        const plain = packet.parsePlainRequest(text);
+        return plain === null ? null : { ...plain, clientId: Number(plain.clientId) };
+      },
+    }),
+  ],
+  [
     'a frame one byte over the limit is taken',
     withReader(
       class extends framing.FrameReader {

@@ -49,6 +49,8 @@ function checkStream(code: CodeUnderTest, input: Input): number {
   }
   same('frames of the stream in one chunk', readStream(code, [bytes], maxFrameBytes), wanted);
   same('chunks change nothing', readStream(code, chunksOf(bytes, cuts), maxFrameBytes), wanted);
+  same('what is kept outlives its chunk', readStream(code, [bytes], maxFrameBytes, true), wanted);
+  for (const frame of expected.frames) checkPlain(code, frame);
   const texts = new Set(expected.frames.map((frame) => frame.toString()));
   // Whoever has no framing may hand over anything.
   if (frames.length === 0 && bytes.length <= MAX_TEXT_BYTES) texts.add(bytes.toString());
@@ -59,13 +61,26 @@ function checkStream(code: CodeUnderTest, input: Input): number {
 type Reading = { frames: string[]; fault: string | null; isMidFrame: boolean };
 
 // Each chunk is handed over in a buffer that is filled with something else afterwards, as a socket's may be.
-function readStream({ framing }: CodeUnderTest, chunks: readonly Buffer[], maxFrameBytes: number): Reading {
+function readStream(
+  { framing }: CodeUnderTest,
+  chunks: readonly Buffer[],
+  maxFrameBytes: number,
+  isKeptAfterEach = false,
+): Reading {
   const reader = new framing.FrameReader(maxFrameBytes);
   const frames: string[] = [];
   for (const chunk of chunks) {
     const lent = Buffer.from(chunk);
     reader.feed(lent);
-    while (reader.next()) frames.push(reader.bytes.toString('latin1', reader.start, reader.end));
+    while (reader.next()) {
+      const frame = reader.bytes.toString('latin1', reader.start, reader.end);
+      same('a line is a frame and its end', reader.line(), `${frame}\n`);
+      frames.push(frame);
+      if (!isKeptAfterEach) continue;
+      reader.keep();
+      lent.fill(0x7b);
+    }
+    if (isKeptAfterEach) reader.keep();
     lent.fill(0x7b);
     if (reader.bytes.length > maxFrameBytes + chunk.length) {
       throw new Disagreement('what is held is bounded', `${reader.bytes.length} bytes are held`);
@@ -76,6 +91,16 @@ function readStream({ framing }: CodeUnderTest, chunks: readonly Buffer[], maxFr
   reader.feed(Buffer.from('{}'));
   if (reader.next()) throw new Disagreement('nothing comes after a fault', 'a frame came');
   return { frames, fault: reader.fault, isMidFrame: false };
+}
+
+// Whatever has its look has to be what the long way makes of it.
+function checkPlain(code: CodeUnderTest, frame: Buffer): void {
+  const wire = frame.toString('latin1');
+  const expected = understandByTheBook(frame.toString());
+  for (const text of [wire, `${wire}\n`]) {
+    const plain = code.packet.parsePlainRequest(text);
+    if (plain !== null) same('a plain request is what it says', plain, expected);
+  }
 }
 
 function checkPacket(code: CodeUnderTest, text: string): void {

@@ -1,6 +1,6 @@
 // pure · the simulated network: who listens where, how long things take, and what is cut off.
 // Must never lose or reorder what one end has sent while the connection stands: it is TCP.
-import type { Connection, Listening, Network } from '../../services/proxy/network.ts';
+import type { DialledConnection, Listening, Network } from '../../services/proxy/network.ts';
 import type { Random } from '../chaos/random.ts';
 import { Endpoint } from './endpoint.ts';
 import type { Host } from './host.ts';
@@ -188,22 +188,33 @@ export class SimulatedNetwork {
   /** The network as a process on `host` sees it. */
   of(host: Host): Network {
     return {
-      connect: (address, port, onConnected, onRead): Connection => {
+      connect: (address, port, onConnected, onRead): DialledConnection => {
         const endpoint = this.dial(host, address, port);
         endpoint.on('connect', onConnected);
-        endpoint.on('data', (piece) => {
-          // The bytes are the reader's only until it returns: what it keeps of them would be gone.
-          piece.copy(READ_BUFFER);
-          onRead(READ_BUFFER.subarray(0, piece.length));
-          READ_BUFFER.fill(0xff, 0, piece.length);
-        });
+        readInto(endpoint, onRead);
         return endpoint;
       },
-      listen: async (_host, port, _isShared, onConnection): Promise<Listening> => {
+      listen: async (_host, port, _isShared, accept): Promise<Listening> => {
         const actualPort = port === 0 ? WELL_KNOWN_PORT : port;
-        const close = this.listen(host, actualPort, true, onConnection);
+        const close = this.listen(host, actualPort, true, (endpoint) => {
+          const receiver = accept(endpoint);
+          if (receiver === null) return;
+          readInto(endpoint, (chunk) => receiver.onRead(chunk));
+          endpoint.on('end', () => receiver.onEnd());
+          endpoint.on('drain', () => receiver.onDrain());
+          endpoint.on('close', () => receiver.onClose());
+        });
         return { port: actualPort, close };
       },
     };
   }
+}
+
+// The bytes are the reader's only until it returns: what it keeps of them would be gone.
+function readInto(endpoint: Endpoint, onRead: (chunk: Buffer) => void): void {
+  endpoint.on('data', (piece) => {
+    piece.copy(READ_BUFFER);
+    onRead(READ_BUFFER.subarray(0, piece.length));
+    READ_BUFFER.fill(0xff, 0, piece.length);
+  });
 }

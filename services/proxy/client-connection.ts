@@ -10,11 +10,12 @@ import {
   type LeavePacket,
   type PacketFault,
   parsePacket,
+  parsePlainRequest,
   type RequestPacket,
   type SetupPacket,
   unknownType,
 } from '../shared/packet.ts';
-import type { Connection } from './network.ts';
+import type { Connection, Receiver } from './network.ts';
 import { ReplyQueue } from './reply-queue.ts';
 import { type ReplySink, Request } from './request.ts';
 import { CUT_SHORT, NOT_AN_OBJECT, NOT_UTF8, tooLarge, tooSlow } from './stream-faults.ts';
@@ -22,6 +23,7 @@ import { CUT_SHORT, NOT_AN_OBJECT, NOT_UTF8, tooLarge, tooSlow } from './stream-
 // A client that sends more than this without reading its replies is not read from until some have gone.
 const MAX_OPEN_REQUESTS = 256;
 const MAX_UNSENT_REPLY_BYTES = 65_536;
+const NEWLINE = 0x0a;
 const MAX_REFUSALS_A_TURN = 32;
 // How long a peer that was refused may take to read the refusal before the connection is cut.
 const LINGER_MS = 1000;
@@ -42,7 +44,7 @@ export type ConnectionHandler = {
   onClosed(connection: ClientConnection): void;
 };
 
-export class ClientConnection implements ReplySink {
+export class ClientConnection implements ReplySink, Receiver {
   readonly socket: Connection;
   isClosed = false;
   /** When the last bytes came, monotonic ms. */
@@ -69,12 +71,6 @@ export class ClientConnection implements ReplySink {
     this.#clock = clock;
     this.#reader = new FrameReader(maxFrameBytes);
     this.lastHeardMs = clock.now();
-    socket.on('data', (chunk: Buffer) => this.#onData(chunk));
-    socket.on('end', () => this.#onEnd());
-    socket.on('drain', () => this.flush());
-    // The close that follows says all there is to say.
-    socket.on('error', () => {});
-    socket.on('close', () => this.#onClose());
   }
 
   /** The peer's own address; asking costs a system call, so only registrations do. */
@@ -152,13 +148,27 @@ export class ClientConnection implements ReplySink {
     this.flush();
   }
 
-  #onData(chunk: Buffer): void {
+  onRead(chunk: Buffer): void {
     if (this.#isClosing) return;
     const nowMs = this.#clock.now();
     this.lastHeardMs = nowMs;
-    this.#reader.feed(chunk);
-    this.#readFrames(nowMs);
+    if (!this.#isWholeTaken(chunk, nowMs)) {
+      this.#reader.feed(chunk);
+      this.#readFrames(nowMs);
+    }
     this.flush();
+  }
+
+  // Most chunks are one plain request: those need no framing.
+  #isWholeTaken(chunk: Buffer, nowMs: number): boolean {
+    const reader = this.#reader;
+    if (chunk.length > reader.maxFrameBytes || reader.isMidFrame || this.#isOverdrawn) return false;
+    const text = chunk.toString('latin1');
+    const packet = parsePlainRequest(text);
+    if (packet === null) return false;
+    this.#forward(packet, chunk[chunk.length - 1] === NEWLINE ? text : `${text}\n`, nowMs);
+    this.#afterFrames();
+    return true;
   }
 
   // Takes frames until there are no more, or until the client has so many open that it has to wait for replies first.
@@ -180,15 +190,31 @@ export class ClientConnection implements ReplySink {
       refusals += 1;
       if (refusals === MAX_REFUSALS_A_TURN) this.#yield();
     }
+    this.#afterFrames();
+  }
+
+  #afterFrames(): void {
     // What has begun to come in is still read to its end, and told.
-    if (this.#closesAfterChunk && !reader.isMidFrame) this.close();
-    if (this.#isOverdrawn || this.#hasYielded) this.#pause();
+    if (this.#closesAfterChunk && !this.#reader.isMidFrame) this.close();
+    if (this.#isOverdrawn || this.#hasYielded) {
+      this.#reader.keep();
+      this.#pause();
+    }
     // A paused socket tells its end although frames that came before are still to be read.
     else if (this.#hasPeerEnded) this.#refuseIfCutShort();
   }
 
   #onFrame(nowMs: number): void {
     const { bytes, start, end } = this.#reader;
+    // One that is all that has come has been tried.
+    if (end - start < bytes.length - 1) {
+      const wire = this.#reader.line();
+      const plain = parsePlainRequest(wire);
+      if (plain !== null) {
+        this.#forward(plain, wire, nowMs);
+        return;
+      }
+    }
     const text = bytes.toString('utf8', start, end);
     if (text.includes('\ufffd') && !Buffer.from(text).equals(bytes.subarray(start, end))) {
       this.#refuse(NOT_UTF8);
@@ -197,15 +223,9 @@ export class ClientConnection implements ReplySink {
     }
     const packet = parsePacket(text);
     switch (packet.kind) {
-      case 'request': {
-        // ASCII text is its own latin1, and most packets are ASCII.
-        const wire = text.length === end - start ? text : bytes.toString('latin1', start, end);
-        const request = this.#handler.openRequest(this, packet, `${wire}\n`, nowMs);
-        this.#replies.append(request);
-        this.#pipelining();
-        this.#handler.forward(request, nowMs);
+      case 'request':
+        this.#forward(packet, this.#reader.line(), nowMs);
         return;
-      }
       case 'setup':
         this.#answerInOrder(packet.id, packet.policy, this.#handler.onSetup(this, packet));
         return;
@@ -230,6 +250,13 @@ export class ClientConnection implements ReplySink {
       default:
         packet satisfies never;
     }
+  }
+
+  #forward(packet: RequestPacket, wire: string, nowMs: number): void {
+    const request = this.#handler.openRequest(this, packet, wire, nowMs);
+    this.#replies.append(request);
+    this.#pipelining();
+    this.#handler.forward(request, nowMs);
   }
 
   // Small replies that follow each other unacknowledged would wait for each other (Nagle); a client that sends one
@@ -294,7 +321,11 @@ export class ClientConnection implements ReplySink {
     if (!this.#isPaused) this.socket.resume();
   }
 
-  #onEnd(): void {
+  onDrain(): void {
+    this.flush();
+  }
+
+  onEnd(): void {
     this.#hasPeerEnded = true;
     this.#refuseIfCutShort();
     this.#tellEnd();
@@ -319,7 +350,7 @@ export class ClientConnection implements ReplySink {
     this.socket.resume();
   }
 
-  #onClose(): void {
+  onClose(): void {
     this.isClosed = true;
     this.partialSinceMs = 0;
     this.#tellEnd();

@@ -118,7 +118,7 @@ class Scene {
     const request = this.onServer.get(String(upstream.id))?.shift() as Request;
     upstream.inFlight -= 1;
     this.forwarder.onAnswer(upstream, request, answer);
-    this.forwarder.onAnswersEnd();
+    this.forwarder.onAnswersEnd(upstream);
   }
 
   break(upstream: Upstream, failure: AttemptFailure, wasConnected = true): void {

@@ -54,7 +54,6 @@ export class Forwarder implements TrafficObserver {
   readonly #verify: Verify;
   readonly #now: () => number;
   readonly #deadlines = new DeadlineQueue<Request>();
-  readonly #freedRoutes = new Set<Route>();
   /** Those that a sweep has to look at: thousands of others may be idle. */
   readonly #busy = new Set<Upstream>();
   readonly #replier = new Replier();
@@ -154,8 +153,6 @@ export class Forwarder implements TrafficObserver {
   }
 
   onAnswer(upstream: Upstream, request: Request, answer: string): boolean {
-    const route = this.#table.route(upstream.policy);
-    if (route !== undefined && route.waiting.length > 0) this.#freedRoutes.add(route);
     if (request.isDone) {
       this.counters.lateAnswers += 1;
       return true;
@@ -181,12 +178,8 @@ export class Forwarder implements TrafficObserver {
     this.#busy.add(upstream);
   }
 
-  onAnswersEnd(): void {
-    if (this.#freedRoutes.size > 0) {
-      for (const route of this.#freedRoutes) this.#waitingRoom.serve(route, this.#now());
-      this.#freedRoutes.clear();
-    }
-    this.#replier.flush();
+  onAnswersEnd(upstream: Upstream): void {
+    this.#serveWaiting(upstream.policy);
   }
 
   onBroken(
@@ -197,8 +190,13 @@ export class Forwarder implements TrafficObserver {
   ): void {
     const open = unanswered.filter((request) => !request.isDone);
     this.#fail(upstream, failure, open, wasConnected);
-    const route = this.#table.route(upstream.policy);
-    if (route !== undefined) this.#waitingRoom.serve(route, this.#now());
+    this.#serveWaiting(upstream.policy);
+  }
+
+  // A server has room again, or is gone: whoever waits for one of its policy is looked at.
+  #serveWaiting(policy: string): void {
+    const route = this.#table.route(policy);
+    if (route !== undefined && route.waiting.length > 0) this.#waitingRoom.serve(route, this.#now());
     this.#replier.flush();
   }
 

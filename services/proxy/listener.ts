@@ -3,7 +3,7 @@
 import type { Clock } from '../shared/clock.ts';
 import { formatError } from '../shared/packet.ts';
 import { ClientConnection, type ConnectionHandler, plainHost } from './client-connection.ts';
-import type { Connection, Listening, Network } from './network.ts';
+import type { Connection, Listening, Network, Receiver } from './network.ts';
 import { sourceOf } from './source.ts';
 
 // A turn of the loop with nothing to do takes a fraction of this.
@@ -63,7 +63,7 @@ export class Listener {
   /** Starts to accept; rejects with the system's error when the port can't be had. */
   async open(): Promise<void> {
     const { host, port, sockets, network } = this.#options;
-    const accept = (socket: Connection): void => this.#accept(socket);
+    const accept = (socket: Connection): Receiver | null => this.#accept(socket);
     // A shared port would let two proxies run on it unawares, so ask for it alone first.
     const alone = await network.listen(host, port, false, accept);
     this.#port = alone.port;
@@ -74,46 +74,47 @@ export class Listener {
     }
   }
 
-  #accept(socket: Connection): void {
+  #accept(socket: Connection): Receiver | null {
     this.#acceptedCount += 1;
     const { maxConnections, maxConnectionsPerSource, maxFrameBytes, clock } = this.#options;
     if (this.#connections.size >= maxConnections) {
-      this.#refuse(
+      return this.#refuse(
         socket,
         `The proxy has ${maxConnections} connections open and takes no more: try again later.`,
       );
-      return;
     }
-    if (maxConnectionsPerSource === 0) {
-      this.#connections.add(new ClientConnection(socket, maxFrameBytes, clock, this.#handler));
-      return;
-    }
+    const connection = (): ClientConnection =>
+      new ClientConnection(socket, maxFrameBytes, clock, this.#handler);
+    if (maxConnectionsPerSource === 0) return this.#add(connection());
     const { remoteAddress } = socket;
     // Its peer has reset it already.
     if (remoteAddress === undefined) {
-      socket.on('error', () => {});
       socket.destroy();
-      return;
+      return null;
     }
     const source = sourceOf(plainHost(remoteAddress));
     const count = this.#perSource.get(source) ?? 0;
     if (count >= maxConnectionsPerSource) {
-      this.#refuse(
+      return this.#refuse(
         socket,
         `${source} has ${count} connections open and gets no more: close some, or try again later.`,
       );
-      return;
     }
     this.#perSource.set(source, count + 1);
-    const connection = new ClientConnection(socket, maxFrameBytes, clock, this.#handler);
-    this.#sources.set(connection, source);
-    this.#connections.add(connection);
+    const accepted = this.#add(connection());
+    this.#sources.set(accepted, source);
+    return accepted;
   }
 
-  #refuse(socket: Connection, sentence: string): void {
-    socket.on('error', () => {});
+  #add(connection: ClientConnection): ClientConnection {
+    this.#connections.add(connection);
+    return connection;
+  }
+
+  #refuse(socket: Connection, sentence: string): null {
     this.#handler.onRefusal('OVERLOADED');
     socket.end(formatError('OVERLOADED', sentence), () => socket.destroy());
+    return null;
   }
 
   #forget(connection: ClientConnection): void {

@@ -1,6 +1,7 @@
 // seam · the network. Whatever connects or listens takes a Network, so that a simulator can hand in one of its own.
 // Must never look at what is sent, or decide when to connect.
-import { connect, createServer, type Server } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { acceptDirectly } from './accepted-socket.ts';
 
 const BACKLOG = 4096;
 // All connections that we open read into this one: each chunk is dealt with before the next read, and frames that are
@@ -13,9 +14,6 @@ export type Connection = {
   /** Bytes that wait to be sent. */
   readonly writableLength: number;
   readonly writableEnded: boolean;
-  on(event: 'data', listener: (chunk: Buffer) => void): unknown;
-  on(event: 'error', listener: (error: NodeJS.ErrnoException) => void): unknown;
-  on(event: 'end' | 'drain' | 'close', listener: () => void): unknown;
   write(data: string, encoding: 'latin1' | 'utf8'): unknown;
   end(callback: () => void): unknown;
   end(data: string, callback: () => void): unknown;
@@ -23,6 +21,24 @@ export type Connection = {
   pause(): unknown;
   resume(): unknown;
   setNoDelay(isSet: boolean): unknown;
+};
+
+/** One that we opened. */
+export type DialledConnection = Connection & {
+  on(event: 'error', listener: (error: NodeJS.ErrnoException) => void): unknown;
+  on(event: 'end' | 'close', listener: () => void): unknown;
+};
+
+/** Who deals with a connection that we accepted. */
+export type Receiver = {
+  /** Takes what comes; the bytes are its own only until it returns. */
+  onRead(chunk: Buffer): void;
+  /** The other side has said all it wanted. */
+  onEnd(): void;
+  /** What had to wait has been sent. */
+  onDrain(): void;
+  /** It is gone; called once, last. */
+  onClose(): void;
 };
 
 export type Listening = {
@@ -37,16 +53,22 @@ export type Network = {
    * @param onConnected it stands, and the other side is who it has to be
    * @param onRead      takes what comes; the bytes are its own only until it returns
    */
-  connect(host: string, port: number, onConnected: () => void, onRead: (chunk: Buffer) => void): Connection;
+  connect(
+    host: string,
+    port: number,
+    onConnected: () => void,
+    onRead: (chunk: Buffer) => void,
+  ): DialledConnection;
   /**
    * Listens; rejects with the system's error when the port can't be had.
    * @param isShared others of this process may listen on the same port
+   * @param accept   takes a new connection; null when there is nobody to deal with it
    */
   listen(
     host: string,
     port: number,
     isShared: boolean,
-    onConnection: (connection: Connection) => void,
+    accept: (connection: Connection) => Receiver | null,
   ): Promise<Listening>;
 };
 
@@ -58,17 +80,44 @@ export const systemNetwork: Network = {
     };
     return connect({ host, port, noDelay: true, onread: { buffer: READ_BUFFER, callback } }, onConnected);
   },
-  listen: (host, port, isShared, onConnection) => {
-    const server = createServer({ allowHalfOpen: true }, onConnection);
-    return new Promise((resolve, reject) => {
-      server.once('error', reject);
-      server.listen({ host, port, backlog: BACKLOG, reusePort: isShared }, () => {
-        server.off('error', reject);
-        resolve({ port: portOf(server, port), close: () => void server.close() });
-      });
-    });
-  },
+  listen: (host, port, isShared, accept) =>
+    listenForSockets(
+      { host, port, isShared },
+      (socket) => receiveFrom(socket, accept(socket)),
+      (server) => void acceptDirectly(server, accept),
+    ),
 };
+
+/** Has what happens on an accepted socket told to its receiver. */
+export function receiveFrom(socket: Socket, receiver: Receiver | null): void {
+  // The close that follows says all there is to say.
+  socket.on('error', () => {});
+  if (receiver === null) return;
+  socket.on('data', (chunk: Buffer) => receiver.onRead(chunk));
+  socket.on('end', () => receiver.onEnd());
+  socket.on('drain', () => receiver.onDrain());
+  socket.on('close', () => receiver.onClose());
+}
+
+/**
+ * Listens; rejects with the system's error when the port can't be had.
+ * @param onListening called before anybody can have been accepted
+ */
+export function listenForSockets(
+  { host, port, isShared }: { host: string; port: number; isShared: boolean },
+  onSocket: (socket: Socket) => void,
+  onListening: (server: Server) => void = () => {},
+): Promise<Listening> {
+  const server = createServer({ allowHalfOpen: true }, onSocket);
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host, port, backlog: BACKLOG, reusePort: isShared }, () => {
+      server.off('error', reject);
+      onListening(server);
+      resolve({ port: portOf(server, port), close: () => void server.close() });
+    });
+  });
+}
 
 function portOf(server: Server, asked: number): number {
   const address = server.address();

@@ -78,10 +78,10 @@ export class PolicyTable {
    */
   expect(policy: string, nowMs: number): Route | undefined {
     if (this.#routes.size >= MAX_EXPECTED_ROUTES) return undefined;
-    const route = new Route(policy);
+    const route = new Route(ownText(policy));
     route.emptiedAtMs = nowMs;
     route.wasLeft = true;
-    this.#routes.set(policy, route);
+    this.#routes.set(route.policy, route);
     return route;
   }
 
@@ -156,4 +156,9 @@ export class PolicyTable {
 
 function idKey(policy: string, id: Id): string {
   return JSON.stringify([policy, String(id)]);
+}
+
+// The policy is a piece of the packet that named it, and a piece keeps the whole in memory.
+function ownText(text: string): string {
+  return Buffer.from(text, 'utf16le').toString('utf16le');
 }

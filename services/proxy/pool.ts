@@ -12,7 +12,7 @@ export type TrafficObserver = {
   onBusy(upstream: Upstream): void;
   /** False when the answer is wrong: what follows on its connection may be somebody else's. */
   onAnswer(upstream: Upstream, request: Request, answer: string): boolean;
-  onAnswersEnd(): void;
+  onAnswersEnd(upstream: Upstream): void;
   /** A connection is over. `wasConnected` false means that nothing of `unanswered` was sent. */
   onBroken(
     upstream: Upstream,
@@ -106,7 +106,7 @@ export class Pool implements Carrier, ConnectionOwner {
   }
 
   onAnswersEnd(): void {
-    this.#observer.onAnswersEnd();
+    this.#observer.onAnswersEnd(this.#upstream);
   }
 
   onBroken(connection: UpstreamConnection, failure: AttemptFailure, unanswered: Request[]): void {

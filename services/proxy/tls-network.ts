@@ -1,9 +1,8 @@
 // shell · a network whose connections are TLS where that is asked for: the rest of the proxy is none the wiser.
 // Must never hand out a connection before its peer is verified, or wait for a handshake without end.
-import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { type DialTls, dialTls, explainTls, type ListenTls, loadTls } from '../shared/tls.ts';
-import type { Network } from './network.ts';
+import { listenForSockets, type Network, receiveFrom } from './network.ts';
 
 const HANDSHAKE_MS = 5_000;
 // Each costs memory and a signature, before anything is known of the peer.
@@ -24,7 +23,7 @@ export type TlsOptions = {
 export function tlsNetwork(network: Network, { listen, dial, onFailure }: TlsOptions): Network {
   return {
     connect: dial === null ? network.connect : connectOver(dial, onFailure),
-    listen: listen === null ? network.listen : listenOver(network, listen, onFailure),
+    listen: listen === null ? network.listen : listenOver(listen, onFailure),
   };
 }
 
@@ -43,14 +42,10 @@ function connectOver(dial: DialTls, onFailure: OnFailure): Network['connect'] {
 }
 
 // Accepting stays the business of the network below, so that whoever floods the port with handshakes meets a limit.
-function listenOver(
-  network: Network,
-  { cert, key, clientCa }: ListenTls,
-  onFailure: OnFailure,
-): Network['listen'] {
+function listenOver({ cert, key, clientCa }: ListenTls, onFailure: OnFailure): Network['listen'] {
   // On all sockets of the port together.
   let handshakes = 0;
-  return (host, port, isShared, onConnection) => {
+  return (host, port, isShared, accept) => {
     const refuse = (address: string | undefined, why: string): void =>
       onFailure({ with: 'client', address: address ?? '', why });
     const server = loadTls().createServer({
@@ -67,7 +62,7 @@ function listenOver(
       if (why === null) {
         // From now on a peer that has said all it wanted still gets its replies.
         socket.allowHalfOpen = true;
-        onConnection(socket);
+        receiveFrom(socket, accept(socket));
         return;
       }
       refuse(socket.remoteAddress, why);
@@ -83,8 +78,7 @@ function listenOver(
       refuse(socket.remoteAddress, explainTls(error) ?? 'it left during the handshake');
       socket.destroy();
     });
-    return network.listen(host, port, isShared, (accepted) => {
-      const raw = accepted as Socket;
+    return listenForSockets({ host, port, isShared }, (raw) => {
       if (handshakes >= MAX_HANDSHAKES) {
         refuse(raw.remoteAddress, `${MAX_HANDSHAKES} others have not finished theirs`);
         raw.on('error', () => {});

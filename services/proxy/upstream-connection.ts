@@ -1,7 +1,7 @@
 // shell · one TCP connection to a server: requests out, answers in, in the same order.
 // Must never decide where a request goes next: it reports what came back or what broke to its owner.
 import { FrameReader } from '../shared/framing.ts';
-import type { Connection, Network } from './network.ts';
+import type { DialledConnection, Network } from './network.ts';
 import type { Request } from './request.ts';
 
 /**
@@ -35,7 +35,7 @@ export type ConnectionOwner = {
  */
 export class UpstreamConnection {
   readonly isReusable: boolean;
-  readonly #socket: Connection;
+  readonly #socket: DialledConnection;
   readonly #owner: ConnectionOwner;
   readonly #reader: FrameReader;
   readonly #queue: Request[] = [];
@@ -149,7 +149,7 @@ export class UpstreamConnection {
         this.fail('garbled');
         break;
       }
-      this.#owner.onAnswer(this, request, `${reader.bytes.toString('latin1', reader.start, reader.end)}\n`);
+      this.#owner.onAnswer(this, request, reader.line());
     }
     if (reader.fault !== null) this.fail('garbled');
     this.#owner.onAnswersEnd();

@@ -56,6 +56,26 @@ test('property: a byte at a time is as good as all at once', () => {
   );
 });
 
+test('property: what is kept outlives its chunk, wherever reading stops', () => {
+  fc.assert(
+    fc.property(stream, fc.nat(5), (bytes, taken) => {
+      const reader = new FrameReader(LIMIT);
+      const lent = Buffer.from(bytes);
+      const frames: string[] = [];
+      reader.feed(lent);
+      while (frames.length < taken && reader.next()) frames.push(reader.line());
+      reader.keep();
+      lent.fill(0x22);
+      while (reader.next()) frames.push(reader.line());
+      assert.deepEqual(
+        frames,
+        read([bytes]).frames.map((frame) => `${frame}\n`),
+      );
+    }),
+    { numRuns: 1000 },
+  );
+});
+
 test('property: a prefix of a stream brings a prefix of its frames', () => {
   fc.assert(
     fc.property(stream, fc.nat(300), (bytes, length) => {

@@ -1,6 +1,7 @@
 // pure · socket bytes → frames. The first step of every data path, on the proxy, the server and the client.
 // Must never look at what a frame means, allocate per frame, or find a truncated frame by a thrown exception.
 
+const NEWLINE = 0x0a;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const OPEN_BRACE = 0x7b;
@@ -71,6 +72,21 @@ export class FrameReader {
       return false;
     }
     return true;
+  }
+
+  /** The frame as latin1, one character a byte, and a `\n` behind it. */
+  line(): string {
+    const { bytes, end } = this;
+    // Nearly all have one already, and joining costs more than taking it along.
+    if (bytes[end] === NEWLINE) return bytes.toString('latin1', this.start, end + 1);
+    return `${bytes.toString('latin1', this.start, end)}\n`;
+  }
+
+  /** Keeps what has not been taken yet: the chunk may be a buffer that its owner fills again. */
+  keep(): void {
+    if (this.#depth > 0 || this.bytes.length === 0) return;
+    this.bytes = Buffer.from(this.bytes.subarray(this.#cursor));
+    this.#cursor = 0;
   }
 
   #begin(): boolean {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { formatError, parseFromProxy, parsePacket } from './packet.ts';
+import { formatError, parseFromProxy, parsePacket, parsePlainRequest } from './packet.ts';
 
 const NAMES = [
   'type',
@@ -78,6 +78,51 @@ test('property: a name such as __proto__ is a field like any other', () => {
       assert.deepEqual(packet, { kind: 'request', clientId: 1, policy: '2', payload: 'p' });
       assert.equal(Object.keys(Object.prototype).length, 0);
     }),
+  );
+});
+
+const printable = fc.string({
+  unit: fc.integer({ min: 0x20, max: 0x7e }).map((code) => String.fromCharCode(code)),
+});
+const unescaped = printable.map((text) => text.replace(/["\\]/g, '.'));
+const plainId = fc.oneof(
+  fc.nat(),
+  unescaped.filter((text) => text !== ''),
+);
+
+test('property: a request as JSON.stringify writes it is understood by its look', () => {
+  fc.assert(
+    fc.property(plainId, plainId, unescaped, fc.constantFrom('', '\n'), (srcid, privPoliId, payload, end) => {
+      const text = JSON.stringify({ type: 0, srcid, privPoliId, payloadsize: payload.length, payload });
+      const packet = parsePacket(text);
+      assert.equal(packet.kind, 'request');
+      assert.deepEqual(parsePlainRequest(`${text}${end}`), packet);
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test('property: what has the look of a request is the request that the long way finds, at any byte', () => {
+  const any = fc.oneof(
+    value.map((one) => JSON.stringify(one)),
+    fc.constantFrom('1', '"1"', '-0', '"a'),
+  );
+  const request = fc
+    .tuple(any, any, any, fc.constantFrom(':', ': ', ' :'), fc.constantFrom(',', ', ', ',\t'))
+    .map(([srcid, policy, payload, colon, comma]) => {
+      const all = { type: 0, srcid, privPoliId: policy, payloadsize: 1, payload };
+      return `{${Object.entries(all)
+        .map(([name, one]) => `"${name}"${colon}${one}`)
+        .join(comma)}}`;
+    });
+  fc.assert(
+    fc.property(request, fc.nat(), fc.nat(255), fc.boolean(), (text, at, byte, isChanged) => {
+      const bytes = Buffer.from(text);
+      if (isChanged) bytes[at % bytes.length] = byte;
+      const plain = parsePlainRequest(bytes.toString('latin1'));
+      if (plain !== null) assert.deepEqual(plain, parsePacket(bytes.toString()));
+    }),
+    { numRuns: 3000 },
   );
 });
 

@@ -104,6 +104,32 @@ export function parseFromProxy(text: string): Packet | RegisteredPacket | Challe
   }
 }
 
+// Nothing in it needs to be decoded: printable ASCII without quotes and backslashes. Repetitions without a bound, since
+// counted ones are slow; there is one way to match each text, so that no text takes long.
+const PLAIN = '[ !#-\\[\\]-~]';
+const PLAIN_WHOLE = '0|[1-9][0-9]{0,14}';
+const PLAIN_REQUEST = new RegExp(
+  `^\\{ *"type" *: *0 *, *"srcid" *: *(?:(-?(?:${PLAIN_WHOLE}))|"(${PLAIN}+)") *, ` +
+    `*"privPoliId" *: *(?:(${PLAIN_WHOLE})|"(${PLAIN}+)") *, *"payloadsize" *: *(?:${PLAIN_WHOLE}) *, ` +
+    `*"payload" *: *"(${PLAIN}*)" *\\}\n?$`,
+);
+
+/**
+ * Understands a request in the form in which nearly all come, in a fraction of the time: the five fields in the usual
+ * order, in ASCII, nothing escaped, on one line.
+ * @param text the frame as latin1, perhaps with a `\n` behind it
+ * @returns what `parsePacket` would; null for any other form, which says nothing about whether it is a good packet
+ */
+export function parsePlainRequest(text: string): RequestPacket | null {
+  const match = PLAIN_REQUEST.exec(text);
+  if (match === null) return null;
+  const [, idNumber, idText = '', policyNumber, policyText = '', payload = ''] = match;
+  const policy = policyNumber ?? policyText;
+  const isShort = idText.length <= MAX_ID_LENGTH && policy.length <= MAX_ID_LENGTH;
+  if (!isShort || payload.length > MAX_PAYLOAD_BYTES) return null;
+  return { kind: 'request', clientId: idNumber === undefined ? idText : Number(idNumber), policy, payload };
+}
+
 // The object, or the sentence about why there is none.
 function parseObject(text: string): Raw | string {
   let raw: unknown;

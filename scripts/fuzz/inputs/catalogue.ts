@@ -25,6 +25,7 @@ export const CATALOGUE: readonly Entry[] = [
   ...types(),
   ...payloads(),
   ...crowds(),
+  ...nearlyPlain(),
 ];
 
 function entry(name: string, content: string | Uint8Array | number[], maxFrameBytes = DEFAULT_LIMIT): Entry {
@@ -259,5 +260,42 @@ function crowds(): Entry[] {
     entry('800 frames and half a one', `${REQUEST.repeat(800)}{"type":`),
     entry('800 frames and rubbish', `${REQUEST.repeat(800)}]`),
     entry('a broken one among 800 frames', `${REQUEST.repeat(400)}{"type":}${REQUEST.repeat(400)}`),
+  ];
+}
+
+// Requests in the usual form are understood by their look alone: here they look almost like that.
+function nearlyPlain(): Entry[] {
+  const plain = { type: '0', srcid: '111', privPoliId: '"gdpr"', payloadsize: '5', payload: '"hello"' };
+  const write = (fields: Record<string, string>, separator = ', '): string =>
+    `{${Object.entries(fields)
+      .map(([name, value]) => `"${name}": ${value}`)
+      .join(separator)}}`;
+  const withOne = (name: string, value: string): Buffer =>
+    Buffer.from(write({ ...plain, [name]: value }), 'latin1');
+  const numbers = ['0', '-0', '00', '01', '-1', '-01', '+1', '1.0', '1e2', '1E2', '0x1', '- 1', '1 2', ''];
+  const lengths = [14, 15, 16, 17].map((length) => '9'.repeat(length));
+  const texts = [127, 128, 129, 1023, 1024, 1025].map((length) => `"${'x'.repeat(length)}"`);
+  const values = [...numbers, ...lengths, ...texts, '""', '"\\u0031"', 'null', '[]', '{}', 'true', '"a""b"'];
+  const separators = [',', ' ,', ',  ', ',\n', ',\t', ',\r', ',\v', ',\u00a0', ',,', '', ';'];
+  const ends = ['\n', '\r\n', '\n\n', ' ', ' \n', '\0', '}', ',', '\n{', '\n\n\0'];
+  return [
+    ...Object.keys(plain).flatMap((name) =>
+      values.map((value) => entry(`a plain "${name}"`, withOne(name, value))),
+    ),
+    ...Array.from({ length: 256 }, (_, byte) => String.fromCharCode(byte)).flatMap((byte) =>
+      ['srcid', 'privPoliId', 'payload'].map((name) =>
+        entry(`a byte in a plain "${name}"`, withOne(name, `"a${byte}b"`)),
+      ),
+    ),
+    ...separators.map((separator) => entry('fields set apart otherwise', write(plain, separator))),
+    ...ends.map((end) => entry('what follows a plain request', `${write(plain)}${end}`)),
+    ...ends.map((end) => entry('plain requests in a row', `${write(plain)}${end}${write(plain)}`)),
+    entry('a plain request with one field more', write({ ...plain, more: '1' })),
+    entry('a plain request with a field twice', write(plain).replace('}', ', "payload": "other"}')),
+    entry('a plain request with names in capitals', write(plain).replace('srcid', 'SRCID')),
+    entry(
+      'a plain request with its fields turned',
+      write(Object.fromEntries(Object.entries(plain).reverse())),
+    ),
   ];
 }

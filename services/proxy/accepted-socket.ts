@@ -1,0 +1,74 @@
+// shell · accepted connections that are read without a stream in between. On the data path.
+// Must never be the only way to accept: it uses what Node does not document, and does without where that is missing.
+import { type Server, Socket } from 'node:net';
+import type { Connection, Receiver } from './network.ts';
+
+// All of them read into this one: each chunk is dealt with before the next read. By itself Node takes 64 KiB for every
+// read of every connection, and hands them on through a stream.
+const READ_BUFFER = Buffer.allocUnsafeSlow(65_536);
+
+type Handle = object;
+type ListeningHandle = {
+  /** Called by Node's own code for each connection; `status` other than 0 is an error. */
+  onconnection?: (this: ListeningHandle, status: number, accepted?: Handle) => void;
+};
+
+class AcceptedSocket extends Socket {
+  receiver: Receiver | null = null;
+
+  constructor(handle: Handle) {
+    // Undocumented: `handle`, and that the callback is called on its socket.
+    super({ handle, allowHalfOpen: true, onread: READING } as object);
+    this.on('error', ignore);
+  }
+
+  // The stream would tell its end two turns of the microtask queue later, when there may be nothing left to tell.
+  override push(chunk: unknown, encoding?: BufferEncoding): boolean {
+    if (chunk === null) this.receiver?.onEnd();
+    return this.destroyed ? false : super.push(chunk, encoding);
+  }
+}
+
+const READING = {
+  buffer: READ_BUFFER,
+  callback(this: AcceptedSocket, bytes: number): boolean {
+    this.receiver?.onRead(READ_BUFFER.subarray(0, bytes));
+    return true;
+  },
+};
+
+/**
+ * Has a listening server's connections made here, instead of by Node.
+ * @returns false, and nothing is changed, when this Node can't
+ */
+export function acceptDirectly(server: Server, accept: (connection: Connection) => Receiver | null): boolean {
+  const handle = (server as { _handle?: ListeningHandle })._handle;
+  const byNode = handle?.onconnection;
+  if (handle === undefined || byNode === undefined) return false;
+  handle.onconnection = (status, accepted) => {
+    if (status !== 0 || accepted === undefined) {
+      byNode.call(handle, status, accepted);
+      return;
+    }
+    const socket = new AcceptedSocket(accepted);
+    const receiver = accept(socket);
+    if (receiver === null) return;
+    socket.receiver = receiver;
+    socket.on('drain', onDrain);
+    socket.on('close', onClose);
+  };
+  return true;
+}
+
+// Shared by all: a closure each would be made for every connection.
+function onDrain(this: AcceptedSocket): void {
+  this.receiver?.onDrain();
+}
+
+function onClose(this: AcceptedSocket): void {
+  this.receiver?.onClose();
+}
+
+function ignore(): void {
+  // The close that follows says all there is to say.
+}

@@ -1,0 +1,162 @@
+// test · one client connection without a socket: when it reads on, and what becomes of chunks that it can't take at once.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Clock } from '../shared/clock.ts';
+import { formatRequest } from '../shared/packet.ts';
+import { ClientConnection, type ConnectionHandler } from './client-connection.ts';
+import type { Connection } from './network.ts';
+import { Request } from './request.ts';
+
+const MAX_FRAME_BYTES = 8192;
+const MAX_OPEN = 256;
+const MAX_UNSENT_BYTES = 65_536;
+
+class FakeSocket implements Connection {
+  writableLength = 0;
+  writableEnded = false;
+  isPaused = false;
+  isDestroyed = false;
+  written = '';
+
+  write(data: string): void {
+    this.written += data;
+  }
+
+  end(): void {
+    this.writableEnded = true;
+  }
+
+  destroy(): void {
+    this.isDestroyed = true;
+  }
+
+  pause(): void {
+    this.isPaused = true;
+  }
+
+  resume(): void {
+    this.isPaused = false;
+  }
+
+  setNoDelay(): void {}
+}
+
+function connect() {
+  const socket = new FakeSocket();
+  const requests: Request[] = [];
+  const clock: Pick<Clock, 'now' | 'soon' | 'after'> = {
+    now: () => 1,
+    soon: () => {},
+    after: () => () => {},
+  };
+  const handler: ConnectionHandler = {
+    openRequest: (client, { clientId, policy }, wire) => new Request(client, clientId, policy, wire, null, 0),
+    forward: (request) => requests.push(request),
+    onSetup: () => assert.fail('nobody registers'),
+    onSessionPacket: () => false,
+    onRefusal: () => {},
+    onEnded: () => {},
+    onClosed: () => {},
+  };
+  const connection = new ClientConnection(socket, MAX_FRAME_BYTES, clock as Clock, handler);
+  const read = (text: string): void => {
+    const lent = Buffer.from(text);
+    connection.onRead(lent);
+    // As a buffer is that the next connection's bytes come into.
+    lent.fill('"');
+  };
+  const answer = (from: number, to: number): void => {
+    for (const request of requests.slice(from, to)) {
+      request.reply = `answer to ${request.clientId}\n`;
+      connection.deliver();
+    }
+    connection.flush();
+  };
+  return { socket, requests, connection, read, answer };
+}
+
+const plain = (id: number): string => formatRequest(id, 'p', `payload ${id}`);
+const escaped = (id: number): string => formatRequest(id, 'p', `payload "${id}"`);
+
+for (const [form, write] of [
+  ['plain requests', plain],
+  ['requests that need parsing', escaped],
+] as const) {
+  test(`${form} beyond the limit wait, whole, until others have been answered`, () => {
+    const { socket, requests, read, answer } = connect();
+    const count = MAX_OPEN + 40;
+    const all = Array.from({ length: count }, (_, id) => write(id));
+    read(`${all.join('')}${write(count).slice(0, 30)}`);
+    assert.equal(requests.length, MAX_OPEN);
+    assert.equal(socket.isPaused, true);
+    answer(0, MAX_OPEN / 2 - 1);
+    assert.equal(requests.length, MAX_OPEN);
+    answer(MAX_OPEN / 2 - 1, MAX_OPEN);
+    assert.equal(socket.isPaused, false);
+    read(write(count).slice(30));
+    assert.deepEqual(
+      requests.map(({ wire }) => wire),
+      [...all, write(count)],
+    );
+  });
+
+  test(`${form} wait while the client reads none of its replies`, () => {
+    const { socket, requests, connection, read } = connect();
+    socket.writableLength = MAX_UNSENT_BYTES + 1;
+    read(write(1) + write(2));
+    assert.deepEqual([requests.length, socket.isPaused], [0, true]);
+    socket.writableLength = 0;
+    connection.onDrain();
+    assert.deepEqual(
+      requests.map(({ wire }) => wire),
+      [write(1), write(2)],
+    );
+    assert.equal(socket.isPaused, false);
+  });
+
+  test(`${form} are taken in one piece, in two, and several at a time`, () => {
+    const { requests, read } = connect();
+    read(write(1));
+    read(write(2).trimEnd());
+    read(write(3).slice(0, 20));
+    read(write(3).slice(20));
+    read(write(4) + write(5));
+    read(` \r\n${write(6)}\r\n`);
+    assert.deepEqual(
+      requests.map(({ wire }) => wire),
+      [1, 2, 3, 4, 5, 6].map(write),
+    );
+  });
+
+  test(`${form} above the largest frame are refused`, () => {
+    const { socket, requests, read } = connect();
+    read(write(1).replace('payload ', 'payload '.padEnd(MAX_FRAME_BYTES)));
+    assert.equal(requests.length, 0);
+    assert.match(socket.written, /BAD_|TOO_LARGE/);
+  });
+
+  test(`${form} of a connection that closes after its chunk are the last`, () => {
+    const { socket, requests, connection, read, answer } = connect();
+    connection.closeAfterChunk();
+    read(write(1));
+    read(write(2));
+    assert.equal(requests.length, 1);
+    answer(0, 1);
+    assert.equal(socket.written, 'answer to 1\n');
+    assert.equal(socket.writableEnded, true);
+  });
+}
+
+test('a plain request is held to --max-frame too', () => {
+  const socket = new FakeSocket();
+  const codes: string[] = [];
+  const handler = { onRefusal: (code: string) => codes.push(code), forward: () => assert.fail('taken') };
+  const connection = new ClientConnection(
+    socket,
+    plain(1).length - 2,
+    { now: () => 1, after: () => () => {} } as unknown as Clock,
+    handler as unknown as ConnectionHandler,
+  );
+  connection.onRead(Buffer.from(plain(1).trimEnd()));
+  assert.deepEqual(codes, ['FRAME_TOO_LARGE']);
+});
