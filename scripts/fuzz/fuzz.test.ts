@@ -103,18 +103,25 @@ const BROKEN: [name: string, code: CodeUnderTest][] = [
   [
     'a plain request of any length is taken',
     withPacket({
-      parsePlainRequest: (text) => {
-        const long = /^(.*"payload": ")(x{1025})("})/.exec(text);
-        const short = long === null ? null : packet.parsePlainRequest(`${long[1]}${long[3]}`);
-        return short === null ? packet.parsePlainRequest(text) : { ...short, payload: long?.[2] ?? '' };
+      parsePlainRequest: (line, bytes, start) => {
+        const [, before = '', payload = ''] = /^(.*"payload": ")(x{1025})"}/.exec(line) ?? [];
+        if (payload === '') return packet.parsePlainRequest(line, bytes, start);
+        const short = packet.parsePlainRequest(`${before}"}\n`, bytes, start);
+        return short === null ? null : { ...short, payload };
       },
+    }),
+  ],
+  [
+    'the payload of a plain request is not looked at',
+    withPacket({
+      parsePlainRequest: (line) => packet.parsePlainRequest(line, Buffer.alloc(line.length, 'x'), 0),
     }),
   ],
   [
     'a plain request is taken for one with a number',
     withPacket({
-      parsePlainRequest: (text) => {
-        const plain = packet.parsePlainRequest(text);
+      parsePlainRequest: (...request) => {
+        const plain = packet.parsePlainRequest(...request);
         return plain === null ? null : { ...plain, clientId: Number(plain.clientId) };
       },
     }),

@@ -164,9 +164,10 @@ export class ClientConnection implements ReplySink, Receiver {
     const reader = this.#reader;
     if (chunk.length > reader.maxFrameBytes || reader.isMidFrame || this.#isOverdrawn) return false;
     const text = chunk.toString('latin1');
-    const packet = parsePlainRequest(text);
+    const wire = chunk[chunk.length - 1] === NEWLINE ? text : `${text}\n`;
+    const packet = parsePlainRequest(wire, chunk, 0);
     if (packet === null) return false;
-    this.#forward(packet, chunk[chunk.length - 1] === NEWLINE ? text : `${text}\n`, nowMs);
+    this.#forward(packet, wire, nowMs);
     this.#afterFrames();
     return true;
   }
@@ -209,7 +210,7 @@ export class ClientConnection implements ReplySink, Receiver {
     // One that is all that has come has been tried.
     if (end - start < bytes.length - 1) {
       const wire = this.#reader.line();
-      const plain = parsePlainRequest(wire);
+      const plain = parsePlainRequest(wire, bytes, start);
       if (plain !== null) {
         this.#forward(plain, wire, nowMs);
         return;

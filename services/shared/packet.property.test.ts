@@ -92,11 +92,12 @@ const plainId = fc.oneof(
 
 test('property: a request as JSON.stringify writes it is understood by its look', () => {
   fc.assert(
-    fc.property(plainId, plainId, unescaped, fc.constantFrom('', '\n'), (srcid, privPoliId, payload, end) => {
+    fc.property(plainId, plainId, unescaped, fc.nat(9), (srcid, privPoliId, payload, start) => {
       const text = JSON.stringify({ type: 0, srcid, privPoliId, payloadsize: payload.length, payload });
       const packet = parsePacket(text);
       assert.equal(packet.kind, 'request');
-      assert.deepEqual(parsePlainRequest(`${text}${end}`), packet);
+      const bytes = Buffer.from(`${'x'.repeat(start)}${text}`);
+      assert.deepEqual(parsePlainRequest(`${text}\n`, bytes, start), packet);
     }),
     { numRuns: 1000 },
   );
@@ -119,7 +120,7 @@ test('property: what has the look of a request is the request that the long way 
     fc.property(request, fc.nat(), fc.nat(255), fc.boolean(), (text, at, byte, isChanged) => {
       const bytes = Buffer.from(text);
       if (isChanged) bytes[at % bytes.length] = byte;
-      const plain = parsePlainRequest(bytes.toString('latin1'));
+      const plain = parsePlainRequest(`${bytes.toString('latin1')}\n`, bytes, 0);
       if (plain !== null) assert.deepEqual(plain, parsePacket(bytes.toString()));
     }),
     { numRuns: 3000 },
