@@ -27,6 +27,11 @@ class AcceptedSocket extends Socket {
     if (chunk === null) this.receiver?.onEnd();
     return this.destroyed ? false : super.push(chunk, encoding);
   }
+
+  // Its `close` comes from its handle. What the stream itself would do then is nothing, in a turn of the microtask queue.
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    super._destroy(error, error === null ? ignore : callback);
+  }
 }
 
 const READING = {

@@ -38,7 +38,7 @@ export class UpstreamConnection {
   readonly #socket: DialledConnection;
   readonly #owner: ConnectionOwner;
   readonly #reader: FrameReader;
-  readonly #queue: Request[] = [];
+  readonly #queue: (Request | null)[] = [];
   #head = 0;
   #unwritten = '';
   #isConnected = false;
@@ -129,7 +129,7 @@ export class UpstreamConnection {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#socket.destroy();
-    this.#owner.onBroken(this, failure, this.#queue.slice(this.#head));
+    this.#owner.onBroken(this, failure, this.#queue.slice(this.#head) as Request[]);
   }
 
   /** Ends an idle connection without reporting it. */
@@ -158,6 +158,7 @@ export class UpstreamConnection {
   #take(): Request | null {
     const request = this.#queue[this.#head];
     if (request === undefined) return null;
+    this.#queue[this.#head] = null;
     this.#head += 1;
     if (this.#head === this.#queue.length) {
       this.#queue.length = 0;

@@ -11,7 +11,7 @@ type Waiting = { deadlineMs: number; isDone: boolean };
  * of refused requests would otherwise be held until their deadlines.
  */
 export class DeadlineQueue<T extends Waiting> {
-  #items: T[] = [];
+  #items: (T | undefined)[] = [];
   #head = 0;
   #tidyAt = TIDY_FROM;
 
@@ -44,16 +44,22 @@ export class DeadlineQueue<T extends Waiting> {
 
   /** How many are not done; looks at each, so it is not for a data path. */
   countOpen(): number {
-    return this.#items.slice(this.#head).filter(({ isDone }) => !isDone).length;
+    return this.#open().length;
   }
 
   #tidy(): void {
-    this.#items = this.#items.slice(this.#head).filter(({ isDone }) => !isDone);
+    this.#items = this.#open();
     this.#head = 0;
     this.#tidyAt = Math.max(TIDY_FROM, 2 * this.#items.length);
   }
 
+  #open(): (T | undefined)[] {
+    return this.#items.slice(this.#head).filter((item) => item?.isDone === false);
+  }
+
   #advance(): void {
+    // Each would keep its client's connection alive, and those that outlive a collection of young garbage cost the most.
+    this.#items[this.#head] = undefined;
     this.#head += 1;
     if (this.#head < COMPACT_AFTER || this.#head * 2 < this.#items.length) return;
     this.#items = this.#items.slice(this.#head);
