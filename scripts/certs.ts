@@ -1,9 +1,10 @@
 // `npm run certs`: a throw-away authority and certificates of it, for trying TLS out.
 // Must never leave a key where others on this machine can read it.
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { hideBin } from 'yargs/helpers';
 import { commandLine, requireWhole, runMain, UsageError } from '../services/shared/config.ts';
+import { makeFolder } from './bootstrap/make-folder.ts';
 import { Authority, type Subject } from './certs/authority.ts';
 
 const DAY_MS = 86_400_000;
@@ -45,7 +46,7 @@ await runMain('npm run certs --', async () => {
     files.push([`${name}.pem`, cert, 0o644], [`${name}-key.pem`, key, 0o600]);
   }
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     for (const [name, text, mode] of files) {
       const file = join(folder, name);
       // A file that is there keeps its mode.

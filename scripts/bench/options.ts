@@ -71,11 +71,13 @@ const PARTS_TEXT = `Parts:
 
 Targets:
   direct              no proxy: one of the six servers answers everything
+  bare-node           no proxy either: a Node process that reads, looks an answer up and writes
   haproxy, haproxy-1  HAProxy in TCP mode, on a thread per processor and on one thread
   nginx               nginx's stream module with njs
   thread-per-request  a thread and an upstream connection per request, in Python; only in one cell
   policy-proxy        this proxy with its defaults
-In keep and pipeline only direct and policy-proxy: in TCP mode the others choose a server once per connection.`;
+In keep only direct, bare-node and policy-proxy, in pipeline only direct and policy-proxy: in TCP mode the others
+choose a server once per connection.`;
 
 const EPILOGUE = `${PARTS_TEXT}
 
@@ -121,7 +123,7 @@ export function parseBenchCommand(args: readonly string[], environment = process
   };
   if (cellsOf(options).length === 0 && !options.parts.some((part) => GROWING.includes(part))) {
     throw new UsageError(
-      'There is nothing to measure: only direct and policy-proxy can do keep and pipeline, see --help.',
+      'There is nothing to measure: only direct and policy-proxy can do pipeline, only they and bare-node keep, see --help.',
     );
   }
   return options;

@@ -4,9 +4,10 @@
 export const PARTS = ['throughput', 'latency', 'pipeline', 'growth', 'clients'] as const;
 export type Part = (typeof PARTS)[number];
 
-/** `direct` is a server without any proxy; `haproxy-1` is HAProxy on one thread. */
+/** `direct` is a server without any proxy, `bare-node` a Node process that answers by itself; `haproxy-1` is HAProxy on one thread. */
 export const TARGETS = [
   'direct',
+  'bare-node',
   'haproxy',
   'haproxy-1',
   'nginx',
@@ -120,6 +121,7 @@ function suits(target: TargetName, cell: Omit<Cell, 'id' | 'targets'>): boolean 
     case 'open':
       return target !== 'thread-per-request';
     case 'keep':
+      return target === 'bare-node' || ROUTES_EVERY_REQUEST.includes(target);
     case 'pipeline':
       return ROUTES_EVERY_REQUEST.includes(target);
     default:

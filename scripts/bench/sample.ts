@@ -6,6 +6,7 @@ import { figuresOf } from './statistics.ts';
 
 const RATES: Readonly<Record<TargetName, number>> = {
   direct: 14_000,
+  'bare-node': 13_000,
   haproxy: 9_000,
   'haproxy-1': 8_000,
   nginx: 7_000,
@@ -14,6 +15,7 @@ const RATES: Readonly<Record<TargetName, number>> = {
 };
 const CPU_US: Readonly<Record<TargetName, number | null>> = {
   direct: null,
+  'bare-node': 40,
   haproxy: 100,
   'haproxy-1': 80,
   nginx: 130,

@@ -1,8 +1,8 @@
 // A report on disk: all of its files, in a folder that nothing else was in.
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import { UsageError } from '../../services/shared/config.ts';
 import type { Journal } from './journal.ts';
@@ -48,6 +48,17 @@ test('a folder that cannot be made is said so', async (t) => {
     makeReportFolder('ignored', join(base, 'file')),
     (error: unknown) => error instanceof UsageError && /can't be made \(EEXIST\)/.test(error.message),
   );
+  await assert.rejects(
+    makeReportFolder('ignored', '/proc/no/such/folder'),
+    (error: unknown) => error instanceof UsageError && /can't be made \(E/.test(error.message),
+  );
+});
+
+test('two reports of the same second have a folder each', async (t) => {
+  const name = `test-${process.pid}`;
+  const folders = await Promise.all([1, 2, 3].map(() => makeReportFolder(name, null)));
+  t.after(() => Promise.all(folders.map((folder) => rmdir(folder))));
+  assert.deepEqual(folders.map((folder) => basename(folder)).toSorted(), [name, `${name}-2`, `${name}-3`]);
 });
 
 test('folder names sort by time and are file names everywhere', () => {

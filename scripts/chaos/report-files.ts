@@ -3,6 +3,7 @@
 import { mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { UsageError } from '../../services/shared/config.ts';
+import { makeFolder } from '../bootstrap/make-folder.ts';
 import { ROOT } from '../bootstrap/project.ts';
 import type { Journal, Judgement, Outcome, Recording } from './journal.ts';
 import type { RunSummary } from './one-run.ts';
@@ -23,14 +24,27 @@ export function folderName(at: Date, scenario: string): string {
  * @throws UsageError when it can't be made, or holds anything already
  */
 export async function makeReportFolder(name: string, wanted: string | null): Promise<string> {
-  const folder = wanted === null ? join(REPORTS, name) : resolve(wanted);
-  await mkdir(folder, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
-    throw new UsageError(`The folder ${folder} can't be made (${error.code}): choose another with --report.`);
-  });
+  if (wanted === null) return await makeNewFolder(join(REPORTS, name));
+  const folder = resolve(wanted);
+  await make(folder);
   if ((await readdir(folder)).length > 0) {
     throw new UsageError(`The folder ${folder} is not empty: choose a new one with --report.`);
   }
   return folder;
+}
+
+// Two runs can begin in the same second.
+async function makeNewFolder(path: string): Promise<string> {
+  for (let number = 1; ; number += 1) {
+    const folder = number === 1 ? path : `${path}-${number}`;
+    if (await make(folder)) return folder;
+  }
+}
+
+async function make(folder: string): Promise<boolean> {
+  return await makeFolder(folder).catch((error: NodeJS.ErrnoException) => {
+    throw new UsageError(`The folder ${folder} can't be made (${error.code}): choose another with --report.`);
+  });
 }
 
 /** Lets reports/latest point to a report, if it lies in reports/. */

@@ -6,10 +6,14 @@ import { type BenchResult, errorsOf } from '../result.ts';
 import { type CellFigures, type Spread, spreadOf, type TargetFigures } from '../statistics.ts';
 
 const PEERS: readonly TargetName[] = ['haproxy', 'haproxy-1', 'nginx', 'thread-per-request'];
+const YARDSTICKS: readonly [TargetName, string][] = [
+  ['direct', 'straight to a server'],
+  ['bare-node', 'a Node process that forwards nothing'],
+];
 const NEARLY_ALL = 0.9;
 const MAX_NAMED = 4;
 
-/** A line for each peer that was measured, then lines for the modes beside `direct`. */
+/** A line for each peer that was measured, then for each mode lines beside what is no proxy. */
 export function glanceOf(figures: readonly CellFigures[]): string[] {
   const peers = PEERS.flatMap((peer) => {
     const own = figuresFor(figures, peer, 'oneshot');
@@ -21,11 +25,17 @@ export function glanceOf(figures: readonly CellFigures[]): string[] {
     ].filter(Boolean);
     return line.length === 0 ? [] : [`policy-proxy ÷ ${peer}, oneshot: ${line.join(' · ')}`];
   });
-  const bare = (['oneshot', 'keep'] as const).flatMap((mode) => {
-    const line = across('throughput', figuresFor(figures, 'direct', mode), ({ ratios }) => ratios.throughput);
-    return line === '' ? [] : [`policy-proxy ÷ straight to a server, ${mode}: ${line}`];
-  });
-  return [...peers, ...bare];
+  const yardsticks = (['oneshot', 'keep'] as const).flatMap((mode) =>
+    YARDSTICKS.flatMap(([target, name]) => {
+      const own = figuresFor(figures, target, mode);
+      const line = [
+        across('throughput', own, ({ ratios }) => ratios.throughput),
+        across('CPU per request', own, ({ ratios }) => ratios.cpu),
+      ].filter(Boolean);
+      return line.length === 0 ? [] : [`policy-proxy ÷ ${name}, ${mode}: ${line.join(' · ')}`];
+    }),
+  );
+  return [...peers, ...yardsticks];
 }
 
 /** What a reader has to know before believing the figures; none when nothing disturbed them. */

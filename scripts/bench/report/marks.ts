@@ -7,6 +7,7 @@ export type Mark = { color: string; symbol: { shape: Shape; isFilled: boolean } 
 
 const MARKS: Readonly<Record<TargetName, Mark>> = {
   direct: { color: 'ink-2', symbol: { shape: 'diamond', isFilled: false } },
+  'bare-node': { color: 'ink-2', symbol: { shape: 'square', isFilled: false } },
   haproxy: { color: 'k-ok', symbol: { shape: 'circle', isFilled: true } },
   'haproxy-1': { color: 'k-ok', symbol: { shape: 'circle', isFilled: false } },
   nginx: { color: 'pass', symbol: { shape: 'square', isFilled: true } },

@@ -66,7 +66,9 @@ test('at a glance: each peer that was measured, and the modes beside a bare serv
       'policy-proxy ÷ nginx, oneshot',
       'policy-proxy ÷ thread-per-request, oneshot',
       'policy-proxy ÷ straight to a server, oneshot',
+      'policy-proxy ÷ a Node process that forwards nothing, oneshot',
       'policy-proxy ÷ straight to a server, keep',
+      'policy-proxy ÷ a Node process that forwards nothing, keep',
     ],
   );
   assert.deepEqual(glanceOf([]), []);

@@ -5,6 +5,7 @@ import type { PeerPrograms } from '../peer-programs.ts';
 import type { TargetName } from '../plan.ts';
 import { freePorts } from '../ports.ts';
 import type { BenchProcess } from '../process.ts';
+import { startBareNode } from './bare-node.ts';
 import { startDirect } from './direct.ts';
 import { startHaproxy } from './haproxy.ts';
 import { startNginx } from './nginx.ts';
@@ -85,6 +86,8 @@ async function startTarget(
   switch (name) {
     case 'direct':
       return await startDirect(context);
+    case 'bare-node':
+      return await startBareNode(context);
     case 'haproxy':
     case 'haproxy-1':
       return await startHaproxy(name, context);
