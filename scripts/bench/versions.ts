@@ -18,10 +18,11 @@ export async function readMachine(
   peers: PeerPrograms | null,
   network?: string,
 ): Promise<Record<string, string>> {
-  const [commit, gcc, system, project] = await Promise.all([
+  const [commit, gcc, system, congestion, project] = await Promise.all([
     ask('git', ['-C', ROOT, 'describe', '--always', '--dirty']),
     ask('gcc', ['--version']),
     readFile('/etc/os-release', 'utf8').catch(() => ''),
+    readFile('/proc/sys/net/ipv4/tcp_congestion_control', 'utf8').catch(() => ''),
     readFile(join(ROOT, 'package.json'), 'utf8').then((text) => String(JSON.parse(text).version)),
   ]);
   const [cpu] = os.cpus();
@@ -31,6 +32,7 @@ export async function readMachine(
     Kernel: `${os.type()} ${os.release()} ${os.arch()}`,
     System: /^PRETTY_NAME="?([^"\n]*)/m.exec(system)?.[1],
     Network: network,
+    'Congestion control': congestion.trim(),
     'policy-proxy': [project, commit].filter(Boolean).join(', commit '),
     Node: process.versions.node,
     HAProxy: peers?.haproxy?.version,

@@ -87,10 +87,11 @@ function titleOf({ mode, payloadBytes, connections, rate, depth }: Cell): string
   }
 }
 
-/** `1.31 (1.18–1.40)`. */
+/** `1.31 (1.18–1.40)`; of a single run, which has no spread, `1.31`. */
 export function range(spread: Spread | null, format: (value: number) => string = decimal): string {
   if (spread === null) return MISSING;
-  const { median: middle, min, max } = spread;
+  const { median: middle, min, max, count } = spread;
+  if (count === 1) return format(middle);
   return `${format(middle)} (${format(min)}–${format(max)})`;
 }
 
