@@ -103,10 +103,10 @@ const BROKEN: [name: string, code: CodeUnderTest][] = [
   [
     'a plain request of any length is taken',
     withPacket({
-      parsePlainRequest: (line, bytes, start) => {
-        const [, before = '', payload = ''] = /^(.*"payload": ")(x{1025})"}/.exec(line) ?? [];
-        if (payload === '') return packet.parsePlainRequest(line, bytes, start);
-        const short = packet.parsePlainRequest(`${before}"}\n`, bytes, start);
+      parsePlainRequest: (text, bytes, start) => {
+        const [, before = '', payload = ''] = /^(.*"payload": ")(x{1025})"}/.exec(text) ?? [];
+        if (payload === '') return packet.parsePlainRequest(text, bytes, start);
+        const short = packet.parsePlainRequest(`${before}"}`, bytes, start);
         return short === null ? null : { ...short, payload };
       },
     }),
@@ -114,7 +114,7 @@ const BROKEN: [name: string, code: CodeUnderTest][] = [
   [
     'the payload of a plain request is not looked at',
     withPacket({
-      parsePlainRequest: (line) => packet.parsePlainRequest(line, Buffer.alloc(line.length, 'x'), 0),
+      parsePlainRequest: (text) => packet.parsePlainRequest(text, Buffer.alloc(text.length, 'x'), 0),
     }),
   ],
   [

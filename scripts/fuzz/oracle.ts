@@ -96,7 +96,9 @@ function readStream(
 // Whatever has its look has to be what the long way makes of it.
 function checkPlain(code: CodeUnderTest, stream: Buffer, frame: Buffer): void {
   const start = frame.byteOffset - stream.byteOffset;
-  const plain = code.packet.parsePlainRequest(`${frame.toString('latin1')}\n`, stream, start);
+  const wire = frame.toString('latin1');
+  const plain = code.packet.parsePlainRequest(wire, stream, start);
+  same('its end is no matter', code.packet.parsePlainRequest(`${wire}\n`, stream, start), plain);
   if (plain !== null) same('a plain request is what it says', plain, understandByTheBook(frame.toString()));
 }
 

@@ -8,6 +8,7 @@ import {
   type HeartbeatPacket,
   type Id,
   type LeavePacket,
+  MAX_PLAIN_REQUEST_BYTES,
   type PacketFault,
   parsePacket,
   parsePlainRequest,
@@ -162,12 +163,12 @@ export class ClientConnection implements ReplySink, Receiver {
   // Most chunks are one plain request: those need no framing.
   #isWholeTaken(chunk: Buffer, nowMs: number): boolean {
     const reader = this.#reader;
-    if (chunk.length > reader.maxFrameBytes || reader.isMidFrame || this.#isOverdrawn) return false;
+    if (chunk.length > Math.min(reader.maxFrameBytes, MAX_PLAIN_REQUEST_BYTES)) return false;
+    if (reader.isMidFrame || this.#isOverdrawn) return false;
     const text = chunk.toString('latin1');
-    const wire = chunk[chunk.length - 1] === NEWLINE ? text : `${text}\n`;
-    const packet = parsePlainRequest(wire, chunk, 0);
+    const packet = parsePlainRequest(text, chunk, 0);
     if (packet === null) return false;
-    this.#forward(packet, wire, nowMs);
+    this.#forward(packet, chunk[chunk.length - 1] === NEWLINE ? text : `${text}\n`, nowMs);
     this.#afterFrames();
     return true;
   }

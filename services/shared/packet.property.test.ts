@@ -92,13 +92,20 @@ const plainId = fc.oneof(
 
 test('property: a request as JSON.stringify writes it is understood by its look', () => {
   fc.assert(
-    fc.property(plainId, plainId, unescaped, fc.nat(9), (srcid, privPoliId, payload, start) => {
-      const text = JSON.stringify({ type: 0, srcid, privPoliId, payloadsize: payload.length, payload });
-      const packet = parsePacket(text);
-      assert.equal(packet.kind, 'request');
-      const bytes = Buffer.from(`${'x'.repeat(start)}${text}`);
-      assert.deepEqual(parsePlainRequest(`${text}\n`, bytes, start), packet);
-    }),
+    fc.property(
+      plainId,
+      plainId,
+      unescaped,
+      fc.nat(9),
+      fc.constantFrom('', '\n'),
+      (srcid, privPoliId, payload, start, end) => {
+        const text = JSON.stringify({ type: 0, srcid, privPoliId, payloadsize: payload.length, payload });
+        const packet = parsePacket(text);
+        assert.equal(packet.kind, 'request');
+        const bytes = Buffer.from(`${'x'.repeat(start)}${text}`);
+        assert.deepEqual(parsePlainRequest(`${text}${end}`, bytes, start), packet);
+      },
+    ),
     { numRuns: 1000 },
   );
 });
