@@ -7,6 +7,9 @@ import type { Connection, Receiver } from './network.ts';
 // read of every connection, and hands them on through a stream.
 const READ_BUFFER = Buffer.allocUnsafeSlow(65_536);
 
+// The major versions of Node with which network.test.ts has passed. Another one may mean something else by the same names.
+const TRIED_VERSIONS = [24, 25, 26];
+
 type Handle = object;
 type ListeningHandle = {
   /** Called by Node's own code for each connection; `status` other than 0 is an error. */
@@ -22,13 +25,13 @@ class AcceptedSocket extends Socket {
     this.on('error', ignore);
   }
 
-  // The stream would tell its end two turns of the microtask queue later, when there may be nothing left to tell.
+  // The stream would tell its end by and by, through two more functions that are put off.
   override push(chunk: unknown, encoding?: BufferEncoding): boolean {
     if (chunk === null) this.receiver?.onEnd();
     return this.destroyed ? false : super.push(chunk, encoding);
   }
 
-  // Its `close` comes from its handle. What the stream itself would do then is nothing, in a turn of the microtask queue.
+  // Its `close` comes from its handle. All that the stream would do of its own is to put off a function that does nothing.
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     super._destroy(error, error === null ? ignore : callback);
   }
@@ -44,12 +47,18 @@ const READING = {
 
 /**
  * Has a listening server's connections made here, instead of by Node.
- * @returns false, and nothing is changed, when this Node can't
+ * @param nodeVersion such as `24.1.0`
+ * @returns false, and nothing is changed, when this Node can't, or has not been tried
  */
-export function acceptDirectly(server: Server, accept: (connection: Connection) => Receiver | null): boolean {
+export function acceptDirectly(
+  server: Server,
+  accept: (connection: Connection) => Receiver | null,
+  nodeVersion = process.versions.node,
+): boolean {
   const handle = (server as { _handle?: ListeningHandle })._handle;
   const byNode = handle?.onconnection;
-  if (handle === undefined || byNode === undefined) return false;
+  const isTried = TRIED_VERSIONS.includes(Number.parseInt(nodeVersion, 10));
+  if (handle === undefined || byNode === undefined || !isTried) return false;
   handle.onconnection = (status, accepted) => {
     if (status !== 0 || accepted === undefined) {
       byNode.call(handle, status, accepted);

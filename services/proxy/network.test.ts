@@ -1,6 +1,7 @@
 // test · accepted connections over real sockets, in both ways in which they can be read.
 import assert from 'node:assert/strict';
-import { createServer, type Socket } from 'node:net';
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { connectPeer, within } from '../../test-support/peers.ts';
 import { acceptDirectly } from './accepted-socket.ts';
@@ -196,6 +197,22 @@ test('a server that has none of what is needed is left as it is', () => {
   assert.equal(acceptDirectly(server, fail), false);
   Reflect.set(server, '_handle', {});
   assert.equal(acceptDirectly(server, fail), false);
+});
+
+test('with a version of Node that nobody has tried, Node accepts', async (t) => {
+  const sockets: Socket[] = [];
+  const server = createServer((socket) => sockets.push(socket));
+  t.after(() => server.close());
+  await new Promise<void>((resolve) => {
+    server.listen(0, HOST, resolve);
+  });
+  const fail = (): null => assert.fail('taken');
+  assert.equal(acceptDirectly(server, fail, '99.1.0'), false);
+  const peer = connectPeer((server.address() as AddressInfo).port, HOST);
+  t.after(() => peer.socket.destroy());
+  await once(server, 'connection');
+  assert.equal(sockets.length, 1);
+  for (const socket of sockets) socket.destroy();
 });
 
 test('what Node itself has to say of a listening socket is left to it', async (t) => {
