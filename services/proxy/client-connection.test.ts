@@ -58,7 +58,7 @@ function connect() {
     onEnded: () => {},
     onClosed: () => {},
   };
-  const connection = new ClientConnection(socket, MAX_FRAME_BYTES, clock as Clock, handler);
+  const connection = new ClientConnection(socket, null, MAX_FRAME_BYTES, clock as Clock, handler);
   const read = (text: string): void => {
     const lent = Buffer.from(text);
     connection.onRead(lent);
@@ -153,6 +153,7 @@ test('a plain request is held to --max-frame too', () => {
   const handler = { onRefusal: (code: string) => codes.push(code), forward: () => assert.fail('taken') };
   const connection = new ClientConnection(
     socket,
+    null,
     plain(1).length - 2,
     { now: () => 1, after: () => () => {} } as unknown as Clock,
     handler as unknown as ConnectionHandler,

@@ -16,6 +16,7 @@ import {
   type SetupPacket,
   unknownType,
 } from '../shared/packet.ts';
+import type { BagMember } from './bag.ts';
 import type { Connection, Receiver } from './network.ts';
 import { ReplyQueue } from './reply-queue.ts';
 import { type ReplySink, Request } from './request.ts';
@@ -45,8 +46,11 @@ export type ConnectionHandler = {
   onClosed(connection: ClientConnection): void;
 };
 
-export class ClientConnection implements ReplySink, Receiver {
+export class ClientConnection implements ReplySink, Receiver, BagMember {
   readonly socket: Connection;
+  /** Whom it counts for where connections are limited by source; null where they are not. */
+  readonly source: string | null;
+  place = -1;
   isClosed = false;
   /** When the last bytes came, monotonic ms. */
   lastHeardMs: number;
@@ -66,8 +70,15 @@ export class ClientConnection implements ReplySink, Receiver {
   #closesAfterChunk = false;
   #hasEndBeenTold = false;
 
-  constructor(socket: Connection, maxFrameBytes: number, clock: Clock, handler: ConnectionHandler) {
+  constructor(
+    socket: Connection,
+    source: string | null,
+    maxFrameBytes: number,
+    clock: Clock,
+    handler: ConnectionHandler,
+  ) {
     this.socket = socket;
+    this.source = source;
     this.#handler = handler;
     this.#clock = clock;
     this.#reader = new FrameReader(maxFrameBytes);

@@ -2,6 +2,7 @@
 // Must never look into a packet: each connection reads its own.
 import type { Clock } from '../shared/clock.ts';
 import { formatError } from '../shared/packet.ts';
+import { Bag } from './bag.ts';
 import { ClientConnection, type ConnectionHandler, plainHost } from './client-connection.ts';
 import type { Connection, Listening, Network, Receiver } from './network.ts';
 import { sourceOf } from './source.ts';
@@ -37,10 +38,9 @@ export type ListenerOptions = {
 export class Listener {
   readonly #options: ListenerOptions;
   readonly #handler: ConnectionHandler;
-  readonly #connections = new Set<ClientConnection>();
+  readonly #connections = new Bag<ClientConnection>();
   readonly #sockets: Listening[] = [];
-  /** Where each connection is from, and how many are from there; only where that is limited. */
-  readonly #sources = new Map<ClientConnection, string>();
+  /** How many connections are from each source; only where that is limited. */
   readonly #perSource = new Map<string, number>();
   #port = 0;
   #isSweeping = false;
@@ -76,16 +76,14 @@ export class Listener {
 
   #accept(socket: Connection): Receiver | null {
     this.#acceptedCount += 1;
-    const { maxConnections, maxConnectionsPerSource, maxFrameBytes, clock } = this.#options;
+    const { maxConnections, maxConnectionsPerSource } = this.#options;
     if (this.#connections.size >= maxConnections) {
       return this.#refuse(
         socket,
         `The proxy has ${maxConnections} connections open and takes no more: try again later.`,
       );
     }
-    const connection = (): ClientConnection =>
-      new ClientConnection(socket, maxFrameBytes, clock, this.#handler);
-    if (maxConnectionsPerSource === 0) return this.#add(connection());
+    if (maxConnectionsPerSource === 0) return this.#add(socket, null);
     const { remoteAddress } = socket;
     // Its peer has reset it already.
     if (remoteAddress === undefined) {
@@ -101,12 +99,12 @@ export class Listener {
       );
     }
     this.#perSource.set(source, count + 1);
-    const accepted = this.#add(connection());
-    this.#sources.set(accepted, source);
-    return accepted;
+    return this.#add(socket, source);
   }
 
-  #add(connection: ClientConnection): ClientConnection {
+  #add(socket: Connection, source: string | null): ClientConnection {
+    const { maxFrameBytes, clock } = this.#options;
+    const connection = new ClientConnection(socket, source, maxFrameBytes, clock, this.#handler);
     this.#connections.add(connection);
     return connection;
   }
@@ -119,9 +117,8 @@ export class Listener {
 
   #forget(connection: ClientConnection): void {
     this.#connections.delete(connection);
-    const source = this.#sources.get(connection);
-    if (source === undefined) return;
-    this.#sources.delete(connection);
+    const { source } = connection;
+    if (source === null) return;
     const left = (this.#perSource.get(source) ?? 1) - 1;
     if (left === 0) this.#perSource.delete(source);
     else this.#perSource.set(source, left);
@@ -131,7 +128,7 @@ export class Listener {
   sweep(isKept: (connection: ClientConnection) => boolean): void {
     if (this.#isSweeping) return;
     this.#isSweeping = true;
-    this.#sweepSome([...this.#connections].values(), isKept);
+    this.#sweepSome([...this.#connections.members].values(), isKept);
   }
 
   // A flood of them that is due at the same moment must not hold up everybody else.
@@ -199,11 +196,11 @@ export class Listener {
 
   /** Ends every connection once it has had its replies. */
   closeConnections(): void {
-    for (const connection of this.#connections) connection.closeWhenIdle();
+    for (const connection of [...this.#connections.members]) connection.closeWhenIdle();
   }
 
   /** Cuts every connection. */
   destroyConnections(): void {
-    for (const connection of this.#connections) connection.socket.destroy();
+    for (const connection of [...this.#connections.members]) connection.socket.destroy();
   }
 }

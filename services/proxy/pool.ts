@@ -1,5 +1,6 @@
 // shell · the connections to one server: opened when needed, few, shared by many requests. On the data path.
 // Must never keep a connection that missed an answer: what arrives on it late could not be told from the next one.
+import { Bag } from './bag.ts';
 import type { Flusher } from './flusher.ts';
 import type { Network } from './network.ts';
 import type { Request } from './request.ts';
@@ -34,7 +35,7 @@ export class Pool implements Carrier, ConnectionOwner {
   readonly #network: Network;
   readonly #flusher: Flusher;
   readonly #observer: TrafficObserver;
-  readonly #connections = new Set<UpstreamConnection>();
+  readonly #connections = new Bag<UpstreamConnection>();
 
   constructor(
     upstream: Upstream,
@@ -64,7 +65,7 @@ export class Pool implements Carrier, ConnectionOwner {
   #connectionFor(nowMs: number): UpstreamConnection {
     if (this.#upstream.keepsAlive) {
       let least: UpstreamConnection | null = null;
-      for (const connection of this.#connections) {
+      for (const connection of this.#connections.members) {
         if (connection.isStalled) continue;
         if (least === null || connection.inFlight < least.inFlight) least = connection;
       }
@@ -78,20 +79,20 @@ export class Pool implements Carrier, ConnectionOwner {
   }
 
   breakSilent(beforeMs: number, mayGiveUp: (request: Request) => boolean): void {
-    for (const connection of this.#connections) {
+    for (const connection of [...this.#connections.members]) {
       const isSilent = connection.isConnected && connection.hasSilent(beforeMs, mayGiveUp);
       if (isSilent || connection.isAbandoned) connection.fail('silent');
     }
   }
 
   breakConnecting(beforeMs: number): void {
-    for (const connection of this.#connections) {
+    for (const connection of [...this.#connections.members]) {
       if (!connection.isConnected && connection.startedMs < beforeMs) connection.fail('connect-timeout');
     }
   }
 
   destroy(): void {
-    for (const connection of this.#connections) connection.fail('evicted');
+    for (const connection of [...this.#connections.members]) connection.fail('evicted');
   }
 
   onAnswer(connection: UpstreamConnection, request: Request, answer: string): void {

@@ -1,6 +1,7 @@
 // shell · one TCP connection to a server: requests out, answers in, in the same order.
 // Must never decide where a request goes next: it reports what came back or what broke to its owner.
 import { FrameReader } from '../shared/framing.ts';
+import type { BagMember } from './bag.ts';
 import type { DialledConnection, Network } from './network.ts';
 import type { Request } from './request.ts';
 
@@ -33,7 +34,8 @@ export type ConnectionOwner = {
  * Carries requests to one server. A reusable connection pipelines them and joins the writes of one turn of the loop;
  * the other kind carries one request, reads one answer and closes.
  */
-export class UpstreamConnection {
+export class UpstreamConnection implements BagMember {
+  place = -1;
   readonly isReusable: boolean;
   readonly #socket: DialledConnection;
   readonly #owner: ConnectionOwner;
