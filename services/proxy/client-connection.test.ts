@@ -9,12 +9,14 @@ import { Request } from './request.ts';
 
 const MAX_FRAME_BYTES = 8192;
 const MAX_OPEN = 256;
+const MAX_HELD_BYTES = 65_536;
 const MAX_UNSENT_BYTES = 65_536;
 
 class FakeSocket implements Connection {
   writableLength = 0;
   writableEnded = false;
   isPaused = false;
+  wasPaused = false;
   isDestroyed = false;
   written = '';
 
@@ -32,6 +34,7 @@ class FakeSocket implements Connection {
 
   pause(): void {
     this.isPaused = true;
+    this.wasPaused = true;
   }
 
   resume(): void {
@@ -88,30 +91,65 @@ for (const [form, write] of [
     const all = Array.from({ length: count }, (_, id) => write(id));
     read(`${all.join('')}${write(count).slice(0, 30)}`);
     assert.equal(requests.length, MAX_OPEN);
-    assert.equal(socket.isPaused, true);
     answer(0, MAX_OPEN / 2 - 1);
+    read(write(count).slice(30));
+    read(write(count + 1));
     assert.equal(requests.length, MAX_OPEN);
     answer(MAX_OPEN / 2 - 1, MAX_OPEN);
-    assert.equal(socket.isPaused, false);
-    read(write(count).slice(30));
     assert.deepEqual(
       requests.map(({ wire }) => wire),
-      [...all, write(count)],
+      [...all, write(count), write(count + 1)],
     );
+    assert.equal(socket.wasPaused, false);
+  });
+
+  test(`${form} that wait are taken in up to a limit`, () => {
+    const { socket, requests, read, answer } = connect();
+    const count = MAX_OPEN + 2_000;
+    const all = Array.from({ length: count }, (_, id) => write(id));
+    for (const wire of all) if (!socket.isPaused) read(wire);
+    assert.equal(requests.length, MAX_OPEN);
+    assert.equal(socket.isPaused, true);
+    answer(0, MAX_OPEN);
+    assert.equal(socket.isPaused, true);
+    while (socket.isPaused) answer(requests.length - MAX_OPEN, requests.length);
+    const taken = requests.length;
+    const takenBytes = requests.slice(MAX_OPEN).reduce((sum, { wire }) => sum + wire.length, 0);
+    assert.ok(takenBytes >= MAX_HELD_BYTES && takenBytes < MAX_HELD_BYTES + 200, `${takenBytes} bytes`);
+    answer(taken - MAX_OPEN, taken);
+    read(write(count));
+    assert.deepEqual(
+      requests.map(({ wire }) => wire),
+      [...all.slice(0, taken), write(count)],
+    );
+  });
+
+  test(`${form} that wait are served although the client has ended meanwhile`, () => {
+    const { socket, requests, connection, read, answer } = connect();
+    const all = Array.from({ length: MAX_OPEN + 1 }, (_, id) => write(id)).join('');
+    read(all.slice(0, -20));
+    read(all.slice(-20));
+    connection.onEnd();
+    answer(0, MAX_OPEN);
+    assert.equal(requests.length, MAX_OPEN + 1);
+    assert.equal(socket.isDestroyed, false);
+    answer(MAX_OPEN, MAX_OPEN + 1);
+    assert.equal(socket.isDestroyed, true);
+    assert.doesNotMatch(socket.written, /BAD_JSON/);
   });
 
   test(`${form} wait while the client reads none of its replies`, () => {
     const { socket, requests, connection, read } = connect();
     socket.writableLength = MAX_UNSENT_BYTES + 1;
-    read(write(1) + write(2));
-    assert.deepEqual([requests.length, socket.isPaused], [0, true]);
+    read(write(1));
+    read(write(2) + write(3));
+    assert.equal(requests.length, 0);
     socket.writableLength = 0;
     connection.onDrain();
     assert.deepEqual(
       requests.map(({ wire }) => wire),
-      [write(1), write(2)],
+      [write(1), write(2), write(3)],
     );
-    assert.equal(socket.isPaused, false);
   });
 
   test(`${form} are taken in one piece, in two, and several at a time`, () => {
@@ -146,6 +184,16 @@ for (const [form, write] of [
     assert.equal(socket.writableEnded, true);
   });
 }
+
+test('a packet that was begun slowly and refused is refused once', () => {
+  const { socket, connection, read } = connect();
+  read(plain(1));
+  read('{"type":');
+  assert.equal(connection.partialSinceMs, 1);
+  read('x}');
+  assert.equal(connection.partialSinceMs, 0);
+  assert.equal(socket.written, '');
+});
 
 test('a plain request is held to --max-frame too', () => {
   const socket = new FakeSocket();

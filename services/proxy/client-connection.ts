@@ -26,6 +26,8 @@ import { CUT_SHORT, NOT_AN_OBJECT, NOT_UTF8, tooLarge, tooSlow } from './stream-
 const MAX_OPEN_REQUESTS = 256;
 const MAX_UNSENT_REPLY_BYTES = 65_536;
 const NEWLINE = 0x0a;
+// Of what comes while it has to wait, so much is taken in.
+const MAX_HELD_BYTES = 65_536;
 const MAX_REFUSALS_A_TURN = 32;
 // How long a peer that was refused may take to read the refusal before the connection is cut.
 const LINGER_MS = 1000;
@@ -63,7 +65,9 @@ export class ClientConnection implements ReplySink, Receiver, BagMember {
   #unwritten = '';
   #hasPeerEnded = false;
   #isClosing = false;
+  /** What comes is held, and not looked at. */
   #isPaused = false;
+  #isSocketPaused = false;
   #hasYielded = false;
   #stuckBytes = 0;
   #stuckSinceMs = 0;
@@ -147,6 +151,7 @@ export class ClientConnection implements ReplySink, Receiver, BagMember {
   /** Closes once every open request has been replied to; nothing more is read. */
   close(): void {
     this.#isClosing = true;
+    this.partialSinceMs = 0;
   }
 
   /** Closes once every request that has been read, or begun, is replied to. */
@@ -164,6 +169,10 @@ export class ClientConnection implements ReplySink, Receiver, BagMember {
     if (this.#isClosing) return;
     const nowMs = this.#clock.now();
     this.lastHeardMs = nowMs;
+    if (this.#isPaused) {
+      this.#hold(chunk);
+      return;
+    }
     if (!this.#isWholeTaken(chunk, nowMs)) {
       this.#reader.feed(chunk);
       this.#readFrames(nowMs);
@@ -171,11 +180,20 @@ export class ClientConnection implements ReplySink, Receiver, BagMember {
     this.flush();
   }
 
+  // A client that has to wait is read from for a while yet: whoever is not listened to could leave without being missed.
+  #hold(chunk: Buffer): void {
+    this.#reader.feed(chunk);
+    this.#reader.keep();
+    if (this.#reader.untakenBytes < MAX_HELD_BYTES || this.#isSocketPaused) return;
+    this.#isSocketPaused = true;
+    this.socket.pause();
+  }
+
   // Most chunks are one plain request: those need no framing.
   #isWholeTaken(chunk: Buffer, nowMs: number): boolean {
     const reader = this.#reader;
     if (chunk.length > Math.min(reader.maxFrameBytes, MAX_PLAIN_REQUEST_BYTES)) return false;
-    if (reader.isMidFrame || this.#isOverdrawn) return false;
+    if (reader.untakenBytes > 0 || this.#isOverdrawn) return false;
     const text = chunk.toString('latin1');
     const packet = parsePlainRequest(text, chunk, 0);
     if (packet === null) return false;
@@ -213,7 +231,7 @@ export class ClientConnection implements ReplySink, Receiver, BagMember {
       this.#reader.keep();
       this.#pause();
     }
-    // A paused socket tells its end although frames that came before are still to be read.
+    // Its end may have been told while frames that came before were still to be read.
     else if (this.#hasPeerEnded) this.#refuseIfCutShort();
   }
 
@@ -311,7 +329,6 @@ export class ClientConnection implements ReplySink, Receiver, BagMember {
     this.#isPaused = true;
     // While it is we who do not read, nobody is slow.
     this.partialSinceMs = 0;
-    this.socket.pause();
   }
 
   // Hundreds of clients may each have sent thousands of packets that are refused at once: others have their turn in between.
@@ -331,7 +348,9 @@ export class ClientConnection implements ReplySink, Receiver, BagMember {
     if (!this.#isPaused || this.isClosed || this.#hasYielded || !this.#isRelieved) return;
     this.#isPaused = false;
     this.#readFrames(this.#clock.now());
-    if (!this.#isPaused) this.socket.resume();
+    if (this.#isPaused || !this.#isSocketPaused) return;
+    this.#isSocketPaused = false;
+    this.socket.resume();
   }
 
   onDrain(): void {
@@ -340,7 +359,7 @@ export class ClientConnection implements ReplySink, Receiver, BagMember {
 
   onEnd(): void {
     this.#hasPeerEnded = true;
-    this.#refuseIfCutShort();
+    if (!this.#isPaused) this.#refuseIfCutShort();
     this.#tellEnd();
     this.flush();
   }

@@ -153,3 +153,35 @@ test('a client that waits longer than idle connections may is not cut off', asyn
   await (await fakeServer(t, proxy, 1, { behave })).join({ keepAlive: true });
   assert.equal((await ask(proxy)).type, 2);
 });
+
+test('a client that has to wait for replies is missed as soon as it has gone', async (t) => {
+  const proxy = await testProxy(t, { requestTimeoutMs: 60_000 });
+  const server = await fakeServer(t, proxy, 1, { behave: () => {} });
+  await server.join({ session: true, keepAlive: true });
+  const gone = clientOf(proxy);
+  for (let number = 0; number < 300; number += 1) gone.send(request(`x ${number}`));
+  await eventually(async () => (await policies(proxy)).proxy.openRequests === 256);
+  gone.reset();
+  // Seconds later it would be missed because its requests have failed.
+  await eventually(async () => (await policies(proxy)).proxy.connections <= 1, 2_500);
+});
+
+test('a packet that was begun slowly and is refused is refused once', async (t) => {
+  const proxy = await testProxy(t, { packetTimeoutMs: 100, requestTimeoutMs: 60_000 });
+  const answers: (() => void)[] = [];
+  const server = await fakeServer(t, proxy, 1, { behave: (_peer, _frame, answer) => answers.push(answer) });
+  await server.join({ session: true, keepAlive: true });
+  const client = clientOf(proxy);
+  client.send(`${JSON.stringify(request('x'))}{"type":`);
+  await eventually(async () => answers.length === 1);
+  client.send('x}');
+  // Whoever is late too is told when the next look at them all has been taken.
+  const late = clientOf(proxy);
+  late.send('{');
+  assert.equal((await late.nextFrame()).code, 'TOO_SLOW');
+  for (const answer of answers) answer();
+  assert.equal((await client.nextFrame()).type, 2);
+  assert.equal((await client.nextFrame()).code, 'BAD_JSON');
+  assert.equal(await client.ended(), 'fin');
+  assert.equal(client.pendingFrames(), 0);
+});

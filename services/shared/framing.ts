@@ -38,6 +38,8 @@ export class FrameReader {
   #cursor = 0;
   #depth = 0;
   #isInString = false;
+  /** `bytes` is a copy that nobody else writes to. */
+  #isOwn = true;
 
   /** @param maxFrameBytes largest frame that is accepted, in bytes, braces included */
   constructor(maxFrameBytes: number = DEFAULT_MAX_FRAME_BYTES) {
@@ -49,14 +51,26 @@ export class FrameReader {
     return this.#depth > 0;
   }
 
-  /** Takes the next chunk of the stream. Every frame of the chunk before must have been taken with `next`. */
+  /** Bytes that have come and are in no frame that was taken. */
+  get untakenBytes(): number {
+    return this.bytes.length - (this.#depth === 0 ? this.#cursor : this.start);
+  }
+
+  /** Takes the next chunk of the stream; what has come before and was not taken stays in front of it. */
   feed(chunk: Buffer): void {
-    if (this.#depth === 0) {
+    if (this.bytes.length === 0) {
       this.bytes = chunk;
       this.#cursor = 0;
+      this.#isOwn = false;
       return;
     }
-    this.bytes = Buffer.concat([this.bytes, chunk]);
+    if (this.#depth === 0) {
+      this.bytes = Buffer.concat([this.bytes.subarray(this.#cursor), chunk]);
+      this.#cursor = 0;
+    } else {
+      this.bytes = Buffer.concat([this.bytes, chunk]);
+    }
+    this.#isOwn = true;
   }
 
   /** Moves on to the next complete frame; false when there is none yet, or when `fault` has been set. */
@@ -84,9 +98,10 @@ export class FrameReader {
 
   /** Keeps what has not been taken yet: the chunk may be a buffer that its owner fills again. */
   keep(): void {
-    if (this.#depth > 0 || this.bytes.length === 0) return;
+    if (this.#isOwn) return;
     this.bytes = Buffer.from(this.bytes.subarray(this.#cursor));
     this.#cursor = 0;
+    this.#isOwn = true;
   }
 
   #begin(): boolean {
@@ -152,6 +167,7 @@ export class FrameReader {
     this.bytes = Buffer.from(this.bytes.subarray(this.start));
     this.start = 0;
     this.#cursor = heldBytes;
+    this.#isOwn = true;
   }
 }
 
