@@ -9,6 +9,7 @@ import { Request } from './request.ts';
 
 const MAX_FRAME_BYTES = 8192;
 const MAX_OPEN = 256;
+const MAX_HELD_CHUNKS = 64;
 const MAX_HELD_BYTES = 65_536;
 const MAX_UNSENT_BYTES = 65_536;
 
@@ -105,22 +106,38 @@ for (const [form, write] of [
 
   test(`${form} that wait are taken in up to a limit`, () => {
     const { socket, requests, read, answer } = connect();
-    const count = MAX_OPEN + 2_000;
-    const all = Array.from({ length: count }, (_, id) => write(id));
-    for (const wire of all) if (!socket.isPaused) read(wire);
+    const all = Array.from({ length: MAX_OPEN + 2_000 }, (_, id) => write(id));
+    const chunks = Array.from({ length: all.length / 32 }, (_, at) =>
+      all.slice(32 * at, 32 * (at + 1)).join(''),
+    );
+    const chunksRead = chunks.filter((chunk) => {
+      if (!socket.isPaused) read(chunk);
+      return !socket.isPaused;
+    });
     assert.equal(requests.length, MAX_OPEN);
-    assert.equal(socket.isPaused, true);
-    answer(0, MAX_OPEN);
-    assert.equal(socket.isPaused, true);
-    while (socket.isPaused) answer(requests.length - MAX_OPEN, requests.length);
-    const taken = requests.length;
-    const takenBytes = requests.slice(MAX_OPEN).reduce((sum, { wire }) => sum + wire.length, 0);
-    assert.ok(takenBytes >= MAX_HELD_BYTES && takenBytes < MAX_HELD_BYTES + 200, `${takenBytes} bytes`);
-    answer(taken - MAX_OPEN, taken);
-    read(write(count));
+    const heldBytes = chunks.slice(MAX_OPEN / 32, chunksRead.length + 1).join('').length;
+    assert.ok(heldBytes >= MAX_HELD_BYTES && heldBytes < MAX_HELD_BYTES + 5_000, `${heldBytes} bytes`);
+    for (let from = 0; socket.isPaused; from += MAX_OPEN) answer(from, requests.length);
     assert.deepEqual(
       requests.map(({ wire }) => wire),
-      [...all.slice(0, taken), write(count)],
+      all.slice(0, 32 * (chunksRead.length + 1)),
+    );
+  });
+
+  test(`${form} that wait are taken in up to a number of chunks, however small`, () => {
+    const { socket, requests, read, answer } = connect();
+    const all = Array.from({ length: MAX_OPEN + 10 }, (_, id) => write(id));
+    const late = all.slice(MAX_OPEN).join('');
+    read(all.slice(0, MAX_OPEN).join(''));
+    let at = 0;
+    for (; !socket.isPaused; at += 1) read(late[at] as string);
+    assert.equal(at, MAX_HELD_CHUNKS);
+    answer(0, MAX_OPEN);
+    assert.equal(socket.isPaused, false);
+    read(late.slice(at));
+    assert.deepEqual(
+      requests.map(({ wire }) => wire),
+      all,
     );
   });
 

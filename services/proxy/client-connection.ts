@@ -26,8 +26,9 @@ import { CUT_SHORT, NOT_AN_OBJECT, NOT_UTF8, tooLarge, tooSlow } from './stream-
 const MAX_OPEN_REQUESTS = 256;
 const MAX_UNSENT_REPLY_BYTES = 65_536;
 const NEWLINE = 0x0a;
-// Of what comes while it has to wait, so much is taken in.
+// Of what comes while it has to wait, so much is taken in; each chunk has what came before it copied once more.
 const MAX_HELD_BYTES = 65_536;
+const MAX_HELD_CHUNKS = 64;
 const MAX_REFUSALS_A_TURN = 32;
 // How long a peer that was refused may take to read the refusal before the connection is cut.
 const LINGER_MS = 1000;
@@ -68,6 +69,7 @@ export class ClientConnection implements ReplySink, Receiver, BagMember {
   /** What comes is held, and not looked at. */
   #isPaused = false;
   #isSocketPaused = false;
+  #heldChunks = 0;
   #hasYielded = false;
   #stuckBytes = 0;
   #stuckSinceMs = 0;
@@ -184,7 +186,9 @@ export class ClientConnection implements ReplySink, Receiver, BagMember {
   #hold(chunk: Buffer): void {
     this.#reader.feed(chunk);
     this.#reader.keep();
-    if (this.#reader.untakenBytes < MAX_HELD_BYTES || this.#isSocketPaused) return;
+    this.#heldChunks += 1;
+    const hasRoom = this.#reader.untakenBytes < MAX_HELD_BYTES && this.#heldChunks < MAX_HELD_CHUNKS;
+    if (hasRoom || this.#isSocketPaused) return;
     this.#isSocketPaused = true;
     this.socket.pause();
   }
@@ -347,6 +351,7 @@ export class ClientConnection implements ReplySink, Receiver, BagMember {
   #resumeIfPossible(): void {
     if (!this.#isPaused || this.isClosed || this.#hasYielded || !this.#isRelieved) return;
     this.#isPaused = false;
+    this.#heldChunks = 0;
     this.#readFrames(this.#clock.now());
     if (this.#isPaused || !this.#isSocketPaused) return;
     this.#isSocketPaused = false;
