@@ -195,9 +195,10 @@ test('one server of each policy is killed under load: nothing is lost, each is e
 });
 
 test('one server of each policy is frozen under load: evicted within 2.6 s, nothing is lost, and comes back', async () => {
+  const victims = await oneOfEach();
+  await Promise.all(victims.map((victim) => containers.waitUntilChecked(victim)));
   const running = load(6);
   await underLoad();
-  const victims = await oneOfEach();
   const pausedMs = Date.now();
   await Promise.all(victims.map((victim) => containers.pause(victim)));
   try {
@@ -215,6 +216,7 @@ test('one server of each policy is frozen under load: evicted within 2.6 s, noth
 test('a server that is frozen without any traffic is evicted within 2.6 s', async () => {
   const victim = await containers.find('server-p2-1');
   const { serverId } = victim;
+  await containers.waitUntilChecked(victim);
   const pausedMs = Date.now();
   await containers.pause(victim);
   try {

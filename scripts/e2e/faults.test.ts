@@ -271,6 +271,7 @@ test('everything at once is healed, twice', async () => {
     await cluster.find('server-p2-1'),
     await cluster.find('server-p3-1'),
   ];
+  await cluster.waitUntilChecked(p1);
   const before = await cluster.aliasesOf(p1);
   await setFaults(p3, { isMute: true, delayMs: 30 });
   await cluster.limitCpu(p1, 5);
@@ -301,6 +302,7 @@ test('calls are judged by what they were to reach', async () => {
   await cluster.unpause(replica);
   await cluster.start(replica);
   await cluster.attach(replica);
+  await cluster.waitUntilChecked(replica);
   await cluster.pause(replica);
   await cluster.pause(replica);
   await cluster.kill(replica);
@@ -319,6 +321,7 @@ test('what a killed run has left is healed by the next; a living one is left alo
     const settings = ${JSON.stringify(env)};
     const cluster = new ChaosCluster('${PROJECT}', settings);
     const replica = await cluster.find('server-p1-1');
+    await cluster.waitUntilChecked(replica);
     const undo = openUndo('${PROJECT}', { services: { 'server-p2': 2 }, states: {}, settings });
     const fault = { id: 1, kind: 'partition', targets: [replica.name], atMs: 0, forMs: 9, params: {} };
     undo.note(fault, { [replica.name]: await cluster.aliasesOf(replica) });
