@@ -84,7 +84,7 @@ for (const [way, listen] of Object.entries(WAYS)) {
     });
     const recorder = await within(accepted.promise, 5_000, 'connection');
     t.after(() => recorder.connection.destroy());
-    return { peer, recorder };
+    return { peer, recorder, listening };
   };
 
   test(`${way}: what comes is told in its order, the end once, the close last`, async (t) => {
@@ -174,15 +174,7 @@ for (const [way, listen] of Object.entries(WAYS)) {
   });
 
   test(`${way}: when it stops to listen those that are connected stay`, async (t) => {
-    const accepted = Promise.withResolvers<Recorder>();
-    const listening = await listen((connection) => {
-      const recorder = new Recorder(connection);
-      accepted.resolve(recorder);
-      return recorder;
-    });
-    const peer = connectPeer(listening.port, HOST);
-    t.after(() => peer.socket.destroy());
-    const recorder = await within(accepted.promise, 5_000, 'connection');
+    const { peer, recorder, listening } = await start(t);
     listening.close();
     peer.send('one');
     await recorder.until('read one');
@@ -199,13 +191,17 @@ test('a server that has none of what is needed is left as it is', () => {
   assert.equal(acceptDirectly(server, fail), false);
 });
 
-test('with a version of Node that nobody has tried, Node accepts', async (t) => {
+async function listeningByNode(t: TestContext) {
   const sockets: Socket[] = [];
   const server = createServer((socket) => sockets.push(socket));
   t.after(() => server.close());
-  await new Promise<void>((resolve) => {
-    server.listen(0, HOST, resolve);
-  });
+  server.listen(0, HOST);
+  await once(server, 'listening');
+  return { server, sockets };
+}
+
+test('with a version of Node that nobody has tried, Node accepts', async (t) => {
+  const { server, sockets } = await listeningByNode(t);
   const fail = (): null => assert.fail('taken');
   assert.equal(acceptDirectly(server, fail, '99.1.0'), false);
   const peer = connectPeer((server.address() as AddressInfo).port, HOST);
@@ -216,12 +212,7 @@ test('with a version of Node that nobody has tried, Node accepts', async (t) => 
 });
 
 test('what Node itself has to say of a listening socket is left to it', async (t) => {
-  const sockets: Socket[] = [];
-  const server = createServer((socket) => sockets.push(socket));
-  t.after(() => server.close());
-  await new Promise<void>((resolve) => {
-    server.listen(0, HOST, resolve);
-  });
+  const { server, sockets } = await listeningByNode(t);
   assert.equal(
     acceptDirectly(server, () => assert.fail('nobody has connected')),
     true,

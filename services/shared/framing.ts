@@ -64,12 +64,9 @@ export class FrameReader {
       this.#isOwn = false;
       return;
     }
-    if (this.#depth === 0) {
-      this.bytes = Buffer.concat([this.bytes.subarray(this.#cursor), chunk]);
-      this.#cursor = 0;
-    } else {
-      this.bytes = Buffer.concat([this.bytes, chunk]);
-    }
+    const from = this.#depth === 0 ? this.#cursor : 0;
+    this.bytes = Buffer.concat([this.bytes.subarray(from), chunk]);
+    this.#cursor -= from;
     this.#isOwn = true;
   }
 
@@ -98,10 +95,7 @@ export class FrameReader {
 
   /** Keeps what has not been taken yet: the chunk may be a buffer that its owner fills again. */
   keep(): void {
-    if (this.#isOwn) return;
-    this.bytes = Buffer.from(this.bytes.subarray(this.#cursor));
-    this.#cursor = 0;
-    this.#isOwn = true;
+    if (!this.#isOwn) this.#copyFrom(this.#cursor);
   }
 
   #begin(): boolean {
@@ -164,9 +158,13 @@ export class FrameReader {
       this.bytes = EMPTY;
       return;
     }
-    this.bytes = Buffer.from(this.bytes.subarray(this.start));
+    this.#copyFrom(this.start);
     this.start = 0;
-    this.#cursor = heldBytes;
+  }
+
+  #copyFrom(from: number): void {
+    this.bytes = Buffer.from(this.bytes.subarray(from));
+    this.#cursor -= from;
     this.#isOwn = true;
   }
 }
