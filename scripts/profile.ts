@@ -34,7 +34,7 @@ await runScript(SCRIPT_NAME, 'The folder of the report is empty.', async (signal
   const flame = buildFlame(profile, pathToFileURL(`${ROOT}/`).href);
   const figures = figuresOf(made.result, made.cpuUs, flame);
   const sampling = `sampled every ${SAMPLE_EVERY_US} µs for ${options.seconds} s`;
-  const machine = Object.entries(await readMachine(null)).map(([what, which]) => `${what} ${which}`);
+  const machine = Object.entries(await readMachine()).map(([what, which]) => `${what} ${which}`);
   const page = join(folder, 'flame.html');
   const title = `CPU profile of the proxy: ${load}`;
   await writeFile(join(folder, 'proxy.cpuprofile'), JSON.stringify(profile));

@@ -42,7 +42,7 @@ async function main(signal: AbortSignal): Promise<void> {
 }
 
 async function report(soak: Soak, judgement: Judgement, folder: string, options: SoakOptions): Promise<void> {
-  const [machine, command] = [await readMachine(null), commandOf(options)];
+  const [machine, command] = [await readMachine(), commandOf(options)];
   const result = { ...judgement, command, machine, report: folder, soak };
   const file = join(folder, 'report.html');
   await Promise.all([

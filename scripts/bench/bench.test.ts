@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { BenchResult } from './result.ts';
 
+const ROOT = join(import.meta.dirname, '..', '..');
 const COMMAND = join(import.meta.dirname, '..', 'bench.ts');
 const SHORT = ['--part', 'pipeline', '--targets', 'direct,policy-proxy', '--seconds', '1', '--json'];
 
@@ -62,6 +63,34 @@ test('from the command line to the report', async (t) => {
     true,
     stdout,
   );
+});
+
+test('two versions beside each other, each with servers of its own', async (t) => {
+  const folder = await reportFolder(t);
+  const { code, stdout, stderr } = await runCommand(
+    ['--quick', '--modes', 'keep', '--baseline', ROOT, '--json', '--report', folder],
+    () => {},
+  );
+  assert.equal(code, 0, stderr);
+  const { figures, machine } = JSON.parse(stdout) as BenchResult;
+  const [direct, baseline, proxy] = figures[0]?.targets ?? [];
+  assert.deepEqual(
+    [direct, baseline, proxy].map((figures) => figures?.target),
+    ['direct', 'baseline', 'policy-proxy'],
+  );
+  assert.ok(baseline?.ratios.throughput && baseline.ratios.cpu && proxy?.cpuUs, stdout);
+  assert.match(machine.baseline ?? '', new RegExp(`^${ROOT}`));
+  assert.match(stderr, /policy-proxy ÷ baseline, keep: throughput × /);
+});
+
+test('a version that is not there is told before anything starts', async (t) => {
+  const folder = await reportFolder(t);
+  const args = ['--quick', '--baseline', 'no-such-version', '--json', '--report', folder];
+  const { code, stdout, stderr } = await runCommand(args, () => {});
+  assert.equal(code, 2, stderr);
+  assert.equal(stdout, '');
+  assert.match(stderr, /"no-such-version" is no folder with a proxy .*, and no commit of this repository\./);
+  await assert.rejects(readdir(folder), { code: 'ENOENT' });
 });
 
 test('Ctrl-C before anything was measured ends with 130 and no report', async (t) => {

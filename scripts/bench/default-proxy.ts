@@ -4,13 +4,15 @@ import { join } from 'node:path';
 import { ROOT } from '../bootstrap/project.ts';
 import { type BenchProcess, startProcess } from './process.ts';
 
-const MAIN = join(ROOT, 'services', 'proxy', 'main.ts');
+/** The proxy's own program, in the folder of the project. */
+export const PROXY_MAIN = join('services', 'proxy', 'main.ts');
 const START_TIMEOUT_MS = 10_000;
 
 type Program = { command: string; args: readonly string[] };
 
 /**
  * Starts a proxy on loopback's two ports. Resolves when it listens.
+ * @param options.root  the folder of the project whose proxy it is; this one's
  * @param options.flags options that the case calls for, such as how many servers there may be
  * @param options.wrap  what the program is started by
  * @throws Failure when it does not start
@@ -20,12 +22,16 @@ export function startDefaultProxy(
   adminPort: number,
   signal: AbortSignal,
   {
+    root = ROOT,
     flags = [],
     wrap = (program) => program,
-  }: { flags?: readonly string[]; wrap?: (program: Program) => Program } = {},
+  }: { root?: string; flags?: readonly string[]; wrap?: (program: Program) => Program } = {},
 ): Promise<BenchProcess> {
   const ports = ['--port', String(port), '--admin-port', String(adminPort)];
-  const { command, args } = wrap({ command: process.execPath, args: [MAIN, ...ports, ...flags] });
+  const { command, args } = wrap({
+    command: process.execPath,
+    args: [join(root, PROXY_MAIN), ...ports, ...flags],
+  });
   return startProcess(command, args, {
     readyLine: /listening/,
     env: withoutSettings(process.env),

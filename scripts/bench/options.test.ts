@@ -8,13 +8,14 @@ import { PARTS, TARGETS } from './plan.ts';
 test('without options everything is measured', () => {
   assert.deepEqual(parseBenchCommand([], {}), {
     parts: [...PARTS],
-    targets: [...TARGETS],
+    targets: TARGETS.filter((name) => name !== 'baseline'),
     modes: ['oneshot', 'keep'],
     payloads: [64, 1000],
     connections: [1, 64, 512],
     repetitions: 5,
     seconds: 2,
     isQuick: false,
+    baseline: null,
     reportFolder: null,
     isJson: false,
   });
@@ -34,6 +35,20 @@ const wishes: [string, string[], Partial<BenchOptions>][] = [
   ['parts in their usual order', ['--part', 'pipeline,latency'], { parts: ['latency', 'pipeline'] }],
   ['one payload', ['--payloads', '300'], { payloads: [300] }],
   ['the same twice', ['--connections', '8,8'], { connections: [8] }],
+  [
+    'a version to compare with',
+    ['--baseline', 'HEAD~1'],
+    {
+      parts: ['throughput', 'latency', 'pipeline'],
+      targets: ['direct', 'baseline', 'policy-proxy'],
+      baseline: 'HEAD~1',
+    },
+  ],
+  [
+    'a version to compare with, and somebody else',
+    ['--baseline', '../old', '--targets', 'nginx', '--quick'],
+    { parts: ['throughput'], targets: ['nginx', 'baseline', 'policy-proxy'], repetitions: 1 },
+  ],
   ['for machines', ['--json', '--report', '/tmp/x'], { isJson: true, reportFolder: '/tmp/x' }],
 ];
 for (const [name, args, expected] of wishes) {
@@ -46,6 +61,11 @@ for (const [name, args, expected] of wishes) {
 test('the environment counts where the command line is silent', () => {
   assert.equal(parseBenchCommand([], { BENCH_REPEAT: '3' }).repetitions, 3);
   assert.equal(parseBenchCommand(['--repeat', '2'], { BENCH_REPEAT: '3' }).repetitions, 2);
+  // It is meant for several commands, so it may say something that this one has no use for.
+  assert.deepEqual(
+    parseBenchCommand(['--part', 'clients'], { BENCH_SECONDS: '3', BENCH_TARGETS: 'nginx' }).parts,
+    ['clients'],
+  );
 });
 
 const mistakes: [string[], RegExp][] = [
@@ -58,7 +78,19 @@ const mistakes: [string[], RegExp][] = [
   [['--repeat', '0'], /^--repeat must be a whole number from 1/],
   [['--seconds', '0.5'], /^--seconds must be a whole number/],
   [['--report', ' '], /^--report must not be empty/],
-  [['--part', 'pipeline', '--targets', 'nginx'], /^There is nothing to measure/],
+  [['--part', 'pipeline', '--targets', 'nginx'], /^There is nothing to measure of nginx/],
+  [
+    ['--part', 'throughput', '--modes', 'keep', '--targets', 'haproxy,direct,nginx'],
+    /^There is nothing to measure of haproxy and nginx/,
+  ],
+  [
+    ['--part', 'growth,clients', '--targets', 'direct'],
+    /^--targets says nothing about growth and clients: .* add throughput or latency or pipeline/,
+  ],
+  [['--part', 'latency', '--payloads', '64'], /^--payloads says nothing about latency/],
+  [['--part', 'clients', '--baseline', 'HEAD'], /^--baseline says nothing about clients/],
+  [['--targets', 'baseline'], /^--targets names baseline: say which version/],
+  [['--baseline', ''], /^--baseline must not be empty/],
   [['fast'], /fast/],
   [['--fast'], /fast/],
 ];

@@ -11,6 +11,8 @@ import {
   PARTS,
   type Part,
   TARGETS,
+  type TargetName,
+  targetsOf,
 } from './plan.ts';
 
 export const SCRIPT_NAME = 'npm run bench --';
@@ -20,6 +22,8 @@ export type BenchOptions = Choice & {
   /** Seconds that are counted of each run, after its warm-up. */
   seconds: number;
   isQuick: boolean;
+  /** The version to compare with, a folder or a commit; null when there is none. */
+  baseline: string | null;
   /** Where the report goes instead of reports/. */
   reportFolder: string | null;
   isJson: boolean;
@@ -27,23 +31,35 @@ export type BenchOptions = Choice & {
 
 // The generator tells its payloads apart by their first bytes.
 const MIN_PAYLOAD_BYTES = 8;
-const GROWING: readonly Part[] = ['growth', 'clients'];
 const QUICK = { part: 'throughput', payloads: '64', connections: '64', repeat: 1, seconds: 1 };
 const FULL = {
   part: PARTS.join(','),
+  targets: TARGETS.filter((name) => name !== 'baseline').join(','),
+  modes: MODES.join(','),
   payloads: DEFAULT_PAYLOADS.join(','),
   connections: DEFAULT_CONNECTIONS.join(','),
   repeat: 5,
   seconds: 2,
 };
 
+const VERSIONS: readonly TargetName[] = ['baseline', 'policy-proxy'];
+const COMPARISON = { part: 'throughput,latency,pipeline', targets: ['direct', ...VERSIONS].join(',') };
+
 const FLAGS = {
   part: { type: 'string', alias: 'p', describe: `one part or several with commas (${FULL.part})` },
-  targets: { type: 'string', default: TARGETS.join(','), describe: 'who is measured' },
+  targets: {
+    type: 'string',
+    describe: 'who is measured, of those listed below (all; with --baseline direct and both versions)',
+  },
+  baseline: {
+    type: 'string',
+    alias: 'b',
+    describe:
+      'another version to compare with, a commit or the folder of a checkout; without growth and clients',
+  },
   modes: {
     type: 'string',
-    default: MODES.join(','),
-    describe: 'oneshot: a connection per request; keep: one request after another on each',
+    describe: `oneshot: a connection per request; keep: one request after another on each (${FULL.modes})`,
   },
   payloads: { type: 'string', describe: `bytes of each payload (${FULL.payloads})` },
   connections: { type: 'string', describe: `connections at a time (${FULL.connections})` },
@@ -75,9 +91,10 @@ Targets:
   haproxy, haproxy-1  HAProxy in TCP mode, on a thread per processor and on one thread
   nginx               nginx's stream module with njs
   thread-per-request  a thread and an upstream connection per request, in Python; only in one cell
+  baseline            the version that --baseline names, with six servers of its own
   policy-proxy        this proxy with its defaults
-In keep only direct, bare-node and policy-proxy, in pipeline only direct and policy-proxy: in TCP mode the others
-choose a server once per connection.`;
+In keep and pipeline haproxy, nginx and thread-per-request do not take part: in TCP mode they choose a server once per
+connection. Nor does bare-node in pipeline.`;
 
 const EPILOGUE = `${PARTS_TEXT}
 
@@ -96,6 +113,10 @@ export function parseBenchCommand(args: readonly string[], environment = process
     )
     .options(withEnvironment('BENCH', FLAGS, environment))
     .example('$0 --quick', 'a first look')
+    .example(
+      '$0 --quick --repeat 9 --baseline HEAD --targets direct',
+      'what the changes since the commit come to',
+    )
     .example('$0 --part latency --targets direct,policy-proxy', 'what the proxy adds to a request')
     .example('$0 --part throughput --modes oneshot --connections 512', 'one corner, five times')
     .epilogue(EPILOGUE)
@@ -103,11 +124,12 @@ export function parseBenchCommand(args: readonly string[], environment = process
   if (flags._.length > 0) {
     throw new UsageError(`"${flags._.join(' ')}" is not understood: options begin with --.`);
   }
-  const usual = flags.quick ? QUICK : FULL;
+  const baseline = flags.baseline === undefined ? null : requireText('--baseline', flags.baseline);
+  const usual = { ...FULL, ...(baseline === null ? {} : COMPARISON), ...(flags.quick ? QUICK : {}) };
   const options: BenchOptions = {
     parts: parseNames('--part', flags.part ?? usual.part, PARTS),
-    targets: parseNames('--targets', flags.targets, TARGETS),
-    modes: parseNames('--modes', flags.modes, MODES),
+    targets: withBaseline(parseNames('--targets', flags.targets ?? usual.targets, TARGETS), baseline),
+    modes: parseNames('--modes', flags.modes ?? usual.modes, MODES),
     payloads: parseNumbers(
       '--payloads',
       flags.payloads ?? usual.payloads,
@@ -118,15 +140,52 @@ export function parseBenchCommand(args: readonly string[], environment = process
     repetitions: requireWhole('--repeat', flags.repeat ?? usual.repeat, 1, 100),
     seconds: requireWhole('--seconds', flags.seconds ?? usual.seconds, 1, 60),
     isQuick: flags.quick,
+    baseline,
     reportFolder: flags.report === undefined ? null : requireText('--report', flags.report),
     isJson: flags.json,
   };
-  if (cellsOf(options).length === 0 && !options.parts.some((part) => GROWING.includes(part))) {
+  // What the environment says is meant for several commands.
+  const isGiven = (name: keyof typeof FLAGS): boolean =>
+    flags[name] !== undefined && !environment[`BENCH_${name.toUpperCase()}`];
+  refuseIdle(options, isGiven);
+  return options;
+}
+
+// The two versions take part whoever else was named.
+function withBaseline(targets: TargetName[], baseline: string | null): TargetName[] {
+  if (baseline === null && targets.includes('baseline')) {
+    throw new UsageError('--targets names baseline: say which version that is with --baseline.');
+  }
+  if (baseline === null) return targets;
+  return TARGETS.filter((name) => targets.includes(name) || VERSIONS.includes(name));
+}
+
+/** Options that choose within some parts only, and which those are. */
+const CHOOSES_WITHIN: readonly [keyof typeof FLAGS, readonly Part[]][] = [
+  ['targets', ['throughput', 'latency', 'pipeline']],
+  ['baseline', ['throughput', 'latency', 'pipeline']],
+  ['modes', ['throughput']],
+  ['payloads', ['throughput']],
+  ['connections', ['throughput']],
+  ['seconds', ['throughput', 'latency', 'pipeline']],
+];
+
+// What was asked for and would not be done is more likely a mistake than a wish.
+function refuseIdle(options: BenchOptions, isGiven: (name: keyof typeof FLAGS) => boolean): void {
+  const { parts, targets } = options;
+  for (const [name, within] of CHOOSES_WITHIN) {
+    if (!isGiven(name) || within.some((part) => parts.includes(part))) continue;
     throw new UsageError(
-      'There is nothing to measure: only direct and policy-proxy can do pipeline, only they and bare-node keep, see --help.',
+      `--${name} says nothing about ${parts.join(' and ')}: leave it out, or add ${within.join(' or ')} to --part.`,
     );
   }
-  return options;
+  if (!isGiven('targets')) return;
+  const measured = targetsOf(cellsOf(options));
+  const idle = targets.filter((name) => !measured.includes(name));
+  if (idle.length === 0) return;
+  throw new UsageError(
+    `There is nothing to measure of ${idle.join(' and ')} in what was chosen: see the end of --help.`,
+  );
 }
 
 function parseNames<T extends string>(option: string, text: string, known: readonly T[]): T[] {
@@ -162,6 +221,7 @@ export function commandOf(options: BenchOptions): string {
   const flags = {
     part: options.parts,
     targets: options.targets,
+    ...(options.baseline === null ? {} : { baseline: options.baseline }),
     modes: options.modes,
     payloads: options.payloads,
     connections: options.connections,

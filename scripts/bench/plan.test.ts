@@ -28,10 +28,16 @@ test('the cells of everything, each once, and who takes part', () => {
   assert.equal(new Set(cells.map(({ id }) => id)).size, 14);
   const targets = Object.fromEntries(cells.map((cell) => [cell.id, cell.targets.join(' ')]));
   assert.equal(targets['oneshot 64 B × 64'], TARGETS.join(' '));
-  assert.equal(targets['oneshot 1000 B × 64'], 'direct bare-node haproxy haproxy-1 nginx policy-proxy');
-  assert.equal(targets['keep 64 B × 512'], 'direct bare-node policy-proxy');
-  assert.equal(targets['open 64 B at 1000/s'], 'direct bare-node haproxy haproxy-1 nginx policy-proxy');
-  assert.equal(targets['pipeline 64 B × 64'], 'direct policy-proxy');
+  assert.equal(
+    targets['oneshot 1000 B × 64'],
+    'direct bare-node haproxy haproxy-1 nginx baseline policy-proxy',
+  );
+  assert.equal(targets['keep 64 B × 512'], 'direct bare-node baseline policy-proxy');
+  assert.equal(
+    targets['open 64 B at 1000/s'],
+    'direct bare-node haproxy haproxy-1 nginx baseline policy-proxy',
+  );
+  assert.equal(targets['pipeline 64 B × 64'], 'direct baseline policy-proxy');
 });
 
 const choices: [string, Partial<Choice>, string[]][] = [
@@ -56,7 +62,7 @@ for (const [name, choice, ids] of choices) {
 test('each repetition runs each target of each cell once, every time beginning with another', () => {
   const cells = cellsOf({ ...ALL, parts: ['throughput'], modes: ['oneshot'], payloads: [1000] });
   const runs = planRuns(cells, 5);
-  assert.equal(runs.length, 5 * 3 * 6);
+  assert.equal(runs.length, 5 * 3 * 7);
   for (const cell of cells) {
     const orders = [1, 2, 3, 4, 5].map((repetition) =>
       runs.filter((run) => run.cell === cell && run.repetition === repetition).map(({ target }) => target),
@@ -69,11 +75,15 @@ test('each repetition runs each target of each cell once, every time beginning w
 test('everybody warms up in each mode once', () => {
   const kinds = warmUps(planRuns(cellsOf(ALL), 3)).map(({ target, cell }) => `${target} ${cell.mode}`);
   assert.equal(new Set(kinds).size, kinds.length);
-  assert.equal(kinds.length, 7 + 3 + 6 + 2);
+  assert.equal(kinds.length, 8 + 4 + 7 + 3);
 });
 
 test('what has to be started, and how long it takes', () => {
-  assert.deepEqual(targetsOf(cellsOf({ ...ALL, parts: ['pipeline'] })), ['direct', 'policy-proxy']);
+  assert.deepEqual(targetsOf(cellsOf({ ...ALL, parts: ['pipeline'] })), [
+    'direct',
+    'baseline',
+    'policy-proxy',
+  ]);
   assert.deepEqual(targetsOf(cellsOf({ ...ALL, targets: ['nginx', 'haproxy'] })), ['haproxy', 'nginx']);
   assert.ok(estimateSeconds(100, 2) > 200);
 });

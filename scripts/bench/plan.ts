@@ -4,7 +4,10 @@
 export const PARTS = ['throughput', 'latency', 'pipeline', 'growth', 'clients'] as const;
 export type Part = (typeof PARTS)[number];
 
-/** `direct` is a server without any proxy, `bare-node` a Node process that answers by itself; `haproxy-1` is HAProxy on one thread. */
+/**
+ * `direct` is a server without any proxy, `bare-node` a Node process that answers by itself, `haproxy-1` HAProxy on one
+ * thread, and `baseline` another version of this proxy.
+ */
 export const TARGETS = [
   'direct',
   'bare-node',
@@ -12,6 +15,7 @@ export const TARGETS = [
   'haproxy-1',
   'nginx',
   'thread-per-request',
+  'baseline',
   'policy-proxy',
 ] as const;
 export type TargetName = (typeof TARGETS)[number];
@@ -34,7 +38,7 @@ const MIDDLE_CONNECTIONS = 64;
 const OVERHEAD_SECONDS = 0.6;
 
 // In TCP mode the others choose a server once per connection. With several requests on it they would do less than is asked.
-const ROUTES_EVERY_REQUEST: readonly TargetName[] = ['direct', 'policy-proxy'];
+const ROUTES_EVERY_REQUEST: readonly TargetName[] = ['direct', 'baseline', 'policy-proxy'];
 
 /** Requests of one kind. `rate` and `depth` are null where the mode has none. */
 export type Cell = {

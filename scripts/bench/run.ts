@@ -2,9 +2,10 @@
 // Must never throw away what was measured, whatever happens after it.
 import { rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Outcome } from '../bootstrap/progress.ts';
+import type { Outcome, Progress } from '../bootstrap/progress.ts';
 import { runSteps, type Step } from '../bootstrap/steps.ts';
 import { folderName, makeReportFolder, shortPath } from '../chaos/report-files.ts';
+import { type Baseline, prepareBaseline } from './baseline.ts';
 import { DEFAULT_GROWTH, formatGrowth, type GrowthPart } from './growth/index.ts';
 import { carryOut, type Finding } from './in-worker.ts';
 import { ownNetwork } from './namespace.ts';
@@ -22,6 +23,7 @@ import { readMachine } from './versions.ts';
 type Found = {
   programs: NativePrograms | null;
   peers: PeerPrograms | null;
+  baseline: Baseline | null;
   runs: RunRecord[];
   growth: BenchResult['growth'];
   /** What puts a command into a network of its own; null where that can't be had. */
@@ -44,7 +46,15 @@ export async function runBench(options: BenchOptions, signal: AbortSignal): Prom
     const minutes = Math.max(1, Math.round(estimateSeconds(plan.length, options.seconds) / 60));
     say(`${plan.length} runs of ${options.seconds} s side by side: about ${minutes} min.`);
   }
-  const found: Found = { programs: null, peers: null, runs: [], growth: null, network: null, problem: null };
+  const found: Found = {
+    programs: null,
+    peers: null,
+    baseline: null,
+    runs: [],
+    growth: null,
+    network: null,
+    problem: null,
+  };
   try {
     await runSteps(signal, stepsOf(options, plan, folder, found), { isOnStderr: options.isJson });
   } catch (error) {
@@ -76,7 +86,7 @@ function stepsOf(options: BenchOptions, plan: readonly PlannedRun[], folder: str
     ...(options.parts.includes('clients') ? (['clients'] as const) : []),
   ];
   if (parts.length === 0) return steps;
-  const growth = async (progress: Parameters<Step['run']>[0]): Promise<Outcome> => {
+  const growth = async (progress: Progress): Promise<Outcome> => {
     const wanted = { ...DEFAULT_GROWTH, parts, pairs: options.repetitions };
     const order = { kind: 'growth', programs: prepared(found.programs), options: wanted } as const;
     await carryOut(order, found.network ?? [], (finding) => keep(finding, found), progress);
@@ -86,13 +96,21 @@ function stepsOf(options: BenchOptions, plan: readonly PlannedRun[], folder: str
 }
 
 function sideBySide(
-  { seconds, ...choice }: BenchOptions,
+  { seconds, baseline, ...choice }: BenchOptions,
   plan: readonly PlannedRun[],
   folder: string,
   found: Found,
 ): Step[] {
   const targets = targetsOf(cellsOf(choice));
+  const takeBaseline = {
+    title: 'Baseline',
+    run: async (progress: Progress): Promise<Outcome> => {
+      found.baseline = await prepareBaseline(baseline ?? '', progress);
+      return { isSkipped: false, summary: found.baseline.version };
+    },
+  };
   return [
+    ...(targets.includes('baseline') ? [takeBaseline] : []),
     {
       title: 'Peers',
       run: async (progress): Promise<Outcome> => {
@@ -106,7 +124,7 @@ function sideBySide(
       run: async (progress): Promise<Outcome> => {
         const [programs, peers] = [prepared(found.programs), prepared(found.peers)];
         // Beside the report, so that it says what the peers were told.
-        const arena = { targets, programs, peers, folder: join(folder, 'peers') };
+        const arena = { targets, programs, peers, baseline: found.baseline, folder: join(folder, 'peers') };
         const order = { kind: 'series', plan, arena, seconds } as const;
         await carryOut(order, found.network ?? [], (finding) => keep(finding, found), progress);
         return { isSkipped: false, summary: `${found.runs.length} runs` };
@@ -124,7 +142,7 @@ async function resultOf(
   options: BenchOptions,
   startedAt: Date,
   cells: readonly Cell[],
-  { peers, runs, growth, network, problem }: Found,
+  { peers, baseline, runs, growth, network, problem }: Found,
   wasInterrupted: boolean,
 ): Promise<BenchResult> {
   return {
@@ -138,7 +156,7 @@ async function resultOf(
     repetitions: options.repetitions,
     seconds: options.seconds,
     machine: await readMachine(
-      peers,
+      { peers, baseline },
       network === null ? "the machine's own loopback" : 'loopback in a namespace of its own',
     ),
     cells,

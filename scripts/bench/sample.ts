@@ -11,6 +11,7 @@ const RATES: Readonly<Record<TargetName, number>> = {
   'haproxy-1': 8_000,
   nginx: 7_000,
   'thread-per-request': 2_500,
+  baseline: 10_000,
   'policy-proxy': 12_000,
 };
 const CPU_US: Readonly<Record<TargetName, number | null>> = {
@@ -20,6 +21,7 @@ const CPU_US: Readonly<Record<TargetName, number | null>> = {
   'haproxy-1': 80,
   nginx: 130,
   'thread-per-request': 380,
+  baseline: 60,
   'policy-proxy': 50,
 };
 const NO_ERRORS = { errorReply: 0, reset: 0, timeout: 0, wrongDigest: 0, refused: 0 };

@@ -5,6 +5,7 @@ import os from 'node:os';
 import { join } from 'node:path';
 import { attempt } from '../bootstrap/command.ts';
 import { ROOT } from '../bootstrap/project.ts';
+import type { Baseline } from './baseline.ts';
 import type { PeerPrograms } from './peer-programs.ts';
 import { versionIn } from './program-places.ts';
 
@@ -15,7 +16,7 @@ const ASK_TIMEOUT_MS = 5_000;
  * @param network which network it was measured in, in words
  */
 export async function readMachine(
-  peers: PeerPrograms | null,
+  { peers = null, baseline = null }: { peers?: PeerPrograms | null; baseline?: Baseline | null } = {},
   network?: string,
 ): Promise<Record<string, string>> {
   const [commit, gcc, system, congestion, project] = await Promise.all([
@@ -34,6 +35,7 @@ export async function readMachine(
     Network: network,
     'Congestion control': congestion.trim(),
     'policy-proxy': [project, commit].filter(Boolean).join(', commit '),
+    baseline: baseline?.version,
     Node: process.versions.node,
     HAProxy: peers?.haproxy?.version,
     nginx: peers?.nginx?.version,

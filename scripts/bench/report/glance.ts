@@ -1,41 +1,36 @@
 // pure · figures → what they come to, in a sentence for each peer, and what speaks against believing them.
 // Must never leave out a run that failed, or a bottleneck that was not the proxy.
 import { decimal } from '../../chaos/report/format.ts';
-import type { Mode, TargetName } from '../plan.ts';
+import { MODES, type Mode, type TargetName } from '../plan.ts';
 import { type BenchResult, errorsOf } from '../result.ts';
 import { type CellFigures, type Spread, spreadOf, type TargetFigures } from '../statistics.ts';
 
-const PEERS: readonly TargetName[] = ['haproxy', 'haproxy-1', 'nginx', 'thread-per-request'];
-const YARDSTICKS: readonly [TargetName, string][] = [
+/** Whom it is compared with, and how each is called. */
+const OTHERS: readonly [TargetName, string][] = [
+  ['baseline', 'baseline'],
+  ['haproxy', 'haproxy'],
+  ['haproxy-1', 'haproxy-1'],
+  ['nginx', 'nginx'],
+  ['thread-per-request', 'thread-per-request'],
   ['direct', 'straight to a server'],
   ['bare-node', 'a Node process that forwards nothing'],
 ];
 const NEARLY_ALL = 0.9;
 const MAX_NAMED = 4;
 
-/** A line for each peer that was measured, then for each mode lines beside what is no proxy. */
+/** For each mode, a line for each that was measured beside the proxy. */
 export function glanceOf(figures: readonly CellFigures[]): string[] {
-  const peers = PEERS.flatMap((peer) => {
-    const own = figuresFor(figures, peer, 'oneshot');
-    if (own.length === 0) return [];
-    const line = [
-      across('throughput', own, ({ ratios }) => ratios.throughput),
-      across('CPU per request', own, ({ ratios }) => ratios.cpu),
-      across('memory', own, ({ ratios }) => ratios.memory),
-    ].filter(Boolean);
-    return line.length === 0 ? [] : [`policy-proxy ÷ ${peer}, oneshot: ${line.join(' · ')}`];
-  });
-  const yardsticks = (['oneshot', 'keep'] as const).flatMap((mode) =>
-    YARDSTICKS.flatMap(([target, name]) => {
+  return MODES.flatMap((mode) =>
+    OTHERS.flatMap(([target, name]) => {
       const own = figuresFor(figures, target, mode);
       const line = [
         across('throughput', own, ({ ratios }) => ratios.throughput),
         across('CPU per request', own, ({ ratios }) => ratios.cpu),
+        across('memory', own, ({ ratios }) => ratios.memory),
       ].filter(Boolean);
       return line.length === 0 ? [] : [`policy-proxy ÷ ${name}, ${mode}: ${line.join(' · ')}`];
     }),
   );
-  return [...peers, ...yardsticks];
 }
 
 /** What a reader has to know before believing the figures; none when nothing disturbed them. */

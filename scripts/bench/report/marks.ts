@@ -12,6 +12,7 @@ const MARKS: Readonly<Record<TargetName, Mark>> = {
   'haproxy-1': { color: 'k-ok', symbol: { shape: 'circle', isFilled: false } },
   nginx: { color: 'pass', symbol: { shape: 'square', isFilled: true } },
   'thread-per-request': { color: 'k-error', symbol: { shape: 'triangle', isFilled: true } },
+  baseline: { color: 'k-wrong', symbol: { shape: 'circle', isFilled: false } },
   'policy-proxy': { color: 'k-wrong', symbol: { shape: 'diamond', isFilled: true } },
 };
 

@@ -56,17 +56,19 @@ test('a terminal of 110 columns is wide enough', () => {
   assert.match(text, /policy-proxy ÷ haproxy, oneshot: throughput × 1\.33 \(1\.33 to 1\.33 in 4 cells\)/);
 });
 
-test('at a glance: each peer that was measured, and the modes beside a bare server', () => {
+test('at a glance: everybody that was measured, in each mode', () => {
   const lines = glanceOf(sampleResult().figures);
   assert.deepEqual(
     lines.map((line) => line.split(':')[0]),
     [
+      'policy-proxy ÷ baseline, oneshot',
       'policy-proxy ÷ haproxy, oneshot',
       'policy-proxy ÷ haproxy-1, oneshot',
       'policy-proxy ÷ nginx, oneshot',
       'policy-proxy ÷ thread-per-request, oneshot',
       'policy-proxy ÷ straight to a server, oneshot',
       'policy-proxy ÷ a Node process that forwards nothing, oneshot',
+      'policy-proxy ÷ baseline, keep',
       'policy-proxy ÷ straight to a server, keep',
       'policy-proxy ÷ a Node process that forwards nothing, keep',
     ],

@@ -1,10 +1,11 @@
 // shell · starts everything that takes part: the servers, and each target that was chosen.
 // Must never leave a process behind, whichever of them did not start.
+import { ROOT } from '../../bootstrap/project.ts';
+import type { Baseline } from '../baseline.ts';
 import { type NativePrograms, startServer } from '../native.ts';
 import type { PeerPrograms } from '../peer-programs.ts';
 import type { TargetName } from '../plan.ts';
 import { freePorts } from '../ports.ts';
-import type { BenchProcess } from '../process.ts';
 import { startBareNode } from './bare-node.ts';
 import { startDirect } from './direct.ts';
 import { startHaproxy } from './haproxy.ts';
@@ -30,12 +31,15 @@ export type ArenaPlan = {
   targets: readonly TargetName[];
   programs: NativePrograms;
   peers: PeerPrograms;
+  /** Null when it takes no part. */
+  baseline: Baseline | null;
   /** For the configurations. */
   folder: string;
 };
 
 /**
- * Starts the servers and the targets; the one set of servers serves them all.
+ * Starts the servers and the targets. One set of servers serves them all but `baseline`, which has six of its own,
+ * because a server registers with one proxy.
  * @throws Failure when one does not start; whatever had started is stopped by then
  */
 export async function openArena(plan: ArenaPlan, signal: AbortSignal): Promise<Arena> {
@@ -48,27 +52,45 @@ export async function openArena(plan: ArenaPlan, signal: AbortSignal): Promise<A
     running.push(each);
     return each;
   };
+  const serverPids: number[] = [];
+  const startServers = async (proxyPort?: number): Promise<ServerAddress[]> => {
+    const servers = await addressServers();
+    for (const server of servers) {
+      serverPids.push(keep(await startServer(plan.programs, { ...server, proxyPort }, signal)).pid);
+      signal.throwIfAborted();
+    }
+    return servers;
+  };
   try {
     const targets = new Map<TargetName, RunningTarget>();
-    const proxy = plan.targets.includes('policy-proxy') ? keep(await startPolicyProxy(signal)) : null;
-    const servers = await addressServers();
-    const processes: BenchProcess[] = [];
-    for (const server of servers) {
-      processes.push(keep(await startServer(plan.programs, { ...server, proxyPort: proxy?.port }, signal)));
-      signal.throwIfAborted();
+    let shared: ServerAddress[] | null = null;
+    for (const { name, root } of versionsOf(plan)) {
+      const proxy = keep(await startPolicyProxy(name, root, signal));
+      targets.set(name, proxy);
+      const servers = await startServers(proxy.port);
+      await proxy.waitForServers(servers.length);
+      shared ??= servers;
     }
-    await proxy?.waitForServers(servers.length);
+    const servers = shared ?? (await startServers());
     const context = { servers, peers: plan.peers, folder: plan.folder, signal };
     for (const name of plan.targets) {
-      const target = name === 'policy-proxy' ? proxy : keep(await startTarget(name, context));
-      if (target !== null) targets.set(name, target);
+      if (name === 'policy-proxy' || name === 'baseline') continue;
+      targets.set(name, keep(await startTarget(name, context)));
       signal.throwIfAborted();
     }
-    return { targets, serverPids: processes.map(({ pid }) => pid), policies: POLICIES.map(String), stop };
+    return { targets, serverPids, policies: POLICIES.map(String), stop };
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+/** The versions of this project's proxy that take part, and where each lies. */
+function versionsOf({ targets, baseline }: ArenaPlan): { name: 'policy-proxy' | 'baseline'; root: string }[] {
+  return [
+    ...(targets.includes('policy-proxy') ? [{ name: 'policy-proxy', root: ROOT } as const] : []),
+    ...(baseline === null ? [] : [{ name: 'baseline', root: baseline.root } as const]),
+  ];
 }
 
 async function addressServers(): Promise<ServerAddress[]> {
@@ -80,7 +102,7 @@ async function addressServers(): Promise<ServerAddress[]> {
 }
 
 async function startTarget(
-  name: Exclude<TargetName, 'policy-proxy'>,
+  name: Exclude<TargetName, 'policy-proxy' | 'baseline'>,
   context: TargetContext,
 ): Promise<RunningTarget> {
   switch (name) {

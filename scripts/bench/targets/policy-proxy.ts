@@ -1,4 +1,4 @@
-// shell · this project's proxy among the targets.
+// shell · this project's proxy among the targets, as it is or as it was.
 // Must never be measured before its servers are in rotation.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '../../bootstrap/failure.ts';
@@ -14,12 +14,19 @@ export type RunningProxy = RunningTarget & {
   waitForServers(count: number): Promise<void>;
 };
 
-/** @throws Failure when it does not start */
-export async function startPolicyProxy(signal: AbortSignal): Promise<RunningProxy> {
+/**
+ * @param root the folder of the project whose proxy it is
+ * @throws Failure when it does not start
+ */
+export async function startPolicyProxy(
+  name: 'policy-proxy' | 'baseline',
+  root: string,
+  signal: AbortSignal,
+): Promise<RunningProxy> {
   const [port, adminPort] = (await freePorts(2)) as [number, number];
-  const running = await startDefaultProxy(port, adminPort, signal);
+  const running = await startDefaultProxy(port, adminPort, signal, { root });
   return {
-    name: 'policy-proxy',
+    name,
     port,
     pid: running.pid,
     stop: () => running.stop(),
