@@ -24,8 +24,10 @@ export async function runScript(
   { mustCleanUp = false } = {},
 ): Promise<void> {
   const controller = new AbortController();
-  process.stdout.on('error', () => {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     // Whoever read the output has seen enough (`| head`): there is nobody left to tell anything.
+    const isSeen = error.code === 'EPIPE';
+    if (!isSeen) tell(`Standard output can't be written: ${error.message}.`, EXIT_OUTPUT_GONE);
     if (!mustCleanUp) process.exit();
     process.exitCode ||= EXIT_OUTPUT_GONE;
     controller.abort(new Interrupted('interrupted'));
