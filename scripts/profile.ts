@@ -1,6 +1,6 @@
 // shell · `npm run profile`: says where the proxy spends its time under load. The parts are in profile/.
 // Must never judge: it shows, and `npm run bench` compares.
-import { writeFile } from 'node:fs/promises';
+import { rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { prepareNative } from './bench/native.ts';
@@ -16,7 +16,7 @@ import { renderPage } from './profile/page.ts';
 import { profileProxy, SAMPLE_EVERY_US } from './profile/record.ts';
 import { describeLoad, figuresOf, formatTop } from './profile/text.ts';
 
-await runScript(SCRIPT_NAME, 'The folder of the report is empty.', async (signal) => {
+await runScript(SCRIPT_NAME, 'Nothing is reported.', async (signal) => {
   const options = parseProfileCommand(process.argv.slice(2));
   const load = describeLoad(options);
   const name = folderName(new Date(), `profile-${options.mode}`);
@@ -30,7 +30,10 @@ await runScript(SCRIPT_NAME, 'The folder of the report is empty.', async (signal
       return await profileProxy((proxy) => loadProxy(proxy, programs, options, signal), signal);
     },
     (taken) => `${taken.profile.samples.length} samples`,
-  );
+  ).catch(async (error) => {
+    await rmdir(folder).catch(() => {});
+    throw error;
+  });
   const flame = buildFlame(profile, pathToFileURL(`${ROOT}/`).href);
   const figures = figuresOf(made.result, made.cpuUs, flame);
   const sampling = `sampled every ${SAMPLE_EVERY_US} µs for ${options.seconds} s`;

@@ -45,6 +45,8 @@ export type BenchResult = {
   runs: readonly RunRecord[];
   figures: readonly CellFigures[];
   growth: GrowthResult | null;
+  /** Part of the machine that was idle before anything was started, from 0 to 1; null when that was not to be seen. */
+  idleBefore: number | null;
 };
 
 /** Requests of a run that were not answered right. */

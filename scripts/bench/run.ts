@@ -2,6 +2,7 @@
 // Must never throw away what was measured, whatever happens after it.
 import { rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Outcome, Progress } from '../bootstrap/progress.ts';
 import { runSteps, type Step } from '../bootstrap/steps.ts';
 import { folderName, makeReportFolder, shortPath } from '../chaos/report-files.ts';
@@ -13,11 +14,15 @@ import { type NativePrograms, prepareNative } from './native.ts';
 import { type BenchOptions, commandOf } from './options.ts';
 import { type PeerPrograms, preparePeers } from './peer-programs.ts';
 import { type Cell, cellsOf, estimateSeconds, type PlannedRun, planRuns, targetsOf } from './plan.ts';
+import { idleBetween, sampleMachine } from './process-cost.ts';
 import { renderPage } from './report/page.ts';
 import { formatResult } from './report/text.ts';
 import { type BenchResult, isClean, type RunRecord } from './result.ts';
 import { figuresOf } from './statistics.ts';
 import { readMachine } from './versions.ts';
+
+// Shorter, and single ticks of 10 ms would be whole percents.
+const LOOK_MS = 1000;
 
 /** What is known so far; each step adds to it. */
 type Found = {
@@ -26,6 +31,8 @@ type Found = {
   baseline: Baseline | null;
   runs: RunRecord[];
   growth: BenchResult['growth'];
+  /** Part of the machine that was idle before anything was started. */
+  idleBefore: number | null;
   /** What puts a command into a network of its own; null where that can't be had. */
   network: readonly string[] | null;
   problem: string | null;
@@ -52,6 +59,7 @@ export async function runBench(options: BenchOptions, signal: AbortSignal): Prom
     baseline: null,
     runs: [],
     growth: null,
+    idleBefore: null,
     network: null,
     problem: null,
   };
@@ -76,6 +84,10 @@ function stepsOf(options: BenchOptions, plan: readonly PlannedRun[], folder: str
       run: async (progress): Promise<Outcome> => {
         found.programs = await prepareNative(progress);
         found.network = await ownNetwork(progress.signal);
+        progress.phase('looking for what else is running');
+        const before = sampleMachine();
+        await sleep(LOOK_MS, undefined, { signal: progress.signal });
+        found.idleBefore = idleBetween(before, sampleMachine());
         return { isSkipped: false, summary: 'ready' };
       },
     },
@@ -142,7 +154,7 @@ async function resultOf(
   options: BenchOptions,
   startedAt: Date,
   cells: readonly Cell[],
-  { peers, baseline, runs, growth, network, problem }: Found,
+  { peers, baseline, runs, growth, idleBefore, network, problem }: Found,
   wasInterrupted: boolean,
 ): Promise<BenchResult> {
   return {
@@ -163,6 +175,7 @@ async function resultOf(
     runs,
     figures: figuresOf(cells, runs),
     growth,
+    idleBefore,
   };
 }
 

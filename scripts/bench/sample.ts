@@ -81,6 +81,7 @@ export function sampleResult(changes: Partial<BenchResult> = {}): BenchResult {
     runs,
     figures: figuresOf(cells, runs),
     growth: null,
+    idleBefore: 0.99,
     ...changes,
   };
 }

@@ -102,7 +102,9 @@ test('the page stands alone and escapes what it is given', () => {
   assert.match(html, /<h1>a &lt;title&gt; &amp; more<\/h1>/);
   assert.match(html, /1 &lt; 2/);
   assert.doesNotMatch(html, /(?:src|href)=|@import|url\(/);
-  assert.match(html, /policy-proxy 40\.0 %/);
+  // Of the busy time; waiting is of the whole.
+  assert.match(html, /policy-proxy 50\.0 %/);
+  assert.match(html, /waiting for work 20\.0 %/);
 });
 
 test('the terminal shows the costliest functions with their places', () => {

@@ -23,15 +23,17 @@ ${legend(flame)}
 <button id="reset" type="button">whole graph</button><span id="found"></span></div>
 ${drawFlame(flame)}
 <p class="note">Callers above, callees below; the width is the time, not its order. Point at a function for its file and line,
-click to zoom in. <code>proxy.cpuprofile</code> beside this page opens in Chrome's DevTools (Performance) and in speedscope.</p>
+click to zoom in. All shares are of the busy time, that of waiting is of the whole.
+<code>proxy.cpuprofile</code> beside this page opens in Chrome's DevTools (Performance) and in speedscope.</p>
 ${table(flame)}`;
   return htmlDocument({ title, style: `${PALETTE}${PAGE_STYLE}${FLAME_STYLE}`, body, script: PAGE_SCRIPT });
 }
 
 function legend(flame: Flame): string {
   const times = categoryTimes(flame);
+  const busyUs = flame.totalUs - flame.idleUs;
   const items = CATEGORIES.filter((category) => times[category] > 0).map((category) => {
-    const share = percent(times[category], flame.totalUs);
+    const share = percent(times[category], category === 'idle' ? flame.totalUs : busyUs);
     return `<li class="key c-${category}">${CATEGORY_WORDS[category]} ${share}</li>`;
   });
   return `<ul class="legend">${items.join('')}</ul>`;

@@ -1,6 +1,6 @@
 // pure · figures → what they come to, in a sentence for each peer, and what speaks against believing them.
 // Must never leave out a run that failed, or a bottleneck that was not the proxy.
-import { decimal } from '../../chaos/report/format.ts';
+import { decimal, percent } from '../../chaos/report/format.ts';
 import { MODES, type Mode, type TargetName } from '../plan.ts';
 import { type BenchResult, errorsOf } from '../result.ts';
 import { type CellFigures, type Spread, spreadOf, type TargetFigures } from '../statistics.ts';
@@ -34,8 +34,10 @@ export function glanceOf(figures: readonly CellFigures[]): string[] {
 }
 
 /** What a reader has to know before believing the figures; none when nothing disturbed them. */
-export function remarksOf(result: Pick<BenchResult, 'runs' | 'problem' | 'wasInterrupted'>): string[] {
-  const { runs, problem, wasInterrupted } = result;
+export function remarksOf(
+  result: Pick<BenchResult, 'runs' | 'problem' | 'wasInterrupted' | 'idleBefore'>,
+): string[] {
+  const { runs, problem, wasInterrupted, idleBefore } = result;
   const failed = runs.filter((run) => run.requests === 0 || errorsOf(run) > 0);
   const proxied = runs.filter(({ cores }) => cores.proxy !== null);
   const busy = proxied.filter(({ cores }) => Math.max(cores.generator, cores.busiestServer) >= NEARLY_ALL);
@@ -43,6 +45,11 @@ export function remarksOf(result: Pick<BenchResult, 'runs' | 'problem' | 'wasInt
   return [
     ...(wasInterrupted ? ['Ended early: the figures are of the runs until then.'] : []),
     ...(problem === null ? [] : [`Not everything could be measured: ${problem}`]),
+    ...(idleBefore === null || idleBefore >= NEARLY_ALL
+      ? []
+      : [
+          `Something else kept ${percent(1 - idleBefore, 1)} of the machine busy before it began: end that, and measure again.`,
+        ]),
     ...(failed.length === 0
       ? []
       : [`Requests failed in ${failed.length} of ${runs.length} runs: ${named(failed)}.`]),

@@ -78,7 +78,7 @@ test('at a glance: everybody that was measured, in each mode', () => {
 
 test('remarks: nothing that disturbs is kept quiet', () => {
   const usual = sampleRun('oneshot 64 B × 64', 'nginx', 1);
-  assert.deepEqual(remarksOf({ runs: [usual], problem: null, wasInterrupted: false }), []);
+  assert.deepEqual(remarksOf({ runs: [usual], problem: null, wasInterrupted: false, idleBefore: 0.95 }), []);
   const errors = { ...usual.errors, reset: 2 };
   const cores = { ...usual.cores, generator: 0.97 };
   const remarks = remarksOf({
@@ -91,8 +91,10 @@ test('remarks: nothing that disturbs is kept quiet', () => {
     ],
     problem: 'HAProxy has ended.',
     wasInterrupted: true,
+    idleBefore: 0.5,
   });
-  assert.equal(remarks.length, 5);
+  assert.equal(remarks.length, 6);
+  assert.match(remarks.join('\n'), /kept 50\.0 % of the machine busy before it began/);
   assert.match(remarks.join('\n'), /Ended early/);
   assert.match(remarks.join('\n'), /HAProxy has ended/);
   assert.match(remarks.join('\n'), /failed in 2 of 5 runs: nginx in oneshot 64 B × 64\./);

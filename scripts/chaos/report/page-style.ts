@@ -51,7 +51,7 @@ figcaption{display:flex;flex-wrap:wrap;align-items:baseline;column-gap:14px;marg
 pre{margin:0;padding:11px 14px;background:var(--panel);border:1px solid var(--rule);border-radius:4px;overflow:auto;
 font:13px ui-monospace,"Cascadia Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace;white-space:pre-wrap;overflow-wrap:anywhere}
 .time{cursor:crosshair}
-@media screen and (max-width:820px){.figures{grid-template-columns:repeat(2,1fr)}.columns{grid-template-columns:1fr}body{padding:20px 16px}}
+@media screen and (max-width:820px){.figures{grid-template-columns:repeat(2,1fr)}.columns{grid-template-columns:1fr}body{padding:20px 16px}h1{padding-right:84px}}
 @page{size:A4 landscape;margin:11mm 12mm}
 @media print{
 body{max-width:none;padding:0;font-size:11px;-webkit-print-color-adjust:exact;print-color-adjust:exact}
