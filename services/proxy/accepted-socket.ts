@@ -1,11 +1,8 @@
-// shell · accepted connections that are read without a stream in between. On the data path.
+// shell · accepted connections that are read without a stream in between, which is what Node puts there. On the data path.
 // Must never be the only way to accept: it uses what Node does not document, and does without where that is missing.
 import { type Server, Socket } from 'node:net';
 import type { Connection, Receiver } from './network.ts';
-
-// All of them read into this one: each chunk is dealt with before the next read. By itself Node takes 64 KiB for every
-// read of every connection, and hands them on through a stream.
-const READ_BUFFER = Buffer.allocUnsafeSlow(65_536);
+import { READ_BUFFER } from './read-buffer.ts';
 
 // The major versions of Node with which network.test.ts has passed. Another one may mean something else by the same names.
 const TRIED_VERSIONS = [24, 25, 26];

@@ -1,31 +1,28 @@
-// shell · one accepted connection: frames in, replies out in the order of the requests. On the data path.
+// shell · one accepted connection: packets in, replies out in the order of the requests. On the data path.
 // Must never leave a refusal unsaid, write more than once for what is ready together, or outlive its socket.
 import type { Clock } from '../shared/clock.ts';
 import type { ErrorCode } from '../shared/error-codes.ts';
-import { FrameReader, type FramingFault } from '../shared/framing.ts';
 import {
   formatError,
   type HeartbeatPacket,
   type Id,
   type LeavePacket,
-  MAX_PLAIN_REQUEST_BYTES,
+  type Packet,
   type PacketFault,
-  parsePacket,
-  parsePlainRequest,
   type RequestPacket,
   type SetupPacket,
   unknownType,
 } from '../shared/packet.ts';
 import type { BagMember } from './bag.ts';
 import type { Connection, Receiver } from './network.ts';
+import { PacketReader } from './packet-reader.ts';
 import { ReplyQueue } from './reply-queue.ts';
 import { type ReplySink, Request } from './request.ts';
-import { CUT_SHORT, NOT_AN_OBJECT, NOT_UTF8, tooLarge, tooSlow } from './stream-faults.ts';
+import { CUT_SHORT, endsStream, tooSlow } from './stream-faults.ts';
 
 // A client that sends more than this without reading its replies is not read from until some have gone.
 const MAX_OPEN_REQUESTS = 256;
 const MAX_UNSENT_REPLY_BYTES = 65_536;
-const NEWLINE = 0x0a;
 // Of what comes while it has to wait, so much is taken in; each chunk has what came before it copied once more.
 const MAX_HELD_BYTES = 65_536;
 const MAX_HELD_CHUNKS = 64;
@@ -60,7 +57,7 @@ export class ClientConnection implements ReplySink, Receiver, BagMember {
   /** When the packet that is still incomplete began, monotonic ms; 0 when there is none. */
   partialSinceMs = 0;
   readonly #handler: ConnectionHandler;
-  readonly #reader: FrameReader;
+  readonly #reader: PacketReader;
   readonly #clock: Clock;
   readonly #replies = new ReplyQueue();
   #unwritten = '';
@@ -87,7 +84,7 @@ export class ClientConnection implements ReplySink, Receiver, BagMember {
     this.source = source;
     this.#handler = handler;
     this.#clock = clock;
-    this.#reader = new FrameReader(maxFrameBytes);
+    this.#reader = new PacketReader(maxFrameBytes);
     this.lastHeardMs = clock.now();
   }
 
@@ -175,9 +172,13 @@ export class ClientConnection implements ReplySink, Receiver, BagMember {
       this.#hold(chunk);
       return;
     }
-    if (!this.#isWholeTaken(chunk, nowMs)) {
+    const whole = this.#isOverdrawn ? null : this.#reader.takeWhole(chunk);
+    if (whole === null) {
       this.#reader.feed(chunk);
-      this.#readFrames(nowMs);
+      this.#readPackets(nowMs);
+    } else {
+      this.#forward(whole, nowMs);
+      this.#afterPackets();
     }
     this.flush();
   }
@@ -193,73 +194,43 @@ export class ClientConnection implements ReplySink, Receiver, BagMember {
     this.socket.pause();
   }
 
-  // Most chunks are one plain request: those need no framing.
-  #isWholeTaken(chunk: Buffer, nowMs: number): boolean {
+  // Takes packets until there are no more, or until the client has so many open that it has to wait for replies first.
+  #readPackets(nowMs: number): void {
     const reader = this.#reader;
-    if (chunk.length > Math.min(reader.maxFrameBytes, MAX_PLAIN_REQUEST_BYTES)) return false;
-    if (reader.untakenBytes > 0 || this.#isOverdrawn) return false;
-    const text = chunk.toString('latin1');
-    const packet = parsePlainRequest(text, chunk, 0);
-    if (packet === null) return false;
-    this.#forward(packet, chunk[chunk.length - 1] === NEWLINE ? text : `${text}\n`, nowMs);
-    this.#afterFrames();
-    return true;
-  }
-
-  // Takes frames until there are no more, or until the client has so many open that it has to wait for replies first.
-  #readFrames(nowMs: number): void {
-    const reader = this.#reader;
-    let hadFrame = false;
+    let hadPacket = false;
     let refusals = 0;
     while (!this.#isClosing && !this.#isOverdrawn && !this.#hasYielded) {
-      if (!reader.next()) {
-        if (reader.fault !== null) this.#onFault(reader.fault);
-        if (!reader.isMidFrame) this.partialSinceMs = 0;
-        else if (hadFrame || this.partialSinceMs === 0) this.partialSinceMs = nowMs;
+      const packet = reader.next();
+      if (packet === null) {
+        if (!reader.isMidPacket) this.partialSinceMs = 0;
+        else if (hadPacket || this.partialSinceMs === 0) this.partialSinceMs = nowMs;
         break;
       }
-      hadFrame = true;
+      hadPacket = true;
       const open = this.#replies.length;
-      this.#onFrame(nowMs);
+      this.#onPacket(packet, nowMs);
       if (this.#replies.length > open) continue;
       refusals += 1;
       if (refusals === MAX_REFUSALS_A_TURN) this.#yield();
     }
-    this.#afterFrames();
+    this.#afterPackets();
   }
 
-  #afterFrames(): void {
+  #afterPackets(): void {
     // What has begun to come in is still read to its end, and told.
-    if (this.#closesAfterChunk && !this.#reader.isMidFrame) this.close();
+    if (this.#closesAfterChunk && !this.#reader.isMidPacket) this.close();
     if (this.#isOverdrawn || this.#hasYielded) {
       this.#reader.keep();
       this.#pause();
     }
-    // Its end may have been told while frames that came before were still to be read.
+    // Its end may have been told while packets that came before were still to be read.
     else if (this.#hasPeerEnded) this.#refuseIfCutShort();
   }
 
-  #onFrame(nowMs: number): void {
-    const { bytes, start, end } = this.#reader;
-    // One that is all that has come has been tried.
-    if (end - start < bytes.length - 1) {
-      const wire = this.#reader.line();
-      const plain = parsePlainRequest(wire, bytes, start);
-      if (plain !== null) {
-        this.#forward(plain, wire, nowMs);
-        return;
-      }
-    }
-    const text = bytes.toString('utf8', start, end);
-    if (text.includes('\ufffd') && !Buffer.from(text).equals(bytes.subarray(start, end))) {
-      this.#refuse(NOT_UTF8);
-      this.close();
-      return;
-    }
-    const packet = parsePacket(text);
+  #onPacket(packet: Packet, nowMs: number): void {
     switch (packet.kind) {
       case 'request':
-        this.#forward(packet, this.#reader.line(), nowMs);
+        this.#forward(packet, nowMs);
         return;
       case 'setup':
         this.#answerInOrder(packet.id, packet.policy, this.#handler.onSetup(this, packet));
@@ -280,15 +251,15 @@ export class ClientConnection implements ReplySink, Receiver, BagMember {
         return;
       case 'fault':
         this.#refuse(packet);
-        if (packet.code === 'BAD_JSON') this.close();
+        if (endsStream(packet.code)) this.close();
         return;
       default:
         packet satisfies never;
     }
   }
 
-  #forward(packet: RequestPacket, wire: string, nowMs: number): void {
-    const request = this.#handler.openRequest(this, packet, wire, nowMs);
+  #forward(packet: RequestPacket, nowMs: number): void {
+    const request = this.#handler.openRequest(this, packet, this.#reader.takeWire(), nowMs);
     this.#replies.append(request);
     this.#pipelining();
     this.#handler.forward(request, nowMs);
@@ -298,11 +269,6 @@ export class ClientConnection implements ReplySink, Receiver, BagMember {
   // request at a time never has two, and is spared the system call.
   #pipelining(): void {
     if (this.#replies.length === 2) this.socket.setNoDelay(true);
-  }
-
-  #onFault(fault: FramingFault): void {
-    this.#refuse(fault === 'too-large' ? tooLarge(this.#reader.maxFrameBytes) : NOT_AN_OBJECT);
-    this.close();
   }
 
   #refuse(fault: PacketFault): void {
@@ -352,7 +318,7 @@ export class ClientConnection implements ReplySink, Receiver, BagMember {
     if (!this.#isPaused || this.isClosed || this.#hasYielded || !this.#isRelieved) return;
     this.#isPaused = false;
     this.#heldChunks = 0;
-    this.#readFrames(this.#clock.now());
+    this.#readPackets(this.#clock.now());
     if (this.#isPaused || !this.#isSocketPaused) return;
     this.#isSocketPaused = false;
     this.socket.resume();
@@ -370,7 +336,7 @@ export class ClientConnection implements ReplySink, Receiver, BagMember {
   }
 
   #refuseIfCutShort(): void {
-    if (!this.#reader.isMidFrame || this.#isClosing) return;
+    if (!this.#reader.isMidPacket || this.#isClosing) return;
     this.#refuse(CUT_SHORT);
     this.close();
   }

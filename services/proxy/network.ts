@@ -2,11 +2,9 @@
 // Must never look at what is sent, or decide when to connect.
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { acceptDirectly } from './accepted-socket.ts';
+import { READ_BUFFER } from './read-buffer.ts';
 
 const BACKLOG = 4096;
-// All connections that we open read into this one: each chunk is dealt with before the next read, and frames that are
-// not complete are copied out of it. A buffer each would be half a gigabyte with ten thousand servers.
-const READ_BUFFER = Buffer.allocUnsafeSlow(65_536);
 
 /** What the proxy uses of a `net.Socket`. */
 export type Connection = {

@@ -1,5 +1,6 @@
 // pure · the refusals of what never became a packet: bytes, frames and connections that can't be trusted any more.
 // Must never hold what depends on a packet's fields: packet.ts refuses those.
+import type { ErrorCode } from '../shared/error-codes.ts';
 import type { PacketFault } from '../shared/packet.ts';
 
 export const NOT_AN_OBJECT: PacketFault = {
@@ -36,4 +37,9 @@ export function tooSlow(limitMs: number): PacketFault {
     code: 'TOO_SLOW',
     sentence: `The packet was not complete within ${limitMs / 1000} s of its first byte: send it in one go.`,
   };
+}
+
+/** Whether nothing that follows on the connection can be told apart any more, so that it has to be closed. */
+export function endsStream(code: ErrorCode): boolean {
+  return code === 'BAD_JSON' || code === 'FRAME_TOO_LARGE';
 }
