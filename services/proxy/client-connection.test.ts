@@ -45,17 +45,24 @@ class FakeSocket implements Connection {
   setNoDelay(): void {}
 }
 
-function connect() {
+/** @param refuses whether each request is replied to as soon as it comes */
+function connect({ refuses = false } = {}) {
   const socket = new FakeSocket();
   const requests: Request[] = [];
+  const soon: (() => void)[] = [];
   const clock: Pick<Clock, 'now' | 'soon' | 'after'> = {
     now: () => 1,
-    soon: () => {},
+    soon: (work) => soon.push(work),
     after: () => () => {},
   };
   const handler: ConnectionHandler = {
     openRequest: (client, { clientId, policy }, wire) => new Request(client, clientId, policy, wire, null, 0),
-    forward: (request) => requests.push(request),
+    forward: (client, request) => {
+      requests.push(request);
+      if (!refuses) return;
+      request.reply = `refused ${request.clientId}\n`;
+      client.deliver();
+    },
     onSetup: () => assert.fail('nobody registers'),
     onSessionPacket: () => false,
     onRefusal: () => {},
@@ -76,7 +83,11 @@ function connect() {
     }
     connection.flush();
   };
-  return { socket, requests, connection, read, answer };
+  /** Turns the loop until nothing is left for a later turn. */
+  const turn = (): void => {
+    for (const work of soon) work();
+  };
+  return { socket, requests, connection, read, answer, turn };
 }
 
 const plain = (id: number): string => formatRequest(id, 'p', `payload ${id}`);
@@ -190,6 +201,18 @@ for (const [form, write] of [
     assert.match(socket.written, /BAD_|TOO_LARGE/);
   });
 
+  test(`${form} of a large chunk are all refused before a connection closes after it`, () => {
+    const { socket, connection, read, turn } = connect({ refuses: true });
+    connection.closeAfterChunk();
+    const ids = Array.from({ length: 100 }, (_, id) => id);
+    read(ids.map(write).join(''));
+    assert.equal(socket.writableEnded, false);
+    read(write(100));
+    turn();
+    assert.equal(socket.written, [...ids, 100].map((id) => `refused ${id}\n`).join(''));
+    assert.equal(socket.writableEnded, true);
+  });
+
   test(`${form} of a connection that closes after its chunk are the last`, () => {
     const { socket, requests, connection, read, answer } = connect();
     connection.closeAfterChunk();
@@ -201,6 +224,17 @@ for (const [form, write] of [
     assert.equal(socket.writableEnded, true);
   });
 }
+
+test('a heartbeat is not written to a connection that is about to close', () => {
+  const { socket, connection, read } = connect();
+  connection.send('a heartbeat\n');
+  read('no packet');
+  const { written } = socket;
+  assert.match(written, /^a heartbeat\n.*BAD_JSON/);
+  assert.equal(socket.writableEnded, true);
+  connection.send('another\n');
+  assert.equal(socket.written, written);
+});
 
 test('a packet that was begun slowly and refused is refused once', () => {
   const { socket, connection, read } = connect();

@@ -18,6 +18,7 @@ import type { Connection, Receiver } from './network.ts';
 import { PacketReader } from './packet-reader.ts';
 import { ReplyQueue } from './reply-queue.ts';
 import { type ReplySink, Request } from './request.ts';
+import { plainHost } from './source.ts';
 import { CUT_SHORT, endsStream, tooSlow } from './stream-faults.ts';
 
 // A client that sends more than this without reading its replies is not read from until some have gone.
@@ -33,7 +34,7 @@ const LINGER_MS = 1000;
 /** Who deals with what a connection brings. */
 export type ConnectionHandler = {
   openRequest(connection: ClientConnection, packet: RequestPacket, wire: string, nowMs: number): Request;
-  forward(request: Request, nowMs: number): void;
+  forward(connection: ClientConnection, request: Request, nowMs: number): void;
   /** Registers a server; returns the line to answer with. */
   onSetup(connection: ClientConnection, packet: SetupPacket): string;
   /** A heartbeat or a leave; false when the connection is no session. */
@@ -93,8 +94,9 @@ export class ClientConnection implements ReplySink, Receiver, BagMember {
     return plainHost(this.socket.remoteAddress ?? '');
   }
 
-  /** Sends one line that answers no request: a heartbeat. */
+  /** Sends one line that answers no request: a heartbeat. One that is about to close has nothing more to say. */
   send(line: string): void {
+    if (this.isClosed || this.#isClosing) return;
     this.#unwritten += Buffer.from(line).toString('latin1');
     this.flush();
   }
@@ -217,14 +219,15 @@ export class ClientConnection implements ReplySink, Receiver, BagMember {
   }
 
   #afterPackets(): void {
-    // What has begun to come in is still read to its end, and told.
-    if (this.#closesAfterChunk && !this.#reader.isMidPacket) this.close();
     if (this.#isOverdrawn || this.#hasYielded) {
       this.#reader.keep();
       this.#pause();
+      return;
     }
+    // What has begun to come in is still read to its end, and told.
+    if (this.#closesAfterChunk && !this.#reader.isMidPacket) this.close();
     // Its end may have been told while packets that came before were still to be read.
-    else if (this.#hasPeerEnded) this.#refuseIfCutShort();
+    if (this.#hasPeerEnded) this.#refuseIfCutShort();
   }
 
   #onPacket(packet: Packet, nowMs: number): void {
@@ -261,13 +264,13 @@ export class ClientConnection implements ReplySink, Receiver, BagMember {
   #forward(packet: RequestPacket, nowMs: number): void {
     const request = this.#handler.openRequest(this, packet, this.#reader.takeWire(), nowMs);
     this.#replies.append(request);
-    this.#pipelining();
-    this.#handler.forward(request, nowMs);
+    this.#sendAtOnceIfPipelined();
+    this.#handler.forward(this, request, nowMs);
   }
 
   // Small replies that follow each other unacknowledged would wait for each other (Nagle); a client that sends one
   // request at a time never has two, and is spared the system call.
-  #pipelining(): void {
+  #sendAtOnceIfPipelined(): void {
     if (this.#replies.length === 2) this.socket.setNoDelay(true);
   }
 
@@ -365,9 +368,4 @@ export class ClientConnection implements ReplySink, Receiver, BagMember {
     this.#hasEndBeenTold = true;
     this.#handler.onEnded(this);
   }
-}
-
-/** An IPv4 address that came in over an IPv6 socket, as plain IPv4. */
-export function plainHost(address: string): string {
-  return address.startsWith('::ffff:') ? address.slice(7) : address;
 }

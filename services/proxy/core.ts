@@ -5,7 +5,7 @@ import type { Clock } from '../shared/clock.ts';
 import type { Line } from '../shared/log-later.ts';
 import { formatError, parsePacket } from '../shared/packet.ts';
 import { RegistrationAccess } from './access.ts';
-import type { ClientConnection, ConnectionHandler } from './client-connection.ts';
+import type { ConnectionHandler } from './client-connection.ts';
 import { EventLog } from './events.ts';
 import { Flusher } from './flusher.ts';
 import { Forwarder } from './forwarder.ts';
@@ -139,9 +139,9 @@ export function createCore(options: ProxyOptions, log: (line: Line) => void, wor
 
   const handler: Omit<ConnectionHandler, 'onClosed'> = {
     openRequest: (connection, packet, wire, nowMs) => forwarder.open(connection, packet, wire, nowMs),
-    forward: (request, nowMs) => {
+    forward: (connection, request, nowMs) => {
       forwarder.forward(request, nowMs);
-      if (isDraining) (request.client as ClientConnection).closeAfterChunk();
+      if (isDraining) connection.closeAfterChunk();
     },
     onSetup: (connection, packet) => {
       if (isDraining) {

@@ -321,6 +321,40 @@ describe('waiting', () => {
     assert.deepEqual(scene.replies, ['6:OVERLOADED']);
   });
 
+  test('clients that have gone, and those whose time is up, keep no place in it', () => {
+    scene.server('A', { capacity: 1 });
+    scene.ask(1, 2, 3, 4, 5);
+    scene.client.isClosed = true;
+    scene.sweepAt(1001);
+    scene.client.isClosed = false;
+    scene.ask(6, 7, 8, 9);
+    assert.equal(scene.replies.length, 0);
+    scene.sweepAt(3001);
+    assert.equal(scene.replies.filter((reply) => reply.includes('UPSTREAM_TIMEOUT')).length, 5);
+    scene.nowMs = 3001;
+    scene.ask(11, 12, 13, 14);
+    assert.deepEqual(
+      scene.replies.filter((reply) => reply.includes('OVERLOADED')),
+      [],
+    );
+  });
+
+  test('one more that has to wait has nobody else looked at', () => {
+    const waiting = 2_000;
+    scene = new Scene({ maxWaiting: waiting });
+    scene.set(scene.server('A'), 'suspect');
+    let picks = 0;
+    const { rotation } = scene.route;
+    const pick = rotation.pick.bind(rotation);
+    rotation.pick = (excluded) => {
+      picks += 1;
+      return pick(excluded);
+    };
+    scene.ask(...Array.from({ length: waiting }, (_, i) => i));
+    assert.deepEqual(scene.replies, []);
+    assert.ok(picks <= 2 * waiting, String(picks));
+  });
+
   test('nobody waits for a client that has gone', () => {
     const a = scene.server('A', { capacity: 1 });
     scene.ask(1, 2);

@@ -240,7 +240,7 @@ export class Forwarder implements TrafficObserver {
   sweep(nowMs: number): void {
     while (this.#deadlines.hasExpired(nowMs)) this.#timeOut(this.#deadlines.peek() as Request);
     for (const route of this.#table.routes) {
-      if (route.waiting.length > 0) this.#waitingRoom.serve(route, nowMs);
+      if (route.waiting.length > 0) this.#waitingRoom.sweep(route, nowMs);
     }
     for (const upstream of this.#busy) this.#sweepUpstream(upstream, nowMs);
     this.#replier.flush();

@@ -3,9 +3,9 @@
 import type { Clock } from '../shared/clock.ts';
 import { formatError } from '../shared/packet.ts';
 import { Bag } from './bag.ts';
-import { ClientConnection, type ConnectionHandler, plainHost } from './client-connection.ts';
+import { ClientConnection, type ConnectionHandler } from './client-connection.ts';
 import type { Connection, Listening, Network, Receiver } from './network.ts';
-import { sourceOf } from './source.ts';
+import { plainHost, sourceOf } from './source.ts';
 
 // A turn of the loop with nothing to do takes a fraction of this.
 const CALM_TURN_MS = 0.05;

@@ -1,7 +1,7 @@
 // test · accepted connections over real sockets, in both ways in which they can be read.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { connectPeer, within } from '../../test-support/peers.ts';
 import { acceptDirectly } from './accepted-socket.ts';
@@ -223,4 +223,16 @@ test('what Node itself has to say of a listening socket is left to it', async (t
   handle.onconnection(-24);
   assert.equal((await failed.promise).code, 'EMFILE');
   assert.deepEqual(sockets, []);
+});
+
+test('an accept that fails does not end the proxy', async (t) => {
+  const servers: Server[] = [];
+  const listening = await listenForSockets(
+    { host: HOST, port: 0, isShared: false },
+    () => {},
+    (server) => void servers.push(server),
+  );
+  t.after(() => listening.close());
+  for (const server of servers) server.emit('error', new Error('accept EMFILE'));
+  assert.equal(servers.length, 1);
 });

@@ -111,6 +111,8 @@ export function listenForSockets(
     server.once('error', reject);
     server.listen({ host, port, backlog: BACKLOG, reusePort: isShared }, () => {
       server.off('error', reject);
+      // A connection that could not be accepted is its client's loss; the next one is tried.
+      server.on('error', () => {});
       onListening(server);
       resolve({ port: portOf(server, port), close: () => void server.close() });
     });

@@ -72,7 +72,7 @@ export class PacketReader {
       return frames.fault === 'too-large' ? tooLarge(frames.maxFrameBytes) : NOT_AN_OBJECT;
     }
     const { bytes, start, end } = frames;
-    // One that is all that has come has been tried.
+    // One that is all that has come has mostly been tried: only what came in pieces has not, and that is rare.
     if (end - start < bytes.length - 1) {
       const wire = frames.line();
       const plain = parsePlainRequest(wire, bytes, start);

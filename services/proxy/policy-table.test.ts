@@ -1,9 +1,11 @@
-// test · the policy table: what it keeps of the requests that name its policies.
+// test · the policy table: what it keeps of the requests that name its policies, and how many of those it lists.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { newcomer } from './health.ts';
 import { PolicyTable } from './policy-table.ts';
+import { Upstream } from './upstream.ts';
 
 const POLICIES = 500;
 const PACKET_CHARACTERS = 100_000;
@@ -35,4 +37,34 @@ test('a policy of any characters is found again', () => {
     assert.equal(route?.policy, policy);
     assert.equal(table.route(policy), route);
   }
+});
+
+test('only policies without a server count against the limit of those that are expected', () => {
+  const limit = 1000;
+  const table = new PolicyTable();
+  const add = (policy: string): Upstream => {
+    const port = table.takeOrder();
+    const registration = { id: port, policy, host: '10.0.0.1', port, keepsAlive: true, incarnation: null };
+    const upstream = new Upstream(registration, 64, port, newcomer(0, ''), 0);
+    table.add(upstream);
+    return upstream;
+  };
+  const served = Array.from({ length: limit + 5 }, (_, index) => add(`served ${index}`));
+  for (let index = 0; index < limit; index += 1)
+    assert.ok(table.expect(`expected ${index}`, 1), String(index));
+  assert.equal(table.expect('one too many', 1), undefined);
+  // One of them gets two servers, and then there is room for one.
+  const [first, second] = [add('expected 0'), add('expected 0')];
+  assert.ok(table.expect('one more', 1));
+  assert.equal(table.expect('one too many', 1), undefined);
+  // It loses them, and another one gets one.
+  table.remove(first, 1);
+  table.remove(second, 1);
+  table.remove(second, 1);
+  add('expected 1');
+  assert.equal(table.expect('one too many', 1), undefined);
+  table.prune(2);
+  for (let index = 0; index < limit; index += 1) assert.ok(table.expect(`later ${index}`, 3), String(index));
+  assert.equal(table.expect('one too many', 3), undefined);
+  assert.equal(table.size, served.length + 1);
 });

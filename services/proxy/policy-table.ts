@@ -6,7 +6,7 @@ import type { Request } from './request.ts';
 import { RoundRobin } from './round-robin.ts';
 import { addressOf, type Upstream } from './upstream.ts';
 
-const MAX_EXPECTED_ROUTES = 1000;
+const MAX_ROUTES_WITHOUT_SERVER = 1000;
 
 /** One policy: every server known for it, and the rotation of those that get requests. */
 export class Route {
@@ -14,7 +14,7 @@ export class Route {
   /** Every server of this policy that is in the table, in the order of registration. */
   readonly upstreams: Upstream[] = [];
   readonly rotation = new RoundRobin<Upstream>();
-  /** Requests that nobody could take yet, oldest first. Written by the forwarder alone. */
+  /** Requests that nobody could take yet, oldest first. Written by the waiting room alone. */
   readonly waiting: Request[] = [];
   /** When the rotation last became empty, monotonic ms; -Infinity when it never had anybody. */
   emptiedAtMs = Number.NEGATIVE_INFINITY;
@@ -42,6 +42,7 @@ export class PolicyTable {
   readonly #byId = new Map<string, Upstream>();
   readonly #byAddress = new Map<string, Upstream>();
   #nextOrder = 0;
+  #routesWithoutServer = 0;
 
   get routes(): Iterable<Route> {
     return this.#routes.values();
@@ -52,7 +53,7 @@ export class PolicyTable {
     return this.#byAddress.size;
   }
 
-  /** The policy's route, or undefined when no server was ever registered for it. */
+  /** The policy's route, or undefined when nobody has registered for it, or was expected, for a while. */
   route(policy: string): Route | undefined {
     return this.#routes.get(policy);
   }
@@ -77,11 +78,12 @@ export class PolicyTable {
    * @returns undefined when so many policies without a server are listed that this one may not be
    */
   expect(policy: string, nowMs: number): Route | undefined {
-    if (this.#routes.size >= MAX_EXPECTED_ROUTES) return undefined;
+    if (this.#routesWithoutServer >= MAX_ROUTES_WITHOUT_SERVER) return undefined;
     const route = new Route(ownText(policy));
     route.emptiedAtMs = nowMs;
     route.wasLeft = true;
     this.#routes.set(route.policy, route);
+    this.#routesWithoutServer += 1;
     return route;
   }
 
@@ -97,7 +99,7 @@ export class PolicyTable {
     if (route === undefined) {
       route = new Route(upstream.policy);
       this.#routes.set(upstream.policy, route);
-    }
+    } else if (route.upstreams.length === 0) this.#routesWithoutServer -= 1;
     this.#byId.set(idKey(upstream.policy, upstream.id), upstream);
     this.#byAddress.set(upstream.address, upstream);
     const at = route.upstreams.findLastIndex(({ order }) => order < upstream.order) + 1;
@@ -135,7 +137,9 @@ export class PolicyTable {
   prune(beforeMs: number): void {
     for (const [policy, route] of this.#routes) {
       const isIdle = route.upstreams.length === 0 && route.waiting.length === 0;
-      if (isIdle && route.emptiedAtMs < beforeMs) this.#routes.delete(policy);
+      if (!isIdle || route.emptiedAtMs >= beforeMs) continue;
+      this.#routes.delete(policy);
+      this.#routesWithoutServer -= 1;
     }
   }
 
@@ -148,6 +152,7 @@ export class PolicyTable {
     this.#noteIfEmptied(route, upstream, wasServing, nowMs);
     const at = route.upstreams.indexOf(upstream);
     if (at !== -1) route.upstreams.splice(at, 1);
+    if (at !== -1 && route.upstreams.length === 0) this.#routesWithoutServer += 1;
     const key = idKey(upstream.policy, upstream.id);
     if (this.#byId.get(key) === upstream) this.#byId.delete(key);
     if (this.#byAddress.get(upstream.address) === upstream) this.#byAddress.delete(upstream.address);

@@ -48,6 +48,26 @@ test('taking somebody out for a while keeps whose turn it is, and the place in t
   assert.equal(picks(rotation, 5), 'dabcd');
 });
 
+test('somebody who comes in exactly where the turn stands gets it', () => {
+  const { rotation, members } = rotationOf('abc');
+  rotation.remove(members[1] as Member);
+  assert.equal(picks(rotation, 1), 'a');
+  rotation.add(members[1] as Member);
+  assert.equal(picks(rotation, 3), 'bca');
+});
+
+test('there is room as long as a pick would find somebody, and looking picks nobody', () => {
+  const { rotation, members } = rotationOf('abc');
+  const [a, b, c] = members as [Member, Member, Member];
+  b.isFull = true;
+  assert.deepEqual(
+    [rotation.hasRoom(), rotation.hasRoom([a]), rotation.hasRoom([a, c])],
+    [true, true, false],
+  );
+  assert.equal(new RoundRobin<Member>().hasRoom(), false);
+  assert.equal(rotation.nextIndex, 0);
+});
+
 test('removing the last in the list while it is its turn wraps round', () => {
   const { rotation, members } = rotationOf('abc');
   picks(rotation, 2);

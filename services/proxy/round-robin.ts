@@ -24,7 +24,7 @@ export class RoundRobin<Member extends Turn> {
     return this.#nextIndex;
   }
 
-  /** Puts a member at its place in the order; whose turn it is stays as it is. */
+  /** Puts a member at its place in the order. Whose turn it is stays as it is, unless it comes in right there: then it is its. */
   add(member: Member): void {
     if (this.#members.includes(member)) return;
     const at = this.#members.findLastIndex(({ order }) => order <= member.order) + 1;
@@ -47,6 +47,11 @@ export class RoundRobin<Member extends Turn> {
     this.#nextIndex = 0;
   }
 
+  /** Whether anybody that is not in `excluded` has room. */
+  hasRoom(excluded: readonly Member[] | null = null): boolean {
+    return this.#members.some((member) => canTake(member, excluded));
+  }
+
   /**
    * The member whose turn it is among those that have room and are not in `excluded`; the turn moves past it.
    * @returns null, with the turn unmoved, when there is none
@@ -58,11 +63,15 @@ export class RoundRobin<Member extends Turn> {
     for (let looked = 0; looked < count; looked += 1) {
       const member = members[at] as Member;
       at = at + 1 === count ? 0 : at + 1;
-      if (!member.isFull && (excluded === null || !excluded.includes(member))) {
+      if (canTake(member, excluded)) {
         this.#nextIndex = at;
         return member;
       }
     }
     return null;
   }
+}
+
+function canTake<Member extends Turn>(member: Member, excluded: readonly Member[] | null): boolean {
+  return !member.isFull && (excluded === null || !excluded.includes(member));
 }

@@ -1,4 +1,4 @@
-// pure · whom an address counts for where something is limited for each source.
+// pure · where a connection comes from, and whom that counts for where something is limited for each source.
 // Must never let one machine pass for many.
 
 const GROUPS_OF_A_NETWORK = 4;
@@ -18,4 +18,9 @@ export function sourceOf(address: string): string {
     .slice(0, GROUPS_OF_A_NETWORK)
     .map((group) => Number.parseInt(group, 16).toString(16));
   return `${network.join(':')}::/64`;
+}
+
+/** An IPv4 address that came in over an IPv6 socket, as plain IPv4. */
+export function plainHost(address: string): string {
+  return address.startsWith('::ffff:') ? address.slice(7) : address;
 }

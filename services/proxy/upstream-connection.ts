@@ -31,7 +31,7 @@ export type ConnectionOwner = {
 };
 
 /**
- * Carries requests to one server. A reusable connection pipelines them and joins the writes of one turn of the loop;
+ * Carries requests to one server. A reusable connection pipelines them and joins what is written until the flusher's next turn;
  * the other kind carries one request, reads one answer and closes.
  */
 export class UpstreamConnection implements BagMember {
@@ -118,7 +118,7 @@ export class UpstreamConnection implements BagMember {
     return this.#unwritten !== '';
   }
 
-  /** Writes all requests of this turn of the loop in one go. */
+  /** Writes all requests that have gathered, in one go. */
   flush(): void {
     if (this.#unwritten === '' || this.#isOver) return;
     const wire = this.#unwritten;

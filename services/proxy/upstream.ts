@@ -18,7 +18,7 @@ export type ProbeRecord = { atWallMs: number; outcome: ProbeOutcome; roundTripMs
 
 /** Carries requests to one server; the seam between routing and sockets. */
 export type Carrier = {
-  /** Hands a request over; it is written at the end of this turn of the loop. */
+  /** Hands a request over; the flusher has it written soon. */
   send(request: Request, nowMs: number): void;
   /**
    * Gives up on connections with a request that has had no answer since `beforeMs` and may be given up, and on those

@@ -32,8 +32,22 @@ export class WaitingRoom {
       );
     } else {
       route.waiting.push(request);
-      this.serve(route, nowMs);
+      // All of them are looked at whenever something changes; a newcomer changes nothing for those before it.
+      if (route.rotation.hasRoom(request.tried)) this.serve(route, nowMs);
     }
+  }
+
+  /** Whoever has gone, or has been told that its time is up, gives its place up; then as `serve`. Called now and then. */
+  sweep(route: Route, nowMs: number): void {
+    const { waiting } = route;
+    let kept = 0;
+    for (const request of waiting) {
+      if (isOver(request)) continue;
+      waiting[kept] = request;
+      kept += 1;
+    }
+    waiting.length = kept;
+    this.serve(route, nowMs);
   }
 
   /** The servers of a route, or their load, have changed: whoever waits is served, waits on, or is refused. */
@@ -54,15 +68,17 @@ export class WaitingRoom {
 
   // False when the request has to wait on.
   #isServed(request: Request, route: Route, nowMs: number): boolean {
-    if (request.isDone) return true;
-    if (request.client.isClosed) {
-      request.reply = '';
-      return true;
-    }
+    if (isOver(request)) return true;
     const upstream = route.rotation.pick(request.tried);
     if (upstream !== null) upstream.send(request, nowMs);
     else if (hasProspects(route, request, this.#limits, nowMs)) return false;
     else this.#replier.giveUp(request);
     return true;
   }
+}
+
+// Nobody waits for it any more.
+function isOver(request: Request): boolean {
+  if (!request.isDone && request.client.isClosed) request.reply = '';
+  return request.isDone;
 }

@@ -158,7 +158,7 @@ export class FrameReader {
       this.bytes = EMPTY;
       return;
     }
-    this.#copyFrom(this.start);
+    if (!this.#isOwn || this.start > 0) this.#copyFrom(this.start);
     this.start = 0;
   }
 
