@@ -10,8 +10,17 @@ import { createProgress } from './load/progress.ts';
 import { formatReport } from './load/report.ts';
 import { EXIT_INTERRUPTED, EXIT_UNREACHABLE, exitCodeOf } from './load/result.ts';
 
+// The requests may all have been answered right, but nobody can know it.
+const EXIT_NOT_WRITTEN = 1;
+
 await runMain('npm run load --', async () => {
   const { options, isJson, allowErrors } = parseLoadCommand(process.argv.slice(2));
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    // Whoever read it has seen enough (`| head`).
+    if (error.code === 'EPIPE') return;
+    console.error(`The report can't be written: ${error.message}.`);
+    process.exitCode ||= EXIT_NOT_WRITTEN;
+  });
   const interruption = new AbortController();
   onStopSignal(() => interruption.abort());
   const warning = portWarning(options, readPortRange());

@@ -1,9 +1,9 @@
 // The version to compare with: a folder is taken as it is, a commit is unpacked, anything else is told.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Failure } from '../bootstrap/failure.ts';
 import { SILENT } from '../bootstrap/progress.ts';
@@ -18,6 +18,7 @@ async function makeFolder(t: TestContext, text: string | null): Promise<string> 
   await mkdir(join(folder, 'services', 'proxy'), { recursive: true });
   await writeFile(join(folder, MAIN), text);
   await writeFile(join(folder, 'package.json'), '{}');
+  await mkdir(join(folder, 'node_modules', 'yargs'), { recursive: true });
   return folder;
 }
 
@@ -29,7 +30,7 @@ function git(folder: string, ...args: string[]): string {
 async function makeRepository(t: TestContext): Promise<{ root: string; unpacked: string; first: string }> {
   const root = await makeFolder(t, 'first');
   git(root, 'init', '--quiet');
-  git(root, 'add', '.');
+  git(root, 'add', 'services', 'package.json');
   git(root, 'commit', '--quiet', '--message', 'first');
   const first = git(root, 'rev-parse', 'HEAD');
   await writeFile(join(root, MAIN), 'second');
@@ -40,7 +41,8 @@ async function makeRepository(t: TestContext): Promise<{ root: string; unpacked:
 
 test('a folder is taken as it is', async (t) => {
   const folder = await makeFolder(t, 'any');
-  assert.deepEqual(await prepareBaseline(folder, SILENT), { root: folder, version: folder });
+  assert.deepEqual(await prepareBaseline(folder, SILENT), { root: folder, version: folder, name: folder });
+  assert.equal((await prepareBaseline(relative(process.env.INIT_CWD ?? '', folder), SILENT)).root, folder);
 });
 
 test('a checkout says its commit, and a folder somewhere below it does not', async (t) => {
@@ -57,10 +59,11 @@ test('a commit is unpacked once, and the working tree stays as it is', async (t)
   const { root, unpacked, first } = await makeRepository(t);
   const places = { root, unpacked };
   const baseline = await prepareBaseline('HEAD~1', SILENT, places);
-  assert.deepEqual(baseline, { root: join(unpacked, first), version: `commit ${first.slice(0, 7)}` });
+  const version = `commit ${first.slice(0, 7)}`;
+  assert.deepEqual(baseline, { root: join(unpacked, first), version, name: first });
   assert.equal(await readFile(join(baseline.root, MAIN), 'utf8'), 'first');
   assert.equal(await readFile(join(root, MAIN), 'utf8'), 'second');
-  assert.equal(git(root, 'status', '--porcelain'), '');
+  assert.equal(git(root, 'status', '--porcelain', '--untracked-files=no'), '');
   await writeFile(join(baseline.root, MAIN), 'unpacked before');
   await prepareBaseline(first, SILENT, places);
   assert.equal(await readFile(join(baseline.root, MAIN), 'utf8'), 'unpacked before');
@@ -69,6 +72,8 @@ test('a commit is unpacked once, and the working tree stays as it is', async (t)
 test('what is no version is told', async (t) => {
   const { root, unpacked } = await makeRepository(t);
   const empty = await makeFolder(t, null);
+  const bare = await makeFolder(t, 'any');
+  await rm(join(bare, 'node_modules'), { recursive: true });
   git(root, 'rm', '--quiet', '-r', 'services');
   git(root, 'commit', '--quiet', '--message', 'third');
   const wrong: [string, RegExp][] = [
@@ -76,6 +81,8 @@ test('what is no version is told', async (t) => {
     ['v99', /^"v99" is no folder with a proxy/],
     ['--help', /^"--help" is no folder with a proxy/],
     ['HEAD', /^There was no proxy yet in HEAD/],
+    ['^HEAD', /^"\^HEAD" is no folder/],
+    [bare, /^The checkout in .* has no packages installed/],
   ];
   for (const [wanted, message] of wrong) {
     await assert.rejects(
@@ -83,4 +90,22 @@ test('what is no version is told', async (t) => {
       (error: unknown) => error instanceof Failure && error.exitCode === 2 && message.test(error.message),
     );
   }
+});
+
+test('two at once, and what is left of a broken one, end with the same version', async (t) => {
+  const { root, unpacked, first } = await makeRepository(t);
+  await mkdir(join(unpacked, first, 'services'), { recursive: true });
+  const places = { root, unpacked };
+  const both = await Promise.all([1, 2, 3].map(() => prepareBaseline('HEAD~1', SILENT, places)));
+  for (const baseline of both) assert.equal(await readFile(join(baseline.root, MAIN), 'utf8'), 'first');
+  assert.deepEqual(await readdir(unpacked), [first]);
+});
+
+test('a place that can not be written is told', async (t) => {
+  const { root } = await makeRepository(t);
+  const places = { root, unpacked: join(root, 'package.json', 'x') };
+  await assert.rejects(
+    prepareBaseline('HEAD~1', SILENT, places),
+    (error: unknown) => error instanceof Failure && /could not be unpacked into .*: E/.test(error.message),
+  );
 });

@@ -52,7 +52,7 @@ test('from the command line to the report', async (t) => {
   assert.equal(code, 0, stderr);
   const { report, ...result } = JSON.parse(stdout) as BenchResult & { report: string };
   assert.equal(report, folder);
-  assert.deepEqual((await readdir(folder)).sort(), ['index.html', 'peers', 'results.json']);
+  assert.deepEqual((await readdir(folder)).sort(), ['index.html', 'results.json']);
   assert.deepEqual(JSON.parse(await readFile(join(folder, 'results.json'), 'utf8')), result);
   const [cell] = result.figures;
   const [direct, proxy] = cell?.targets ?? [];

@@ -1,6 +1,6 @@
 // shell · one run: the generator against one target, with what everybody spent meanwhile.
 // Must never count CPU time outside the time in which requests are counted.
-import { trackedShare } from './growth/tracked.ts';
+import { cpus } from 'node:os';
 import { type LoadResult, type LoadRun, type NativePrograms, runLoad } from './native.ts';
 import type { Cell, PlannedRun } from './plan.ts';
 import {
@@ -14,6 +14,7 @@ import {
 } from './process-cost.ts';
 import type { RunRecord } from './result.ts';
 import type { Arena } from './targets/index.ts';
+import { trackedShare } from './tracked.ts';
 
 const WARM_UP_CONNECTIONS = 64;
 const WARM_UP_SECONDS = 1;
@@ -53,7 +54,9 @@ export async function measureRun(
   const [before, after] = readings;
   if (before === undefined || after === undefined)
     throw new Error('The generator never said that it counts.');
+  const idleShare = idleBetween(before.machine, after.machine);
   const proxyUs = pids.length === 0 ? null : cpuBetween(before.proxy, after.proxy, pids.length);
+  const cores = coresOf(before, after, proxyUs, load);
   return {
     cell: planned.cell.id,
     target: planned.target,
@@ -64,8 +67,9 @@ export async function measureRun(
     latencyUs: load.latencyUs,
     cpuUs: proxyUs === null || load.requests === 0 ? null : proxyUs / load.requests,
     residentBytes: pids.length === 0 ? null : residentBytes(pids),
-    cores: coresOf(before, after, proxyUs, load),
-    idleShare: idleBetween(before.machine, after.machine),
+    cores,
+    idleShare,
+    othersShare: idleShare === null ? null : othersOf(cores, idleShare),
     trackedShare: trackedShare(),
   };
 }
@@ -114,4 +118,10 @@ function coresOf(
     busiestServer: share(Math.max(...servers)),
     generator: share(load.cpuUs),
   };
+}
+
+// What the machine did beside the run: other programs, the kernel's own threads, and what a host takes away.
+function othersOf({ proxy, servers, generator }: RunRecord['cores'], idleShare: number): number {
+  const share = ((proxy ?? 0) + servers + generator) / cpus().length;
+  return Math.max(0, 1 - idleShare - share);
 }

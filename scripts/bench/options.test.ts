@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { UsageError } from '../../services/shared/config.ts';
-import { type BenchOptions, parseBenchCommand } from './options.ts';
-import { PARTS, TARGETS } from './plan.ts';
+import { type BenchOptions, commandOf, parseBenchCommand } from './options.ts';
+import { cellsOf, PARTS, TARGETS } from './plan.ts';
 
 test('without options everything is measured', () => {
   assert.deepEqual(parseBenchCommand([], {}), {
@@ -68,11 +68,45 @@ test('the environment counts where the command line is silent', () => {
   );
 });
 
+const again = [
+  '',
+  '--quick',
+  '--part latency',
+  '--part pipeline,latency --repeat 2',
+  '--part growth,clients',
+  '--part clients --repeat 1',
+  '--part throughput --modes keep',
+  '--part throughput --modes keep --connections 7 --payloads 9,300',
+  '--baseline HEAD',
+  '--baseline HEAD --part pipeline',
+  '--baseline HEAD --quick --modes oneshot --targets haproxy',
+];
+for (const words of again) {
+  test(`a report's own command line measures the same again: ${words}`, () => {
+    const options = parseBenchCommand(words.split(' ').filter(Boolean), {});
+    const command = commandOf(options, options.baseline);
+    assert.ok(command.startsWith('npm run bench -- '), command);
+    const second = parseBenchCommand(command.split(' ').slice(4), {});
+    assert.deepEqual(cellsOf(second), cellsOf(options));
+    assert.deepEqual(
+      [second.parts, second.repetitions, second.baseline],
+      [options.parts, options.repetitions, options.baseline],
+    );
+    if (cellsOf(options).length > 0) assert.equal(second.seconds, options.seconds);
+  });
+}
+
+test('a report names the version that was measured, for a shell', () => {
+  const options = parseBenchCommand(['--baseline', 'HEAD'], {});
+  assert.match(commandOf(options, 'a1b2c3'), / --baseline a1b2c3 /);
+  assert.match(commandOf(options, "/tmp/it's here"), / --baseline '\/tmp\/it'\\''s here' /);
+});
+
 const mistakes: [string[], RegExp][] = [
   [['--part', 'speed'], /^--part is "speed": choose among throughput, /],
   [['--targets', ','], /^--targets is ",": choose among direct, /],
   [['--modes', 'open'], /^--modes is "open"/],
-  [['--payloads', '7'], /^each of --payloads must be a whole number from 8 to 1024/],
+  [['--payloads', '1'], /^each of --payloads must be a whole number from 2 to 1024/],
   [['--payloads', 'big'], /^each of --payloads must be a whole number/],
   [['--connections', ''], /^--connections must not be empty/],
   [['--repeat', '0'], /^--repeat must be a whole number from 1/],
@@ -91,6 +125,12 @@ const mistakes: [string[], RegExp][] = [
   [['--part', 'clients', '--baseline', 'HEAD'], /^--baseline says nothing about clients/],
   [['--targets', 'baseline'], /^--targets names baseline: say which version/],
   [['--baseline', ''], /^--baseline must not be empty/],
+  [['--no-baseline'], /^--baseline must not be empty/],
+  [['--no-report'], /^--report must not be empty/],
+  [
+    ['--baseline', 'HEAD', '--part', 'pipeline,clients'],
+    /^--baseline has nobody to compare in growth and clients/,
+  ],
   [['fast'], /fast/],
   [['--fast'], /fast/],
 ];

@@ -29,8 +29,8 @@ export type BenchOptions = Choice & {
   isJson: boolean;
 };
 
-// The generator tells its payloads apart by their first bytes.
-const MIN_PAYLOAD_BYTES = 8;
+// The generator tells its payloads apart by the first two.
+const MIN_PAYLOAD_BYTES = 2;
 const QUICK = { part: 'throughput', payloads: '64', connections: '64', repeat: 1, seconds: 1 };
 const FULL = {
   part: PARTS.join(','),
@@ -43,7 +43,8 @@ const FULL = {
 };
 
 const VERSIONS: readonly TargetName[] = ['baseline', 'policy-proxy'];
-const COMPARISON = { part: 'throughput,latency,pipeline', targets: ['direct', ...VERSIONS].join(',') };
+const COMPARED: readonly Part[] = ['throughput', 'latency', 'pipeline'];
+const COMPARISON = { part: COMPARED.join(','), targets: ['direct', ...VERSIONS].join(',') };
 
 const FLAGS = {
   part: { type: 'string', alias: 'p', describe: `one part or several with commas (${FULL.part})` },
@@ -55,7 +56,7 @@ const FLAGS = {
     type: 'string',
     alias: 'b',
     describe:
-      'another version to compare with, a commit or the folder of a checkout; without growth and clients',
+      'another version to compare with, a commit or the folder of a checkout; not for growth and clients',
   },
   modes: {
     type: 'string',
@@ -98,9 +99,9 @@ connection. Nor does bare-node in pipeline.`;
 
 const EPILOGUE = `${PARTS_TEXT}
 
-Everything takes about 25 minutes, the first three parts 12, --quick half a minute. The machine should have nothing else to do. HAProxy, nginx with njs and Python are Debian's: what is missing is fetched into .cache and not installed; gcc is. All ratios are of runs of the same repetition, so that a machine that slows down slows down both.
+Everything takes about 25 minutes, the first three parts 12, --quick half a minute. The machine should have nothing else to do. HAProxy, nginx with njs and Python are Debian's: what is missing is fetched into .cache (some 350 MB) and not installed; gcc is installed where it is missing. All ratios are of runs of the same repetition, so that a machine that slows down slows down both.
 
-Exit codes: 0 done · 1 something was lost, wrong or refused in a run, or a part could not be measured · 2 bad usage, or the machine is not what it takes · 130 ended early with Ctrl-C (what was measured is still reported)`;
+Exit codes: 0 done · 1 something was lost, wrong or refused in a run, or a part could not be measured · 2 bad usage, or the machine is not what it takes · 3 the output could not be written · 130 ended early with Ctrl-C, 143 by SIGTERM (what was measured is still reported)`;
 
 /**
  * @param args command-line arguments without node and the file
@@ -113,10 +114,7 @@ export function parseBenchCommand(args: readonly string[], environment = process
     )
     .options(withEnvironment('BENCH', FLAGS, environment))
     .example('$0 --quick', 'a first look')
-    .example(
-      '$0 --quick --repeat 9 --baseline HEAD --targets direct',
-      'what the changes since the commit come to',
-    )
+    .example('$0 --quick --repeat 9 --baseline HEAD', 'what my changes come to')
     .example('$0 --part latency --targets direct,policy-proxy', 'what the proxy adds to a request')
     .example('$0 --part throughput --modes oneshot --connections 512', 'one corner, five times')
     .epilogue(EPILOGUE)
@@ -145,8 +143,8 @@ export function parseBenchCommand(args: readonly string[], environment = process
     isJson: flags.json,
   };
   // What the environment says is meant for several commands.
-  const isGiven = (name: keyof typeof FLAGS): boolean =>
-    flags[name] !== undefined && !environment[`BENCH_${name.toUpperCase()}`];
+  const isGiven = (name: string): boolean =>
+    (flags as Record<string, unknown>)[name] !== undefined && !environment[`BENCH_${name.toUpperCase()}`];
   refuseIdle(options, isGiven);
   return options;
 }
@@ -161,22 +159,32 @@ function withBaseline(targets: TargetName[], baseline: string | null): TargetNam
 }
 
 /** Options that choose within some parts only, and which those are. */
-const CHOOSES_WITHIN: readonly [keyof typeof FLAGS, readonly Part[]][] = [
-  ['targets', ['throughput', 'latency', 'pipeline']],
-  ['baseline', ['throughput', 'latency', 'pipeline']],
-  ['modes', ['throughput']],
-  ['payloads', ['throughput']],
-  ['connections', ['throughput']],
-  ['seconds', ['throughput', 'latency', 'pipeline']],
-];
+const CHOOSES_WITHIN: Readonly<Record<string, readonly Part[]>> = {
+  targets: COMPARED,
+  baseline: COMPARED,
+  modes: ['throughput'],
+  payloads: ['throughput'],
+  connections: ['throughput'],
+  seconds: COMPARED,
+};
+
+function isOfUse(name: string, parts: readonly Part[]): boolean {
+  const within = CHOOSES_WITHIN[name];
+  return within === undefined || within.some((part) => parts.includes(part));
+}
 
 // What was asked for and would not be done is more likely a mistake than a wish.
-function refuseIdle(options: BenchOptions, isGiven: (name: keyof typeof FLAGS) => boolean): void {
+function refuseIdle(options: BenchOptions, isGiven: (name: string) => boolean): void {
   const { parts, targets } = options;
-  for (const [name, within] of CHOOSES_WITHIN) {
-    if (!isGiven(name) || within.some((part) => parts.includes(part))) continue;
+  for (const [name, within] of Object.entries(CHOOSES_WITHIN)) {
+    if (!isGiven(name) || isOfUse(name, parts)) continue;
     throw new UsageError(
       `--${name} says nothing about ${parts.join(' and ')}: leave it out, or add ${within.join(' or ')} to --part.`,
+    );
+  }
+  if (options.baseline !== null && parts.some((part) => !COMPARED.includes(part))) {
+    throw new UsageError(
+      '--baseline has nobody to compare in growth and clients: leave those out of --part.',
     );
   }
   if (!isGiven('targets')) return;
@@ -212,23 +220,33 @@ function split(text: string): string[] {
 }
 
 function requireText(name: string, text: string): string {
-  if (text.trim() !== '') return text;
+  // Of `--no-report` the parser makes no text.
+  if (typeof text === 'string' && text.trim() !== '') return text;
   throw new UsageError(`${name} must not be empty.`);
 }
 
-/** The command line that measures the same again. */
-export function commandOf(options: BenchOptions): string {
-  const flags = {
-    part: options.parts,
-    targets: options.targets,
-    ...(options.baseline === null ? {} : { baseline: options.baseline }),
-    modes: options.modes,
-    payloads: options.payloads,
-    connections: options.connections,
-    repeat: options.repetitions,
-    seconds: options.seconds,
+/**
+ * The command line that measures the same again.
+ * @param baseline what names the version for good, where there is one: a branch or HEAD moves on
+ */
+export function commandOf(options: BenchOptions, baseline: string | null): string {
+  const flags: Partial<Record<keyof typeof FLAGS, string>> = {
+    part: String(options.parts),
+    targets: String(targetsOf(cellsOf(options))),
+    ...(baseline === null ? {} : { baseline: quoted(baseline) }),
+    modes: String(options.modes),
+    payloads: String(options.payloads),
+    connections: String(options.connections),
+    repeat: String(options.repetitions),
+    seconds: String(options.seconds),
   };
-  return `npm run bench -- ${Object.entries(flags)
-    .map(([name, value]) => `--${name} ${value}`)
-    .join(' ')}`;
+  const words = Object.entries(flags)
+    .filter(([name]) => isOfUse(name, options.parts))
+    .map(([name, value]) => `--${name} ${value}`);
+  return `${SCRIPT_NAME} ${words.join(' ')}`;
+}
+
+// For a shell.
+function quoted(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

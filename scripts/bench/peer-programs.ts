@@ -136,9 +136,10 @@ async function njsVersion(root: string, signal: AbortSignal): Promise<string> {
 }
 
 function describe({ haproxy, nginx, python }: PeerPrograms): string {
-  return [
+  const found = [
     ...(haproxy === null ? [] : [`HAProxy ${haproxy.version}`]),
     ...(nginx === null ? [] : [`nginx ${nginx.version} with njs ${nginx.njsVersion}`]),
     ...(python === null ? [] : [`Python ${python.version}`]),
-  ].join(', ');
+  ];
+  return found.length === 0 ? 'none is needed' : found.join(', ');
 }

@@ -72,6 +72,22 @@ test('each repetition runs each target of each cell once, every time beginning w
   }
 });
 
+test('nobody runs behind the same one much more often than behind another', () => {
+  const cells = cellsOf({ ...ALL, parts: ['throughput'], targets: ['direct', 'baseline', 'policy-proxy'] });
+  const behind = new Map<string, number>();
+  for (const cell of cells) {
+    for (let repetition = 1; repetition <= 6; repetition += 1) {
+      const own = planRuns([cell], 6).filter((run) => run.repetition === repetition);
+      for (const [at, run] of own.slice(1).entries()) {
+        const pair = `${own[at]?.target} → ${run.target}`;
+        behind.set(pair, (behind.get(pair) ?? 0) + 1);
+      }
+    }
+  }
+  assert.equal(behind.size, 6);
+  assert.equal(new Set(behind.values()).size, 1, JSON.stringify([...behind]));
+});
+
 test('everybody warms up in each mode once', () => {
   const kinds = warmUps(planRuns(cellsOf(ALL), 3)).map(({ target, cell }) => `${target} ${cell.mode}`);
   assert.equal(new Set(kinds).size, kinds.length);

@@ -1,5 +1,5 @@
 // pure · what is measured, and in which order: the cells, and the runs of each.
-// Must never let one target always run first or always right after the same disturbance: the order rotates.
+// Must never let one target always run first, or always right after the same other one: the order rotates and reverses.
 
 export const PARTS = ['throughput', 'latency', 'pipeline', 'growth', 'clients'] as const;
 export type Part = (typeof PARTS)[number];
@@ -89,11 +89,11 @@ export function cellsOf({ parts, targets, modes, payloads, connections }: Choice
   return cells;
 }
 
-/** All runs: in each repetition each cell with its targets one after the other, every time beginning with another. */
+/** All runs: in each repetition each cell with its targets one after the other, every time beginning with another and every other time backwards. */
 export function planRuns(cells: readonly Cell[], repetitions: number): PlannedRun[] {
   return Array.from({ length: repetitions }, (_, index) => index + 1).flatMap((repetition) =>
     cells.flatMap((cell, index) =>
-      rotate(cell.targets, repetition + index).map((target) => ({ repetition, cell, target })),
+      inOrder(cell.targets, repetition, index).map((target) => ({ repetition, cell, target })),
     ),
   );
 }
@@ -144,7 +144,10 @@ function idOf({ mode, payloadBytes, connections, rate, depth }: Omit<Cell, 'id' 
   }
 }
 
-function rotate<T>(items: readonly T[], by: number): T[] {
-  const at = by % items.length;
-  return [...items.slice(at), ...items.slice(0, at)];
+// From another one each time, and every other time backwards: rotation alone would leave everybody behind the same
+// predecessor, but for the first.
+function inOrder<T>(items: readonly T[], repetition: number, cell: number): T[] {
+  const count = items.length;
+  const step = repetition % 2 === 0 ? count - 1 : 1;
+  return items.map((_, place) => items[(repetition + cell + place * step) % count] as T);
 }

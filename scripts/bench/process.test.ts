@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '../bootstrap/failure.ts';
-import { launch, startProcess } from './process.ts';
+import { launch, startProcess, within } from './process.ts';
 
 const sh = (script: string): [string, string[]] => ['sh', ['-c', script]];
 
@@ -60,14 +61,16 @@ test('a program that is not there is a failure', async () => {
 
 test('one that ignores SIGTERM is killed, and with it what it has started', async () => {
   const script = 'trap "" TERM; sleep 60 & echo "child $!"; wait; while :; do sleep 0.1; done';
-  const pids: number[] = [];
-  const onLine = (line: string): void => void pids.push(Number(line.split(' ')[1]));
+  const printed = Promise.withResolvers<number>();
+  const onLine = (line: string): void => printed.resolve(Number(line.split(' ')[1]));
   const started = await launch(...sh(script), { onLine });
-  while (pids.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  const child = await within(printed.promise, 5_000);
+  assert.ok(child !== null);
   await started.stop();
   assert.equal(await started.ended, 'ended by SIGKILL');
-  const [child = 0] = pids;
-  while (isRunning(child)) await new Promise((resolve) => setTimeout(resolve, 5));
+  for (const endMs = performance.now() + 5_000; isRunning(child); await sleep(5)) {
+    assert.ok(performance.now() < endMs, 'what it has started is still there');
+  }
 });
 
 test('the signal stops it, whether it is ready or not', async () => {
@@ -76,7 +79,6 @@ test('the signal stops it, whether it is ready or not', async () => {
   const ready = await launch('sleep', ['60'], { signal });
   const starting = startProcess('sleep', ['60'], { readyLine: /never/, signal, deadlineMs: 5_000 });
   const rejected = assert.rejects(starting, /enough/);
-  await new Promise((resolve) => setTimeout(resolve, 20));
   controller.abort(new Error('enough'));
   await rejected;
   assert.equal(await ready.ended, 'ended by SIGTERM');

@@ -12,12 +12,24 @@ const growth = {
   clients: [],
 } as unknown as GrowthResult;
 
+const skipped = (hasFailed: boolean): object => ({ skipped: 'why', hasFailed });
+const growthWith = (parts: object): GrowthResult =>
+  ({ servers: [], policies: [], clients: [], ...parts }) as unknown as GrowthResult;
+
 const cases: [string, Partial<BenchResult>, boolean][] = [
   ['everything as it should be', {}, true],
   ['a part that could not be measured', { problem: 'The load generator has failed.' }, false],
   ['one request lost', { runs: [sampleRun('x', 'nginx', 1, { errors })] }, false],
   ['a run without an answer', { runs: [sampleRun('x', 'nginx', 1, { requests: 0 })] }, false],
   ['requests that failed among many servers', { growth }, false],
+  ['too few open files for a row', { growth: growthWith({ servers: [skipped(false)] }) }, true],
+  ['a row that failed', { growth: growthWith({ policies: [skipped(true)] }) }, false],
+  [
+    'clients that could not connect',
+    { growth: growthWith({ clients: [{ clients: 10, connected: 9 }] }) },
+    false,
+  ],
+  ['clients that all could', { growth: growthWith({ clients: [{ clients: 10, connected: 10 }] }) }, true],
 ];
 for (const [name, changes, expected] of cases) {
   test(`clean or not: ${name}`, () => assert.equal(isClean(sampleResult(changes)), expected));

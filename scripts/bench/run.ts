@@ -1,6 +1,6 @@
 // shell · carries a benchmark out: set up, measure, report. Behind `npm run bench`.
 // Must never throw away what was measured, whatever happens after it.
-import { rmdir, writeFile } from 'node:fs/promises';
+import { rm, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Outcome, Progress } from '../bootstrap/progress.ts';
@@ -15,12 +15,15 @@ import { type BenchOptions, commandOf } from './options.ts';
 import { type PeerPrograms, preparePeers } from './peer-programs.ts';
 import { type Cell, cellsOf, estimateSeconds, type PlannedRun, planRuns, targetsOf } from './plan.ts';
 import { idleBetween, sampleMachine } from './process-cost.ts';
+import { busyBefore } from './report/glance.ts';
 import { renderPage } from './report/page.ts';
 import { formatResult } from './report/text.ts';
 import { type BenchResult, isClean, type RunRecord } from './result.ts';
 import { figuresOf } from './statistics.ts';
 import { readMachine } from './versions.ts';
 
+// What the peers were told, beside the report.
+const PEERS = 'peers';
 // Shorter, and single ticks of 10 ms would be whole percents.
 const LOOK_MS = 1000;
 
@@ -50,8 +53,9 @@ export async function runBench(options: BenchOptions, signal: AbortSignal): Prom
   const folder = await makeReportFolder(folderName(startedAt, 'bench'), options.reportFolder);
   const say = options.isJson ? console.error : console.log;
   if (plan.length > 0) {
-    const minutes = Math.max(1, Math.round(estimateSeconds(plan.length, options.seconds) / 60));
-    say(`${plan.length} runs of ${options.seconds} s side by side: about ${minutes} min.`);
+    const seconds = Math.round(estimateSeconds(plan.length, options.seconds));
+    const time = seconds < 90 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
+    say(`${plan.length} runs of ${options.seconds} s side by side: about ${time}.`);
   }
   const found: Found = {
     programs: null,
@@ -67,6 +71,7 @@ export async function runBench(options: BenchOptions, signal: AbortSignal): Prom
     await runSteps(signal, stepsOf(options, plan, folder, found), { isOnStderr: options.isJson });
   } catch (error) {
     if (found.runs.length === 0 && found.growth === null) {
+      await rm(join(folder, PEERS), { recursive: true, force: true });
       await rmdir(folder).catch(() => {});
       throw error;
     }
@@ -79,6 +84,7 @@ export async function runBench(options: BenchOptions, signal: AbortSignal): Prom
 
 function stepsOf(options: BenchOptions, plan: readonly PlannedRun[], folder: string, found: Found): Step[] {
   const steps: Step[] = [
+    ...baselineSteps(options, found),
     {
       title: 'Load generator and servers',
       run: async (progress): Promise<Outcome> => {
@@ -88,7 +94,7 @@ function stepsOf(options: BenchOptions, plan: readonly PlannedRun[], folder: str
         const before = sampleMachine();
         await sleep(LOOK_MS, undefined, { signal: progress.signal });
         found.idleBefore = idleBetween(before, sampleMachine());
-        return { isSkipped: false, summary: 'ready' };
+        return { isSkipped: false, summary: readiness(found.idleBefore) };
       },
     },
   ];
@@ -107,22 +113,29 @@ function stepsOf(options: BenchOptions, plan: readonly PlannedRun[], folder: str
   return [...steps, { title: 'Growth', run: growth }];
 }
 
+// First, because a version that is not there is soon known.
+function baselineSteps({ baseline }: BenchOptions, found: Found): Step[] {
+  if (baseline === null) return [];
+  const run = async (progress: Progress): Promise<Outcome> => {
+    found.baseline = await prepareBaseline(baseline, progress);
+    return { isSkipped: false, summary: found.baseline.version };
+  };
+  return [{ title: 'Baseline', run }];
+}
+
+function readiness(idleBefore: number | null): string {
+  const words = idleBefore === null ? null : busyBefore(idleBefore);
+  return words === null ? 'ready' : `ready, but ${words}`;
+}
+
 function sideBySide(
-  { seconds, baseline, ...choice }: BenchOptions,
+  { seconds, ...choice }: BenchOptions,
   plan: readonly PlannedRun[],
   folder: string,
   found: Found,
 ): Step[] {
   const targets = targetsOf(cellsOf(choice));
-  const takeBaseline = {
-    title: 'Baseline',
-    run: async (progress: Progress): Promise<Outcome> => {
-      found.baseline = await prepareBaseline(baseline ?? '', progress);
-      return { isSkipped: false, summary: found.baseline.version };
-    },
-  };
   return [
-    ...(targets.includes('baseline') ? [takeBaseline] : []),
     {
       title: 'Peers',
       run: async (progress): Promise<Outcome> => {
@@ -135,8 +148,7 @@ function sideBySide(
       title: 'Side by side',
       run: async (progress): Promise<Outcome> => {
         const [programs, peers] = [prepared(found.programs), prepared(found.peers)];
-        // Beside the report, so that it says what the peers were told.
-        const arena = { targets, programs, peers, baseline: found.baseline, folder: join(folder, 'peers') };
+        const arena = { targets, programs, peers, baseline: found.baseline, folder: join(folder, PEERS) };
         const order = { kind: 'series', plan, arena, seconds } as const;
         await carryOut(order, found.network ?? [], (finding) => keep(finding, found), progress);
         return { isSkipped: false, summary: `${found.runs.length} runs` };
@@ -161,7 +173,7 @@ async function resultOf(
     version: 1,
     startedAt: startedAt.toISOString(),
     endedAt: new Date().toISOString(),
-    command: commandOf(options),
+    command: commandOf(options, baseline?.name ?? options.baseline),
     wasInterrupted,
     problem,
     parts: options.parts,

@@ -49,6 +49,7 @@ export function sampleRun(
     residentBytes: CPU_US[target] === null ? null : 50 * 2 ** 20,
     cores: { proxy: CPU_US[target] === null ? null : 0.9, servers: 0.3, busiestServer: 0.1, generator: 0.5 },
     idleShare: 0.05,
+    othersShare: 0.02,
     trackedShare: 0,
     ...changes,
   };

@@ -1,6 +1,5 @@
 // shell · all runs, one after the other, with everything that takes part up for as long as they last.
 // Must never run two at once, or leave a process behind.
-import { mkdir } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Progress } from '../bootstrap/progress.ts';
 import { measureRun, warmUp } from './measure.ts';
@@ -27,7 +26,6 @@ export async function measureSeries(
 ): Promise<void> {
   const { signal } = progress;
   progress.phase('starting the servers and what is measured');
-  await mkdir(arenaPlan.folder, { recursive: true });
   const arena = await openArena(arenaPlan, signal);
   try {
     progress.phase('warming up');

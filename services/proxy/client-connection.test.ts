@@ -243,6 +243,11 @@ test('a packet that was begun slowly and refused is refused once', () => {
   assert.equal(connection.partialSinceMs, 1);
   read('x}');
   assert.equal(connection.partialSinceMs, 0);
+  // What is too large and has no end in sight is refused for that, and not for being slow as well.
+  const second = connect();
+  second.read('{"a":');
+  second.read(`"${'x'.repeat(MAX_FRAME_BYTES)}`);
+  assert.equal(second.connection.partialSinceMs, 0);
   assert.equal(socket.written, '');
 });
 

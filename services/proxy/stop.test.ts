@@ -9,9 +9,7 @@ import { request, testProxy } from '../../test-support/cluster.ts';
 import { freePort, within } from '../../test-support/peers.ts';
 import { startProgram } from '../../test-support/programs.ts';
 
-/** Shortly before the port closes, which is 50 ms after the stop began. */
-const BEFORE_CLOSE_MS = 40;
-/** Longer than until then, and than a client takes to connect. */
+/** Longer than until the port closes, and than a client takes to connect. */
 const BUSY_MS = 150;
 
 // In a process of its own: it connects and sends while the proxy's loop is busy and accepts nobody.
@@ -42,8 +40,12 @@ test('who waits in the accept queue when the port closes is told that the proxy 
     const untilMs = performance.now() + BUSY_MS;
     while (performance.now() < untilMs);
   };
-  setTimeout(() => setImmediate(keepBusy), BEFORE_CLOSE_MS);
-  const stopped = proxy.stop();
+  const stopped = new Promise<void>((resolve) => {
+    setImmediate(() => {
+      resolve(proxy.stop());
+      keepBusy();
+    });
+  });
   await within(once(client, 'close'), 5_000, 'the end of the client');
   await stopped;
   assert.match(said, /SHUTTING_DOWN/);

@@ -10,7 +10,7 @@ import { sampleIdle } from './sampling.ts';
 import type { StubCalls } from './stub-servers.ts';
 import { startSubject } from './subject.ts';
 import { waitUntil } from './waiting.ts';
-import { startWorker } from './worker.ts';
+import { startWorker } from './worker-calls.ts';
 
 const { signal } = SILENT;
 const IDLE_CLIENTS = fileURLToPath(new URL('idle-clients.ts', import.meta.url));
@@ -18,7 +18,7 @@ const STUB_SERVERS = fileURLToPath(new URL('stub-servers.ts', import.meta.url));
 
 test('stub servers register, come into rotation, answer probes and requests, and stay', async () => {
   const subject = await startSubject({ servers: 12, policies: 4, healthIntervalMs: 50 }, signal);
-  const clients = startWorker<ClientCalls>(IDLE_CLIENTS, signal);
+  const clients = await startWorker<ClientCalls>(IDLE_CLIENTS, signal);
   try {
     assert.equal(subject.rotation.ready, 12);
     assert.equal(subject.sessions, 12);
@@ -44,7 +44,7 @@ test('stub servers register, come into rotation, answer probes and requests, and
 
 test('servers without a session come into rotation beside the others, and stay', async () => {
   const subject = await startSubject({ servers: 6, policies: 3, healthIntervalMs: 50 }, signal);
-  const others = startWorker<StubCalls>(STUB_SERVERS, signal);
+  const others = await startWorker<StubCalls>(STUB_SERVERS, signal);
   try {
     const [listenPort = 0] = await freePorts(1);
     const plan = {

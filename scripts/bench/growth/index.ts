@@ -75,6 +75,7 @@ async function measureOrSkip(
     signal.throwIfAborted();
     if (!(error instanceof NotManaged || error instanceof Failure)) throw error;
     const { servers, policies, healthIntervalMs } = one;
-    return { servers, policies, healthIntervalMs, skipped: error.message.replace(/\.$/, '') };
+    const skipped = error.message.replace(/\.$/, '');
+    return { servers, policies, healthIntervalMs, skipped, hasFailed: error instanceof Failure };
   }
 }

@@ -2,6 +2,7 @@
 // Must never leave a subject running, or hide what disturbed a row: it is noted.
 import type { NativePrograms } from '../native.ts';
 import { residentBytes } from '../process-cost.ts';
+import { trackedShare } from '../tracked.ts';
 import { costResults, idleResult, type Round } from './arithmetic.ts';
 import {
   type Case,
@@ -14,7 +15,6 @@ import { notesOn } from './notes.ts';
 import type { CaseResult, Observed } from './result.ts';
 import { sampleIdle, sampleRound, warmUp } from './sampling.ts';
 import { type Subject, type SubjectPlan, startSubject } from './subject.ts';
-import { trackedShare } from './tracked.ts';
 import { pause, waitUntil } from './waiting.ts';
 
 const SIX: SubjectPlan = { ...SIX_SERVERS, healthIntervalMs: DEFAULT_HEALTH_INTERVAL_MS };

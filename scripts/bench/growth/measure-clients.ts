@@ -11,7 +11,7 @@ import { notesOnClients } from './notes.ts';
 import type { ClientsResult } from './result.ts';
 import { startSubject } from './subject.ts';
 import { pause } from './waiting.ts';
-import { startWorker } from './worker.ts';
+import { startWorker, type Worker } from './worker-calls.ts';
 
 const CLIENTS = fileURLToPath(new URL('idle-clients.ts', import.meta.url));
 const OPEN_MS = 120_000;
@@ -59,8 +59,9 @@ export async function measureClients(
 async function readOnce(clients: number, most: number, signal: AbortSignal): Promise<Reading> {
   const plan = { ...SIX_SERVERS, healthIntervalMs: DEFAULT_HEALTH_INTERVAL_MS, clients };
   const subject = await startSubject(plan, signal);
-  const worker = startWorker<ClientCalls>(CLIENTS, signal);
+  let worker: Worker<ClientCalls> | null = null;
   try {
+    worker = await startWorker<ClientCalls>(CLIENTS, signal);
     const argument = {
       proxyPort: subject.port,
       clients,
@@ -72,7 +73,7 @@ async function readOnce(clients: number, most: number, signal: AbortSignal): Pro
     const { connected } = await worker.call('connected', {}, CONNECTED_MS);
     return { ...memory, connected };
   } finally {
-    await worker.stop();
+    await worker?.stop();
     await subject.stop();
   }
 }

@@ -104,7 +104,15 @@ export type CaseResult = Observed & {
 };
 
 /** A row that this machine could not be asked for, or that failed. */
-export type SkippedCase = { servers: number; policies: number; healthIntervalMs: number; skipped: string };
+export type SkippedCase = {
+  servers: number;
+  policies: number;
+  healthIntervalMs: number;
+  /** Why, as a clause. */
+  skipped: string;
+  /** Something has failed; otherwise the machine has not enough of something. */
+  hasFailed: boolean;
+};
 
 export type ClientsResult = {
   clients: number;

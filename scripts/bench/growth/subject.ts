@@ -9,7 +9,7 @@ import { followRotation, type Rotation } from './rotation.ts';
 import { shareOf } from './stub-plan.ts';
 import type { StubCalls } from './stub-servers.ts';
 import { waitUntil } from './waiting.ts';
-import { startWorker, type Worker } from './worker.ts';
+import { startWorker, type Worker } from './worker-calls.ts';
 
 const STUBS = fileURLToPath(new URL('stub-servers.ts', import.meta.url));
 
@@ -67,7 +67,8 @@ export async function startSubject(plan: SubjectPlan, signal: AbortSignal): Prom
     const sessions = sessionsThatFit(plan.servers, openFiles);
     if (sessions === null) throw new NotManaged(tooFewFiles(plan.servers, openFiles));
     const count = Math.ceil(plan.servers / SERVERS_PER_WORKER);
-    for (let started = 0; started < count; started += 1) workers.push(startWorker<StubCalls>(STUBS, signal));
+    for (let started = 0; started < count; started += 1)
+      workers.push(await startWorker<StubCalls>(STUBS, signal));
     const startedMs = performance.now();
     const registeredSeconds = await register(workers, plan, sessions, port, signal);
     const isReady = await waitUntil(() => rotation.ready >= plan.servers, READY_MS, signal);

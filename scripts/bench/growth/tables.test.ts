@@ -60,7 +60,13 @@ test('a row says what a request costs, against the goal, and what a probe costs'
 });
 
 test('a row that is missing says why, and notes stand under the table', () => {
-  const skipped = { servers: 10_000, policies: 3, healthIntervalMs: 1000, skipped: 'the limit is 4096' };
+  const skipped = {
+    servers: 10_000,
+    policies: 3,
+    healthIntervalMs: 1000,
+    skipped: 'the limit is 4096',
+    hasFailed: false,
+  };
   const text = formatGrowth(result({ servers: [row({ notes: ['this happened'] }), skipped] }));
   assert.match(text, /1,000 servers, 3 policies: this happened\./);
   assert.match(text, /10,000 servers, 3 policies: left out: the limit is 4096/);

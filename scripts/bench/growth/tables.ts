@@ -113,7 +113,11 @@ function idleRow(row: CaseResult): string[] {
   ];
 }
 
-function keyOf({ servers, policies, healthIntervalMs }: Omit<SkippedCase, 'skipped'>): string[] {
+function keyOf({
+  servers,
+  policies,
+  healthIntervalMs,
+}: Pick<SkippedCase, 'servers' | 'policies' | 'healthIntervalMs'>): string[] {
   return [count(servers), count(policies), `${count(healthIntervalMs / 1000)} s`];
 }
 

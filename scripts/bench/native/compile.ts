@@ -8,7 +8,7 @@ import { Failure } from '../../bootstrap/failure.ts';
 import { installPackages, readOsRelease } from '../../bootstrap/packages.ts';
 import type { Progress } from '../../bootstrap/progress.ts';
 import { CACHE } from '../../bootstrap/project.ts';
-import { oneAtATime } from './one-at-a-time.ts';
+import { oneAtATime } from '../one-at-a-time.ts';
 
 const SOURCES = import.meta.dirname;
 // The first one names the program.

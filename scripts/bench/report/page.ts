@@ -17,7 +17,7 @@ const OWN_STYLE = `
 .bench td:first-child,.bench th:first-child{padding-left:0;text-align:left}.bench .own td{font-weight:600}
 .glance{margin:0;padding-left:18px}.wide{overflow-x:auto}.wide pre{white-space:pre;overflow-wrap:normal}
 h3.cell{white-space:normal;margin-top:14px}
-.ranges{max-width:100%}
+.ranges{max-width:100%;min-width:760px}figure{overflow-x:auto}
 `;
 
 /**

@@ -71,14 +71,42 @@ test('at a glance: everybody that was measured, in each mode', () => {
       'policy-proxy ÷ baseline, keep',
       'policy-proxy ÷ straight to a server, keep',
       'policy-proxy ÷ a Node process that forwards nothing, keep',
+      'policy-proxy ÷ baseline, open',
+      'policy-proxy ÷ haproxy, open',
+      'policy-proxy ÷ haproxy-1, open',
+      'policy-proxy ÷ nginx, open',
+      'policy-proxy ÷ a Node process that forwards nothing, open',
+      'policy-proxy ÷ baseline, pipeline',
+      'policy-proxy ÷ straight to a server, pipeline',
+      'CPU per request beside the baseline, in 10 cells',
     ],
   );
   assert.deepEqual(glanceOf([]), []);
 });
 
+test('a difference to the baseline is one when all pairs of runs say so', () => {
+  const cell = 'oneshot 64 B × 64';
+  const figuresWith = (cpuUs: readonly number[]) => {
+    const runs = cpuUs.flatMap((us, index) => [
+      sampleRun(cell, 'policy-proxy', index, { cpuUs: us }),
+      sampleRun(cell, 'baseline', index, { cpuUs: 10 }),
+    ]);
+    return figuresOf(sampleResult().cells, runs);
+  };
+  assert.match(
+    glanceOf(figuresWith([9, 8, 9])).at(-1) ?? '',
+    /in one cell: more in 0, less in 1, undecided in 0/,
+  );
+  assert.match(glanceOf(figuresWith([12, 11])).at(-1) ?? '', /more in 1, less in 0, undecided in 0/);
+  assert.match(glanceOf(figuresWith([9, 11])).at(-1) ?? '', /more in 0, less in 0, undecided in 1/);
+});
+
 test('remarks: nothing that disturbs is kept quiet', () => {
   const usual = sampleRun('oneshot 64 B × 64', 'nginx', 1);
-  assert.deepEqual(remarksOf({ runs: [usual], problem: null, wasInterrupted: false, idleBefore: 0.95 }), []);
+  assert.deepEqual(
+    remarksOf({ runs: [usual], problem: null, wasInterrupted: false, idleBefore: 0.95, machine: {} }),
+    [],
+  );
   const errors = { ...usual.errors, reset: 2 };
   const cores = { ...usual.cores, generator: 0.97 };
   const remarks = remarksOf({
@@ -88,18 +116,22 @@ test('remarks: nothing that disturbs is kept quiet', () => {
       { ...usual, requests: 0 },
       { ...usual, cores },
       { ...usual, trackedShare: 1 },
+      { ...usual, othersShare: 0.3 },
     ],
+    machine: { 'policy-proxy': '0.1.0, commit abc1234', baseline: 'commit abc1234' },
     problem: 'HAProxy has ended.',
     wasInterrupted: true,
     idleBefore: 0.5,
   });
-  assert.equal(remarks.length, 6);
-  assert.match(remarks.join('\n'), /kept 50\.0 % of the machine busy before it began/);
+  assert.equal(remarks.length, 8);
+  assert.match(remarks.join('\n'), /took over 15\.0 % of it in 1 of 6 runs/);
+  assert.match(remarks.join('\n'), /Both versions are commit abc1234/);
+  assert.match(remarks.join('\n'), /Before it began, something else kept 50\.0 % of the machine busy/);
   assert.match(remarks.join('\n'), /Ended early/);
   assert.match(remarks.join('\n'), /HAProxy has ended/);
-  assert.match(remarks.join('\n'), /failed in 2 of 5 runs: nginx in oneshot 64 B × 64\./);
-  assert.match(remarks.join('\n'), /table of tracked connections was full in 1 of 5 runs/);
-  assert.match(remarks.join('\n'), /busy in 1 of 5 runs/);
+  assert.match(remarks.join('\n'), /failed in 2 of 6 runs: nginx in oneshot 64 B × 64\./);
+  assert.match(remarks.join('\n'), /table of tracked connections was full in 1 of 6 runs/);
+  assert.match(remarks.join('\n'), /busy in 1 of 6 runs/);
 });
 
 test('the page stands on its own, escapes what it was told, and has a chart of each kind', () => {

@@ -25,9 +25,19 @@ export function formatResult(result: BenchResult, growth: string): string {
   return parts.map((lines) => lines.join('\n')).join('\n\n');
 }
 
-function machineLines({ machine, repetitions, seconds, figures }: BenchResult): string[] {
+function machineLines({
+  machine,
+  repetitions,
+  seconds,
+  figures,
+  runs,
+  wasInterrupted,
+}: BenchResult): string[] {
   const words = Object.entries(machine).map(([name, value]) => `${name} ${value}`);
-  const times = `${repetitions} ${repetitions === 1 ? 'repetition' : 'repetitions, interleaved'}, ${seconds} s each`;
+  const all = repetitions === 1 ? 'repetition' : 'repetitions, interleaved';
+  // The last one may be of some targets only.
+  const reached = wasInterrupted ? `ended in ${runs.at(-1)?.repetition ?? 1} of ` : '';
+  const times = `${reached}${repetitions} ${all}, ${seconds} s each`;
   return [...wrap(words.join(' · ')), ...(figures.length > 0 ? [times] : [])];
 }
 

@@ -1,14 +1,11 @@
 // shell · HAProxy in TCP mode, on one thread per processor or on one thread. Its configuration is peers/haproxy.cfg.
 // Must never run it in the background: it is to end when the benchmark ends.
-import { readFile, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
 import { freePorts } from '../ports.ts';
+import { writeConfiguration } from './configuration.ts';
 import { startPeer } from './peer.ts';
 import type { RunningTarget, TargetContext } from './target.ts';
-import { fillTemplate, serverValues } from './template.ts';
-
-const TEMPLATE = join(import.meta.dirname, '..', 'peers', 'haproxy.cfg');
+import { serverValues } from './template.ts';
 
 /** @throws Failure when it does not start */
 export async function startHaproxy(
@@ -19,9 +16,8 @@ export async function startHaproxy(
   if (program === null) throw new Error('HAProxy has not been prepared.');
   const [port] = (await freePorts(1)) as [number];
   const threads = target === 'haproxy' ? availableParallelism() : 1;
-  const template = await readFile(TEMPLATE, 'utf8');
-  const file = join(folder, `${target}.cfg`);
-  await writeFile(file, fillTemplate(template, { port, threads, ...serverValues(servers) }));
+  const values = { port, threads, ...serverValues(servers) };
+  const file = await writeConfiguration(folder, `${target}.cfg`, 'haproxy.cfg', values);
   const peer = { target, port, program, args: ['-db', '-f', file], checkArgs: ['-c', '-f', file] };
   return await startPeer(peer, signal);
 }

@@ -1,12 +1,9 @@
 // shell · a worker process of the growth measurements, as its owner sees it: started, called, ended.
 // Must never leave one behind, or wait for a reply without a deadline.
-import { spawn } from 'node:child_process';
 import { Failure } from '../../bootstrap/failure.ts';
+import { launch } from '../process.ts';
 import type { CallMessage, Calls, ReplyMessage } from './calls.ts';
 import { withManyFiles } from './open-files.ts';
-
-const KILL_AFTER_MS = 2_000;
-const MAX_COMPLAINT_CHARS = 2_000;
 
 export type Worker<C extends Calls> = {
   readonly pid: number;
@@ -25,31 +22,23 @@ type Pending = { resolve: (reply: object) => void; reject: (error: Error) => voi
 /**
  * @param file path of the worker's TypeScript file
  * @param signal ends every wait for a reply; ending the worker is still up to whoever has started it
+ * @throws Failure when it can't be started
  */
-export function startWorker<C extends Calls>(file: string, signal: AbortSignal): Worker<C> {
+export async function startWorker<C extends Calls>(file: string, signal: AbortSignal): Promise<Worker<C>> {
   const { command, args } = withManyFiles({ command: process.execPath, args: [file] });
-  const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe', 'ipc'], detached: true });
+  const started = await launch(command, args, { hasChannel: true });
+  const { child } = started;
   const pending = new Map<number, Pending>();
-  let complaint = '';
   let last = 0;
   let isOver = false;
-  const ended = new Promise<void>((resolve) => {
-    const end = (how: string): void => {
-      isOver = true;
-      for (const { reject } of pending.values()) reject(gone(how));
-      pending.clear();
-      resolve();
-    };
-    child.once('error', (error) => end(error.message));
-    // No `close` follows when it is we who disconnect.
-    child.once('exit', (code, signal) => end(code === null ? `ended by ${signal}` : `exit code ${code}`));
-  });
   const gone = (how: string): Failure =>
     new Failure(`A helper of the measurement has ended: ${how}.`, 'Run it again.', {
-      tail: complaint.trim(),
+      tail: started.tail().trim(),
     });
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-    complaint = (complaint + text).slice(-MAX_COMPLAINT_CHARS);
+  void started.ended.then((how) => {
+    isOver = true;
+    for (const { reject } of pending.values()) reject(gone(how));
+    pending.clear();
   });
   child.on('message', (message: ReplyMessage) => {
     const waiting = pending.get(message.number);
@@ -58,7 +47,7 @@ export function startWorker<C extends Calls>(file: string, signal: AbortSignal):
     else waiting?.resolve(message.reply);
   });
   return {
-    pid: child.pid ?? 0,
+    pid: started.pid,
     call: (call, argument, timeoutMs) => {
       if (signal.aborted) return Promise.reject(signal.reason);
       if (isOver) return Promise.reject(gone('before it was called'));
@@ -78,13 +67,6 @@ export function startWorker<C extends Calls>(file: string, signal: AbortSignal):
         signal.removeEventListener('abort', onAbort);
       });
     },
-    stop: async () => {
-      if (isOver) return;
-      const timer = setTimeout(() => child.kill('SIGKILL'), KILL_AFTER_MS);
-      if (child.connected) child.disconnect();
-      else child.kill('SIGTERM');
-      await ended;
-      clearTimeout(timer);
-    },
+    stop: () => started.stop(),
   };
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Failure } from '../../bootstrap/failure.ts';
+import { Failure } from '../bootstrap/failure.ts';
 import { oneAtATime } from './one-at-a-time.ts';
 
 const NAME = `test-${process.pid}`;

@@ -3,7 +3,7 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Failure } from '../../bootstrap/failure.ts';
+import { Failure } from '../bootstrap/failure.ts';
 
 const RETRY_MS = 200;
 
