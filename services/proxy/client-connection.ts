@@ -14,6 +14,7 @@ import {
   unknownType,
 } from '../shared/packet.ts';
 import type { BagMember } from './bag.ts';
+import { HeldInput } from './held-input.ts';
 import type { Connection, Receiver } from './network.ts';
 import { PacketReader } from './packet-reader.ts';
 import { ReplyQueue } from './reply-queue.ts';
@@ -24,9 +25,6 @@ import { CUT_SHORT, endsStream, tooSlow } from './stream-faults.ts';
 // A client that sends more than this without reading its replies is not read from until some have gone.
 const MAX_OPEN_REQUESTS = 256;
 const MAX_UNSENT_REPLY_BYTES = 65_536;
-// Of what comes while it has to wait, so much is taken in; each chunk has what came before it copied once more.
-const MAX_HELD_BYTES = 65_536;
-const MAX_HELD_CHUNKS = 64;
 const MAX_REFUSALS_A_TURN = 32;
 // How long a peer that was refused may take to read the refusal before the connection is cut.
 const LINGER_MS = 1000;
@@ -64,10 +62,8 @@ export class ClientConnection implements ReplySink, Receiver, BagMember {
   #unwritten = '';
   #hasPeerEnded = false;
   #isClosing = false;
-  /** What comes is held, and not looked at. */
-  #isPaused = false;
-  #isSocketPaused = false;
-  #heldChunks = 0;
+  /** What comes while it has to wait, and is not looked at; null while it need not. */
+  #held: HeldInput | null = null;
   #hasYielded = false;
   #stuckBytes = 0;
   #stuckSinceMs = 0;
@@ -108,14 +104,14 @@ export class ClientConnection implements ReplySink, Receiver, BagMember {
   flush(): void {
     if (this.isClosed) return;
     this.#write();
-    if (this.#isPaused) {
+    if (this.#held !== null) {
       this.#resumeIfPossible();
       this.#write();
       // What has gone at once brings no `drain`.
-      if (this.#isPaused && !this.#hasYielded && this.#isRelieved) this.#yield();
+      if (this.#held !== null && !this.#hasYielded && this.#isRelieved) this.#yield();
     }
     // While it is paused, more of what has come may still have to be read.
-    const isOver = this.#isClosing || (this.#hasPeerEnded && !this.#isPaused);
+    const isOver = this.#isClosing || (this.#hasPeerEnded && this.#held === null);
     if (this.#replies.length === 0 && isOver) this.#finish();
   }
 
@@ -170,8 +166,8 @@ export class ClientConnection implements ReplySink, Receiver, BagMember {
     if (this.#isClosing) return;
     const nowMs = this.#clock.now();
     this.lastHeardMs = nowMs;
-    if (this.#isPaused) {
-      this.#hold(chunk);
+    if (this.#held !== null) {
+      this.#held.hold(chunk);
       return;
     }
     const whole = this.#isOverdrawn ? null : this.#reader.takeWhole(chunk);
@@ -183,17 +179,6 @@ export class ClientConnection implements ReplySink, Receiver, BagMember {
       this.#afterPackets();
     }
     this.flush();
-  }
-
-  // A client that has to wait is read from for a while yet: whoever is not listened to could leave without being missed.
-  #hold(chunk: Buffer): void {
-    this.#reader.feed(chunk);
-    this.#reader.keep();
-    this.#heldChunks += 1;
-    const hasRoom = this.#reader.untakenBytes < MAX_HELD_BYTES && this.#heldChunks < MAX_HELD_CHUNKS;
-    if (hasRoom || this.#isSocketPaused) return;
-    this.#isSocketPaused = true;
-    this.socket.pause();
   }
 
   // Takes packets until there are no more, or until the client has so many open that it has to wait for replies first.
@@ -220,7 +205,6 @@ export class ClientConnection implements ReplySink, Receiver, BagMember {
 
   #afterPackets(): void {
     if (this.#isOverdrawn || this.#hasYielded) {
-      this.#reader.keep();
       this.#pause();
       return;
     }
@@ -298,8 +282,7 @@ export class ClientConnection implements ReplySink, Receiver, BagMember {
   }
 
   #pause(): void {
-    if (this.#isPaused) return;
-    this.#isPaused = true;
+    this.#held ??= new HeldInput(this.#reader, this.socket);
     // While it is we who do not read, nobody is slow.
     this.partialSinceMs = 0;
   }
@@ -318,13 +301,16 @@ export class ClientConnection implements ReplySink, Receiver, BagMember {
   }
 
   #resumeIfPossible(): void {
-    if (!this.#isPaused || this.isClosed || this.#hasYielded || !this.#isRelieved) return;
-    this.#isPaused = false;
-    this.#heldChunks = 0;
+    const held = this.#held;
+    if (held === null || this.isClosed || this.#hasYielded || !this.#isRelieved) return;
+    this.#held = null;
     this.#readPackets(this.#clock.now());
-    if (this.#isPaused || !this.#isSocketPaused) return;
-    this.#isSocketPaused = false;
-    this.socket.resume();
+    if (this.#held === null) {
+      held.end();
+      return;
+    }
+    this.#held = held;
+    held.restart();
   }
 
   onDrain(): void {
@@ -333,7 +319,7 @@ export class ClientConnection implements ReplySink, Receiver, BagMember {
 
   onEnd(): void {
     this.#hasPeerEnded = true;
-    if (!this.#isPaused) this.#refuseIfCutShort();
+    if (this.#held === null) this.#refuseIfCutShort();
     this.#tellEnd();
     this.flush();
   }

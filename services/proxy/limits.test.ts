@@ -35,6 +35,8 @@ test('one source gets so many connections, others get theirs', async (t) => {
   const proxy = await testProxy(t, { maxConnectionsPerSource: 3 });
   const peers = [clientOf(proxy), clientOf(proxy), clientOf(proxy)];
   await Promise.all(peers.map((peer) => peer.connected()));
+  // Connected is not yet accepted, and several sockets accept in no certain order.
+  await eventually(async () => (await policies(proxy)).proxy.connections === 3);
   const fourth = clientOf(proxy);
   const refusal: Frame = await fourth.nextFrame();
   assert.equal(refusal.code, 'OVERLOADED');
