@@ -22,7 +22,7 @@ export type TargetName = (typeof TARGETS)[number];
 
 /** `oneshot`: a connection per request. `keep`: one request after another on each connection. */
 export const MODES = ['oneshot', 'keep'] as const;
-export type Mode = (typeof MODES)[number];
+type Mode = (typeof MODES)[number];
 
 export const DEFAULT_PAYLOADS = [64, 1000] as const;
 export const DEFAULT_CONNECTIONS = [1, 64, 512] as const;
