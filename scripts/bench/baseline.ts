@@ -1,9 +1,10 @@
 // shell · another version of this project's proxy, to compare the one that is here with: a folder, or a commit.
 // Must never touch the working tree: a commit is unpacked beside it.
-import { access, mkdtemp, realpath, rename, rm } from 'node:fs/promises';
+import { mkdtemp, realpath, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { attempt, run } from '../bootstrap/command.ts';
 import { Failure } from '../bootstrap/failure.ts';
+import { isThere } from '../bootstrap/is-there.ts';
 import { makeFolder } from '../bootstrap/make-folder.ts';
 import type { Progress } from '../bootstrap/progress.ts';
 import { CACHE, ROOT } from '../bootstrap/project.ts';
@@ -69,13 +70,6 @@ export async function prepareBaseline(
   return { root, version: `commit ${commit.slice(0, 7)}`, name: commit };
 }
 
-async function isThere(path: string): Promise<boolean> {
-  return await access(path).then(
-    () => true,
-    () => false,
-  );
-}
-
 // Node looks for them in the folder and in all above it.
 async function requirePackages(root: string): Promise<void> {
   for (let folder = root; !(await isThere(join(folder, ANY_PACKAGE))); folder = dirname(folder)) {
@@ -107,13 +101,8 @@ async function git(args: readonly string[], signal: AbortSignal): Promise<string
     timeoutMs: TIMEOUT_MS,
   });
   if (outcome === 'not found') {
-    throw new Failure(
-      'There is no git, which knows the commits.',
-      'Install it, or give --baseline a folder.',
-      {
-        exitCode: 2,
-      },
-    );
+    const next = 'Install it, or give --baseline a folder.';
+    throw new Failure('There is no git, which knows the commits.', next, { exitCode: 2 });
   }
   return isOk ? stdout.trim() : '';
 }

@@ -43,8 +43,9 @@ const FULL = {
 };
 
 const VERSIONS: readonly TargetName[] = ['baseline', 'policy-proxy'];
-const COMPARED: readonly Part[] = ['throughput', 'latency', 'pipeline'];
-const COMPARISON = { part: COMPARED.join(','), targets: ['direct', ...VERSIONS].join(',') };
+// The parts in which several targets run.
+const SIDE_BY_SIDE: readonly Part[] = ['throughput', 'latency', 'pipeline'];
+const COMPARISON = { part: SIDE_BY_SIDE.join(','), targets: ['direct', ...VERSIONS].join(',') };
 
 const FLAGS = {
   part: { type: 'string', alias: 'p', describe: `one part or several with commas (${FULL.part})` },
@@ -160,12 +161,12 @@ function withBaseline(targets: TargetName[], baseline: string | null): TargetNam
 
 /** Options that choose within some parts only, and which those are. */
 const CHOOSES_WITHIN: Readonly<Record<string, readonly Part[]>> = {
-  targets: COMPARED,
-  baseline: COMPARED,
+  targets: SIDE_BY_SIDE,
+  baseline: SIDE_BY_SIDE,
   modes: ['throughput'],
   payloads: ['throughput'],
   connections: ['throughput'],
-  seconds: COMPARED,
+  seconds: SIDE_BY_SIDE,
 };
 
 function isOfUse(name: string, parts: readonly Part[]): boolean {
@@ -182,7 +183,7 @@ function refuseIdle(options: BenchOptions, isGiven: (name: string) => boolean): 
       `--${name} says nothing about ${parts.join(' and ')}: leave it out, or add ${within.join(' or ')} to --part.`,
     );
   }
-  if (options.baseline !== null && parts.some((part) => !COMPARED.includes(part))) {
+  if (options.baseline !== null && parts.some((part) => !SIDE_BY_SIDE.includes(part))) {
     throw new UsageError(
       '--baseline has nobody to compare in growth and clients: leave those out of --part.',
     );

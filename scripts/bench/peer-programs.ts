@@ -1,9 +1,10 @@
 // shell · finds HAProxy, nginx with njs and Python, and fetches from the machine's own Debian what is missing.
 // Must never prefer what was fetched to what is installed: somebody may want to compare with what is in use there.
-import { access, constants, readdir } from 'node:fs/promises';
+import { constants, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { attempt, programEnvironment } from '../bootstrap/command.ts';
 import { Failure } from '../bootstrap/failure.ts';
+import { isThere } from '../bootstrap/is-there.ts';
 import type { Outcome, Progress } from '../bootstrap/progress.ts';
 import { CACHE } from '../bootstrap/project.ts';
 import { fetchPackages, PACKAGE_NAMES } from './fetch-packages.ts';
@@ -108,11 +109,7 @@ async function findProgram(
 ): Promise<Program | null> {
   for (const folder of programFolders(root, env.PATH ?? '')) {
     const path = join(folder, name);
-    const isThere = await access(path, constants.X_OK).then(
-      () => true,
-      () => false,
-    );
-    if (!isThere) continue;
+    if (!(await isThere(path, constants.X_OK))) continue;
     const { isOk, tail } = await attempt(path, [versionArg], { env, signal, timeoutMs: ASK_TIMEOUT_MS });
     if (isOk) return { path, env, version: versionIn(tail) };
   }

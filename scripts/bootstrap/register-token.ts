@@ -1,8 +1,9 @@
 // shell · the secret that the cluster's servers prove to know: made once, kept beside the project, mounted by Compose.
 // Must never overwrite one: whatever runs has the old one still.
 import { randomBytes } from 'node:crypto';
-import { access, chmod, mkdir, rename, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isThere } from './is-there.ts';
 import { ROOT, readSetting, writeSettings } from './project.ts';
 
 const FOLDER = '.secrets';
@@ -20,7 +21,7 @@ export async function prepareRegisterToken(): Promise<void> {
   // The roles in the containers are not root and have to read it: the folder keeps everybody else on this machine away.
   await mkdir(join(ROOT, FOLDER), { recursive: true });
   await chmod(join(ROOT, FOLDER), 0o700);
-  if (!(await exists(join(ROOT, FILE)))) {
+  if (!(await isThere(join(ROOT, FILE)))) {
     // Whole or not at all, whatever ends us.
     const draft = join(ROOT, FOLDER, `draft-${process.pid}`);
     await writeFile(draft, `${randomBytes(TOKEN_BYTES).toString('hex')}\n`);
@@ -28,11 +29,4 @@ export async function prepareRegisterToken(): Promise<void> {
     await rename(draft, join(ROOT, FILE));
   }
   await writeSettings({ REGISTER_TOKEN_FILE: FILE });
-}
-
-async function exists(file: string): Promise<boolean> {
-  return await access(file).then(
-    () => true,
-    () => false,
-  );
 }

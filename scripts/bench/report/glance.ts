@@ -1,4 +1,4 @@
-// pure · figures → what they come to, in a sentence for each peer, and what speaks against believing them.
+// pure · figures → what they come to, in a sentence for each target, and what speaks against believing them.
 // Must never leave out a run that failed, or a bottleneck that was not the proxy.
 import { decimal, percent } from '../../chaos/report/format.ts';
 import { type Cell, MODES, type TargetName } from '../plan.ts';
