@@ -159,7 +159,14 @@ export class Endpoint implements DialledConnection {
     this.host.dealLast(() => this.#read());
   }
 
+  /** As `reset`: the name that it has in Node. */
+  resetAndDestroy(): void {
+    this.reset();
+  }
+
   setNoDelay(): void {}
+
+  setKeepAlive(): void {}
 
   /** Dialling has come to nothing, or what the process did is an error. */
   fail(code: string): void {

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
 import type { RequestPacket } from '../shared/packet.ts';
+import type { FailureKind } from './failure.ts';
 import { Forwarder, type ForwarderLimits } from './forwarder.ts';
 import { newcomer, type State } from './health.ts';
 import { PolicyTable, type Route } from './policy-table.ts';
 import type { ReplySink, Request } from './request.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { Upstream } from './upstream.ts';
-import type { AttemptFailure } from './upstream-connection.ts';
 
 const LIMITS: ForwarderLimits = {
   retry: 'always',
@@ -39,7 +39,7 @@ class Scene {
     verify: ((payload: string, answer: string) => boolean) | null = null,
   ) {
     const evidence = {
-      onFailure: ({ id }: Upstream, failure: AttemptFailure) => this.evidence.push(`${id} ${failure}`),
+      onFailure: ({ id }: Upstream, failure: FailureKind) => this.evidence.push(`${id} ${failure}`),
       onTrialPassed: ({ id }: Upstream) => this.evidence.push(`${id} trial passed`),
       onDrained: ({ id }: Upstream) => this.evidence.push(`${id} drained`),
     };
@@ -121,7 +121,7 @@ class Scene {
     this.forwarder.onAnswersEnd(upstream);
   }
 
-  break(upstream: Upstream, failure: AttemptFailure, wasConnected = true): void {
+  break(upstream: Upstream, failure: FailureKind, wasConnected = true): void {
     const unanswered = this.onServer.get(String(upstream.id))?.splice(0) ?? [];
     upstream.inFlight -= unanswered.length;
     this.forwarder.onBroken(upstream, failure, unanswered, wasConnected);

@@ -4,13 +4,13 @@
 import { DeadlineQueue } from '../shared/deadline-queue.ts';
 import type { ErrorCode } from '../shared/error-codes.ts';
 import type { RequestPacket } from '../shared/packet.ts';
+import type { FailureKind } from './failure.ts';
 import type { PolicyTable, Route } from './policy-table.ts';
 import type { TrafficObserver } from './pool.ts';
 import { Replier } from './replier.ts';
 import { type ReplySink, Request } from './request.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import type { Upstream } from './upstream.ts';
-import type { AttemptFailure } from './upstream-connection.ts';
 import { WaitingRoom, type WaitingRoomLimits } from './waiting-room.ts';
 
 export type RetryMode = 'never' | 'connect' | 'always';
@@ -26,7 +26,7 @@ export type ForwarderLimits = WaitingRoomLimits & {
 /** What real traffic tells of a server; the health checker listens. */
 export type Evidence = {
   /** Requests failed on it; called before they are sent elsewhere. */
-  onFailure(upstream: Upstream, failure: AttemptFailure): void;
+  onFailure(upstream: Upstream, failure: FailureKind): void;
   /** Its trial request was answered. */
   onTrialPassed(upstream: Upstream): void;
   /** It is leaving, and its last request has been answered. */
@@ -184,7 +184,7 @@ export class Forwarder implements TrafficObserver {
 
   onBroken(
     upstream: Upstream,
-    failure: AttemptFailure,
+    failure: FailureKind,
     unanswered: readonly Request[],
     wasConnected: boolean,
   ): void {
@@ -201,12 +201,7 @@ export class Forwarder implements TrafficObserver {
   }
 
   // The evidence goes first, so that a retry does not meet the same server again.
-  #fail(
-    upstream: Upstream,
-    failure: AttemptFailure,
-    requests: readonly Request[],
-    wasConnected: boolean,
-  ): void {
+  #fail(upstream: Upstream, failure: FailureKind, requests: readonly Request[], wasConnected: boolean): void {
     if (requests.length > 0 && failure !== 'evicted' && failure !== 'distrusted') {
       upstream.failed += requests.length;
       upstream.failuresInARow += requests.length;

@@ -1,10 +1,10 @@
 // shell · when to probe whom, and the only writer of a server's health. Every change goes through one pure step.
 // Must never probe a server twice at once, and never let a probe that began before the evidence clear a suspect.
 import type { Clock } from '../shared/clock.ts';
+import type { FailureKind } from './failure.ts';
 import { type Health, isInRotation, type Signal, step, type Thresholds } from './health.ts';
 import type { ProbeResult } from './prober.ts';
 import type { Upstream } from './upstream.ts';
-import type { AttemptFailure } from './upstream-connection.ts';
 
 const FIRST_RETRY_MS = 50;
 const INTERVAL_JITTER = 0.1;
@@ -83,7 +83,7 @@ export class HealthChecker {
   }
 
   /** Real requests failed on it. */
-  onFailure(upstream: Upstream, failure: AttemptFailure): void {
+  onFailure(upstream: Upstream, failure: FailureKind): void {
     const why = `a real request failed: ${failure}`;
     if (upstream.health.state === 'trial') this.#signal(upstream, { kind: 'trial-failed', why: failure });
     else if (failure === 'wrong-digest') this.#signal(upstream, { kind: 'wrong-answer' });

@@ -23,6 +23,10 @@ export type Connection = {
 
 /** One that we opened. */
 export type DialledConnection = Connection & {
+  /** Cuts it with a RST, which leaves no TIME_WAIT behind on this machine. */
+  resetAndDestroy(): unknown;
+  /** Has the kernel ask a silent peer whether it is still there, first after `initialDelayMs`. */
+  setKeepAlive(isSet: boolean, initialDelayMs: number): unknown;
   on(event: 'error', listener: (error: NodeJS.ErrnoException) => void): unknown;
   on(event: 'end' | 'close', listener: () => void): unknown;
 };

@@ -1,11 +1,12 @@
 // shell · the connections to one server: opened when needed, few, shared by many requests. On the data path.
 // Must never keep a connection that missed an answer: what arrives on it late could not be told from the next one.
 import { Bag } from './bag.ts';
+import type { FailureKind } from './failure.ts';
 import type { Flusher } from './flusher.ts';
 import type { Network } from './network.ts';
 import type { Request } from './request.ts';
 import type { Carrier, Upstream } from './upstream.ts';
-import { type AttemptFailure, type ConnectionOwner, UpstreamConnection } from './upstream-connection.ts';
+import { type ConnectionOwner, UpstreamConnection } from './upstream-connection.ts';
 
 /** What the forwarder learns of the traffic to a server. */
 export type TrafficObserver = {
@@ -17,7 +18,7 @@ export type TrafficObserver = {
   /** A connection is over. `wasConnected` false means that nothing of `unanswered` was sent. */
   onBroken(
     upstream: Upstream,
-    failure: AttemptFailure,
+    failure: FailureKind,
     unanswered: readonly Request[],
     wasConnected: boolean,
   ): void;
@@ -110,7 +111,7 @@ export class Pool implements Carrier, ConnectionOwner {
     this.#observer.onAnswersEnd(this.#upstream);
   }
 
-  onBroken(connection: UpstreamConnection, failure: AttemptFailure, unanswered: Request[]): void {
+  onBroken(connection: UpstreamConnection, failure: FailureKind, unanswered: Request[]): void {
     this.#connections.delete(connection);
     this.#upstream.inFlight -= unanswered.length;
     this.#observer.onBroken(this.#upstream, failure, unanswered, connection.isConnected);

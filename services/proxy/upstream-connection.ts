@@ -2,24 +2,9 @@
 // Must never decide where a request goes next: it reports what came back or what broke to its owner.
 import { FrameReader } from '../shared/framing.ts';
 import type { BagMember } from './bag.ts';
+import { type FailureKind, failureOf } from './failure.ts';
 import type { DialledConnection, Network } from './network.ts';
 import type { Request } from './request.ts';
-
-/**
- * Why an attempt failed. `refused` and `connect-timeout` mean that nothing was sent; `evicted` and `distrusted` (an
- * answer to somebody else on the same connection was wrong) say nothing about what the server did with this request.
- */
-export type AttemptFailure =
-  | 'refused'
-  | 'connect-timeout'
-  | 'unreachable'
-  | 'reset'
-  | 'closed'
-  | 'garbled'
-  | 'wrong-digest'
-  | 'silent'
-  | 'distrusted'
-  | 'evicted';
 
 export type ConnectionOwner = {
   /** An answer arrived; `answer` is the server's own bytes as latin1, ending in `\n`. */
@@ -27,7 +12,7 @@ export type ConnectionOwner = {
   /** All answers of one chunk have been handed over. */
   onAnswersEnd(): void;
   /** The connection is over; `unanswered` were on it, oldest first. Called once. */
-  onBroken(connection: UpstreamConnection, failure: AttemptFailure, unanswered: Request[]): void;
+  onBroken(connection: UpstreamConnection, failure: FailureKind, unanswered: Request[]): void;
 };
 
 /**
@@ -127,7 +112,7 @@ export class UpstreamConnection implements BagMember {
   }
 
   /** Ends the connection at once and reports what was on it. Later calls do nothing. */
-  fail(failure: AttemptFailure): void {
+  fail(failure: FailureKind): void {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#socket.destroy();
@@ -171,9 +156,4 @@ export class UpstreamConnection implements BagMember {
     }
     return request;
   }
-}
-
-function failureOf(code: string | undefined, wasConnected: boolean): AttemptFailure {
-  if (code === 'ECONNREFUSED') return 'refused';
-  return wasConnected || code === 'ECONNRESET' ? 'reset' : 'unreachable';
 }
