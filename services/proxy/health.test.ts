@@ -17,6 +17,7 @@ const THRESHOLDS: Thresholds = {
   joinWithinMs: 10_000,
   forgetAfterMs: 60_000,
   outlierFailures: 5,
+  outlierRequests: 20,
   penaltyMs: 1000,
   maxPenaltyMs: 60_000,
   wrongAnswersWithinMs: 10_000,

@@ -39,7 +39,16 @@ export class Replier {
   /** Nobody can take it any more: says who has tried, or that there is nobody. */
   giveUp(request: Request): void {
     const { policy, tried, wasSent } = request;
-    if (tried === null) {
+    if (request.hasLocalFailure && !wasSent) {
+      this.refuse(
+        request,
+        'OVERLOADED',
+        `The proxy has run out of local ports, descriptors or memory and reached no server of policy ${policy}: try again later.`,
+      );
+      return;
+    }
+    const failed = tried ?? (request.upstream === null ? null : [request.upstream]);
+    if (failed === null) {
       this.refuse(
         request,
         'NO_SERVER',
@@ -47,12 +56,12 @@ export class Replier {
       );
       return;
     }
-    const names = tried.map(({ id }) => String(id)).join(', ');
+    const names = failed.map(({ id }) => String(id)).join(', ');
     const outcome = wasSent ? 'it may have been executed' : 'nothing was sent';
     this.refuse(
       request,
       'UPSTREAM_FAILED',
-      `Every server tried for policy ${policy} failed (${names}); ${outcome}: try again.`,
+      `The servers tried for policy ${policy} failed (${names}); ${outcome}: try again.`,
     );
   }
 
