@@ -2,10 +2,10 @@
 // After TCP's slow start and congestion avoidance (RFC 5681), and TCP Vegas, which stops growing when answers slow down.
 
 const MAX_CONNECTIONS = 256;
-// Answers that take twice as long as the quickest have waited for each other: more at once would only wait longer.
+// Answers that take twice as long as usual have waited for each other: more at once would only wait longer.
 const SLOWED_DOWN = 2;
-// The quickest answer is forgotten by and by, or one cache hit would hold the limit down for ever.
-const FORGETS = 0.01;
+// Of each answer that did not have to wait, so much goes into what is taken for the usual time.
+const WEIGHT = 0.1;
 const CEILING_LASTS_MS = 60_000;
 
 /**
@@ -15,7 +15,8 @@ const CEILING_LASTS_MS = 60_000;
 export class ConnectionLimit {
   #value: number;
   #goodAnswers = 0;
-  #quickestMs = Number.POSITIVE_INFINITY;
+  /** How long an answer takes while there is room for more. */
+  #usualMs = Number.POSITIVE_INFINITY;
   #ceiling = MAX_CONNECTIONS;
   #ceilingUntilMs = Number.NEGATIVE_INFINITY;
 
@@ -35,9 +36,9 @@ export class ConnectionLimit {
    * @param wasFull as many as allowed were under way: whether more would serve is not known otherwise
    */
   onAnswer(tookMs: number, wasFull: boolean, nowMs: number): void {
-    this.#quickestMs =
-      tookMs < this.#quickestMs ? tookMs : this.#quickestMs + (tookMs - this.#quickestMs) * FORGETS;
-    if (!wasFull || tookMs > this.#quickestMs * SLOWED_DOWN) {
+    if (wasFull || tookMs < this.#usualMs) this.#usualMs = Math.min(this.#usualMs, tookMs);
+    else this.#usualMs += (tookMs - this.#usualMs) * WEIGHT;
+    if (!wasFull || tookMs > this.#usualMs * SLOWED_DOWN) {
       this.#goodAnswers = 0;
       return;
     }
