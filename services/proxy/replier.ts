@@ -3,6 +3,7 @@
 import type { ErrorCode } from '../shared/error-codes.ts';
 import { formatError } from '../shared/packet.ts';
 import type { ReplySink, Request } from './request.ts';
+import type { Upstream } from './upstream.ts';
 
 export class Replier {
   /** How often each code was the reply. */
@@ -38,7 +39,7 @@ export class Replier {
 
   /** Nobody can take it any more: says who has tried, or that there is nobody. */
   giveUp(request: Request): void {
-    const { policy, tried, wasSent } = request;
+    const { policy, wasSent } = request;
     if (request.hasLocalFailure && !wasSent) {
       this.refuse(
         request,
@@ -47,7 +48,7 @@ export class Replier {
       );
       return;
     }
-    const failed = tried ?? (request.upstream === null ? null : [request.upstream]);
+    const failed = serversOf(request);
     if (failed === null) {
       this.refuse(
         request,
@@ -76,4 +77,10 @@ export class Replier {
       `No answer within ${afterMs / 1000} s, waiting for ${waitedFor}: try again.`,
     );
   }
+}
+
+// Null when it was never handed to anybody.
+function serversOf({ tried, staleOn, upstream }: Request): readonly Upstream[] | null {
+  if (tried === null) return upstream === null ? null : [upstream];
+  return staleOn === null || tried.includes(staleOn) ? tried : [staleOn, ...tried];
 }
