@@ -89,7 +89,8 @@ class Scene {
         const [first, ...behind] = waiting;
         if (first === undefined) return false;
         if (first.isDone || nowMs - first.attemptMs <= ATTEMPT_TIMEOUT_MS) return true;
-        this.forwarder.onSilence(upstream, first, behind, !told.has(first));
+        const isNews = !told.has(first);
+        this.forwarder.onSilence(upstream, { first, behind, isForgotten: false, isNews });
         told.add(first);
         return true;
       },

@@ -3,6 +3,7 @@
 import type { FailureKind } from './failure.ts';
 import { handOver } from './hand-over.ts';
 import type { Route } from './policy-table.ts';
+import type { Silence } from './pool.ts';
 import type { Request } from './request.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -90,48 +91,54 @@ export class Retries {
    * The server has worked on `first` for long. Slow is not dead: it stays where it is, and may have a second attempt on a
    * connection of its own. Those behind it have not been attempted: they go to others too. The first answer counts.
    */
-  duringSilence(
-    route: Route,
-    upstream: Upstream,
-    first: Request,
-    behind: readonly Request[],
-    nowMs: number,
-  ): void {
+  duringSilence(route: Route, upstream: Upstream, silence: Silence, nowMs: number): void {
     if (this.#limits.retry !== 'always' || route.isSlow(nowMs)) return;
+    const { first, behind, isForgotten } = silence;
     const silent = route.rotation.members.filter((member) => member.carrier?.isSilent === true);
-    for (const request of behind) this.#move(route, request, [upstream, ...silent], nowMs);
-    this.#hedge(route, first, upstream, silent, nowMs);
+    const others = [upstream, ...silent];
+    // With nobody else there, another connection to the same server shows whether this one was forgotten.
+    const again = isForgotten && !upstream.isFull ? upstream : null;
+    for (const request of behind) {
+      if (!this.#mayMove(request)) continue;
+      const other = pickBeside(route, request, others) ?? again;
+      if (other !== null) this.#move(request, other, nowMs);
+    }
+    if (!this.#mayHedge(route, first, nowMs)) return;
+    const other = pickBeside(route, first, others) ?? again;
+    if (other !== null) this.#hedge(route, first, upstream, other, nowMs);
   }
 
-  #move(route: Route, request: Request, silent: readonly Upstream[], nowMs: number): void {
+  #mayMove(request: Request): boolean {
     const isOnItsWay = request.isDone || request.placements > 1;
-    if (isOnItsWay || request.client.isClosed || request.moves >= MAX_MOVES) return;
-    const other = route.rotation.pick([...(request.tried ?? []), ...silent]);
-    if (other === null) return;
+    return !isOnItsWay && !request.client.isClosed && request.moves < MAX_MOVES;
+  }
+
+  #move(request: Request, other: Upstream, nowMs: number): void {
     request.moves += 1;
     request.wasSent = true;
     this.#counters.moves += 1;
     other.send(request, nowMs);
   }
 
-  #hedge(
-    route: Route,
-    request: Request,
-    upstream: Upstream,
-    silent: readonly Upstream[],
-    nowMs: number,
-  ): void {
-    if (request.placements > 1 || request.isHedged || request.client.isClosed) return;
-    if (request.exposures + 1 >= this.#limits.maxAttempts || !route.budget.canRetry(nowMs)) return;
-    const other = route.rotation.pick([...(request.tried ?? []), upstream, ...silent]);
-    if (other === null) return;
-    noteExposure(request, upstream);
+  #mayHedge(route: Route, request: Request, nowMs: number): boolean {
+    const isOnItsWay = request.isHedged || request.placements > 1;
+    if (isOnItsWay || request.client.isClosed) return false;
+    return request.exposures + 1 < this.#limits.maxAttempts && route.budget.canRetry(nowMs);
+  }
+
+  #hedge(route: Route, request: Request, upstream: Upstream, other: Upstream, nowMs: number): void {
+    if (other === upstream) noteStale(request, upstream);
+    else noteExposure(request, upstream);
     request.isHedged = true;
     request.isAlone = true;
     request.wasSent = true;
     request.isRetry = true;
     handOver(route, other, request, this.#counters, nowMs);
   }
+}
+
+function pickBeside(route: Route, { tried }: Request, others: readonly Upstream[]): Upstream | null {
+  return route.rotation.pick(tried === null ? others : [...tried, ...others]);
 }
 
 function mayHaveCrashed(failure: FailureKind): boolean {
