@@ -83,7 +83,7 @@ class Scene {
         upstream.inFlight += 1;
         if (upstream.inFlight === 1) this.forwarder.onBusy(upstream);
         waiting.push(request);
-        this.sent.push(`${request.clientId}→${id}${request.isAlone ? ' alone' : ''}`);
+        this.sent.push(`${request.clientId}→${id}${request.trouble?.isAlone === true ? ' alone' : ''}`);
       },
       sweep: (nowMs) => {
         const [first, ...behind] = waiting;

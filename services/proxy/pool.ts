@@ -101,7 +101,7 @@ export class Pool implements Carrier, ConnectionOwner {
   }
 
   #connectionFor(request: Request, nowMs: number): UpstreamConnection {
-    if (!this.#upstream.keepsAlive || request.isAlone) return this.#open(nowMs, false);
+    if (!this.#upstream.keepsAlive || request.trouble?.isAlone === true) return this.#open(nowMs, false);
     let least: UpstreamConnection | null = null;
     let shared = 0;
     let silent: UpstreamConnection | null = null;
