@@ -15,6 +15,7 @@ const UNREAD = `${JSON.stringify({ type: 0, srcid: 7, privPoliId: '1', payloadsi
 let connected = 0;
 setTimeout(() => process.exit(), 120_000).unref();
 for (let at = 0; at < Number(howMany); at += 1) open(at, true);
+console.log('trying');
 
 function open(at: number, isFirst: boolean): void {
   const localAddress = `127.0.1.${1 + (at % ADDRESSES)}`;

@@ -14,12 +14,14 @@ export type OldServerOptions = {
   readBytes: number;
   /** How long it works on each request. */
   workMs: number;
+  /** How long after its answer it closes; meanwhile it takes nobody else. */
+  closesAfterMs: number;
 };
 
 // Python's own limit, less the frames that a program has on its stack anyway.
 const MAX_DEPTH = 990;
 const POLL_MS = 0.1;
-const { id, backlog, readBytes, workMs } = workerData as OldServerOptions;
+const { id, backlog, readBytes, workMs, closesAfterMs } = workerData as OldServerOptions;
 const never = new Int32Array(new SharedArrayBuffer(4));
 
 const server = net.createServer({ pauseOnConnect: true }, (socket) => {
@@ -28,6 +30,7 @@ const server = net.createServer({ pauseOnConnect: true }, (socket) => {
   try {
     const text = readOnce(fd);
     if (text !== '') writeOnce(fd, answerTo(text));
+    pause(closesAfterMs);
   } catch {
     process.exit(1);
   }
@@ -41,9 +44,13 @@ function answerTo(text: string): string {
   if (depthOf(text) > MAX_DEPTH) throw new RangeError('maximum recursion depth exceeded');
   const { srcid, payload } = JSON.parse(text.replaceAll('\0', '')) as { srcid: unknown; payload: string };
   if (!payload.isWellFormed()) throw new TypeError("'utf-8' codec can't encode: surrogates not allowed");
-  if (workMs > 0) Atomics.wait(never, 0, 0, workMs);
+  pause(workMs);
   const digest = hash('sha1', payload);
   return JSON.stringify({ type: 2, srcid: id, destid: srcid, payloadsize: 40, payload: digest });
+}
+
+function pause(ms: number): void {
+  if (ms > 0) Atomics.wait(never, 0, 0, ms);
 }
 
 function depthOf(text: string): number {
@@ -65,7 +72,7 @@ function readOnce(fd: number): string {
       return bytes.toString('utf8', 0, readSync(fd, bytes));
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return '';
-      Atomics.wait(never, 0, 0, POLL_MS);
+      pause(POLL_MS);
     }
   }
 }

@@ -4,7 +4,7 @@ import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import type { EventType } from '../../services/proxy/events.ts';
-import { freePorts } from '../bench/ports.ts';
+import { accepts, freePorts } from '../bench/ports.ts';
 import { startProcess } from '../bench/process.ts';
 import { Failure } from '../bootstrap/failure.ts';
 import { fetchPolicies, type ServerRow } from '../bootstrap/policies.ts';
@@ -14,7 +14,6 @@ import { type ProxyProcess, startProxyProcess } from '../profile/proxy-process.t
 import { Client } from './client.ts';
 import { type Behaviour, honest, listenKept } from './kept-server.ts';
 import type { OldServerOptions } from './old-server.ts';
-import { Pace } from './pace.ts';
 
 const OLD_SERVER = new URL('./old-server.ts', import.meta.url);
 const CROWD = new URL('./crowd.ts', import.meta.url).pathname;
@@ -36,25 +35,18 @@ export type ServerSetup = { policy?: string; host?: string };
 
 export class Scene {
   readonly size: Size;
-  readonly pace: Pace;
   /** Fires when the case is over, or has been interrupted. */
   readonly signal: AbortSignal;
   readonly #ending = new AbortController();
   readonly #cleanUps: (() => unknown)[] = [];
   #lastServerId = 0;
 
-  static async open(size: Size, signal: AbortSignal): Promise<Scene> {
-    return new Scene(size, await Pace.start(), signal);
-  }
-
-  private constructor(size: Size, pace: Pace, signal: AbortSignal) {
+  constructor(size: Size, signal: AbortSignal) {
     this.size = size;
-    this.pace = pace;
     this.signal = AbortSignal.any([signal, this.#ending.signal]);
   }
 
   async close(): Promise<void> {
-    await this.pace.stop();
     for (const cleanUp of this.#cleanUps.splice(0).toReversed()) await cleanUp();
     this.#ending.abort();
   }
@@ -90,7 +82,14 @@ export class Scene {
   ): Promise<number> {
     const { policy = '1', ...own } = options;
     const id = this.#nextServerId();
-    const workerData: OldServerOptions = { backlog: 6, readBytes: 2048, workMs: 0, ...own, id };
+    const workerData: OldServerOptions = {
+      backlog: 6,
+      readBytes: 2048,
+      workMs: 0,
+      closesAfterMs: 0,
+      ...own,
+      id,
+    };
     const worker = new Worker(OLD_SERVER, { workerData });
     this.#cleanUps.push(() => worker.terminate());
     const [port] = (await once(worker, 'message')) as [number];
@@ -147,10 +146,14 @@ export class Scene {
     return Array.from({ length: howMany }, () => this.client(proxy));
   }
 
-  /** Many hostile clients in a process of their own, all connected. @param kind as in crowd.ts */
-  async crowd(proxy: SceneProxy, kind: string, howMany: number): Promise<void> {
-    const { stop } = await startProcess(process.execPath, [CROWD, kind, `${proxy.port}`, `${howMany}`], {
-      readyLine: /^ready$/,
+  /**
+   * Many hostile clients in a process of their own.
+   * @param kind as in crowd.ts
+   * @param isAwaited resolves once all have been connected, else once they try to be
+   */
+  async crowd(port: number, kind: string, howMany: number, isAwaited = true): Promise<void> {
+    const { stop } = await startProcess(process.execPath, [CROWD, kind, `${port}`, `${howMany}`], {
+      readyLine: isAwaited ? /^ready$/ : /^trying$/,
       signal: this.signal,
       deadlineMs: 30_000,
     });
@@ -163,15 +166,7 @@ export class Scene {
 
   /** How many of these ports nobody listens on any more. */
   async dead(ports: readonly number[]): Promise<number> {
-    const refused = ports.map(async (port) => {
-      const socket = net.connect({ port, host: '127.0.0.1' });
-      const isRefused = await Promise.race([once(socket, 'connect').then(() => false), once(socket, 'close')])
-        .then((outcome) => outcome !== false)
-        .catch(() => true);
-      socket.destroy();
-      return isRefused;
-    });
-    return (await Promise.all(refused)).filter(Boolean).length;
+    return (await Promise.all(ports.map(accepts))).filter((isUp) => !isUp).length;
   }
 
   #nextServerId(): number {

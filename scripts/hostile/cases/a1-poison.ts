@@ -1,5 +1,5 @@
 // Row A1: one request that takes down each server that reads it.
-import { all, atMost, type Check, type HostileCase } from '../case.ts';
+import { atMost, type Check, exactly, type HostileCase } from '../case.ts';
 import { question } from '../client.ts';
 import type { Scene } from '../scene.ts';
 
@@ -16,22 +16,16 @@ export const poison: readonly HostileCase[] = [
   {
     name: 'a1-surrogate',
     about: 'A payload that is half a surrogate pair, towards six one-thread servers that die of it.',
-    isCounted: true,
-    toleratesMs: 500,
     run: (scene) => poisoned(scene, SURROGATE, true),
   },
   {
     name: 'a1-nested',
     about: '3,900 nested arrays in an unknown field, towards six one-thread servers that die of it.',
-    isCounted: true,
-    toleratesMs: 500,
     run: (scene) => poisoned(scene, NESTING, true),
   },
   {
     name: 'a1-long-escapes',
     about: 'A legal packet of 6.2 KB, towards six servers that read 2 KB once and die of the half.',
-    isCounted: true,
-    toleratesMs: 500,
     run: (scene) => poisoned(scene, ESCAPED, false),
   },
 ];
@@ -44,7 +38,7 @@ async function poisoned(scene: Scene, packet: string, isRefused: boolean): Promi
   const { outcome } = await scene.client(proxy).ask(question());
   const checks = [
     atMost(await scene.dead(ports), isRefused ? 0 : 2, `of ${SERVERS} servers dead`),
-    all(outcome === 'ok' ? 1 : 0, 1, 'good request answered', outcome === 'ok' ? '' : outcome),
+    exactly(outcome === 'ok' ? 1 : 0, 1, 'good request answered', outcome === 'ok' ? '' : outcome),
   ];
   if (!isRefused) return checks;
   return [{ seen: `reply ${reply.code}`, bar: 'BAD_PACKET', holds: reply.code === 'BAD_PACKET' }, ...checks];

@@ -9,9 +9,6 @@ const SECOND_ANSWER_AFTER_MS = 3;
 export const slipped: HostileCase = {
   name: 'a2-slipped',
   about: 'A keep-alive server that lets each answer be followed by a second one, 3 ms later.',
-  isCounted: true,
-  // Whose answer it is does not depend on time.
-  toleratesMs: Number.POSITIVE_INFINITY,
   run: async (scene) => {
     const proxy = await scene.proxy();
     await scene.keptServer(proxy, ({ socket, answer }) => {

@@ -1,5 +1,5 @@
 // Row E10: a sick server costs its own policy something, and nobody else.
-import { all, atMost, type HostileCase } from '../case.ts';
+import { atMost, exactly, type HostileCase } from '../case.ts';
 import { burst, count, others, question, steady } from '../client.ts';
 import type { Behaviour } from '../kept-server.ts';
 import { countEvents } from '../scene.ts';
@@ -16,8 +16,6 @@ export const neighbours: readonly HostileCase[] = [
   {
     name: 'e10-neighbours',
     about: 'A policy whose only server resets each request, beside a policy with one such and one healthy.',
-    isCounted: true,
-    toleratesMs: 300,
     run: async (scene) => {
       const proxy = await scene.proxy();
       await scene.keptServer(proxy, sick, { policy: 'A' });
@@ -29,14 +27,13 @@ export const neighbours: readonly HostileCase[] = [
       const questions = Array.from({ length: NEIGHBOURS }, () => question('B'));
       const replies = await burst(scene.clients(proxy, NEIGHBOURS), questions);
       await beside;
-      return [all(count(replies, 'ok'), NEIGHBOURS, 'of the other policy answered', others(replies))];
+      return [exactly(count(replies, 'ok'), NEIGHBOURS, 'of the other policy answered', others(replies))];
     },
   },
   {
     name: 'e10-flapping',
     about: 'A server that passes its probes and resets every second request, beside two healthy ones.',
-    isCounted: false,
-    toleratesMs: 300,
+    isMeasured: true,
     run: async (scene) => {
       const proxy = await scene.proxy();
       let turn = 0;
@@ -51,7 +48,7 @@ export const neighbours: readonly HostileCase[] = [
       const replies = await steady(scene.clients(proxy, 20), FLAPPING_LOAD, () => question(), scene.signal);
       const flaps = countEvents(proxy, 'suspect', 'admitted') - before;
       return [
-        all(count(replies, 'ok'), replies.length, 'answered', others(replies)),
+        exactly(count(replies, 'ok'), replies.length, 'answered', others(replies)),
         atMost(flaps, MAX_FLAPS, 'suspect and admitted events'),
       ];
     },

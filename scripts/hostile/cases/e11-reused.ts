@@ -1,6 +1,6 @@
 // Row E11: a connection that was good once.
 import type { Socket } from 'node:net';
-import { all, type HostileCase } from '../case.ts';
+import { exactly, type HostileCase } from '../case.ts';
 import { count, others, question, type Reply } from '../client.ts';
 
 const REQUESTS = 50;
@@ -12,8 +12,6 @@ export const reused: readonly HostileCase[] = [
   {
     name: 'e11-reset-when-reused',
     about: 'A lone keep-alive server that resets each connection at its second request.',
-    isCounted: true,
-    toleratesMs: 500,
     run: async (scene) => {
       const proxy = await scene.proxy();
       await scene.keptServer(proxy, ({ socket, before, answer }) => {
@@ -23,14 +21,12 @@ export const reused: readonly HostileCase[] = [
       const client = scene.client(proxy);
       const replies: Reply[] = [];
       for (let at = 0; at < REQUESTS; at += 1) replies.push(await client.ask(question()));
-      return [all(count(replies, 'ok'), REQUESTS, 'answered', others(replies))];
+      return [exactly(count(replies, 'ok'), REQUESTS, 'answered', others(replies))];
     },
   },
   {
     name: 'e11-silent',
     about: 'A lone server that never again answers on a connection that was quiet for two seconds.',
-    isCounted: true,
-    toleratesMs: 500,
     run: async (scene) => {
       const silenceMs = scene.size.isSmall ? SMALL_SILENCE_MS : SILENCE_MS;
       const proxy = await scene.proxy();
@@ -45,7 +41,7 @@ export const reused: readonly HostileCase[] = [
         await scene.wait(silenceMs * 1.25);
         replies.push(await client.ask(question()));
       }
-      return [all(count(replies, 'ok'), replies.length, 'answered', others(replies))];
+      return [exactly(count(replies, 'ok'), replies.length, 'answered', others(replies))];
     },
   },
 ];
