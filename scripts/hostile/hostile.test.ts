@@ -7,12 +7,13 @@ import { parseHostileCommand } from './options.ts';
 
 const SMALL = { isSmall: true, seconds: 2 };
 
-// What the machine was too slow for is unknown, and no failure.
 describe('what counts decide', () => {
   for (const one of CASES.filter(({ isMeasured }) => !isMeasured)) {
     test(`${one.name}: ${one.about}`, async (t) => {
       const result = await runCase(one, SMALL, t.signal);
-      assert.notEqual(result.verdict, 'fail', formatResult(result));
+      // Where the machine was too slow to tell; nothing else may keep a case from passing.
+      if (result.verdict === 'unknown') assert.match(result.note, /held up/);
+      else assert.equal(result.verdict, 'pass', formatResult(result));
       t.diagnostic(formatResult(result));
     });
   }

@@ -5,7 +5,7 @@ import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** One packet that has come, and what the server knows about its connection. */
-export type Turn = {
+type Turn = {
   packet: { srcid: unknown; payload: string };
   /** A health probe of the proxy's: `health`, or 0 where no session is held. */
   isProbe: boolean;

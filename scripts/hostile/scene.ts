@@ -127,13 +127,17 @@ export class Scene {
     }
   }
 
-  /** Sends one packet over a connection of its own, from `host`. @returns the first reply as it came, or why there is none */
+  /** Sends one packet over a connection of its own, from `host`. @returns what came first, or why nothing did */
   async tell(proxy: SceneProxy, packet: string, host = '127.0.0.1'): Promise<string> {
     const socket = net.connect({ port: proxy.port, host: '127.0.0.1', localAddress: host });
     socket.on('error', () => {}).setTimeout(5_000, () => void socket.destroy());
     socket.setEncoding('utf8').write(`${packet}\n`);
-    for await (const chunk of socket.iterator()) return String(chunk);
-    return 'closed without a reply';
+    try {
+      for await (const chunk of socket.iterator()) return String(chunk);
+      return 'closed without a reply';
+    } catch (error) {
+      return (error as Error).message;
+    }
   }
 
   client(proxy: SceneProxy): Client {

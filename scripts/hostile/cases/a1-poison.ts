@@ -32,8 +32,7 @@ export const poison: readonly HostileCase[] = [
 
 async function poisoned(scene: Scene, packet: string, isRefused: boolean): Promise<Check[]> {
   const proxy = await scene.proxy();
-  const ports: number[] = [];
-  while (ports.length < SERVERS) ports.push(await scene.oldServer(proxy));
+  const ports = await Promise.all(Array.from({ length: SERVERS }, () => scene.oldServer(proxy)));
   const reply = JSON.parse(await scene.tell(proxy, packet)) as { code?: string };
   const { outcome } = await scene.client(proxy).ask(question());
   const checks = [
