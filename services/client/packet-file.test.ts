@@ -70,7 +70,7 @@ for (const [what, text, expected] of WITH_ID) {
   test(`an id leaves every other byte as it is: ${what}`, async (t) => {
     const directory = await directoryWith(t, { 'p.json': text });
     assert.equal((await readPacketFile('p.json', directory, 7)).bytes.toString(), expected);
-    const withText = expected.replace(/(srcid"\s*:\s*)7/g, (_, before) => `${before}"$&"`);
+    const withText = expected.replace(/(rcid"\s*:\s*)7/g, (_, before) => `${before}"$&"`);
     assert.equal((await readPacketFile('p.json', directory, '$&')).bytes.toString(), withText);
   });
 }
