@@ -4,7 +4,7 @@ import { type Member, membersOf, needsCloserLook } from './json-text.ts';
 export type Fields = Record<string, unknown>;
 
 /** Levels of nesting that a packet may have, itself included: some peers' parsers die of many. */
-export const MAX_DEPTH = 32;
+const MAX_DEPTH = 32;
 
 const MAX_QUOTED_NAME = 40;
 
@@ -48,7 +48,7 @@ export function parseFields(text: string): Fields | string {
  * @returns the sentence of a refusal; null when there is nothing to refuse
  */
 export function flawOf(text: string, fields: Fields): string | null {
-  if (!needsCloserLook(text)) return null;
+  if (!needsCloserLook(text, MAX_DEPTH)) return null;
   let flaw: string | null = null;
   const written = new Map<string, string>();
   for (const member of membersOf(text)) {
