@@ -73,8 +73,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'a probe does not ask who answers',
     file: 'prober.ts',
-    from: 'answersAs !== target.answersAs',
-    to: 'answersAs === "nobody at all"',
+    from: 'answersAs !== before;',
+    to: 'answersAs === "nobody at all";',
   },
   {
     name: 'probes go on after the stop',

@@ -76,6 +76,7 @@ export function createCore(options: ProxyOptions, log: (line: Line) => void, wor
     mode: options.probe,
     timeoutMs: options.healthTimeoutMs,
     maxFrameBytes: options.maxFrameBytes,
+    isSomebodyElse: (upstream: Upstream, answersAs: string) => table.isOthers(upstream, answersAs),
     network,
     clock,
   };

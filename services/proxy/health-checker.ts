@@ -144,12 +144,12 @@ export class HealthChecker {
     if (this.#watches.get(upstream) !== watch) return;
     watch.isProbing = false;
     watch.attempts += 1;
-    const { outcome, roundTripMs, answersAs } = result;
-    upstream.lastProbe = { atWallMs: this.#options.clock.wallNow(), outcome, roundTripMs };
+    const { outcome, roundTripMs, answersAs, detail } = result;
+    upstream.lastProbe = { atWallMs: this.#options.clock.wallNow(), outcome, roundTripMs, detail };
     if (outcome === 'pass') upstream.answersAs ??= answersAs;
     // Only a suspect has evidence against it that a pass from before would wipe out.
     const isOutdated = watch.isStale && outcome === 'pass' && upstream.health.state === 'suspect';
-    if (!isOutdated) this.#signal(upstream, { kind: 'probe', outcome, roundTripMs });
+    if (!isOutdated) this.#signal(upstream, { kind: 'probe', outcome, roundTripMs, detail });
     this.#signal(upstream, { kind: 'tick' });
     if (!this.#watches.has(upstream)) return;
     if (watch.isStale) this.probeNow(upstream);

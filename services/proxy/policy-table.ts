@@ -68,6 +68,14 @@ export class PolicyTable {
     return this.#byAddress.get(addressOf(host, port));
   }
 
+  /** Whether `answersAs`, the id in an answer to a probe, is the id of another server than `upstream`, of any policy. */
+  isOthers(upstream: Upstream, answersAs: string): boolean {
+    for (const other of this.#byAddress.values()) {
+      if (other !== upstream && (other.answersAs ?? String(other.id)) === answersAs) return true;
+    }
+    return false;
+  }
+
   /** Whether it is in the table still. */
   has(upstream: Upstream): boolean {
     return this.#byAddress.get(upstream.address) === upstream;

@@ -61,6 +61,7 @@ export class Registry {
     const byAddress = table.findByAddress(host, registration.port);
     const reply = formatRegistered(packet.id, packet.policy);
     if (byId !== undefined && byId === byAddress && isSameBoot(byId, registration)) {
+      byId.asksForSession = packet.hasSession;
       // Whatever made it register again is a reason to look at once.
       if (byId.health.state !== 'ready') this.#checker.probeNow(byId);
       return { upstream: byId, reply };
@@ -83,13 +84,13 @@ export class Registry {
       const why = byId === byAddress ? 'it started again' : 'its id registered a new address';
       this.#takeOff(byId, 'replaced', why);
     }
-    const upstream = this.#add(registration, order);
+    const upstream = this.#add(registration, packet.hasSession, order);
     // Only now, so that whoever waits or has to be retried finds the successor in the table.
     for (const former of replaced) this.#letGo(former);
     return { upstream, reply };
   }
 
-  #add(registration: Registration, order: number): Upstream {
+  #add(registration: Registration, asksForSession: boolean, order: number): Upstream {
     const { table, events, now, wallNow, capacityOf, makeCarrier, onRouteChanged } = this.#options;
     const why = 'it registered, and its first probe is due';
     const upstream = new Upstream(
@@ -99,6 +100,7 @@ export class Registry {
       newcomer(now(), why),
       wallNow(),
     );
+    upstream.asksForSession = asksForSession;
     upstream.carrier = makeCarrier(upstream);
     const route = table.add(upstream);
     events.add('registered', upstream, why);

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import {
+  answerTo,
   ask,
   type Behaviour,
   clientOf,
@@ -265,6 +266,7 @@ describe('health checks', () => {
     const proxy = await testProxy(t);
     const one = await fakeServer(t, proxy, 1);
     await one.join(SESSION);
+    await (await fakeServer(t, proxy, 2, { policy: '2' })).join(SESSION);
     await ask(proxy);
     await one.die();
     // As after a partition: it has the address, and does not know yet that it has to register anew.
@@ -279,6 +281,80 @@ describe('health checks', () => {
     assert.match((await eventOf(proxy, 'replaced', 1)).why, /registered its address/);
     assert.equal((await ask(proxy, request('hello', { policy: '2' }))).srcid, 2);
   });
+
+  test('workers behind one port, each with an id of its own, stay in rotation', async (t) => {
+    const proxy = await testProxy(t, { healthIntervalMs: 30 });
+    let answers = 0;
+    const workers: Behaviour = (peer, frame) => {
+      answers += 1;
+      peer.send({ ...answerTo(1, frame), srcid: `worker ${answers % 3}` });
+    };
+    const server = await fakeServer(t, proxy, 1, { behave: workers, onProbe: workers });
+    await server.join();
+    await (await fakeServer(t, proxy, 2)).join();
+    await eventually(async () => server.probes.length > 8);
+    assert.equal((await rowOf(proxy, 1))?.state, 'ready');
+    assert.equal(proxy.events.since(0).filter(({ type }) => type === 'evicted').length, 0);
+  });
+
+  test('a server without a session is probed with a number for an id, one with a session is not', async (t) => {
+    const proxy = await testProxy(t);
+    const strict: Behaviour = (peer, frame, answer) => {
+      if (typeof frame.srcid === 'number') answer();
+      else peer.reset();
+    };
+    const old = await fakeServer(t, proxy, 1, { onProbe: strict });
+    await old.join();
+    assert.equal((await ask(proxy)).srcid, 1);
+    const modern = await fakeServer(t, proxy, 2);
+    await modern.join(SESSION);
+    assert.deepEqual([old.probes[0]?.srcid, modern.probes[0]?.srcid], [0, 'health']);
+  });
+
+  test('the end of its session does not make a server one of the old kind', async (t) => {
+    const proxy = await testProxy(t);
+    const server = await fakeServer(t, proxy, 1);
+    const session = await server.join(SESSION);
+    session.reset();
+    await eventOf(proxy, 'suspect', 1);
+    const before = server.probes.length;
+    await eventually(async () => server.probes.length > before + 1);
+    assert.ok(server.probes.every(({ srcid }) => srcid === 'health'));
+  });
+
+  const deeds: Record<string, [Behaviour, RegExp]> = {
+    'closes without an answer': [
+      (peer) => peer.close(),
+      /closed \(it closed the connection without an answer\)/,
+    ],
+    resets: [(peer) => peer.reset(), /reset \(it reset the connection without an answer\)/],
+    'says nothing': [
+      (peer) => peer.send(' '),
+      /timeout \(it had not finished its answer after 150 ms: " "\)/,
+    ],
+    'answers with an error packet': [
+      (peer) => peer.send({ type: -1, code: 'BAD', payload: 'srcid must be a number\u001b[2J' }),
+      /garbled \(it answered with an error packet: srcid must be a number\ufffd\[2J \(BAD\)\)/,
+    ],
+    'answers with another packet': [
+      (peer) => peer.send({ type: 3, srcid: 1 }),
+      /it answered with a packet that is no answer: "\{"type":3,"srcid":1\}/,
+    ],
+    'answers with what is no packet': [
+      (peer) => peer.send('Traceback\u001b[2J\n'),
+      /garbled \(it answered with what is no packet: "Traceback\\x1b\[2J\\n"\)/,
+    ],
+  };
+  for (const [name, [onProbe, why]] of Object.entries(deeds)) {
+    test(`the table says what a server did that ${name} when probed`, async (t) => {
+      const proxy = await testProxy(t);
+      await (await fakeServer(t, proxy, 1, { onProbe })).register();
+      await eventually(async () => (await rowOf(proxy, 1))?.lastProbe !== null);
+      const row = await rowOf(proxy, 1);
+      assert.match(`${row?.why}`, why);
+      assert.match(`${row?.lastProbe.outcome} (${row?.lastProbe.detail})`, why);
+    });
+  }
 
   test('a frozen server is evicted by two timeouts, comes back by two passes, and stands last then', async (t) => {
     const proxy = await testProxy(t);

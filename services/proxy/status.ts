@@ -145,8 +145,18 @@ function describe(upstream: Upstream): object {
   };
 }
 
-function describeProbe({ atWallMs, outcome, roundTripMs }: NonNullable<Upstream['lastProbe']>): object {
-  return { at: new Date(atWallMs).toISOString(), outcome, roundTripMs: Math.round(roundTripMs * 100) / 100 };
+function describeProbe({
+  atWallMs,
+  outcome,
+  roundTripMs,
+  detail,
+}: NonNullable<Upstream['lastProbe']>): object {
+  return {
+    at: new Date(atWallMs).toISOString(),
+    outcome,
+    roundTripMs: Math.round(roundTripMs * 100) / 100,
+    detail,
+  };
 }
 
 function streamEvents(request: IncomingMessage, response: ServerResponse, events: EventLog): void {

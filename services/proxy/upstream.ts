@@ -14,7 +14,8 @@ export type Registration = {
   incarnation: string | null;
 };
 
-export type ProbeRecord = { atWallMs: number; outcome: ProbeOutcome; roundTripMs: number };
+/** `detail` is a clause about what the server did with the probe; '' where the outcome says all. */
+export type ProbeRecord = { atWallMs: number; outcome: ProbeOutcome; roundTripMs: number; detail: string };
 
 /** Carries requests to one server; the seam between routing and sockets. */
 export type Carrier = {
@@ -49,6 +50,8 @@ export class Upstream {
   /** The id in its answers to probes, as text; null before the first that has one. */
   answersAs: string | null = null;
   hasSession = false;
+  /** It asked for a session when it last registered: it is not of the old kind. Written by the registry. */
+  asksForSession = false;
   carrier: Carrier | null = null;
 
   inFlight = 0;
