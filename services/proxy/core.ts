@@ -17,7 +17,7 @@ import { PolicyTable } from './policy-table.ts';
 import { Pool } from './pool.ts';
 import { probe } from './prober.ts';
 import { RefusalLog } from './refusal-log.ts';
-import { registerOver } from './registration.ts';
+import { isWildcard, registerOver } from './registration.ts';
 import { Registry } from './registry.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { Sessions } from './sessions.ts';
@@ -124,7 +124,7 @@ export function createCore(options: ProxyOptions, log: (line: Line) => void, wor
       makeCarrier: (upstream: Upstream) => new Pool(upstream, poolLimits, network, flusher, forwarder),
       onRouteChanged: (route) => forwarder.routeChanged(route),
       onLeaving: (upstream) => forwarder.onLeaving(upstream),
-      onRemoved: (upstream) => sessions.close(upstream),
+      onRemoved: (upstream, lastWords) => sessions.close(upstream, lastWords),
     },
     checker,
   );
@@ -137,6 +137,8 @@ export function createCore(options: ProxyOptions, log: (line: Line) => void, wor
     nonce,
   });
   const refusals = new RefusalLog(log);
+  const own = { port: () => listener.port, isEverywhere: isWildcard(options.host) };
+  const registrars = { access, registry, sessions, own };
 
   const handler: Omit<ConnectionHandler, 'onClosed'> = {
     openRequest: (connection, packet, wire, nowMs) => forwarder.open(connection, packet, wire, nowMs),
@@ -149,7 +151,7 @@ export function createCore(options: ProxyOptions, log: (line: Line) => void, wor
         forwarder.countRefusal('SHUTTING_DOWN');
         return formatError('SHUTTING_DOWN', 'The proxy is shutting down: register again in a few seconds.');
       }
-      const result = registerOver(connection, packet, { access, registry, sessions });
+      const result = registerOver(connection, packet, registrars);
       if (result.upstream === null && result.refusal !== null) {
         const { id, policy } = packet;
         const why = result.refusal;
@@ -221,6 +223,7 @@ export function createCore(options: ProxyOptions, log: (line: Line) => void, wor
     checker.stop();
     for (const cancel of cancelTimers) cancel();
     for (const route of table.routes) for (const upstream of route.upstreams) upstream.carrier?.destroy();
+    registry.destroyRetired();
     stopLogging();
   }
 

@@ -75,6 +75,7 @@ class Scene {
     const waiting: Request[] = [];
     this.onServer.set(id, waiting);
     upstream.carrier = {
+      retire: () => {},
       send: (request, nowMs) => {
         request.attemptMs = nowMs;
         request.upstream = upstream;

@@ -48,6 +48,11 @@ export class PolicyTable {
     return this.#routes.values();
   }
 
+  /** Every server, of all policies. */
+  get upstreams(): Iterable<Upstream> {
+    return this.#byAddress.values();
+  }
+
   /** How many servers it holds. */
   get size(): number {
     return this.#byAddress.size;

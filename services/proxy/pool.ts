@@ -37,6 +37,7 @@ export class Pool implements Carrier, ConnectionOwner {
   readonly #flusher: Flusher;
   readonly #observer: TrafficObserver;
   readonly #connections = new Bag<UpstreamConnection>();
+  #isRetired = false;
 
   constructor(
     upstream: Upstream,
@@ -92,16 +93,26 @@ export class Pool implements Carrier, ConnectionOwner {
     }
   }
 
+  retire(): void {
+    this.#isRetired = true;
+    for (const connection of [...this.#connections.members]) {
+      if (connection.inFlight === 0) this.#end(connection);
+      else if (!connection.isConnected) connection.fail('evicted');
+    }
+  }
+
+  #end(connection: UpstreamConnection): void {
+    this.#connections.delete(connection);
+    connection.close();
+  }
+
   destroy(): void {
     for (const connection of [...this.#connections.members]) connection.fail('evicted');
   }
 
   onAnswer(connection: UpstreamConnection, request: Request, answer: string): void {
     this.#upstream.inFlight -= 1;
-    if (!connection.isReusable) {
-      this.#connections.delete(connection);
-      connection.close();
-    }
+    if (!connection.isReusable || (this.#isRetired && connection.inFlight === 0)) this.#end(connection);
     // A lie can't be told from an answer that slipped by one place: then all that follow would be wrong too, and one that
     // is right by chance would carry another client's id.
     if (!this.#observer.onAnswer(this.#upstream, request, answer)) connection.fail('distrusted');

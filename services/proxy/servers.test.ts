@@ -15,7 +15,7 @@ import {
   rowOf,
   testProxy,
 } from '../../test-support/cluster.ts';
-import { connectPeer, freePort } from '../../test-support/peers.ts';
+import { connectPeer, freePort, peerFrom } from '../../test-support/peers.ts';
 
 const SESSION = { session: true, keepAlive: true, incarnation: 'first' };
 const silent: Behaviour = () => {};
@@ -151,10 +151,128 @@ describe('registering again on the same session connection is answered, and the 
     const proxy = await testProxy(t, { maxSetupsPerSource: 1 });
     const server = await fakeServer(t, proxy, 1);
     const session = await server.join(SESSION);
-    session.send({ type: 1, id: 1, privPoliId: 1, listenport: server.port, ...SESSION });
+    session.send({ type: 1, id: 2, privPoliId: 1, listenport: 9, ...SESSION });
     assert.equal((await session.nextFrame()).code, 'REGISTRATION_REFUSED');
     assert.equal((await rowOf(proxy, 1))?.session, true);
   });
+});
+
+test('1,024 servers that register from one machine at once are all let in, and again as often as they like', async (t) => {
+  const proxy = await testProxy(t);
+  const peer = clientOf(proxy);
+  const setups = Array.from({ length: 1024 }, (_, id) => {
+    return { type: 1, id, privPoliId: id % 3, listenport: 1024 + id, incarnation: 'boot' };
+  });
+  for (let round = 0; round < 4; round += 1) {
+    peer.send(setups.map((setup) => JSON.stringify(setup)).join('\n'));
+    for (const { id } of setups) {
+      assert.partialDeepStrictEqual(await peer.nextFrame(), { status: 'registered', id });
+    }
+  }
+});
+
+test('a server is refreshed whatever the limit on new ones', async (t) => {
+  const proxy = await testProxy(t, { maxSetupsPerSource: 1 });
+  const server = await fakeServer(t, proxy, 1);
+  await server.join(SESSION);
+  for (let tries = 0; tries < 5; tries += 1) await server.register(SESSION);
+  await assert.rejects(server.register({ ...SESSION, incarnation: 'second' }), /More than 1 new servers/);
+});
+
+test('in a full table a server that serves is kept, and forged ones give their places up', async (t) => {
+  const proxy = await testProxy(t, { maxServers: 4 });
+  await (await fakeServer(t, proxy, 1)).join();
+  for (const id of [2, 3, 4]) {
+    const listenport = await freePort();
+    await ask(proxy, { type: 1, id, privPoliId: 1, listenport });
+    await eventually(async () => (await rowOf(proxy, id))?.lastProbe?.outcome === 'refused');
+  }
+  await (await fakeServer(t, proxy, 5)).join();
+  assert.match((await eventOf(proxy, 'forgotten', 2)).why, /table was full, and no probe of it had passed/);
+  for (const id of [6, 7]) await (await fakeServer(t, proxy, id)).join();
+  const refused = await ask(proxy, { type: 1, id: 8, privPoliId: 1, listenport: 9 });
+  assert.match(refused.payload, /full with 4 servers that pass their probes/);
+});
+
+test('the proxy can not be registered at itself', async (t) => {
+  const proxy = await testProxy(t);
+  const refused = await ask(proxy, { type: 1, id: 1, privPoliId: 1, listenport: proxy.port });
+  assert.match(refused.payload, /127\.0\.0\.1:\d+ is this proxy itself/);
+  const everywhere = await testProxy(t, { host: '0.0.0.0' });
+  const peer = peerFrom('127.0.0.2', everywhere.port);
+  t.after(() => peer.socket.destroy());
+  peer.send({ type: 1, id: 1, privPoliId: 1, listenport: everywhere.port });
+  assert.match((await peer.nextFrame()).payload, /127\.0\.0\.2:\d+ is this proxy itself/);
+});
+
+describe('two servers with one id', () => {
+  for (const keepAlive of [true, false]) {
+    test(`the one that is replaced finishes what it has, ${keepAlive ? 'and' : 'without'} keepAlive`, async (t) => {
+      const proxy = await testProxy(t);
+      const held: (() => void)[] = [];
+      const hold: Behaviour = (_peer, _frame, answer) => held.push(answer);
+      const first = await fakeServer(t, proxy, 1, { behave: hold });
+      await first.join({ ...SESSION, keepAlive });
+      const replies = ['a', 'b', 'c'].map((payload) => ask(proxy, request(payload)));
+      await eventually(async () => first.requests.length === 3);
+      const second = await fakeServer(t, proxy, 1);
+      await second.join({ ...SESSION, keepAlive, incarnation: 'of the other' });
+      for (const answer of held) answer();
+      for (const reply of replies) assert.equal((await reply).type, 2);
+      assert.equal(second.requests.length, 0);
+      assert.equal((await ask(proxy)).type, 2);
+      assert.equal(second.requests.length, 1);
+      await eventually(async () => first.openConnections() === 0);
+    });
+  }
+
+  test('what the replaced one never answers is tried at the other', async (t) => {
+    const proxy = await testProxy(t, { attemptTimeoutMs: 200 });
+    const first = await fakeServer(t, proxy, 1, { behave: silent });
+    await first.join(SESSION);
+    const reply = ask(proxy);
+    await eventually(async () => first.requests.length === 1);
+    const second = await fakeServer(t, proxy, 1);
+    await second.join({ ...SESSION, incarnation: 'of the other' });
+    assert.equal((await reply).type, 2);
+    assert.equal(second.requests.length, 1);
+    await eventually(async () => first.openConnections() === 0);
+  });
+
+  const farewells: [name: string, change: object, hasOwnPort: boolean, said: RegExp][] = [
+    [
+      'at another address',
+      { incarnation: 'other' },
+      true,
+      /Another server registered with this id from 127\.0\.0\.1:\d+/,
+    ],
+    ['at its own address', { incarnation: 'other' }, false, /Another server registered with this id from/],
+    ['and one boot', {}, true, /This server has also registered from 127\.0\.0\.1:\d+/],
+    [
+      'is not the case: one address',
+      { id: 9 },
+      false,
+      /Server 9 of policy 1 registered the address of this one/,
+    ],
+  ];
+  for (const [name, change, hasOwnPort, said] of farewells) {
+    test(`the replaced one is told, ${name}`, async (t) => {
+      const proxy = await testProxy(t);
+      const first = await fakeServer(t, proxy, 1);
+      const session = await first.join(SESSION);
+      const second = hasOwnPort ? await fakeServer(t, proxy, 1) : first;
+      await second.register({ ...SESSION, ...change });
+      const farewell = await session.nextFrame();
+      assert.deepEqual(
+        [farewell.type, farewell.code, farewell.retryable],
+        [-1, 'REGISTRATION_REFUSED', false],
+      );
+      assert.match(farewell.payload, said);
+      assert.equal(await session.ended(), 'fin');
+      if (hasOwnPort)
+        assert.match((await eventOf(proxy, 'replaced', 1)).why, /:\d+: if both run, give each an id/);
+    });
+  }
 });
 
 test('a registration whose connection was reset is not taken for one from this machine', async (t) => {

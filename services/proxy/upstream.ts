@@ -28,6 +28,11 @@ export type Carrier = {
   breakSilent(beforeMs: number, mayGiveUp: (request: Request) => boolean): void;
   /** Gives up on connections that have been connecting since before `beforeMs`. */
   breakConnecting(beforeMs: number): void;
+  /**
+   * Takes nothing new: each connection ends when it has nothing left, or when its requests are given up. What has not been
+   * sent is reported as broken.
+   */
+  retire(): void;
   /** Ends every connection and reports what was on them. */
   destroy(): void;
 };
