@@ -1,10 +1,11 @@
 // pure · the policy table: policy → servers, policy → round-robin index. The one place that lists servers.
 // Must never move an index by looking, and never hold two entries for one address.
+import { addressOf } from '../shared/address-text.ts';
 import type { Id } from '../shared/packet.ts';
 import { isInRotation } from './health.ts';
 import type { Request } from './request.ts';
 import { RoundRobin } from './round-robin.ts';
-import { addressOf, type Upstream } from './upstream.ts';
+import type { Upstream } from './upstream.ts';
 
 const MAX_ROUTES_WITHOUT_SERVER = 1000;
 

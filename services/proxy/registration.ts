@@ -1,11 +1,11 @@
 // pure · a setup packet that came over a connection: who is registered, and whose lease the connection is from now on.
 // Must never end the connection that is being answered: its reply is still to be sent.
+import { addressOf } from '../shared/address-text.ts';
 import { formatChallenge, type SetupPacket } from '../shared/packet.ts';
 import type { RegistrationAccess } from './access.ts';
 import type { ClientConnection } from './client-connection.ts';
 import { type RegistrationResult, type Registry, refused } from './registry.ts';
 import type { Sessions } from './sessions.ts';
-import { addressOf } from './upstream.ts';
 
 export type Registrars = {
   access: RegistrationAccess;

@@ -1,6 +1,7 @@
 // pure · servers whose place another one has taken: what they are told, and what they may still finish.
+import { addressOf } from '../shared/address-text.ts';
 import { formatError, type SetupPacket } from '../shared/packet.ts';
-import { addressOf, type Upstream } from './upstream.ts';
+import type { Upstream } from './upstream.ts';
 
 /** Why an entry is replaced whose id has registered from another address. */
 export function whyMoved(host: string, { listenPort }: SetupPacket): string {

@@ -1,10 +1,11 @@
 // shell · a network whose connections are TLS where that is asked for: the rest of the proxy is none the wiser.
 // Must never hand out a connection before its peer is verified, or wait for a handshake without end.
+
 import type { TLSSocket } from 'node:tls';
+import { addressOf } from '../shared/address-text.ts';
 import { type DialTls, dialTls, explainTls, type ListenTls, loadTls } from '../shared/tls.ts';
 import { listenForSockets, type Network, receiveFrom } from './network.ts';
 import { TicketKeys } from './ticket-keys.ts';
-import { addressOf } from './upstream.ts';
 
 const HANDSHAKE_MS = 5_000;
 // Each costs memory and a signature, before anything is known of the peer.

@@ -1,5 +1,6 @@
 // pure · one registered server as the proxy knows it. Routing reads it, each field has one writer.
 // Must never hold sockets or timers: its connections are the pool's, its probes the health checker's.
+import { addressOf } from '../shared/address-text.ts';
 import type { Id } from '../shared/packet.ts';
 import type { Health, ProbeOutcome } from './health.ts';
 import type { Request } from './request.ts';
@@ -95,9 +96,4 @@ export class Upstream {
   get isFull(): boolean {
     return this.inFlight >= (this.health.state === 'trial' ? 1 : this.capacity);
   }
-}
-
-/** `host:port`, with brackets round an IPv6 host. */
-export function addressOf(host: string, port: number): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }

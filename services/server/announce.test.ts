@@ -122,6 +122,12 @@ test('a proxy that is not there yet is found soon after it starts', async (t) =>
   assert.equal(lines.length, 2, 'one line for the first failure, one for the recovery');
 });
 
+test('an IPv6 address is written with brackets', async (t) => {
+  const { lines, logged } = announce(t, await freePort(), { resolve: async () => ['::1'] });
+  await logged(/no session with the proxy/);
+  assert.match(String(lines[0]?.proxy), /^\[::1\]:\d+$/);
+});
+
 test('a proxy that dies and comes back gets the same registration again', async (t) => {
   const first = await proxyAt(t);
   const { logged } = announce(t, first.port);

@@ -1,5 +1,6 @@
 // shell · makes the server known to every proxy behind one name, for as long as it runs. Control path of the server.
 // Must never give up on a proxy that the name still stands for, or dial without a pause.
+import { addressOf } from '../shared/address-text.ts';
 import type { Resolve } from '../shared/addresses.ts';
 import type { Clock } from '../shared/clock.ts';
 import type { Line } from '../shared/log-later.ts';
@@ -175,7 +176,7 @@ export class Announcement {
   }
 
   #tell(level: Line['level'], message: string, host: string, details: object): void {
-    this.#options.log({ level, message, proxy: `${host}:${this.#options.proxy.port}`, ...details });
+    this.#options.log({ level, message, proxy: addressOf(host, this.#options.proxy.port), ...details });
   }
 
   async #pause(ms: number): Promise<void> {
