@@ -198,7 +198,10 @@ export function createCore(options: ProxyOptions, log: (line: Line) => void, wor
     cancelTimers = [
       every(clock, SWEEP_MS, () => forwarder.sweep(clock.now())),
       every(clock, HEARTBEAT_MS, () => sessions.beat()),
-      every(clock, REFUSALS_MS, () => refusals.nextSecond()),
+      every(clock, REFUSALS_MS, () => {
+        refusals.nextSecond();
+        events.nextSecond();
+      }),
       every(clock, LISTENER_SWEEP_MS, () => {
         listener.sweep((connection) => sessions.has(connection));
         table.prune(clock.now() - ROUTE_KEPT_MS);
