@@ -58,6 +58,11 @@ export function connectPeer(port: number, host = '127.0.0.1'): Peer {
   return peerOf(net.connect({ port, host, allowHalfOpen: true, noDelay: true }));
 }
 
+/** The same from another address of this machine. */
+export function peerFrom(localAddress: string, port: number): Peer {
+  return peerOf(net.connect({ port, host: '127.0.0.1', localAddress, allowHalfOpen: true, noDelay: true }));
+}
+
 /**
  * A server whose every connection is handed to `script`.
  * @param script what to do with a connection; `index` counts from 0

@@ -2,12 +2,8 @@
 // Must never be better behaved than its scenario says, or answer out of order on one connection.
 import { hash } from 'node:crypto';
 import { FrameReader } from '../../services/shared/framing.ts';
-import {
-  formatAnswer,
-  formatHeartbeat,
-  formatLeave,
-  HEALTH_CLIENT_ID,
-} from '../../services/shared/packet.ts';
+import { isHealthProbe } from '../../services/shared/health-probe.ts';
+import { formatAnswer, formatHeartbeat, formatLeave } from '../../services/shared/packet.ts';
 import type { Endpoint } from './endpoint.ts';
 import { Host } from './host.ts';
 import { lieAbout, PROXY_ADDRESS, PROXY_PORT, type World } from './world.ts';
@@ -208,15 +204,25 @@ export class SimulatedServer {
         // One that once says nothing stays silent: an answer to the next request would be taken for this one's.
         if (this.behaviour === 'mute') isMute = true;
         if (isMute) return;
-        freeAtMs = Math.max(freeAtMs, timeline.nowMs + this.#serviceMs(srcid === HEALTH_CLIENT_ID));
+        const isProbe = isHealthProbe({ clientId: srcid, payload });
+        freeAtMs = Math.max(freeAtMs, timeline.nowMs + this.#serviceMs(isProbe));
         this.host.after(freeAtMs - timeline.nowMs, () => this.#answer(connection, srcid, payload));
       }
     });
   }
 
-  #checkPolicy({ srcid, privPoliId }: { srcid: string; privPoliId: unknown }): void {
+  #checkPolicy({
+    srcid,
+    payload,
+    privPoliId,
+  }: {
+    srcid: string;
+    payload: string;
+    privPoliId: unknown;
+  }): void {
     const { timeline, stalledUntilMs, violate } = this.#world;
-    const isMisrouted = srcid !== HEALTH_CLIENT_ID && String(privPoliId) !== this.spec.policy;
+    const isProbe = isHealthProbe({ clientId: srcid, payload });
+    const isMisrouted = !isProbe && String(privPoliId) !== this.spec.policy;
     const couldBeKnownForMs = timeline.nowMs - Math.max(this.atAddressSinceMs, stalledUntilMs);
     // Who garbles its answers does not say who it is.
     if (isMisrouted && couldBeKnownForMs > NOTICED_WITHIN_MS && this.behaviour === 'honest')
@@ -234,7 +240,7 @@ export class SimulatedServer {
   }
 
   #answer(connection: Endpoint, clientId: string, payload: string): void {
-    const isProbe = clientId === HEALTH_CLIENT_ID;
+    const isProbe = isHealthProbe({ clientId, payload });
     const answer = formatAnswer(this.spec.id, clientId, this.#digestFor(payload, isProbe));
     switch (this.behaviour) {
       case 'resetter':

@@ -5,7 +5,7 @@ import { isInRotation } from '../../services/proxy/health.ts';
 import type { ProxyOptions } from '../../services/proxy/options.ts';
 import type { Route } from '../../services/proxy/policy-table.ts';
 import type { ProbeRecord, Upstream } from '../../services/proxy/upstream.ts';
-import { HEALTH_CLIENT_ID } from '../../services/shared/packet.ts';
+import { isHealthProbe } from '../../services/shared/health-probe.ts';
 import type { Expected, Reply, ReplyWatcher, SimulatedClient } from './client.ts';
 import type { Endpoint } from './endpoint.ts';
 import { RetryAccount } from './retry-account.ts';
@@ -62,7 +62,7 @@ export class Watch implements ReplyWatcher {
   }
 
   #onSent({ srcid, payload }: { srcid: string | number; payload: string }, host: string, port: number): void {
-    if (srcid === HEALTH_CLIENT_ID) return;
+    if (isHealthProbe({ clientId: srcid, payload })) return;
     const upstream = this.#world.sources.table.findByAddress(host, port);
     const state = upstream?.health.state ?? 'not in the table';
     this.#world.trace(() => `"${payload}" goes to ${host}:${port}, which is ${state}`);

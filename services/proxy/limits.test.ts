@@ -53,14 +53,14 @@ test('one source gets so many connections, others get theirs', async (t) => {
   });
 });
 
-test('one source gets so many setup packets in', async (t) => {
+test('one source gets so many new servers in', async (t) => {
   const proxy = await testProxy(t, { maxSetupsPerSource: 5 });
   const peer = clientOf(proxy);
   for (let id = 1; id <= 1000; id += 1) peer.send({ ...SETUP, id, listenport: id });
   const replies: Frame[] = [];
   for (let id = 1; id <= 1000; id += 1) replies.push(await peer.nextFrame());
   assert.equal(replies.filter(({ status }) => status === 'registered').length, 5);
-  assert.match(replies[999]?.payload, /More than 5 setup packets from 127\.0\.0\.1 in 10 s/);
+  assert.match(replies[999]?.payload, /More than 5 new servers from 127\.0\.0\.1 in 10 s/);
   assert.equal((await errorsOf(proxy)).REGISTRATION_REFUSED, 995);
 });
 

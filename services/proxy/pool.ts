@@ -175,7 +175,10 @@ export class Pool implements Carrier, ConnectionOwner {
 
   retire(): void {
     this.#isRetired = true;
-    for (const connection of [...this.#connections.members]) this.#closeIfDone(connection);
+    for (const connection of [...this.#connections.members]) {
+      if (connection.isConnected) this.#closeIfDone(connection);
+      else connection.fail('evicted');
+    }
   }
 
   destroy(): void {

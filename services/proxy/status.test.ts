@@ -1,12 +1,22 @@
 import assert from 'node:assert/strict';
-import { connect } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { describe, test } from 'node:test';
-import { ask, eventOf, fakeServer, policies, request, testProxy } from '../../test-support/cluster.ts';
+import {
+  ask,
+  eventOf,
+  eventually,
+  fakeServer,
+  policies,
+  request,
+  testProxy,
+} from '../../test-support/cluster.ts';
 import { readEvents } from '../../test-support/event-stream.ts';
 import type { Frame } from '../../test-support/peers.ts';
 import { EventLog } from './events.ts';
 import { newcomer } from './health.ts';
+import { PolicyTable } from './policy-table.ts';
+import { openStatus, type StatusSources } from './status.ts';
 import { Upstream } from './upstream.ts';
 
 const get = (port: number, path: string, init: RequestInit = {}): Promise<Response> =>
@@ -72,12 +82,53 @@ test('/api/events replays what was, then goes on, numbered without gaps', async 
   assert.ok(Math.abs(Date.now() - evicted.atMs) < 5000);
 });
 
-test('/api/events starts behind what the reader has seen', async (t) => {
+test('/api/events starts behind what the reader has seen, unless that was of another start of the proxy', async (t) => {
   const proxy = await testProxy(t);
   await (await fakeServer(t, proxy, 1)).join();
   await eventOf(proxy, 'admitted', 1);
-  const events = readEvents(await get(proxy.adminPort, '/api/events', { headers: { 'last-event-id': '1' } }));
-  assert.equal((await events()).type, 'admitted');
+  const after = (id: string): Promise<Response> =>
+    get(proxy.adminPort, '/api/events', { headers: { 'last-event-id': id } });
+  const [first] = await idsOf(await after(''), 1);
+  assert.match(first ?? '', /^\w+-1$/);
+  assert.equal((await readEvents(await after(first ?? ''))()).type, 'admitted');
+  for (const id of [
+    '1',
+    'otherboot-1',
+    'otherboot-2',
+    `${first}00`,
+    '-1',
+    'x',
+    first?.replace('-1', '--1') ?? '',
+  ]) {
+    assert.equal((await readEvents(await after(id))()).type, 'registered', id);
+  }
+});
+
+test('a reader that takes its time gets all of a long replay', async (t) => {
+  const events = eventsAbout(10, 100, 'x'.repeat(5000));
+  const status = await openStatus(
+    { adminHost: '127.0.0.1', adminPort: 0, adminNames: [] },
+    sourcesWith(events),
+  );
+  t.after(() => {
+    status.closeAllConnections();
+    status.close();
+  });
+  const { port } = status.address() as AddressInfo;
+  const socket = connect(port, '127.0.0.1');
+  t.after(() => socket.destroy());
+  socket.write('GET /api/events HTTP/1.1\r\nHost: x\r\n\r\n');
+  // It reads nothing until the status listener has written all that it is going to write unasked.
+  await eventually(async () => status.listenerCount('request') === 1 && socket.bytesWritten > 0);
+  for (let turn = 0; turn < 50; turn += 1) await new Promise(setImmediate);
+  let got = '';
+  socket.setEncoding('utf8').on('data', (chunk: string) => {
+    got += chunk;
+  });
+  await eventually(async () => (got.match(/^id: /gm) ?? []).length === 1000 || socket.destroyed);
+  assert.equal((got.match(/^id: /gm) ?? []).length, 1000);
+  events.add('suspect', upstreamOf(3), 'the next one');
+  await eventually(async () => got.includes('the next one'));
 });
 
 test('a request line that is no address does no harm', async (t) => {
@@ -150,13 +201,65 @@ test('counts what it refused', async (t) => {
   assert.deepEqual(counts.errors, { NO_SERVER: 1, UNKNOWN_TYPE: 1 });
 });
 
-test('the last 1,000 events are kept', () => {
-  const events = new EventLog(() => 0);
-  const registration = { id: 1, policy: '1', host: '10.0.0.1', port: 1, keepsAlive: true, incarnation: null };
-  const upstream = new Upstream(registration, 1, 1, newcomer(0, ''), 0);
-  for (let added = 0; added < 1500; added += 1) events.add('suspect', upstream, '');
+test('the last 1,000 events are kept, and at most 200 of them about one server', () => {
+  const events = eventsAbout(10, 150, '');
+  assert.deepEqual([events.since(0).length, events.since(0)[0]?.seq], [1000, 501]);
+  assert.equal(events.since(1499).length, 1);
+  const one = eventsAbout(1, 500, '');
+  assert.deepEqual([one.since(0).length, one.since(0)[0]?.seq], [200, 301]);
   assert.deepEqual(
-    [events.since(0).length, events.since(0)[0]?.seq, events.since(1499).length],
-    [1000, 501, 1],
+    one.since(450).map(({ seq }) => seq),
+    Array.from({ length: 50 }, (_, at) => 451 + at),
   );
 });
+
+function upstreamOf(id: number): Upstream {
+  const registration = { id, policy: '1', host: '10.0.0.1', port: id, keepsAlive: true, incarnation: null };
+  return new Upstream(registration, 1, 1, newcomer(0, ''), 0);
+}
+
+// Each server's, one a second.
+function eventsAbout(servers: number, each: number, why: string): EventLog {
+  let wallMs = 1_000_000;
+  const events = new EventLog(() => wallMs);
+  const upstreams = Array.from({ length: servers }, (_, id) => upstreamOf(id));
+  for (let added = 0; added < each; added += 1) {
+    wallMs += 1000;
+    for (const upstream of upstreams) events.add('suspect', upstream, why);
+  }
+  return events;
+}
+
+function sourcesWith(events: EventLog): StatusSources {
+  const counters = {
+    requests: 0,
+    answered: 0,
+    retries: 0,
+    moves: 0,
+    lateAnswers: 0,
+    slippedAnswers: 0,
+    localFailures: 0,
+    errors: {},
+  };
+  const none = (): number => 0;
+  return {
+    table: new PolicyTable(),
+    events,
+    counters,
+    unreadyReason: () => null,
+    openRequests: none,
+    connections: none,
+  };
+}
+
+async function idsOf(response: Response, count: number): Promise<string[]> {
+  let text = '';
+  for await (const chunk of (response.body as ReadableStream<Uint8Array>).pipeThrough(
+    new TextDecoderStream(),
+  )) {
+    text += chunk;
+    const ids = [...text.matchAll(/^id: (.*)$/gm)].map((match) => match[1] as string);
+    if (ids.length >= count) return ids;
+  }
+  return [];
+}

@@ -8,7 +8,7 @@ import {
   scriptedServer,
   within,
 } from '../../test-support/peers.ts';
-import { systemClock } from '../shared/clock.ts';
+import { type Clock, systemClock } from '../shared/clock.ts';
 import type { Line } from '../shared/log-later.ts';
 import { formatSetup } from '../shared/packet.ts';
 import { Announcement, type AnnounceOptions } from './announce.ts';
@@ -122,6 +122,12 @@ test('a proxy that is not there yet is found soon after it starts', async (t) =>
   assert.equal(lines.length, 2, 'one line for the first failure, one for the recovery');
 });
 
+test('an IPv6 address is written with brackets', async (t) => {
+  const { lines, logged } = announce(t, await freePort(), { resolve: async () => ['::1'] });
+  await logged(/no session with the proxy/);
+  assert.match(String(lines[0]?.proxy), /^\[::1\]:\d+$/);
+});
+
 test('a proxy that dies and comes back gets the same registration again', async (t) => {
   const first = await proxyAt(t);
   const { logged } = announce(t, first.port);
@@ -161,6 +167,32 @@ test('a refusal is told with its sentence, and asked for again only after a whil
   const [one, two, three] = times;
   assert.ok((two ?? 0) - (one ?? 0) >= 155 && (three ?? 0) - (two ?? 0) >= 155, times.join(' '));
   assert.equal(lines.length, 1);
+});
+
+test('a server that another one with its id has replaced says so, and waits longer each time', async (t) => {
+  const sentence = 'Another server registered with this id from 10.0.0.9:9000: give each an id of its own.';
+  const farewell = { type: -1, code: 'REGISTRATION_REFUSED', retryable: false, payload: sentence };
+  const proxy = await proxyAt(t, (peer) => {
+    peer.nextFrame().then(
+      () => {
+        peer.send(REGISTERED);
+        peer.send(farewell);
+      },
+      () => {},
+    );
+  });
+  const waits: number[] = [];
+  const clock: Clock = {
+    ...systemClock,
+    sleep: (ms, signal) => {
+      if (ms >= 5_000 && ms !== 50_000) waits.push(ms);
+      return systemClock.sleep(Math.min(ms, 3_000) / 100, signal);
+    },
+  };
+  const { logged } = announce(t, proxy.port, { clock, random: () => 0.5, lookUpMs: 50_000 });
+  await logged(/another server has the id of this one.*10\.0\.0\.9:9000/);
+  for (let round = 0; round < 7; round += 1) await proxy.nextConnection();
+  assert.deepEqual(waits.slice(0, 6), [5_000, 10_000, 20_000, 40_000, 60_000, 60_000]);
 });
 
 test('a refusal that may pass (shutting down) is asked for again at once', async (t) => {

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connectPeer, type Peer, within } from '../../test-support/peers.ts';
+import { PROBE_PAYLOAD } from '../shared/health-probe.ts';
 import { formatAnswer } from '../shared/packet.ts';
 import { AnswerServer } from './answer.ts';
 import { type Faults, NO_FAULTS } from './misbehaviour.ts';
@@ -175,6 +176,15 @@ test('drain: ends by its deadline whatever is held back', async (t) => {
   assert.ok(performance.now() - startMs >= 145);
   await peer.ended();
   assert.equal(peer.received(), '');
+});
+
+test('mute: a probe of a proxy that takes it for an old server is answered too', async (t) => {
+  const { connect } = await serve(t, { isMute: true });
+  const [probe, client] = [connect(), connect()];
+  client.send({ ...request('not a probe'), srcid: 0 });
+  probe.send({ ...request(PROBE_PAYLOAD), srcid: 0 });
+  assert.deepEqual(await payloads(probe, 1), [sha1(PROBE_PAYLOAD)]);
+  assert.equal(client.received(), '');
 });
 
 test('burn: each request costs CPU time, and is answered right', async (t) => {
