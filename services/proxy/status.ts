@@ -2,6 +2,7 @@
 // Must never change anything, or let a slow reader of events pile up memory.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { isIP } from 'node:net';
+import { printable, printableLines } from '../shared/printable.ts';
 import type { ClusterEvent, EventLog } from './events.ts';
 import type { ForwarderCounters } from './forwarder.ts';
 import type { PolicyTable } from './policy-table.ts';
@@ -107,7 +108,7 @@ function sendJson(response: ServerResponse, status: number, body: object): void 
     'content-type': 'application/json; charset=utf-8',
     'cache-control': 'no-store',
   });
-  response.end(`${JSON.stringify(body, null, 2)}\n`);
+  response.end(`${printableLines(JSON.stringify(body, null, 2))}\n`);
 }
 
 function snapshot({ table, counters, openRequests, connections }: StatusSources): object {
@@ -167,5 +168,5 @@ function streamEvents(request: IncomingMessage, response: ServerResponse, events
 }
 
 function formatEvent(event: ClusterEvent): string {
-  return `id: ${event.seq}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
+  return `id: ${event.seq}\nevent: ${event.type}\ndata: ${printable(JSON.stringify(event))}\n\n`;
 }
