@@ -1,5 +1,6 @@
 // shell · one reader of the events, as server-sent events over HTTP: first those that are kept, then every new one.
 import type { ServerResponse } from 'node:http';
+import { printable } from '../shared/printable.ts';
 import type { EventLog } from './events.ts';
 
 const KEEP_ALIVE_COMMENT_MS = 15_000;
@@ -56,7 +57,7 @@ class EventStream {
     for (const event of this.#events.since(this.#lastSeq)) {
       this.#lastSeq = event.seq;
       const id = this.#events.idOf(event);
-      this.#write(`id: ${id}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
+      this.#write(`id: ${id}\nevent: ${event.type}\ndata: ${printable(JSON.stringify(event))}\n\n`);
       if (this.#isFull) return;
     }
   }

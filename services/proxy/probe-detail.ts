@@ -1,5 +1,6 @@
 // pure · what a server did with a health probe, in words that a person can act on: for the table and for the reasons.
 import type { Packet } from '../shared/packet.ts';
+import { printable } from '../shared/printable.ts';
 
 const SHOWN_BYTES = 40;
 const SHOWN_CHARACTERS = 200;
@@ -12,7 +13,7 @@ const SHOWN_CHARACTERS = 200;
 export function describeNoAnswer(packet: Packet, bytes: string): string {
   switch (packet.kind) {
     case 'error':
-      return `it answered with an error packet: ${printable(packet.sentence)} (${printable(packet.code)})`;
+      return `it answered with an error packet: ${quoted(packet.sentence)} (${quoted(packet.code)})`;
     case 'fault':
       return describeBytes(bytes);
     default:
@@ -47,7 +48,7 @@ function shown(bytes: string): string {
   return `"${text}${bytes.length > SHOWN_BYTES ? '…' : ''}"`;
 }
 
-function printable(text: string): string {
+function quoted(text: string): string {
   const cut = text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}…` : text;
-  return cut.toWellFormed().replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '\u{fffd}');
+  return printable(cut.toWellFormed());
 }

@@ -56,6 +56,24 @@ test('/api/policies shows each server with its state and why, its last probe and
   assert.ok(lastProbe.roundTripMs > 0);
 });
 
+test('what a server calls itself can not steer the terminal that shows the table or the events', async (t) => {
+  const proxy = await testProxy(t);
+  const policy = 'p\u001b]0;t\u0007\u009b2J\u202e\u2028';
+  await ask(proxy, { type: 1, id: '\u2066\u007f', privPoliId: policy, listenport: 9 });
+  const table = await (await get(proxy.adminPort, '/api/policies')).text();
+  assert.equal(JSON.parse(table).policies[0].policy, policy);
+  const stream = await get(proxy.adminPort, '/api/events');
+  let events = '';
+  const reader = (stream.body as ReadableStream<Uint8Array>).getReader();
+  while (!events.includes('"registered"'))
+    events += Buffer.from((await reader.read()).value ?? []).toString();
+  await reader.cancel();
+  for (const shown of [table, events]) {
+    assert.ok(!/[\p{Cc}\p{Zl}\p{Bidi_Control}]/u.test(shown.replaceAll('\n', '')), JSON.stringify(shown));
+    assert.ok(shown.includes(String.raw`p\u001b]0;t\u0007\u009b2J\u202e\u2028`), shown);
+  }
+});
+
 test('looking at the table does not move the round robin', async (t) => {
   const proxy = await testProxy(t);
   for (const id of [1, 2]) await (await fakeServer(t, proxy, id)).join();

@@ -2,6 +2,7 @@
 // Must never change anything, or let a slow reader of events pile up memory.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { isIP } from 'node:net';
+import { printableLines } from '../shared/printable.ts';
 import { streamEvents } from './event-stream.ts';
 import type { EventLog } from './events.ts';
 import type { ForwarderCounters } from './forwarder.ts';
@@ -108,7 +109,7 @@ function sendJson(response: ServerResponse, status: number, body: object): void 
     'content-type': 'application/json; charset=utf-8',
     'cache-control': 'no-store',
   });
-  response.end(`${JSON.stringify(body, null, 2)}\n`);
+  response.end(`${printableLines(JSON.stringify(body, null, 2))}\n`);
 }
 
 function snapshot({ table, counters, openRequests, connections }: StatusSources): object {
