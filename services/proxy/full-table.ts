@@ -14,7 +14,8 @@ export function leastProven(upstreams: Iterable<Upstream>): Upstream | null {
   for (const upstream of upstreams) {
     const { state, sinceMs } = upstream.health;
     if (state === 'evicted' && (evicted === null || sinceMs < evicted.health.sinceMs)) evicted = upstream;
-    if (state !== 'joining' || upstream.lastProbe === null) continue;
+    const { lastProbe } = upstream;
+    if (state !== 'joining' || lastProbe === null || lastProbe.outcome === 'local') continue;
     const source = sourceOf(upstream.host);
     const group = unproven.get(source);
     if (group === undefined) unproven.set(source, { oldest: upstream, count: 1 });

@@ -182,7 +182,8 @@ export class HealthChecker {
     // Only a suspect has evidence against it that a pass from before would wipe out.
     const isOutdated = watch.isStale && outcome === 'pass' && upstream.health.state === 'suspect';
     if (!isOutdated) this.#signal(upstream, { kind: 'probe', outcome, roundTripMs, detail });
-    this.#signal(upstream, { kind: 'tick' });
+    // A server that could not be probed has not had its time yet.
+    if (outcome !== 'local') this.#signal(upstream, { kind: 'tick' });
     if (!this.#watches.has(upstream)) return;
     if (watch.isStale) this.probeNow(upstream);
     else this.#probeIn(upstream, watch, this.#untilNextMs(upstream, watch));

@@ -26,6 +26,11 @@ export function describeBytes(bytes: string): string {
   return `it answered with what is no packet: ${shown(bytes)}`;
 }
 
+/** Who answered in place of the server. */
+export function describeOther(answersAs: string): string {
+  return `it answered as server ${printable(answersAs)}, which is another one`;
+}
+
 /** How a connection ended without an answer. */
 export function describeEnd(how: 'closed' | 'reset', bytes: string): string {
   const after = bytes === '' ? 'without an answer' : `in the middle of its answer: ${shown(bytes)}`;

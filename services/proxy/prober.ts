@@ -9,7 +9,13 @@ import { explainTls } from '../shared/tls.ts';
 import { isLocalError } from './failure.ts';
 import type { ProbeOutcome } from './health.ts';
 import type { DialledConnection, Network } from './network.ts';
-import { describeBytes, describeEnd, describeNoAnswer, describeSilence } from './probe-detail.ts';
+import {
+  describeBytes,
+  describeEnd,
+  describeNoAnswer,
+  describeOther,
+  describeSilence,
+} from './probe-detail.ts';
 
 export type ProbeMode = 'request' | 'connect';
 export type ProbeTarget = {
@@ -119,7 +125,7 @@ class Probe<Target extends ProbeTarget> {
     const answersAs = packet.serverId === null ? null : String(packet.serverId);
     const isOther = before !== null && answersAs !== null && answersAs !== before;
     if (isOther && this.#options.isSomebodyElse(this.#target, answersAs)) {
-      return { outcome: 'somebody-else', answersAs };
+      return { outcome: 'somebody-else', answersAs, detail: describeOther(answersAs) };
     }
     return { outcome: packet.digest === DIGEST ? 'pass' : 'wrong-digest', answersAs };
   }

@@ -393,6 +393,7 @@ describe('health checks', () => {
     await eventually(async () => other.probes.length > 3);
     const row = await rowOf(proxy, 1);
     assert.deepEqual([row?.state, row?.lastProbe?.outcome], ['evicted', 'somebody-else']);
+    assert.equal(row?.lastProbe.detail, 'it answered as server 2, which is another one');
     assert.equal((await ask(proxy)).code, 'NO_SERVER');
     assert.equal(other.requests.length, 0);
     await other.join();
