@@ -60,6 +60,7 @@ function arm(kind: FaultKind, targets: string[], params: Record<string, number> 
       const hit: SeenHit = { target: name, fromMs: performance.now(), healMs: null, healedMs: null };
       hits.push(hit);
       return {
+        struck: () => {},
         healing: () => {
           hit.healMs ??= performance.now();
         },

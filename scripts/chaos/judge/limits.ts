@@ -8,7 +8,7 @@ const FALL = 2;
 /** Passed probes in a row that bring an evicted server back. */
 const RISE = 2;
 /** T: how long a probe waits for its answer. */
-const PROBE_TIMEOUT_MS = 500;
+export const PROBE_TIMEOUT_MS = 500;
 /** The proxy replies within so long, with an answer or an error. */
 export const REQUEST_TIMEOUT_MS = 2000;
 /** For everything that is not the proxy's: the Docker call, the scheduler, the event stream. */

@@ -18,7 +18,7 @@ testCases(proxyWhole({ maxMs: 2000 }), [
     'in time',
     { faults: [STOP], events: back(8000, 8500) },
     'pass',
-    /4 of 4 servers in time, the last after 1300 ms \(Docker's call took 200 ms\)/,
+    /4 of 4 servers in time, the last after 1300 ms \(before, Docker's call took 200 ms/,
   ],
   ['at the limit', { faults: [STOP], events: back(8000, 9200) }, 'pass'],
   [

@@ -147,7 +147,7 @@ testCases(
         of:
           () =>
           ({ detail }) =>
-            detail === 'OVERLOADED',
+            detail === 'OVERLOADED' ? 0 : Number.POSITIVE_INFINITY,
       },
     ],
   }),

@@ -2,35 +2,70 @@
 // Must never count a request that the load generator dropped, but for those it sent and never had an answer to.
 import type { Recording, RequestRow } from '../journal.ts';
 import { policyOf } from '../plan.ts';
-import { type Criterion, criterion, describeRequest, millis, plural, worstLines } from './criterion.ts';
+import {
+  type Assessment,
+  type Criterion,
+  criterion,
+  describeRequest,
+  MAX_DETAILS,
+  millis,
+  plural,
+  worstLines,
+} from './criterion.ts';
+import { type Trouble, weigh } from './machine.ts';
 import { policyOutages } from './policy-outages.ts';
 import { overlaps, proxyOutages, requireRequests, type Span, warmUpEndMs } from './queries.ts';
-import { requestIndex, unansweredAtEnd } from './request-index.ts';
+import { requestIndex, spanOf, unansweredAtEnd } from './request-index.ts';
+
+// No machine is so slow that it changes an answer, or whom it reaches.
+const UNCONDITIONAL = { isUnconditional: true };
 
 function allSent(recording: Recording): readonly RequestRow[] {
   return requireRequests(requestIndex(recording).sent, 'was sent');
 }
 
 /** The verdict over requests of which none may be bad. */
-function noneOf(recording: Recording, sent: readonly RequestRow[], bad: readonly RequestRow[], what: string) {
+function noneOf(
+  recording: Recording,
+  sent: readonly RequestRow[],
+  bad: readonly RequestRow[],
+  what: string,
+  troubleOf: (request: RequestRow) => Trouble = spanOf,
+): Assessment {
+  const { verdict, notes } = weigh(recording, bad.map(troubleOf));
   return {
-    verdict: bad.length === 0 ? ('pass' as const) : ('fail' as const),
+    verdict,
     measured: `${bad.length} ${what} of ${plural(sent.length, 'request')}`,
     n: sent.length,
-    details: worstLines(
-      bad,
-      ({ latencyMs }) => latencyMs,
-      (request) => describeRequest(recording, request),
-    ),
+    details: [
+      ...notes.slice(0, 1),
+      ...worstLines(
+        bad,
+        ({ latencyMs }) => latencyMs,
+        (request) => describeRequest(recording, request),
+      ),
+    ],
   };
 }
 
 /** No answer with a wrong digest, to somebody else's request, or from a server of another policy. */
 export function noWrong(): Criterion {
-  return criterion('no wrong answer', '0 wrong', (recording) => {
-    const sent = allSent(recording);
-    return noneOf(recording, sent, wrongAnswers(recording), 'wrong');
-  });
+  return criterion(
+    'no wrong answer',
+    '0 wrong',
+    (recording) => {
+      const sent = allSent(recording);
+      const wrong = wrongAnswers(recording);
+      const details = wrong.slice(0, MAX_DETAILS).map((request) => describeRequest(recording, request));
+      return {
+        verdict: wrong.length === 0 ? 'pass' : 'fail',
+        measured: `${wrong.length} wrong of ${plural(sent.length, 'request')}`,
+        n: sent.length,
+        details,
+      };
+    },
+    UNCONDITIONAL,
+  );
 }
 
 /** The requests that were answered wrongly: by their digest, or by the policy of the server that answered. */
@@ -45,15 +80,20 @@ export function wrongAnswers(recording: Recording): RequestRow[] {
 
 /** No answer that nobody waited for. */
 export function noStray(): Criterion {
-  return criterion('no stray answer', '0 answers without a request', (recording) => {
-    const { length } = allSent(recording);
-    const { strayAnswers } = recording;
-    return {
-      verdict: strayAnswers === 0 ? 'pass' : 'fail',
-      measured: `${plural(strayAnswers, 'stray answer')} beside ${plural(length, 'request')}`,
-      n: length,
-    };
-  });
+  return criterion(
+    'no stray answer',
+    '0 answers without a request',
+    (recording) => {
+      const { length } = allSent(recording);
+      const { strayAnswers } = recording;
+      return {
+        verdict: strayAnswers === 0 ? 'pass' : 'fail',
+        measured: `${plural(strayAnswers, 'stray answer')} beside ${plural(length, 'request')}`,
+        n: length,
+      };
+    },
+    UNCONDITIONAL,
+  );
 }
 
 /**
@@ -96,8 +136,11 @@ export function lostBound(): Criterion {
 export type Allowance = {
   /** In words, for the limit. */
   what: string;
-  /** Looks at the recording once, then at every error: an error reply by its code in `detail`. */
-  of(recording: Recording): (request: RequestRow) => boolean;
+  /**
+   * Looks at the recording once, then at every error: an error reply by its code in `detail`. By how many milliseconds it
+   * exceeds what is allowed: 0 when it is allowed, `Infinity` when no time would make it so.
+   */
+  of(recording: Recording): (request: RequestRow) => number;
 };
 
 /**
@@ -112,10 +155,14 @@ export function errors({ allow = [] }: { allow?: readonly Allowance[] } = {}): C
     requireRequests(sent, 'after the warm-up');
     const outages = proxyOutages(recording);
     const allowances = allow.map((each) => each.of(recording));
-    const isAllowed = (request: RequestRow): boolean => allowances.some((allows) => allows(request));
+    const excessOf = (request: RequestRow): number =>
+      Math.min(Number.POSITIVE_INFINITY, ...allowances.map((exceeds) => exceeds(request)));
     const erred = sent.filter((request) => errorsOf(request, outages).length > 0);
-    const bad = erred.filter((request) => !errorsOf(request, outages).every(isAllowed));
-    const counted = noneOf(recording, sent, bad, 'errors');
+    const bad = erred.filter((request) => errorsOf(request, outages).some((each) => excessOf(each) > 0));
+    const counted = noneOf(recording, sent, bad, 'errors', (request) => {
+      const excessMs = Math.max(...errorsOf(request, outages).map(excessOf));
+      return { ...spanOf(request), ...(Number.isFinite(excessMs) && { excessMs }) };
+    });
     const codes = Object.entries(Object.groupBy(bad, codeOf)).map(
       ([code, rows]) => `${rows?.length} ${code}`,
     );
@@ -162,18 +209,19 @@ function whilePolicyIsDown({ withinMs = 600, untilMs = 600 } = {}): Allowance {
     what: `NO_SERVER within ${millis(withinMs)} while a policy has no server, and UPSTREAM_FAILED for what was in flight then`,
     of(recording) {
       const outages = policyOutages(recording);
-      return ({ policy, dueMs, latencyMs, detail }) =>
-        latencyMs <= withinMs &&
-        outages.some((outage) => {
+      return ({ policy, dueMs, latencyMs, detail }) => {
+        const isDown = outages.some((outage) => {
           if (outage.policy !== policy) return false;
           if (detail === 'NO_SERVER')
             return dueMs >= outage.firstHitMs && dueMs <= outage.listensMs + untilMs;
           return (
             detail === 'UPSTREAM_FAILED' &&
             dueMs >= outage.lastHitMs - IN_FLIGHT_BEFORE_MS &&
-            dueMs <= Math.max(outage.lastHitMs + IN_FLIGHT_AFTER_MS, outage.lastOutMs + AFTER_OUT_MS)
+            dueMs <= Math.max(outage.lastStruckMs + IN_FLIGHT_AFTER_MS, outage.lastOutMs + AFTER_OUT_MS)
           );
         });
+        return isDown ? Math.max(0, latencyMs - withinMs) : Number.POSITIVE_INFINITY;
+      };
     },
   };
 }
