@@ -46,7 +46,7 @@ test('who competes for one processor is seen to wait, and a process that has end
 }, async (t) => {
   // Two that spin on the same processor: one of them always waits.
   const spin = () => {
-    const child = spawn('taskset', ['-c', '0', 'sh', '-c', 'while :; do :; done'], { stdio: 'ignore' });
+    const child = spawn('sh', ['-c', "exec taskset -c 0 sh -c 'while :; do :; done'"], { stdio: 'ignore' });
     t.after(() => child.kill('SIGKILL'));
     return child;
   };
