@@ -185,12 +185,14 @@ test('what comes later than --late is dropped, not sent', async () => {
 
 test('what is due while the bound is reached is dropped, and nothing is lost', async () => {
   const held: (() => void)[] = [];
-  const result = await runAgainst(
-    (request, socket) => {
-      held.push(() => socket.write(answerTo(request, 'a')));
-      if (held.length === 10) setTimeout(() => held.forEach((release) => void release()), 250);
-    },
+  const { result } = await recordAgainst(
+    (request, socket) => held.push(() => socket.write(answerTo(request, 'a'))),
     { maxInFlight: 10 },
+    {
+      onProgress: ({ due, planned }) => {
+        if (due === planned && held.length === 10) for (const release of held.splice(0)) release();
+      },
+    },
   );
   assert.deepEqual(result.droppedBy, { 'in-flight-bound': 190 });
   assert.equal(result.ok, 10);
