@@ -5,6 +5,7 @@ import { INTERRUPTED, type MachineSample, type Recording, type Verdict } from '.
 import { answeredByAnother, outByTraffic } from './caught.ts';
 import type { Criterion } from './criterion.ts';
 import { detection } from './detection.ts';
+import { noErrors, noServerOnly } from './errors.ts';
 import { evictionsAtMost, evictionsAtMostCrashes } from './eviction-rates.ts';
 import { falseEvictions, noEviction } from './evictions.ts';
 import { inTime } from './in-time.ts';
@@ -12,8 +13,9 @@ import { judge } from './judge.ts';
 import { latencyOfOthers, othersUntouched } from './latency.ts';
 import { couldTell, leastMs, type Trouble, takenMs, weigh } from './machine.ts';
 import { misrouted } from './misrouted.ts';
-import { proxyKillLostInFlight, proxyStopNothingInFlightLost, proxyWhole } from './proxy.ts';
-import { readmission, swapped } from './readmission.ts';
+import { proxyKillLostInFlight, proxyStopNothingInFlightLost } from './proxy.ts';
+import { proxyWhole } from './proxy-whole.ts';
+import { readmission } from './readmission.ts';
 import {
   busy,
   during,
@@ -23,8 +25,9 @@ import {
   type Sketch,
 } from './recording-builder.ts';
 import { newServersServe } from './recovery.ts';
-import { noErrors, noLost, noServerOnly, noStray, noWrong } from './replies.ts';
+import { noLost, noStray, noWrong } from './replies.ts';
 import { backInRotation } from './rotation.ts';
+import { swapped } from './swapped.ts';
 import { steadyControl } from './tested.ts';
 
 const NAMES = { a1: 'server-p1-1', b1: 'server-p2-1' };
