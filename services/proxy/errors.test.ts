@@ -151,7 +151,7 @@ describe('servers that fail', () => {
     const peers = [1, 2, 3].map(() => clientOf(proxy));
     for (const peer of peers) peer.send(request());
     expectError(
-      await Promise.any(peers.map((peer) => peer.nextFrame(1000))),
+      await Promise.any(peers.map((peer) => peer.nextFrame())),
       'OVERLOADED',
       /busy and the queue is full/,
     );

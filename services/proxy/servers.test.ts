@@ -45,14 +45,14 @@ describe('registration', () => {
   });
 
   test('a server that registers before it listens is probed again soon, not given up', async (t) => {
-    const proxy = await testProxy(t, { healthIntervalMs: 10_000 });
+    const proxy = await testProxy(t, { healthIntervalMs: 600_000 });
     const port = await freePort();
     const early = clientOf(proxy);
     early.send({ type: 1, id: 1, privPoliId: 1, listenport: port });
     await early.nextFrame();
     await eventually(async () => (await rowOf(proxy, 1))?.lastProbe?.outcome === 'refused');
     await fakeServer(t, proxy, 1, { port });
-    await eventOf(proxy, 'admitted', 1, { timeoutMs: 2000 });
+    await eventOf(proxy, 'admitted', 1);
     assert.equal((await ask(proxy)).srcid, 1);
   });
 
@@ -118,7 +118,7 @@ describe('registration', () => {
   });
 
   test("the end of the old boot's session does not harm the new boot", async (t) => {
-    const proxy = await testProxy(t, { healthIntervalMs: 10_000 });
+    const proxy = await testProxy(t, { healthIntervalMs: 600_000 });
     const server = await fakeServer(t, proxy, 1);
     const oldSession = await server.join(SESSION);
     const after = lastSeq(proxy);
@@ -314,17 +314,17 @@ test('a request that waits for a joining server finds its successor', async (t) 
 
 describe('sessions', () => {
   test('a cut session of a living server costs a probe: suspect, then back', async (t) => {
-    const proxy = await testProxy(t, { healthIntervalMs: 10_000 });
+    const proxy = await testProxy(t, { healthIntervalMs: 600_000 });
     const server = await fakeServer(t, proxy, 1);
     const session = await server.join(SESSION);
     const after = lastSeq(proxy);
     session.reset();
     assert.match((await eventOf(proxy, 'suspect', 1, { after })).why, /session ended/);
-    await eventOf(proxy, 'admitted', 1, { after, timeoutMs: 1000 });
+    await eventOf(proxy, 'admitted', 1, { after });
   });
 
   test('the death of a server is seen at once, and costs no request', async (t) => {
-    const proxy = await testProxy(t, { healthIntervalMs: 10_000 });
+    const proxy = await testProxy(t, { healthIntervalMs: 600_000 });
     const [dying, other] = [await fakeServer(t, proxy, 1, { behave: silent }), await fakeServer(t, proxy, 2)];
     const session = await dying.join(SESSION);
     await other.join(SESSION);
@@ -332,18 +332,18 @@ describe('sessions', () => {
     await eventually(async () => dying.requests.length === 3);
     session.close();
     await dying.die();
-    await eventOf(proxy, 'evicted', 1, { timeoutMs: 500 });
+    await eventOf(proxy, 'evicted', 1);
     assert.deepEqual(new Set((await Promise.all(replies)).map(({ srcid }) => srcid)), new Set([2]));
   });
 
   test('heartbeats go both ways, and a server that echoes none is suspect after three', async (t) => {
-    const proxy = await testProxy(t, { healthIntervalMs: 10_000 });
+    const proxy = await testProxy(t, { healthIntervalMs: 600_000 });
     const server = await fakeServer(t, proxy, 1);
     const session = await server.join(SESSION);
     assert.deepEqual(await session.nextFrame(), { type: 3, srcid: 'proxy' });
     session.send({ type: 3, srcid: 1 });
     const echoedMs = performance.now();
-    const suspect = await eventOf(proxy, 'suspect', 1, { timeoutMs: 6000 });
+    const suspect = await eventOf(proxy, 'suspect', 1);
     assert.match(suspect.why, /missed 3 heartbeats/);
     assert.ok(performance.now() - echoedMs > 2900);
     assert.notEqual(await session.ended(), '');
@@ -544,7 +544,7 @@ describe('health checks', () => {
   });
 
   test('an evicted server that registers as a new boot needs one pass only', async (t) => {
-    const proxy = await testProxy(t, { healthIntervalMs: 2000 });
+    const proxy = await testProxy(t, { healthIntervalMs: 600_000 });
     const port = await freePort();
     const first = await fakeServer(t, proxy, 1, { port });
     (await first.join(SESSION)).close();
@@ -552,7 +552,7 @@ describe('health checks', () => {
     const { seq } = await eventOf(proxy, 'evicted', 1);
     const second = await fakeServer(t, proxy, 1, { port });
     await second.register({ ...SESSION, incarnation: 'second' });
-    assert.match((await eventOf(proxy, 'admitted', 1, { after: seq, timeoutMs: 1000 })).why, /first probe/);
+    assert.match((await eventOf(proxy, 'admitted', 1, { after: seq })).why, /first probe/);
   });
 });
 
