@@ -9,7 +9,14 @@ import type { DialledConnection, Network } from './network.ts';
 import { probe } from './prober.ts';
 import { Upstream } from './upstream.ts';
 
-const TARGET = { host: '127.0.0.1', port: 9, policy: '1', asksForSession: false, answersAs: null };
+const TARGET = {
+  host: '127.0.0.1',
+  port: 9,
+  policy: '1',
+  asksForSession: false,
+  keepsAlive: false,
+  answersAs: null,
+};
 
 // Every connection fails before it stands.
 function failingNetwork(code: string): Network {
