@@ -49,6 +49,7 @@ export class Watch implements ReplyWatcher {
   readonly #deaf = new Set<ClientLink>();
   readonly #killed = new Map<string, number>();
   #looks = 0;
+  #seenRetries = 0;
 
   constructor(world: World, options: ProxyOptions, servers: readonly SimulatedServer[]) {
     this.#world = world;
@@ -164,6 +165,9 @@ export class Watch implements ReplyWatcher {
   /** Looks at everything once; called after each step. */
   look(): void {
     const { sources, timeline } = this.#world;
+    const { retries } = sources.counters;
+    if (retries !== this.#seenRetries) this.#stretches.clear();
+    this.#seenRetries = retries;
     this.#looks += 1;
     if (this.#looks % NEARLY_USED_UP_EACH === 0 && !this.#options.verifyAnswers)
       this.#lookAtRetries(timeline.nowMs);
