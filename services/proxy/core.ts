@@ -19,7 +19,6 @@ import { probe } from './prober.ts';
 import { RefusalLog } from './refusal-log.ts';
 import { registerOver } from './registration.ts';
 import { Registry } from './registry.ts';
-import { RetryBudget } from './retry-budget.ts';
 import { Sessions } from './sessions.ts';
 import type { StatusSources } from './status.ts';
 import type { Registration, Upstream } from './upstream.ts';
@@ -30,6 +29,7 @@ const HEARTBEAT_MS = 1000;
 const REFUSALS_MS = 1000;
 const JOIN_WITHIN_MS = 10_000;
 const OUTLIER_FAILURES = 5;
+const OUTLIER_REQUESTS = 20;
 const PENALTY_MS = 1000;
 const MAX_PENALTY_MS = 60_000;
 const WRONG_ANSWERS_WITHIN_MS = 10_000;
@@ -37,8 +37,6 @@ const WRONG_ANSWERS_WITHIN_MS = 10_000;
 // ten times the last penalty would forgive a liar after its first one as soon as the quietest policy could convict it.
 const FORGIVE_EJECTIONS_AFTER_MS = 60_000;
 const ROUTE_KEPT_MS = 60_000;
-// Connections that only send one request at a time are cheap for us; the limit protects the server.
-const MAX_ONE_REQUEST_CONNECTIONS = 256;
 // Whoever has connected before the port closes is still told; connections wait a moment in the accept queue.
 const LAST_ACCEPTS_MS = 50;
 // A request may be on its way over a connection that looks idle: for so long it is told, instead of being cut off.
@@ -70,6 +68,7 @@ export function createCore(options: ProxyOptions, log: (line: Line) => void, wor
   const table = new PolicyTable();
   const events = new EventLog(clock.wallNow);
   const flusher = new Flusher(clock.soon);
+  const refusals = new RefusalLog(log);
   let isDraining = false;
 
   const probing = {
@@ -87,6 +86,7 @@ export function createCore(options: ProxyOptions, log: (line: Line) => void, wor
       joinWithinMs: JOIN_WITHIN_MS,
       forgetAfterMs: options.forgetAfterMs,
       outlierFailures: OUTLIER_FAILURES,
+      outlierRequests: OUTLIER_REQUESTS,
       penaltyMs: PENALTY_MS,
       maxPenaltyMs: MAX_PENALTY_MS,
       wrongAnswersWithinMs: WRONG_ANSWERS_WITHIN_MS,
@@ -100,17 +100,36 @@ export function createCore(options: ProxyOptions, log: (line: Line) => void, wor
   });
   const forwarder = new Forwarder(
     table,
-    new RetryBudget(),
     options,
     {
-      onFailure: (upstream, failure) => checker.onFailure(upstream, failure),
+      onFailure: (upstream, failure, request) => checker.onFailure(upstream, failure, request),
+      onSilence: (upstream, request) => checker.onSilence(upstream, request),
       onTrialPassed: (upstream) => checker.onTrialPassed(upstream),
       onDrained: (upstream) => registry.onDrained(upstream),
+      onCulprit: ({ clientId, policy, wire, tried }) =>
+        refusals.tell({
+          level: 'warn',
+          message: 'a request broke its connection to every server that it was tried on',
+          client: clientId,
+          policy,
+          bytes: wire.length,
+          servers: tried?.map(({ id }) => id),
+        }),
     },
     options.verifyAnswers ? isRightAnswer : null,
     clock.now,
   );
-  const poolLimits = { connections: options.upstreamConnections, maxFrameBytes: options.maxFrameBytes };
+  const poolOptions = {
+    connections: options.upstreamConnections,
+    oneRequestConnections: options.oneRequestConnections,
+    maxFrameBytes: options.maxFrameBytes,
+    connectTimeoutMs: options.connectTimeoutMs,
+    attemptTimeoutMs: options.attemptTimeoutMs,
+    maxIdleMs: options.upstreamIdleMs,
+    network,
+    flusher,
+    now: clock.now,
+  };
   const registry = new Registry(
     {
       table,
@@ -119,8 +138,8 @@ export function createCore(options: ProxyOptions, log: (line: Line) => void, wor
       now: clock.now,
       wallNow: clock.wallNow,
       capacityOf: ({ keepsAlive }: Registration) =>
-        keepsAlive ? options.upstreamConnections * options.pipelineDepth : MAX_ONE_REQUEST_CONNECTIONS,
-      makeCarrier: (upstream: Upstream) => new Pool(upstream, poolLimits, network, flusher, forwarder),
+        keepsAlive ? options.upstreamConnections * options.pipelineDepth : options.oneRequestConnections,
+      makeCarrier: (upstream: Upstream) => new Pool(upstream, poolOptions, forwarder),
       onRouteChanged: (route) => forwarder.routeChanged(route),
       onLeaving: (upstream) => forwarder.onLeaving(upstream),
       onRemoved: (upstream) => sessions.close(upstream),
@@ -135,8 +154,6 @@ export function createCore(options: ProxyOptions, log: (line: Line) => void, wor
     now: clock.now,
     nonce,
   });
-  const refusals = new RefusalLog(log);
-
   const handler: Omit<ConnectionHandler, 'onClosed'> = {
     openRequest: (connection, packet, wire, nowMs) => forwarder.open(connection, packet, wire, nowMs),
     forward: (connection, request, nowMs) => {
@@ -250,5 +267,7 @@ function every(clock: Clock, ms: number, work: () => void): () => void {
 
 function isRightAnswer(payload: string, answer: string): boolean {
   const packet = parsePacket(Buffer.from(answer, 'latin1').toString());
+  // A server that says that it can't answer does not lie.
+  if (packet.kind === 'error') return true;
   return packet.kind === 'answer' && packet.digest === hash('sha1', payload);
 }

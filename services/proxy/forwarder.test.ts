@@ -6,14 +6,13 @@ import { Forwarder, type ForwarderLimits } from './forwarder.ts';
 import { newcomer, type State } from './health.ts';
 import { PolicyTable, type Route } from './policy-table.ts';
 import type { ReplySink, Request } from './request.ts';
-import { RetryBudget } from './retry-budget.ts';
 import { Upstream } from './upstream.ts';
 
+const ATTEMPT_TIMEOUT_MS = 500;
 const LIMITS: ForwarderLimits = {
   retry: 'always',
   requestTimeoutMs: 2000,
-  attemptTimeoutMs: 500,
-  connectTimeoutMs: 300,
+  maxAttempts: 2,
   holdMs: 500,
   startupMs: 0,
   maxWaiting: 4,
@@ -26,6 +25,7 @@ class Scene {
   readonly sent: string[] = [];
   readonly replies: string[] = [];
   readonly evidence: string[] = [];
+  readonly culprits: unknown[] = [];
   readonly onServer = new Map<string, Request[]>();
   readonly client: ReplySink & { isClosed: boolean } = {
     isClosed: false,
@@ -40,17 +40,12 @@ class Scene {
   ) {
     const evidence = {
       onFailure: ({ id }: Upstream, failure: FailureKind) => this.evidence.push(`${id} ${failure}`),
+      onSilence: ({ id }: Upstream) => this.evidence.push(`${id} is silent`),
+      onCulprit: ({ clientId }: Request) => this.culprits.push(clientId),
       onTrialPassed: ({ id }: Upstream) => this.evidence.push(`${id} trial passed`),
       onDrained: ({ id }: Upstream) => this.evidence.push(`${id} drained`),
     };
-    this.forwarder = new Forwarder(
-      this.table,
-      new RetryBudget(),
-      { ...LIMITS, ...limits },
-      evidence,
-      verify,
-      () => this.nowMs,
-    );
+    this.forwarder = new Forwarder(this.table, { ...LIMITS, ...limits }, evidence, verify, () => this.nowMs);
   }
 
   server(
@@ -74,21 +69,31 @@ class Scene {
     );
     const waiting: Request[] = [];
     this.onServer.set(id, waiting);
+    // One shared connection, unless a request wants one of its own: as the pool does it.
+    const told = new Set<Request>();
+    const scene = this;
     upstream.carrier = {
+      get isSilent() {
+        return waiting[0] !== undefined && scene.nowMs - waiting[0].attemptMs > ATTEMPT_TIMEOUT_MS;
+      },
       send: (request, nowMs) => {
         request.attemptMs = nowMs;
         request.upstream = upstream;
+        request.placements += 1;
         upstream.inFlight += 1;
         if (upstream.inFlight === 1) this.forwarder.onBusy(upstream);
         waiting.push(request);
-        this.sent.push(`${request.clientId}→${id}`);
+        this.sent.push(`${request.clientId}→${id}${request.isAlone ? ' alone' : ''}`);
       },
-      breakSilent: (beforeMs, mayGiveUp) => {
-        const oldest = waiting[0];
-        if (oldest !== undefined && oldest.attemptMs < beforeMs && mayGiveUp(oldest))
-          this.break(upstream, 'silent');
+      sweep: (nowMs) => {
+        const [first, ...behind] = waiting;
+        if (first === undefined) return false;
+        if (first.isDone || nowMs - first.attemptMs <= ATTEMPT_TIMEOUT_MS) return true;
+        this.forwarder.onSilence(upstream, first, behind, !told.has(first));
+        told.add(first);
+        return true;
       },
-      breakConnecting: () => {},
+      retire: () => {},
       destroy: () => this.break(upstream, 'evicted'),
     };
     this.table.add(upstream);
@@ -117,6 +122,7 @@ class Scene {
   answer(upstream: Upstream, answer = '"right"\n'): void {
     const request = this.onServer.get(String(upstream.id))?.shift() as Request;
     upstream.inFlight -= 1;
+    request.placements -= 1;
     this.forwarder.onAnswer(upstream, request, answer);
     this.forwarder.onAnswersEnd(upstream);
   }
@@ -124,6 +130,7 @@ class Scene {
   break(upstream: Upstream, failure: FailureKind, wasConnected = true): void {
     const unanswered = this.onServer.get(String(upstream.id))?.splice(0) ?? [];
     upstream.inFlight -= unanswered.length;
+    for (const request of unanswered) request.placements -= 1;
     this.forwarder.onBroken(upstream, failure, unanswered, wasConnected);
   }
 
@@ -156,16 +163,69 @@ describe('the order of servers', () => {
     assert.deepEqual(scene.sent, ['1→A', '2→B', '3→A', '4→C', '5→A']);
   });
 
-  test('a failed request goes to the next server, each server at most once', () => {
+  for (const maxAttempts of [1, 2, 3]) {
+    test(`a request is tried on ${maxAttempts} servers at most, on each once, and named then`, () => {
+      const scene = new Scene({ maxAttempts });
+      const servers = ['A', 'B', 'C', 'D'].map((id) => scene.server(id));
+      scene.ask(1);
+      for (const server of servers) scene.break(server, 'reset');
+      const tried = ['1→A', '1→B alone', '1→C alone'].slice(0, maxAttempts);
+      assert.deepEqual(scene.sent, tried);
+      assert.deepEqual(scene.evidence, ['A reset', 'B reset', 'C reset'].slice(0, maxAttempts));
+      assert.deepEqual(scene.replies, ['1:UPSTREAM_FAILED sent']);
+      assert.deepEqual(scene.culprits, [1]);
+    });
+  }
+
+  test('what failed before anything was sent is no attempt', () => {
     const scene = new Scene();
-    const [a, b, c] = [scene.server('A'), scene.server('B'), scene.server('C')];
+    const [a, b, c, d] = [scene.server('A'), scene.server('B'), scene.server('C'), scene.server('D')];
     scene.ask(1);
-    scene.break(a, 'reset');
-    scene.break(b, 'closed');
-    scene.break(c, 'garbled');
-    assert.deepEqual(scene.sent, ['1→A', '1→B', '1→C']);
-    assert.deepEqual(scene.evidence, ['A reset', 'B closed', 'C garbled']);
-    assert.deepEqual(scene.replies, ['1:UPSTREAM_FAILED sent']);
+    scene.break(a, 'refused', false);
+    scene.break(b, 'connect-timeout', false);
+    scene.break(c, 'local', false);
+    scene.answer(d);
+    assert.deepEqual(scene.sent, ['1→A', '1→B', '1→C', '1→D']);
+    assert.deepEqual(scene.evidence, ['A refused', 'B connect-timeout']);
+    assert.deepEqual(scene.replies, ['1:right']);
+  });
+
+  test('when the proxy itself has run out of something, that is said, and nobody is blamed', () => {
+    const scene = new Scene();
+    const [a, b] = [scene.server('A'), scene.server('B')];
+    scene.ask(1);
+    scene.break(a, 'local', false);
+    scene.break(b, 'local', false);
+    assert.deepEqual(scene.replies, ['1:OVERLOADED']);
+    assert.deepEqual([scene.evidence, a.failed, scene.forwarder.counters.localFailures], [[], 0, 2]);
+  });
+
+  test("a full accept queue is nobody's fault: the request waits, before all others, for any server", () => {
+    const scene = new Scene();
+    const a = scene.server('A', { capacity: 1 });
+    scene.ask(1, 2, 3);
+    a.capacity = 0;
+    scene.break(a, 'congested', false);
+    assert.deepEqual([scene.replies, scene.evidence], [[], []]);
+    a.capacity = 1;
+    scene.forwarder.onAnswersEnd(a);
+    assert.deepEqual(scene.sent, ['1→A', '1→A']);
+  });
+
+  test('what a reused connection lost goes elsewhere free of charge, and to the same server if there is no other', () => {
+    const scene = new Scene();
+    const a = scene.server('A');
+    scene.ask(1);
+    scene.break(a, 'stale');
+    assert.deepEqual(scene.sent, ['1→A', '1→A alone']);
+    assert.deepEqual([scene.evidence, a.failed, scene.forwarder.counters.retries], [[], 0, 0]);
+    const b = scene.server('B');
+    scene.answer(a);
+    scene.ask(2);
+    scene.break(a, 'stale');
+    assert.deepEqual(scene.sent.slice(2), ['2→A', '2→B alone']);
+    scene.break(b, 'reset');
+    assert.deepEqual(scene.replies, ['1:right', '2:UPSTREAM_FAILED sent']);
   });
 
   test('a broken connection takes all that were on it to the next server, in their order', () => {
@@ -173,7 +233,8 @@ describe('the order of servers', () => {
     const [a, b] = [scene.server('A'), scene.server('B')];
     scene.ask(1, 2, 3, 4);
     scene.break(a, 'closed');
-    assert.deepEqual(scene.sent, ['1→A', '2→B', '3→A', '4→B', '1→B', '3→B']);
+    assert.deepEqual(scene.sent, ['1→A', '2→B', '3→A', '4→B', '1→B alone', '3→B alone']);
+    assert.deepEqual([a.failed, a.failuresInARow], [1, 1], 'the first alone was being worked on');
     for (let left = 4; left > 0; left -= 1) scene.answer(b);
     assert.deepEqual(scene.replies, ['2:right', '4:right', '1:right', '3:right']);
   });
@@ -213,19 +274,37 @@ describe('the modes of retrying', () => {
       scene.server('B');
       scene.ask(1);
       scene.break(a, wasConnected ? 'reset' : 'refused', wasConnected);
-      if (expected === '→B') assert.deepEqual(scene.sent, ['1→A', '1→B']);
+      if (expected === '→B') assert.match(scene.sent.join(' '), /^1→A 1→B( alone)?$/);
       else assert.deepEqual(scene.replies, [`1:${expected}`]);
     });
   }
 
-  test('the budget ends retries: 100 in a quiet proxy, then failures are told', () => {
+  test('the budget ends retries: 100 in a quiet policy, then failures are told', () => {
     const scene = new Scene();
     const a = scene.server('A', { capacity: 1000 });
     scene.server('B', { capacity: 1000 });
-    scene.ask(...Array.from({ length: 300 }, (_, i) => i));
+    for (let id = 1; id <= 150; id += 1) {
+      scene.set(a, 'ready');
+      scene.ask(id * 2, id * 2 + 1);
+      scene.break(a, 'reset');
+    }
+    assert.equal(scene.forwarder.counters.retries, 100);
+    assert.equal(scene.replies.filter((reply) => reply.endsWith('UPSTREAM_FAILED sent')).length, 50);
+  });
+
+  test('a retry that nobody can take costs nothing', () => {
+    const scene = new Scene();
+    const a = scene.server('A', { capacity: 1000 });
+    for (let id = 1; id <= 150; id += 1) {
+      scene.ask(id);
+      scene.break(a, 'reset');
+    }
+    assert.equal(scene.forwarder.counters.retries, 0);
+    scene.server('B');
+    scene.ask(999);
+    scene.ask(1000);
     scene.break(a, 'reset');
-    assert.equal(scene.replies.length, 50);
-    assert.ok(scene.replies.every((reply) => reply.endsWith('UPSTREAM_FAILED sent')));
+    assert.ok(scene.sent.includes('1000→B alone') || scene.sent.includes('999→B alone'), scene.sent.at(-1));
   });
 });
 
@@ -365,16 +444,69 @@ describe('waiting', () => {
 });
 
 describe('deadlines', () => {
-  test('a silent server is given up after 500 ms if another is ready', () => {
+  test('a silent request stays, and is asked for once more elsewhere, alone; the first answer counts', () => {
     const scene = new Scene();
-    scene.server('A');
-    scene.server('B');
+    const [a, b] = [scene.server('A'), scene.server('B')];
     scene.ask(1);
     scene.sweepAt(1500);
     assert.deepEqual(scene.sent, ['1→A']);
     scene.sweepAt(1501);
-    assert.deepEqual(scene.sent, ['1→A', '1→B']);
-    assert.deepEqual(scene.evidence, ['A silent']);
+    scene.sweepAt(1521);
+    assert.deepEqual(scene.sent, ['1→A', '1→B alone']);
+    assert.deepEqual(scene.evidence, ['A is silent']);
+    assert.equal(scene.forwarder.counters.retries, 1);
+    scene.answer(a);
+    scene.answer(b);
+    assert.deepEqual(scene.replies, ['1:right']);
+    assert.equal(scene.forwarder.counters.lateAnswers, 1);
+    assert.deepEqual([a.failed, b.failed], [0, 0]);
+  });
+
+  test('those behind a silent request go elsewhere too, and pay nothing', () => {
+    const scene = new Scene();
+    const [a, b] = [scene.server('A'), scene.server('B')];
+    scene.ask(1, 2, 3, 4, 5);
+    scene.answer(b);
+    scene.answer(b);
+    scene.sweepAt(1501);
+    assert.deepEqual(scene.sent.slice(5), ['3→B', '5→B', '1→B alone']);
+    scene.answer(b);
+    scene.answer(b);
+    assert.deepEqual(scene.replies, ['2:right', '4:right', '3:right', '5:right']);
+    const { retries, moves } = scene.forwarder.counters;
+    assert.deepEqual([retries, moves], [1, 2]);
+    for (const _late of [1, 2, 3]) scene.answer(a);
+    assert.deepEqual(scene.replies.slice(4), ['1:right']);
+  });
+
+  test('nobody is moved to a server that is silent itself', () => {
+    const scene = new Scene();
+    scene.server('A');
+    scene.server('B');
+    scene.ask(1, 2, 3, 4);
+    scene.sweepAt(1501);
+    assert.equal(scene.sent.length, 4);
+  });
+
+  test('where half of the answers take that long, slowness is no reason to ask elsewhere', () => {
+    const scene = new Scene();
+    const [a] = [scene.server('A'), scene.server('B')];
+    scene.ask(1);
+    a.answers = 10;
+    a.slowAnswers = 5;
+    scene.sweepAt(1501);
+    assert.deepEqual(scene.sent, ['1→A']);
+  });
+
+  test('a broken connection of one that is on its way elsewhere is not repeated', () => {
+    const scene = new Scene();
+    const [a, b] = [scene.server('A'), scene.server('B')];
+    scene.ask(1);
+    scene.sweepAt(1501);
+    scene.break(b, 'reset');
+    assert.deepEqual([scene.sent.length, scene.replies], [2, []]);
+    scene.answer(a);
+    assert.deepEqual(scene.replies, ['1:right']);
   });
 
   test('with nobody else ready it waits on, to its deadline, and its late answer reaches nobody', () => {

@@ -4,41 +4,49 @@
 import { DeadlineQueue } from '../shared/deadline-queue.ts';
 import type { ErrorCode } from '../shared/error-codes.ts';
 import type { RequestPacket } from '../shared/packet.ts';
-import type { FailureKind } from './failure.ts';
+import { blameOf, type FailureKind } from './failure.ts';
+import { handOver } from './hand-over.ts';
 import type { PolicyTable, Route } from './policy-table.ts';
 import type { TrafficObserver } from './pool.ts';
 import { Replier } from './replier.ts';
 import { type ReplySink, Request } from './request.ts';
-import type { RetryBudget } from './retry-budget.ts';
+import { Retries, type RetryLimits } from './retries.ts';
 import type { Upstream } from './upstream.ts';
 import { WaitingRoom, type WaitingRoomLimits } from './waiting-room.ts';
 
-export type RetryMode = 'never' | 'connect' | 'always';
-
-export type ForwarderLimits = WaitingRoomLimits & {
-  retry: RetryMode;
-  attemptTimeoutMs: number;
-  connectTimeoutMs: number;
-  /** How long after the start a policy without a server is taken for one whose servers are about to register. */
-  startupMs: number;
-};
+export type ForwarderLimits = WaitingRoomLimits &
+  RetryLimits & {
+    /** How long after the start a policy without a server is taken for one whose servers are about to register. */
+    startupMs: number;
+  };
 
 /** What real traffic tells of a server; the health checker listens. */
 export type Evidence = {
-  /** Requests failed on it; called before they are sent elsewhere. */
-  onFailure(upstream: Upstream, failure: FailureKind): void;
+  /** A request, or a connection without one, failed on it; called before the request is sent elsewhere. */
+  onFailure(upstream: Upstream, failure: FailureKind, request: Request | null): void;
+  /** It has worked on a request for longer than an attempt may take. */
+  onSilence(upstream: Upstream, request: Request): void;
   /** Its trial request was answered. */
   onTrialPassed(upstream: Upstream): void;
   /** It is leaving, and its last request has been answered. */
   onDrained(upstream: Upstream): void;
+  /** A request has broken its connection to each of the servers that it was tried on, and is given up. */
+  onCulprit(request: Request): void;
 };
 
 export type ForwarderCounters = {
   requests: number;
   answered: number;
+  /** Second attempts that the budget has paid for. */
   retries: number;
-  /** Answers to requests that had been given up; never handed to anybody. */
+  /** Requests that went to another server because somebody before them was silent, or broke the connection. */
+  moves: number;
+  /** Answers to requests that had their reply already; never handed to anybody. */
   lateAnswers: number;
+  /** Answers with another client's id; never handed to anybody. */
+  slippedAnswers: number;
+  /** Connections to servers that failed since this machine had run out of something. */
+  localFailures: number;
   errors: Record<string, number>;
 };
 
@@ -48,7 +56,6 @@ export type Verify = ((payload: string, answer: string) => boolean) | null;
 export class Forwarder implements TrafficObserver {
   readonly counters: ForwarderCounters;
   readonly #table: PolicyTable;
-  readonly #budget: RetryBudget;
   readonly #limits: ForwarderLimits;
   readonly #evidence: Evidence;
   readonly #verify: Verify;
@@ -58,26 +65,39 @@ export class Forwarder implements TrafficObserver {
   readonly #busy = new Set<Upstream>();
   readonly #replier = new Replier();
   readonly #waitingRoom: WaitingRoom;
+  readonly #retries: Retries;
   readonly #startedMs: number;
   #isDraining = false;
 
   constructor(
     table: PolicyTable,
-    budget: RetryBudget,
     limits: ForwarderLimits,
     evidence: Evidence,
     verify: Verify,
     now: () => number,
   ) {
     this.#table = table;
-    this.#budget = budget;
     this.#limits = limits;
     this.#evidence = evidence;
     this.#verify = verify;
     this.#now = now;
     this.#startedMs = now();
-    this.#waitingRoom = new WaitingRoom(limits, this.#replier);
-    this.counters = { requests: 0, answered: 0, retries: 0, lateAnswers: 0, errors: this.#replier.errors };
+    this.counters = {
+      requests: 0,
+      answered: 0,
+      retries: 0,
+      moves: 0,
+      lateAnswers: 0,
+      slippedAnswers: 0,
+      localFailures: 0,
+      errors: this.#replier.errors,
+    };
+    this.#waitingRoom = new WaitingRoom(limits, this.#replier, this.counters);
+    this.#retries = new Retries(limits, this.counters, {
+      dispatch: (request, nowMs) => this.#dispatch(table.route(request.policy), request, nowMs),
+      giveUp: (request) => this.#replier.giveUp(request),
+      onCulprit: (request) => evidence.onCulprit(request),
+    });
   }
 
   /** How many requests have no reply yet. */
@@ -111,7 +131,6 @@ export class Forwarder implements TrafficObserver {
       nowMs + requestTimeoutMs,
     );
     this.counters.requests += 1;
-    this.#budget.countRequest(nowMs);
     return request;
   }
 
@@ -137,9 +156,9 @@ export class Forwarder implements TrafficObserver {
 
   #dispatch(route: Route | undefined, request: Request, nowMs: number): void {
     if (route !== undefined && route.waiting.length === 0) {
-      const upstream = route.rotation.pick(request.tried);
+      const upstream = route.pickFor(request);
       if (upstream !== null) {
-        upstream.send(request, nowMs);
+        if (!handOver(route, upstream, request, this.counters, nowMs)) this.#replier.giveUp(request);
         return;
       }
     }
@@ -158,7 +177,8 @@ export class Forwarder implements TrafficObserver {
       return true;
     }
     if (this.#verify !== null && !this.#verify(request.payload ?? '', answer)) {
-      this.#fail(upstream, 'wrong-digest', [request], true);
+      this.#blame(upstream, 'wrong-digest', request);
+      this.#retries.afterAttempt(request, upstream, 'wrong-digest', this.#now());
       return false;
     }
     upstream.served += 1;
@@ -182,15 +202,54 @@ export class Forwarder implements TrafficObserver {
     this.#serveWaiting(upstream.policy);
   }
 
+  onSilence(upstream: Upstream, first: Request, behind: readonly Request[], isNews: boolean): void {
+    if (isNews) this.#evidence.onSilence(upstream, first);
+    const route = this.#table.route(upstream.policy);
+    if (route !== undefined) this.#retries.duringSilence(route, upstream, first, behind, this.#now());
+  }
+
+  onGivenUp(upstream: Upstream, first: Request): void {
+    this.#blame(upstream, 'silent', first);
+  }
+
+  // A kept connection answers in order: its first request is the one that was being worked on, and alone is evidence.
   onBroken(
     upstream: Upstream,
     failure: FailureKind,
     unanswered: readonly Request[],
     wasConnected: boolean,
   ): void {
-    const open = unanswered.filter((request) => !request.isDone);
-    this.#fail(upstream, failure, open, wasConnected);
+    const nowMs = this.#now();
+    if (failure === 'slipped') this.counters.slippedAnswers += 1;
+    if (failure === 'local') this.counters.localFailures += 1;
+    const first = unanswered[0] ?? null;
+    if (first !== null && wasConnected && first.reply === null)
+      upstream.brokeUnder = { clientId: first.clientId, bytes: first.wire.length, atMs: nowMs };
+    // Evidence goes first, so that a retry does not meet the same server again.
+    const isEvidence = failure === 'slipped' || unanswered.some(({ isDone }) => !isDone);
+    if (isEvidence && blameOf(failure) === 'server') this.#blame(upstream, failure, first);
+    for (const request of unanswered) {
+      if (request.isDone) continue;
+      if (failure === 'congested') this.#readmit(request, nowMs);
+      else if (!wasConnected) this.#retries.afterNothingSent(request, upstream, failure, nowMs);
+      else if (request === first && failure !== 'distrusted')
+        this.#retries.afterAttempt(request, upstream, failure, nowMs);
+      else this.#retries.afterWaiting(request, upstream, failure, nowMs);
+    }
     this.#serveWaiting(upstream.policy);
+  }
+
+  #blame(upstream: Upstream, failure: FailureKind, request: Request | null): void {
+    upstream.failed += 1;
+    upstream.failuresInARow += 1;
+    this.#evidence.onFailure(upstream, failure, request);
+  }
+
+  #readmit(request: Request, nowMs: number): void {
+    const route = this.#table.route(request.policy);
+    if (request.placements > 0) return;
+    if (route === undefined) this.#waitingRoom.admit(request, route, nowMs);
+    else this.#waitingRoom.readmit(request, route);
   }
 
   // A server has room again, or is gone: whoever waits for one of its policy is looked at.
@@ -198,37 +257,6 @@ export class Forwarder implements TrafficObserver {
     const route = this.#table.route(policy);
     if (route !== undefined && route.waiting.length > 0) this.#waitingRoom.serve(route, this.#now());
     this.#replier.flush();
-  }
-
-  // The evidence goes first, so that a retry does not meet the same server again.
-  #fail(upstream: Upstream, failure: FailureKind, requests: readonly Request[], wasConnected: boolean): void {
-    if (requests.length > 0 && failure !== 'evicted' && failure !== 'distrusted') {
-      upstream.failed += requests.length;
-      upstream.failuresInARow += requests.length;
-      this.#evidence.onFailure(upstream, failure);
-    }
-    const isFree = failure === 'distrusted';
-    for (const request of requests) if (!request.isDone) this.#retry(request, upstream, wasConnected, isFree);
-  }
-
-  // What stood behind a wrong answer is free: one lie would take up to 64 retries out of the budget, and two lies all that
-  // a proxy has in its first second. It multiplies nothing, since a server is ejected after `fall` lies.
-  #retry(request: Request, failed: Upstream, wasConnected: boolean, isFree: boolean): void {
-    const nowMs = this.#now();
-    request.upstream = null;
-    request.wasSent ||= wasConnected;
-    request.tried = request.tried === null ? [failed] : [...request.tried, failed];
-    if (request.client.isClosed) {
-      request.reply = '';
-      return;
-    }
-    const isAllowed = this.#limits.retry === 'always' || (this.#limits.retry === 'connect' && !wasConnected);
-    if (!isAllowed || !(isFree || this.#budget.tryRetry(nowMs))) {
-      this.#replier.giveUp(request);
-      return;
-    }
-    this.counters.retries += 1;
-    this.#dispatch(this.#table.route(request.policy), request, nowMs);
   }
 
   /** Ends what has waited too long: attempts, holds and whole requests. Called every few milliseconds. */
@@ -242,31 +270,15 @@ export class Forwarder implements TrafficObserver {
   }
 
   #sweepUpstream(upstream: Upstream, nowMs: number): void {
-    if (upstream.inFlight === 0) {
-      this.#busy.delete(upstream);
-      if (upstream.health.state === 'leaving' && this.#table.has(upstream))
-        this.#evidence.onDrained(upstream);
-      return;
-    }
-    const members = this.#table.route(upstream.policy)?.rotation.members ?? [];
-    upstream.carrier?.breakConnecting(nowMs - this.#limits.connectTimeoutMs);
-    const mayRetry = this.#limits.retry === 'always' && this.#budget.canRetry(nowMs);
-    upstream.carrier?.breakSilent(
-      nowMs - this.#limits.attemptTimeoutMs,
-      (request) => mayRetry && members.some((other) => other !== upstream && !request.tried?.includes(other)),
-    );
+    if (upstream.carrier?.sweep(nowMs) !== true) this.#busy.delete(upstream);
+    const isDrained = upstream.inFlight === 0 && upstream.health.state === 'leaving';
+    if (isDrained && this.#table.has(upstream)) this.#evidence.onDrained(upstream);
   }
 
-  // The connection stays as long as others wait on it: with nobody else ready, they may still be answered. Nothing new
-  // joins them, and an answer to this one, should it come, finds the request done.
+  // What it was on stays: others wait there, and with nobody else ready they may still be answered. Nothing new joins
+  // them, and an answer to this one, should it come, finds the request done.
   #timeOut(request: Request): void {
-    const { upstream } = request;
-    if (upstream !== null) {
-      request.wasSent = true;
-      upstream.failed += 1;
-      upstream.failuresInARow += 1;
-      this.#evidence.onFailure(upstream, 'silent');
-    }
+    if (request.upstream !== null) request.wasSent = true;
     this.#replier.timeOut(request, this.#limits.requestTimeoutMs);
   }
 }

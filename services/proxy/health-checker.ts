@@ -1,9 +1,11 @@
 // shell · when to probe whom, and the only writer of a server's health. Every change goes through one pure step.
 // Must never probe a server twice at once, and never let a probe that began before the evidence clear a suspect.
 import type { Clock } from '../shared/clock.ts';
+import type { Id } from '../shared/packet.ts';
 import type { FailureKind } from './failure.ts';
 import { type Health, isInRotation, type Signal, step, type Thresholds } from './health.ts';
 import type { ProbeResult } from './prober.ts';
+import type { Request } from './request.ts';
 import type { Upstream } from './upstream.ts';
 
 const FIRST_RETRY_MS = 50;
@@ -14,6 +16,9 @@ const SUSPECT_RETRY_MS = 10;
 // Evidence against a server that stays in rotation may come with every request; probes must not.
 const MIN_GAP_MS = 100;
 const ADDRESS_BUSY_MS = 10;
+const SHARE_WITHIN_MS = 10_000;
+// An eviction names the request under which a connection to the server broke so shortly before.
+const NAMED_WITHIN_MS = 2000;
 
 export type HealthCheckerOptions = {
   intervalMs: number;
@@ -37,7 +42,13 @@ type Watch = {
   isStale: boolean;
   attempts: number;
   startedMs: number;
+  /** How many requests it had answered when the running probe began. */
+  servedBefore: number;
+  /** What real traffic had come to at the probes of the last 10 s, oldest first. */
+  samples: TrafficSample[];
 };
+
+type TrafficSample = { atMs: number; served: number; failed: number };
 
 export class HealthChecker {
   readonly #options: HealthCheckerOptions;
@@ -58,6 +69,8 @@ export class HealthChecker {
       isStale: false,
       attempts: 0,
       startedMs: 0,
+      servedBefore: 0,
+      samples: [{ atMs: this.#options.clock.now(), served: upstream.served, failed: upstream.failed }],
     });
     this.#probe(upstream);
   }
@@ -82,14 +95,29 @@ export class HealthChecker {
     this.probeNow(upstream);
   }
 
-  /** Real requests failed on it. */
-  onFailure(upstream: Upstream, failure: FailureKind): void {
-    const why = `a real request failed: ${failure}`;
+  /** A real request, or a connection without one, failed on it. */
+  onFailure(upstream: Upstream, failure: FailureKind, request: Request | null): void {
+    const why = `a real request failed: ${failure}${request === null ? '' : `, ${nameOf(request)}`}`;
     if (upstream.health.state === 'trial') this.#signal(upstream, { kind: 'trial-failed', why: failure });
     else if (failure === 'wrong-digest') this.#signal(upstream, { kind: 'wrong-answer' });
-    else this.#signal(upstream, { kind: 'bad-request', why });
+    // The probe has been when it fell silent.
+    else if (failure !== 'silent') this.#signal(upstream, { kind: 'bad-request', why });
     this.#signal(upstream, { kind: 'failed-in-a-row', count: upstream.failuresInARow });
+    this.#signalShare(upstream);
     this.probeNow(upstream);
+  }
+
+  /** It has worked on a real request for longer than an attempt may take: a probe tells slow from dead. */
+  onSilence(upstream: Upstream, request: Request): void {
+    this.#signal(upstream, { kind: 'silence', why: `a real request is not answered, ${nameOf(request)}` });
+    this.probeNow(upstream);
+  }
+
+  #signalShare(upstream: Upstream): void {
+    const sample = this.#watches.get(upstream)?.samples[0];
+    if (sample === undefined) return;
+    const failed = upstream.failed - sample.failed;
+    this.#signal(upstream, { kind: 'failed-share', failed, of: failed + upstream.served - sample.served });
   }
 
   /** Its trial request was answered. */
@@ -102,9 +130,10 @@ export class HealthChecker {
     this.#signal(upstream, { kind: 'leave' });
   }
 
-  /** Its policy has nobody in rotation: a penalty is no reason to stay out. */
+  /** Its policy has nobody in rotation: neither a penalty nor a suspicion that a probe can clear is a reason to stay out. */
   onNeeded(upstream: Upstream): void {
     this.#signal(upstream, { kind: 'needed' });
+    if (upstream.health.state === 'suspect') this.probeNow(upstream);
   }
 
   /** Probes at once instead of when it is due; a server that stays in rotation, a little later if one has just been. */
@@ -134,6 +163,7 @@ export class HealthChecker {
     watch.isProbing = true;
     watch.isStale = false;
     watch.startedMs = this.#options.clock.now();
+    watch.servedBefore = upstream.served;
     void this.#options.probe(upstream).then((result) => {
       this.#probedAddresses.delete(address);
       this.#onResult(upstream, watch, result);
@@ -144,9 +174,11 @@ export class HealthChecker {
     if (this.#watches.get(upstream) !== watch) return;
     watch.isProbing = false;
     watch.attempts += 1;
-    const { outcome, roundTripMs, answersAs } = result;
+    const { roundTripMs, answersAs } = result;
+    const outcome = this.#hasServedMeanwhile(upstream, watch, result) ? 'pass' : result.outcome;
     upstream.lastProbe = { atWallMs: this.#options.clock.wallNow(), outcome, roundTripMs };
-    if (outcome === 'pass') upstream.answersAs ??= answersAs;
+    if (result.outcome === 'pass') upstream.answersAs ??= answersAs;
+    this.#sample(upstream, watch);
     // Only a suspect has evidence against it that a pass from before would wipe out.
     const isOutdated = watch.isStale && outcome === 'pass' && upstream.health.state === 'suspect';
     if (!isOutdated) this.#signal(upstream, { kind: 'probe', outcome, roundTripMs });
@@ -156,11 +188,24 @@ export class HealthChecker {
     else this.#probeIn(upstream, watch, this.#untilNextMs(upstream, watch));
   }
 
+  // A server that takes one connection at a time has the probe wait behind our own requests: its answers to those say as much.
+  #hasServedMeanwhile(upstream: Upstream, watch: Watch, { outcome }: ProbeResult): boolean {
+    return outcome === 'timeout' && !upstream.keepsAlive && upstream.served > watch.servedBefore;
+  }
+
+  #sample({ served, failed }: Upstream, { samples }: Watch): void {
+    const nowMs = this.#options.clock.now();
+    samples.push({ atMs: nowMs, served, failed });
+    while (samples.length > 1 && nowMs - (samples[1] as TrafficSample).atMs >= SHARE_WITHIN_MS)
+      samples.shift();
+  }
+
   #untilNextMs(upstream: Upstream, watch: Watch): number {
     const { clock, intervalMs, random } = this.#options;
-    const { state, failures } = upstream.health;
+    const { state, failures, clearFromMs } = upstream.health;
     if (state === 'joining') return Math.min(intervalMs, FIRST_RETRY_MS * 2 ** (watch.attempts - 1));
-    if (state === 'suspect') return SUSPECT_RETRY_MS;
+    if (state === 'suspect')
+      return Math.min(intervalMs, Math.max(SUSPECT_RETRY_MS, clearFromMs - clock.now()));
     if (isInRotation(state) && failures > 0) return intervalMs * FAST_SHARE_OF_INTERVAL;
     const jitter = 1 - INTERVAL_JITTER + 2 * INTERVAL_JITTER * random();
     return watch.startedMs + intervalMs * jitter - clock.now();
@@ -171,22 +216,32 @@ export class HealthChecker {
     const watch = this.#watches.get(upstream);
     if (watch === undefined) return;
     const before = upstream.health;
-    const after = step(before, signal, thresholds, {
+    const stepped = step(before, signal, thresholds, {
       nowMs: clock.now(),
       isLastReady: isLastReady(upstream),
       random: random(),
     });
+    const after = this.#withCulprit(upstream, before, stepped);
     upstream.health = after;
     if (after.state === before.state) return;
     upstream.stateSinceWallMs = clock.wallNow();
     watch.cancelPenalty();
     if (after.state === 'ejected') {
+      watch.samples = [{ atMs: clock.now(), served: upstream.served, failed: upstream.failed }];
       watch.cancelPenalty = clock.after(after.penaltyEndsMs - clock.now(), () =>
         this.#signal(upstream, { kind: 'penalty-over' }),
       );
     }
     onFlip(upstream, before);
     this.#settle(upstream, before);
+  }
+
+  // Whoever reads of an eviction is to see which request was in the server's hands.
+  #withCulprit({ brokeUnder }: Upstream, before: Health, after: Health): Health {
+    const isEviction = after.state === 'evicted' && before.state !== 'evicted';
+    if (!isEviction || brokeUnder === null || after.why.includes('a real request')) return after;
+    if (this.#options.clock.now() - brokeUnder.atMs > NAMED_WITHIN_MS) return after;
+    return { ...after, why: `${after.why}; its connection broke under a request ${describe(brokeUnder)}` };
   }
 
   // Probes can pass while real requests fail: a suspect that a probe has cleared may still be an outlier. It may as well
@@ -199,4 +254,12 @@ export class HealthChecker {
       upstream.failuresInARow = 0;
     }
   }
+}
+
+function nameOf({ clientId, wire }: Request): string {
+  return describe({ clientId, bytes: wire.length });
+}
+
+function describe({ clientId, bytes }: { clientId: Id | undefined; bytes: number }): string {
+  return `of client ${String(clientId)} (${bytes} bytes)`;
 }

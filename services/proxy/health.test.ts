@@ -17,6 +17,7 @@ const THRESHOLDS: Thresholds = {
   joinWithinMs: 10_000,
   forgetAfterMs: 60_000,
   outlierFailures: 5,
+  outlierRequests: 20,
   penaltyMs: 1000,
   maxPenaltyMs: 60_000,
   wrongAnswersWithinMs: 10_000,
@@ -30,6 +31,9 @@ const LEASE_LOST: Signal = { kind: 'lease-lost', why: 'its session ended' };
 const BAD_REQUEST: Signal = { kind: 'bad-request', why: 'a real request failed' };
 const CLEARED: Signal = { kind: 'cleared', count: 5 };
 const OUTLIER: Signal = { kind: 'failed-in-a-row', count: 5 };
+const SILENCE: Signal = { kind: 'silence', why: 'a real request is not answered' };
+const LOCAL = probe('local');
+const share = (failed: number, of: number): Signal => ({ kind: 'failed-share', failed, of });
 const LIE: Signal = { kind: 'wrong-answer' };
 const PENALTY_OVER: Signal = { kind: 'penalty-over' };
 const TRIAL_PASSED: Signal = { kind: 'trial-passed' };
@@ -57,6 +61,13 @@ describe('one step after another', () => {
     ['a new server that refuses goes on trying', [REFUSED, REFUSED, REFUSED], 'joining'],
     ['a refused probe evicts at once', [PASS, REFUSED], 'evicted'],
     ['one timeout does not evict', [PASS, TIMEOUT], 'ready'],
+    ["what the proxy's own machine lacks says nothing of a server", [PASS, LOCAL, LOCAL, LOCAL], 'ready'],
+    ['half of 20 requests that failed eject', [PASS, share(10, 20)], 'ejected'],
+    ['also one that is just being looked at', [PASS, BAD_REQUEST, share(10, 20)], 'ejected'],
+    ['fewer do not', [PASS, share(9, 20)], 'ready'],
+    ['nor half of fewer', [PASS, share(19, 19)], 'ready'],
+    ['silence is looked into', [PASS, SILENCE], 'suspect'],
+    ['and a probe tells slow from dead', [PASS, SILENCE, PASS], 'ready'],
     ['two timeouts in a row evict', [PASS, TIMEOUT, TIMEOUT], 'evicted'],
     ['a pass in between resets the count', [PASS, TIMEOUT, PASS, TIMEOUT], 'ready'],
     [
@@ -124,6 +135,73 @@ test('evidence from traffic never takes out the last ready server, probes may', 
   assert.equal(step(onTrial, TRIAL_FAILED, THRESHOLDS, at).state, 'ready');
   assert.equal(run([PASS, REFUSED], { isLastReady: true }).state, 'evicted');
   assert.equal(run([PASS, LEASE_LOST], { isLastReady: true }).state, 'suspect');
+});
+
+test('a server that is suspected again and again is cleared later each time', () => {
+  let health = run([PASS]);
+  const waitedMs: number[] = [];
+  for (let nowMs = 1000; waitedMs.length < 10; nowMs += 1) {
+    if (health.state === 'ready') {
+      waitedMs.push(health.clearFromMs - (health.suspectedMs.at(-1) ?? 0));
+      health = runAt([[nowMs, BAD_REQUEST]], health);
+    }
+    health = runAt([[nowMs, PASS]], health);
+  }
+  assert.deepEqual(waitedMs.slice(1), [0, 0, 0, 100, 200, 400, 800, 1600, 3200]);
+  assert.equal(
+    runAt(
+      [
+        [60_000, PASS],
+        [60_000, BAD_REQUEST],
+        [60_001, PASS],
+      ],
+      health,
+    ).state,
+    'ready',
+  );
+});
+
+test('a suspicion that lasts is over when its policy has nobody else', () => {
+  const suspected = runAt(
+    Array.from({ length: 5 }, (): [number, Signal] => [0, BAD_REQUEST]).flatMap((bad): [number, Signal][] => [
+      bad,
+      [1000, PASS],
+    ]),
+    run([PASS]),
+  );
+  const waiting = runAt(
+    [
+      [1001, BAD_REQUEST],
+      [1002, PASS],
+    ],
+    suspected,
+  );
+  assert.equal(waiting.state, 'suspect');
+  assert.equal(
+    runAt(
+      [
+        [1003, { kind: 'needed' }],
+        [1004, PASS],
+      ],
+      waiting,
+    ).state,
+    'ready',
+  );
+});
+
+test('slow requests one after the other suspect a server once a second at most, and never the last one', () => {
+  const ready = run([PASS]);
+  const cleared = runAt(
+    [
+      [100, SILENCE],
+      [101, PASS],
+    ],
+    ready,
+  );
+  assert.equal(runAt([[1099, SILENCE]], cleared).state, 'ready');
+  assert.equal(runAt([[1100, SILENCE]], cleared).state, 'suspect');
+  assert.equal(run([PASS, SILENCE], { isLastReady: true }).state, 'ready');
+  assert.equal(run([PASS, share(20, 20)], { isLastReady: true }).state, 'ready');
 });
 
 test('penalties double from 1 s to 60 s, with 10 % jitter', () => {

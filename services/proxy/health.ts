@@ -1,7 +1,14 @@
 // pure · what a server's state becomes when something is learnt of it: one step, no clock, no randomness, no sockets.
 // Must never decide when to probe or whom to tell: the health checker does, and only when a step flips the state.
 // The one-step shape follows pingora's load-balancing; an opposite result always resets a streak.
-import { isLiar, lies, withEjection, withWrongAnswer } from './outlier.ts';
+import {
+  isLiar,
+  lies,
+  SILENCE_COUNTS_AGAIN_MS,
+  withEjection,
+  withSuspicion,
+  withWrongAnswer,
+} from './outlier.ts';
 
 /**
  * joining: registered, gets nothing before its first probe has passed · ready: in rotation ·
@@ -31,7 +38,9 @@ export type ProbeOutcome =
   /** The answer has another id than this server's before: the address has changed hands. */
   | 'somebody-else'
   /** Its TLS is not what it has to be: the log says what is wrong. */
-  | 'untrusted';
+  | 'untrusted'
+  /** The proxy's own machine had run out of something: it says nothing about the server. */
+  | 'local';
 
 export type Health = Readonly<{
   state: State;
@@ -48,16 +57,26 @@ export type Health = Readonly<{
   readySinceMs: number;
   /** When it gave its last wrong answers, monotonic ms, oldest first. */
   wrongAnswersMs: readonly number[];
+  /** When it was last suspected because of real requests, monotonic ms, oldest first. */
+  suspectedMs: readonly number[];
+  /** A suspect that was suspected again and again is not cleared before then, monotonic ms. */
+  clearFromMs: number;
+  /** When it was last suspected because it was silent, monotonic ms. */
+  silentSinceMs: number;
 }>;
 
 export type Signal =
   | { kind: 'probe'; outcome: ProbeOutcome; roundTripMs: number }
   /** The session ended or went silent. */
   | { kind: 'lease-lost'; why: string }
-  /** A real request found the server silent, refusing or gone. */
+  /** A real request found the server refusing or gone, or got no answer from it. */
   | { kind: 'bad-request'; why: string }
+  /** It works on a real request for longer than it should: a probe tells slow from dead. */
+  | { kind: 'silence'; why: string }
   /** Real requests failed in a row, `count` of them by now. */
   | { kind: 'failed-in-a-row'; count: number }
+  /** Of the last `of` real requests, `failed` have failed. */
+  | { kind: 'failed-share'; failed: number; of: number }
   /** A probe has cleared it, but `count` real requests had failed in a row. */
   | { kind: 'cleared'; count: number }
   /** A real request was answered with a wrong digest; only where answers are verified. */
@@ -75,7 +94,10 @@ export type Thresholds = {
   rise: number;
   joinWithinMs: number;
   forgetAfterMs: number;
+  /** So many real requests that fail in a row eject. */
   outlierFailures: number;
+  /** Half of at least so many real requests of the last seconds that fail eject. */
+  outlierRequests: number;
   penaltyMs: number;
   maxPenaltyMs: number;
   /** `fall` wrong answers within this time eject. */
@@ -104,6 +126,9 @@ export function newcomer(nowMs: number, why: string): Health {
     penaltyEndsMs: 0,
     readySinceMs: 0,
     wrongAnswersMs: [],
+    suspectedMs: [],
+    clearFromMs: 0,
+    silentSinceMs: Number.NEGATIVE_INFINITY,
   };
 }
 
@@ -119,6 +144,7 @@ export function isInRotation(state: State): boolean {
 export function step(health: Health, signal: Signal, thresholds: Thresholds, at: Circumstances): Health {
   switch (signal.kind) {
     case 'probe':
+      if (signal.outcome === 'local') return health;
       return signal.outcome === 'pass'
         ? afterPass(health, signal.roundTripMs, thresholds, at)
         : afterFailure(health, signal.outcome, thresholds, at);
@@ -126,12 +152,21 @@ export function step(health: Health, signal: Signal, thresholds: Thresholds, at:
       return afterLostLease(health, signal.why, at);
     case 'bad-request':
       return isInRotation(health.state) && !at.isLastReady
-        ? flip({ ...health, failures: health.failures + 1 }, 'suspect', signal.why, at)
+        ? flip(
+            withSuspicion({ ...health, failures: health.failures + 1 }, at.nowMs),
+            'suspect',
+            signal.why,
+            at,
+          )
         : health;
+    case 'silence':
+      return afterSilence(health, signal.why, at);
     case 'failed-in-a-row':
       return health.state === 'ready' && signal.count >= thresholds.outlierFailures && !at.isLastReady
         ? eject(health, `${signal.count} real requests in a row failed`, thresholds, at)
         : health;
+    case 'failed-share':
+      return afterFailedShare(health, signal.failed, signal.of, thresholds, at);
     case 'cleared':
       return health.state === 'ready' && signal.count >= thresholds.outlierFailures && !at.isLastReady
         ? flip(health, 'trial', `${signal.count} real requests in a row failed: one more decides`, at)
@@ -147,6 +182,7 @@ export function step(health: Health, signal: Signal, thresholds: Thresholds, at:
     case 'trial-failed':
       return health.state === 'trial' ? afterFailedTrial(health, signal.why, thresholds, at) : health;
     case 'needed':
+      if (health.state === 'suspect') return { ...health, clearFromMs: at.nowMs };
       return health.state === 'ejected'
         ? flip(health, 'ready', 'its policy has nobody else left', at)
         : health;
@@ -164,6 +200,28 @@ function afterLostLease(health: Health, why: string, at: Circumstances): Health 
   const failed = { ...health, failures: health.failures + 1 };
   if (isInRotation(health.state)) return flip(failed, 'suspect', why, at);
   return health.state === 'ejected' ? failed : health;
+}
+
+// Slow requests may come one after the other, and each probe says that the server lives: that must not keep it out.
+function afterSilence(health: Health, why: string, at: Circumstances): Health {
+  if (health.state !== 'ready' || at.isLastReady) return health;
+  const isRecent = at.nowMs - health.silentSinceMs < SILENCE_COUNTS_AGAIN_MS;
+  return isRecent ? health : flip({ ...health, silentSinceMs: at.nowMs }, 'suspect', why, at);
+}
+
+// Probes that pass clear a suspect within a millisecond, so it may be one or the other.
+function afterFailedShare(
+  health: Health,
+  failed: number,
+  of: number,
+  thresholds: Thresholds,
+  at: Circumstances,
+): Health {
+  const isHit = of >= thresholds.outlierRequests && failed * 2 >= of;
+  const isServing = health.state === 'ready' || health.state === 'suspect';
+  return isHit && isServing && !at.isLastReady
+    ? eject(health, `${failed} of its last ${of} real requests failed`, thresholds, at)
+    : health;
 }
 
 // An ejection does not clear the record: who lies again within the window goes with its first lie.
@@ -187,7 +245,7 @@ function afterPass(health: Health, roundTripMs: number, thresholds: Thresholds, 
     case 'joining':
       return flip(passed, 'ready', `its first probe passed in ${took}`, at);
     case 'suspect':
-      return flip(passed, 'ready', `a probe passed in ${took}`, at);
+      return at.nowMs < health.clearFromMs ? passed : flip(passed, 'ready', `a probe passed in ${took}`, at);
     case 'evicted':
       return passed.passes >= thresholds.rise
         ? flip(passed, 'ready', `${passed.passes} probes in a row passed`, at)
@@ -220,7 +278,7 @@ function afterFailure(
     case 'suspect':
     case 'trial':
     case 'ejected':
-      if (outcome === 'refused') return flip(failed, 'evicted', 'it refused the probe', at);
+      if (outcome === 'refused') return flip(failed, 'evicted', refusal(health), at);
       if (outcome === 'somebody-else')
         return flip(failed, 'evicted', 'another server answers at its address', at);
       return failed.failures >= thresholds.fall
@@ -232,6 +290,10 @@ function afterFailure(
     default:
       return health.state satisfies never;
   }
+}
+
+function refusal({ state, why }: Health): string {
+  return state === 'suspect' ? `${why}, then it refused the probe` : 'it refused the probe';
 }
 
 function evictionReason(before: Health, failed: Health, outcome: ProbeOutcome): string {

@@ -110,7 +110,14 @@ export const NUMBERS = {
     value: 500,
     min: 10,
     max: 600_000,
-    describe: 'ms until another server is tried',
+    describe: 'ms without an answer until a server is suspected, and another one asked too',
+  },
+  'max-attempts': {
+    key: 'maxAttempts',
+    value: 2,
+    min: 1,
+    max: 8,
+    describe: 'servers that may have worked on a request before it is given up',
   },
   'connect-timeout': {
     key: 'connectTimeoutMs',
@@ -153,6 +160,21 @@ export const NUMBERS = {
     min: 1,
     max: 64,
     describe: 'connections to a server that keeps them',
+  },
+  'one-request-connections': {
+    key: 'oneRequestConnections',
+    value: 4,
+    min: 1,
+    max: 256,
+    describe:
+      'connections at once to a server that takes one request on each; it adapts to what the server bears',
+  },
+  'upstream-idle': {
+    key: 'upstreamIdleMs',
+    value: 30_000,
+    min: 100,
+    max: 86_400_000,
+    describe: 'ms after which an idle connection to a server is not used again',
   },
   'drain-timeout': {
     key: 'drainTimeoutMs',

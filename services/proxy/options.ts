@@ -19,9 +19,9 @@ import {
   readDialTls,
   readListenTls,
 } from '../shared/tls.ts';
-import type { RetryMode } from './forwarder.ts';
 import { NUMBERS, type NumberKey } from './number-options.ts';
 import type { ProbeMode } from './prober.ts';
+import type { RetryMode } from './retries.ts';
 
 const PROBE_MODES: readonly ProbeMode[] = ['request', 'connect'];
 const RETRY_MODES: readonly RetryMode[] = ['never', 'connect', 'always'];

@@ -1,6 +1,28 @@
-// pure · what is kept against a server whose probes pass while its real requests fail: lies, ejections, penalties.
+// pure · what is kept against a server whose probes pass while its real requests fail: lies, suspicions, ejections.
 // Must never look at probes, or forget an ejection because a single request went well.
 import type { Circumstances, Health, Thresholds } from './health.ts';
+
+/** A silent server is suspected, and cleared by a probe, once in this time at most. */
+export const SILENCE_COUNTS_AGAIN_MS = 1000;
+
+const SUSPICIONS_WITHIN_MS = 10_000;
+const MAX_SUSPICIONS = 16;
+// So many in this time are cleared as soon as a probe passes.
+const FREE_SUSPICIONS = 3;
+const FIRST_WAIT_MS = 100;
+const LONGEST_WAIT_MS = 5000;
+
+/**
+ * The record of a server that becomes suspect now because a real request failed on it. The first three times within 10 s the
+ * next good probe clears it; from then on it stays out for longer each time, as a route that flaps does (RFC 2439).
+ */
+export function withSuspicion(health: Health, nowMs: number): Health {
+  const recentMs = health.suspectedMs.filter((ms) => nowMs - ms < SUSPICIONS_WITHIN_MS);
+  const suspectedMs = [...recentMs, nowMs].slice(-MAX_SUSPICIONS);
+  const excess = suspectedMs.length - FREE_SUSPICIONS;
+  const waitMs = excess <= 0 ? 0 : Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (excess - 1));
+  return { ...health, suspectedMs, clearFromMs: nowMs + waitMs };
+}
 
 /** The times of the last wrong answers, oldest first; `fall` of them at most. */
 export function withWrongAnswer(

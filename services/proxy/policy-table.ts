@@ -3,7 +3,9 @@
 import type { Id } from '../shared/packet.ts';
 import { isInRotation } from './health.ts';
 import type { Request } from './request.ts';
+import { RetryBudget } from './retry-budget.ts';
 import { RoundRobin } from './round-robin.ts';
+import { SlowShare } from './slow-share.ts';
 import { addressOf, type Upstream } from './upstream.ts';
 
 const MAX_ROUTES_WITHOUT_SERVER = 1000;
@@ -16,6 +18,9 @@ export class Route {
   readonly rotation = new RoundRobin<Upstream>();
   /** Requests that nobody could take yet, oldest first. Written by the waiting room alone. */
   readonly waiting: Request[] = [];
+  /** What its retries are paid from: another policy's trouble costs this one nothing. */
+  readonly budget = new RetryBudget();
+  readonly #slowShare = new SlowShare();
   /** When the rotation last became empty, monotonic ms; -Infinity when it never had anybody. */
   emptiedAtMs = Number.NEGATIVE_INFINITY;
   /** The one that left the rotation empty went on purpose. */
@@ -28,6 +33,23 @@ export class Route {
   /** True when somebody is in rotation, but none of them has room. */
   get isFull(): boolean {
     return this.rotation.members.length > 0 && this.rotation.members.every((member) => member.isFull);
+  }
+
+  /** Whether its answers take long by their nature. */
+  isSlow(nowMs: number): boolean {
+    let answers = 0;
+    let slow = 0;
+    for (const upstream of this.upstreams) {
+      answers += upstream.answers;
+      slow += upstream.slowAnswers;
+    }
+    return this.#slowShare.isSlow({ answers, slow }, nowMs);
+  }
+
+  /** Whose turn it is for this request: one that may get it, and best one that it need not avoid. */
+  pickFor({ tried, avoid }: Request): Upstream | null {
+    if (avoid === null) return this.rotation.pick(tried);
+    return this.rotation.pick(tried === null ? [avoid] : [...tried, avoid]) ?? this.rotation.pick(tried);
   }
 
   /** Whether nobody but `upstream` is in rotation. */

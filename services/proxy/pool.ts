@@ -1,12 +1,21 @@
 // shell · the connections to one server: opened when needed, few, shared by many requests. On the data path.
 // Must never keep a connection that missed an answer: what arrives on it late could not be told from the next one.
 import { Bag } from './bag.ts';
+import { ConnectionLimit } from './connection-limit.ts';
 import type { FailureKind } from './failure.ts';
 import type { Flusher } from './flusher.ts';
 import type { Network } from './network.ts';
 import type { Request } from './request.ts';
 import type { Carrier, Upstream } from './upstream.ts';
 import { type ConnectionOwner, UpstreamConnection } from './upstream-connection.ts';
+
+// A server that closes after its answer has done so by then.
+const LINGER_MS = 200;
+// One that has waited for us to close gets no more than a sweep.
+const SHORT_LINGER_MS = 10;
+const MAX_LINGERING = 256;
+// A server whose connections fall silent one after the other gets no more than this.
+const MAX_SILENT = 16;
 
 /** What the forwarder learns of the traffic to a server. */
 export type TrafficObserver = {
@@ -15,6 +24,13 @@ export type TrafficObserver = {
   /** False when the answer is wrong: what follows on its connection may be somebody else's. */
   onAnswer(upstream: Upstream, request: Request, answer: string): boolean;
   onAnswersEnd(upstream: Upstream): void;
+  /**
+   * It has worked on `first` for longer than an attempt may take; `behind` wait for that. Told at each sweep.
+   * @param isNews told for the first time
+   */
+  onSilence(upstream: Upstream, first: Request, behind: readonly Request[], isNews: boolean): void;
+  /** `first` has its reply, from elsewhere or because its time was up, and this server has never answered it. */
+  onGivenUp(upstream: Upstream, first: Request): void;
   /** A connection is over. `wasConnected` false means that nothing of `unanswered` was sent. */
   onBroken(
     upstream: Upstream,
@@ -24,96 +40,198 @@ export type TrafficObserver = {
   ): void;
 };
 
-export type PoolLimits = {
-  /** Reusable connections that are kept to one server. */
+export type PoolOptions = {
+  /** Shared connections that are kept to one server. */
   connections: number;
+  /** Connections at once to a server that takes one request each, before it is known how many it likes. */
+  oneRequestConnections: number;
   maxFrameBytes: number;
+  connectTimeoutMs: number;
+  attemptTimeoutMs: number;
+  /** A connection that was idle for longer is not used again. */
+  maxIdleMs: number;
+  network: Network;
+  flusher: Flusher;
+  /** Monotonic ms. */
+  now: () => number;
 };
 
 export class Pool implements Carrier, ConnectionOwner {
   readonly #upstream: Upstream;
-  readonly #limits: PoolLimits;
-  readonly #network: Network;
-  readonly #flusher: Flusher;
+  readonly #options: PoolOptions;
   readonly #observer: TrafficObserver;
   readonly #connections = new Bag<UpstreamConnection>();
+  readonly #lingering = new Bag<UpstreamConnection>();
+  readonly #limit: ConnectionLimit;
+  #isRetired = false;
+  #closesFirst = true;
 
-  constructor(
-    upstream: Upstream,
-    limits: PoolLimits,
-    network: Network,
-    flusher: Flusher,
-    observer: TrafficObserver,
-  ) {
+  constructor(upstream: Upstream, options: PoolOptions, observer: TrafficObserver) {
     this.#upstream = upstream;
-    this.#limits = limits;
-    this.#network = network;
-    this.#flusher = flusher;
+    this.#options = options;
     this.#observer = observer;
+    this.#limit = new ConnectionLimit(options.oneRequestConnections);
+  }
+
+  get isSilent(): boolean {
+    return this.#connections.members.some(({ isSilent }) => isSilent);
   }
 
   send(request: Request, nowMs: number): void {
-    const connection = this.#connectionFor(nowMs);
+    const upstream = this.#upstream;
+    const connection = this.#connectionFor(request, nowMs);
     request.attemptMs = nowMs;
-    request.upstream = this.#upstream;
-    this.#upstream.inFlight += 1;
-    if (this.#upstream.inFlight === 1) this.#observer.onBusy(this.#upstream);
-    this.#upstream.sent += 1;
-    this.#flusher.add(connection);
+    request.upstream = upstream;
+    request.placements += 1;
+    upstream.inFlight += 1;
+    if (upstream.inFlight === 1) this.#observer.onBusy(upstream);
+    upstream.sent += 1;
+    this.#options.flusher.add(connection);
     connection.push(request);
   }
 
-  #connectionFor(nowMs: number): UpstreamConnection {
-    if (this.#upstream.keepsAlive) {
-      let least: UpstreamConnection | null = null;
-      for (const connection of this.#connections.members) {
-        if (connection.isStalled) continue;
-        if (least === null || connection.inFlight < least.inFlight) least = connection;
-      }
-      if (least !== null && (least.inFlight === 0 || this.#connections.size >= this.#limits.connections))
-        return least;
+  #connectionFor(request: Request, nowMs: number): UpstreamConnection {
+    if (!this.#upstream.keepsAlive || request.isAlone) return this.#open(nowMs, false);
+    let least: UpstreamConnection | null = null;
+    let shared = 0;
+    let silent: UpstreamConnection | null = null;
+    for (const connection of this.#connections.members) {
+      if (!connection.isShared) continue;
+      shared += 1;
+      if (connection.isStalled) silent = connection;
+      else if (least === null || connection.inFlight < least.inFlight) least = connection;
     }
-    const { maxFrameBytes } = this.#limits;
-    const opened = new UpstreamConnection(this.#network, this.#upstream, maxFrameBytes, nowMs, this);
+    if (least === null) return silent !== null && shared >= MAX_SILENT ? silent : this.#open(nowMs, true);
+    if (least.inFlight === 0) return this.#isStale(least, nowMs) ? this.#open(nowMs, true) : least;
+    return shared >= this.#options.connections ? least : this.#open(nowMs, true);
+  }
+
+  // Something on the way may have forgotten it.
+  #isStale(connection: UpstreamConnection, nowMs: number): boolean {
+    if (nowMs - connection.idleSinceMs < this.#options.maxIdleMs) return false;
+    this.#connections.delete(connection);
+    connection.close();
+    return true;
+  }
+
+  #open(nowMs: number, isShared: boolean): UpstreamConnection {
+    const { host, port, keepsAlive } = this.#upstream;
+    const { network, maxFrameBytes } = this.#options;
+    const options = { host, port, keepsAlive, isShared, maxFrameBytes };
+    const opened = new UpstreamConnection(network, options, nowMs, this);
     this.#connections.add(opened);
     return opened;
   }
 
-  breakSilent(beforeMs: number, mayGiveUp: (request: Request) => boolean): void {
+  sweep(nowMs: number): boolean {
     for (const connection of [...this.#connections.members]) {
-      const isSilent = connection.isConnected && connection.hasSilent(beforeMs, mayGiveUp);
-      if (isSilent || connection.isAbandoned) connection.fail('silent');
+      if (connection.isConnected) this.#look(connection, nowMs);
+      else if (connection.startedMs < nowMs - this.#options.connectTimeoutMs)
+        connection.fail(this.#isCongested ? 'congested' : 'connect-timeout');
     }
+    const lingerMs = this.#closesFirst ? LINGER_MS : SHORT_LINGER_MS;
+    for (const connection of [...this.#lingering.members]) {
+      if (nowMs - connection.lingersSinceMs < lingerMs) continue;
+      this.#closesFirst = false;
+      this.#reset(connection);
+    }
+    return this.#upstream.inFlight > 0 || this.#lingering.size > 0;
   }
 
-  breakConnecting(beforeMs: number): void {
-    for (const connection of [...this.#connections.members]) {
-      if (!connection.isConnected && connection.startedMs < beforeMs) connection.fail('connect-timeout');
+  #look(connection: UpstreamConnection, nowMs: number): void {
+    const { first } = connection;
+    if (first === null) return;
+    const isLate = connection.silentMs(nowMs) > this.#options.attemptTimeoutMs;
+    if (!first.isDone) {
+      if (!isLate) return;
+      const isNews = !connection.isSilent;
+      connection.isSilent = true;
+      this.#observer.onSilence(this.#upstream, first, connection.behind, isNews);
+      return;
     }
+    // A client that has gone has had no reply, and a request that is merely due elsewhere is no sign of silence.
+    const isOverdue = isLate || connection.isSilent || first.deadlineMs <= nowMs;
+    if (isOverdue && first.reply !== '' && connection.isFirstBlameFor(first))
+      this.#observer.onGivenUp(this.#upstream, first);
+    const isOver = isOverdue || !connection.isShared;
+    if (isOver && connection.isAbandoned) connection.fail('silent');
+  }
+
+  // Others of ours stand there: the one that gets no answer has found the accept queue full.
+  get #isCongested(): boolean {
+    if (this.#lingering.size > 0) return true;
+    return this.#connections.members.some(({ isConnected, isSilent }) => isConnected && !isSilent);
+  }
+
+  retire(): void {
+    this.#isRetired = true;
+    for (const connection of [...this.#connections.members]) this.#closeIfDone(connection);
   }
 
   destroy(): void {
     for (const connection of [...this.#connections.members]) connection.fail('evicted');
+    for (const connection of [...this.#lingering.members]) this.#reset(connection);
   }
 
   onAnswer(connection: UpstreamConnection, request: Request, answer: string): void {
     this.#upstream.inFlight -= 1;
-    if (!connection.isReusable) {
-      this.#connections.delete(connection);
-      connection.close();
-    }
+    request.placements -= 1;
     // A lie can't be told from an answer that slipped by one place: then all that follow would be wrong too, and one that
     // is right by chance would carry another client's id.
     if (!this.#observer.onAnswer(this.#upstream, request, answer)) connection.fail('distrusted');
   }
 
-  onAnswersEnd(): void {
-    this.#observer.onAnswersEnd(this.#upstream);
+  onAnswersEnd(connection: UpstreamConnection, attemptMs: number): void {
+    const upstream = this.#upstream;
+    const nowMs = this.#options.now();
+    const tookMs = nowMs - attemptMs;
+    upstream.answers += 1;
+    if (tookMs > this.#options.attemptTimeoutMs) upstream.slowAnswers += 1;
+    if (connection.inFlight === 0) connection.idleSinceMs = nowMs;
+    if (!connection.isShared) this.#finish(connection, tookMs, nowMs);
+    else if (this.#isRetired) this.#closeIfDone(connection);
+    this.#observer.onAnswersEnd(upstream);
+  }
+
+  #finish(connection: UpstreamConnection, tookMs: number, nowMs: number): void {
+    this.#connections.delete(connection);
+    if (this.#upstream.keepsAlive) {
+      connection.close();
+      return;
+    }
+    this.#limit.onAnswer(tookMs, this.#upstream.inFlight + 1 >= this.#upstream.capacity, nowMs);
+    this.#upstream.capacity = this.#limit.value;
+    connection.linger(nowMs);
+    this.#lingering.add(connection);
+    const [oldest] = this.#lingering.members;
+    if (this.#lingering.size > MAX_LINGERING && oldest !== undefined) this.#reset(oldest);
+  }
+
+  #reset(connection: UpstreamConnection): void {
+    this.#lingering.delete(connection);
+    connection.reset();
+  }
+
+  #closeIfDone(connection: UpstreamConnection): void {
+    if (connection.inFlight > 0) return;
+    this.#connections.delete(connection);
+    connection.close();
+  }
+
+  onLingered(connection: UpstreamConnection): void {
+    this.#closesFirst = true;
+    this.#lingering.delete(connection);
   }
 
   onBroken(connection: UpstreamConnection, failure: FailureKind, unanswered: Request[]): void {
+    const upstream = this.#upstream;
     this.#connections.delete(connection);
-    this.#upstream.inFlight -= unanswered.length;
-    this.#observer.onBroken(this.#upstream, failure, unanswered, connection.isConnected);
+    for (const request of unanswered) request.placements -= 1;
+    upstream.inFlight -= unanswered.length;
+    if (failure === 'congested') {
+      this.#limit.onCongestion(this.#options.now());
+      if (!upstream.keepsAlive) upstream.capacity = this.#limit.value;
+    }
+    this.#observer.onBroken(upstream, failure, unanswered, connection.isConnected);
   }
 }

@@ -5,6 +5,7 @@ import type { Clock } from '../shared/clock.ts';
 import { FrameReader } from '../shared/framing.ts';
 import { formatRequest, HEALTH_CLIENT_ID, parsePacket } from '../shared/packet.ts';
 import { explainTls } from '../shared/tls.ts';
+import { isLocalError } from './failure.ts';
 import type { ProbeOutcome } from './health.ts';
 import type { Network } from './network.ts';
 
@@ -91,6 +92,7 @@ function outcomeOf(error: NodeJS.ErrnoException): ProbeOutcome {
     case 'EPIPE':
       return 'reset';
     default:
+      if (isLocalError(error.code)) return 'local';
       return explainTls(error) === null ? 'unreachable' : 'untrusted';
   }
 }

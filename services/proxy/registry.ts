@@ -128,13 +128,14 @@ export class Registry {
     if (state === 'leaving') this.#options.onLeaving(upstream);
     const route = table.route(upstream.policy);
     if (route === undefined) return;
-    if (route.rotation.members.length === 0) this.#callBackEjected(route);
+    if (route.rotation.members.length === 0) this.#callBack(route);
     onRouteChanged(route);
   }
 
-  #callBackEjected(route: Route): void {
+  #callBack(route: Route): void {
     for (const upstream of [...route.upstreams]) {
-      if (upstream.health.state === 'ejected') this.#checker.onNeeded(upstream);
+      const { state } = upstream.health;
+      if (state === 'ejected' || state === 'suspect') this.#checker.onNeeded(upstream);
     }
   }
 
@@ -161,7 +162,7 @@ export class Registry {
     onRemoved(upstream);
     const route = table.route(upstream.policy);
     if (route === undefined) return;
-    if (route.rotation.members.length === 0) this.#callBackEjected(route);
+    if (route.rotation.members.length === 0) this.#callBack(route);
     onRouteChanged(route);
   }
 }

@@ -3,6 +3,7 @@
 import type { ErrorCode } from '../shared/error-codes.ts';
 import { formatError } from '../shared/packet.ts';
 import type { ReplySink, Request } from './request.ts';
+import type { Upstream } from './upstream.ts';
 
 export class Replier {
   /** How often each code was the reply. */
@@ -38,8 +39,17 @@ export class Replier {
 
   /** Nobody can take it any more: says who has tried, or that there is nobody. */
   giveUp(request: Request): void {
-    const { policy, tried, wasSent } = request;
-    if (tried === null) {
+    const { policy, wasSent } = request;
+    if (request.hasLocalFailure && !wasSent) {
+      this.refuse(
+        request,
+        'OVERLOADED',
+        `The proxy has run out of local ports, descriptors or memory and reached no server of policy ${policy}: try again later.`,
+      );
+      return;
+    }
+    const failed = serversOf(request);
+    if (failed === null) {
       this.refuse(
         request,
         'NO_SERVER',
@@ -47,12 +57,12 @@ export class Replier {
       );
       return;
     }
-    const names = tried.map(({ id }) => String(id)).join(', ');
+    const names = failed.map(({ id }) => String(id)).join(', ');
     const outcome = wasSent ? 'it may have been executed' : 'nothing was sent';
     this.refuse(
       request,
       'UPSTREAM_FAILED',
-      `Every server tried for policy ${policy} failed (${names}); ${outcome}: try again.`,
+      `The servers tried for policy ${policy} failed (${names}); ${outcome}: try again.`,
     );
   }
 
@@ -67,4 +77,10 @@ export class Replier {
       `No answer within ${afterMs / 1000} s, waiting for ${waitedFor}: try again.`,
     );
   }
+}
+
+// Null when it was never handed to anybody.
+function serversOf({ tried, staleOn, upstream }: Request): readonly Upstream[] | null {
+  if (tried === null) return upstream === null ? null : [upstream];
+  return staleOn === null || tried.includes(staleOn) ? tried : [staleOn, ...tried];
 }

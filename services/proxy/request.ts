@@ -21,13 +21,34 @@ export class Request {
   /** Kept only where answers are verified. */
   readonly payload: string | null;
   readonly deadlineMs: number;
-  /** When it was handed to the server that has it now, monotonic ms. */
+  /** When it was last handed to a server, monotonic ms. */
   attemptMs = 0;
   /** Since when it has waited for a server to become ready, monotonic ms; 0 when it does not. */
   heldSinceMs = 0;
+  /** The server that it was last handed to. */
   upstream: Upstream | null = null;
-  /** The servers that failed it; null until the first has. */
+  /** On how many connections it is, without an answer yet. Written by the pools. */
+  placements = 0;
+  /** The servers that it must not be sent to any more; null until there is one. */
   tried: Upstream[] | null = null;
+  /** Where it should not go next, as long as somebody else can take it. */
+  avoid: Upstream | null = null;
+  /** How many servers may have worked on it and have not answered. */
+  exposures = 0;
+  /** How many connections have broken on which it was not the first without an answer. */
+  breaks = 0;
+  /** How often it was sent to another server because somebody before it was silent. */
+  moves = 0;
+  /** A reused connection to this server broke before its answer began, and it was sent once more for that. */
+  staleOn: Upstream | null = null;
+  /** It gets connections of its own: one that it was on has broken, or it is being hedged. */
+  isAlone = false;
+  /** It has had its second attempt because the first was silent. */
+  isHedged = false;
+  /** The next hand-over is a retry, which its policy's budget has to pay for. */
+  isRetry = false;
+  /** The proxy itself had run out of something when it was to be sent. */
+  hasLocalFailure = false;
   /** A server may have executed it. */
   wasSent = false;
   /** The one reply, as latin1, set once. */

@@ -42,7 +42,7 @@ describe('the way of a packet', () => {
       '{ "payload" : "zwölf \\u00e4 {\\"}\\" 🦊" ,"x":[1, 2 ],"srcid":"a", "type":"0","privPolyId":"1","payloadsize":999 }';
     const answer = '{"type":2,  "odd": "ü", "payload":"not even a digest"}';
     const server = await fakeServer(t, proxy, 1, { behave: (peer) => peer.send(answer) });
-    await server.join(KEPT);
+    await server.join();
     const peer = clientOf(proxy);
     peer.send(`\r\n\t ${odd} `);
     await peer.nextFrame();
@@ -177,7 +177,7 @@ describe('a failed attempt goes to the next server', () => {
           [2, 2, 2, 2],
         );
         assert.ok(bad.requests.length > 0);
-        assert.match((await eventOf(proxy, 'suspect', 1)).why, /a real request failed/);
+        assert.match((await eventOf(proxy, 'suspect', 1)).why, /a real request .* of client 111/);
       });
     }
   }
@@ -257,11 +257,10 @@ describe('a failed attempt goes to the next server', () => {
     await eventually(async () => server.probes.length > 1);
     isFrozen = false;
     for (const answer of thaw) answer();
-    const trial = await eventOf(proxy, 'trial', 1, { after: seq });
-    assert.match(trial.why, /8 real requests in a row failed: one more decides/);
+    await eventOf(proxy, 'admitted', 1, { after: seq });
     await Promise.all(Array.from({ length: 2 }, () => ask(proxy)));
-    await eventOf(proxy, 'admitted', 1, { after: trial.seq });
-    assert.equal(proxy.events.since(0).filter(({ type }) => type === 'ejected').length, 0);
+    const penalties = proxy.events.since(0).filter(({ type }) => type === 'ejected' || type === 'trial');
+    assert.deepEqual(penalties, []);
   });
 
   test('the last ready server of a policy is never ejected', async (t) => {
@@ -342,7 +341,7 @@ describe('one answer that never comes', () => {
     const replies = await Promise.all([ask(proxy), ask(proxy), ask(proxy)]);
     assert.deepEqual(new Set(replies.map(({ srcid }) => srcid)), new Set([1]));
     assert.ok(performance.now() - startedMs < 1000);
-    assert.equal((await first).code, 'UPSTREAM_FAILED');
+    assert.equal((await first).code, 'UPSTREAM_TIMEOUT', 'it ends with its answer, or at its deadline');
   });
 });
 

@@ -1,20 +1,23 @@
-// pure · how many retries the traffic of the last seconds allows, so that retries can't multiply an outage.
-// Must never refuse below its floor, or a quiet proxy could not retry at all. After finagle's RetryBudget.
+// pure · how many retries the traffic of one policy allows, so that retries can't multiply an outage.
+// Must never refuse below its floor, or a quiet policy could not retry at all. After finagle's RetryBudget.
 
 const WINDOW_SECONDS = 10;
 const SHARE_OF_REQUESTS = 0.2;
 const FLOOR_PER_SECOND = 10;
 
-/** Retries may be 20 % of the requests of the last 10 s, or 100 where that is more, and 10 in any second whatever was before. */
+/**
+ * Retries may be 20 % of the first attempts of the last 10 s, or 100 where that is more, and 10 in any second whatever was
+ * before. Both are counted when a request is handed to a server: one that nobody takes neither feeds the budget nor costs.
+ */
 export class RetryBudget {
-  readonly #requests = new Float64Array(WINDOW_SECONDS);
+  readonly #firstAttempts = new Float64Array(WINDOW_SECONDS);
   readonly #retries = new Float64Array(WINDOW_SECONDS);
   #second = 0;
 
-  /** Counts a client's request; `nowMs` is monotonic. */
-  countRequest(nowMs: number): void {
+  /** Counts a first attempt; `nowMs` is monotonic. */
+  feed(nowMs: number): void {
     const slot = this.#slotAt(nowMs);
-    this.#requests[slot] = (this.#requests[slot] as number) + 1;
+    this.#firstAttempts[slot] = (this.#firstAttempts[slot] as number) + 1;
   }
 
   /** Whether a retry would be allowed now; takes nothing. */
@@ -22,15 +25,13 @@ export class RetryBudget {
     const slot = this.#slotAt(nowMs);
     if ((this.#retries[slot] as number) < FLOOR_PER_SECOND) return true;
     const floor = FLOOR_PER_SECOND * WINDOW_SECONDS;
-    return sum(this.#retries) < Math.max(sum(this.#requests) * SHARE_OF_REQUESTS, floor);
+    return sum(this.#retries) < Math.max(sum(this.#firstAttempts) * SHARE_OF_REQUESTS, floor);
   }
 
-  /** Takes one retry from the budget; false when it is used up. */
-  tryRetry(nowMs: number): boolean {
-    if (!this.canRetry(nowMs)) return false;
+  /** Takes one retry from the budget. */
+  charge(nowMs: number): void {
     const slot = this.#slotAt(nowMs);
     this.#retries[slot] = (this.#retries[slot] as number) + 1;
-    return true;
   }
 
   #slotAt(nowMs: number): number {
@@ -38,7 +39,7 @@ export class RetryBudget {
     if (second > this.#second) {
       const first = Math.max(this.#second + 1, second - WINDOW_SECONDS + 1);
       for (let passed = first; passed <= second; passed += 1) {
-        this.#requests[passed % WINDOW_SECONDS] = 0;
+        this.#firstAttempts[passed % WINDOW_SECONDS] = 0;
         this.#retries[passed % WINDOW_SECONDS] = 0;
       }
       this.#second = second;

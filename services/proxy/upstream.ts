@@ -18,20 +18,26 @@ export type ProbeRecord = { atWallMs: number; outcome: ProbeOutcome; roundTripMs
 
 /** Carries requests to one server; the seam between routing and sockets. */
 export type Carrier = {
+  /** A request has had no answer for so long that nothing should be moved here. */
+  readonly isSilent: boolean;
   /** Hands a request over; the flusher has it written soon. */
   send(request: Request, nowMs: number): void;
   /**
-   * Gives up on connections with a request that has had no answer since `beforeMs` and may be given up, and on those
-   * that nobody waits for any more.
+   * Looks at every connection: ends those that stay unconnected and those that nobody waits for, and tells of silence.
+   * Called every few milliseconds as long as it returns true.
+   * @returns whether anything is under way
    */
-  breakSilent(beforeMs: number, mayGiveUp: (request: Request) => boolean): void;
-  /** Gives up on connections that have been connecting since before `beforeMs`. */
-  breakConnecting(beforeMs: number): void;
+  sweep(nowMs: number): boolean;
+  /** Takes nothing new; what is under way is finished, then its connections are closed. */
+  retire(): void;
   /** Ends every connection and reports what was on them. */
   destroy(): void;
 };
 
-/** A server of one policy. Written by: the health checker (health, lastProbe, answersAs), the pool and the forwarder (counters). */
+/** A request that was being worked on when its connection broke. */
+export type Suspect = { clientId: Id | undefined; bytes: number; atMs: number };
+
+/** A server of one policy. Written by: the health checker (health, lastProbe, answersAs), the pool (capacity, inFlight, sent, answers, slowAnswers), the forwarder (the other counters). */
 export class Upstream {
   readonly id: Id;
   readonly policy: string;
@@ -39,7 +45,8 @@ export class Upstream {
   readonly port: number;
   readonly keepsAlive: boolean;
   readonly incarnation: string | null;
-  readonly capacity: number;
+  /** How many requests it may have under way. */
+  capacity: number;
   /** Place in the order of registration. */
   order: number;
 
@@ -52,12 +59,17 @@ export class Upstream {
   carrier: Carrier | null = null;
 
   inFlight = 0;
+  /** Answers whose time was sampled, and those of them that took longer than an attempt may. */
+  answers = 0;
+  slowAnswers = 0;
   /** Real requests handed over so far, answered or not; it never goes down. */
   sent = 0;
   served = 0;
   failed = 0;
   /** Real requests that failed since the last one that was answered. */
   failuresInARow = 0;
+  /** The last request under which one of its connections broke. */
+  brokeUnder: Suspect | null = null;
 
   /** @param capacity how many requests it may have in flight */
   constructor(registration: Registration, capacity: number, order: number, health: Health, wallMs: number) {

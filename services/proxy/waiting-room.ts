@@ -1,5 +1,6 @@
 // pure · the requests that nobody can take yet: who may wait, and who is served once something has changed.
 // Must never let one wait that has no hope of a server, or overtake those that have waited for longer.
+import { handOver } from './hand-over.ts';
 import type { Route } from './policy-table.ts';
 import { hasProspects, type WaitingLimits } from './prospects.ts';
 import type { Replier } from './replier.ts';
@@ -14,10 +15,12 @@ export type WaitingRoomLimits = WaitingLimits & {
 export class WaitingRoom {
   readonly #limits: WaitingRoomLimits;
   readonly #replier: Replier;
+  readonly #counters: { retries: number };
 
-  constructor(limits: WaitingRoomLimits, replier: Replier) {
+  constructor(limits: WaitingRoomLimits, replier: Replier, counters: { retries: number }) {
     this.#limits = limits;
     this.#replier = replier;
+    this.#counters = counters;
   }
 
   /** Has a request wait for a server of its route, or refuses it. */
@@ -35,6 +38,11 @@ export class WaitingRoom {
       // All of them are looked at whenever something changes; a newcomer changes nothing for those before it.
       if (route.rotation.hasRoom(request.tried)) this.serve(route, nowMs);
     }
+  }
+
+  /** Has one wait before all others: it was handed over already, and the server's accept queue was full. */
+  readmit(request: Request, route: Route): void {
+    route.waiting.unshift(request);
   }
 
   /** Whoever has gone, or has been told that its time is up, gives its place up; then as `serve`. Called now and then. */
@@ -69,10 +77,15 @@ export class WaitingRoom {
   // False when the request has to wait on.
   #isServed(request: Request, route: Route, nowMs: number): boolean {
     if (isOver(request)) return true;
-    const upstream = route.rotation.pick(request.tried);
-    if (upstream !== null) upstream.send(request, nowMs);
-    else if (hasProspects(route, request, this.#limits, nowMs)) return false;
-    else this.#replier.giveUp(request);
+    const upstream = route.pickFor(request);
+    if (upstream !== null)
+      return handOver(route, upstream, request, this.#counters, nowMs) || this.#giveUp(request);
+    if (hasProspects(route, request, this.#limits, nowMs)) return false;
+    return this.#giveUp(request);
+  }
+
+  #giveUp(request: Request): true {
+    this.#replier.giveUp(request);
     return true;
   }
 }

@@ -1,0 +1,48 @@
+// pure · whether an answer is for the request that it arrives for: its `destid` is the request's `srcid`. On the data path.
+import { type Id, parsePacket } from '../shared/packet.ts';
+
+const FIELD = '"destid":';
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const CLOSING_BRACE = 0x7d;
+
+/**
+ * Whether an answer carries the asker's id, compared as text. A server that answers twice shifts all that follow on its
+ * connection by one, and every digest is right: only the id tells.
+ * @param answer the server's own bytes as latin1
+ */
+export function isAnswerTo(answer: string, clientId: Id | undefined): boolean {
+  const at = answer.indexOf(FIELD) + FIELD.length;
+  if (at >= FIELD.length && hasPlainId(answer, at, clientId)) return true;
+  return isAnswerToParsed(answer, clientId);
+}
+
+// As nearly every server writes it. An id that JSON escapes, or that is not ASCII, is found by the other way.
+function hasPlainId(answer: string, at: number, clientId: Id | undefined): boolean {
+  const text = String(clientId);
+  const isQuoted = answer.charCodeAt(at) === QUOTE;
+  const from = isQuoted ? at + 1 : at;
+  if (!answer.startsWith(text, from)) return false;
+  const end = from + text.length;
+  if (!isQuoted) return endsField(answer.charCodeAt(end));
+  return answer.charCodeAt(end) === QUOTE && endsField(answer.charCodeAt(end + 1));
+}
+
+function endsField(code: number): boolean {
+  return code === COMMA || code === CLOSING_BRACE;
+}
+
+// A refusal need not say whom it is for: a server does not know of a packet that it can't read.
+function isAnswerToParsed(answer: string, clientId: Id | undefined): boolean {
+  const text = Buffer.from(answer, 'latin1').toString();
+  let raw: { destid?: unknown } | null;
+  try {
+    raw = JSON.parse(text);
+  } catch {
+    return false;
+  }
+  const destination = raw?.destid;
+  if (typeof destination === 'string' || typeof destination === 'number')
+    return String(destination) === String(clientId);
+  return destination === undefined && parsePacket(text).kind === 'error';
+}
