@@ -59,6 +59,7 @@ const EVICTED_BY: Record<ProbeOutcome, Row> = {
   'wrong-digest': true,
   'somebody-else': true,
   untrusted: 'simulated connections have no TLS',
+  local: 'says nothing about a server, so it evicts nobody',
 };
 
 const FAILURES: Record<FailureKind, Row> = {

@@ -11,6 +11,8 @@ type Wire = {
   isConnected: boolean;
   /** An answer has come over it. */
   hasAnswered: boolean;
+  /** It has carried more than a probe. */
+  isReal: boolean;
   /** What was sent over it and has no answer yet, oldest first. */
   queue: Send[];
 };
@@ -69,7 +71,7 @@ export class Traffic {
 
   /** Looks at all that goes over a connection that the proxy dials. */
   follow(endpoint: Endpoint, host: string, port: number): void {
-    const wire: Wire = { isConnected: false, hasAnswered: false, queue: [] };
+    const wire: Wire = { isConnected: false, hasAnswered: false, isReal: false, queue: [] };
     endpoint.on('connect', () => {
       wire.isConnected = true;
     });
@@ -78,7 +80,7 @@ export class Traffic {
       for (const line of text.split('\n')) if (line !== '') this.#onLine(wire, line, host, port);
     };
     endpoint.onReleased = (isTimeWait) => {
-      if (isTimeWait && wire.hasAnswered) this.#observer.onTimeWait(`${host}:${port}`);
+      if (isTimeWait && wire.hasAnswered && wire.isReal) this.#observer.onTimeWait(`${host}:${port}`);
     };
   }
 
@@ -100,6 +102,7 @@ export class Traffic {
     };
     const { srcid, payload, privPoliId } = packet;
     if (srcid === HEALTH_CLIENT_ID || Number(srcid) === 0) return;
+    wire.isReal = true;
     const upstream = this.#observer.onSend(payload, host, port);
     if (upstream === undefined) return;
     const { timeline, reached } = this.#world;

@@ -95,7 +95,9 @@ export class Watch implements ReplyWatcher {
         'a request meets few servers',
         `"${payload}" met ${exposures.any}, and ${exposures.first} of them worked on it`,
       );
-    const before = sends.filter((one) => one !== send && one.upstream === upstream).length;
+    // On a connection that never stood, or behind another one, it has not been tried.
+    const tried = sends.filter(({ wire, wasFirst }) => wire.isConnected && wasFirst);
+    const before = tried.filter((one) => one !== send && one.upstream === upstream).length;
     if (before === 0) return;
     const members = this.#world.sources.table.route(policy)?.rotation.members ?? [];
     const isBetter = (one: Upstream): boolean =>
@@ -165,9 +167,9 @@ export class Watch implements ReplyWatcher {
   /** Looks at everything once; called after each step. */
   look(): void {
     const { sources, timeline } = this.#world;
-    const { retries } = sources.counters;
-    if (retries !== this.#seenRetries) this.#stretches.clear();
-    this.#seenRetries = retries;
+    const { retries, moves } = sources.counters;
+    if (retries + moves !== this.#seenRetries) this.#stretches.clear();
+    this.#seenRetries = retries + moves;
     this.#looks += 1;
     if (this.#looks % NEARLY_USED_UP_EACH === 0 && !this.#options.verifyAnswers)
       this.#lookAtRetries(timeline.nowMs);
