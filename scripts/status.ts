@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hideBin } from 'yargs/helpers';
 import { commandLine } from '../services/shared/config.ts';
+import { printable } from '../services/shared/printable.ts';
 import { parseAdminAddress } from './bootstrap/admin-address.ts';
 import { publishedPort } from './bootstrap/cluster.ts';
 import { ContainerNames } from './bootstrap/container-names.ts';
@@ -47,7 +48,7 @@ await runScript('npm run status --', '', async (signal) => {
 
 async function draw({ adminUrl, isJson, names }: Look, signal: AbortSignal): Promise<string> {
   const snapshot = await fetchPolicies(adminUrl, signal);
-  if (isJson) return `${JSON.stringify(snapshot)}\n`;
+  if (isJson) return `${printable(JSON.stringify(snapshot))}\n`;
   const width = process.stdout.isTTY ? process.stdout.columns : 0;
   return renderPolicyTable(snapshot, isColoured(), width, await names.of(serverIds(snapshot), signal));
 }

@@ -54,7 +54,8 @@ export async function waitForListener(name: string, port: number, signal: AbortS
   }
 }
 
-function accepts(port: number): Promise<boolean> {
+/** Whether somebody accepts a connection on `port` of loopback. */
+export function accepts(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host: '127.0.0.1', port });
     const finish = (isUp: boolean): void => {

@@ -10,7 +10,7 @@ const cases: [what: string, text: string, settings: Record<string, string>, resu
   ['exported and with spaces', 'export A = "0"\nC=3\n', { A: '1' }, 'A=1\nC=3\n'],
   ['a name that only begins alike', 'AB=0\n', { A: '1' }, 'AB=0\nA=1\n'],
   ['a comment is not a setting', '# A=0\n', { A: '1' }, '# A=0\nA=1\n'],
-  ['a value with a replacement pattern', 'A=0\n', { A: '$&$1' }, 'A=$&$1\n'],
+  ['a value with a replacement pattern', 'A=0\n', { A: '$&$1' }, "A='$&$1'\n"],
   ['nothing to change', 'A=1\n', { A: '1' }, 'A=1\n'],
 ];
 for (const [what, text, settings, result] of cases) {

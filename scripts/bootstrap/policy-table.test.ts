@@ -91,11 +91,27 @@ test('policy table: lines are cut to the width', () => {
 
 test('policy table: what a server calls itself cannot move the cursor', () => {
   const policies = [
-    { policy: '1', nextIndex: 0, servers: [server({ id: 'x\u001b[2Jy', why: 'a\nb\u0007' })] },
+    {
+      policy: 'p\u001b]0;t\u0007\u202e',
+      nextIndex: 0,
+      servers: [
+        server({
+          id: 'x\u001b[2Jy',
+          policy: 'p\u001b]0;t\u0007\u202e',
+          why: 'a\nb\u0007',
+          state: '\u009b1m',
+        }),
+      ],
+    },
+    { policy: 'e\u001b[2J\u2066', nextIndex: 0, servers: [] },
   ];
   const text = renderPolicyTable({ at: AT, policies }, false);
-  assert.match(text, /› xy {2}/);
-  assert.match(text, /a b ?\n/);
+  assert.ok(!/[\p{Cc}\p{Bidi_Control}]/u.test(text.replaceAll('\n', '')), JSON.stringify(text));
+  assert.ok(text.includes(String.raw`› x\u001b[2Jy `), text);
+  assert.ok(text.includes(String.raw`p\u001b]0;t\u0007\u202e `), text);
+  assert.ok(text.includes(String.raw`e\u001b[2J\u2066 `), text);
+  assert.ok(text.includes(String.raw`a\nb\u0007`), text);
+  assert.equal(text.split('\n').length, 4);
 });
 
 test('policy table: says so when it is empty', () => {

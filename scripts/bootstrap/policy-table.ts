@@ -1,5 +1,6 @@
 // pure · the policy table as text for a terminal. Must never ask for anything: it draws what it is handed.
-import { stripVTControlCharacters, styleText } from 'node:util';
+import { styleText } from 'node:util';
+import { printable } from '../../services/shared/printable.ts';
 import { type PolicyRow, type PolicySnapshot, type ServerRow, serverIds } from './policies.ts';
 
 type Style = Parameters<typeof styleText>[0];
@@ -24,9 +25,9 @@ const COLUMNS: readonly Column[] = [
   { title: 'policy', cell: ({ policy }, { isFirst }) => ({ text: isFirst ? policy : '', style: 'bold' }) },
   {
     title: 'server',
-    cell: ({ id }, { isNext }) => ({ text: `${isNext ? '› ' : '  '}${printable(String(id))}` }),
+    cell: ({ id }, { isNext }) => ({ text: `${isNext ? '› ' : '  '}${String(id)}` }),
   },
-  { title: CONTAINER, cell: ({ id }, { names }) => ({ text: printable(names.get(String(id)) ?? '') }) },
+  { title: CONTAINER, cell: ({ id }, { names }) => ({ text: names.get(String(id)) ?? '' }) },
   { title: 'address', cell: ({ address }) => ({ text: address }) },
   { title: 'state', cell: ({ state }) => ({ text: state, style: STATE_STYLES[state] ?? 'reset' }) },
   { title: 'since', isNumber: true, cell: ({ since }, { nowMs }) => ({ text: age(since, nowMs) }) },
@@ -34,7 +35,7 @@ const COLUMNS: readonly Column[] = [
   { title: 'served', isNumber: true, cell: ({ served }) => ({ text: String(served) }) },
   { title: 'failed', isNumber: true, cell: ({ failed }) => count(failed, 'red') },
   { title: 'in flight', isNumber: true, cell: ({ inFlight }) => ({ text: String(inFlight) }) },
-  { title: 'why', cell: ({ why }) => ({ text: printable(why), style: 'dim' }) },
+  { title: 'why', cell: ({ why }) => ({ text: why, style: 'dim' }) },
 ];
 
 /**
@@ -53,7 +54,10 @@ export function renderPolicyTable(
   const columns = serverIds(snapshot).some((id) => names.has(id))
     ? COLUMNS
     : COLUMNS.filter(({ title }) => title !== CONTAINER);
-  const rows = snapshot.policies.flatMap((policy) => rowsOf(policy, columns, nowMs, names));
+  // Policies, ids and reasons come from whoever connects: they must not be able to move the cursor of who looks at them.
+  const rows = snapshot.policies
+    .flatMap((policy) => rowsOf(policy, columns, nowMs, names))
+    .map((row) => row.map((cell) => ({ ...cell, text: printable(cell.text) })));
   if (rows.length === 0) return 'No server has registered yet.\n';
   const header = columns.map(({ title }): Cell => ({ text: title, style: 'dim' }));
   const widths = columns.map((_, i) => Math.max(...[header, ...rows].map((row) => row[i]?.text.length ?? 0)));
@@ -98,7 +102,7 @@ function drawRow(
 
 function probe(last: ServerRow['lastProbe']): Cell {
   if (last === null) return { text: '–', style: 'dim' };
-  if (last.outcome !== 'pass') return { text: printable(last.outcome), style: 'red' };
+  if (last.outcome !== 'pass') return { text: last.outcome, style: 'red' };
   return { text: last.roundTripMs === null ? 'pass' : `${last.roundTripMs.toFixed(1)} ms` };
 }
 
@@ -115,9 +119,4 @@ function age(since: string, nowMs: number): string {
   if (seconds < 7_200) return `${Math.floor(seconds / 60)} min`;
   if (seconds < 172_800) return `${Math.floor(seconds / 3_600)} h`;
   return `${Math.floor(seconds / 86_400)} d`;
-}
-
-// Ids and reasons come from whoever connects: they must not be able to move the cursor of who looks at them.
-function printable(text: string): string {
-  return stripVTControlCharacters(text).replaceAll(/\p{Cc}/gu, ' ');
 }

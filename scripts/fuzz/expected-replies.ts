@@ -38,7 +38,7 @@ export function expectReplies(bytes: Buffer, maxFrameBytes: number, isEnded: boo
   const lastWords =
     fault === 'too-large'
       ? 'FRAME_TOO_LARGE'
-      : fault === 'not-an-object' || (isMidFrame && isEnded)
+      : fault !== null || (isMidFrame && isEnded)
         ? 'BAD_JSON'
         : isMidFrame
           ? 'TOO_SLOW'

@@ -4,6 +4,7 @@ import type { ErrorCode } from '../../services/shared/error-codes.ts';
 import type { Id, Packet } from '../../services/shared/packet.ts';
 import { Disagreement, same } from './disagreement.ts';
 import type { CodeUnderTest } from './oracle.ts';
+import { isWhole } from './reference-json.ts';
 
 const OLD_CLIENTS_READ_BYTES = 1024;
 const MAX_ECHO_BYTES = 200;
@@ -19,7 +20,7 @@ export function checkFormats(code: CodeUnderTest, packet: Packet): void {
       const { clientId, policy, payload } = packet;
       comesBack(code, formatRequest(clientId, policy, payload), {
         ...packet,
-        clientId: noMinusZero(clientId),
+        clientId: clientId,
       });
       comesBack(code, formatAnswer(1, clientId, DIGEST), { kind: 'answer', serverId: 1, digest: DIGEST });
       comesBack(code, formatHeartbeat(clientId), { kind: 'heartbeat' });
@@ -34,7 +35,7 @@ export function checkFormats(code: CodeUnderTest, packet: Packet): void {
         kind: 'setup',
         hasSession: true,
         keepsAlive: true,
-        id: noMinusZero(id),
+        id: id,
         policy,
         listenPort,
       };
@@ -92,7 +93,7 @@ function checkError(
   const shown = { ...raw, payload: undefined, payloadsize: undefined };
   same('a refusal says who, what and whether to try again', shown, {
     type: -1,
-    ...(isEchoed(clientId) ? { destid: noMinusZero(clientId as Id) } : {}),
+    ...(isEchoed(clientId) ? { destid: clientId } : {}),
     ...(isEchoed(policy) ? { privPoliId: policy } : {}),
     code: errorCode,
     retryable: RETRYABLE.includes(errorCode),
@@ -130,10 +131,7 @@ function isOneSmallLine(line: string): void {
 }
 
 function isEchoed(value: Id | undefined): boolean {
-  return value !== undefined && Buffer.byteLength(JSON.stringify(value)) <= MAX_ECHO_BYTES;
-}
-
-// JSON has no -0 to give back.
-function noMinusZero(id: Id): Id {
-  return id === 0 ? 0 : id;
+  return (
+    value !== undefined && isWhole(`${value}`) && Buffer.byteLength(JSON.stringify(value)) <= MAX_ECHO_BYTES
+  );
 }

@@ -24,7 +24,10 @@ test('in-process: nothing is found, and every branch is taken', async (t) => {
   assert.equal(tally.inputs, count);
   assert.deepEqual(
     tally.coverage?.map(({ file, missing }) => ({ file, missing })),
-    ['framing.ts', 'packet.ts'].map((file) => ({ file: `services/shared/${file}`, missing: [] })),
+    ['framing.ts', 'json-text.ts', 'packet-text.ts', 'packet.ts'].map((file) => ({
+      file: `services/shared/${file}`,
+      missing: [],
+    })),
   );
 });
 
@@ -141,10 +144,86 @@ const BROKEN: [name: string, code: CodeUnderTest][] = [
     withPacket({
       parsePacket: (text) => {
         const understood = packet.parsePacket(text);
-        if (understood.kind === 'request') encodeURIComponent(understood.payload);
+        const isRefused = understood.kind === 'fault' && understood.code === 'BAD_PACKET';
+        if (isRefused) encodeURIComponent(Object.values(JSON.parse(text)).join());
         return understood;
       },
     }),
+  ],
+  [
+    'a lone surrogate in a field that nobody reads is taken',
+    withPacket({ parsePacket: (text) => packet.parsePacket(text.replace(/"x":"a\\ud800"/g, '"x":1')) }),
+  ],
+  [
+    'a lone surrogate that a second field hides is taken',
+    withPacket({
+      parsePacket: (text) => packet.parsePacket(text.replace(/"x":"\\u[dD][^,]+","x":1/, '"x":1')),
+    }),
+  ],
+  [
+    'a server takes a lone surrogate from its proxy',
+    withPacket({ parseFromProxy: (text) => packet.parseFromProxy(text.replaceAll('\\ud800', '')) }),
+  ],
+  [
+    '33 levels are taken',
+    withPacket({
+      parsePacket: (text) => packet.parsePacket(text.replaceAll(`${'['.repeat(32)}]`, `${'['.repeat(31)}`)),
+    }),
+  ],
+  [
+    '32 levels are refused',
+    withPacket({
+      parsePacket: (text) => packet.parsePacket(text.replaceAll(`${'['.repeat(31)}]`, `${'['.repeat(32)}]]`)),
+    }),
+  ],
+  [
+    'a large number is rounded',
+    withPacket({
+      parsePacket: (text) =>
+        packet.parsePacket(text.replaceAll('9007199254740993', '9007199254740992'.slice(0, 15))),
+    }),
+  ],
+  [
+    'a fraction is cut off',
+    withPacket({ parsePacket: (text) => packet.parsePacket(text.replace(/(\d)\.0\b/g, '$1')) }),
+  ],
+  ['-0 is 0', withPacket({ parsePacket: (text) => packet.parsePacket(text.replace(/:-0([,}])/g, ':0$1')) })],
+  [
+    'a plain -0 is 0',
+    withPacket({
+      parsePlainRequest: (text, ...rest) =>
+        packet.parsePlainRequest(text.replace('"srcid": -0', '"srcid":  0'), ...rest),
+    }),
+  ],
+  [
+    'a number that nobody reads is refused',
+    withPacket({
+      parsePacket: (text) => packet.parsePacket(text.replace('"payloadsize":1.0', '"srcid":1.0')),
+    }),
+  ],
+  [
+    'NUL between packets is no white space',
+    withReader(
+      class extends framing.FrameReader {
+        override next(): boolean {
+          const hasFrame = super.next();
+          if (hasFrame && this.start > 0 && this.bytes[this.start - 1] === 0) this.fault = 'not-an-object';
+          return hasFrame && this.fault === null;
+        }
+      },
+    ),
+  ],
+  [
+    'a byte order mark is not called one',
+    withReader(
+      class extends framing.FrameReader {
+        override next(): boolean {
+          const hasFrame = super.next();
+          if (this.fault === 'byte-order-mark') this.fault = 'not-an-object';
+          return hasFrame;
+        }
+      },
+    ),
   ],
   [
     'fields reach the prototype',

@@ -1,9 +1,10 @@
 // pure · the protocol read again, slowly and plainly: what the proxy's own framing and packet code is held against.
 // Must never share code with what it judges, or care for speed.
+import { NotAsWritten, readObject } from './reference-json.ts';
 
 export type ReferenceReading = {
   frames: readonly Buffer[];
-  fault: 'not-an-object' | 'too-large' | null;
+  fault: 'not-an-object' | 'byte-order-mark' | 'too-large' | null;
   /** A frame has begun and not ended. Means nothing after a fault. */
   isMidFrame: boolean;
 };
@@ -21,7 +22,8 @@ export type ReferencePacket =
       policy: string | undefined;
     };
 
-const WHITE_SPACE = ' \t\r\n';
+const WHITE_SPACE = ' \t\r\n\0';
+const BEGINNINGS_OF_MARKS = '\xef\xfe\xff';
 const MAX_ID_UNITS = 128;
 const MAX_PAYLOAD_BYTES = 1024;
 
@@ -33,6 +35,8 @@ export function readByTheBook(bytes: Buffer, maxFrameBytes: number): ReferenceRe
   while (true) {
     while (at < text.length && WHITE_SPACE.includes(text[at] as string)) at += 1;
     if (at === text.length) return { frames, fault: null, isMidFrame: false };
+    if (BEGINNINGS_OF_MARKS.includes(text[at] as string))
+      return { frames, fault: 'byte-order-mark', isMidFrame: false };
     if (text[at] !== '{') return { frames, fault: 'not-an-object', isMidFrame: false };
     const end = endOfObject(text, at);
     if ((end ?? text.length) - at > maxFrameBytes) return { frames, fault: 'too-large', isMidFrame: false };
@@ -72,23 +76,28 @@ export function isUtf8(bytes: Buffer): boolean {
 
 /** The packet that a frame is, for a proxy or a server. */
 export function understandByTheBook(text: string): ReferencePacket {
-  const found = fieldsOf(text);
+  const found = readObject(text);
   if (found === null) {
     return { kind: 'fault', code: 'BAD_JSON', fields: [], clientId: undefined, policy: undefined };
   }
-  const field = (name: string): unknown => found.get(name);
+  const field = (name: string): unknown => found.fields.get(name);
   const policy = policyOf(field);
+  const policyName =
+    (field('privPoliId') ?? null) === null && (field('privPolyId') ?? null) !== null
+      ? 'privPolyId'
+      : 'privPoliId';
   const senders = [field('srcid'), field('id')].filter(isId);
   const refused = (code: string, fields: string[]): ReferencePacket => {
     return { kind: 'fault', code, fields, clientId: senders[0], policy };
   };
   const bad = (checks: Record<string, boolean>): string[] =>
     Object.keys(checks).filter((name) => checks[name] === false);
+  if (found.flawed.length > 0) return refused('BAD_PACKET', [...found.flawed]);
   switch (wholeNumber(field('type'))) {
     case 0: {
       const payload = field('payload');
       const wrong = bad({
-        privPoliId: policy !== undefined,
+        [policyName]: policy !== undefined,
         srcid: isId(field('srcid')),
         payload: typeof payload === 'string',
       });
@@ -100,8 +109,9 @@ export function understandByTheBook(text: string): ReferencePacket {
       const port = wholeNumber(field('listenport'));
       const wrong = bad({
         id: isId(field('id')),
-        privPoliId: policy !== undefined,
+        [policyName]: policy !== undefined,
         listenport: port !== null && port > 0 && port < 65_536,
+        incarnation: !(field('incarnation') instanceof NotAsWritten),
       });
       if (wrong.length > 0) return refused('BAD_PACKET', wrong);
       return {
@@ -120,7 +130,7 @@ export function understandByTheBook(text: string): ReferencePacket {
       if (typeof field('payload') !== 'string') return refused('BAD_PACKET', ['payload']);
       return {
         kind: 'answer',
-        serverId: isId(field('srcid')) ? field('srcid') : null,
+        serverId: serverIdOf(field('srcid')),
         digest: field('payload'),
       };
     case -1:
@@ -138,35 +148,27 @@ export function understandByTheBook(text: string): ReferencePacket {
     case -2:
       return { kind: 'legacy-probe' };
     default:
-      return found.has('type') ? refused('UNKNOWN_TYPE', []) : refused('BAD_PACKET', ['type']);
+      return field('type') instanceof NotAsWritten || !found.fields.has('type')
+        ? refused('BAD_PACKET', ['type'])
+        : refused('UNKNOWN_TYPE', []);
   }
 }
 
 /** The packet that a frame is, for a server that has it from a proxy: any type 1 is a yes, and type 5 a challenge. */
 export function understandFromProxyByTheBook(text: string): ReferencePacket {
   const expected = understandByTheBook(text);
-  const found = fieldsOf(text);
-  switch (wholeNumber(found?.get('type'))) {
+  const found = readObject(text);
+  if (found !== null && found.flawed.length > 0) return expected;
+  switch (wholeNumber(found?.fields.get('type'))) {
     case 1:
       return { kind: 'registered' };
     case 5: {
-      const nonce = found?.get('nonce');
+      const nonce = found?.fields.get('nonce');
       if (typeof nonce === 'string') return { kind: 'challenge', nonce };
       return { ...expected, kind: 'fault', code: 'BAD_PACKET', fields: ['nonce'] } as ReferencePacket;
     }
     default:
       return expected;
-  }
-}
-
-// Own fields only, in a map: whatever they are called, they reach no prototype.
-function fieldsOf(text: string): Map<string, unknown> | null {
-  try {
-    const value: unknown = JSON.parse(text);
-    const isObject = Object.prototype.toString.call(value) === '[object Object]';
-    return isObject ? new Map(Object.entries(value as object)) : null;
-  } catch {
-    return null;
   }
 }
 
@@ -176,15 +178,19 @@ function policyOf(field: (name: string) => unknown): string | undefined {
   return isId(policy) ? `${policy}` : undefined;
 }
 
+// A number that only stands in an answer is shown as it was written.
+function serverIdOf(srcid: unknown): Id | null {
+  if (srcid instanceof NotAsWritten) return srcid.text;
+  return isId(srcid) ? srcid : null;
+}
+
 function isId(value: unknown): value is Id {
-  if (typeof value === 'number') return value > Number.NEGATIVE_INFINITY && value < Number.POSITIVE_INFINITY;
+  if (typeof value === 'number') return true;
   return typeof value === 'string' && value.length > 0 && value.length <= MAX_ID_UNITS;
 }
 
 function wholeNumber(value: unknown): number | null {
-  if (typeof value === 'number') {
-    return Math.trunc(value) === value && Math.abs(value) <= Number.MAX_SAFE_INTEGER ? value : null;
-  }
+  if (typeof value === 'number') return value;
   if (typeof value !== 'string') return null;
   const digits = value.trim().replace('-', '');
   const isPlain =

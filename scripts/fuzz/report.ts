@@ -1,4 +1,5 @@
 // pure · what a person reads of a run of the fuzzer. Must never leave out how to see a finding again.
+import { printable } from '../../services/shared/printable.ts';
 import { drawInput } from './inputs/draw.ts';
 import type { InProcessTally } from './messages.ts';
 import { type Place, SCRIPT_NAME } from './options.ts';
@@ -40,11 +41,13 @@ export function describeBystander({ bystander }: SocketsTally): string {
 export function describeFinding(
   place: Place,
   seed: number,
-  { check, detail }: Finding,
+  { check, detail: found }: Finding,
   numbers: readonly number[],
   file: string | null,
 ): string {
   const [first] = numbers;
+  // A stack has lines of its own.
+  const detail = found.split('\n').map(printable).join('\n');
   if (first === undefined) return `Not kept ${where(place)}: ${check}\n  ${detail}`;
   const { origin, bytes } = drawInput(seed, first);
   const others =
@@ -66,7 +69,7 @@ function where(place: Place): string {
 }
 
 function dump(bytes: Buffer): string {
-  const text = JSON.stringify(bytes.toString('latin1', 0, DUMP_BYTES));
+  const text = printable(JSON.stringify(bytes.toString('latin1', 0, DUMP_BYTES)));
   return bytes.length > DUMP_BYTES ? `${text}…` : text;
 }
 

@@ -11,7 +11,9 @@ import type { InProcessTally, ThreadMessage, ThreadOrder } from './messages.ts';
 import { type CodeUnderTest, checkInput } from './oracle.ts';
 import { limitMs, measureInput } from './pace.ts';
 
-const FILES = ['framing.ts', 'packet.ts'].map((file) => `services/shared/${file}`);
+const FILES = ['framing.ts', 'json-text.ts', 'packet-text.ts', 'packet.ts'].map(
+  (file) => `services/shared/${file}`,
+);
 const ROOT = new URL('../../', import.meta.url);
 // Counting slows everything down; whatever this many leave out is reported.
 const COUNTED_INPUTS = CATALOGUE_SIZE + 5000;

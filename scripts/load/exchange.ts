@@ -1,6 +1,7 @@
 // pure · one request and what its reply means. Frames come from the shared packets, so field names stay there.
 // Must never let two requests of a run carry the same payload: only then does a digest prove whose reply it is.
 import { formatRequest, parsePacket } from '../../services/shared/packet.ts';
+import { printable } from '../../services/shared/printable.ts';
 
 const CLIENT_ID = 'load';
 
@@ -89,11 +90,11 @@ export function judgeReply(replyText: string, payload: string, digestOf: (text: 
   switch (packet.kind) {
     case 'answer': {
       const kind = packet.digest === digestOf(payload) ? 'ok' : 'wrong';
-      return { kind, serverId: packet.serverId === null ? '(no id)' : String(packet.serverId) };
+      return { kind, serverId: packet.serverId === null ? '(no id)' : printable(String(packet.serverId)) };
     }
     case 'error':
       // A code is a key of the tally, so a peer's text is kept short.
-      return { kind: 'error', code: packet.code.slice(0, 40), isRetryable: packet.isRetryable };
+      return { kind: 'error', code: printable(packet.code.slice(0, 40)), isRetryable: packet.isRetryable };
     case 'request':
     case 'setup':
     case 'heartbeat':

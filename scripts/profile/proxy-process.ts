@@ -29,6 +29,8 @@ export type ProxyCommand = {
   environment?: Readonly<Record<string, string>>;
   /** Opens a channel for messages between this process and the proxy's. */
   hasChannel?: boolean;
+  /** Called with every line of its output; must not throw. */
+  onLine?: (line: string) => void;
   signal: AbortSignal;
 };
 
@@ -37,7 +39,7 @@ export type ProxyCommand = {
  * @throws Failure with its last lines when it does not; the signal's reason when the signal has fired
  */
 export async function startProxyProcess(command: ProxyCommand): Promise<ProxyProcess> {
-  const { tracer = [], nodeFlags = [], environment = {}, hasChannel, signal } = command;
+  const { tracer = [], nodeFlags = [], environment = {}, hasChannel, onLine, signal } = command;
   const [program = '', ...args] = [...tracer, process.execPath, ...nodeFlags, MAIN];
   const listening = Promise.withResolvers<number>();
   const proxy = await launch(program, args, {
@@ -45,6 +47,7 @@ export async function startProxyProcess(command: ProxyCommand): Promise<ProxyPro
     env: { PATH: process.env.PATH ?? '', ...SETTINGS, ...environment },
     signal,
     onLine: (line) => {
+      onLine?.(line);
       const port = portIn(line);
       if (port !== null) listening.resolve(port);
     },

@@ -190,10 +190,12 @@ test('3: an error that trying again will not help, of a packet that was worked o
 });
 
 test("3: what a peer wrote can't steer the terminal", async (t) => {
-  const proxy = await proxyThat(t, replying({ ...REFUSAL, payload: 'red \u001b[31m \u0007 \u009b2J' }));
+  const payload = 'red \u001b[31m \u0007 \u009b2J \u202eleft \u2066\u200f';
+  const proxy = await proxyThat(t, replying({ ...REFUSAL, payload }));
   const program = run(t, ['client_packet_2.json', ...at(proxy)]);
   assert.equal(await program.exited(), 3);
-  for (const control of ['\u001b', '\u0007', '\u009b']) assert.ok(!program.stderr().includes(control));
+  const [line] = program.stderr().split('\n');
+  assert.equal(line, String.raw`red \u001b[31m \u0007 \u009b2J \u202eleft \u2066\u200f`);
 });
 
 const BAD_USAGE: [string, string[], Setting, RegExp][] = [
@@ -254,6 +256,30 @@ test('2: a payload that is too long never leaves', async (t) => {
   assert.equal(await program.exited(), 2);
   assert.match(program.stderr(), /1200 bytes.*1024/);
   assert.equal(proxy.connections.length, 0);
+});
+
+test('2: a file that is no UTF-8 never leaves', async (t) => {
+  const directory = await mkdtemp(path.join(os.tmpdir(), 'policy-proxy-'));
+  t.after(() => rm(directory, { recursive: true }));
+  const text = '{"type":0,"srcid":1,"privPoliId":2,"payload":"caf\xe9"}';
+  await writeFile(path.join(directory, 'latin.json'), Buffer.from(text, 'latin1'));
+  const proxy = await proxyThat(t, replying(ANSWER));
+  const args = ['111', String(proxy.port), 'latin.json'];
+  const program = run(t, args, { environment: { INIT_CWD: directory } });
+  assert.equal(await program.exited(), 2);
+  assert.match(program.stderr(), /latin\.json is not valid UTF-8, at byte 49/);
+  assert.equal(proxy.connections.length, 0);
+});
+
+test('0: an id changes nothing else of a file', async (t) => {
+  const directory = await mkdtemp(path.join(os.tmpdir(), 'policy-proxy-'));
+  t.after(() => rm(directory, { recursive: true }));
+  const text = `{"type":0,"srcid":1,"privPoliId":9007199254740993,"payload":"${PAYLOAD}"}\n`;
+  await writeFile(path.join(directory, 'big.json'), text);
+  const proxy = await proxyThat(t, replying(ANSWER));
+  const program = run(t, ['big.json', '--id', 'me', ...at(proxy)], { environment: { INIT_CWD: directory } });
+  assert.equal(await program.exited(), 0);
+  assert.equal(proxy.connections[0]?.received(), text.replace('"srcid":1', '"srcid":"me"'));
 });
 
 for (const [signal, code] of [

@@ -4,7 +4,8 @@ import { hash } from 'node:crypto';
 import { createInterface } from 'node:readline/promises';
 import { createResolver } from '../shared/addresses.ts';
 import { runMain } from '../shared/config.ts';
-import { parsePacket } from '../shared/packet.ts';
+import { type Id, parsePacket } from '../shared/packet.ts';
+import { printable } from '../shared/printable.ts';
 import { type Exchange, exchange } from './exchange.ts';
 import { readOptions, SCRIPT_NAME } from './options.ts';
 import { readPacketFile } from './packet-file.ts';
@@ -46,11 +47,11 @@ function tell(verdict: Verdict, { roundTripMs }: Extract<Exchange, { kind: 'repl
   switch (verdict.kind) {
     case 'received':
       console.log('Transmission successfully received by server');
-      console.log(`Server ${printable(verdict.serverId)}, round trip ${roundTripMs.toFixed(2)} ms`);
+      console.log(`Server ${shown(verdict.serverId)}, round trip ${roundTripMs.toFixed(2)} ms`);
       break;
     case 'corrupted':
       console.error(`Transmission corrupted: ${printable(verdict.reason)}.`);
-      if (verdict.serverId !== null) console.error(`It came from server ${printable(verdict.serverId)}.`);
+      if (verdict.serverId !== null) console.error(`It came from server ${shown(verdict.serverId)}.`);
       break;
     case 'refused':
       console.error(printable(verdict.sentence));
@@ -63,7 +64,7 @@ function tell(verdict: Verdict, { roundTripMs }: Extract<Exchange, { kind: 'repl
 }
 
 function tellFailure(failure: Extract<Exchange, { kind: 'failed' }>, isPlain: boolean): number {
-  console.error(`No reply from the proxy: ${failure.reason}.`);
+  console.error(`No reply from the proxy: ${printable(failure.reason)}.`);
   console.error(hint(failure, isPlain));
   return EXIT.unreachable;
 }
@@ -94,8 +95,6 @@ async function wantsAnotherTry(): Promise<boolean> {
   return /^y(es)?$/i.test(answer.trim());
 }
 
-// What a peer wrote must not move the cursor or colour the terminal.
-function printable(value: string | number | null): string {
-  if (value === null) return '(without an id)';
-  return String(value).replace(/\p{Cc}/gu, '\u{fffd}');
+function shown(serverId: Id | null): string {
+  return serverId === null ? '(without an id)' : printable(String(serverId));
 }

@@ -7,7 +7,7 @@ import { type TestContext, test } from 'node:test';
 import { UsageError } from '../shared/config.ts';
 import { readPacketFile } from './packet-file.ts';
 
-async function directoryWith(t: TestContext, files: Record<string, string>): Promise<string> {
+async function directoryWith(t: TestContext, files: Record<string, string | Uint8Array>): Promise<string> {
   const directory = await mkdtemp(path.join(os.tmpdir(), 'policy-proxy-'));
   t.after(() => rm(directory, { recursive: true }));
   for (const [name, text] of Object.entries(files)) await writeFile(path.join(directory, name), text);
@@ -38,8 +38,42 @@ test('an id replaces srcid and nothing else', async (t) => {
     'p.json': '{"type":"0","srcid":1,"extra":[1,2],"payload":"x"}',
   });
   const { bytes } = await readPacketFile('p.json', directory, 'me');
-  assert.equal(bytes.toString(), '{"type":"0","srcid":"me","extra":[1,2],"payload":"x"}\n');
+  assert.equal(bytes.toString(), '{"type":"0","srcid":"me","extra":[1,2],"payload":"x"}');
 });
+
+const WITH_ID: [string, string, string][] = [
+  [
+    'numbers and their spelling',
+    '{"srcid":9007199254740993,"privPoliId":9007199254740993,"x":1.0,"y":[1e400,-0]}',
+    '{"srcid":7,"privPoliId":9007199254740993,"x":1.0,"y":[1e400,-0]}',
+  ],
+  [
+    'white space, escapes and what follows',
+    ' {\n\t"srcid" :  "a\\u0062" , "payload":"\\u00e9"}\r\n\n',
+    ' {\n\t"srcid" :  7 , "payload":"\\u00e9"}\r\n\n',
+  ],
+  [
+    'a field of the same name further in',
+    '{"a":{"srcid":1},"b":"\\"srcid\\":1","srcid":{"srcid":2}}',
+    '{"a":{"srcid":1},"b":"\\"srcid\\":1","srcid":7}',
+  ],
+  [
+    'a name that is escaped, and one that is there twice',
+    '{"\\u0073rcid":1,"srcid":null}',
+    '{"\\u0073rcid":7,"srcid":7}',
+  ],
+  ['no srcid', '{ "payload":"漢"}', '{"srcid":7, "payload":"漢"}'],
+  ['no field at all', '{ }', '{"srcid":7 }'],
+];
+
+for (const [what, text, expected] of WITH_ID) {
+  test(`an id leaves every other byte as it is: ${what}`, async (t) => {
+    const directory = await directoryWith(t, { 'p.json': text });
+    assert.equal((await readPacketFile('p.json', directory, 7)).bytes.toString(), expected);
+    const withText = expected.replace(/(rcid"\s*:\s*)7/g, (_, before) => `${before}"$&"`);
+    assert.equal((await readPacketFile('p.json', directory, '$&')).bytes.toString(), withText);
+  });
+}
 
 test("a sample's name that is not there is the sample, from whatever path", async (t) => {
   const directory = await directoryWith(t, { 'client_packet_3.json': '{"mine":true}' });
@@ -57,7 +91,19 @@ test("a sample's name that is not there is the sample, from whatever path", asyn
 });
 
 const payloadOf = (text: string): string => JSON.stringify({ type: 0, payload: text });
-const REFUSED: [string, string, RegExp][] = [
+const REFUSED: [string, string | Uint8Array, RegExp][] = [
+  ['a byte order mark', '\ufeff{}', /begins with a byte order mark: save it as UTF-8 without one/],
+  [
+    'a byte order mark of UTF-16',
+    Buffer.from('\ufeff{}', 'utf16le'),
+    /begins with a byte order mark: save it as UTF-8/,
+  ],
+  [
+    'another encoding',
+    Buffer.from('{"payload":"\xe9"}', 'latin1'),
+    /is not valid UTF-8, at byte 12: save it as UTF-8/,
+  ],
+  ['half a character at its end', Buffer.from([0x7b, 0x7d, 0xe2, 0x82]), /is not valid UTF-8, at byte 2/],
   ['no JSON', 'hello', /is not valid JSON/],
   ['nothing', '', /is not valid JSON/],
   ['two packets', '{} {}', /is not valid JSON/],

@@ -3,10 +3,15 @@
 import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { UsageError } from '../shared/config.ts';
+import { membersOf } from '../shared/json-text.ts';
 import { type Id, MAX_PAYLOAD_BYTES, payloadTooLarge } from '../shared/packet.ts';
+import { printable } from '../shared/printable.ts';
+import { decodeUtf8 } from '../shared/utf8.ts';
 
 const SAMPLES = ['client_packet_1.json', 'client_packet_2.json', 'client_packet_3.json'];
 const MAX_FILE_BYTES = 1_048_576;
+// Of UTF-8, and of UTF-16 with either end first.
+const MARKS = [Buffer.from([0xef, 0xbb, 0xbf]), Buffer.from([0xff, 0xfe]), Buffer.from([0xfe, 0xff])];
 
 export type PacketToSend = {
   bytes: Buffer;
@@ -27,12 +32,24 @@ export async function readPacketFile(
   missingHint = '',
 ): Promise<PacketToSend> {
   const bytes = await readBytes(name, directory, missingHint);
-  const packet = parse(name, bytes);
+  const text = textOf(name, bytes);
+  const packet = parse(name, text);
   const payload = typeof packet.payload === 'string' ? packet.payload : null;
   const payloadBytes = payload === null ? 0 : Buffer.byteLength(payload);
   if (payloadBytes > MAX_PAYLOAD_BYTES) throw new UsageError(`${name}: ${payloadTooLarge(payloadBytes)}`);
   if (clientId === null) return { bytes, payload };
-  return { bytes: Buffer.from(`${JSON.stringify({ ...packet, srcid: clientId })}\n`), payload };
+  return { bytes: Buffer.from(withClientId(text, clientId)), payload };
+}
+
+// In the text: written anew, a packet would lose how its numbers and texts are spelt.
+function withClientId(text: string, clientId: Id): string {
+  const id = JSON.stringify(clientId);
+  const own = membersOf(text).filter(({ name }) => name === 'srcid');
+  if (own.length === 0) {
+    const isEmpty = membersOf(text).length === 0;
+    return text.replace('{', () => `{"srcid":${id}${isEmpty ? '' : ','}`);
+  }
+  return own.reduceRight((rest, { start, end }) => rest.slice(0, start) + id + rest.slice(end), text);
 }
 
 async function readBytes(name: string, directory: string, missingHint: string): Promise<Buffer> {
@@ -55,12 +72,22 @@ async function readBytes(name: string, directory: string, missingHint: string): 
   );
 }
 
-function parse(name: string, bytes: Buffer): Record<string, unknown> {
+function textOf(name: string, bytes: Buffer): string {
+  if (MARKS.some((mark) => bytes.subarray(0, mark.length).equals(mark))) {
+    throw new UsageError(`${name} begins with a byte order mark: save it as UTF-8 without one.`);
+  }
+  const text = decodeUtf8(bytes);
+  if (text !== null) return text;
+  const at = Buffer.from(bytes.toString()).findIndex((byte, i) => byte !== bytes[i]);
+  throw new UsageError(`${name} is not valid UTF-8, at byte ${at}: save it as UTF-8.`);
+}
+
+function parse(name: string, text: string): Record<string, unknown> {
   let packet: unknown;
   try {
-    packet = JSON.parse(bytes.toString('utf8'));
+    packet = JSON.parse(text);
   } catch (error) {
-    throw new UsageError(`${name} is not valid JSON: ${(error as Error).message}.`);
+    throw new UsageError(`${name} is not valid JSON: ${printable((error as Error).message)}.`);
   }
   if (typeof packet !== 'object' || packet === null || Array.isArray(packet)) {
     throw new UsageError(`${name} is not a packet: it must be one JSON object, as ${SAMPLES[0]} is.`);

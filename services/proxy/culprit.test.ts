@@ -207,6 +207,26 @@ describe('a connection that was used before', () => {
   });
 });
 
+describe('a connection that something on the way has forgotten', () => {
+  test('is found out by another one, with nobody else to go to', async (t) => {
+    const proxy = await testProxy(t, { attemptTimeoutMs: 100, healthIntervalMs: 10_000 });
+    let isQuiet = false;
+    const forgotten = new WeakSet<object>();
+    const forgets: Behaviour = (peer, _frame, answer) => {
+      if (!isQuiet) forgotten.add(peer);
+      else if (forgotten.has(peer)) return;
+      answer();
+    };
+    await (await fakeServer(t, proxy, 1, { behave: forgets })).join(KEPT);
+    await ask(proxy, request('first'));
+    isQuiet = true;
+    // Longer than the second after which a connection may have been forgotten.
+    await new Promise((resolve) => setTimeout(resolve, 1100));
+    const replies = await Promise.all([1, 2, 3].map((n) => ask(proxy, request(`p${n}`))));
+    for (const [at, { payload }] of replies.entries()) assert.equal(payload, digestOf(`p${at + 1}`));
+  });
+});
+
 describe('a server of the old kind', () => {
   test('gets four connections at once, and the rest waits', async (t) => {
     const proxy = await testProxy(t, { requestTimeoutMs: 5000 });

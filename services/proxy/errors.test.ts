@@ -32,6 +32,7 @@ async function refusal(
 describe('packets that are no packets: one reply, then the connection is closed', () => {
   const cases: [string, string | Uint8Array, string, RegExp][] = [
     ['text', 'GET / HTTP/1.1\r\n\r\n', 'BAD_JSON', /not a JSON object/],
+    ['a byte order mark', '\ufeff{"type":0}', 'BAD_JSON', /byte order mark/],
     ['an array', '[{"type":0}]', 'BAD_JSON', /not a JSON object/],
     ['broken JSON', '{"type":0,}', 'BAD_JSON', /not valid JSON/],
     [
@@ -76,7 +77,33 @@ describe('packets that are no packets: one reply, then the connection is closed'
 
 describe('packets that ask for what can not be: one reply, and the connection stays usable', () => {
   const { type: _type, ...untyped } = request();
-  const cases: [string, Frame, string, RegExp][] = [
+  const deep = `${'['.repeat(3900)}${']'.repeat(3900)}`;
+  const cases: [string, Frame | string, string, RegExp][] = [
+    ['a payload without a form in UTF-8', request('\ud800'), 'BAD_PACKET', /"payload" .*lone surrogate/],
+    [
+      'an unknown field without a form in UTF-8',
+      { ...request(), note: ['\udfff'] },
+      'BAD_PACKET',
+      /"note" .*lone surrogate/,
+    ],
+    [
+      'an unknown field of 3,900 arrays',
+      `{"type":0,"srcid":1,"privPoliId":1,"payload":"p","x":${deep}}`,
+      'BAD_PACKET',
+      /"x" .*32 levels/,
+    ],
+    [
+      'a policy that would be read as another one',
+      '{"type":0,"srcid":1,"privPoliId":9007199254740993,"payload":"p"}',
+      'BAD_PACKET',
+      /"privPoliId" is 9007199254740993.*write it as a text/,
+    ],
+    [
+      'a server whose id would be read as another one',
+      '{"type":1,"id":9007199254740993,"privPoliId":1,"listenport":9}',
+      'BAD_PACKET',
+      /"id" is 9007199254740993.*write it as a text/,
+    ],
     ['no type', untyped, 'BAD_PACKET', /"type" is missing/],
     ['no policy', { type: 0, srcid: 1, payload: 'p' }, 'BAD_PACKET', /"privPoliId" is missing/],
     ['no client', { type: 0, privPoliId: 1, payload: 'p' }, 'BAD_PACKET', /"srcid" is missing/],

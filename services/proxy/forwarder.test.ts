@@ -83,13 +83,14 @@ class Scene {
         upstream.inFlight += 1;
         if (upstream.inFlight === 1) this.forwarder.onBusy(upstream);
         waiting.push(request);
-        this.sent.push(`${request.clientId}→${id}${request.isAlone ? ' alone' : ''}`);
+        this.sent.push(`${request.clientId}→${id}${request.trouble?.isAlone === true ? ' alone' : ''}`);
       },
       sweep: (nowMs) => {
         const [first, ...behind] = waiting;
         if (first === undefined) return false;
         if (first.isDone || nowMs - first.attemptMs <= ATTEMPT_TIMEOUT_MS) return true;
-        this.forwarder.onSilence(upstream, first, behind, !told.has(first));
+        const isNews = !told.has(first);
+        this.forwarder.onSilence(upstream, { first, behind, isForgotten: false, isNews });
         told.add(first);
         return true;
       },

@@ -7,7 +7,7 @@ import type { RequestPacket } from '../shared/packet.ts';
 import { blameOf, type FailureKind } from './failure.ts';
 import { handOver } from './hand-over.ts';
 import type { PolicyTable, Route } from './policy-table.ts';
-import type { TrafficObserver } from './pool.ts';
+import type { Silence, TrafficObserver } from './pool.ts';
 import { Replier } from './replier.ts';
 import { type ReplySink, Request } from './request.ts';
 import { Retries, type RetryLimits } from './retries.ts';
@@ -202,10 +202,10 @@ export class Forwarder implements TrafficObserver {
     this.#serveWaiting(upstream.policy);
   }
 
-  onSilence(upstream: Upstream, first: Request, behind: readonly Request[], isNews: boolean): void {
-    if (isNews) this.#evidence.onSilence(upstream, first);
+  onSilence(upstream: Upstream, silence: Silence): void {
+    if (silence.isNews) this.#evidence.onSilence(upstream, silence.first);
     const route = this.#table.route(upstream.policy);
-    if (route !== undefined) this.#retries.duringSilence(route, upstream, first, behind, this.#now());
+    if (route !== undefined) this.#retries.duringSilence(route, upstream, silence, this.#now());
   }
 
   onGivenUp(upstream: Upstream, first: Request): void {

@@ -14,13 +14,14 @@ export function handOver(
   counters: { retries: number },
   nowMs: number,
 ): boolean {
+  const { trouble } = request;
   if (request.upstream === null) {
     route.budget.feed(nowMs);
-  } else if (request.isRetry) {
+  } else if (trouble?.isRetry === true) {
     if (!route.budget.canRetry(nowMs)) return false;
     route.budget.charge(nowMs);
     counters.retries += 1;
-    request.isRetry = false;
+    trouble.isRetry = false;
   }
   upstream.send(request, nowMs);
   return true;

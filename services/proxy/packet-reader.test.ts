@@ -55,9 +55,12 @@ const other = fc.constantFrom(
   '{"type":9}',
   '{"type":0}',
 );
-const packets = fc.array(fc.tuple(fc.oneof(plain, other), fc.constantFrom('', ' ', '\n', '\r\n', ' \n\t')), {
-  maxLength: 8,
-});
+const packets = fc.array(
+  fc.tuple(fc.oneof(plain, other), fc.constantFrom('', ' ', '\n', '\r\n', ' \n\t', '\0', '\n\0')),
+  {
+    maxLength: 8,
+  },
+);
 
 test('the same packets, with the same bytes, wherever the chunks end', () => {
   fc.assert(
@@ -88,6 +91,8 @@ test('each in a chunk of its own', () => {
 const GOOD = '{"type":0,"srcid":1,"privPoliId":1,"payload":"x"}';
 const ENDS: [string, Buffer, string][] = [
   ['what can start no packet', Buffer.from('hello'), 'BAD_JSON'],
+  ['a byte order mark', Buffer.from('\ufeff{}'), 'BAD_JSON'],
+  ['NUL within a packet', Buffer.from('{"type":0,\0"srcid":1}'), 'BAD_JSON'],
   ['what is no JSON', Buffer.from('{"type":0,}'), 'BAD_JSON'],
   ['what is no UTF-8', Buffer.from([...Buffer.from('{"payload":"'), 0xff, ...Buffer.from('"}')]), 'BAD_JSON'],
   ['more than is allowed', Buffer.from(`{"payload":"${'x'.repeat(MAX_FRAME_BYTES)}"}`), 'FRAME_TOO_LARGE'],

@@ -8,7 +8,8 @@ import {
   parsePlainRequest,
   type RequestPacket,
 } from '../shared/packet.ts';
-import { NOT_AN_OBJECT, NOT_UTF8, tooLarge } from './stream-faults.ts';
+import { decodeUtf8 } from '../shared/utf8.ts';
+import { faultOf, NOT_UTF8 } from './stream-faults.ts';
 
 /**
  * Cuts a byte stream into packets.
@@ -68,12 +69,12 @@ export class PacketReader {
   next(): Packet | null {
     const frames = this.#frames;
     if (!frames.next()) {
-      if (frames.fault === null) return null;
-      return frames.fault === 'too-large' ? tooLarge(frames.maxFrameBytes) : NOT_AN_OBJECT;
+      return frames.fault === null ? null : faultOf(frames.fault, frames.maxFrameBytes);
     }
     const { bytes, start, end } = frames;
-    // One that is all that has come has mostly been tried: only what came in pieces has not, and that is rare.
-    if (end - start < bytes.length - 1) {
+    // One that is all that has come has mostly been tried: only what came in pieces has not, and that is rare. Programs
+    // in C send a NUL behind it, with which it is not known by its look.
+    if (end - start < bytes.length - 1 || bytes[end] === 0) {
       const wire = frames.line();
       const plain = parsePlainRequest(wire, bytes, start);
       if (plain !== null) {
@@ -81,8 +82,8 @@ export class PacketReader {
         return plain;
       }
     }
-    const text = bytes.toString('utf8', start, end);
-    if (text.includes('\ufffd') && !Buffer.from(text).equals(bytes.subarray(start, end))) return NOT_UTF8;
+    const text = decodeUtf8(bytes, start, end);
+    if (text === null) return NOT_UTF8;
     const packet = parsePacket(text);
     if (packet.kind === 'request') this.#wire = frames.line();
     return packet;

@@ -47,9 +47,11 @@ export class Route {
   }
 
   /** Whose turn it is for this request: one that may get it, and best one that it need not avoid. */
-  pickFor({ tried, avoid }: Request): Upstream | null {
-    if (avoid === null) return this.rotation.pick(tried);
-    return this.rotation.pick(tried === null ? [avoid] : [...tried, avoid]) ?? this.rotation.pick(tried);
+  pickFor({ trouble }: Request): Upstream | null {
+    if (trouble === null) return this.rotation.pick();
+    const { tried, avoid } = trouble;
+    const other = avoid === null ? null : this.rotation.pick([...tried, avoid]);
+    return other ?? this.rotation.pick(tried);
   }
 
   /** Whether nobody but `upstream` is in rotation. */

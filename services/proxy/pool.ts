@@ -16,6 +16,19 @@ const SHORT_LINGER_MS = 10;
 const MAX_LINGERING = 256;
 // A server whose connections fall silent one after the other gets no more than this.
 const MAX_SILENT = 16;
+// Nobody forgets a connection sooner.
+const FORGOTTEN_AFTER_MS = 1000;
+
+/** A connection on which the server has worked on `first` for longer than an attempt may take. */
+export type Silence = {
+  first: Request;
+  /** They wait for that. */
+  behind: readonly Request[];
+  /** It had been idle, so something on the way may have forgotten it. */
+  isForgotten: boolean;
+  /** Told for the first time. */
+  isNews: boolean;
+};
 
 /** What the forwarder learns of the traffic to a server. */
 export type TrafficObserver = {
@@ -24,11 +37,8 @@ export type TrafficObserver = {
   /** False when the answer is wrong: what follows on its connection may be somebody else's. */
   onAnswer(upstream: Upstream, request: Request, answer: string): boolean;
   onAnswersEnd(upstream: Upstream): void;
-  /**
-   * It has worked on `first` for longer than an attempt may take; `behind` wait for that. Told at each sweep.
-   * @param isNews told for the first time
-   */
-  onSilence(upstream: Upstream, first: Request, behind: readonly Request[], isNews: boolean): void;
+  /** It has worked on a request for longer than an attempt may take. Told at each sweep. */
+  onSilence(upstream: Upstream, silence: Silence): void;
   /** `first` has its reply, from elsewhere or because its time was up, and this server has never answered it. */
   onGivenUp(upstream: Upstream, first: Request): void;
   /** A connection is over. `wasConnected` false means that nothing of `unanswered` was sent. */
@@ -91,7 +101,7 @@ export class Pool implements Carrier, ConnectionOwner {
   }
 
   #connectionFor(request: Request, nowMs: number): UpstreamConnection {
-    if (!this.#upstream.keepsAlive || request.isAlone) return this.#open(nowMs, false);
+    if (!this.#upstream.keepsAlive || request.trouble?.isAlone === true) return this.#open(nowMs, false);
     let least: UpstreamConnection | null = null;
     let shared = 0;
     let silent: UpstreamConnection | null = null;
@@ -102,16 +112,14 @@ export class Pool implements Carrier, ConnectionOwner {
       else if (least === null || connection.inFlight < least.inFlight) least = connection;
     }
     if (least === null) return silent !== null && shared >= MAX_SILENT ? silent : this.#open(nowMs, true);
-    if (least.inFlight === 0) return this.#isStale(least, nowMs) ? this.#open(nowMs, true) : least;
+    if (least.inFlight === 0) {
+      least.restedMs = nowMs - least.idleSinceMs;
+      if (least.restedMs < this.#options.maxIdleMs) return least;
+      // Something on the way may have forgotten it.
+      this.#closeIfDone(least);
+      return this.#open(nowMs, true);
+    }
     return shared >= this.#options.connections ? least : this.#open(nowMs, true);
-  }
-
-  // Something on the way may have forgotten it.
-  #isStale(connection: UpstreamConnection, nowMs: number): boolean {
-    if (nowMs - connection.idleSinceMs < this.#options.maxIdleMs) return false;
-    this.#connections.delete(connection);
-    connection.close();
-    return true;
   }
 
   #open(nowMs: number, isShared: boolean): UpstreamConnection {
@@ -146,7 +154,9 @@ export class Pool implements Carrier, ConnectionOwner {
       if (!isLate) return;
       const isNews = !connection.isSilent;
       connection.isSilent = true;
-      this.#observer.onSilence(this.#upstream, first, connection.behind, isNews);
+      const { behind, restedMs } = connection;
+      const isForgotten = restedMs >= FORGOTTEN_AFTER_MS;
+      this.#observer.onSilence(this.#upstream, { first, behind, isForgotten, isNews });
       return;
     }
     // A client that has gone has had no reply, and a request that is merely due elsewhere is no sign of silence.
@@ -187,6 +197,7 @@ export class Pool implements Carrier, ConnectionOwner {
     const tookMs = nowMs - attemptMs;
     upstream.answers += 1;
     if (tookMs > this.#options.attemptTimeoutMs) upstream.slowAnswers += 1;
+    connection.restedMs = 0;
     if (connection.inFlight === 0) connection.idleSinceMs = nowMs;
     if (!connection.isShared) this.#finish(connection, tookMs, nowMs);
     else if (this.#isRetired) this.#closeIfDone(connection);

@@ -40,7 +40,7 @@ export class Replier {
   /** Nobody can take it any more: says who has tried, or that there is nobody. */
   giveUp(request: Request): void {
     const { policy, wasSent } = request;
-    if (request.hasLocalFailure && !wasSent) {
+    if (request.trouble?.isLocal === true && !wasSent) {
       this.refuse(
         request,
         'OVERLOADED',
@@ -80,7 +80,9 @@ export class Replier {
 }
 
 // Null when it was never handed to anybody.
-function serversOf({ tried, staleOn, upstream }: Request): readonly Upstream[] | null {
-  if (tried === null) return upstream === null ? null : [upstream];
-  return staleOn === null || tried.includes(staleOn) ? tried : [staleOn, ...tried];
+function serversOf({ trouble, upstream }: Request): readonly Upstream[] | null {
+  if (trouble === null) return upstream === null ? null : [upstream];
+  const { tried, staleOn } = trouble;
+  if (staleOn !== null && !tried.includes(staleOn)) return [staleOn, ...tried];
+  return tried.length > 0 || upstream === null ? tried : [upstream];
 }

@@ -12,25 +12,10 @@ export type ReplySink = {
   flush(): void;
 };
 
-export class Request {
-  readonly client: ReplySink;
-  readonly clientId: Id | undefined;
-  readonly policy: string;
-  /** The client's own bytes, one character a byte (latin1), so that they can be sent again to another server. */
-  readonly wire: string;
-  /** Kept only where answers are verified. */
-  readonly payload: string | null;
-  readonly deadlineMs: number;
-  /** When it was last handed to a server, monotonic ms. */
-  attemptMs = 0;
-  /** Since when it has waited for a server to become ready, monotonic ms; 0 when it does not. */
-  heldSinceMs = 0;
-  /** The server that it was last handed to. */
-  upstream: Upstream | null = null;
-  /** On how many connections it is, without an answer yet. Written by the pools. */
-  placements = 0;
-  /** The servers that it must not be sent to any more; null until there is one. */
-  tried: Upstream[] | null = null;
+/** What has gone wrong with a request so far: kept apart, since nearly all have none of it. Written by the retries. */
+export class Trouble {
+  /** The servers that it must not be sent to any more. */
+  tried: Upstream[] = [];
   /** Where it should not go next, as long as somebody else can take it. */
   avoid: Upstream | null = null;
   /** How many servers may have worked on it and have not answered. */
@@ -48,7 +33,28 @@ export class Request {
   /** The next hand-over is a retry, which its policy's budget has to pay for. */
   isRetry = false;
   /** The proxy itself had run out of something when it was to be sent. */
-  hasLocalFailure = false;
+  isLocal = false;
+}
+
+export class Request {
+  readonly client: ReplySink;
+  readonly clientId: Id | undefined;
+  readonly policy: string;
+  /** The client's own bytes, one character a byte (latin1), so that they can be sent again to another server. */
+  readonly wire: string;
+  /** Kept only where answers are verified. */
+  readonly payload: string | null;
+  readonly deadlineMs: number;
+  /** When it was last handed to a server, monotonic ms. */
+  attemptMs = 0;
+  /** Since when it has waited for a server to become ready, monotonic ms; 0 when it does not. */
+  heldSinceMs = 0;
+  /** The server that it was last handed to. */
+  upstream: Upstream | null = null;
+  /** On how many connections it is, without an answer yet. Written by the pools. */
+  placements = 0;
+  /** What has gone wrong with it; null for nearly all. */
+  trouble: Trouble | null = null;
   /** A server may have executed it. */
   wasSent = false;
   /** The one reply, as latin1, set once. */
@@ -70,6 +76,11 @@ export class Request {
     this.wire = wire;
     this.payload = payload;
     this.deadlineMs = deadlineMs;
+  }
+
+  /** The servers that it must not be sent to any more; null when there is none. */
+  get tried(): readonly Upstream[] | null {
+    return this.trouble === null ? null : this.trouble.tried;
   }
 
   get isDone(): boolean {

@@ -3,7 +3,8 @@
 import type { FailureKind } from './failure.ts';
 import { handOver } from './hand-over.ts';
 import type { Route } from './policy-table.ts';
-import type { Request } from './request.ts';
+import type { Silence } from './pool.ts';
+import { type Request, Trouble } from './request.ts';
 import type { Upstream } from './upstream.ts';
 
 export type RetryMode = 'never' | 'connect' | 'always';
@@ -44,43 +45,46 @@ export class Retries {
   /** A server was working on it: it is exposed to one more, if it may be and its policy's budget pays for that. */
   afterAttempt(request: Request, upstream: Upstream, failure: FailureKind, nowMs: number): void {
     request.wasSent = true;
-    const isStale = failure === 'stale' && request.staleOn === null;
-    if (isStale) noteStale(request, upstream);
-    else noteExposure(request, upstream);
-    if (mayHaveCrashed(failure)) request.isAlone = true;
+    const trouble = troubleOf(request);
+    const isStale = failure === 'stale' && trouble.staleOn === null;
+    if (isStale) noteStale(trouble, upstream);
+    else noteExposure(trouble, upstream);
+    if (mayHaveCrashed(failure)) trouble.isAlone = true;
     if (isSettled(request)) return;
     const { retry, maxAttempts } = this.#limits;
-    const isSpent = request.exposures >= maxAttempts;
+    const isSpent = trouble.exposures >= maxAttempts;
     if (retry !== 'always' || isSpent) {
       if (isSpent && mayHaveCrashed(failure)) this.#actions.onCulprit(request);
       this.#actions.giveUp(request);
       return;
     }
     // What was lost with a connection that had been idle is no sign of trouble, and costs nothing.
-    request.isRetry = !isStale;
+    trouble.isRetry = !isStale;
     this.#actions.dispatch(request, nowMs);
   }
 
   /** It stood behind the request that the server was working on: it goes elsewhere at no cost to its attempts. */
   afterWaiting(request: Request, upstream: Upstream, failure: FailureKind, nowMs: number): void {
     request.wasSent = true;
-    request.breaks += 1;
+    const trouble = troubleOf(request);
+    trouble.breaks += 1;
     // If it is the one that breaks connections, nobody else shall be on the next.
-    if (mayHaveCrashed(failure)) request.isAlone = true;
+    if (mayHaveCrashed(failure)) trouble.isAlone = true;
     if (isSettled(request)) return;
-    if (this.#limits.retry !== 'always' || request.breaks > MAX_BREAKS) {
+    if (this.#limits.retry !== 'always' || trouble.breaks > MAX_BREAKS) {
       this.#actions.giveUp(request);
       return;
     }
-    request.avoid = upstream;
+    trouble.avoid = upstream;
     this.#counters.moves += 1;
     this.#actions.dispatch(request, nowMs);
   }
 
   /** The connection never stood: nobody was exposed to anything. */
   afterNothingSent(request: Request, upstream: Upstream, failure: FailureKind, nowMs: number): void {
-    if (failure === 'local') request.hasLocalFailure = true;
-    exclude(request, upstream);
+    const trouble = troubleOf(request);
+    if (failure === 'local') trouble.isLocal = true;
+    exclude(trouble, upstream);
     if (isSettled(request)) return;
     if (this.#limits.retry === 'never') this.#actions.giveUp(request);
     else this.#actions.dispatch(request, nowMs);
@@ -90,70 +94,82 @@ export class Retries {
    * The server has worked on `first` for long. Slow is not dead: it stays where it is, and may have a second attempt on a
    * connection of its own. Those behind it have not been attempted: they go to others too. The first answer counts.
    */
-  duringSilence(
-    route: Route,
-    upstream: Upstream,
-    first: Request,
-    behind: readonly Request[],
-    nowMs: number,
-  ): void {
+  duringSilence(route: Route, upstream: Upstream, silence: Silence, nowMs: number): void {
     if (this.#limits.retry !== 'always' || route.isSlow(nowMs)) return;
+    const { first, behind, isForgotten } = silence;
     const silent = route.rotation.members.filter((member) => member.carrier?.isSilent === true);
-    for (const request of behind) this.#move(route, request, [upstream, ...silent], nowMs);
-    this.#hedge(route, first, upstream, silent, nowMs);
+    const others = [upstream, ...silent];
+    // With nobody else there, another connection to the same server shows whether this one was forgotten.
+    const again = isForgotten && !upstream.isFull ? upstream : null;
+    for (const request of behind) {
+      if (!this.#mayMove(request)) continue;
+      const other = pickBeside(route, request, others) ?? again;
+      if (other !== null) this.#move(request, other, nowMs);
+    }
+    if (!this.#mayHedge(route, first, nowMs)) return;
+    const other = pickBeside(route, first, others) ?? again;
+    if (other !== null) this.#hedge(route, first, upstream, other, nowMs);
   }
 
-  #move(route: Route, request: Request, silent: readonly Upstream[], nowMs: number): void {
+  #mayMove(request: Request): boolean {
     const isOnItsWay = request.isDone || request.placements > 1;
-    if (isOnItsWay || request.client.isClosed || request.moves >= MAX_MOVES) return;
-    const other = route.rotation.pick([...(request.tried ?? []), ...silent]);
-    if (other === null) return;
-    request.moves += 1;
+    return !isOnItsWay && !request.client.isClosed && (request.trouble?.moves ?? 0) < MAX_MOVES;
+  }
+
+  #move(request: Request, other: Upstream, nowMs: number): void {
+    troubleOf(request).moves += 1;
     request.wasSent = true;
     this.#counters.moves += 1;
     other.send(request, nowMs);
   }
 
-  #hedge(
-    route: Route,
-    request: Request,
-    upstream: Upstream,
-    silent: readonly Upstream[],
-    nowMs: number,
-  ): void {
-    if (request.placements > 1 || request.isHedged || request.client.isClosed) return;
-    if (request.exposures + 1 >= this.#limits.maxAttempts || !route.budget.canRetry(nowMs)) return;
-    const other = route.rotation.pick([...(request.tried ?? []), upstream, ...silent]);
-    if (other === null) return;
-    noteExposure(request, upstream);
-    request.isHedged = true;
-    request.isAlone = true;
+  #mayHedge(route: Route, request: Request, nowMs: number): boolean {
+    const { trouble } = request;
+    const isOnItsWay = trouble?.isHedged === true || request.placements > 1;
+    if (isOnItsWay || request.client.isClosed) return false;
+    return (trouble?.exposures ?? 0) + 1 < this.#limits.maxAttempts && route.budget.canRetry(nowMs);
+  }
+
+  #hedge(route: Route, request: Request, upstream: Upstream, other: Upstream, nowMs: number): void {
+    const trouble = troubleOf(request);
+    if (other === upstream) noteStale(trouble, upstream);
+    else noteExposure(trouble, upstream);
+    trouble.isHedged = true;
+    trouble.isAlone = true;
+    trouble.isRetry = true;
     request.wasSent = true;
-    request.isRetry = true;
     handOver(route, other, request, this.#counters, nowMs);
   }
+}
+
+function pickBeside(route: Route, { tried }: Request, others: readonly Upstream[]): Upstream | null {
+  return route.rotation.pick(tried === null ? others : [...tried, ...others]);
 }
 
 function mayHaveCrashed(failure: FailureKind): boolean {
   return failure === 'reset' || failure === 'closed' || failure === 'stale';
 }
 
-function exclude(request: Request, upstream: Upstream): void {
-  if (request.tried?.includes(upstream)) return;
-  request.tried = request.tried === null ? [upstream] : [...request.tried, upstream];
+function troubleOf(request: Request): Trouble {
+  request.trouble ??= new Trouble();
+  return request.trouble;
 }
 
-function noteExposure(request: Request, upstream: Upstream): void {
-  if (request.tried?.includes(upstream)) return;
-  exclude(request, upstream);
-  if (request.staleOn !== upstream) request.exposures += 1;
+function exclude({ tried }: Trouble, upstream: Upstream): void {
+  if (!tried.includes(upstream)) tried.push(upstream);
+}
+
+function noteExposure(trouble: Trouble, upstream: Upstream): void {
+  if (trouble.tried.includes(upstream)) return;
+  exclude(trouble, upstream);
+  if (trouble.staleOn !== upstream) trouble.exposures += 1;
 }
 
 // The same server may have it once more: it may never have seen it.
-function noteStale(request: Request, upstream: Upstream): void {
-  request.staleOn = upstream;
-  request.exposures += 1;
-  request.avoid = upstream;
+function noteStale(trouble: Trouble, upstream: Upstream): void {
+  trouble.staleOn = upstream;
+  trouble.exposures += 1;
+  trouble.avoid = upstream;
 }
 
 // Nothing is left to be done: it is on another connection still, it has its reply, or its client has gone.

@@ -1,19 +1,23 @@
 // pure · the refusals of what never became a packet: bytes, frames and connections that can't be trusted any more.
 // Must never hold what depends on a packet's fields: packet.ts refuses those.
 import type { ErrorCode } from '../shared/error-codes.ts';
+import type { FramingFault } from '../shared/framing.ts';
 import type { PacketFault } from '../shared/packet.ts';
+import { BYTE_ORDER_MARK_SENTENCE, NOT_UTF8_SENTENCE } from '../shared/utf8.ts';
 
-export const NOT_AN_OBJECT: PacketFault = {
+const NOT_AN_OBJECT: PacketFault = {
   kind: 'fault',
   code: 'BAD_JSON',
   sentence: 'The bytes are not a JSON object: a packet starts with "{".',
 };
 
-export const NOT_UTF8: PacketFault = {
+const BYTE_ORDER_MARK: PacketFault = {
   kind: 'fault',
   code: 'BAD_JSON',
-  sentence: 'The packet is not valid UTF-8: encode it as UTF-8.',
+  sentence: BYTE_ORDER_MARK_SENTENCE,
 };
+
+export const NOT_UTF8: PacketFault = { kind: 'fault', code: 'BAD_JSON', sentence: NOT_UTF8_SENTENCE };
 
 export const CUT_SHORT: PacketFault = {
   kind: 'fault',
@@ -21,8 +25,21 @@ export const CUT_SHORT: PacketFault = {
   sentence: 'The connection ended in the middle of a packet: send it whole.',
 };
 
-/** @param maxFrameBytes the limit, in bytes */
-export function tooLarge(maxFrameBytes: number): PacketFault {
+/** @param maxFrameBytes the limit that the stream is read with, in bytes */
+export function faultOf(fault: FramingFault, maxFrameBytes: number): PacketFault {
+  switch (fault) {
+    case 'not-an-object':
+      return NOT_AN_OBJECT;
+    case 'byte-order-mark':
+      return BYTE_ORDER_MARK;
+    case 'too-large':
+      return tooLarge(maxFrameBytes);
+    default:
+      return fault satisfies never;
+  }
+}
+
+function tooLarge(maxFrameBytes: number): PacketFault {
   return {
     kind: 'fault',
     code: 'FRAME_TOO_LARGE',

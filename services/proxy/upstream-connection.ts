@@ -44,6 +44,8 @@ export class UpstreamConnection implements BagMember {
   isSilent = false;
   /** Since when nothing is on it, monotonic ms. Written by the pool. */
   idleSinceMs: number;
+  /** For how long it had been idle when its first request was handed over, ms; 0 once an answer has come since. Written by the pool. */
+  restedMs = 0;
   /** Since when it waits for the server to close, monotonic ms. */
   lingersSinceMs = 0;
   readonly #socket: DialledConnection;

@@ -89,12 +89,24 @@ test('a peer that half-closes behind its request still gets the answer', async (
   assert.equal(await peer.ended(), 'fin');
 });
 
-const REFUSED: [string, string, string][] = [
+const REFUSED: [string, string | Uint8Array, string][] = [
   ['bytes that are no object', 'GET / HTTP/1.1\r\n\r\n', 'BAD_JSON'],
   ['a frame that is not JSON', '{]}', 'BAD_JSON'],
   ['a frame that is too large', `{"type":0,"payload":"${'x'.repeat(9_000)}"}`, 'FRAME_TOO_LARGE'],
   ['a request without payload', '{"type":0,"srcid":1,"privPoliId":2}', 'BAD_PACKET'],
   ['a payload over 1,024 bytes', JSON.stringify(request('x'.repeat(1_025))), 'PAYLOAD_TOO_LARGE'],
+  ['text without a form in UTF-8', '{"type":0,"srcid":1,"privPoliId":2,"payload":"\\ud800"}', 'BAD_PACKET'],
+  [
+    'bytes that are no UTF-8',
+    Buffer.from('{"type":0,"srcid":1,"privPoliId":2,"payload":"\xff"}', 'latin1'),
+    'BAD_JSON',
+  ],
+  ['a byte order mark', '\ufeff{"type":0}', 'BAD_JSON'],
+  [
+    'a number that is rounded',
+    '{"type":0,"srcid":9007199254740993,"privPoliId":2,"payload":""}',
+    'BAD_PACKET',
+  ],
   ['a setup packet', '{"type":1,"id":1,"privPoliId":2,"listenport":9}', 'UNKNOWN_TYPE'],
   ['an answer', '{"type":2,"payload":"x"}', 'UNKNOWN_TYPE'],
   ['a heartbeat', '{"type":3,"srcid":1}', 'UNKNOWN_TYPE'],
@@ -105,7 +117,8 @@ for (const [name, bytes, code] of REFUSED) {
   test(`${name}: what came before is answered, then ${code}, then the end`, async (t) => {
     const { connect } = await serve(t);
     const peer = connect();
-    peer.send(JSON.stringify(request('before')) + bytes + JSON.stringify(request('behind')));
+    const around = ['before', 'behind'].map((payload) => Buffer.from(JSON.stringify(request(payload))));
+    peer.send(Buffer.concat([around[0] as Buffer, Buffer.from(bytes as string), around[1] as Buffer]));
     assert.equal((await peer.nextFrame()).payload, sha1('before'));
     const refusal = await peer.nextFrame();
     assert.deepEqual([refusal.type, refusal.code], [-1, code]);

@@ -6,6 +6,7 @@ import net from 'node:net';
 import { FrameReader } from '../shared/framing.ts';
 import { formatAnswer, formatError, type Id, type Packet, parsePacket } from '../shared/packet.ts';
 import { type ListenTls, loadTls } from '../shared/tls.ts';
+import { BYTE_ORDER_MARK_SENTENCE, decodeUtf8, NOT_UTF8_SENTENCE } from '../shared/utf8.ts';
 
 /** A peer that takes nothing off us for this long is given up. */
 const STALLED_MS = 30_000;
@@ -107,7 +108,7 @@ export class AnswerServer {
     let answers = '';
     reader.feed(chunk);
     while (reader.next()) {
-      const packet = parsePacket(reader.bytes.toString('utf8', reader.start, reader.end));
+      const packet = readPacket(reader);
       if (packet.kind === 'request') {
         this.answered += 1;
         answers += formatAnswer(this.#serverId, packet.clientId, hash('sha1', packet.payload));
@@ -126,6 +127,12 @@ export class AnswerServer {
   }
 }
 
+/** The packet that `reader` stands at. */
+export function readPacket({ bytes, start, end }: FrameReader): Packet {
+  const text = decodeUtf8(bytes, start, end);
+  return text === null ? { kind: 'fault', code: 'BAD_JSON', sentence: NOT_UTF8_SENTENCE } : parsePacket(text);
+}
+
 /** What a server replies to a packet that it does not answer. */
 export function refusalOf(packet: Exclude<Packet, { kind: 'request' | 'legacy-probe' }>): string {
   if (packet.kind === 'fault') return formatError(packet.code, packet.sentence, packet);
@@ -137,9 +144,17 @@ export function refusalOf(packet: Exclude<Packet, { kind: 'request' | 'legacy-pr
 
 /** What a server replies to bytes that are no packet. */
 export function refusalOfBytes(reader: FrameReader): string {
-  return reader.fault === 'too-large'
-    ? formatError('FRAME_TOO_LARGE', 'The packet is larger than a server accepts: send a shorter one.')
-    : formatError('BAD_JSON', 'The bytes are not a JSON object: send one that starts with "{".');
+  switch (reader.fault) {
+    case 'too-large':
+      return formatError(
+        'FRAME_TOO_LARGE',
+        'The packet is larger than a server accepts: send a shorter one.',
+      );
+    case 'byte-order-mark':
+      return formatError('BAD_JSON', BYTE_ORDER_MARK_SENTENCE);
+    default:
+      return formatError('BAD_JSON', 'The bytes are not a JSON object: send one that starts with "{".');
+  }
 }
 
 /**

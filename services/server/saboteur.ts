@@ -2,14 +2,8 @@
 // Must never answer a request out of the order that it came in: whoever pipelines would take one answer for another.
 import { hash } from 'node:crypto';
 import type net from 'node:net';
-import {
-  formatAnswer,
-  HEALTH_CLIENT_ID,
-  type Id,
-  parsePacket,
-  type RequestPacket,
-} from '../shared/packet.ts';
-import { type Connection, refusalOf, refusalOfBytes, type StandIn } from './answer.ts';
+import { formatAnswer, HEALTH_CLIENT_ID, type Id, type RequestPacket } from '../shared/packet.ts';
+import { type Connection, readPacket, refusalOf, refusalOfBytes, type StandIn } from './answer.ts';
 import { HeldAnswers } from './held-answers.ts';
 import { type Faults, Misbehaviour } from './misbehaviour.ts';
 
@@ -61,7 +55,7 @@ export class Saboteur implements StandIn {
     let answered = 0;
     reader.feed(chunk);
     while (reader.next()) {
-      const packet = parsePacket(reader.bytes.toString('utf8', reader.start, reader.end));
+      const packet = readPacket(reader);
       if (packet.kind === 'request') {
         answered += 1;
         if (!this.#answerOne(socket, held, packet)) return answered;

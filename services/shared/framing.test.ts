@@ -130,7 +130,7 @@ test('a frame that never ends is given up at the limit, not collected for ever',
   assert.fail('never given up');
 });
 
-const NOT_OBJECTS = ['x', '}', '[1]', '"text"', 'null', '0', ',{}', '\u00a0{}', '\ufeff{}', '\0{}', '\f{}'];
+const NOT_OBJECTS = ['x', '}', '[1]', '"text"', 'null', '0', ',{}', '\u00a0{}', '\f{}', '\u0001{}'];
 
 for (const text of NOT_OBJECTS) {
   test(`bytes that start no object: ${JSON.stringify(text)}`, () => {
@@ -143,6 +143,41 @@ for (const text of NOT_OBJECTS) {
     );
   });
 }
+
+const MARKS: [string, number[]][] = [
+  ['UTF-8', [0xef, 0xbb, 0xbf]],
+  ['UTF-16, little end first', [0xff, 0xfe]],
+  ['UTF-16, big end first', [0xfe, 0xff]],
+];
+
+for (const [name, mark] of MARKS) {
+  test(`a byte order mark is called one, wherever it is cut: ${name}`, () => {
+    const bytes = Buffer.from([...mark, ...Buffer.from('{}')]);
+    for (let i = 0; i <= bytes.length; i += 1) {
+      assert.equal(read([bytes.subarray(0, i), bytes.subarray(i)]).fault, 'byte-order-mark', `cut at ${i}`);
+    }
+    const behind = read([Buffer.concat([Buffer.from('{"a":1}\n'), bytes])]);
+    assert.deepEqual([behind.frames, behind.fault], [['{"a":1}'], 'byte-order-mark']);
+  });
+}
+
+test('NUL between packets is white space, at every cut; within one it is a byte of the packet', () => {
+  const bytes = Buffer.from('\0\0{"a":1}\0{"b":2}\n\0 \0{"c":"\0"}\0');
+  for (let i = 0; i <= bytes.length; i += 1) {
+    for (let j = i; j <= bytes.length; j += 1) {
+      const { frames, fault, isMidFrame } = read([
+        bytes.subarray(0, i),
+        bytes.subarray(i, j),
+        bytes.subarray(j),
+      ]);
+      assert.deepEqual(
+        { frames, fault, isMidFrame },
+        { frames: ['{"a":1}', '{"b":2}', '{"c":"\0"}'], fault: null, isMidFrame: false },
+        `cut at ${i} and ${j}`,
+      );
+    }
+  }
+});
 
 test('after a fault no frame comes, whatever arrives', () => {
   const reader = new FrameReader();
@@ -162,7 +197,7 @@ test('empty chunks change nothing', () => {
 
 test('property: any objects, any white space, any cuts come out as they went in', () => {
   const object = fc.dictionary(fc.string({ unit: 'binary' }), fc.jsonValue(), { maxKeys: 5 });
-  const space = fc.string({ unit: fc.constantFrom(' ', '\n', '\r', '\t'), maxLength: 3 });
+  const space = fc.string({ unit: fc.constantFrom(' ', '\n', '\r', '\t', '\0'), maxLength: 3 });
   const parts = fc.array(fc.tuple(object, space, fc.boolean()), { maxLength: 6 });
   const cuts = fc.array(fc.nat(400), { maxLength: 12 });
   fc.assert(

@@ -15,11 +15,14 @@ const EMPTY = Buffer.alloc(0);
 /** Frames are limited to this many bytes unless told otherwise (`--max-frame`). */
 export const DEFAULT_MAX_FRAME_BYTES = 8192;
 
-/** Why a stream can no longer be trusted: its bytes can't start a JSON object, or a frame passes the limit. */
-export type FramingFault = 'not-an-object' | 'too-large';
+/**
+ * Why a stream can no longer be trusted: its bytes can't start a JSON object, or a frame passes the limit.
+ * `byte-order-mark`: they begin as a mark of UTF-8 or UTF-16 does, as nothing else that people send does.
+ */
+export type FramingFault = 'not-an-object' | 'byte-order-mark' | 'too-large';
 
 /**
- * Cuts a byte stream into JSON objects (RFC 8259) that stand back to back with any white space between them.
+ * Cuts a byte stream into JSON objects (RFC 8259) that stand back to back with any white space or NUL bytes between them.
  * A frame may arrive split at any byte. Nothing but strings, escapes and braces is looked at, so a frame is
  * a candidate for `JSON.parse`, not yet valid JSON.
  *
@@ -107,7 +110,7 @@ export class FrameReader {
       this.#cursor = i;
       return true;
     }
-    if (i < bytes.length) this.fault = 'not-an-object';
+    if (i < bytes.length) this.fault = beginsMark(bytes[i] as number) ? 'byte-order-mark' : 'not-an-object';
     this.bytes = EMPTY;
     this.#cursor = 0;
     return false;
@@ -169,8 +172,14 @@ export class FrameReader {
   }
 }
 
+// NUL too: programs in C send the one that ends their string.
 function isWhiteSpace(byte: number): boolean {
-  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
+  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09 || byte === 0;
+}
+
+// The first byte decides, so that it does not matter where a chunk ends.
+function beginsMark(byte: number): boolean {
+  return byte === 0xef || byte === 0xfe || byte === 0xff;
 }
 
 // Index just past the quote that ends the string which `from` lies in, or -1 when it is not there yet.

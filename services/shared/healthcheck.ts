@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { connect, type Socket } from 'node:net';
+import { printable } from './printable.ts';
 
 const DEADLINE_MS = 1000;
 const REQUEST = '{"type":0,"srcid":"health","privPoliId":"health","payloadsize":6,"payload":"health"}\n';
@@ -36,7 +37,7 @@ function checkServer(): void {
       reply += text;
       if (!reply.includes('}')) return;
       if (/"type"\s*:\s*2\b/.test(reply)) process.exit(0);
-      fail(`answered ${reply.slice(0, 200)}`);
+      fail(`answered ${printable(reply.slice(0, 200))}`);
     })
     .write(REQUEST);
 }

@@ -2,6 +2,7 @@
 // Must never be called per request: the data path counts, it does not log.
 import { createRequire } from 'node:module';
 import type winston from 'winston';
+import { printable } from './printable.ts';
 
 export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -26,15 +27,16 @@ export function createLog(role: string, level: LogLevel, format: 'text' | 'json'
       ([key, value]) => ` ${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
     );
     const line = `${String(at)} ${severity.padEnd(5)} ${role}: ${String(message)}${extra.join('')}`;
-    // Ids and policies are a peer's words: they must not move the cursor or begin lines of their own.
-    return line.replace(/\p{Cc}/gu, (character) => JSON.stringify(character).slice(1, -1));
+    return printable(line);
   });
+  // Machines pass it on to terminals.
+  const shown = printf((line) => printable(String(line[Symbol.for('message')])));
   // Whoever read the log has gone: no reason to stop serving.
   process.stderr.on('error', () => {});
   return createLogger({
     level,
     defaultMeta: { role },
-    format: combine(timestamp(), format === 'json' ? json() : text),
+    format: combine(timestamp(), format === 'json' ? combine(json(), shown) : text),
     transports: [new transports.Stream({ stream: process.stderr })],
   });
 }

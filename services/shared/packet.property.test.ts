@@ -134,6 +134,89 @@ test('property: what has the look of a request is the request that the long way 
   );
 });
 
+// How a number of JSON may be written: whole and small for the most part.
+const literal = fc
+  .tuple(
+    fc.constantFrom('', '', '-'),
+    fc.oneof(
+      fc.nat().map(String),
+      fc.bigInt({ min: 0n, max: 2n ** 60n }).map(String),
+      fc.constantFrom('0', '9007199254740991', '9007199254740992'),
+    ),
+    fc.constantFrom('', '', '.0', '.25', '.00000000000000000000001'),
+    fc.constantFrom('', '', '', 'e0', 'E2', 'e-400', 'e+400'),
+  )
+  .map((parts) => parts.join(''));
+
+test('property: an id or policy that is a number comes back as it was written, or is refused', () => {
+  fc.assert(
+    fc.property(literal, literal, literal, (srcid, policy, other) => {
+      const text = `{"type":0,"srcid": ${srcid},"privPoliId":${policy},"payload":"","x":${other}}`;
+      const packet = parsePacket(text);
+      const isExact = [srcid, policy].every(
+        (one) => /^(0|-?[1-9]\d*)$/.test(one) && Number.isSafeInteger(Number(one)),
+      );
+      assert.equal(packet.kind, isExact ? 'request' : 'fault');
+      if (packet.kind === 'request')
+        assert.deepEqual([String(packet.clientId), packet.policy], [srcid, policy]);
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+// Any text, with surrogates of which some have lost their other half.
+const anyText = fc
+  .array(fc.oneof(fc.constantFrom(0x41, 0x5c, 0x22, 0xd83d, 0xde42, 0xe9), fc.nat(0xffff)), { maxLength: 12 })
+  .map((units) => String.fromCharCode(...units));
+const deepValue = fc.oneof(
+  anyText,
+  fc.letrec((tie) => ({
+    value: fc.oneof(
+      { maxDepth: 50, depthIdentifier: 'v' },
+      anyText,
+      fc.array(tie('value'), { maxLength: 2 }),
+      fc.dictionary(anyText, tie('value'), { maxKeys: 2 }),
+    ),
+  })).value,
+  fc.nat(60).map((levels) => {
+    let value: unknown = 1;
+    for (let i = 0; i < levels; i += 1) value = i % 2 === 0 ? [value] : { a: value };
+    return value;
+  }),
+);
+
+function depthOf(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  return 1 + Math.max(0, ...Object.values(value).map(depthOf));
+}
+
+function isSendable(value: unknown): boolean {
+  if (typeof value === 'string') return value.isWellFormed();
+  if (typeof value !== 'object' || value === null) return true;
+  return Object.entries(value).every(
+    ([name, inner]) => (Array.isArray(value) || name.isWellFormed()) && isSendable(inner),
+  );
+}
+
+test('property: what is taken has a form in UTF-8 and no more than 32 levels, wherever one looks', () => {
+  fc.assert(
+    fc.property(anyText, deepValue, fc.boolean(), fc.boolean(), (name, value, isFirst, isTwice) => {
+      fc.pre(!NAMES.includes(name));
+      const member = `${JSON.stringify(name)}:${JSON.stringify(value)}`;
+      const request = `"type":0,"srcid":1,"privPoliId":2,"payload":"p"`;
+      const members = [
+        ...(isFirst ? [member, request] : [request, member]),
+        ...(isTwice ? [`${JSON.stringify(name)}:1`] : []),
+      ];
+      const packet = parsePacket(`{${members.join(' , ')}}`);
+      const isGood = name.isWellFormed() && isSendable(value) && depthOf(value) < 32;
+      assert.equal(packet.kind, isGood ? 'request' : 'fault');
+      if (packet.kind === 'fault') assert.equal(packet.code, 'BAD_PACKET');
+    }),
+    { numRuns: 2000 },
+  );
+});
+
 const DEEP = 32_000;
 const NESTINGS = [
   ['arrays', `${'['.repeat(DEEP)}${']'.repeat(DEEP)}`],

@@ -101,7 +101,7 @@ const REFUSED: [string, object, ErrorCode, RegExp][] = [
   ['an unknown type', { type: 7 }, 'UNKNOWN_TYPE', /Type 7 /],
   ['a type that is a word', { type: 'request' }, 'UNKNOWN_TYPE', /Type "request" /],
   ['a type that is null', { type: null }, 'UNKNOWN_TYPE', /Type null /],
-  ['a type with a fraction', { type: 0.5 }, 'UNKNOWN_TYPE', /Type 0\.5 /],
+  ['a type with a fraction', { type: 0.5 }, 'BAD_PACKET', /"type" is 0\.5: it must be a whole number/],
   ['a type that is an object', { type: { a: LONG } }, 'UNKNOWN_TYPE', /^.{1,130}$/],
   ['no policy', { privPoliId: undefined }, 'BAD_PACKET', /"privPoliId" is missing/],
   ['a policy that is null', { privPoliId: null }, 'BAD_PACKET', /"privPoliId" is null/],
@@ -149,11 +149,200 @@ test('a fault carries what is known of the sender', () => {
   assert.deepEqual([packet.clientId, packet.policy], [111, '2']);
 });
 
-test('a number that JSON can hold and no packet can (1e999) is no id', () => {
-  const packet = parsePacket('{"type":0,"srcid":1e999,"privPoliId":1,"payload":""}');
+const REQUEST_FIELDS = { type: '0', srcid: '1', privPoliId: '2', payload: '""' };
+const SETUP_FIELDS = { type: '1', id: '1', privPoliId: '2', listenport: '9001' };
+const NUMBERS_TO_TELL_APART: [string, Record<string, string>][] = [
+  ['srcid', REQUEST_FIELDS],
+  ['privPoliId', REQUEST_FIELDS],
+  ['type', REQUEST_FIELDS],
+  ['id', SETUP_FIELDS],
+  ['privPoliId', SETUP_FIELDS],
+  ['listenport', SETUP_FIELDS],
+  ['incarnation', SETUP_FIELDS],
+];
+const INEXACT = [
+  ...['9007199254740992', '9007199254740993', '-9007199254740992', '123456789012345678901234567890'],
+  ...[
+    '1.0',
+    '1.5',
+    '0.99999999999999999999',
+    '-0',
+    '-0.0',
+    '1e2',
+    '1E2',
+    '1e+2',
+    '1e-400',
+    '1e999',
+    '-1e999',
+  ],
+];
+
+// JSON as it is written, with white space where people put it.
+function written(fields: Record<string, string>, colon = ':'): string {
+  return `{${Object.entries(fields)
+    .map(([name, value]) => `"${name}"${colon}${value}`)
+    .join(',')}}`;
+}
+
+for (const [name, fields] of NUMBERS_TO_TELL_APART) {
+  for (const number of INEXACT) {
+    test(`"${name}" of type ${fields.type} is refused where it would be read as another number: ${number}`, () => {
+      for (const colon of [':', ' : ', ':\n\t']) {
+        const packet = parsePacket(written({ ...fields, [name]: number }, colon));
+        assert.ok(packet.kind === 'fault', packet.kind);
+        assert.equal(packet.code, 'BAD_PACKET');
+        assert.ok(packet.sentence.startsWith(`The field "${name}" is ${number}`), packet.sentence);
+        const isId = name !== 'type' && name !== 'listenport';
+        if (isId) assert.ok(packet.sentence.includes(`write it as a text, "${number}"`), packet.sentence);
+        const echoed = name === 'privPoliId' ? packet.policy : packet.clientId;
+        const isEchoedField = ['srcid', 'id', 'privPoliId'].includes(name);
+        if (isEchoedField) assert.equal(echoed, undefined, 'nothing is said of a number that was not sent');
+      }
+    });
+  }
+}
+
+test('the other name of the policy is held to the same rule, and is the one that is named', () => {
+  const { privPoliId: _, ...fields } = REQUEST_FIELDS;
+  const packet = parsePacket(written({ ...fields, privPolyId: '9007199254740993' }));
   assert.ok(packet.kind === 'fault');
-  assert.match(packet.sentence, /"srcid"/);
+  assert.match(packet.sentence, /"privPolyId" is 9007199254740993/);
 });
+
+test('an id or policy is what was written: the largest numbers, texts, and escaped names', () => {
+  const largest = Number.MAX_SAFE_INTEGER;
+  const tries: [Record<string, string>, string | number, string][] = [
+    [{ srcid: `${largest}`, privPoliId: `${-largest}` }, largest, `${-largest}`],
+    [{ srcid: '"9007199254740993"', privPoliId: '"1.0"' }, '9007199254740993', '1.0'],
+    [{ srcid: '"-0"', privPoliId: '"1e2"' }, '-0', '1e2'],
+    [{ srcid: '1', privPoliId: '"1"' }, 1, '1'],
+  ];
+  for (const [fields, clientId, policy] of tries) {
+    const packet = parsePacket(written({ ...REQUEST_FIELDS, ...fields }));
+    assert.deepEqual(packet, { kind: 'request', clientId, policy, payload: '' });
+  }
+  const escaped = parsePacket('{"type":0,"\\u0073rcid":1.0,"privPoliId":2,"payload":""}');
+  assert.equal(escaped.kind, 'fault');
+});
+
+test('of two equal names the last one counts for numbers too', () => {
+  const good = parsePacket('{"type":0,"srcid":1.0,"privPoliId":2,"payload":"","srcid":7}');
+  assert.deepEqual(good, { kind: 'request', clientId: 7, policy: '2', payload: '' });
+  assert.equal(parsePacket('{"type":0,"srcid":7,"privPoliId":2,"payload":"","srcid":1.0}').kind, 'fault');
+});
+
+test('numbers that are not read may be written as anybody likes', () => {
+  for (const number of INEXACT) {
+    for (const name of ['payloadsize', 'extra', 'amount']) {
+      assert.equal(parsePacket(written({ ...REQUEST_FIELDS, [name]: number })).kind, 'request');
+      assert.equal(parsePacket(written({ ...SETUP_FIELDS, [name]: `[{"srcid":${number}}]` })).kind, 'setup');
+    }
+  }
+  const payload = '"srcid\\":1.0, \\"srcid\\": 1e2"';
+  assert.equal(parsePacket(written({ ...REQUEST_FIELDS, payload: `"${payload.slice(1)}` })).kind, 'request');
+});
+
+test('the id in an answer is what was written, whatever number it is', () => {
+  for (const number of [...INEXACT, '7', '9007199254740991']) {
+    const packet = parsePacket(`{"type":2,"srcid":${number},"destid":${number},"payload":"ab"}`);
+    assert.ok(packet.kind === 'answer');
+    assert.equal(String(packet.serverId), number);
+  }
+});
+
+test('a proxy is held to the same rules', () => {
+  assert.equal(parseFromProxy('{"type":1.0}').kind, 'fault');
+  assert.equal(parseFromProxy('{"type":5,"nonce":"\\ud800"}').kind, 'fault');
+  assert.equal(parseFromProxy(`{"type":3,"x":${'['.repeat(40)}${']'.repeat(40)}}`).kind, 'fault');
+});
+
+const EVERY_KIND = [
+  '"type":0,"srcid":1,"privPoliId":2,"payload":"p"',
+  '"type":1,"id":1,"privPoliId":2,"listenport":9001',
+  '"type":2,"srcid":1,"payload":"ab"',
+  '"type":-1,"code":"NO_SERVER","payload":"s"',
+  '"type":3,"srcid":1',
+  '"type":4,"id":1',
+  '"type":-2',
+];
+const LONE = [
+  '\\ud800',
+  '\\uDFFF',
+  'a\\udbffb',
+  '\\udc00\\ud800',
+  '\\ud83d\\\\ude42',
+  '\\\\\\ud800',
+  '\\ud83d\\u0041',
+];
+
+for (const members of EVERY_KIND) {
+  test(`text without a form in UTF-8 is refused in every place of {${members.slice(0, 20)}…}`, () => {
+    for (const lone of LONE) {
+      const [first = ''] = members.split(',');
+      const places: [string, string][] = [
+        [`{${members},"extra":"${lone}"}`, 'extra'],
+        [`{"extra":"${lone}","extra":"good",${members}}`, 'extra'],
+        [`{${members},"extra":[{"a":["${lone}"]}]}`, 'extra'],
+        [`{${members},"extra":{"${lone}":1}}`, 'extra'],
+        [`{"srcid":"${lone}",${members}}`, 'srcid'],
+        [`{"payload" : "${lone}",${members}}`, 'payload'],
+        [`{${first},"privPoliId":"${lone}"}`, 'privPoliId'],
+      ];
+      for (const [text, field] of places) {
+        const packet = parsePacket(text);
+        assert.ok(packet.kind === 'fault', text);
+        assert.equal(packet.code, 'BAD_PACKET');
+        assert.ok(packet.sentence.startsWith(`The field "${field}" `), packet.sentence);
+        assert.match(packet.sentence, /lone surrogate/);
+        const line = formatError(packet.code, packet.sentence, packet);
+        assert.ok(!/\\ud[89a-f]/i.test(line), `nothing of it is sent back: ${line}`);
+      }
+      const name = parsePacket(`{${members},"${lone}":1}`);
+      assert.ok(name.kind === 'fault' && name.code === 'BAD_PACKET');
+      assert.match(name.sentence, /name of the field .*lone surrogate/);
+    }
+  });
+}
+
+test('pairs of surrogates, and what only looks like one alone, are texts like any other', () => {
+  for (const text of [
+    '\\ud83d\\ude42',
+    '\\uD83D\\uDE42\\ud83d\\ude42',
+    '\\\\ud800',
+    '\\ufffd',
+    '\\u0000',
+    'ud800',
+  ]) {
+    const packet = parsePacket(
+      `{"type":0,"srcid":"${text}","privPoliId":2,"payload":"${text}","${text}":[1]}`,
+    );
+    const value = JSON.parse(`"${text}"`);
+    assert.deepEqual(packet, { kind: 'request', clientId: value, policy: '2', payload: value });
+  }
+});
+
+for (const members of EVERY_KIND) {
+  test(`32 levels are enough for anybody: {${members.slice(0, 20)}…}`, () => {
+    const nest = (levels: number, inner = ''): string[] => [
+      `${'['.repeat(levels)}${inner}${']'.repeat(levels)}`,
+      `${'{"a":'.repeat(levels)}0${inner}${'}'.repeat(levels)}`,
+      `${'[{"b":0,"a":'.repeat(levels / 2)}${levels % 2 === 0 ? '0' : '[]'}${'}]'.repeat(levels / 2)}`,
+    ];
+    const around = ['[]', '"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[["', `[${'[],'.repeat(40)}[]]`];
+    for (const value of [...nest(31), ...around]) {
+      assert.notEqual(parsePacket(`{${members},"extra":${value}}`).kind, 'fault', value);
+      assert.notEqual(parsePacket(`{"extra" : ${value} , ${members}}`).kind, 'fault', value);
+    }
+    for (const value of [...nest(32), ...nest(33), ...nest(1000), `[1,"]]]",${nest(31)[0]}]`]) {
+      for (const text of [`{${members},"extra":${value}}`, `{"extra":${value},"extra":1,${members}}`]) {
+        const packet = parsePacket(text);
+        assert.ok(packet.kind === 'fault', text);
+        assert.equal(packet.code, 'BAD_PACKET');
+        assert.match(packet.sentence, /^The field "extra" .*32 levels/);
+      }
+    }
+  });
+}
 
 for (const text of [
   '',

@@ -1,6 +1,7 @@
 // pure · frame text ↔ packets. The only file that knows field names; everything else works with what it returns.
 // Must never trust `payloadsize`, re-serialise what is forwarded, or throw at what a peer sent.
 import { ERROR_CODES, type ErrorCode } from './error-codes.ts';
+import { type Fields, flawOf, InexactNumber, parseFields } from './packet-text.ts';
 import { isPlainText } from './plain-text.ts';
 
 /** Largest payload of a request, in bytes of UTF-8. */
@@ -73,16 +74,16 @@ export type Packet =
   | LegacyProbePacket
   | PacketFault;
 
-type Raw = Record<string, unknown>;
-
 /**
  * Understands one frame.
  * @param text the frame, decoded from UTF-8
  * @returns the packet, or a `fault` that carries the code and the sentence to answer with; never throws
  */
 export function parsePacket(text: string): Packet {
-  const raw = parseObject(text);
-  return typeof raw === 'string' ? fault('BAD_JSON', raw) : understand(raw);
+  const raw = parseFields(text);
+  if (typeof raw === 'string') return fault('BAD_JSON', raw);
+  const flaw = flawOf(text, raw);
+  return flaw === null ? understand(raw) : fault('BAD_PACKET', flaw, raw);
 }
 
 /**
@@ -91,8 +92,10 @@ export function parsePacket(text: string): Packet {
  * @param text the frame, decoded from UTF-8
  */
 export function parseFromProxy(text: string): Packet | RegisteredPacket | ChallengePacket {
-  const raw = parseObject(text);
+  const raw = parseFields(text);
   if (typeof raw === 'string') return fault('BAD_JSON', raw);
+  const flaw = flawOf(text, raw);
+  if (flaw !== null) return fault('BAD_PACKET', flaw, raw);
   switch (wholeNumber(raw.type)) {
     case 1:
       return { kind: 'registered' };
@@ -110,7 +113,7 @@ export function parseFromProxy(text: string): Packet | RegisteredPacket | Challe
 const PLAIN_ID = '"([ !#-\\[\\]-~]+)"';
 const PLAIN_WHOLE = '0|[1-9][0-9]{0,14}';
 const UP_TO_PAYLOAD = new RegExp(
-  `\\{ *"type" *: *0 *, *"srcid" *: *(?:(-?(?:${PLAIN_WHOLE}))|${PLAIN_ID}) *, ` +
+  `\\{ *"type" *: *0 *, *"srcid" *: *(?:(-?[1-9][0-9]{0,14}|0)|${PLAIN_ID}) *, ` +
     `*"privPoliId" *: *(?:(${PLAIN_WHOLE})|${PLAIN_ID}) *, *"payloadsize" *: *(?:${PLAIN_WHOLE}) *, *"payload" *: *"`,
   'y',
 );
@@ -150,19 +153,7 @@ export function parsePlainRequest(text: string, bytes: Uint8Array, start: number
   };
 }
 
-// The object, or the sentence about why there is none.
-function parseObject(text: string): Raw | string {
-  let raw: unknown;
-  try {
-    raw = JSON.parse(text);
-  } catch (error) {
-    return `The packet is not valid JSON: ${(error as Error).message}. Send one JSON object.`;
-  }
-  const isObject = typeof raw === 'object' && raw !== null && !Array.isArray(raw);
-  return isObject ? (raw as Raw) : 'The packet is not a JSON object: send one, with its braces.';
-}
-
-function understand(raw: Raw): Packet {
+function understand(raw: Fields): Packet {
   const type = wholeNumber(raw.type);
   switch (type) {
     case 0:
@@ -180,14 +171,14 @@ function understand(raw: Raw): Packet {
     case -2:
       return { kind: 'legacy-probe' };
     default:
-      return raw.type === undefined
-        ? fault('BAD_PACKET', 'The field "type" is missing: 0 is a request, 1 registers a server.', raw)
+      return raw.type === undefined || raw.type instanceof InexactNumber
+        ? badField('type', 'a whole number: 0 is a request, 1 registers a server', raw.type, raw)
         : unknownType(quote(raw.type), raw);
   }
 }
 
 /** The refusal of a packet that may not be sent here; `type` as the peer wrote it. */
-export function unknownType(type: string, raw: Raw = {}): PacketFault {
+export function unknownType(type: string, raw: Fields = {}): PacketFault {
   return fault(
     'UNKNOWN_TYPE',
     `Type ${cut(type, 40)} can't be sent here: 0 is a request, 1 registers a server.`,
@@ -195,11 +186,11 @@ export function unknownType(type: string, raw: Raw = {}): PacketFault {
   );
 }
 
-function parseRequest(raw: Raw): RequestPacket | PacketFault {
+function parseRequest(raw: Fields): RequestPacket | PacketFault {
   const policy = policyOf(raw);
-  if (policy === null) return badField('privPoliId', 'the policy, a number or a text', raw.privPoliId, raw);
+  if (policy === null) return badPolicy(raw);
   const clientId = raw.srcid;
-  if (!isId(clientId)) return badField('srcid', "the client's id, a number or a text", clientId, raw);
+  if (!isId(clientId)) return badId('srcid', "the client's id", clientId, raw);
   const payload = raw.payload;
   if (typeof payload !== 'string') return badField('payload', 'a text', payload, raw);
   // A UTF-16 unit is at most three bytes, so most payloads need no count.
@@ -215,15 +206,18 @@ export function payloadTooLarge(bytes: number): string {
   return `The payload is ${bytes} bytes, and at most ${MAX_PAYLOAD_BYTES} are allowed: send a shorter one.`;
 }
 
-function parseSetup(raw: Raw): SetupPacket | PacketFault {
+function parseSetup(raw: Fields): SetupPacket | PacketFault {
   const id = raw.id;
-  if (!isId(id)) return badField('id', "the server's id, a number or a text", id, raw);
+  if (!isId(id)) return badId('id', "the server's id", id, raw);
   const policy = policyOf(raw);
-  if (policy === null) return badField('privPoliId', 'the policy, a number or a text', raw.privPoliId, raw);
+  if (policy === null) return badPolicy(raw);
   const listenPort = wholeNumber(raw.listenport);
   if (listenPort === null || listenPort < 1 || listenPort > 65_535) {
     return badField('listenport', 'a port from 1 to 65535', raw.listenport, raw);
   }
+  const { incarnation } = raw;
+  if (incarnation instanceof InexactNumber)
+    return badId('incarnation', 'what tells boots apart', incarnation, raw);
   return {
     kind: 'setup',
     id,
@@ -231,18 +225,24 @@ function parseSetup(raw: Raw): SetupPacket | PacketFault {
     listenPort,
     hasSession: raw.session === true,
     keepsAlive: raw.keepAlive === true,
-    incarnation: isId(raw.incarnation) ? String(raw.incarnation) : null,
+    incarnation: isId(incarnation) ? String(incarnation) : null,
     canProve: raw.auth === AUTH_METHOD,
     proof: typeof raw.proof === 'string' ? raw.proof : null,
   };
 }
 
-function parseAnswer(raw: Raw): AnswerPacket | PacketFault {
+function parseAnswer(raw: Fields): AnswerPacket | PacketFault {
   if (typeof raw.payload !== 'string') return badField('payload', 'the digest, a text', raw.payload, raw);
-  return { kind: 'answer', serverId: isId(raw.srcid) ? raw.srcid : null, digest: raw.payload };
+  return { kind: 'answer', serverId: serverIdOf(raw.srcid), digest: raw.payload };
 }
 
-function parseError(raw: Raw): ErrorPacket {
+// Nobody has to refuse an answer for a number that he only compares and shows: as a text it is what was written.
+function serverIdOf(srcid: unknown): Id | null {
+  if (srcid instanceof InexactNumber) return srcid.text;
+  return isId(srcid) ? srcid : null;
+}
+
+function parseError(raw: Fields): ErrorPacket {
   return {
     kind: 'error',
     code: typeof raw.code === 'string' ? raw.code : 'UNKNOWN',
@@ -334,44 +334,61 @@ function line(packet: object): string {
   return `${JSON.stringify(packet)}\n`;
 }
 
-function policyOf(raw: Raw): string | null {
+function policyOf(raw: Fields): string | null {
   const policy = raw.privPoliId ?? raw.privPolyId;
   return isId(policy) ? String(policy) : null;
 }
 
 function isId(value: unknown): value is Id {
+  // A number that is not what was written is an InexactNumber here.
   return (
-    (typeof value === 'number' && Number.isFinite(value)) ||
-    (typeof value === 'string' && value !== '' && value.length <= MAX_ID_LENGTH)
+    typeof value === 'number' || (typeof value === 'string' && value !== '' && value.length <= MAX_ID_LENGTH)
   );
 }
 
 function wholeNumber(value: unknown): number | null {
-  if (typeof value === 'number') return Number.isSafeInteger(value) ? value : null;
+  if (typeof value === 'number') return value;
   return typeof value === 'string' && /^\s*-?\d{1,9}\s*$/.test(value) ? Number(value) : null;
 }
 
-function badField(name: string, wanted: string, value: unknown, raw: Raw): PacketFault {
+function badPolicy(raw: Fields): PacketFault {
+  const name = (raw.privPoliId ?? null) === null && raw.privPolyId != null ? 'privPolyId' : 'privPoliId';
+  return badId(name, 'the policy', raw[name], raw);
+}
+
+function badId(name: string, what: string, value: unknown, raw: Fields): PacketFault {
+  if (!(value instanceof InexactNumber)) return badField(name, `${what}, a number or a text`, value, raw);
+  const written = cut(value.text, 60);
+  const reason = 'and programs would read it as another number';
+  return fault(
+    'BAD_PACKET',
+    `The field "${name}" is ${written}, ${reason}: write it as a text, "${written}".`,
+    raw,
+  );
+}
+
+function badField(name: string, wanted: string, value: unknown, raw: Fields): PacketFault {
   const problem = value === undefined ? 'is missing' : `is ${cut(quote(value), 60)}`;
   return fault('BAD_PACKET', `The field "${name}" ${problem}: it must be ${wanted}.`, raw);
 }
 
 // The first level only: JSON.parse takes any depth, but JSON.stringify needs stack for each level, and time for their square.
 function quote(value: unknown): string {
+  if (value instanceof InexactNumber) return value.text;
   const isDeeper = (inner: unknown): boolean =>
     typeof inner === 'object' && inner !== null && inner !== value;
   return JSON.stringify(value, (_name, inner: unknown) => (isDeeper(inner) ? '…' : inner));
 }
 
-function fault(code: ErrorCode, sentence: string, raw: Raw = {}): PacketFault {
-  const clientId = isId(raw.srcid) ? raw.srcid : isId(raw.id) ? raw.id : undefined;
+function fault(code: ErrorCode, sentence: string, raw: Fields = {}): PacketFault {
+  const clientId = [raw.srcid, raw.id].find(isId);
   return { kind: 'fault', code, sentence, clientId, policy: policyOf(raw) ?? undefined };
 }
 
+// What is sent back has to have a form in UTF-8, and a fault may carry what has none.
 function echo(value: Id | undefined): Id | undefined {
-  return value !== undefined && Buffer.byteLength(JSON.stringify(value)) <= MAX_ECHO_LENGTH
-    ? value
-    : undefined;
+  const isShort = value !== undefined && Buffer.byteLength(JSON.stringify(value)) <= MAX_ECHO_LENGTH;
+  return isShort && String(value).isWellFormed() ? value : undefined;
 }
 
 // Sentences quote what peers sent: control characters and emoji take six bytes and more each on the wire.

@@ -3,6 +3,7 @@
 import { get, type IncomingMessage } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClusterEvent } from '../../../services/proxy/events.ts';
+import { parsePrintable } from '../../../services/shared/printable.ts';
 import { fetchPolicies } from '../../bootstrap/policies.ts';
 import type { ProxyEvent, TableSample } from '../journal.ts';
 import { epochMs } from './epoch.ts';
@@ -86,7 +87,7 @@ function readStream(url: URL, take: (event: ClusterEvent) => void, signal: Abort
         text = blocks.pop() ?? '';
         for (const block of blocks) {
           const data = /^data: (.*)$/m.exec(block)?.[1];
-          if (data !== undefined) take(JSON.parse(data) as ClusterEvent);
+          if (data !== undefined) take(parsePrintable(data) as ClusterEvent);
         }
       });
       response.on('error', () => {});

@@ -1,14 +1,9 @@
 // pure · the adversarial inputs that are known by name: each is tried in every run, before anything is drawn.
 // Must never depend on a seed.
+import { DEFAULT_LIMIT, type Entry, entry, packet } from './entry.ts';
+import { halves, levels, numbers } from './hard-texts.ts';
 import { escapeAll } from './texts.ts';
 
-export type Entry = {
-  name: string;
-  bytes: Buffer;
-  maxFrameBytes: number;
-};
-
-const DEFAULT_LIMIT = 8192;
 const HIGHEST_LIMIT = 65_536;
 
 const REQUEST = '{"type":0,"srcid":111,"privPoliId":"1","payloadsize":5,"payload":"hello"}';
@@ -21,16 +16,15 @@ export const CATALOGUE: readonly Entry[] = [
   ...strings(),
   ...limits(),
   ...nesting(),
+  ...levels(),
+  ...halves(),
+  ...numbers(),
   ...fields(),
   ...types(),
   ...payloads(),
   ...crowds(),
   ...nearlyPlain(),
 ];
-
-function entry(name: string, content: string | Uint8Array | number[], maxFrameBytes = DEFAULT_LIMIT): Entry {
-  return { name, bytes: Buffer.from(content as string), maxFrameBytes };
-}
 
 function streams(): Entry[] {
   const foreign = [
@@ -68,7 +62,7 @@ function streams(): Entry[] {
     ...halves.map((text) => entry('half a frame behind a whole one', `${REQUEST}\n${text}`)),
     entry('nothing but white space', ' \t\r\n'.repeat(50)),
     entry('a flood of white space', `${' '.repeat(50_000)}${REQUEST}${'\n'.repeat(50_000)}`),
-    ...['x', '}', ']', ',', '\0', '\ufeff', '[', '"', '0'].map((text) =>
+    ...['x', '}', ']', ',', '\0', '\0\0{}\0', '\0x', '\ufeff', '[', '"', '0'].map((text) =>
       entry('rubbish behind a frame', `{}${text}`),
     ),
   ];
@@ -95,6 +89,8 @@ function encodings(): Entry[] {
     'a sequence cut short': [0xe2, 0x82],
     'a lone continuation': [0x80],
     'a byte order mark': [0xef, 0xbb, 0xbf],
+    'a byte order mark of UTF-16': [0xff, 0xfe],
+    'another of UTF-16': [0xfe, 0xff],
     'a replacement character': [0xef, 0xbf, 0xbd],
     'a replacement character and a broken one': [0xef, 0xbf, 0xbd, 0xff],
     'a noncharacter': [0xef, 0xbf, 0xbf],
@@ -165,10 +161,6 @@ function nesting(): Entry[] {
   ];
 }
 
-function packet(type: number, name: string, value: string): string {
-  return `{"type":${type},"srcid":1,"id":1,"privPoliId":1,"listenport":9,"payload":"","${name}":${value}}`;
-}
-
 function fields(): Entry[] {
   const values = [
     ...['1e999', '-1e999', '1e-999', '-0', '9007199254740992', '0.1', 'null', '[]', '{}', '""', 'true'],
@@ -206,6 +198,11 @@ function fields(): Entry[] {
       const text = packet(type, 'x', '1');
       return entry(`no "${name}"`, text.replace(`"${name}":`, `"no ${name}":`));
     }),
+    ...['1', '1.0', 'null', '"\\ud800"'].map((value) => {
+      const text = packet(type, 'privPolyId', value);
+      return entry('the policy under its other name', text.replace('"privPoliId":1,', ''));
+    }),
+    entry('one that can prove', packet(type, 'auth', '"hmac-sha-256"')),
   ]);
 }
 

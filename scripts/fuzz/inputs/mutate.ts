@@ -23,6 +23,9 @@ const TOKENS: readonly Buffer[] = [
     '\n',
     '\0',
     '1e999',
+    '.0',
+    '-0',
+    '9007199254740993',
     '-',
   ].map((text) => Buffer.from(text)),
   ...['__proto__', '"type":0,', '"type":"', 'null', ' '.repeat(20), '{"a":'.repeat(8), '[['.repeat(9)].map(

@@ -14,12 +14,29 @@ const IDS = [
   '0',
   '-7',
   '1.5',
+  '9007199254740991',
+  '9007199254740993',
+  '1.0',
+  '-0',
   '"server-1"',
   '"health"',
   `"${'i'.repeat(128)}"`,
   '"é🙂"',
 ];
-const POLICIES = ['1', '"1"', '2', '3', '0', '"gdpr"', '"\\u0031"', '-1', '"__proto__"', '"constructor"'];
+const POLICIES = [
+  '1',
+  '"1"',
+  '2',
+  '3',
+  '0',
+  '"gdpr"',
+  '"\\u0031"',
+  '-1',
+  '1e-400',
+  '9007199254740992',
+  '"__proto__"',
+  '"constructor"',
+];
 // Nothing listens there, and the sender's address is none that a real server has.
 const PORTS = ['1', '2', '9', '"7"', '1023', '65535'];
 const CODES = ['"NO_SERVER"', '"OVERLOADED"', '"MADE_UP"', '""', '7'];
@@ -35,6 +52,8 @@ const EXTRA_NAMES = [
 ];
 const NAMES = ['"type"', '"srcid"', '"id"', '"privPoliId"', '"privPolyId"', '"payload"', '"listenport"'];
 const SPACES = ['', '', ' ', '\n', '\r\n', '\t', '  \n\t '];
+// Programs in C send the NUL that ends their string.
+const BETWEEN = [...SPACES, '\0', '\n\0', '\0 \0'];
 const POLLUTION = '{"polluted":true}';
 
 const KINDS: readonly ((random: Random) => Field[])[] = [
@@ -80,9 +99,9 @@ export function drawPacket(random: Random): string {
   return write(fields, random);
 }
 
-/** White space that may stand between two packets. */
+/** What may stand between two packets. */
 export function drawSpace(random: Random): string {
-  return random.pick(SPACES);
+  return random.pick(BETWEEN);
 }
 
 function requestFields(random: Random): Field[] {

@@ -1,0 +1,45 @@
+// `npm run hostile`: peers that take a proxy, or its servers, down, and what is left of the others. The cases are in hostile/cases/.
+import { runOneStep } from './bootstrap/one-step.ts';
+import type { Progress } from './bootstrap/progress.ts';
+import { runScript } from './bootstrap/script.ts';
+import type { Verdict } from './chaos/journal.ts';
+import { worstVerdict } from './chaos/judge/criterion.ts';
+import { type CaseResult, formatResult, type HostileCase, runCase } from './hostile/case.ts';
+import { parseHostileCommand, SCRIPT_NAME } from './hostile/options.ts';
+import type { Size } from './hostile/scene.ts';
+
+const EXIT_CODES: Record<Verdict, number> = { pass: 0, fail: 1, unknown: 3 };
+
+await runScript(SCRIPT_NAME, 'Nothing is left running.', main, { mustCleanUp: true });
+
+async function main(signal: AbortSignal): Promise<void> {
+  const { cases, size, isJson } = parseHostileCommand(process.argv.slice(2));
+  const results = await runOneStep(
+    signal,
+    `${cases.length} hostile cases`,
+    (progress) => runAll(cases, size, progress, signal),
+    (all) => `${all.filter((result) => result.verdict === 'pass').length} of ${all.length} held`,
+    { isOnStderr: isJson },
+  );
+  const verdict = worstVerdict(results.map((result) => result.verdict));
+  if (isJson) console.log(JSON.stringify({ verdict, cases: results }));
+  const say = isJson ? console.error : console.log;
+  say(`\n${results.map(formatResult).join('\n')}\n\n${verdict}`);
+  process.exitCode = EXIT_CODES[verdict];
+}
+
+async function runAll(
+  cases: readonly HostileCase[],
+  size: Size,
+  { phase }: Progress,
+  signal: AbortSignal,
+): Promise<CaseResult[]> {
+  const results: CaseResult[] = [];
+  for (const one of cases) {
+    phase(`${results.length + 1} of ${cases.length}: ${one.name}`);
+    const result = await runCase(one, size, signal);
+    phase(formatResult(result));
+    results.push(result);
+  }
+  return results;
+}

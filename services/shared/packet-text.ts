@@ -1,0 +1,87 @@
+// pure · the text of a frame → its fields, or what is wrong with it as a text. What the fields mean is packet.ts's.
+import { type Member, membersOf, needsCloserLook } from './json-text.ts';
+
+export type Fields = Record<string, unknown>;
+
+/** Levels of nesting that a packet may have, itself included: some peers' parsers die of many. */
+const MAX_DEPTH = 32;
+
+const MAX_QUOTED_NAME = 40;
+
+// What is compared or counted with. Any other number is forwarded as it came, and nobody here reads it.
+const READ_AS_NUMBERS = new Set([
+  'type',
+  'srcid',
+  'destid',
+  'id',
+  'privPoliId',
+  'privPolyId',
+  'listenport',
+  'incarnation',
+]);
+
+/** Stands in a packet's fields for a number that would be read as another one than was written. */
+export class InexactNumber {
+  /** As the peer wrote it. */
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+/** @returns the object that a text is, or the sentence about why it is none; never throws */
+export function parseFields(text: string): Fields | string {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    return `The packet is not valid JSON: ${(error as Error).message}. Send one JSON object.`;
+  }
+  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+  return isObject ? (value as Fields) : 'The packet is not a JSON object: send one, with its braces.';
+}
+
+/**
+ * Looks for what a server's parser may die of, in every member of the text: a peer's own bytes are forwarded, also what
+ * JSON.parse leaves out. On the way, numbers in `fields` that are not what was written become InexactNumbers.
+ * @returns the sentence of a refusal; null when there is nothing to refuse
+ */
+export function flawOf(text: string, fields: Fields): string | null {
+  if (!needsCloserLook(text, MAX_DEPTH)) return null;
+  let flaw: string | null = null;
+  const written = new Map<string, string>();
+  for (const member of membersOf(text)) {
+    flaw ??= flawOfMember(member);
+    // The last of equal names counts: it is the one in `fields`.
+    if (READ_AS_NUMBERS.has(member.name)) written.set(member.name, text.slice(member.start, member.end));
+  }
+  for (const [name, value] of written) {
+    if (isNumber(value) && !isExact(value)) fields[name] = new InexactNumber(value);
+  }
+  return flaw;
+}
+
+function flawOfMember({ name, depth, isWellFormed }: Member): string | null {
+  if (!isWellFormed) {
+    const where = name.isWellFormed() ? `The field ${quoted(name)}` : 'The name of the field';
+    return `${where} has a lone surrogate in it, which has no form in UTF-8: send whole characters.`;
+  }
+  if (depth <= MAX_DEPTH) return null;
+  return `The field ${quoted(name)} is nested too deep: at most ${MAX_DEPTH} levels are allowed, the packet's own included.`;
+}
+
+function isNumber(written: string): boolean {
+  return /^[-\d]/.test(written);
+}
+
+function isExact(written: string): boolean {
+  const value = Number(written);
+  return Number.isSafeInteger(value) && String(value) === written;
+}
+
+function quoted(name: string): string {
+  return JSON.stringify(
+    name.length <= MAX_QUOTED_NAME ? name : `${name.slice(0, MAX_QUOTED_NAME)}…`.toWellFormed(),
+  );
+}
