@@ -97,7 +97,9 @@ export class LossWatch {
   #hasMetTheSick({ payload, sentMs }: Expected): boolean {
     const isSick = ({ server, wire }: Send): boolean =>
       wire.isConnected && (server === undefined || server.healthySinceMs > sentMs);
-    const limit = maxAttemptsOf(this.#options);
+    // With no port or descriptor left, nobody else can be tried.
+    const isStuck = this.#world.network.machine.lastFaultMs >= sentMs;
+    const limit = isStuck ? 1 : maxAttemptsOf(this.#options);
     return (this.#traffic.find(payload)?.sends ?? []).filter(isSick).length >= limit;
   }
 

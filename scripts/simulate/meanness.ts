@@ -73,6 +73,7 @@ class Meanness {
         this.#old((spec) => {
           spec.backlog = random.between(1, 10);
         });
+        this.#client('burster', 600, 1);
         return;
       case 'sluggish':
         this.#some((spec) => {

@@ -98,6 +98,7 @@ class Run {
       lies: new Set(),
       strays: new Set(),
       misaddressed: new Set(),
+      hasSlowWork: scenario.causes.some((cause) => cause === 'sluggish' || cause === 'slow-request'),
       places: scenario.options.maxConnections ?? Number.POSITIVE_INFINITY,
       onPoison: (server, payload) => dieOfPoison(this.#cluster, server, payload),
       reached: (group, name) => this.#reach(group, name),

@@ -39,6 +39,8 @@ type Observer = {
   onSent(sent: Sent, send: Send): void;
   /** An answer has come to a one-request connection that the proxy has then closed first. */
   onTimeWait(destination: string): void;
+  /** A connection to a server of this policy is over: what was on it goes elsewhere. */
+  onBroken(policy: string): void;
 };
 
 export class Traffic {
@@ -75,6 +77,14 @@ export class Traffic {
     endpoint.on('connect', () => {
       wire.isConnected = true;
     });
+    // It never stood, or breaks with work on it: what was on it goes elsewhere.
+    const onGone = (): void => {
+      const policy = this.#world.sources.table.findByAddress(host, port)?.policy;
+      if (policy !== undefined && (!wire.isConnected || wire.queue.length > 0)) this.#observer.onBroken(policy);
+    };
+    endpoint.on('error', onGone);
+    endpoint.on('end', onGone);
+    endpoint.on('close', onGone);
     endpoint.on('data', (chunk) => this.#onChunk(wire, chunk));
     endpoint.onWrite = (text) => {
       for (const line of text.split('\n')) if (line !== '') this.#onLine(wire, line, host, port);

@@ -31,6 +31,7 @@ const MAX_TIME_WAITS = 10;
 /** Behind another one that broke its connection, on a reused one, or moved from behind a silent one. */
 const MAX_MOVES = 2;
 const NEARLY_USED_UP_EACH = 64;
+const MAX_COME_BACK = 256;
 
 type Streak = { last: ProbeRecord | null; failures: number; hadSession: boolean };
 
@@ -59,6 +60,7 @@ export class Watch implements ReplyWatcher {
       onSend: (payload, host, port) => this.#onSend(payload, host, port),
       onSent: (sent, send) => this.#onSent(sent, send),
       onTimeWait: (destination) => this.#onTimeWait(destination),
+      onBroken: (policy) => this.#stretches.delete(policy),
     });
     this.#losses = new LossWatch(world, options, servers, this.#traffic);
     this.#guilt = new GuiltWatch(world, options, servers);
@@ -99,10 +101,16 @@ export class Watch implements ReplyWatcher {
     const tried = sends.filter(({ wire, wasFirst }) => wire.isConnected && wasFirst);
     const before = tried.filter((one) => one !== send && one.upstream === upstream).length;
     if (before === 0) return;
-    const members = this.#world.sources.table.route(policy)?.rotation.members ?? [];
+    const { network, timeline, sources } = this.#world;
+    const members = sources.table.route(policy)?.rotation.members ?? [];
+    // Others may have been tried in vain.
+    const mayDial = network.machine.lastFaultMs < timeline.nowMs - this.#options.requestTimeoutMs;
     const isBetter = (one: Upstream): boolean =>
-      one.health.state === 'ready' && !one.isFull && !sends.some((other) => other.upstream === one);
-    if (before > 1 || members.some(isBetter))
+      one.health.state === 'ready' &&
+      !one.isFull &&
+      one.carrier?.isSilent !== true &&
+      !sends.some((other) => other.upstream === one);
+    if (before > 1 || (mayDial && members.some(isBetter)))
       this.#violate(
         'a retry goes to another server',
         `"${payload}" went to server ${String(upstream.id)} again`,
@@ -218,7 +226,9 @@ export class Watch implements ReplyWatcher {
     const { maxWaiting, upstreamConnections } = this.#options;
     const { reached } = this.#world;
     if (route.waiting.length >= maxWaiting) reached('limits', '--queue');
-    if (route.waiting.length > maxWaiting)
+    // Whoever was handed over and found an accept queue full comes back into it.
+    const mayComeBack = this.#world.network.droppedSyns > 0 ? MAX_COME_BACK : 0;
+    if (route.waiting.length > maxWaiting + mayComeBack)
       this.#violate('limits', `${route.waiting.length} requests of policy ${route.policy} wait`);
     for (const upstream of route.upstreams) {
       this.#streakOf(upstream);

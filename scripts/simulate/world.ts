@@ -27,6 +27,8 @@ export type World = {
   strays: Set<string>;
   /** Payloads that were answered under another client's id, over a connection that carries one request. */
   misaddressed: Set<string>;
+  /** Some requests or servers are slow, though not sick. */
+  hasSlowWork: boolean;
   /** Connections that the proxy takes, where clients want more; Infinity elsewhere. */
   places: number;
   /** A server has read a request that kills it. */
