@@ -5,7 +5,7 @@ import { FrameReader } from '../../services/shared/framing.ts';
 import { formatRequest } from '../../services/shared/packet.ts';
 import type { Endpoint } from './endpoint.ts';
 import { Host } from './host.ts';
-import { lieAbout, PROXY_ADDRESS, PROXY_PORT, type World } from './world.ts';
+import { lieAbout, PROXY_ADDRESS, PROXY_PORT, poison, slow, strayKey, type World } from './world.ts';
 
 // The longest that anything is under way, in pieces too.
 const ON_ITS_WAY_MS = 20;
@@ -18,7 +18,13 @@ export type Expected = {
   sentMs: number;
 };
 
-export type Reply = { type: number; code?: string; payload: string; sent?: boolean };
+export type Reply = {
+  type: number;
+  code?: string;
+  payload: string;
+  sent?: boolean;
+  destid?: string | number;
+};
 
 export type ClientKind =
   | 'sequential'
@@ -30,12 +36,26 @@ export type ClientKind =
   | 'drip'
   | 'cut-short'
   | 'garbage'
-  | 'forger';
+  | 'forger'
+  /** Tens of requests in one write. */
+  | 'burster'
+  /** Some of its requests are slow wherever they go. */
+  | 'dawdler'
+  /** Some of its requests kill whoever reads them. */
+  | 'poisoner'
+  /** Sends and never reads. */
+  | 'deaf'
+  /** Holds connections and sends nothing. */
+  | 'squatter'
+  /** Only sends what is refused. */
+  | 'flooder';
 
 export type ClientSpec = { id: number; kind: ClientKind; policies: string[]; thinkMs: number; burst: number };
 
 /** What the watcher wants to know of replies. */
 export type ReplyWatcher = {
+  onAsked(expected: Expected): void;
+  onDeaf(link: ClientLink): void;
   onReply(expected: Expected, reply: Reply, client: SimulatedClient): void;
 };
 
@@ -74,9 +94,23 @@ export class SimulatedClient {
     const { random, timeline } = this.#world;
     this.#requests += 1;
     const policy = random.pick(this.spec.policies);
-    const payload = `${this.host.name} request ${this.#requests} ${'x'.repeat(random.between(0, 60))}`;
+    const plain = `${this.host.name} request ${this.#requests} ${'x'.repeat(random.between(0, 60))}`;
+    const payload = this.#marked(plain);
     const line = formatRequest(this.spec.id, policy, payload);
     return { line, expected: { kind: 'answer', payload, policy, sentMs: timeline.nowMs } };
+  }
+
+  #marked(payload: string): string {
+    const { random } = this.#world;
+    if (this.spec.kind === 'poisoner' && random.between(1, 3) === 1) return poison(payload);
+    if (this.spec.kind === 'dawdler' && random.between(1, 3) === 1)
+      return slow(payload, random.between(600, 1200));
+    return payload;
+  }
+
+  /** Somebody has to watch a connection whose client never reads. */
+  watchDeaf(link: ClientLink): void {
+    this.#watcher.onDeaf(link);
   }
 }
 
@@ -90,7 +124,13 @@ export class ClientLink {
   hasVanished = false;
   /** The client does not read now: nobody can reply to it in time. */
   readsLate = false;
+  /** How many replies the proxy has written to it, taken or not. */
+  replied = 0;
+  /** How many of its packets were refused. */
+  refused = 0;
   onProgress: () => void = () => {};
+  /** How many bytes each request had that was sent on it. */
+  readonly #sizes: number[] = [];
   readonly #reader = new FrameReader();
   readonly #client: SimulatedClient;
   readonly #watcher: ReplyWatcher;
@@ -101,6 +141,11 @@ export class ClientLink {
     this.#watcher = watcher;
     endpoint.on('connect', () => {
       this.isConnected = true;
+      const { peer } = endpoint;
+      if (peer === null) return;
+      peer.onWrite = (text) => {
+        this.replied += text.split('\n').length - 1;
+      };
     });
     endpoint.on('data', (chunk) => this.#read(chunk));
     endpoint.on('error', () => {});
@@ -112,7 +157,21 @@ export class ClientLink {
   send(text: string, expected: readonly Expected[]): void {
     if (this.isGone) return;
     this.due.push(...expected);
+    for (const one of expected) if (one.kind === 'answer') this.#watcher.onAsked(one);
     this.endpoint.write(text, 'utf8');
+  }
+
+  /** As `send`, and notes how large each request is. */
+  sendSized(lines: readonly string[], expected: readonly Expected[]): void {
+    for (const line of lines) this.#sizes.push(Buffer.byteLength(line));
+    this.send(lines.join(''), expected);
+  }
+
+  /** The bytes of the requests from the one to before the other. */
+  bytesOf(from: number, to: number): number {
+    let sum = 0;
+    for (const size of this.#sizes.slice(from, to)) sum += size;
+    return sum;
   }
 
   /** The client goes, and does not care for replies. */
@@ -141,6 +200,12 @@ export class ClientLink {
 
   #onReply(reply: Reply): void {
     const expected = this.due.shift();
+    if (reply.type === -1) this.refused += 1;
+    if (this.#isNoPlace(reply)) {
+      this.#client.world.reached('limits', '--max-connections');
+      this.hasVanished = true;
+      return;
+    }
     if (expected === undefined) {
       this.#violate('exactly one reply', `one more than was asked for: ${JSON.stringify(reply)}`);
       return;
@@ -156,12 +221,22 @@ export class ClientLink {
     this.#watcher.onReply(expected, reply, this.#client);
   }
 
+  // Refused before anything was read: whatever was sent on it is due no more.
+  #isNoPlace(reply: Reply): boolean {
+    return this.#client.world.places < Number.POSITIVE_INFINITY && reply.code === 'OVERLOADED';
+  }
+
   #checkAnswer(expected: Expected, reply: Reply): void {
-    const { lies } = this.#client.world;
+    const { lies, strays, misaddressed } = this.#client.world;
     const { payload } = expected;
+    const { id } = this.#client.spec;
+    if (String(reply.destid) !== String(id) && !misaddressed.has(payload))
+      this.#violate("a reply carries the asker's id", `${JSON.stringify(reply)} for "${payload}"`);
     if (expected.kind === 'answer' && reply.payload === hash('sha1', payload)) return;
     const isLie = lies.has(payload) && reply.payload === hash('sha1', lieAbout(payload));
     if (isLie && expected.kind === 'answer') return;
+    // One place behind on its connection, among answers to the same client: only a digest tells.
+    if (strays.has(strayKey(id, reply.payload))) return;
     this.#violate('the right answer', `"${payload}" got another's answer: ${JSON.stringify(reply)}`);
   }
 
@@ -175,7 +250,9 @@ export class ClientLink {
     const isDue = ({ kind, sentMs }: Expected): boolean =>
       !isStopping || (kind === 'answer' && sentMs < stoppingSinceMs - ON_ITS_WAY_MS);
     const lost = this.due.filter(isDue);
-    if (!this.hasVanished && lost.length > 0) {
+    // Refused for want of a place, and reset before it has read that.
+    const mayMissIt = this.readsLate && this.#client.world.places < Number.POSITIVE_INFINITY;
+    if (!this.hasVanished && !mayMissIt && lost.length > 0) {
       const what = this.isConnected ? 'the connection ended' : 'it could not connect';
       this.#violate('exactly one reply', `${what} with no reply to "${lost[0]?.payload}"`);
     }

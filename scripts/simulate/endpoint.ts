@@ -34,6 +34,14 @@ export class Endpoint implements DialledConnection {
   lastArrivalMs = 0;
   /** Called with what is written, before it is on its way. */
   onWrite: ((text: string) => void) | null = null;
+  /** Called once when the kernel has closed this end; `isTimeWait` when it has closed first, so that its port stays taken. */
+  onReleased: ((isTimeWait: boolean) => void) | null = null;
+  /** Bytes that the process has read. */
+  bytesRead = 0;
+  /** After so much silence a middlebox on the way forgets the connection; Infinity where there is none. */
+  forgottenAfterMs = Number.POSITIVE_INFINITY;
+  /** When something was last on its way, in either direction. */
+  lastCarriedMs = Number.NEGATIVE_INFINITY;
   readonly #network: SimulatedNetwork;
   readonly #allowsHalfOpen: boolean;
   readonly #listeners: Listeners = { connect: [], data: [], end: [], drain: [], error: [], close: [] };
@@ -49,6 +57,8 @@ export class Endpoint implements DialledConnection {
   #isEndTold = false;
   #isFinSent = false;
   #isReset = false;
+  #isFirstToEnd = false;
+  #isAccepted = true;
   #onFinish: (() => void)[] = [];
 
   constructor(network: SimulatedNetwork, host: Host, remoteAddress: string, allowsHalfOpen: boolean) {
@@ -57,6 +67,17 @@ export class Endpoint implements DialledConnection {
     this.remoteAddress = remoteAddress;
     this.#allowsHalfOpen = allowsHalfOpen;
     host.endpoints.add(this);
+  }
+
+  /** It stays in the kernel until the process accepts it. */
+  awaitAccept(): void {
+    this.#isAccepted = false;
+  }
+
+  /** The process takes it out of its accept queue. */
+  accept(): void {
+    this.#isAccepted = true;
+    this.host.dealLast(() => this.#read());
   }
 
   get peer(): Endpoint | null {
@@ -138,14 +159,17 @@ export class Endpoint implements DialledConnection {
     this.#outbox = [];
     this.#inbox = [];
     this.writableLength = 0;
-    if (peer === null || this.#isReset) return;
-    if (hadUnread) this.#network.carry(this, () => peer.onReset());
-    else this.#sendFin(peer);
+    if (peer !== null && !this.#isReset) {
+      if (hadUnread) this.#network.carry(this, () => peer.onReset());
+      else this.#sendFin(peer);
+    }
+    this.onReleased?.(this.#isFirstToEnd && !this.#isReset && !hadUnread);
   }
 
   #sendFin(peer: Endpoint): void {
     if (this.#isFinSent) return;
     this.#isFinSent = true;
+    this.#isFirstToEnd = !this.#hasPeerEnded;
     this.#network.carry(this, () => peer.#onFin());
   }
 
@@ -166,7 +190,10 @@ export class Endpoint implements DialledConnection {
 
   setNoDelay(): void {}
 
-  setKeepAlive(): void {}
+  // A middlebox takes the kernel's own questions for traffic.
+  setKeepAlive(isSet: boolean, initialDelayMs: number): void {
+    if (isSet && initialDelayMs < this.forgottenAfterMs) this.forgottenAfterMs = Number.POSITIVE_INFINITY;
+  }
 
   /** Dialling has come to nothing, or what the process did is an error. */
   fail(code: string): void {
@@ -242,10 +269,12 @@ export class Endpoint implements DialledConnection {
   }
 
   #read(): void {
+    if (!this.#isAccepted) return;
     while (!this.#isPaused && !this.isDestroyed && this.#inbox.length > 0) {
       const piece = this.#inbox.shift() as Buffer;
       const peer = this.#peer as Endpoint;
       peer.#unreadByPeer -= piece.length;
+      this.bytesRead += piece.length;
       if (peer.#outbox.length > 0) peer.#pump();
       for (const listener of this.#listeners.data) listener(piece);
     }

@@ -1,7 +1,9 @@
 // pure · what goes wrong in the simulated world, and how it is put right again.
 // Must never leave a fault without an end: what is promised of the proxy is promised of a world that heals.
 import type { SimulatedClient } from './client.ts';
-import type { Behaviour, SimulatedServer } from './server.ts';
+import type { LocalFault } from './local-machine.ts';
+import { SimulatedServer } from './server.ts';
+import type { Behaviour } from './serving.ts';
 import type { Watch } from './watch.ts';
 import type { World } from './world.ts';
 
@@ -14,7 +16,14 @@ const MISBEHAVIOURS: Partial<Record<FaultKind, Behaviour>> = {
   slow: 'slow',
   'reset-requests': 'resetter',
   'cut-answers': 'cutter',
+  'answer-twice': 'doubler',
+  misaddress: 'misaddresser',
+  'reset-every-second': 'flapper',
 };
+// Probes get the right answer: nobody promises when somebody notices.
+const UNNOTICED: ReadonlySet<Behaviour> = new Set(['liar', 'late', 'doubler', 'misaddresser', 'flapper']);
+const RESTARTS_MIN_MS = 300;
+const RESTARTS_MAX_MS = 1500;
 const FLAPS = 3;
 // The session is silent for 3 s, and registering takes a moment.
 const SWAP_NOTICED_MS = 4500;
@@ -48,7 +57,17 @@ export const FAULT_KINDS = [
   'stall',
 ] as const;
 
-type FaultKind = (typeof FAULT_KINDS)[number];
+/** Faults that only worlds with the cause have. */
+export const FAULTS_OF_CAUSES = {
+  ports: 'no-ports',
+  descriptors: 'no-descriptors',
+  doubler: 'answer-twice',
+  misaddress: 'misaddress',
+  flapper: 'reset-every-second',
+  twin: 'twin',
+} as const;
+
+type FaultKind = (typeof FAULT_KINDS)[number] | (typeof FAULTS_OF_CAUSES)[keyof typeof FAULTS_OF_CAUSES];
 
 export type Fault = {
   atMs: number;
@@ -65,6 +84,8 @@ export type Cluster = {
   servers: SimulatedServer[];
   clients: SimulatedClient[];
   watch: Watch;
+  /** Servers that have another one's id. */
+  twins: Set<SimulatedServer>;
   /** From now on nothing goes wrong any more. */
   isHealed: boolean;
 };
@@ -131,6 +152,15 @@ export function strike(fault: Fault, cluster: Cluster): void {
       proxy.freeze();
       timeline.after(forMs * STALL_SHARE, () => proxy.thaw());
       return;
+    case 'no-ports':
+      runOut(cluster, 'EADDRNOTAVAIL', forMs);
+      return;
+    case 'no-descriptors':
+      runOut(cluster, 'EMFILE', forMs);
+      return;
+    case 'twin':
+      doubleId(cluster, server, forMs);
+      return;
     default:
       misbehave(cluster, server, MISBEHAVIOURS[kind] as Behaviour, forMs);
   }
@@ -142,9 +172,12 @@ export function healAll(cluster: Cluster): void {
   world.trace(() => 'everything is healed');
   cluster.isHealed = true;
   world.proxy.thaw();
+  world.network.machine.fault = null;
+  for (const twin of cluster.twins) twin.crash(true);
   for (const { host } of clients) world.network.heal(host.address);
   for (const server of servers) {
     server.behaviour = 'honest';
+    server.isDoubled = false;
     server.endAllFaults();
     server.host.thaw();
     world.network.heal(server.host.address);
@@ -227,8 +260,7 @@ function freeze(cluster: Cluster, server: SimulatedServer, forMs: number): void 
 
 function misbehave(cluster: Cluster, server: SimulatedServer, behaviour: Behaviour, forMs: number): void {
   server.behaviour = behaviour;
-  // Probes get the right answer: nobody promises when somebody notices.
-  const withinMs = behaviour === 'liar' || behaviour === 'late' ? null : cluster.watch.promises.silentMs;
+  const withinMs = UNNOTICED.has(behaviour) ? null : cluster.watch.promises.silentMs;
   during(
     cluster,
     server,
@@ -260,7 +292,10 @@ function leave(cluster: Cluster, server: SimulatedServer, forMs: number): void {
 
 // Two that were cut off come back with each other's address, as in Docker. Only a session tells them of it.
 function swapAlive(cluster: Cluster, one: SimulatedServer, other: SimulatedServer): void {
-  if (one === other || !one.isUp || !other.isUp || one.session === null || other.session === null) return;
+  const isFit = ({ isUp, session, behaviour }: SimulatedServer): boolean =>
+    isUp && session !== null && behaviour === 'honest';
+  // Who has never answered can't be told from who answers in its place.
+  if (one === other || !isFit(one) || !isFit(other)) return;
   const [mine, its] = [one.host.address, other.host.address];
   cluster.world.network.detach(other.host);
   one.move(its);
@@ -273,4 +308,55 @@ function loseSession(server: SimulatedServer): void {
   if (session === null) return;
   session.isBlackholed = true;
   if (session.peer !== null) session.peer.isBlackholed = true;
+}
+
+// The proxy's own machine has nothing left to dial with.
+function runOut({ world }: Cluster, fault: LocalFault, forMs: number): void {
+  const { machine } = world.network;
+  machine.fault = fault;
+  world.reached('limits', fault === 'EMFILE' ? 'descriptors' : 'local ports');
+  world.timeline.after(forMs, () => {
+    machine.fault = null;
+  });
+}
+
+// Two servers with one id replace each other for as long as both run.
+function doubleId(cluster: Cluster, server: SimulatedServer, forMs: number): void {
+  const { world, twins } = cluster;
+  if (!server.isUp || server.session === null || server.isDoubled) return;
+  const twin = new SimulatedServer({ ...server.spec, address: world.network.freeAddress() }, world);
+  twins.add(twin);
+  world.reached('traits', 'two servers had one id');
+  for (const one of [server, twin]) one.isDoubled = true;
+  twin.start();
+  during(
+    cluster,
+    server,
+    forMs,
+    'doubled',
+    () => {
+      twin.crash(true);
+      twins.delete(twin);
+      server.isDoubled = false;
+    },
+    null,
+  );
+}
+
+/** A server has read a request that kills its process; it is started again after a while. */
+export function dieOfPoison(cluster: Cluster, server: SimulatedServer, payload: string): void {
+  const { world, watch } = cluster;
+  if (!server.host.isAlive) return;
+  world.trace(() => `${server.name} dies of "${payload}"`);
+  watch.onPoison(payload);
+  // A twin has nobody who starts it again.
+  if (cluster.twins.has(server)) server.crash(true);
+  else
+    crash(
+      cluster,
+      server,
+      world.random.between(RESTARTS_MIN_MS, RESTARTS_MAX_MS),
+      false,
+      () => server.host.address,
+    );
 }

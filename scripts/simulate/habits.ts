@@ -1,6 +1,10 @@
 // pure · how clients behave, good and bad: each habit is one function, begun again and again until its time is over.
 // Must never count as due what its client has not sent whole.
 import type { ClientKind, ClientLink, Expected, SimulatedClient } from './client.ts';
+import { beDeaf, flood, squat } from './mean-habits.ts';
+
+const BURST_MIN = 15;
+const BURST_MAX = 40;
 
 type Habit = (client: SimulatedClient, isOver: () => boolean) => void;
 
@@ -33,6 +37,24 @@ const HABITS: Record<ClientKind, Habit> = {
   'cut-short': (client, isOver) => repeat(client, isOver, (done) => cutShort(client, done)),
   garbage: (client, isOver) => repeat(client, isOver, (done) => endInGarbage(client, done)),
   forger: (client, isOver) => repeat(client, isOver, (done) => forge(client, done)),
+  burster: (client, isOver) =>
+    keepAsking(
+      client,
+      isOver,
+      () => client.world.random.between(BURST_MIN, BURST_MAX),
+      () => {},
+    ),
+  dawdler: (client, isOver) =>
+    keepAsking(
+      client,
+      isOver,
+      () => burstOf(client),
+      () => {},
+    ),
+  poisoner: (client, isOver) => repeat(client, isOver, (done) => askOnce(client, false, done)),
+  deaf: (client, isOver) => repeat(client, isOver, (done) => beDeaf(client, isOver, done)),
+  squatter: (client, isOver) => repeat(client, isOver, (done) => squat(client, done)),
+  flooder: (client, isOver) => repeat(client, isOver, (done) => flood(client, done)),
 };
 
 function repeat(client: SimulatedClient, isOver: () => boolean, once: (done: () => void) => void): void {

@@ -2,8 +2,10 @@
 // Must never lose or reorder what one end has sent while the connection stands: it is TCP.
 import type { DialledConnection, Listening, Network } from '../../services/proxy/network.ts';
 import type { Random } from '../chaos/random.ts';
+import { AcceptQueue } from './accept-queue.ts';
 import { Endpoint } from './endpoint.ts';
 import type { Host } from './host.ts';
+import { LocalMachine } from './local-machine.ts';
 import type { Timeline } from './timeline.ts';
 
 const WELL_KNOWN_PORT = 10_000;
@@ -12,7 +14,15 @@ const MAX_RETRANSMISSION_MS = 200;
 const MAX_PIECE_BYTES = 32_768;
 const READ_BUFFER = Buffer.alloc(MAX_PIECE_BYTES);
 
-type Listener = { host: Host; allowsHalfOpen: boolean; onConnection: (endpoint: Endpoint) => void };
+// Linux asks again after 1, 3 and 7 s; nothing here waits for longer.
+const SYN_AGAIN_MS = [1000, 2000, 4000];
+
+type Listener = {
+  host: Host;
+  allowsHalfOpen: boolean;
+  /** Takes a new connection at once, or has it wait to be accepted. */
+  onConnection: ((endpoint: Endpoint) => void) | AcceptQueue;
+};
 type Held = { from: Endpoint; work: () => void };
 
 export type Latency = {
@@ -32,13 +42,29 @@ export class SimulatedNetwork {
   /** What waits for an address that is cut off to be reached again. */
   readonly #cuts = new Map<string, Held[]>();
   #lastAddress = 0;
+  /** The machine of `limitedHost`, whose ports and descriptors can run out. */
+  readonly machine: LocalMachine;
+  limitedHost: Host | null = null;
+  /** After so much silence a middlebox forgets a connection that `limitedHost` has opened. */
+  forgetsAfterMs = Number.POSITIVE_INFINITY;
+  /** How often a SYN found an accept queue full. */
+  droppedSyns = 0;
+  /** How often a middlebox has forgotten a connection. */
+  forgotten = 0;
   /** Called for each connection that somebody opens. */
   onDial: ((endpoint: Endpoint, address: string, port: number) => void) | null = null;
 
-  constructor(timeline: Timeline, random: Random, latency: Latency) {
+  /** @param portsPerDestination how many connections to one address and port `limitedHost` can have */
+  constructor(
+    timeline: Timeline,
+    random: Random,
+    latency: Latency,
+    portsPerDestination = Number.POSITIVE_INFINITY,
+  ) {
     this.#timeline = timeline;
     this.#random = random;
     this.#latency = latency;
+    this.machine = new LocalMachine(portsPerDestination, (ms, work) => timeline.after(ms, work));
   }
 
   attach(host: Host): void {
@@ -99,11 +125,27 @@ export class SimulatedNetwork {
   dial(host: Host, address: string, port: number): Endpoint {
     const local = new Endpoint(this, host, address, false);
     this.onDial?.(local, address, port);
-    this.#carryTo(local, address, () => this.#onSyn(local, address, port));
+    if (host === this.limitedHost && !this.#takesPort(local, `${address}:${port}`)) return local;
+    this.#carryTo(local, address, () => this.#onSyn(local, address, port, 0));
     return local;
   }
 
-  #onSyn(local: Endpoint, address: string, port: number): void {
+  #takesPort(local: Endpoint, destination: string): boolean {
+    const fault = this.machine.take(destination, this.#timeline.nowMs);
+    if (fault !== null) {
+      this.#timeline.last(() => local.fail(fault));
+      return false;
+    }
+    const told = local.onReleased;
+    local.onReleased = (isTimeWait) => {
+      this.machine.release(destination, isTimeWait);
+      told?.(isTimeWait);
+    };
+    local.forgottenAfterMs = this.forgetsAfterMs;
+    return true;
+  }
+
+  #onSyn(local: Endpoint, address: string, port: number, attempt: number): void {
     if (local.isDestroyed) return;
     const target = this.#hosts.get(address);
     if (target === undefined) {
@@ -115,21 +157,55 @@ export class SimulatedNetwork {
       this.#carryTo(local, address, () => local.fail('ECONNREFUSED'));
       return;
     }
-    const listener = this.#random.pick(listeners);
-    const remote = new Endpoint(this, target, local.host.address, listener.allowsHalfOpen);
+    const { onConnection, allowsHalfOpen } = this.#random.pick(listeners);
+    if (onConnection instanceof AcceptQueue && onConnection.isFull) {
+      this.#dropSyn(local, address, port, attempt);
+      return;
+    }
+    const remote = new Endpoint(this, target, local.host.address, allowsHalfOpen);
     local.join(remote);
     this.carry(remote, () => local.onConnected());
+    if (onConnection instanceof AcceptQueue) {
+      remote.awaitAccept();
+      onConnection.push(remote);
+      return;
+    }
     target.deal(() => {
-      if (!remote.isDestroyed) listener.onConnection(remote);
+      if (!remote.isDestroyed) onConnection(remote);
+    });
+  }
+
+  #dropSyn(local: Endpoint, address: string, port: number, attempt: number): void {
+    this.droppedSyns += 1;
+    const againMs = SYN_AGAIN_MS[attempt];
+    if (againMs === undefined) return;
+    this.#timeline.after(againMs, () => {
+      if (local.isDestroyed) return;
+      this.#carryTo(local, address, () => this.#onSyn(local, address, port, attempt + 1));
     });
   }
 
   /** Has something that `from` sends arrive at its peer, after everything that it has sent before. */
   carry(from: Endpoint, work: () => void): void {
+    this.#forgetIfIdle(from);
     if (from.isBlackholed) return;
     const lostAddress = from.peer?.lostAddress ?? null;
     if (lostAddress === null) this.#carryTo(from, from.peer?.host.address ?? '', work);
     else if (this.#hosts.has(lostAddress)) this.#carryTo(from, lostAddress, () => from.onReset());
+  }
+
+  #forgetIfIdle(from: Endpoint): void {
+    const { peer } = from;
+    if (peer === null) return;
+    const { nowMs } = this.#timeline;
+    const idleMs = nowMs - Math.max(from.lastCarriedMs, peer.lastCarriedMs);
+    from.lastCarriedMs = nowMs;
+    const limitMs = Math.min(from.forgottenAfterMs, peer.forgottenAfterMs);
+    // The first thing that is carried has no silence before it.
+    if (idleMs === Number.POSITIVE_INFINITY || idleMs <= limitMs) return;
+    this.forgotten += 1;
+    from.isBlackholed = true;
+    peer.isBlackholed = true;
   }
 
   #carryTo(from: Endpoint, address: string, work: () => void): void {

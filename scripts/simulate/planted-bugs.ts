@@ -1,84 +1,93 @@
 // pure · bugs that are planted in the proxy's code for the simulator to find: a watch that misses one is no watch.
 // Must never be taken for planted when the text to change is not there exactly once.
+import type { Only } from './causes.ts';
 
-export type PlantedBug = { name: string; file: string; from: string; to: string };
+/** `file` is below services/. */
+export type PlantedBug = {
+  name: string;
+  file: string;
+  from: string;
+  to: string;
+  /** The cause that shows it: every world has it, and no other. */
+  only?: Only;
+};
 
 export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'an eviction does not reset the turn',
-    file: 'round-robin.ts',
+    file: 'proxy/round-robin.ts',
     from: '    this.remove(member);\n    this.#nextIndex = 0;\n',
     to: '    this.remove(member);\n',
   },
   {
     name: 'the turn does not move on',
-    file: 'round-robin.ts',
+    file: 'proxy/round-robin.ts',
     from: '        this.#nextIndex = at;\n',
     to: '        this.#nextIndex = members.indexOf(member);\n',
   },
   {
     name: 'an id at a new address keeps its old entry',
-    file: 'registry.ts',
+    file: 'proxy/registry.ts',
     from: '    const hasMoved = byId !== undefined && byId !== byAddress;\n    if (byId !== undefined)\n',
     to: '    const hasMoved = false;\n    if (byId !== undefined && byId === byAddress)\n',
   },
   {
     name: 'a retry may meet the same server',
-    file: 'forwarder.ts',
+    file: 'proxy/forwarder.ts',
     from: '    request.tried = request.tried === null ? [failed] : [...request.tried, failed];\n',
     to: '',
   },
   {
     name: "a late answer is taken for the next request's",
-    file: 'upstream-connection.ts',
+    file: 'proxy/upstream-connection.ts',
     from: '    const request = this.#queue[this.#head];\n    if (request === undefined) return null;\n',
     to: '    while (this.#queue[this.#head]?.isDone === true) this.#head += 1;\n    const request = this.#queue[this.#head];\n    if (request === undefined) return null;\n',
   },
   {
     name: 'a passed probe does not reset the streak',
-    file: 'health.ts',
+    file: 'proxy/health.ts',
     from: '  const passed = { ...health, failures: 0, passes: health.passes + 1 };\n',
     to: '  const passed = { ...health, passes: health.passes + 1 };\n',
   },
   {
     name: 'the end of a session is ignored',
-    file: 'sessions.ts',
+    file: 'proxy/sessions.ts',
     from: "    this.#observer.onLeaseLost(upstream, 'its session ended');\n",
     to: '',
   },
   {
     name: 'heartbeats are never checked',
-    file: 'sessions.ts',
+    file: 'proxy/sessions.ts',
     from: '      if (connection.lastHeardMs >= silentBeforeMs) {\n',
     to: '      if (connection.lastHeardMs >= silentBeforeMs - 1e9) {\n',
   },
   {
     name: 'the queue has no bound',
-    file: 'waiting-room.ts',
+    file: 'proxy/waiting-room.ts',
     from: 'route.waiting.length >= this.#limits.maxWaiting',
     to: 'route.waiting.length >= this.#limits.maxWaiting * 1e9',
   },
   {
     name: 'deadlines are not swept',
-    file: 'forwarder.ts',
+    file: 'proxy/forwarder.ts',
     from: 'while (this.#deadlines.hasExpired(nowMs)) ',
     to: 'while (this.#deadlines.hasExpired(nowMs - 1e9)) ',
   },
   {
     name: 'silent attempts are not given up',
-    file: 'pool.ts',
+    file: 'proxy/pool.ts',
     from: "      if (isSilent || connection.isAbandoned) connection.fail('silent');\n",
     to: "      if (isSilent && connection.isAbandoned) connection.fail('silent');\n",
   },
   {
     name: 'a probe does not ask who answers',
-    file: 'prober.ts',
+    file: 'proxy/prober.ts',
     from: 'answersAs !== before;',
     to: 'answersAs === "nobody at all";',
   },
   {
     name: 'probes go on after the stop',
-    file: 'core.ts',
+    file: 'proxy/core.ts',
     from: '    checker.stop();\n',
     to: '',
   },

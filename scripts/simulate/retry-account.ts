@@ -1,6 +1,5 @@
-// pure · a second account of the proxy's retries, kept from outside, to hold its budget against.
+// pure · a second account of one policy's retries, kept from outside, to hold its budget against.
 // Must never share a rule with the budget that it checks.
-import type { ForwarderCounters } from '../../services/proxy/forwarder.ts';
 
 const WINDOW_MS = 10_000;
 const SHARE = 0.2;
@@ -9,37 +8,42 @@ const FLOOR = 100;
 const ALWAYS = 100;
 
 export class RetryAccount {
-  readonly #counters: ForwarderCounters;
-  readonly #requests: number[] = [];
-  readonly #retries: number[] = [];
-  #seenRequests = 0;
-  #seenRetries = 0;
+  readonly #firsts: number[] = [];
+  /** Sent again after an attempt: these are charged. */
+  readonly #charged: number[] = [];
+  /** Sent again for whatever reason. */
+  readonly #again: number[] = [];
 
-  constructor(counters: ForwarderCounters) {
-    this.#counters = counters;
+  /** A request was handed over for the first time. */
+  countFirst(nowMs: number): void {
+    this.#firsts.push(nowMs);
   }
 
-  /** Takes what has been counted since the last time. @returns whether there was a retry */
-  update(nowMs: number): boolean {
-    const { requests, retries } = this.#counters;
-    const hadRetry = retries > this.#seenRetries;
-    for (; this.#seenRequests < requests; this.#seenRequests += 1) this.#requests.push(nowMs);
-    for (; this.#seenRetries < retries; this.#seenRetries += 1) this.#retries.push(nowMs);
-    while ((this.#requests[0] ?? nowMs) < nowMs - WINDOW_MS) this.#requests.shift();
-    while ((this.#retries[0] ?? nowMs) < nowMs - WINDOW_MS) this.#retries.shift();
-    return hadRetry;
+  /** A request was handed over again. @param wasAttempted it was the one that was worked on, and not one behind that */
+  countAgain(nowMs: number, wasAttempted: boolean): void {
+    this.#again.push(nowMs);
+    if (wasAttempted) this.#charged.push(nowMs);
   }
 
-  get isOverdrawn(): boolean {
-    return this.#retries.length > Math.max(this.#requests.length * SHARE, FLOOR) + ALWAYS;
+  /** What keeps more than what any rule allows. */
+  isOverdrawn(nowMs: number): boolean {
+    this.#forget(nowMs);
+    return this.#charged.length > Math.max(this.#firsts.length * SHARE, FLOOR) + ALWAYS;
   }
 
   /** So many that one more may have been refused. */
-  get isNearlyUsedUp(): boolean {
-    return this.#retries.length > FLOOR - 30;
+  isNearlyUsedUp(nowMs: number): boolean {
+    this.#forget(nowMs);
+    return this.#again.length > FLOOR - 30;
   }
 
   toText(): string {
-    return `${this.#retries.length} retries and ${this.#requests.length} requests in ${WINDOW_MS / 1000} s`;
+    return `${this.#charged.length} retries and ${this.#firsts.length} requests in ${WINDOW_MS / 1000} s`;
+  }
+
+  #forget(nowMs: number): void {
+    for (const times of [this.#firsts, this.#charged, this.#again]) {
+      while ((times[0] ?? nowMs) < nowMs - WINDOW_MS) times.shift();
+    }
   }
 }

@@ -2,12 +2,14 @@
 // Must never draw from anything but the seed, or the same seed would stop meaning the same world.
 import type { ProxyOptions } from '../../services/proxy/options.ts';
 import { Random } from '../chaos/random.ts';
+import type { Cause, Only } from './causes.ts';
 import type { ClientKind, ClientSpec } from './client.ts';
 import { FAULT_KINDS, type Fault } from './faults.ts';
+import { addCauses, drawCauses } from './meanness.ts';
 import type { Latency } from './network.ts';
 import type { ServerSpec } from './server.ts';
 
-const FAULTS_FROM_MS = 1500;
+export const FAULTS_FROM_MS = 1500;
 export const FAULTS_UNTIL_MS = 9000;
 
 const MAX_FAULTS = 9;
@@ -32,12 +34,18 @@ export type Scenario = {
   servers: ServerSpec[];
   clients: ClientSpec[];
   faults: Fault[];
+  /** What is mean about it beyond the faults. */
+  causes: Cause[];
+  /** Connections that the proxy's machine can have to one address and port. */
+  portsPerDestination: number;
+  /** After so much silence connections to servers are forgotten. */
+  forgetsAfterMs: number;
   /** At the end everybody goes, and the proxy is watched until it has forgotten them. */
   endsEmpty: boolean;
 };
 
 /** @param seed a 32-bit whole number */
-export function drawScenario(seed: number): Scenario {
+export function drawScenario(seed: number, only: Only): Scenario {
   const random = new Random(seed);
   const isOneIn = (count: number): boolean => random.between(1, count) === 1;
   const policies = ['1', '2', '3'].slice(0, random.between(1, 3));
@@ -60,7 +68,7 @@ export function drawScenario(seed: number): Scenario {
     server: random.between(0, servers.length - 1),
     client: random.between(0, clients.length - 1),
   })).toSorted((a, b) => a.atMs - b.atMs);
-  return {
+  const scenario: Scenario = {
     options: {
       verifyAnswers: isOneIn(3),
       retry: isOneIn(10) ? random.pick(['never', 'connect'] as const) : 'always',
@@ -78,11 +86,18 @@ export function drawScenario(seed: number): Scenario {
     servers,
     clients,
     faults,
+    causes: [],
+    portsPerDestination: Number.POSITIVE_INFINITY,
+    forgetsAfterMs: Number.POSITIVE_INFINITY,
     endsEmpty: isOneIn(10),
   };
+  scenario.causes = drawCauses(random, only);
+  addCauses(scenario, asked, random);
+  return scenario;
 }
 
-function drawServer(random: Random, policy: string, at: number): ServerSpec {
+/** A server of a policy, the `at`th of it. */
+export function drawServer(random: Random, policy: string, at: number): ServerSpec {
   const isOld = random.between(1, 4) === 1;
   const id = Number(policy) * 10 + at + 1;
   return {
@@ -94,5 +109,10 @@ function drawServer(random: Random, policy: string, at: number): ServerSpec {
     keepsAlive: !isOld || random.between(0, 1) === 0,
     hasIncarnation: !isOld || random.between(0, 1) === 0,
     serviceMs: random.pick([1, 5, 20]),
+    backlog: null,
+    isSluggish: false,
+    resetsReused: false,
+    doesArithmetic: false,
+    workers: 1,
   };
 }

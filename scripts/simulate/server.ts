@@ -1,12 +1,10 @@
-// pure · one simulated server: it registers, answers, and goes wrong in the ways in which servers do.
-// Must never be better behaved than its scenario says, or answer out of order on one connection.
-import { hash } from 'node:crypto';
+// pure · one simulated server: how it lives, registers and goes; serving.ts has how it answers.
 import { FrameReader } from '../../services/shared/framing.ts';
-import { isHealthProbe } from '../../services/shared/health-probe.ts';
-import { formatAnswer, formatHeartbeat, formatLeave } from '../../services/shared/packet.ts';
+import { formatHeartbeat, formatLeave } from '../../services/shared/packet.ts';
 import type { Endpoint } from './endpoint.ts';
 import { Host } from './host.ts';
-import { lieAbout, PROXY_ADDRESS, PROXY_PORT, type World } from './world.ts';
+import { type Behaviour, listenFor } from './serving.ts';
+import { PROXY_ADDRESS, PROXY_PORT, type World } from './world.ts';
 
 const REDIAL_MS = 80;
 const REFUSED_MS = 1000;
@@ -16,8 +14,6 @@ const SILENCE_MS = 3000;
 const LOOK_MS = 500;
 // Answers that a slow or late server still owes go out before the next ones on their connection.
 const RECOVERS_MS = 3000;
-// So long after an address has changed hands the next probe has told who is there.
-const NOTICED_WITHIN_MS = 1300;
 
 export type ServerSpec = {
   id: number;
@@ -28,19 +24,17 @@ export type ServerSpec = {
   keepsAlive: boolean;
   hasIncarnation: boolean;
   serviceMs: number;
+  /** It serves one connection at a time, and so many more wait in its accept queue; null where each is served at once. */
+  backlog: number | null;
+  /** It takes 700 to 900 ms for everything but probes. */
+  isSluggish: boolean;
+  /** It resets a connection that is used again after some silence. */
+  resetsReused: boolean;
+  /** It can't take a `srcid` that is no number. */
+  doesArithmetic: boolean;
+  /** So many processes behind the port; with more than one each answers under an id of its own. */
+  workers: number;
 };
-
-/** Liars and late ones treat probes as they should, full liars nobody. */
-export type Behaviour =
-  | 'honest'
-  | 'mute'
-  | 'late'
-  | 'liar'
-  | 'full-liar'
-  | 'garbler'
-  | 'slow'
-  | 'resetter'
-  | 'cutter';
 
 export class SimulatedServer {
   readonly spec: ServerSpec;
@@ -55,6 +49,10 @@ export class SimulatedServer {
   session: Endpoint | null = null;
   /** It has told the proxy that it goes. */
   isLeaving = false;
+  /** Another server has registered with its id. */
+  isDoubled = false;
+  /** Requests that it has seen as a flapper. */
+  flaps = 0;
   #faults = 0;
   #boots = 0;
   readonly #world: World;
@@ -110,9 +108,9 @@ export class SimulatedServer {
   }
 
   #listen(): void {
-    const { network, timeline } = this.#world;
+    const { timeline } = this.#world;
     this.atAddressSinceMs = timeline.nowMs;
-    network.listen(this.host, this.spec.port, false, (connection) => this.#serve(connection));
+    listenFor(this, this.#world);
   }
 
   /** Its machine gets another address, and the process is not told. */
@@ -140,7 +138,7 @@ export class SimulatedServer {
 
   /** Sends the setup packet over a new connection, and keeps that if it is a session. */
   register(): void {
-    const { network, timeline, random } = this.#world;
+    const { network, timeline, random, sources, places, reached } = this.#world;
     const { id, policy, port, hasSession, keepsAlive, hasIncarnation } = this.spec;
     const connection = network.dial(this.host, PROXY_ADDRESS, PROXY_PORT);
     const reader = new FrameReader();
@@ -168,8 +166,11 @@ export class SimulatedServer {
         const { type } = JSON.parse(reader.bytes.toString('utf8', reader.start, reader.end));
         deadlineMs = timeline.nowMs + SILENCE_MS;
         if (type === 3) connection.write(formatHeartbeat(id), 'utf8');
-        else if (type === 1) isRegistered = true;
-        else again(REFUSED_MS + random.between(0, 500));
+        else if (type === 1) {
+          isRegistered = true;
+          if (sources.connections() >= places)
+            reached('traits', 'a server registered while all places were held');
+        } else again(REFUSED_MS + random.between(0, 500));
         if (isRegistered && !hasSession) {
           isOver = true;
           connection.end();
@@ -186,91 +187,5 @@ export class SimulatedServer {
       else this.host.after(LOOK_MS, look);
     };
     this.host.after(CONNECT_WITHIN_MS, look);
-  }
-
-  #serve(connection: Endpoint): void {
-    const { timeline } = this.#world;
-    const reader = new FrameReader();
-    let freeAtMs = 0;
-    let isMute = false;
-    connection.on('error', () => {});
-    connection.on('data', (chunk) => {
-      reader.feed(chunk);
-      while (!isMute && reader.next()) {
-        const packet = JSON.parse(reader.bytes.toString('utf8', reader.start, reader.end));
-        if (packet.type !== 0) continue;
-        const { srcid, payload } = packet as { srcid: string; payload: string };
-        this.#checkPolicy(packet);
-        // One that once says nothing stays silent: an answer to the next request would be taken for this one's.
-        if (this.behaviour === 'mute') isMute = true;
-        if (isMute) return;
-        const isProbe = isHealthProbe({ clientId: srcid, payload });
-        freeAtMs = Math.max(freeAtMs, timeline.nowMs + this.#serviceMs(isProbe));
-        this.host.after(freeAtMs - timeline.nowMs, () => this.#answer(connection, srcid, payload));
-      }
-    });
-  }
-
-  #checkPolicy({
-    srcid,
-    payload,
-    privPoliId,
-  }: {
-    srcid: string;
-    payload: string;
-    privPoliId: unknown;
-  }): void {
-    const { timeline, stalledUntilMs, violate } = this.#world;
-    const isProbe = isHealthProbe({ clientId: srcid, payload });
-    const isMisrouted = !isProbe && String(privPoliId) !== this.spec.policy;
-    const couldBeKnownForMs = timeline.nowMs - Math.max(this.atAddressSinceMs, stalledUntilMs);
-    // Who garbles its answers does not say who it is.
-    if (isMisrouted && couldBeKnownForMs > NOTICED_WITHIN_MS && this.behaviour === 'honest')
-      violate(
-        'a policy only reaches its servers',
-        `${this.name} got a request of policy ${String(privPoliId)}`,
-      );
-  }
-
-  #serviceMs(isProbe: boolean): number {
-    const { random } = this.#world;
-    if (this.behaviour === 'late' && !isProbe) return random.between(1900, 3000);
-    if (this.behaviour === 'slow') return random.between(600, 900);
-    return random.between(0, this.spec.serviceMs * 100) / 100;
-  }
-
-  #answer(connection: Endpoint, clientId: string, payload: string): void {
-    const isProbe = isHealthProbe({ clientId, payload });
-    const answer = formatAnswer(this.spec.id, clientId, this.#digestFor(payload, isProbe));
-    switch (this.behaviour) {
-      case 'resetter':
-        connection.reset();
-        return;
-      case 'cutter':
-        connection.write(answer.slice(0, answer.length / 2), 'utf8');
-        connection.destroy();
-        return;
-      case 'garbler':
-        connection.write('garbage, not an answer\n', 'utf8');
-        return;
-      case 'honest':
-      case 'mute':
-      case 'late':
-      case 'liar':
-      case 'full-liar':
-      case 'slow':
-        connection.write(answer, 'utf8');
-        if (!this.spec.keepsAlive) connection.end();
-        return;
-      default:
-        this.behaviour satisfies never;
-    }
-  }
-
-  #digestFor(payload: string, isProbe: boolean): string {
-    const lies = this.behaviour === 'full-liar' || (this.behaviour === 'liar' && !isProbe);
-    if (!lies) return hash('sha1', payload);
-    this.#world.lies.add(payload);
-    return hash('sha1', lieAbout(payload));
   }
 }

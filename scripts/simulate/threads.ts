@@ -3,6 +3,7 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
+import type { Only } from './causes.ts';
 import type { PlantedBug } from './planted-bugs.ts';
 import type { SeedResult } from './run-seed.ts';
 
@@ -17,6 +18,7 @@ export type Job = {
   firstSeed: number;
   count: number;
   bug: PlantedBug | null;
+  only: Only;
   signal: AbortSignal;
   /** @returns false when that was enough */
   onOutcome: (outcome: SeedOutcome) => boolean;
@@ -24,7 +26,7 @@ export type Job = {
 
 /** Runs `count` seeds from `firstSeed` on, on as many threads as the machine has cores. */
 export async function runSeeds(job: Job): Promise<void> {
-  const { firstSeed, count, bug, signal, onOutcome } = job;
+  const { firstSeed, count, bug, only, signal, onOutcome } = job;
   let nextSeed = firstSeed;
   const endSeed = firstSeed + count;
   let isEnough = false;
@@ -39,7 +41,7 @@ export async function runSeeds(job: Job): Promise<void> {
   };
   const runThread = async (): Promise<void> => {
     const worker = new Worker(WORKER, {
-      workerData: { bug },
+      workerData: { bug, only: only ?? bug?.only ?? null },
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
     });
     try {

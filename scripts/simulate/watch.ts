@@ -5,11 +5,11 @@ import { isInRotation } from '../../services/proxy/health.ts';
 import type { ProxyOptions } from '../../services/proxy/options.ts';
 import type { Route } from '../../services/proxy/policy-table.ts';
 import type { ProbeRecord, Upstream } from '../../services/proxy/upstream.ts';
-import { isHealthProbe } from '../../services/shared/health-probe.ts';
-import type { Expected, Reply, ReplyWatcher, SimulatedClient } from './client.ts';
-import type { Endpoint } from './endpoint.ts';
-import { RetryAccount } from './retry-account.ts';
+import type { ClientLink, Expected, Reply, ReplyWatcher, SimulatedClient } from './client.ts';
+import { GuiltWatch } from './guilt-watch.ts';
+import { LossWatch, maxAttemptsOf } from './loss-watch.ts';
 import type { SimulatedServer } from './server.ts';
+import { exposuresOf, type Send, type Sent, Traffic } from './traffic.ts';
 import type { World } from './world.ts';
 
 /** Within what times the proxy notices what has happened, milliseconds. */
@@ -21,13 +21,17 @@ const PROMISES = {
   /** Its session is silent: three heartbeats. */
   sessionMs: 4500,
 };
-/** After a stall it takes the proxy so long to be itself again. */
-const AFTER_STALL_MS = 3000;
-/** Sweeps, and the way there and back. */
-const REPLY_GRACE_MS = 150;
 const LOOKS_AT_ALL_EACH = 16;
-const MAX_UNSENT_BYTES = 1_048_576;
-const LOST = new Set(['NO_SERVER', 'UPSTREAM_FAILED', 'UPSTREAM_TIMEOUT']);
+/** Unsent replies, held input, and what one read brings more. */
+const MAX_BUFFERED_BYTES = 65_536 + 32_768;
+/** Requests of one connection that may be open, which are held as text. */
+const MAX_OPEN_REQUESTS = 256;
+/** Ports to one server that a proxy which closes first by chance may leave behind. */
+const MAX_TIME_WAITS = 10;
+/** Behind another one that broke its connection, on a reused one, or moved from behind a silent one. */
+const MAX_MOVES = 2;
+const NEARLY_USED_UP_EACH = 64;
+const MAX_COME_BACK = 256;
 
 type Streak = { last: ProbeRecord | null; failures: number; hadSession: boolean };
 
@@ -36,49 +40,102 @@ export class Watch implements ReplyWatcher {
   readonly #world: World;
   readonly #options: ProxyOptions;
   readonly #servers: readonly SimulatedServer[];
-  readonly #requestsOf = new WeakMap<Upstream, Set<string>>();
   readonly #streaks = new WeakMap<Upstream, Streak>();
-  /** Since when a server is in rotation, by policy and id. */
-  readonly #readySinceMs = new Map<string, number>();
   /** What each server of a policy had been sent when the present quiet stretch began. */
   readonly #stretches = new Map<string, Map<Upstream, number>>();
-  readonly #retries: RetryAccount;
+  readonly #traffic: Traffic;
+  readonly #losses: LossWatch;
+  readonly #guilt: GuiltWatch;
+  readonly #timeWaits = new Map<string, number>();
+  readonly #deaf = new Set<ClientLink>();
+  readonly #killed = new Map<string, number>();
   #looks = 0;
+  #seenRetries = 0;
 
   constructor(world: World, options: ProxyOptions, servers: readonly SimulatedServer[]) {
     this.#world = world;
     this.#options = options;
     this.#servers = servers;
-    this.#retries = new RetryAccount(world.sources.counters);
+    this.#traffic = new Traffic(world, servers, {
+      onSend: (payload, host, port) => this.#onSend(payload, host, port),
+      onSent: (sent, send) => this.#onSent(sent, send),
+      onTimeWait: (destination) => this.#onTimeWait(destination),
+      onBroken: (policy) => this.#stretches.delete(policy),
+    });
+    this.#losses = new LossWatch(world, options, servers, this.#traffic);
+    this.#guilt = new GuiltWatch(world, options, servers);
     world.sources.events.listen((event) => this.#onEvent(event));
-    world.network.onDial = (endpoint, address, port) => this.#onDial(endpoint, address, port);
-  }
-
-  #onDial(endpoint: Endpoint, host: string, port: number): void {
-    if (endpoint.host !== this.#world.proxy) return;
-    endpoint.onWrite = (text) => {
-      for (const line of text.split('\n')) if (line !== '') this.#onSent(JSON.parse(line), host, port);
+    world.network.onDial = (endpoint, address, port) => {
+      if (endpoint.host === world.proxy) this.#traffic.follow(endpoint, address, port);
     };
   }
 
-  #onSent({ srcid, payload }: { srcid: string | number; payload: string }, host: string, port: number): void {
-    if (isHealthProbe({ clientId: srcid, payload })) return;
+  #onSend(payload: string, host: string, port: number): Upstream | undefined {
     const upstream = this.#world.sources.table.findByAddress(host, port);
     const state = upstream?.health.state ?? 'not in the table';
     this.#world.trace(() => `"${payload}" goes to ${host}:${port}, which is ${state}`);
-    if (upstream === undefined || state === 'evicted' || state === 'joining' || state === 'forgotten') {
+    if (upstream !== undefined && state !== 'evicted' && state !== 'joining' && state !== 'forgotten')
+      return upstream;
+    this.#violate(
+      'nothing goes to whom was evicted',
+      `"${payload}" went to ${host}:${port}, which is ${state}`,
+    );
+    return undefined;
+  }
+
+  #onSent(sent: Sent, send: Send): void {
+    const { payload, policy, sends } = sent;
+    const { upstream } = send;
+    const { reached } = this.#world;
+    if (sends.length > 1) this.#stretches.delete(policy);
+    if (upstream.inFlight >= upstream.capacity) reached('limits', 'a full pipeline');
+    const exposures = exposuresOf(sent);
+    if (exposures.first > 1) reached('traffic', 'two servers have worked on it');
+    const limit = maxAttemptsOf(this.#options);
+    if (exposures.first > limit + exposures.reused || exposures.any > limit + MAX_MOVES + exposures.reused)
       this.#violate(
-        'nothing goes to whom was evicted',
-        `"${payload}" went to ${host}:${port}, which is ${state}`,
+        'a request meets few servers',
+        `"${payload}" met ${exposures.any}, and ${exposures.first} of them worked on it`,
       );
-      return;
-    }
-    const seen = this.#requestsOf.get(upstream) ?? new Set();
-    this.#requestsOf.set(upstream, seen);
-    if (seen.has(payload)) {
-      this.#violate('no server is tried twice', `"${payload}" went to server ${String(upstream.id)} again`);
-    }
-    seen.add(payload);
+    // On a connection that never stood, or behind another one, it has not been tried.
+    const tried = sends.filter(({ wire, wasFirst }) => wire.isConnected && wasFirst);
+    const before = tried.filter((one) => one !== send && one.upstream === upstream).length;
+    if (before === 0) return;
+    const { network, timeline, sources } = this.#world;
+    const members = sources.table.route(policy)?.rotation.members ?? [];
+    // Others may have been tried in vain.
+    const mayDial = network.machine.lastFaultMs < timeline.nowMs - this.#options.requestTimeoutMs;
+    const isBetter = (one: Upstream): boolean =>
+      one.health.state === 'ready' &&
+      !one.isFull &&
+      one.carrier?.isSilent !== true &&
+      !sends.some((other) => other.upstream === one);
+    if (before > 1 || (mayDial && members.some(isBetter)))
+      this.#violate(
+        'a retry goes to another server',
+        `"${payload}" went to server ${String(upstream.id)} again`,
+      );
+  }
+
+  #onTimeWait(destination: string): void {
+    const count = (this.#timeWaits.get(destination) ?? 0) + 1;
+    this.#timeWaits.set(destination, count);
+    if (count > MAX_TIME_WAITS)
+      this.#violate('few ports stay in TIME_WAIT', `${count} to ${destination}, after answers`);
+  }
+
+  /** A request has killed the process that has read it. */
+  onPoison(payload: string): void {
+    const count = (this.#killed.get(payload) ?? 0) + 1;
+    this.#killed.set(payload, count);
+    this.#world.reached('traits', 'a poison has killed');
+    if (count > maxAttemptsOf(this.#options) + MAX_MOVES)
+      this.#violate('a poison kills few servers', `"${payload}" has killed ${count}`);
+  }
+
+  /** A client that never reads has a connection. */
+  onDeaf(link: ClientLink): void {
+    this.#deaf.add(link);
   }
 
   #onEvent(event: ClusterEvent): void {
@@ -88,9 +145,8 @@ export class Watch implements ReplyWatcher {
     this.#stretches.delete(policy);
     const upstream = table.findById(policy, id);
     const isServing = upstream !== undefined && isInRotation(upstream.health.state);
-    const key = `${policy}/${String(id)}`;
-    if (!isServing) this.#readySinceMs.delete(key);
-    else if (!this.#readySinceMs.has(key)) this.#readySinceMs.set(key, this.#world.timeline.nowMs);
+    this.#losses.onEvent(event, isServing);
+    this.#guilt.onEvent(event, upstream, this.#hasStalledSince(this.#world.timeline.nowMs));
     if (type !== 'evicted' || upstream === undefined) return;
     const route = table.route(policy);
     if (route?.rotation.nextIndex !== 0)
@@ -119,12 +175,23 @@ export class Watch implements ReplyWatcher {
   /** Looks at everything once; called after each step. */
   look(): void {
     const { sources, timeline } = this.#world;
-    if (this.#retries.update(timeline.nowMs)) this.#stretches.clear();
-    if (this.#retries.isOverdrawn && !this.#options.verifyAnswers)
-      this.#violate('retries stay within their budget', this.#retries.toText());
-    for (const route of sources.table.routes) this.#lookAt(route);
+    const { retries, moves } = sources.counters;
+    if (retries + moves !== this.#seenRetries) this.#stretches.clear();
+    this.#seenRetries = retries + moves;
     this.#looks += 1;
+    if (this.#looks % NEARLY_USED_UP_EACH === 0 && !this.#options.verifyAnswers)
+      this.#lookAtRetries(timeline.nowMs);
+    for (const route of sources.table.routes) this.#lookAt(route);
     if (this.#looks % LOOKS_AT_ALL_EACH === 0) this.#lookAtSizes();
+  }
+
+  #lookAtRetries(nowMs: number): void {
+    for (const [policy, account] of this.#traffic.accounts) {
+      if (account.isNearlyUsedUp(nowMs))
+        this.#world.reached('limits', 'a retry budget that is nearly used up');
+      if (account.isOverdrawn(nowMs))
+        this.#violate('retries stay within their budget', `policy ${policy}: ${account.toText()}`);
+    }
   }
 
   #lookAtSizes(): void {
@@ -135,18 +202,39 @@ export class Watch implements ReplyWatcher {
     }
     if (sources.table.size > this.#options.maxServers)
       this.#violate('limits', `${sources.table.size} servers are in the table`);
+    if (sources.table.size >= this.#options.maxServers) this.#world.reached('limits', '--max-servers');
     for (const endpoint of proxy.endpoints) {
-      if (endpoint.writableLength > MAX_UNSENT_BYTES)
+      if (endpoint.writableLength > MAX_BUFFERED_BYTES)
         this.#violate('limits', `${endpoint.writableLength} bytes wait for ${endpoint.remoteAddress}`);
     }
+    for (const link of this.#deaf) this.#lookAtDeaf(link);
+  }
+
+  // What has been read of it and not replied to, and what was replied and not taken.
+  #lookAtDeaf(link: ClientLink): void {
+    const { peer } = link.endpoint;
+    if (peer === null || peer.isDestroyed) return;
+    if (peer.writableLength > 0) this.#world.reached('limits', 'replies that wait for a reader');
+    const openBytes = link.bytesOf(link.replied, link.replied + MAX_OPEN_REQUESTS);
+    const heldBytes = peer.bytesRead - link.bytesOf(0, link.replied) - openBytes;
+    const bytes = Math.max(0, heldBytes) + peer.writableLength;
+    if (bytes > MAX_BUFFERED_BYTES)
+      this.#violate('a client that does not read costs little', `${bytes} bytes are held for it`);
   }
 
   #lookAt(route: Route): void {
-    const { maxWaiting } = this.#options;
-    if (route.waiting.length > maxWaiting)
+    const { maxWaiting, upstreamConnections } = this.#options;
+    const { reached } = this.#world;
+    if (route.waiting.length >= maxWaiting) reached('limits', '--queue');
+    // Whoever was handed over and found an accept queue full comes back into it.
+    const mayComeBack = this.#world.network.droppedSyns > 0 ? MAX_COME_BACK : 0;
+    if (route.waiting.length > maxWaiting + mayComeBack)
       this.#violate('limits', `${route.waiting.length} requests of policy ${route.policy} wait`);
     for (const upstream of route.upstreams) {
       this.#streakOf(upstream);
+      reached('states', upstream.health.state);
+      if (upstreamConnections > 1 && upstream.keepsAlive && upstream.inFlight > 1)
+        reached('limits', 'more than one connection to a server');
       if (isInRotation(upstream.health.state) !== route.rotation.members.includes(upstream))
         this.#violate(
           'the rotation is who is ready',
@@ -177,34 +265,16 @@ export class Watch implements ReplyWatcher {
       this.#violate('round robin', `policy ${policy}: from ${least} to ${most} requests each`);
   }
 
-  onReply(expected: Expected, reply: Reply, client: SimulatedClient): void {
-    const { timeline } = this.#world;
-    if (expected.kind === 'any') return;
-    const tookMs = timeline.nowMs - expected.sentMs;
-    const isDisturbed = this.#hasStalledSince(expected.sentMs) || client.cutUntilMs >= expected.sentMs;
-    const isLate = tookMs > this.#options.requestTimeoutMs + REPLY_GRACE_MS;
-    if (isLate && !isDisturbed && client.spec.kind !== 'stall')
-      this.#violate('a reply in time', `"${expected.payload}" took ${tookMs.toFixed(1)} ms`);
-    if (expected.kind !== 'answer' || !LOST.has(reply.code ?? '') || isDisturbed) return;
-    const { retry, pipelineDepth } = this.#options;
-    const mayFail = retry !== 'always' || pipelineDepth < 64 || this.#retries.isNearlyUsedUp;
-    const witness = mayFail ? undefined : this.#servers.find((server) => this.#couldHave(server, expected));
-    if (witness !== undefined)
-      this.#violate(
-        'nothing is lost while a server is healthy',
-        `${witness.name}, "${expected.payload}": ${reply.payload}`,
-      );
+  onAsked(expected: Expected): void {
+    this.#losses.onAsked(expected);
   }
 
-  // Healthy and in rotation from before the request came.
-  #couldHave({ spec, healthySinceMs }: SimulatedServer, { policy, sentMs }: Expected): boolean {
-    if (spec.policy !== policy || healthySinceMs > sentMs) return false;
-    const readySinceMs = this.#readySinceMs.get(`${policy}/${spec.id}`);
-    return readySinceMs !== undefined && readySinceMs <= sentMs;
+  onReply(expected: Expected, reply: Reply, client: SimulatedClient): void {
+    this.#losses.onReply(expected, reply, client);
   }
 
   #hasStalledSince(sinceMs: number): boolean {
-    return this.#world.stalledUntilMs + AFTER_STALL_MS > sinceMs;
+    return this.#losses.hasStalledSince(sinceMs);
   }
 
   /** From `withinMs` on the server must get nothing, if nothing else happens to it. */
@@ -212,7 +282,10 @@ export class Watch implements ReplyWatcher {
     const { timeline, sources, stoppingSinceMs } = this.#world;
     const { changes, address } = server;
     timeline.after(withinMs, () => {
-      const isMoot = server.changes !== changes || this.#hasStalledSince(timeline.nowMs - withinMs);
+      // Who has no descriptor or port left can't probe either.
+      const isBlind = this.#world.network.machine.lastFaultMs >= timeline.nowMs - withinMs;
+      const isMoot =
+        server.changes !== changes || isBlind || this.#hasStalledSince(timeline.nowMs - withinMs);
       if (isMoot || timeline.nowMs >= stoppingSinceMs) return;
       const upstream = sources.table.findById(server.spec.policy, server.spec.id);
       if (upstream?.address === address && isInRotation(upstream.health.state))

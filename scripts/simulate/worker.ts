@@ -2,17 +2,18 @@
 // Must never let that code be seen by another thread, or an error of it go unseen.
 import { registerHooks } from 'node:module';
 import { parentPort, workerData } from 'node:worker_threads';
+import type { Only } from './causes.ts';
 import { type PlantedBug, plant } from './planted-bugs.ts';
 
 /** What the thread is asked for: these seeds, one after another. */
 export type SeedOrder = { seeds: number[] };
 
-const { bug } = workerData as { bug: PlantedBug | null };
+const { bug, only } = workerData as { bug: PlantedBug | null; only: Only };
 if (bug !== null) {
   registerHooks({
     load: (url, context, nextLoad) => {
       const loaded = nextLoad(url, context);
-      if (!url.endsWith(`/services/proxy/${bug.file}`)) return loaded;
+      if (!url.endsWith(`/services/${bug.file}`)) return loaded;
       return { ...loaded, source: plant(String(loaded.source), bug) };
     },
   });
@@ -20,7 +21,7 @@ if (bug !== null) {
 const { runSeed } = await import('./run-seed.ts');
 parentPort?.on('message', async ({ seeds }: SeedOrder) => {
   for (const seed of seeds) {
-    const { trace, ...result } = await runSeed(seed, false);
+    const { trace, ...result } = await runSeed(seed, false, only);
     parentPort?.postMessage(result);
   }
 });

@@ -1,0 +1,146 @@
+// pure · what the proxy sends to servers, as the wire shows it: which request went where, and which of them was worked on.
+import type { Upstream } from '../../services/proxy/upstream.ts';
+import { HEALTH_CLIENT_ID } from '../../services/shared/packet.ts';
+import type { Endpoint } from './endpoint.ts';
+import { RetryAccount } from './retry-account.ts';
+import type { SimulatedServer } from './server.ts';
+import { isPoison, type World } from './world.ts';
+
+/** One connection from the proxy to a server. */
+type Wire = {
+  isConnected: boolean;
+  /** An answer has come over it. */
+  hasAnswered: boolean;
+  /** It has carried more than a probe. */
+  isReal: boolean;
+  /** What was sent over it and has no answer yet, oldest first. */
+  queue: Send[];
+};
+
+/** A request that was handed to a server. */
+export type Send = {
+  wire: Wire;
+  upstream: Upstream;
+  /** Who was at that address; undefined when nobody was. */
+  server: SimulatedServer | undefined;
+  /** It was the first without an answer on its connection: the one that is worked on. */
+  wasFirst: boolean;
+  /** Its connection had been used before. */
+  wasReused: boolean;
+};
+
+/** What became of a request. */
+export type Sent = { payload: string; policy: string; sends: Send[] };
+
+type Observer = {
+  /** A request is about to go to an address. @returns who that is in the table; undefined when it may not go there */
+  onSend(payload: string, host: string, port: number): Upstream | undefined;
+  /** It is on its way, perhaps for the second time. */
+  onSent(sent: Sent, send: Send): void;
+  /** An answer has come to a one-request connection that the proxy has then closed first. */
+  onTimeWait(destination: string): void;
+  /** A connection to a server of this policy is over: what was on it goes elsewhere. */
+  onBroken(policy: string): void;
+};
+
+export class Traffic {
+  readonly #world: World;
+  readonly #servers: readonly SimulatedServer[];
+  readonly #observer: Observer;
+  readonly #requests = new Map<string, Sent>();
+  readonly #accounts = new Map<string, RetryAccount>();
+
+  constructor(world: World, servers: readonly SimulatedServer[], observer: Observer) {
+    this.#world = world;
+    this.#servers = servers;
+    this.#observer = observer;
+  }
+
+  /** Where the request has been; undefined when it was never sent. */
+  find(payload: string): Sent | undefined {
+    return this.#requests.get(payload);
+  }
+
+  accountOf(policy: string): RetryAccount {
+    const account = this.#accounts.get(policy) ?? new RetryAccount();
+    this.#accounts.set(policy, account);
+    return account;
+  }
+
+  get accounts(): Iterable<[string, RetryAccount]> {
+    return this.#accounts;
+  }
+
+  /** Looks at all that goes over a connection that the proxy dials. */
+  follow(endpoint: Endpoint, host: string, port: number): void {
+    const wire: Wire = { isConnected: false, hasAnswered: false, isReal: false, queue: [] };
+    endpoint.on('connect', () => {
+      wire.isConnected = true;
+    });
+    // It never stood, or breaks with work on it: what was on it goes elsewhere.
+    const onGone = (): void => {
+      const policy = this.#world.sources.table.findByAddress(host, port)?.policy;
+      if (policy !== undefined && (!wire.isConnected || wire.queue.length > 0))
+        this.#observer.onBroken(policy);
+    };
+    endpoint.on('error', onGone);
+    endpoint.on('end', onGone);
+    endpoint.on('close', onGone);
+    endpoint.on('data', (chunk) => this.#onChunk(wire, chunk));
+    endpoint.onWrite = (text) => {
+      for (const line of text.split('\n')) if (line !== '') this.#onLine(wire, line, host, port);
+    };
+    endpoint.onReleased = (isTimeWait) => {
+      if (isTimeWait && wire.hasAnswered && wire.isReal) this.#observer.onTimeWait(`${host}:${port}`);
+    };
+  }
+
+  #onChunk(wire: Wire, chunk: Buffer): void {
+    for (let at = chunk.indexOf(10); at !== -1; at = chunk.indexOf(10, at + 1)) {
+      if (wire.queue.length === 0) continue;
+      wire.queue.shift();
+      wire.hasAnswered = true;
+      const next = wire.queue[0];
+      if (next !== undefined) next.wasFirst = true;
+    }
+  }
+
+  #onLine(wire: Wire, line: string, host: string, port: number): void {
+    const packet = JSON.parse(line) as {
+      srcid: string | number;
+      payload: string;
+      privPoliId: string | number;
+    };
+    const { srcid, payload, privPoliId } = packet;
+    if (srcid === HEALTH_CLIENT_ID || Number(srcid) === 0) return;
+    wire.isReal = true;
+    const upstream = this.#observer.onSend(payload, host, port);
+    if (upstream === undefined) return;
+    const { timeline, reached } = this.#world;
+    const sent = this.#requests.get(payload) ?? { payload, policy: String(privPoliId), sends: [] };
+    const account = this.accountOf(sent.policy);
+    const before = sent.sends.at(-1);
+    if (before === undefined) account.countFirst(timeline.nowMs);
+    else account.countAgain(timeline.nowMs, before.wasFirst && before.wire.isConnected);
+    this.#requests.set(payload, sent);
+    const wasFirst = wire.queue.length === 0;
+    const server = this.#servers.find(({ address }) => address === `${host}:${port}`);
+    const send: Send = { wire, upstream, server, wasFirst, wasReused: wire.hasAnswered };
+    sent.sends.push(send);
+    wire.queue.push(send);
+    if (before !== undefined) reached('traffic', 'a request was sent again');
+    if (!wasFirst) reached('traffic', 'a request stood behind another');
+    if (isPoison(payload)) reached('traffic', 'a poison was sent');
+    this.#observer.onSent(sent, send);
+  }
+}
+
+/** How many servers may have worked on a request; what stood on a connection that broke before it was used does not count. */
+export function exposuresOf({ sends }: Sent): { first: number; any: number; reused: number } {
+  const exposed = sends.filter(({ wire }) => wire.isConnected);
+  return {
+    first: exposed.filter(({ wasFirst }) => wasFirst).length,
+    any: exposed.length,
+    reused: exposed.filter(({ wasReused }) => wasReused).length,
+  };
+}
