@@ -1,5 +1,6 @@
-// shell · writes one line to the log, with the id that it is given.
+// shell · writes one line to the log, with the id and in the format that it is given.
 // Must never do more: the test looks at its whole output.
 import { createLog } from '../services/shared/log.ts';
 
-createLog('test', 'info', 'text').info('hello', { id: process.argv[2] });
+const [id, format = 'text'] = process.argv.slice(2);
+createLog('test', 'info', format as 'text' | 'json')({ level: 'info', message: 'hello', id });

@@ -2,7 +2,7 @@
 // Must never hold a rule of its own: each belongs to one of the parts.
 import { hash } from 'node:crypto';
 import type { Clock } from '../shared/clock.ts';
-import type { Line } from '../shared/log-later.ts';
+import type { Line } from '../shared/log.ts';
 import { formatError, parsePacket } from '../shared/packet.ts';
 import { RegistrationAccess } from './access.ts';
 import type { ConnectionHandler } from './client-connection.ts';

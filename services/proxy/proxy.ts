@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { systemClock } from '../shared/clock.ts';
-import type { Line } from '../shared/log-later.ts';
+import type { Line } from '../shared/log.ts';
 import { createCore } from './core.ts';
 import type { EventLog } from './events.ts';
 import { type Network, systemNetwork } from './network.ts';

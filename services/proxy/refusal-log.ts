@@ -1,6 +1,6 @@
 // pure · log lines that peers provoke: a few each second, the others counted, so that a flood of them stays a trickle.
 // Must never drop one without counting it.
-import type { Line } from '../shared/log-later.ts';
+import type { Line } from '../shared/log.ts';
 
 const LINES_A_SECOND = 10;
 

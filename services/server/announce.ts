@@ -2,7 +2,7 @@
 // Must never give up on a proxy that the name still stands for, or dial without a pause.
 import type { Resolve } from '../shared/addresses.ts';
 import type { Clock } from '../shared/clock.ts';
-import type { Line } from '../shared/log-later.ts';
+import type { Line } from '../shared/log.ts';
 import type { Id } from '../shared/packet.ts';
 import type { DialTls } from '../shared/tls.ts';
 import { backoffMs, jittered, REFUSED_MS } from './backoff.ts';

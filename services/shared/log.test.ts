@@ -9,3 +9,16 @@ test('what a peer calls itself can not begin a line of its own in the log', asyn
   assert.match(program.stderr(), /info {2}test: hello id=a\\nb\\u001b\[2Jc\n$/);
   assert.equal(program.stderr().split('\n').length, 2);
 });
+
+for (const format of ['text', 'json']) {
+  test(`what a peer calls itself can not steer the terminal that shows the log: ${format}`, async (t) => {
+    const id = 'a\u001b[2J\u007f\u009b\u202eb\u2066\u2028\u200e';
+    const program = startProgram('test-support/log-one-line.ts', [id, format]);
+    t.after(() => program.stop());
+    await program.exited();
+    const text = program.stderr().trimEnd();
+    assert.ok(!/[\p{Cc}\p{Zl}\p{Bidi_Control}]/u.test(text), JSON.stringify(text));
+    assert.ok(text.includes(String.raw`a\u001b[2J\u007f\u009b\u202eb\u2066\u2028\u200e`), text);
+    if (format === 'json') assert.equal(JSON.parse(text).id, id);
+  });
+}

@@ -1,40 +1,36 @@
-// shell · the one winston logger of a process. Text for a terminal, JSON lines for machines.
-// Must never be called per request: the data path counts, it does not log.
-import { createRequire } from 'node:module';
-import type winston from 'winston';
+// shell · a process's log: text for a terminal, JSON lines for machines. Not on the data path: that counts, it does not log.
+// Must never load anything when a line is written: a process that has run out of descriptors has to say so.
+import { printable } from './printable.ts';
 
 export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
-export type Log = winston.Logger;
+export type Line = { level: LogLevel; message: string; [detail: string]: unknown };
+export type Log = (line: Line) => void;
 
 /**
- * Makes the process's logger; it writes to standard error so that standard output stays the program's own.
- * @param role     who is speaking: `proxy`, `server`, `client`
- * @param level    the least important level that is written
- * @param format   `text` for people, `json` for machines
+ * Makes the process's log; it writes to standard error so that standard output stays the program's own.
+ * @param role   which program writes: `proxy`, `server`
+ * @param level  the least important level that is written
+ * @param format `text` for people, `json` for machines
  */
 export function createLog(role: string, level: LogLevel, format: 'text' | 'json'): Log {
-  // Loaded here so that a program which can't wait may import this file and make its log a moment later.
-  const {
-    createLogger,
-    format: formats,
-    transports,
-  } = createRequire(import.meta.url)('winston') as typeof winston;
-  const { combine, timestamp, json, printf } = formats;
-  const text = printf(({ timestamp: at, level: severity, message, role: _role, ...details }) => {
-    const extra = Object.entries(details).map(
-      ([key, value]) => ` ${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
-    );
-    const line = `${String(at)} ${severity.padEnd(5)} ${role}: ${String(message)}${extra.join('')}`;
+  const output = process.stderr;
+  const leastImportant = LOG_LEVELS.indexOf(level);
+  // The reader of the log has gone: no reason to stop serving.
+  output.on('error', () => {});
+  return (line) => {
+    if (LOG_LEVELS.indexOf(line.level) > leastImportant) return;
+    const at = new Date().toISOString();
+    const text =
+      format === 'json' ? JSON.stringify({ ...line, role, timestamp: at }) : asText(at, role, line);
     // Ids and policies are a peer's words: they must not move the cursor or begin lines of their own.
-    return line.replace(/\p{Cc}/gu, (character) => JSON.stringify(character).slice(1, -1));
-  });
-  // Whoever read the log has gone: no reason to stop serving.
-  process.stderr.on('error', () => {});
-  return createLogger({
-    level,
-    defaultMeta: { role },
-    format: combine(timestamp(), format === 'json' ? json() : text),
-    transports: [new transports.Stream({ stream: process.stderr })],
-  });
+    output.write(`${printable(text)}\n`);
+  };
+}
+
+function asText(at: string, role: string, { level, message, ...details }: Line): string {
+  const extra = Object.entries(details).map(
+    ([key, value]) => ` ${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
+  );
+  return `${at} ${level.padEnd(5)} ${role}: ${message}${extra.join('')}`;
 }

@@ -1,0 +1,20 @@
+// pure · a text that a peer has sent → the same one, which can be shown. For logs, tables and every other output.
+
+// Control characters, line and paragraph separators, and what directs text from right to left (Bidi_Control of Unicode).
+const STEERING = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
+
+/**
+ * Escapes what would move the cursor, begin a line, colour the terminal or turn the text round, in the way of JSON: a
+ * document of JSON without line breaks between its tokens stays the same document.
+ */
+export function printable(text: string): string {
+  return text.replace(STEERING, (character) => {
+    const escaped = JSON.stringify(character).slice(1, -1);
+    return escaped === character ? `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}` : escaped;
+  });
+}
+
+/** What JSON.parse makes of `json`, with every text in it made printable. */
+export function parsePrintable(json: string): unknown {
+  return JSON.parse(json, (_name, value: unknown) => (typeof value === 'string' ? printable(value) : value));
+}
