@@ -59,6 +59,10 @@ export class Endpoint implements DialledConnection {
     host.endpoints.add(this);
   }
 
+  get writableNeedDrain(): boolean {
+    return this.#needsDrain;
+  }
+
   get peer(): Endpoint | null {
     return this.#peer;
   }

@@ -1,6 +1,7 @@
 // shell · `npm run proxy`: command line, log, signals.
 // Must never do the proxy's work: proxy.ts wires it.
 import { runMain, UsageError } from '../shared/config.ts';
+import { hostAndPort } from '../shared/host-port.ts';
 import { createLog } from '../shared/log.ts';
 import { onStopSignal } from '../shared/signals.ts';
 import { type ProxyOptions, readProxyOptions } from './options.ts';
@@ -14,20 +15,21 @@ await runMain('npm run proxy --', async () => {
     log({ level: 'error', message: explain(error) });
     process.exit(1);
   });
-  log({
-    level: 'info',
-    message: 'listening',
-    port: proxy.port,
-    host: options.host,
-    status: `http://${options.adminHost}:${proxy.adminPort}`,
-    ...protections(options),
-  });
+  // Before anybody can know that it runs: who has read that it listens may stop it at once.
   onStopSignal((signal) => {
     log({ level: 'info', message: 'shutting down', signal });
     void proxy.stop().then(() => {
       log({ level: 'info', message: 'stopped' });
       process.exit(0);
     });
+  });
+  log({
+    level: 'info',
+    message: 'listening',
+    port: proxy.port,
+    host: options.host,
+    status: `http://${hostAndPort(options.adminHost, proxy.adminPort)}`,
+    ...protections(options),
   });
 });
 

@@ -68,6 +68,12 @@ export class PolicyTable {
     return this.#byAddress.get(addressOf(host, port));
   }
 
+  /** Whether some server is on this host. */
+  hasHost(host: string): boolean {
+    for (const upstream of this.#byAddress.values()) if (upstream.host === host) return true;
+    return false;
+  }
+
   /** Whether it is in the table still. */
   has(upstream: Upstream): boolean {
     return this.#byAddress.get(upstream.address) === upstream;

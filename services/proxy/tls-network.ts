@@ -1,6 +1,8 @@
 // shell · a network whose connections are TLS where that is asked for: the rest of the proxy is none the wiser.
 // Must never hand out a connection before its peer is verified, or wait for a handshake without end.
+import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
+import { hostAndPort } from '../shared/host-port.ts';
 import { type DialTls, dialTls, explainTls, type ListenTls, loadTls } from '../shared/tls.ts';
 import { listenForSockets, type Network, receiveFrom } from './network.ts';
 
@@ -35,7 +37,7 @@ function connectOver(dial: DialTls, onFailure: OnFailure): Network['connect'] {
     // In TLS 1.3 a server refuses our certificate after we have been connected.
     socket.on('error', (error: NodeJS.ErrnoException) => {
       const why = explainTls(error);
-      if (why !== null) onFailure({ with: 'server', address: `${host}:${port}`, why });
+      if (why !== null) onFailure({ with: 'server', address: hostAndPort(host, port), why });
     });
     return socket;
   };
@@ -45,7 +47,7 @@ function connectOver(dial: DialTls, onFailure: OnFailure): Network['connect'] {
 function listenOver({ cert, key, clientCa }: ListenTls, onFailure: OnFailure): Network['listen'] {
   // On all sockets of the port together.
   let handshakes = 0;
-  return (host, port, isShared, accept) => {
+  return (host, port, isShared, accept, onAcceptFailure) => {
     const refuse = (address: string | undefined, why: string): void =>
       onFailure({ with: 'client', address: address ?? '', why });
     const server = loadTls().createServer({
@@ -78,7 +80,7 @@ function listenOver({ cert, key, clientCa }: ListenTls, onFailure: OnFailure): N
       refuse(socket.remoteAddress, explainTls(error) ?? 'it left during the handshake');
       socket.destroy();
     });
-    return listenForSockets({ host, port, isShared }, (raw) => {
+    const onSocket = (raw: Socket): void => {
       if (handshakes >= MAX_HANDSHAKES) {
         refuse(raw.remoteAddress, `${MAX_HANDSHAKES} others have not finished theirs`);
         raw.on('error', () => {});
@@ -89,7 +91,8 @@ function listenOver({ cert, key, clientCa }: ListenTls, onFailure: OnFailure): N
       // Whoever leaves during the handshake is to be forgotten at once.
       raw.allowHalfOpen = false;
       server.emit('connection', raw);
-    });
+    };
+    return listenForSockets({ host, port, isShared }, onSocket, undefined, onAcceptFailure);
   };
 }
 

@@ -1,5 +1,6 @@
 // pure · one registered server as the proxy knows it. Routing reads it, each field has one writer.
 // Must never hold sockets or timers: its connections are the pool's, its probes the health checker's.
+import { hostAndPort } from '../shared/host-port.ts';
 import type { Id } from '../shared/packet.ts';
 import type { Health, ProbeOutcome } from './health.ts';
 import type { Request } from './request.ts';
@@ -91,5 +92,5 @@ export class Upstream {
 
 /** `host:port`, with brackets round an IPv6 host. */
 export function addressOf(host: string, port: number): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+  return hostAndPort(host, port);
 }

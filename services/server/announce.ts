@@ -2,6 +2,7 @@
 // Must never give up on a proxy that the name still stands for, or dial without a pause.
 import type { Resolve } from '../shared/addresses.ts';
 import type { Clock } from '../shared/clock.ts';
+import { hostAndPort } from '../shared/host-port.ts';
 import type { Line } from '../shared/log.ts';
 import type { Id } from '../shared/packet.ts';
 import type { DialTls } from '../shared/tls.ts';
@@ -168,7 +169,7 @@ export class Announcement {
   }
 
   #tell(level: Line['level'], message: string, host: string, details: object): void {
-    this.#options.log({ level, message, proxy: `${host}:${this.#options.proxy.port}`, ...details });
+    this.#options.log({ level, message, proxy: hostAndPort(host, this.#options.proxy.port), ...details });
   }
 
   async #pause(ms: number): Promise<void> {

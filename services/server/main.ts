@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { createResolver } from '../shared/addresses.ts';
 import { systemClock } from '../shared/clock.ts';
 import { runMain, UsageError } from '../shared/config.ts';
+import { hostAndPort } from '../shared/host-port.ts';
 import { createLog, type Log } from '../shared/log.ts';
 import { formatSetup, type Id } from '../shared/packet.ts';
 import { proofOf } from '../shared/proof.ts';
@@ -27,7 +28,7 @@ await runMain(SCRIPT_NAME, async () => {
   const server = new AnswerServer(options.id, options.tls);
   const port = await server.listen(options.port, options.host).catch((error: NodeJS.ErrnoException) => {
     throw new UsageError(
-      `Can't listen on ${options.host}:${options.port} (${error.code}): choose another port.`,
+      `Can't listen on ${hostAndPort(options.host, options.port)} (${error.code}): choose another port.`,
     );
   });
   const announcement = new Announcement({
@@ -40,13 +41,13 @@ await runMain(SCRIPT_NAME, async () => {
     log,
   });
   announcement.start();
-  log({ level: 'info', message: 'listening', id: options.id, policy: options.policy, port });
   if (options.controlPort !== null) void openToFaults(server, { ...options, port: options.controlPort }, log);
   stopOnSignal(log, async () => {
     await announcement.leave(LEAVE_MS);
     await server.drain(DRAIN_MS);
     log({ level: 'info', message: 'stopped', answered: server.answered });
   });
+  log({ level: 'info', message: 'listening', id: options.id, policy: options.policy, port });
 });
 
 function setupOf({ id, policy, registerToken: token }: ServerOptions, listenPort: number): MakeSetup {
