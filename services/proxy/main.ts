@@ -1,15 +1,19 @@
 // shell · `npm run proxy`: command line, log, signals.
 // Must never do the proxy's work: proxy.ts wires it.
+import { setDefaultHighWaterMark } from 'node:stream';
 import { runMain, UsageError } from '../shared/config.ts';
 import { hostAndPort } from '../shared/host-port.ts';
 import { createLog } from '../shared/log.ts';
 import { onStopSignal } from '../shared/signals.ts';
 import { type ProxyOptions, readProxyOptions } from './options.ts';
 import { startProxy } from './proxy.ts';
+import { HIGH_WATER_BYTES } from './read-buffer.ts';
 
 await runMain('npm run proxy --', async () => {
   const options = readProxyOptions(process.argv.slice(2));
   const log = createLog('proxy', options.logLevel, options.logFormat);
+  // The sockets of TLS take no limit of their own.
+  setDefaultHighWaterMark(false, HIGH_WATER_BYTES);
   const proxy = await startProxy(options, log).catch((error: NodeJS.ErrnoException) => {
     if (error instanceof UsageError) throw error;
     log({ level: 'error', message: explain(error) });
