@@ -22,13 +22,20 @@ export type Program = {
  * Runs one of the project's programs in a process of its own.
  * @param file        path from the root of the repository
  * @param environment added to a minimal environment: nothing of the test's own leaks in
+ * @param maxDescriptors how many descriptors it may have open; null for as many as this process
  */
 export function startProgram(
   file: string,
   args: readonly string[] = [],
-  { environment = {}, cwd = ROOT }: { environment?: Record<string, string>; cwd?: string } = {},
+  {
+    environment = {},
+    cwd = ROOT,
+    maxDescriptors = null,
+  }: { environment?: Record<string, string>; cwd?: string; maxDescriptors?: number | null } = {},
 ): Program {
-  const child = spawn(process.execPath, [`${ROOT}${file}`, ...args], {
+  const command = [process.execPath, `${ROOT}${file}`, ...args];
+  const limit = maxDescriptors === null ? '' : `ulimit -n ${maxDescriptors}; `;
+  const child = spawn('/bin/sh', ['-c', `${limit}exec "$@"`, 'sh', ...command], {
     cwd,
     env: { PATH: process.env.PATH ?? '', ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -143,8 +143,8 @@ test('a server without the secret of the cluster does not get in', async () => {
     await logged(name, /refuses this server.*asks for a token/);
     assert.equal((await rows()).length, before);
     const response = await fetch(`${adminUrl}/api/policies`);
-    const { proxy } = (await response.json()) as { proxy: { errors: Record<string, number> } };
-    assert.ok((proxy.errors.REGISTRATION_REFUSED ?? 0) >= 1);
+    const { proxy } = (await response.json()) as { proxy: { refusals: Record<string, number> } };
+    assert.ok((proxy.refusals.REGISTRATION_REFUSED ?? 0) >= 1);
   } finally {
     await docker('rm', '--force', name);
   }

@@ -80,6 +80,10 @@ export class Endpoint implements DialledConnection {
     this.host.dealLast(() => this.#read());
   }
 
+  get writableNeedDrain(): boolean {
+    return this.#needsDrain;
+  }
+
   get peer(): Endpoint | null {
     return this.#peer;
   }

@@ -2,12 +2,12 @@
 // Must never be the only way to accept: it uses what Node does not document, and does without where that is missing.
 import { type Server, Socket } from 'node:net';
 import type { Connection, Receiver } from './network.ts';
-import { READ_BUFFER } from './read-buffer.ts';
+import { HIGH_WATER_BYTES, READ_BUFFER } from './read-buffer.ts';
 
 // The major versions of Node with which network.test.ts has passed. Another one may mean something else by the same names.
 const TRIED_VERSIONS = [24, 25, 26];
 
-type Handle = object;
+type Handle = { readonly fd?: number };
 type ListeningHandle = {
   /** Called by Node's own code for each connection; `status` other than 0 is an error. */
   onconnection?: (this: ListeningHandle, status: number, accepted?: Handle) => void;
@@ -18,8 +18,13 @@ class AcceptedSocket extends Socket {
 
   constructor(handle: Handle) {
     // Undocumented: `handle`, and that the callback is called on its socket.
-    super({ handle, allowHalfOpen: true, onread: READING } as object);
+    super({ handle, allowHalfOpen: true, onread: READING, highWaterMark: HIGH_WATER_BYTES } as object);
     this.on('error', ignore);
+  }
+
+  // Undocumented as well; undefined, or -1, where there is no such number.
+  get descriptor(): number | undefined {
+    return (this as { _handle?: Handle | null })._handle?.fd;
   }
 
   // The stream would tell its end by and by, through two more functions that are put off.

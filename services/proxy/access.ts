@@ -44,6 +44,12 @@ export class RegistrationAccess {
     this.#networks = options.networks.length === 0 ? null : blockList(options.networks);
   }
 
+  /** Whether a host may be a server's: `known` when the operator has named it, `excluded` when others are named. */
+  standingOf(host: string): 'known' | 'unknown' | 'excluded' {
+    if (this.#networks === null) return 'unknown';
+    return isListed(this.#networks, host) ? 'known' : 'excluded';
+  }
+
   /**
    * Whether a server may register.
    * @param connection what the packet came over: a nonce is good for one proof on the connection that it was sent over

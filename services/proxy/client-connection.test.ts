@@ -5,19 +5,19 @@ import type { Clock } from '../shared/clock.ts';
 import { formatRequest } from '../shared/packet.ts';
 import { ClientConnection, type ConnectionHandler } from './client-connection.ts';
 import type { Connection } from './network.ts';
+import { ReadTurns } from './read-turns.ts';
 import { Request } from './request.ts';
 
 const MAX_FRAME_BYTES = 8192;
 const MAX_OPEN = 256;
 const MAX_HELD_CHUNKS = 64;
-const MAX_HELD_BYTES = 65_536;
-const MAX_UNSENT_BYTES = 65_536;
+const MAX_HELD_BYTES = 16_384;
 
 class FakeSocket implements Connection {
   writableLength = 0;
   writableEnded = false;
+  writableNeedDrain = false;
   isPaused = false;
-  wasPaused = false;
   isDestroyed = false;
   written = '';
 
@@ -35,7 +35,6 @@ class FakeSocket implements Connection {
 
   pause(): void {
     this.isPaused = true;
-    this.wasPaused = true;
   }
 
   resume(): void {
@@ -61,7 +60,7 @@ function connect({ refuses = false } = {}) {
       requests.push(request);
       if (!refuses) return;
       request.reply = `refused ${request.clientId}\n`;
-      client.deliver();
+      client.deliver(request);
     },
     onSetup: () => assert.fail('nobody registers'),
     onSessionPacket: () => false,
@@ -69,25 +68,31 @@ function connect({ refuses = false } = {}) {
     onEnded: () => {},
     onClosed: () => {},
   };
-  const connection = new ClientConnection(socket, null, MAX_FRAME_BYTES, clock as Clock, handler);
-  const read = (text: string): void => {
+  const connection = new ClientConnection(socket, null, clock as Clock, new ReadTurns(clock.soon), handler);
+  /** Turns the loop until nothing is left for a later turn. */
+  const turn = (): void => {
+    for (let work = soon.shift(); work !== undefined; work = soon.shift()) work();
+  };
+  const bring = (text: string): void => {
     const lent = Buffer.from(text);
     connection.onRead(lent);
     // As a buffer is that the next connection's bytes come into.
     lent.fill('"');
   };
+  /** Brings bytes, and turns the loop. */
+  const read = (text: string): void => {
+    bring(text);
+    turn();
+  };
   const answer = (from: number, to: number): void => {
     for (const request of requests.slice(from, to)) {
       request.reply = `answer to ${request.clientId}\n`;
-      connection.deliver();
+      connection.deliver(request);
     }
     connection.flush();
+    turn();
   };
-  /** Turns the loop until nothing is left for a later turn. */
-  const turn = (): void => {
-    for (const work of soon) work();
-  };
-  return { socket, requests, connection, read, answer, turn };
+  return { socket, requests, connection, bring, read, answer, turn };
 }
 
 const plain = (id: number): string => formatRequest(id, 'p', `payload ${id}`);
@@ -112,7 +117,7 @@ for (const [form, write] of [
       requests.map(({ wire }) => wire),
       [...all, write(count), write(count + 1)],
     );
-    assert.equal(socket.wasPaused, false);
+    assert.equal(socket.isPaused, false);
   });
 
   test(`${form} that wait are taken in up to a limit`, () => {
@@ -128,7 +133,11 @@ for (const [form, write] of [
     assert.equal(requests.length, MAX_OPEN);
     const heldBytes = chunks.slice(MAX_OPEN / 32, chunksRead.length + 1).join('').length;
     assert.ok(heldBytes >= MAX_HELD_BYTES && heldBytes < MAX_HELD_BYTES + 5_000, `${heldBytes} bytes`);
-    for (let from = 0; socket.isPaused; from += MAX_OPEN) answer(from, requests.length);
+    for (let from = 0; socket.isPaused; ) {
+      const until = requests.length;
+      answer(from, until);
+      from = until;
+    }
     assert.deepEqual(
       requests.map(({ wire }) => wire),
       all.slice(0, 32 * (chunksRead.length + 1)),
@@ -167,13 +176,16 @@ for (const [form, write] of [
   });
 
   test(`${form} wait while the client reads none of its replies`, () => {
-    const { socket, requests, connection, read } = connect();
-    socket.writableLength = MAX_UNSENT_BYTES + 1;
+    const { socket, requests, connection, read, turn } = connect();
+    socket.writableNeedDrain = true;
     read(write(1));
     read(write(2) + write(3));
     assert.equal(requests.length, 0);
-    socket.writableLength = 0;
+    assert.equal(socket.isPaused, true);
+    socket.writableNeedDrain = false;
     connection.onDrain();
+    turn();
+    assert.equal(socket.isPaused, false);
     assert.deepEqual(
       requests.map(({ wire }) => wire),
       [write(1), write(2), write(3)],
@@ -202,12 +214,12 @@ for (const [form, write] of [
   });
 
   test(`${form} of a large chunk are all refused before a connection closes after it`, () => {
-    const { socket, connection, read, turn } = connect({ refuses: true });
+    const { socket, connection, bring, turn } = connect({ refuses: true });
     connection.closeAfterChunk();
     const ids = Array.from({ length: 100 }, (_, id) => id);
-    read(ids.map(write).join(''));
+    bring(ids.map(write).join(''));
     assert.equal(socket.writableEnded, false);
-    read(write(100));
+    bring(write(100));
     turn();
     assert.equal(socket.written, [...ids, 100].map((id) => `refused ${id}\n`).join(''));
     assert.equal(socket.writableEnded, true);
@@ -249,19 +261,4 @@ test('a packet that was begun slowly and refused is refused once', () => {
   second.read(`"${'x'.repeat(MAX_FRAME_BYTES)}`);
   assert.equal(second.connection.partialSinceMs, 0);
   assert.equal(socket.written, '');
-});
-
-test('a plain request is held to --max-frame too', () => {
-  const socket = new FakeSocket();
-  const codes: string[] = [];
-  const handler = { onRefusal: (code: string) => codes.push(code), forward: () => assert.fail('taken') };
-  const connection = new ClientConnection(
-    socket,
-    null,
-    plain(1).length - 2,
-    { now: () => 1, after: () => () => {} } as unknown as Clock,
-    handler as unknown as ConnectionHandler,
-  );
-  connection.onRead(Buffer.from(plain(1).trimEnd()));
-  assert.deepEqual(codes, ['FRAME_TOO_LARGE']);
 });

@@ -14,9 +14,9 @@ import {
   unknownType,
 } from '../shared/packet.ts';
 import type { BagMember } from './bag.ts';
-import { HeldInput } from './held-input.ts';
+import { Intake, type IntakeOwner } from './intake.ts';
 import type { Connection, Receiver } from './network.ts';
-import { PacketReader } from './packet-reader.ts';
+import type { ReadTurns } from './read-turns.ts';
 import { ReplyQueue } from './reply-queue.ts';
 import { type ReplySink, Request } from './request.ts';
 import { plainHost } from './source.ts';
@@ -24,8 +24,10 @@ import { CUT_SHORT, endsStream, tooSlow } from './stream-faults.ts';
 
 // A client that sends more than this without reading its replies is not read from until some have gone.
 const MAX_OPEN_REQUESTS = 256;
-const MAX_UNSENT_REPLY_BYTES = 65_536;
-const MAX_REFUSALS_A_TURN = 32;
+// Beside what its socket has not sent yet, which has a limit of its own.
+const MAX_WAITING_REPLY_BYTES = 16_384;
+const MAX_REFUSALS_IN_A_ROW = 100;
+const LAST_REFUSAL = `The connection is closed: its last ${MAX_REFUSALS_IN_A_ROW} packets were all refused.`;
 // How long a peer that was refused may take to read the refusal before the connection is cut.
 const LINGER_MS = 1000;
 
@@ -45,44 +47,56 @@ export type ConnectionHandler = {
   onClosed(connection: ClientConnection): void;
 };
 
-export class ClientConnection implements ReplySink, Receiver, BagMember {
+export class ClientConnection implements ReplySink, Receiver, IntakeOwner, BagMember {
   readonly socket: Connection;
-  /** Whom it counts for where connections are limited by source; null where they are not. */
-  readonly source: string | null;
+  /** Whom it counts for where connections are limited by source; null where they are not counted. The listener's to write. */
+  source: string | null = null;
+  /** Why it may only register a server: the places of clients are taken. null where it may ask as well. */
+  readonly overload: string | null;
+  readonly acceptedMs: number;
   place = -1;
   isClosed = false;
-  /** When the last bytes came, monotonic ms. */
-  lastHeardMs: number;
-  /** When the packet that is still incomplete began, monotonic ms; 0 when there is none. */
-  partialSinceMs = 0;
+  isClosing = false;
+  /** It has sent a setup packet. */
+  hasSetUp = false;
   readonly #handler: ConnectionHandler;
-  readonly #reader: PacketReader;
+  readonly #intake: Intake;
   readonly #clock: Clock;
   readonly #replies = new ReplyQueue();
+  /** Of replies that are there and have to wait for the replies before them. */
+  #queuedBytes = 0;
   #unwritten = '';
   #hasPeerEnded = false;
-  #isClosing = false;
-  /** What comes while it has to wait, and is not looked at; null while it need not. */
-  #held: HeldInput | null = null;
-  #hasYielded = false;
+  #refusalsInARow = 0;
   #stuckBytes = 0;
   #stuckSinceMs = 0;
   #closesAfterChunk = false;
   #hasEndBeenTold = false;
 
+  /** @param overload why it may only register a server; null where it may ask as well */
   constructor(
     socket: Connection,
-    source: string | null,
-    maxFrameBytes: number,
+    overload: string | null,
     clock: Clock,
+    turns: ReadTurns,
     handler: ConnectionHandler,
   ) {
     this.socket = socket;
-    this.source = source;
+    this.overload = overload;
     this.#handler = handler;
     this.#clock = clock;
-    this.#reader = new PacketReader(maxFrameBytes);
-    this.lastHeardMs = clock.now();
+    this.#intake = new Intake(this, socket, clock, turns);
+    this.acceptedMs = this.#intake.lastHeardMs;
+  }
+
+  /** When the last bytes came, monotonic ms. */
+  get lastHeardMs(): number {
+    return this.#intake.lastHeardMs;
+  }
+
+  /** When the packet that is still incomplete began, monotonic ms; 0 when there is none. */
+  get partialSinceMs(): number {
+    return this.#intake.partialSinceMs;
   }
 
   /** The peer's own address; asking costs a system call, so only registrations do. */
@@ -97,27 +111,24 @@ export class ClientConnection implements ReplySink, Receiver, BagMember {
 
   /** Sends one line that answers no request: a heartbeat. One that is about to close has nothing more to say. */
   send(line: string): void {
-    if (this.isClosed || this.#isClosing) return;
+    if (this.isClosed || this.isClosing) return;
     this.#unwritten += Buffer.from(line).toString('latin1');
     this.flush();
   }
 
-  deliver(): void {
-    this.#unwritten += this.#replies.take();
+  deliver(request: Request): void {
+    this.#queuedBytes += request.reply?.length ?? 0;
+    const ready = this.#replies.take();
+    this.#queuedBytes -= ready.length;
+    this.#unwritten += ready;
   }
 
   flush(): void {
     if (this.isClosed) return;
     this.#write();
-    if (this.#held !== null) {
-      this.#resumeIfPossible();
-      this.#write();
-      // What has gone at once brings no `drain`.
-      if (this.#held !== null && !this.#hasYielded && this.#isRelieved) this.#yield();
-    }
-    // While it is paused, more of what has come may still have to be read.
-    const isOver = this.#isClosing || (this.#hasPeerEnded && this.#held === null);
-    if (this.#replies.length === 0 && isOver) this.#finish();
+    this.#intake.relieve();
+    const isOver = this.isClosing || (this.#hasPeerEnded && !this.#intake.isWaiting);
+    if (isOver && this.#replies.length === 0 && !this.#intake.isTaking) this.#finish();
   }
 
   #write(): void {
@@ -129,15 +140,19 @@ export class ClientConnection implements ReplySink, Receiver, BagMember {
 
   /** Refuses a packet that was not complete within `limitMs`; the stream can't be used any more. */
   refuseSlow(limitMs: number): void {
-    this.partialSinceMs = 0;
     this.#refuse(tooSlow(limitMs));
-    this.close();
-    this.flush();
+    this.closeWhenIdle();
   }
 
-  /** Requests on it have no reply yet. */
+  /** Ends one that may only register a server, and has not. */
+  refuseOverloaded(): void {
+    this.#refuse({ kind: 'fault', code: 'OVERLOADED', sentence: this.overload ?? '' });
+    this.closeWhenIdle();
+  }
+
+  /** Requests on it have no reply yet, or are still to be read. */
   get isWaitedFor(): boolean {
-    return this.#replies.length > 0;
+    return this.#replies.length > 0 || this.#intake.isWaiting;
   }
 
   /** Whether none of the replies that wait to be sent has gone for `limitMs`; asked again and again. */
@@ -152,8 +167,8 @@ export class ClientConnection implements ReplySink, Receiver, BagMember {
 
   /** Closes once every open request has been replied to; nothing more is read. */
   close(): void {
-    this.#isClosing = true;
-    this.partialSinceMs = 0;
+    this.isClosing = true;
+    this.#intake.stop();
   }
 
   /** Closes once every request that has been read, or begun, is replied to. */
@@ -168,81 +183,45 @@ export class ClientConnection implements ReplySink, Receiver, BagMember {
   }
 
   onRead(chunk: Buffer): void {
-    if (this.#isClosing) return;
-    const nowMs = this.#clock.now();
-    this.lastHeardMs = nowMs;
-    if (this.#held !== null) {
-      this.#held.hold(chunk);
-      return;
-    }
-    const whole = this.#isOverdrawn ? null : this.#reader.takeWhole(chunk);
-    if (whole === null) {
-      this.#reader.feed(chunk);
-      this.#readPackets(nowMs);
-    } else {
-      this.#forward(whole, nowMs);
-      this.#afterPackets();
+    this.#intake.onChunk(chunk);
+  }
+
+  onTaken(): void {
+    if (!this.#intake.isWaiting) {
+      // What has begun to come in is still read to its end, and told.
+      if (this.#closesAfterChunk && !this.#intake.isMidPacket) this.close();
+      // Its end may have been told while packets that came before were still to be read.
+      if (this.#hasPeerEnded) this.#refuseIfCutShort();
     }
     this.flush();
   }
 
-  // Takes packets until there are no more, or until the client has so many open that it has to wait for replies first.
-  #readPackets(nowMs: number): void {
-    const reader = this.#reader;
-    let hadPacket = false;
-    let refusals = 0;
-    while (!this.#isClosing && !this.#isOverdrawn && !this.#hasYielded) {
-      const packet = reader.next();
-      if (packet === null) {
-        if (!reader.isMidPacket) this.partialSinceMs = 0;
-        else if (hadPacket || this.partialSinceMs === 0) this.partialSinceMs = nowMs;
-        break;
-      }
-      hadPacket = true;
-      const open = this.#replies.length;
-      this.#onPacket(packet, nowMs);
-      if (this.#replies.length > open) continue;
-      refusals += 1;
-      if (refusals === MAX_REFUSALS_A_TURN) this.#yield();
-    }
-    this.#afterPackets();
-  }
-
-  #afterPackets(): void {
-    if (this.#isOverdrawn || this.#hasYielded) {
-      this.#pause();
-      return;
-    }
-    // What has begun to come in is still read to its end, and told.
-    if (this.#closesAfterChunk && !this.#reader.isMidPacket) this.close();
-    // Its end may have been told while packets that came before were still to be read.
-    if (this.#hasPeerEnded) this.#refuseIfCutShort();
-  }
-
-  #onPacket(packet: Packet, nowMs: number): void {
+  onPacket(packet: Packet, nowMs: number): void {
     switch (packet.kind) {
       case 'request':
         this.#forward(packet, nowMs);
         return;
       case 'setup':
+        this.hasSetUp = true;
+        this.#refusalsInARow = 0;
         this.#answerInOrder(packet.id, packet.policy, this.#handler.onSetup(this, packet));
         return;
       case 'heartbeat':
       case 'leave':
-        if (!this.#handler.onSessionPacket(this, packet))
-          this.#refuse(unknownType(packet.kind === 'leave' ? '4' : '3'));
+        if (this.#handler.onSessionPacket(this, packet)) this.#refusalsInARow = 0;
+        else this.#refusePacket(unknownType(packet.kind === 'leave' ? '4' : '3'));
         return;
       case 'answer':
-        this.#refuse(unknownType('2'));
+        this.#refusePacket(unknownType('2'));
         return;
       case 'error':
-        this.#refuse(unknownType('-1'));
+        this.#refusePacket(unknownType('-1'));
         return;
       case 'legacy-probe':
-        this.#refuse(unknownType('-2'));
+        this.#refusePacket(unknownType('-2'));
         return;
       case 'fault':
-        this.#refuse(packet);
+        this.#refusePacket(packet);
         if (endsStream(packet.code)) this.close();
         return;
       default:
@@ -251,10 +230,26 @@ export class ClientConnection implements ReplySink, Receiver, BagMember {
   }
 
   #forward(packet: RequestPacket, nowMs: number): void {
-    const request = this.#handler.openRequest(this, packet, this.#reader.takeWire(), nowMs);
+    const wire = this.#intake.takeWire();
+    if (this.overload !== null) {
+      const { clientId, policy } = packet;
+      this.#refuse({ kind: 'fault', code: 'OVERLOADED', sentence: this.overload, clientId, policy });
+      this.close();
+      return;
+    }
+    this.#refusalsInARow = 0;
+    const request = this.#handler.openRequest(this, packet, wire, nowMs);
     this.#replies.append(request);
     this.#sendAtOnceIfPipelined();
     this.#handler.forward(this, request, nowMs);
+  }
+
+  // One that sends nothing else costs others their time; its last refusal says that it is the last.
+  #refusePacket(fault: PacketFault): void {
+    this.#refusalsInARow += 1;
+    const isLast = this.#refusalsInARow >= MAX_REFUSALS_IN_A_ROW && !endsStream(fault.code);
+    this.#refuse(isLast ? { ...fault, sentence: `${fault.sentence} ${LAST_REFUSAL}` } : fault);
+    if (isLast) this.close();
   }
 
   // Small replies that follow each other unacknowledged would wait for each other (Nagle); a client that sends one
@@ -274,48 +269,32 @@ export class ClientConnection implements ReplySink, Receiver, BagMember {
     const placeholder = new Request(this, id, policy, '', null, 0);
     this.#replies.append(placeholder);
     placeholder.reply = Buffer.from(line).toString('latin1');
-    this.deliver();
+    this.deliver(placeholder);
   }
 
   // Refusals of a whole chunk wait for one write.
-  get #unsentBytes(): number {
-    return this.socket.writableLength + this.#unwritten.length;
+  get #waitingBytes(): number {
+    return this.#unwritten.length + this.#queuedBytes;
   }
 
-  get #isOverdrawn(): boolean {
-    return this.#replies.length >= MAX_OPEN_REQUESTS || this.#unsentBytes > MAX_UNSENT_REPLY_BYTES;
+  get isUnread(): boolean {
+    return this.socket.writableNeedDrain;
   }
 
-  #pause(): void {
-    this.#held ??= new HeldInput(this.#reader, this.socket);
-    // While it is we who do not read, nobody is slow.
-    this.partialSinceMs = 0;
+  get isOverdrawn(): boolean {
+    return (
+      this.#replies.length >= MAX_OPEN_REQUESTS ||
+      this.#waitingBytes > MAX_WAITING_REPLY_BYTES ||
+      this.socket.writableNeedDrain
+    );
   }
 
-  // Hundreds of clients may each have sent thousands of packets that are refused at once: others have their turn in between.
-  #yield(): void {
-    this.#hasYielded = true;
-    this.#clock.soon(() => {
-      this.#hasYielded = false;
-      this.flush();
-    });
-  }
-
-  get #isRelieved(): boolean {
-    return this.#replies.length <= MAX_OPEN_REQUESTS / 2 && this.#unsentBytes <= MAX_UNSENT_REPLY_BYTES;
-  }
-
-  #resumeIfPossible(): void {
-    const held = this.#held;
-    if (held === null || this.isClosed || this.#hasYielded || !this.#isRelieved) return;
-    this.#held = null;
-    this.#readPackets(this.#clock.now());
-    if (this.#held === null) {
-      held.end();
-      return;
-    }
-    this.#held = held;
-    held.restart();
+  get isRelieved(): boolean {
+    return (
+      this.#replies.length <= MAX_OPEN_REQUESTS / 2 &&
+      this.#waitingBytes <= MAX_WAITING_REPLY_BYTES &&
+      !this.socket.writableNeedDrain
+    );
   }
 
   onDrain(): void {
@@ -324,13 +303,13 @@ export class ClientConnection implements ReplySink, Receiver, BagMember {
 
   onEnd(): void {
     this.#hasPeerEnded = true;
-    if (this.#held === null) this.#refuseIfCutShort();
+    if (!this.#intake.isWaiting) this.#refuseIfCutShort();
     this.#tellEnd();
     this.flush();
   }
 
   #refuseIfCutShort(): void {
-    if (!this.#reader.isMidPacket || this.#isClosing) return;
+    if (!this.#intake.isMidPacket || this.isClosing) return;
     this.#refuse(CUT_SHORT);
     this.close();
   }
@@ -344,12 +323,12 @@ export class ClientConnection implements ReplySink, Receiver, BagMember {
     if (this.socket.writableEnded) return;
     // Closing with unread bytes would reset the connection and take the refusal with it: read on, for a while.
     this.socket.end(() => this.#clock.after(LINGER_MS, () => this.socket.destroy()));
-    this.socket.resume();
+    this.#intake.resume();
   }
 
   onClose(): void {
     this.isClosed = true;
-    this.partialSinceMs = 0;
+    this.#intake.stop();
     this.#tellEnd();
     this.#handler.onClosed(this);
   }

@@ -2,15 +2,16 @@
 // Must never hold a rule of its own: each belongs to one of the parts.
 import { hash } from 'node:crypto';
 import type { Clock } from '../shared/clock.ts';
-import type { Line } from '../shared/log-later.ts';
+import { DEFAULT_MAX_FRAME_BYTES } from '../shared/framing.ts';
+import type { Line } from '../shared/log.ts';
 import { formatError, parsePacket } from '../shared/packet.ts';
 import { RegistrationAccess } from './access.ts';
-import type { ConnectionHandler } from './client-connection.ts';
+import { placesFor, SPARE_DESCRIPTORS } from './descriptors.ts';
 import { EventLog } from './events.ts';
 import { Flusher } from './flusher.ts';
 import { Forwarder } from './forwarder.ts';
 import { HealthChecker } from './health-checker.ts';
-import { Listener } from './listener.ts';
+import { Listener, type ListenerHandler } from './listener.ts';
 import type { Network } from './network.ts';
 import type { ProxyOptions } from './options.ts';
 import { PolicyTable } from './policy-table.ts';
@@ -51,6 +52,8 @@ export type World = {
   random: () => number;
   /** A text that nobody can guess, another one at each call. */
   nonce: () => string;
+  /** How many descriptors the process may have open; not given where nothing limits them. */
+  descriptors?: number;
 };
 
 export type Core = {
@@ -69,12 +72,13 @@ export function createCore(options: ProxyOptions, log: (line: Line) => void, wor
   const events = new EventLog(clock.wallNow);
   const flusher = new Flusher(clock.soon);
   const refusals = new RefusalLog(log);
+  const details = new RefusalLog(log, 'debug');
   let isDraining = false;
 
   const probing = {
     mode: options.probe,
     timeoutMs: options.healthTimeoutMs,
-    maxFrameBytes: options.maxFrameBytes,
+    maxFrameBytes: DEFAULT_MAX_FRAME_BYTES,
     isSomebodyElse: (upstream: Upstream, answersAs: string) => table.isOthers(upstream, answersAs),
     network,
     clock,
@@ -93,7 +97,20 @@ export function createCore(options: ProxyOptions, log: (line: Line) => void, wor
       wrongAnswersWithinMs: WRONG_ANSWERS_WITHIN_MS,
       forgiveEjectionsAfterMs: FORGIVE_EJECTIONS_AFTER_MS,
     },
-    probe: (upstream) => probe(upstream, probing),
+    probe: async (upstream) => {
+      const result = await probe(upstream, probing);
+      const { id, policy, address } = upstream;
+      if (result.outcome !== 'pass')
+        details.tell({
+          level: 'debug',
+          message: 'probe failed',
+          policy,
+          id,
+          address,
+          outcome: result.outcome,
+        });
+      return result;
+    },
     clock,
     random,
     isLastReady: (upstream) => table.route(upstream.policy)?.isLastReady(upstream) ?? true,
@@ -123,7 +140,7 @@ export function createCore(options: ProxyOptions, log: (line: Line) => void, wor
   const poolOptions = {
     connections: options.upstreamConnections,
     oneRequestConnections: options.oneRequestConnections,
-    maxFrameBytes: options.maxFrameBytes,
+    maxFrameBytes: DEFAULT_MAX_FRAME_BYTES,
     connectTimeoutMs: options.connectTimeoutMs,
     attemptTimeoutMs: options.attemptTimeoutMs,
     maxIdleMs: options.upstreamIdleMs,
@@ -158,7 +175,7 @@ export function createCore(options: ProxyOptions, log: (line: Line) => void, wor
   const own = { port: () => listener.port, isEverywhere: isWildcard(options.host) };
   const registrars = { access, registry, sessions, own };
 
-  const handler: Omit<ConnectionHandler, 'onClosed'> = {
+  const handler: ListenerHandler = {
     openRequest: (connection, packet, wire, nowMs) => forwarder.open(connection, packet, wire, nowMs),
     forward: (connection, request, nowMs) => {
       forwarder.forward(request, nowMs);
@@ -183,20 +200,45 @@ export function createCore(options: ProxyOptions, log: (line: Line) => void, wor
           why,
         });
       }
+      if (sessions.has(connection))
+        details.tell({
+          level: 'debug',
+          message: 'session opened',
+          id: packet.id,
+          from: connection.remoteHost,
+        });
       return result.reply;
     },
     onSessionPacket: (connection, packet) => sessions.onPacket(connection, packet),
     onRefusal: (code) => forwarder.countRefusal(code),
-    onEnded: (connection) => sessions.onEnded(connection),
+    onEnded: (connection) => {
+      if (sessions.has(connection))
+        details.tell({ level: 'debug', message: 'session ended', from: connection.remoteHost });
+      sessions.onEnded(connection);
+    },
+    onCut: (connection, why) =>
+      details.tell({ level: 'debug', message: 'connection ended', from: connection.remoteHost, why }),
+    standingOf: (host) => (table.hasHost(host) ? 'known' : access.standingOf(host)),
   };
+  const { descriptors = Number.POSITIVE_INFINITY } = world;
+  const places = placesFor(descriptors, options);
+  if (places.maxConnections < options.maxConnections) {
+    log({
+      level: 'warn',
+      message: 'fewer connections than --max-connections: the limit on open files allows no more',
+      maxConnections: options.maxConnections,
+      now: places.maxConnections,
+      openFiles: descriptors,
+    });
+  }
   const listener = new Listener(
     {
       host: options.host,
       port: options.port,
       sockets: options.listeners,
-      maxConnections: options.maxConnections,
+      ...places,
       maxConnectionsPerSource: options.maxConnectionsPerSource,
-      maxFrameBytes: options.maxFrameBytes,
+      maxDescriptor: descriptors - SPARE_DESCRIPTORS,
       packetTimeoutMs: options.packetTimeoutMs,
       idleTimeoutMs: options.idleTimeoutMs,
       sendTimeoutMs: options.sendTimeoutMs,
@@ -219,6 +261,8 @@ export function createCore(options: ProxyOptions, log: (line: Line) => void, wor
       every(clock, REFUSALS_MS, () => {
         refusals.nextSecond();
         events.nextSecond();
+        details.nextSecond();
+        listener.tellRefused(log);
       }),
       every(clock, LISTENER_SWEEP_MS, () => {
         listener.sweep((connection) => sessions.has(connection));
@@ -236,6 +280,7 @@ export function createCore(options: ProxyOptions, log: (line: Line) => void, wor
     await listener.stopAccepting(deadlineMs);
     await clock.sleep(LAST_REQUESTS_MS);
     while (forwarder.openRequests > 0 && clock.now() < deadlineMs) await clock.sleep(SWEEP_MS);
+    forwarder.refuseOpen();
     sessions.closeAll();
     listener.closeConnections();
     const lastMs = clock.now() + LAST_REPLIES_MS;
@@ -253,6 +298,7 @@ export function createCore(options: ProxyOptions, log: (line: Line) => void, wor
       table,
       events,
       counters: forwarder.counters,
+      listenerCounters: listener.counters,
       unreadyReason: () => (isDraining ? 'shutting down' : listener.port === 0 ? 'starting' : null),
       openRequests: () => forwarder.openRequests,
       connections: () => listener.connectionCount,

@@ -47,7 +47,10 @@ export type ForwarderCounters = {
   slippedAnswers: number;
   /** Connections to servers that failed since this machine had run out of something. */
   localFailures: number;
+  /** Requests that ended with a refusal, by its code. */
   errors: Record<string, number>;
+  /** Refusals that answer no request, by their code: of bytes, packets, registrations and connections. */
+  refusals: Record<string, number>;
 };
 
 /** Decides whether `answer` (latin1) is right for `payload`; null where answers are not verified. */
@@ -91,6 +94,7 @@ export class Forwarder implements TrafficObserver {
       slippedAnswers: 0,
       localFailures: 0,
       errors: this.#replier.errors,
+      refusals: {},
     };
     this.#waitingRoom = new WaitingRoom(limits, this.#replier, this.counters);
     this.#retries = new Retries(limits, this.counters, {
@@ -105,9 +109,10 @@ export class Forwarder implements TrafficObserver {
     return this.#deadlines.countOpen();
   }
 
-  /** Counts a refusal that a connection has said itself. */
+  /** Counts a refusal that answers no request. */
   countRefusal(code: ErrorCode): void {
-    this.#replier.count(code);
+    const { refusals } = this.counters;
+    refusals[code] = (refusals[code] ?? 0) + 1;
   }
 
   /** From now on every new request is refused with SHUTTING_DOWN. */
@@ -266,6 +271,13 @@ export class Forwarder implements TrafficObserver {
       if (route.waiting.length > 0) this.#waitingRoom.sweep(route, nowMs);
     }
     for (const upstream of this.#busy) this.#sweepUpstream(upstream, nowMs);
+    this.#replier.flush();
+  }
+
+  /** There is no time left: refuses every request that is still open. */
+  refuseOpen(): void {
+    for (let request = this.#deadlines.peek(); request !== undefined; request = this.#deadlines.peek())
+      this.#replier.shutDown(request);
     this.#replier.flush();
   }
 

@@ -14,6 +14,10 @@ import {
 import { connectPeer, type Frame } from '../../test-support/peers.ts';
 import type { RunningProxy } from './proxy.ts';
 
+// A connection that sends nothing but what is refused is closed; one good request among them makes it go on.
+const NOBODY_SERVES = `${JSON.stringify(request('x', { policy: 'none' }))}\n`;
+const BATCH = `${'{"type":9}\n'.repeat(49)}${NOBODY_SERVES}`;
+const BATCH_PACKETS = 50;
 const SETUP = { type: 1, id: 1, privPoliId: 1, listenport: 9 };
 
 function socketTo(t: TestContext, proxy: RunningProxy, localAddress = '127.0.0.1'): Socket {
@@ -23,8 +27,8 @@ function socketTo(t: TestContext, proxy: RunningProxy, localAddress = '127.0.0.1
   return socket;
 }
 
-async function errorsOf(proxy: RunningProxy): Promise<Record<string, number>> {
-  return (await policies(proxy)).proxy.errors;
+async function refusalsOf(proxy: RunningProxy): Promise<Record<string, number>> {
+  return (await policies(proxy)).proxy.refusals;
 }
 
 async function served(proxy: RunningProxy): Promise<void> {
@@ -61,7 +65,7 @@ test('one source gets so many new servers in', async (t) => {
   for (let id = 1; id <= 1000; id += 1) replies.push(await peer.nextFrame());
   assert.equal(replies.filter(({ status }) => status === 'registered').length, 5);
   assert.match(replies[999]?.payload, /More than 5 new servers from 127\.0\.0\.1 in 10 s/);
-  assert.equal((await errorsOf(proxy)).REGISTRATION_REFUSED, 995);
+  assert.equal((await refusalsOf(proxy)).REGISTRATION_REFUSED, 995);
 });
 
 test('a connection on which nothing comes is closed, a session is not', async (t) => {
@@ -80,16 +84,15 @@ test('a client that reads no replies is cut off, and what waits for it stays sma
   await (await fakeServer(t, proxy, 1)).join({ keepAlive: true });
   const socket = socketTo(t, proxy);
   socket.pause();
-  const batch = '{"type":9}\n'.repeat(2000);
   // For as long as the proxy reads: it stops when the replies no longer go out.
   const send = (): void => {
-    while (socket.writable && socket.writableLength < 1_000_000) socket.write(batch);
+    while (socket.writable && socket.writableLength < 1_000_000) socket.write(BATCH);
   };
   const sending = setInterval(send, 5);
   t.after(() => clearInterval(sending));
   await eventually(async () => {
     await served(proxy);
-    return (await errorsOf(proxy)).TOO_SLOW === 1;
+    return (await refusalsOf(proxy)).TOO_SLOW === 1;
   }, 20_000);
   await eventually(async () => (await policies(proxy)).proxy.connections <= 1);
 });
@@ -98,7 +101,7 @@ test('a client that reads slowly gets every reply', async (t) => {
   const proxy = await testProxy(t, { sendTimeoutMs: 400 });
   const socket = socketTo(t, proxy);
   const count = 60_000;
-  socket.write('{"type":9}\n'.repeat(count));
+  socket.write(BATCH.repeat(count / BATCH_PACKETS));
   let replies = 0;
   // Now and then a little, so that the proxy has to wait for it again and again.
   socket.on('data', (chunk: Buffer) => {
@@ -107,7 +110,7 @@ test('a client that reads slowly gets every reply', async (t) => {
     setTimeout(() => socket.resume(), 2);
   });
   await eventually(async () => replies === count, 30_000);
-  assert.equal((await errorsOf(proxy)).TOO_SLOW, undefined);
+  assert.equal((await refusalsOf(proxy)).TOO_SLOW, undefined);
 });
 
 test('packets that drip in for ever do not keep others waiting', async (t) => {
@@ -129,25 +132,47 @@ test('packets that drip in for ever do not keep others waiting', async (t) => {
   for (const { code } of refusals) assert.equal(code, 'TOO_SLOW');
 });
 
-test('a chunk of thousands of bad packets holds up nobody, and every one of them is refused, FIN or not', async (t) => {
+test('a chunk of thousands of bad packets is refused packet for packet, FIN or not', async (t) => {
   const proxy = await testProxy(t);
-  await (await fakeServer(t, proxy, 1)).join({ keepAlive: true });
-  const count = 20_000;
-  const floods = Array.from({ length: 8 }, () => connectPeer(proxy.port));
-  t.after(() => {
-    for (const { socket } of floods) socket.destroy();
-  });
+  const batches = 400;
+  const floods = Array.from({ length: 8 }, () => clientOf(proxy));
   for (const [at, flood] of floods.entries()) {
-    flood.send('{}'.repeat(count));
+    flood.send(BATCH.repeat(batches));
     if (at % 2 === 0) flood.close();
   }
-  const refused = (): number[] => floods.map((flood) => flood.received().split('\n').length - 1);
-  await served(proxy);
-  assert.ok(
-    refused().some((lines) => lines < count),
-    'the others are served meanwhile',
-  );
-  await eventually(async () => refused().every((lines) => lines === count), 100_000);
+  const replies = (): number[] => floods.map((flood) => flood.received().split('\n').length - 1);
+  await eventually(async () => replies().every((lines) => lines === batches * BATCH_PACKETS), 30_000);
+});
+
+test('a connection on which 100 packets in a row are refused is closed, and the last refusal says so', async (t) => {
+  const proxy = await testProxy(t);
+  const server = await fakeServer(t, proxy, 1);
+  await server.join({ keepAlive: true });
+  const flood = clientOf(proxy);
+  flood.send(`${'{}'.repeat(99)}${JSON.stringify(request('good'))}${'{}'.repeat(20_000)}`);
+  assert.equal(await flood.ended(), 'fin');
+  const frames: Frame[] = flood
+    .received()
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  assert.equal(frames.length, 200);
+  assert.equal(frames[99]?.type, 2);
+  assert.doesNotMatch(frames[198]?.payload, /closed/);
+  assert.match(frames[199]?.payload, /"type" is missing.*closed.*100 packets were all refused/);
+});
+
+test('what is refused, a setup packet and requests in one write with a FIN are all replied to', async (t) => {
+  const proxy = await testProxy(t);
+  const server = await fakeServer(t, proxy, 1);
+  const client = clientOf(proxy);
+  const setup = { ...SETUP, listenport: server.port, keepAlive: true };
+  const good = Array.from({ length: 5 }, (_, number) => JSON.stringify(request(`good ${number}`)));
+  client.send(`${NOBODY_SERVES.repeat(80)}${JSON.stringify(setup)}${good.join('')}`);
+  client.close();
+  assert.equal(await client.ended(), 'fin');
+  assert.equal(client.received().trimEnd().split('\n').length, 86);
+  assert.equal(client.received().match(/"type":2/g)?.length, 5);
 });
 
 test('a client that waits longer than idle connections may is not cut off', async (t) => {

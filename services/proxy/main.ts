@@ -1,36 +1,39 @@
 // shell · `npm run proxy`: command line, log, signals.
 // Must never do the proxy's work: proxy.ts wires it.
+import { setDefaultHighWaterMark } from 'node:stream';
 import { addressOf } from '../shared/address-text.ts';
 import { runMain, UsageError } from '../shared/config.ts';
-import { logLater } from '../shared/log-later.ts';
+import { createLog } from '../shared/log.ts';
 import { onStopSignal } from '../shared/signals.ts';
 import { type ProxyOptions, readProxyOptions } from './options.ts';
 import { startProxy } from './proxy.ts';
+import { HIGH_WATER_BYTES } from './read-buffer.ts';
 
 await runMain('npm run proxy --', async () => {
   const options = readProxyOptions(process.argv.slice(2));
-  const log = logLater('proxy', options.logLevel, options.logFormat);
-  const proxy = await startProxy(options, log.write).catch((error: NodeJS.ErrnoException) => {
+  const log = createLog('proxy', options.logLevel, options.logFormat);
+  // The sockets of TLS take no limit of their own.
+  setDefaultHighWaterMark(false, HIGH_WATER_BYTES);
+  const proxy = await startProxy(options, log).catch((error: NodeJS.ErrnoException) => {
     if (error instanceof UsageError) throw error;
-    log.write({ level: 'error', message: explain(error) });
-    log.flush();
+    log({ level: 'error', message: explain(error) });
     process.exit(1);
   });
-  log.write({
+  // Before anybody can know that it runs: who has read that it listens may stop it at once.
+  onStopSignal((signal) => {
+    log({ level: 'info', message: 'shutting down', signal });
+    void proxy.stop().then(() => {
+      log({ level: 'info', message: 'stopped' });
+      process.exit(0);
+    });
+  });
+  log({
     level: 'info',
     message: 'listening',
     port: proxy.port,
     host: options.host,
     status: `http://${addressOf(options.adminHost, proxy.adminPort)}`,
     ...protections(options),
-  });
-  onStopSignal((signal) => {
-    log.write({ level: 'info', message: 'shutting down', signal });
-    void proxy.stop().then(() => {
-      log.write({ level: 'info', message: 'stopped' });
-      log.flush();
-      process.exit(0);
-    });
   });
 });
 

@@ -2,7 +2,7 @@
 // Must never look at what is sent, or decide when to connect.
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { acceptDirectly } from './accepted-socket.ts';
-import { READ_BUFFER } from './read-buffer.ts';
+import { HIGH_WATER_BYTES, READ_BUFFER } from './read-buffer.ts';
 
 const BACKLOG = 4096;
 
@@ -11,9 +11,13 @@ export type Connection = {
   readonly remoteAddress?: string | undefined;
   /** Which of our addresses the other side has connected to. */
   readonly localAddress?: string | undefined;
+  /** The number that the system has given it, where that can be told. */
+  readonly descriptor?: number | undefined;
   /** Bytes that wait to be sent. */
   readonly writableLength: number;
   readonly writableEnded: boolean;
+  /** More waits to be sent than it should; `drain` tells when that has gone. */
+  readonly writableNeedDrain: boolean;
   write(data: string, encoding: 'latin1' | 'utf8'): unknown;
   end(callback: () => void): unknown;
   end(data: string, callback: () => void): unknown;
@@ -65,14 +69,16 @@ export type Network = {
   ): DialledConnection;
   /**
    * Listens; rejects with the system's error when the port can't be had.
-   * @param isShared others of this process may listen on the same port
-   * @param accept   takes a new connection; null when there is nobody to deal with it
+   * @param isShared  others of this process may listen on the same port
+   * @param accept    takes a new connection; null when there is nobody to deal with it
+   * @param onFailure a connection could not be accepted
    */
   listen(
     host: string,
     port: number,
     isShared: boolean,
     accept: (connection: Connection) => Receiver | null,
+    onFailure?: (error: NodeJS.ErrnoException) => void,
   ): Promise<Listening>;
 };
 
@@ -84,11 +90,12 @@ export const systemNetwork: Network = {
     };
     return connect({ host, port, noDelay: true, onread: { buffer: READ_BUFFER, callback } }, onConnected);
   },
-  listen: (host, port, isShared, accept) =>
+  listen: (host, port, isShared, accept, onFailure) =>
     listenForSockets(
       { host, port, isShared },
       (socket) => receiveFrom(socket, accept(socket)),
       (server) => void acceptDirectly(server, accept),
+      onFailure,
     ),
 };
 
@@ -111,14 +118,16 @@ export function listenForSockets(
   { host, port, isShared }: { host: string; port: number; isShared: boolean },
   onSocket: (socket: Socket) => void,
   onListening: (server: Server) => void = () => {},
+  onFailure: (error: NodeJS.ErrnoException) => void = () => {},
 ): Promise<Listening> {
-  const server = createServer({ allowHalfOpen: true }, onSocket);
+  const server = createServer({ allowHalfOpen: true, highWaterMark: HIGH_WATER_BYTES }, onSocket);
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.listen({ host, port, backlog: BACKLOG, reusePort: isShared }, () => {
       server.off('error', reject);
-      // A connection that could not be accepted is its client's loss; the next one is tried.
-      server.on('error', () => {});
+      // A connection that could not be accepted is lost; the next one is tried. Where descriptors have run out, Node 24
+      // tells nothing: libuv has closed the connection by then (`uv__emfile_trick`).
+      server.on('error', onFailure);
       onListening(server);
       resolve({ port: portOf(server, port), close: () => void server.close() });
     });

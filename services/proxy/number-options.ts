@@ -1,6 +1,5 @@
 // pure · the proxy's options that are numbers: one table, from which the command line, its checks and the type are made.
 // Must never hold a default that the README does not tell.
-import { DEFAULT_MAX_FRAME_BYTES } from '../shared/framing.ts';
 
 // What they set, their default, the least and the most that is allowed, and what they are.
 export const NUMBERS = {
@@ -25,13 +24,6 @@ export const NUMBERS = {
     max: 64,
     describe: 'listening sockets that share the port',
   },
-  'max-frame': {
-    key: 'maxFrameBytes',
-    value: DEFAULT_MAX_FRAME_BYTES,
-    min: 256,
-    max: 65_536,
-    describe: 'largest packet, bytes',
-  },
   'packet-timeout': {
     key: 'packetTimeoutMs',
     value: 10_000,
@@ -44,14 +36,14 @@ export const NUMBERS = {
     value: 10_000,
     min: 1,
     max: 1_000_000,
-    describe: 'connections at a time',
+    describe: 'connections of clients at a time; fewer where the limit on open files allows no more',
   },
   'max-connections-per-source': {
     key: 'maxConnectionsPerSource',
     value: 0,
     min: 0,
     max: 1_000_000,
-    describe: 'connections at a time from one address, 0 for any number',
+    describe: 'of those from one address, 0 for nine tenths of them',
   },
   'max-setups-per-source': {
     key: 'maxSetupsPerSource',

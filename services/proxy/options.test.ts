@@ -6,11 +6,10 @@ import { readProxyOptions } from './options.ts';
 test('the defaults are those of the protocol, with and without yargs', () => {
   const bare = readProxyOptions([], {});
   assert.deepEqual(readProxyOptions(['10000'], {}), bare);
-  const { port, adminPort, adminHost, healthIntervalMs, healthTimeoutMs, fall, rise, retry, maxFrameBytes } =
-    bare;
+  const { port, adminPort, adminHost, healthIntervalMs, healthTimeoutMs, fall, rise, retry } = bare;
   assert.deepEqual([port, adminPort, adminHost], [10_000, 10_080, '127.0.0.1']);
   assert.deepEqual([healthIntervalMs, healthTimeoutMs, fall, rise], [1000, 500, 2, 2]);
-  assert.deepEqual([retry, maxFrameBytes], ['always', 8192]);
+  assert.equal(retry, 'always');
 });
 
 test('an argument beats the environment, the environment beats the default', () => {

@@ -106,6 +106,12 @@ export class PolicyTable {
     return false;
   }
 
+  /** Whether some server is on this host. */
+  hasHost(host: string): boolean {
+    for (const upstream of this.#byAddress.values()) if (upstream.host === host) return true;
+    return false;
+  }
+
   /** Whether it is in the table still. */
   has(upstream: Upstream): boolean {
     return this.#byAddress.get(upstream.address) === upstream;

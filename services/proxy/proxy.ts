@@ -1,10 +1,12 @@
 // shell · the proxy on a real network: the core, and the status listener beside it.
 // Must never hold a rule of its own: the core is the same in a simulated world.
 import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { systemClock } from '../shared/clock.ts';
-import type { Line } from '../shared/log-later.ts';
+import type { Line } from '../shared/log.ts';
 import { createCore } from './core.ts';
+import { descriptorLimit } from './descriptors.ts';
 import type { EventLog } from './events.ts';
 import { type Network, systemNetwork } from './network.ts';
 import type { ProxyOptions } from './options.ts';
@@ -32,6 +34,7 @@ export async function startProxy(options: ProxyOptions, log: (line: Line) => voi
     clock: systemClock,
     network: networkFor(options, failures),
     random: Math.random,
+    descriptors: readDescriptorLimit(),
     nonce: () => randomBytes(NONCE_BYTES).toString('base64url'),
   });
   const status = await openStatus(options, core.sources);
@@ -54,6 +57,16 @@ export async function startProxy(options: ProxyOptions, log: (line: Line) => voi
       closeStatus();
     },
   };
+}
+
+// Node has raised the soft limit to the hard one by now.
+function readDescriptorLimit(): number {
+  try {
+    return descriptorLimit(readFileSync('/proc/self/limits', 'utf8'));
+  } catch {
+    // Not Linux: the system's own refusal has to do.
+    return Number.POSITIVE_INFINITY;
+  }
 }
 
 function networkFor({ tls, upstreamTls }: ProxyOptions, failures: RefusalLog): Network {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Line } from '../shared/log-later.ts';
+import type { Line } from '../shared/log.ts';
 import { RefusalLog } from './refusal-log.ts';
 
 test('a flood is ten lines a second, and how many were left out', () => {

@@ -25,13 +25,8 @@ export class Replier {
     for (const client of clients) client.flush();
   }
 
-  /** Counts a refusal that was said in another way than by `refuse`. */
-  count(code: ErrorCode): void {
-    this.errors[code] = (this.errors[code] ?? 0) + 1;
-  }
-
   refuse(request: Request, code: ErrorCode, sentence: string): void {
-    this.count(code);
+    this.errors[code] = (this.errors[code] ?? 0) + 1;
     const { clientId, policy, wasSent } = request;
     const text = formatError(code, sentence, { clientId, policy, wasSent });
     this.reply(request, Buffer.from(text).toString('latin1'));
@@ -75,6 +70,21 @@ export class Replier {
       request,
       'UPSTREAM_TIMEOUT',
       `No answer within ${afterMs / 1000} s, waiting for ${waitedFor}: try again.`,
+    );
+  }
+
+  /** The proxy shuts down and can't wait any longer. */
+  shutDown(request: Request): void {
+    const { upstream } = request;
+    if (upstream === null) {
+      this.refuse(request, 'SHUTTING_DOWN', 'The proxy is shutting down: try again in a few seconds.');
+      return;
+    }
+    request.wasSent = true;
+    this.refuse(
+      request,
+      'UPSTREAM_TIMEOUT',
+      `The proxy is shutting down and server ${String(upstream.id)} has not answered: try again in a few seconds.`,
     );
   }
 }

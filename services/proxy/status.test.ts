@@ -4,6 +4,8 @@ import { text } from 'node:stream/consumers';
 import { describe, test } from 'node:test';
 import {
   ask,
+  type Behaviour,
+  clientOf,
   eventOf,
   eventually,
   fakeServer,
@@ -225,7 +227,7 @@ test('counts what it refused', async (t) => {
   await ask(proxy, request('p', { policy: 'none' }));
   await ask(proxy, { type: 9 });
   const { proxy: counts } = await policies(proxy);
-  assert.deepEqual(counts.errors, { NO_SERVER: 1, UNKNOWN_TYPE: 1 });
+  assert.deepEqual([counts.errors, counts.refusals], [{ NO_SERVER: 1 }, { UNKNOWN_TYPE: 1 }]);
 });
 
 test('the last 1,000 events are kept, and at most 200 of them about one server', () => {
@@ -266,13 +268,16 @@ function sourcesWith(events: EventLog): StatusSources {
     lateAnswers: 0,
     slippedAnswers: 0,
     localFailures: 0,
+    abandoned: 0,
     errors: {},
+    refusals: {},
   };
   const none = (): number => 0;
   return {
     table: new PolicyTable(),
     events,
     counters,
+    listenerCounters: { refusedConnections: 0, acceptFailures: 0 },
     unreadyReason: () => null,
     openRequests: none,
     connections: none,
@@ -290,3 +295,37 @@ async function idsOf(response: Response, count: number): Promise<string[]> {
   }
   return [];
 }
+
+test('each request is counted once: as answered, refused, open or abandoned', async (t) => {
+  const proxy = await testProxy(t, { pipelineDepth: 1, requestTimeoutMs: 60_000, attemptTimeoutMs: 60_000 });
+  const held: (() => void)[] = [];
+  const behave: Behaviour = (_peer, frame, answer) =>
+    void (frame.payload === 'held' ? held.push(answer) : answer());
+  await (await fakeServer(t, proxy, 1, { behave })).join({ keepAlive: true });
+  const client = clientOf(proxy);
+  for (const packet of [
+    request('a'),
+    request('b', { policy: 'none' }),
+    { type: 9 },
+    { type: 0 },
+    request('c'),
+  ])
+    client.send(packet);
+  for (let replies = 0; replies < 5; replies += 1) await client.nextFrame();
+  client.send(request('held'));
+  await eventually(async () => held.length === 1);
+  const leaver = clientOf(proxy);
+  leaver.send(request('waits'));
+  await eventually(async () => (await policies(proxy)).policies[0]?.waiting === 1);
+  leaver.reset();
+  await eventually(async () => (await policies(proxy)).policies[0]?.waiting === 0);
+  const counts = async (): Promise<unknown[]> => {
+    const { requests, answered, errors, abandoned, openRequests, refusals } = (await policies(proxy)).proxy;
+    return [requests, answered, errors, abandoned, openRequests, refusals];
+  };
+  const refusals = { UNKNOWN_TYPE: 1, BAD_PACKET: 1 };
+  assert.deepEqual(await counts(), [5, 2, { NO_SERVER: 1 }, 1, 1, refusals]);
+  held[0]?.();
+  await client.nextFrame();
+  assert.deepEqual(await counts(), [5, 3, { NO_SERVER: 1 }, 1, 0, refusals]);
+});

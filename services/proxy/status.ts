@@ -6,6 +6,7 @@ import { printableLines } from '../shared/printable.ts';
 import { streamEvents } from './event-stream.ts';
 import type { EventLog } from './events.ts';
 import type { ForwarderCounters } from './forwarder.ts';
+import type { ListenerCounters } from './listener.ts';
 import type { PolicyTable } from './policy-table.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -16,6 +17,7 @@ export type StatusSources = {
   events: EventLog;
   /** Shown as they are, with all that is in them. */
   counters: ForwarderCounters;
+  listenerCounters: ListenerCounters;
   /** Why the proxy is not ready; null when it is. */
   unreadyReason: () => string | null;
   openRequests: () => number;
@@ -112,7 +114,7 @@ function sendJson(response: ServerResponse, status: number, body: object): void 
   response.end(`${printableLines(JSON.stringify(body, null, 2))}\n`);
 }
 
-function snapshot({ table, counters, openRequests, connections }: StatusSources): object {
+function snapshot({ table, counters, listenerCounters, openRequests, connections }: StatusSources): object {
   const routes = [...table.routes].sort((a, b) =>
     a.policy.localeCompare(b.policy, undefined, { numeric: true }),
   );
@@ -124,8 +126,19 @@ function snapshot({ table, counters, openRequests, connections }: StatusSources)
       waiting: route.waiting.length,
       servers: route.upstreams.map(describe),
     })),
-    proxy: { ...counters, openRequests: openRequests(), connections: connections() },
+    proxy: {
+      ...counters,
+      abandoned: abandonedOf(counters, openRequests()),
+      ...listenerCounters,
+      openRequests: openRequests(),
+      connections: connections(),
+    },
   };
+}
+
+// What has ended neither with an answer nor with a refusal: its client has left.
+function abandonedOf({ requests, answered, errors }: ForwarderCounters, open: number): number {
+  return requests - answered - Object.values(errors).reduce((sum, count) => sum + count, 0) - open;
 }
 
 function describe(upstream: Upstream): object {

@@ -5,7 +5,14 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { request, testProxy } from '../../test-support/cluster.ts';
+import {
+  clientOf,
+  eventually,
+  fakeServer,
+  policies,
+  request,
+  testProxy,
+} from '../../test-support/cluster.ts';
 import { freePort, within } from '../../test-support/peers.ts';
 import { startProgram } from '../../test-support/programs.ts';
 
@@ -49,6 +56,24 @@ test('who waits in the accept queue when the port closes is told that the proxy 
   await within(once(client, 'close'), 5_000, 'the end of the client');
   await stopped;
   assert.match(said, /SHUTTING_DOWN/);
+});
+
+test('when the time for open requests is up, each of them is told before the connection closes', async (t) => {
+  const times = { drainTimeoutMs: 100, requestTimeoutMs: 60_000, attemptTimeoutMs: 60_000, pipelineDepth: 1 };
+  const proxy = await testProxy(t, times);
+  await (await fakeServer(t, proxy, 1, { behave: () => {} })).join({ keepAlive: true });
+  const client = clientOf(proxy);
+  for (const payload of ['sent', 'waits']) client.send(request(payload));
+  await eventually(async () => (await policies(proxy)).policies[0]?.waiting === 1);
+  const stopped = proxy.stop();
+  const [sent, waits] = [await client.nextFrame(), await client.nextFrame()];
+  assert.deepEqual(
+    [sent.code, sent.sent, waits.code, waits.sent],
+    ['UPSTREAM_TIMEOUT', true, 'SHUTTING_DOWN', false],
+  );
+  assert.equal(await client.ended(), 'fin');
+  client.socket.destroy();
+  await stopped;
 });
 
 /** A process that is let run this much of the time: each stretch is short, and the queue fills in between. */

@@ -1,6 +1,6 @@
 // shell · a network whose connections are TLS where that is asked for: the rest of the proxy is none the wiser.
 // Must never hand out a connection before its peer is verified, or wait for a handshake without end.
-
+import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { addressOf } from '../shared/address-text.ts';
 import { type DialTls, dialTls, explainTls, type ListenTls, loadTls } from '../shared/tls.ts';
@@ -49,7 +49,7 @@ function listenOver({ cert, key, clientCa }: ListenTls, onFailure: OnFailure): N
   // On all sockets of the port together.
   let handshakes = 0;
   const ticketKeys = new TicketKeys();
-  return async (host, port, isShared, accept) => {
+  return async (host, port, isShared, accept, onAcceptFailure) => {
     const refuse = (address: string | undefined, why: string): void =>
       onFailure({ with: 'client', address: address ?? '', why });
     const server = loadTls().createServer({
@@ -83,7 +83,7 @@ function listenOver({ cert, key, clientCa }: ListenTls, onFailure: OnFailure): N
       refuse(socket.remoteAddress, explainTls(error) ?? 'it left during the handshake');
       socket.destroy();
     });
-    const listening = await listenForSockets({ host, port, isShared }, (raw) => {
+    const onSocket = (raw: Socket): void => {
       if (handshakes >= MAX_HANDSHAKES) {
         refuse(raw.remoteAddress, `${MAX_HANDSHAKES} others have not finished theirs`);
         raw.on('error', () => {});
@@ -95,7 +95,8 @@ function listenOver({ cert, key, clientCa }: ListenTls, onFailure: OnFailure): N
       // Whoever leaves during the handshake is to be forgotten at once.
       raw.allowHalfOpen = false;
       server.emit('connection', raw);
-    });
+    };
+    const listening = await listenForSockets({ host, port, isShared }, onSocket, undefined, onAcceptFailure);
     const close = (): void => {
       ticketKeys.remove(server);
       listening.close();

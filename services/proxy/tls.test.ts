@@ -18,7 +18,7 @@ import { Announcement } from '../server/announce.ts';
 import { AnswerServer } from '../server/answer.ts';
 import { systemClock } from '../shared/clock.ts';
 import { UsageError } from '../shared/config.ts';
-import type { Line } from '../shared/log-later.ts';
+import type { Line } from '../shared/log.ts';
 import { formatSetup } from '../shared/packet.ts';
 import { type DialTls, dialTls, explainTls, readDialTls, readListenTls } from '../shared/tls.ts';
 import { readProxyOptions } from './options.ts';

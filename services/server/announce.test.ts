@@ -10,7 +10,7 @@ import {
   within,
 } from '../../test-support/peers.ts';
 import { type Clock, systemClock } from '../shared/clock.ts';
-import type { Line } from '../shared/log-later.ts';
+import type { Line } from '../shared/log.ts';
 import { formatSetup } from '../shared/packet.ts';
 import { Announcement, type AnnounceOptions } from './announce.ts';
 import type { MakeSetup } from './session.ts';

@@ -3,7 +3,7 @@
 import { addressOf } from '../shared/address-text.ts';
 import type { Resolve } from '../shared/addresses.ts';
 import type { Clock } from '../shared/clock.ts';
-import type { Line } from '../shared/log-later.ts';
+import type { Line } from '../shared/log.ts';
 import type { Id } from '../shared/packet.ts';
 import type { DialTls } from '../shared/tls.ts';
 import { backoffMs, jittered, REFUSED_MS, REPLACED_CAP_MS, replacedMs } from './backoff.ts';

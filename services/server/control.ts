@@ -2,7 +2,7 @@
 // Must never be loaded without --faults, or be reachable from where nobody may break the server.
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { Line } from '../shared/log-later.ts';
+import type { Line } from '../shared/log.ts';
 import { NO_FAULTS, parseExitCode, parseFaults } from './misbehaviour.ts';
 import type { Saboteur } from './saboteur.ts';
 

@@ -6,7 +6,7 @@ import { addressOf } from '../shared/address-text.ts';
 import { createResolver } from '../shared/addresses.ts';
 import { systemClock } from '../shared/clock.ts';
 import { runMain, UsageError } from '../shared/config.ts';
-import { type LaterLog, logLater } from '../shared/log-later.ts';
+import { createLog, type Log } from '../shared/log.ts';
 import { formatSetup, type Id } from '../shared/packet.ts';
 import { proofOf } from '../shared/proof.ts';
 import { onStopSignal } from '../shared/signals.ts';
@@ -24,7 +24,7 @@ const CONTROL_AFTER_MS = 150;
 
 await runMain(SCRIPT_NAME, async () => {
   const options = readOptions(process.argv.slice(2), process.env);
-  const log = logLater('server', options.logLevel, options.logFormat);
+  const log = createLog('server', options.logLevel, options.logFormat);
   const server = new AnswerServer(options.id, options.tls);
   const port = await server.listen(options.port, options.host).catch((error: NodeJS.ErrnoException) => {
     throw new UsageError(
@@ -38,16 +38,16 @@ await runMain(SCRIPT_NAME, async () => {
     tls: options.proxyTls,
     resolve: createResolver(),
     clock: systemClock,
-    log: log.write,
+    log,
   });
   announcement.start();
-  log.write({ level: 'info', message: 'listening', id: options.id, policy: options.policy, port });
   if (options.controlPort !== null) void openToFaults(server, { ...options, port: options.controlPort }, log);
   stopOnSignal(log, async () => {
     await announcement.leave(LEAVE_MS);
     await server.drain(DRAIN_MS);
-    log.write({ level: 'info', message: 'stopped', answered: server.answered });
+    log({ level: 'info', message: 'stopped', answered: server.answered });
   });
+  log({ level: 'info', message: 'listening', id: options.id, policy: options.policy, port });
 });
 
 function setupOf({ id, policy, registerToken: token }: ServerOptions, listenPort: number): MakeSetup {
@@ -58,16 +58,14 @@ function setupOf({ id, policy, registerToken: token }: ServerOptions, listenPort
   };
 }
 
-function stopOnSignal(log: LaterLog, stop: () => Promise<void>): void {
+function stopOnSignal(log: Log, stop: () => Promise<void>): void {
   onStopSignal((signal) => {
-    log.write({ level: 'info', message: 'stopping', signal });
+    log({ level: 'info', message: 'stopping', signal });
     setTimeout(() => {
-      log.write({ level: 'error', message: 'could not stop in good order', afterMs: SHUTDOWN_MS });
-      log.flush();
+      log({ level: 'error', message: 'could not stop in good order', afterMs: SHUTDOWN_MS });
       process.exit(1);
     }, SHUTDOWN_MS).unref();
     void stop().then(() => {
-      log.flush();
       process.exitCode = 0;
       // A look-up that hangs in the resolver would keep the process alive for seconds.
       setTimeout(() => process.exit(), 100).unref();
@@ -78,7 +76,7 @@ function stopOnSignal(log: LaterLog, stop: () => Promise<void>): void {
 async function openToFaults(
   server: AnswerServer,
   { id, host, port }: { id: Id; host: string; port: number },
-  log: LaterLog,
+  log: Log,
 ): Promise<void> {
   await systemClock.sleep(CONTROL_AFTER_MS);
   const [{ openControl }, { Saboteur }] = await Promise.all([
@@ -88,13 +86,12 @@ async function openToFaults(
   const saboteur = new Saboteur(id);
   server.letStandIn(saboteur);
   try {
-    const control = await openControl(host, port, saboteur, log.write);
+    const control = await openControl(host, port, saboteur, log);
     const { port: controlPort } = control.address() as AddressInfo;
-    log.write({ level: 'warn', message: 'faults can be turned on', controlPort });
+    log({ level: 'warn', message: 'faults can be turned on', controlPort });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    log.write({ level: 'error', message: "can't listen on the control port", host, port, code });
-    log.flush();
+    log({ level: 'error', message: "can't listen on the control port", host, port, code });
     process.exit(2);
   }
 }

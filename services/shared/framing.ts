@@ -12,7 +12,7 @@ const SHORT_STRING_BYTES = 16;
 
 const EMPTY = Buffer.alloc(0);
 
-/** Frames are limited to this many bytes unless told otherwise (`--max-frame`). */
+/** Frames are limited to this many bytes unless told otherwise: the protocol's own limit. */
 export const DEFAULT_MAX_FRAME_BYTES = 8192;
 
 /**

@@ -1,21 +1,22 @@
-// shell · the one winston logger of a process. Text for a terminal, JSON lines for machines.
-// Must never be called per request: the data path counts, it does not log.
+// shell · the one winston logger of a process: text for a terminal, JSON lines for machines. Not on the data path.
+// Must never load anything when a line is written: a process that has run out of descriptors has to say so.
 import { createRequire } from 'node:module';
 import type winston from 'winston';
 import { printable } from './printable.ts';
 
 export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
-export type Log = winston.Logger;
+export type Line = { level: LogLevel; message: string; [detail: string]: unknown };
+export type Log = (line: Line) => void;
 
 /**
- * Makes the process's logger; it writes to standard error so that standard output stays the program's own.
- * @param role     who is speaking: `proxy`, `server`, `client`
- * @param level    the least important level that is written
- * @param format   `text` for people, `json` for machines
+ * Makes the process's log; it writes to standard error so that standard output stays the program's own. Loading winston
+ * takes some 30 ms of a processor, so this has to be called before the program serves anybody.
+ * @param role   which program writes: `proxy`, `server`
+ * @param level  the least important level that is written
+ * @param format `text` for people, `json` for machines
  */
 export function createLog(role: string, level: LogLevel, format: 'text' | 'json'): Log {
-  // Loaded here so that a program which can't wait may import this file and make its log a moment later.
   const {
     createLogger,
     format: formats,
@@ -26,17 +27,20 @@ export function createLog(role: string, level: LogLevel, format: 'text' | 'json'
     const extra = Object.entries(details).map(
       ([key, value]) => ` ${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
     );
-    const line = `${String(at)} ${severity.padEnd(5)} ${role}: ${String(message)}${extra.join('')}`;
-    return printable(line);
+    // Ids and policies are a peer's words: they must not move the cursor or begin lines of their own.
+    return printable(`${String(at)} ${severity.padEnd(5)} ${role}: ${String(message)}${extra.join('')}`);
   });
   // Machines pass it on to terminals.
   const shown = printf((line) => printable(String(line[Symbol.for('message')])));
-  // Whoever read the log has gone: no reason to stop serving.
+  // The reader of the log has gone: no reason to stop serving.
   process.stderr.on('error', () => {});
-  return createLogger({
+  const logger = createLogger({
     level,
     defaultMeta: { role },
     format: combine(timestamp(), format === 'json' ? combine(json(), shown) : text),
     transports: [new transports.Stream({ stream: process.stderr })],
   });
+  return (line) => {
+    logger.log(line);
+  };
 }

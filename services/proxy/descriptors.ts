@@ -1,0 +1,47 @@
+// pure · how the descriptors of the process are shared: what it needs itself, servers, and the rest for clients.
+
+// Measured with Node 24 at rest: 21, and two more for each open event stream's file or look-up. Node keeps one in reserve.
+const OWN = 32;
+/** The last ones are for connections that are refused: as many as are accepted in two turns, and the system's own. */
+export const SPARE_DESCRIPTORS = 16;
+// Each server may have a session, a probe, and at first four connections for requests.
+const PER_SERVER = 6;
+// The status listener takes no more.
+const STATUS = 256;
+// Where there are few, servers, probes and the status listener get so much of what the process does not need itself.
+const SERVERS_SHARE = 1 / 3;
+// And of that so much is for their sessions.
+const SESSIONS_SHARE = 1 / 3;
+
+export type Places = {
+  /** Connections of clients at a time. */
+  maxConnections: number;
+  /** Connections above those, which may only register servers. */
+  serverPlaces: number;
+};
+
+/**
+ * How many connections may come in.
+ * @param limit how many descriptors the process may have open; Infinity where that is not known
+ */
+export function placesFor(
+  limit: number,
+  {
+    maxConnections,
+    maxServers,
+    listeners,
+  }: { maxConnections: number; maxServers: number; listeners: number },
+): Places {
+  const left = Math.max(0, limit - OWN - SPARE_DESCRIPTORS - listeners);
+  const forServers = Math.min(maxServers * PER_SERVER + STATUS, Math.floor(left * SERVERS_SHARE));
+  return {
+    maxConnections: Math.max(1, Math.min(maxConnections, left - forServers)),
+    serverPlaces: Math.max(1, Math.min(maxServers, Math.floor(forServers * SESSIONS_SHARE))),
+  };
+}
+
+/** The limit that `/proc/self/limits` tells; Infinity where it tells none. */
+export function descriptorLimit(limits: string): number {
+  const soft = /^Max open files\s+(\d+)/m.exec(limits)?.[1];
+  return soft === undefined ? Number.POSITIVE_INFINITY : Number(soft);
+}
