@@ -42,7 +42,7 @@ async function start(t: TestContext, maxDescriptors: number): Promise<Started> {
 }
 
 async function joinServer(t: TestContext, { port, adminPort }: Started): Promise<void> {
-  const server = await scriptedServer((peer) => void answerAll(peer));
+  const server = await scriptedServer((peer) => void answerOne(peer));
   t.after(() => server.close());
   const watch = await watchEvents(`http://127.0.0.1:${adminPort}`);
   t.after(() => watch.close());
@@ -57,12 +57,12 @@ async function joinServer(t: TestContext, { port, adminPort }: Started): Promise
   await watch.next(['admitted'], '1', 0);
 }
 
-async function answerAll(peer: Peer): Promise<void> {
-  while (true) {
-    const frame = await peer.nextFrame(600_000).catch(() => null);
-    if (frame === null) return;
-    peer.send(answerTo(1, frame));
-  }
+// As the old servers do: one request, one answer, and the end of the connection.
+async function answerOne(peer: Peer): Promise<void> {
+  const frame = await peer.nextFrame(600_000).catch(() => null);
+  if (frame === null) return;
+  peer.send(answerTo(1, frame));
+  peer.close();
 }
 
 test('200 idle clients of a proxy with 120 descriptors: each has a place or a refusal, and requests are served', {

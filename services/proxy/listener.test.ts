@@ -32,15 +32,23 @@ test('a connection that takes one of the last descriptors is refused and counted
   const listener = new Listener(options as unknown as ListenerOptions, handler as unknown as ListenerHandler);
   await listener.open();
   const said: string[] = [];
+  let destroyed = 0;
   const socket = (descriptor: number | undefined): Connection =>
-    ({ descriptor, end: (data: string) => said.push(data) }) as unknown as Connection;
+    ({
+      descriptor,
+      writableLength: 0,
+      write: (data: string) => said.push(data),
+      destroy: () => {
+        destroyed += 1;
+      },
+    }) as unknown as Connection;
   assert.notEqual(accept(socket(103)), null);
   assert.notEqual(accept(socket(undefined)), null);
   assert.equal(accept(socket(104)), null);
   assert.equal(accept(socket(105)), null);
   fail(Object.assign(new Error('accept'), { code: 'ENFILE' }));
   assert.match(said.join(''), /^(.*OVERLOADED.*run out of file descriptors.*\n){2}$/);
-  assert.deepEqual(codes, ['OVERLOADED', 'OVERLOADED']);
+  assert.deepEqual([codes, destroyed], [['OVERLOADED', 'OVERLOADED'], 2], 'and closed at once');
   assert.deepEqual(listener.counters, { refusedConnections: 0, acceptFailures: 3 });
   const lines: Line[] = [];
   for (let second = 0; second < 3; second += 1) listener.tellRefused((line) => lines.push(line));

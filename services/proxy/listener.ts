@@ -155,7 +155,10 @@ export class Listener {
 
   #refuse(socket: Connection, sentence: string): null {
     this.#handler.onRefusal('OVERLOADED');
-    socket.end(formatError('OVERLOADED', sentence), () => socket.destroy());
+    socket.write(formatError('OVERLOADED', sentence), 'utf8');
+    // To end it in good order takes some turns of the loop, in which others come: with a flood that is dozens of descriptors.
+    if (socket.writableLength === 0) socket.destroy();
+    else socket.end(() => socket.destroy());
     return null;
   }
 
