@@ -73,6 +73,7 @@ export class Pool implements Carrier, ConnectionOwner {
   readonly #connections = new Bag<UpstreamConnection>();
   readonly #lingering = new Bag<UpstreamConnection>();
   readonly #limit: ConnectionLimit;
+  #lastAnswerMs = Number.NEGATIVE_INFINITY;
   #isRetired = false;
   #closesFirst = true;
 
@@ -135,7 +136,7 @@ export class Pool implements Carrier, ConnectionOwner {
     for (const connection of [...this.#connections.members]) {
       if (connection.isConnected) this.#look(connection, nowMs);
       else if (connection.startedMs < nowMs - this.#options.connectTimeoutMs)
-        connection.fail(this.#isCongested ? 'congested' : 'connect-timeout');
+        connection.fail(this.#isCongested(connection) ? 'congested' : 'connect-timeout');
     }
     const lingerMs = this.#closesFirst ? LINGER_MS : SHORT_LINGER_MS;
     for (const connection of [...this.#lingering.members]) {
@@ -167,9 +168,9 @@ export class Pool implements Carrier, ConnectionOwner {
     if (isOver && connection.isAbandoned) connection.fail('silent');
   }
 
-  // Others of ours stand there: the one that gets no answer has found the accept queue full.
-  get #isCongested(): boolean {
-    if (this.#lingering.size > 0) return true;
+  // The server has answered since, or others of ours stand there: the one that gets no answer has found its accept queue full.
+  #isCongested({ startedMs }: UpstreamConnection): boolean {
+    if (this.#lastAnswerMs >= startedMs || this.#lingering.size > 0) return true;
     return this.#connections.members.some(({ isConnected, isSilent }) => isConnected && !isSilent);
   }
 
@@ -198,6 +199,7 @@ export class Pool implements Carrier, ConnectionOwner {
     const upstream = this.#upstream;
     const nowMs = this.#options.now();
     const tookMs = nowMs - attemptMs;
+    this.#lastAnswerMs = nowMs;
     upstream.answers += 1;
     if (tookMs > this.#options.attemptTimeoutMs) upstream.slowAnswers += 1;
     connection.restedMs = 0;
