@@ -12,7 +12,8 @@ import { prepareNodeImage } from './bootstrap/node-image.ts';
 import { fetchPolicies, serverIds, waitForServers } from './bootstrap/policies.ts';
 import { renderPolicyTable } from './bootstrap/policy-table.ts';
 import type { Outcome, Progress } from './bootstrap/progress.ts';
-import { clusterName, unsavedSettings } from './bootstrap/project.ts';
+import { clusterName, savedNames, unsavedSettings } from './bootstrap/project.ts';
+import { settingsWithoutEffect } from './bootstrap/role-settings.ts';
 import { SAMPLE_PACKETS, sendPacket } from './bootstrap/samples.ts';
 import { isColoured, runScript } from './bootstrap/script.ts';
 import { runSteps } from './bootstrap/steps.ts';
@@ -39,6 +40,7 @@ await runScript('npm start --', MAY_BE_LEFT, async (signal) => {
         'Exit codes: 0 it runs, 1 a step failed, 2 the machine or a setting is not what it takes, 130 stopped by Ctrl-C.',
     )
     .parse();
+  for (const warning of settingsWithoutEffect(await savedNames())) console.error(`Warning: ${warning}`);
   const project = clusterName();
   const adminUrl = `http://127.0.0.1:${publishedPort('PROXY_PUBLISH_ADMIN_PORT')}`;
   const port = publishedPort('PROXY_PUBLISH_PORT');

@@ -5,6 +5,7 @@ import type { TestContext } from 'node:test';
 import type { ClusterEvent, EventType } from '../services/proxy/events.ts';
 import { type ProxyOptions, readProxyOptions } from '../services/proxy/options.ts';
 import { type RunningProxy, startProxy } from '../services/proxy/proxy.ts';
+import { isHealthProbe } from '../services/shared/health-probe.ts';
 import { connectPeer, type Frame, PATIENCE_MS, type Peer, scriptedServer, within } from './peers.ts';
 
 /** A proxy on ports of its own; stopped with the test. Its times are short unless the test sets them. */
@@ -113,7 +114,7 @@ export async function fakeServer(
     while (true) {
       const frame = await peer.nextFrame(600_000).catch(() => null);
       if (frame === null) return;
-      const isProbe = frame.srcid === 'health';
+      const isProbe = isProbeFrame(frame);
       (isProbe ? probes : requests).push(frame);
       (isProbe ? onProbe : behave)(peer, frame, () => peer.send(answerTo(id, frame)));
     }
@@ -142,6 +143,11 @@ export async function fakeServer(
     },
     die,
   };
+}
+
+/** Whether a frame that reached a server is a health probe. */
+export function isProbeFrame({ srcid, payload }: Frame): boolean {
+  return isHealthProbe({ clientId: srcid, payload });
 }
 
 /** Behaves badly in a `share` of the cases, else as it should. */

@@ -7,8 +7,8 @@ import net from 'node:net';
 // biome-ignore lint/suspicious/noExplicitAny: tests look at fields that may or may not be there
 export type Frame = Record<string, any>;
 
-/** Every wait of a test ends after this long unless told otherwise. */
-export const PATIENCE_MS = 5_000;
+/** Every wait of a test ends after this long unless told otherwise: long enough for a machine that is busy with others. */
+export const PATIENCE_MS = 20_000;
 
 export type Peer = {
   readonly socket: net.Socket;
@@ -56,6 +56,11 @@ export async function within<T>(promise: Promise<T>, timeoutMs: number, what: st
 /** Connects to `port`. What is sent before the connection stands is sent then. */
 export function connectPeer(port: number, host = '127.0.0.1'): Peer {
   return peerOf(net.connect({ port, host, allowHalfOpen: true, noDelay: true }));
+}
+
+/** The same from another address of this machine. */
+export function peerFrom(localAddress: string, port: number): Peer {
+  return peerOf(net.connect({ port, host: '127.0.0.1', localAddress, allowHalfOpen: true, noDelay: true }));
 }
 
 /**

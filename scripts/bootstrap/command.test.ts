@@ -23,18 +23,16 @@ test('command: how it ended is told in words', async () => {
 });
 
 test('command: past its deadline it is ended with all that it has started', async () => {
-  const begin = performance.now();
-  // The inner sleep keeps the pipe open: only ending the whole group lets the outer one close.
-  const result = await attempt('sh', ['-c', 'sleep 30 & sleep 30'], { timeoutMs: 100 });
+  // The inner sleep keeps the pipe open: only ending the whole group lets the outer one close before the test's own end.
+  const result = await attempt('sh', ['-c', 'sleep 600 & sleep 600'], { timeoutMs: 100 });
   assert.equal(result.isOk, false);
   assert.equal(result.outcome, 'not done after 0.1 s');
-  assert.ok(performance.now() - begin < 5_000);
 });
 
 test('command: one that says nothing is ended early, one that speaks is not', async () => {
   const silent = await attempt('sleep', ['30'], { ...SOON, firstLineWithinMs: 100 });
   assert.equal(silent.outcome, 'no answer from the network');
-  const speaking = await attempt('sh', ['-c', 'echo here; sleep 0.4'], { ...SOON, firstLineWithinMs: 200 });
+  const speaking = await attempt('sh', ['-c', 'echo here; sleep 2.1'], { ...SOON, firstLineWithinMs: 2_000 });
   assert.equal(speaking.isOk, true);
 });
 

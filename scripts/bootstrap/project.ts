@@ -29,6 +29,11 @@ export async function writeSettings(settings: Readonly<Record<string, string>>):
   Object.assign(process.env, settings);
 }
 
+/** The names that .env sets. */
+export async function savedNames(): Promise<string[]> {
+  return Object.keys(parseEnv(await readEnvText()));
+}
+
 /** Which of these settings the environment has and .env has not: another command will not know of them. */
 export async function unsavedSettings(names: readonly string[]): Promise<Record<string, string>> {
   const saved = parseEnv(await readEnvText());

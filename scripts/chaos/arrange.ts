@@ -5,6 +5,7 @@ import { Failure } from '../bootstrap/failure.ts';
 import { waitForServers } from '../bootstrap/policies.ts';
 import type { Outcome, Progress } from '../bootstrap/progress.ts';
 import type { ChaosCluster, Replica } from './docker.ts';
+import { JUDGED_SETTINGS } from './judge/limits.ts';
 import { type Plan, POLICIES, serviceOf } from './plan.ts';
 import type { FoundCluster } from './undo.ts';
 
@@ -16,7 +17,12 @@ const PORTS = { PROXY_PUBLISH_PORT: '10000/tcp', PROXY_PUBLISH_ADMIN_PORT: '1008
 
 /** What Compose gets for a plan, on top of the environment. */
 export function composeSettings(plan: Plan, found: FoundCluster | null): Record<string, string> {
-  return { ...found?.settings, ...plan.settings, SERVERS_PER_POLICY: String(plan.serversPerPolicy) };
+  return {
+    ...found?.settings,
+    ...JUDGED_SETTINGS,
+    ...plan.settings,
+    SERVERS_PER_POLICY: String(plan.serversPerPolicy),
+  };
 }
 
 /** What the cluster is like; null when it is not up. */

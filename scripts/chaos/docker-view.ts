@@ -82,6 +82,11 @@ export class ClusterView {
     return (await this.inspect(replica)).State.ExitCode;
   }
 
+  /** Its first process, as this machine numbers it; 0 while it does not run. */
+  async processOf(replica: Replica): Promise<number> {
+    return (await this.inspect(replica)).State.Pid;
+  }
+
   /** RFC 3339 with nanoseconds: another one after each start. */
   async startedAt(replica: Replica): Promise<string> {
     return (await this.inspect(replica)).State.StartedAt;

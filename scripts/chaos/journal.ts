@@ -19,6 +19,8 @@ export type Hit = {
   policy: string | null;
   /** Just before the call that does it. */
   fromMs: number;
+  /** By when it had happened for certain: the process had ended, or the call had returned; null where it never did. */
+  struckMs: number | null;
   /** Just before the call that ends it; null while it lasts. */
   healMs: number | null;
   /** When that call had returned; for a fault that ends by itself, when the replica was seen to run again. */
@@ -67,6 +69,17 @@ export type TableSample = {
   servers: { id: string; policy: string; state: string; sent: number; served: number; failed: number }[];
 };
 
+/** What the machine kept from those at work since the sample before: time in which they could have run and were not let. */
+export type MachineSample = {
+  atMs: number;
+  /** By how much the load generator's timers were late. */
+  loadLagMs: number;
+  /** Replica → how long its main thread waited for a processor; who hardly waited is left out. */
+  waitMs: Record<string, number>;
+  /** Entries of the connection tracking table; null where it can't be read. */
+  conntrack: number | null;
+};
+
 export type Outcome = 'ok' | 'wrong' | 'error' | 'lost' | 'dropped';
 
 /** What became of one request. */
@@ -105,6 +118,10 @@ export type Recording = {
   faults: FaultRecord[];
   events: ProxyEvent[];
   tables: TableSample[];
+  /** The calibration beside the run, some 20 samples a second; empty where the machine does not tell. */
+  machine: MachineSample[];
+  /** When the proxy's status port was found to answer: at the start, and after each outage. */
+  listens: number[];
   requests: RequestRow[];
   /** Server id → replica, for people: `a4fd3782281e` → `server-p1-1`. */
   names: Record<string, string>;

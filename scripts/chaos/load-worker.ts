@@ -3,6 +3,7 @@
 import { runMain } from '../../services/shared/config.ts';
 import { runLoad } from '../load/generator.ts';
 import { parseLoadCommand } from '../load/options.ts';
+import { measureLag } from './run/lag.ts';
 import type { WorkerLine } from './run/load-process.ts';
 
 const FLUSH_MS = 50;
@@ -18,7 +19,10 @@ await runMain('load-worker', async () => {
   const print = (line: WorkerLine): void => {
     lines += `${JSON.stringify(line)}\n`;
   };
+  const lag = measureLag();
   const flush = (): void => {
+    const lagMs = lag.take();
+    if (lagMs > 0) print({ lagMs });
     if (lines !== '') process.stdout.write(lines);
     lines = '';
   };
@@ -28,6 +32,7 @@ await runMain('load-worker', async () => {
     print({ end: { startLagP99Ms: result.startLagMs.p99, strayAnswers: result.strayAnswers } });
   } finally {
     clearInterval(timer);
+    lag.stop();
     flush();
     process.stdin.destroy();
   }

@@ -18,6 +18,8 @@ import type { Scenario } from '../chaos/scenarios/scenario.ts';
 
 const PROJECT = 'policy-proxy-chaos-test';
 const RUN_MS = 90_000;
+const TRIES = 3;
+const EXIT_UNKNOWN = 3;
 const environment: Record<string, string> = { COMPOSE_PROJECT_NAME: PROJECT, SERVERS_PER_POLICY: '2' };
 const cluster = new ChaosCluster(PROJECT);
 let folder = '';
@@ -83,15 +85,28 @@ function findings({ judgement }: Journal): string {
     .join('\n');
 }
 
-test('a sound proxy passes, and the cluster is gone again afterwards', async () => {
+/** Runs until the verdict is one that tells something: on a machine that is too slow to tell, it is unknown. */
+async function decided(report: string, more: Record<string, string> = {}): Promise<Program> {
+  const plan = await shortPlan('pause', FREEZE);
+  for (let left = TRIES; ; left -= 1) {
+    await rm(report, { recursive: true, force: true });
+    const program = await chaos(['--replay', plan, '--report', report], more);
+    const code = await program.exited(RUN_MS);
+    if (code !== EXIT_UNKNOWN || left === 1) return program;
+  }
+}
+
+test('a sound proxy never fails, and the cluster is gone again afterwards', async () => {
   const report = join(folder, 'sound');
-  const program = await chaos(['--replay', await shortPlan('pause', FREEZE), '--report', report]);
-  const code = await program.exited(RUN_MS);
-  assert.equal(code, 0, `${program.stdout()}${program.stderr()}`);
-  assert.match(program.stdout().trim().split('\n').at(-1) ?? '', /pass.*report\.html/);
+  const program = await decided(report);
+  const last = program.stdout().trim().split('\n').at(-1) ?? '';
   const journal = await judged(report);
-  assert.equal(journal.judgement.verdict, 'pass', findings(journal));
+  const { verdict } = journal.judgement;
+  assert.match(last, new RegExp(`${verdict}.*report\\.html`));
+  assert.equal(await program.exited(), verdict === 'pass' ? 0 : EXIT_UNKNOWN, program.stderr());
+  assert.notEqual(verdict, 'fail', findings(journal));
   assert.ok(journal.judgement.findings.length >= 10);
+  assert.ok(journal.recording.machine.length > 0, 'the machine was watched');
   assert.deepEqual(await cluster.replicas(), [], 'as it was found: not there');
 });
 
@@ -100,12 +115,8 @@ for (const breakage of BREAKAGES) {
     const broken = await breakProxy(breakage);
     try {
       const report = join(folder, breakage.name);
-      const plan = await shortPlan('pause', FREEZE);
-      const program = await chaos(['--replay', plan, '--report', report], {
-        COMPOSE_FILE: broken.composeFile,
-      });
-      const code = await program.exited(RUN_MS);
-      assert.equal(code, 1, `${program.stdout()}${program.stderr()}`);
+      const program = await decided(report, { COMPOSE_FILE: broken.composeFile });
+      assert.equal(await program.exited(), 1, `${program.stdout()}${program.stderr()}`);
       const journal = await judged(report);
       assert.equal(journal.judgement.verdict, 'fail');
       const failed = journal.judgement.findings.filter(({ verdict }) => verdict === 'fail');
@@ -131,7 +142,7 @@ test('killed with SIGKILL while a server is frozen: the next start heals', async
     '--report',
     join(folder, 'healed'),
   ]);
-  assert.equal(await second.exited(RUN_MS), 0, `${second.stdout()}${second.stderr()}`);
+  assert.notEqual(await second.exited(RUN_MS), 1, `${second.stdout()}${second.stderr()}`);
   assert.match(second.stdout(), /a chaos run was killed .*pause.*all 7 replicas are whole again/);
   assert.deepEqual(await cluster.replicas(), [], 'the first run had found nothing, and so it is left');
 });
@@ -154,7 +165,7 @@ test('Ctrl-C heals, reports what was measured as unknown, and exits with 130', a
 });
 
 async function untilState(name: string, state: string): Promise<void> {
-  const deadlineMs = performance.now() + 5_000;
+  const deadlineMs = performance.now() + 20_000;
   while ((await cluster.find(name)).state !== state) {
     assert.ok(performance.now() < deadlineMs, `${name} is not ${state}`);
   }

@@ -60,6 +60,7 @@ function arm(kind: FaultKind, targets: string[], params: Record<string, number> 
       const hit: SeenHit = { target: name, fromMs: performance.now(), healMs: null, healedMs: null };
       hits.push(hit);
       return {
+        struck: () => {},
         healing: () => {
           hit.healMs ??= performance.now();
         },
@@ -154,7 +155,7 @@ test('flap: one hit per pause until it is healed', async () => {
   await fault.inject();
   assert.equal(hits.length, 1);
   const second = 3;
-  const deadlineMs = performance.now() + 5_000;
+  const deadlineMs = performance.now() + 20_000;
   while (hits.length < second) {
     assert.ok(performance.now() < deadlineMs, 'it does not go on');
     await cluster.replicas();
@@ -176,7 +177,7 @@ test('flap: when the run is ended it lets go by itself', async () => {
     await cluster.find('server-p1-1'),
     'is still frozen',
     ({ State }) => !State.Paused,
-    { withinMs: 1_000 },
+    { withinMs: 20_000 },
   );
   await fault.heal();
   assertHealed(hits);
@@ -205,7 +206,7 @@ test('exit: the restart policy brings it back, and it crashes again', async () =
   await fault.inject();
   const proof = await fault.prove();
   assert.ok(proof.isProven, proof.evidence);
-  const deadlineMs = performance.now() + 10_000;
+  const deadlineMs = performance.now() + 20_000;
   while (hits.length < 2 || hits.at(-1)?.healedMs === null) {
     assert.ok(performance.now() < deadlineMs, JSON.stringify(hits));
     await cluster.replicas();

@@ -1,5 +1,5 @@
 // pure · what a person reads of a run of the fuzzer. Must never leave out how to see a finding again.
-import { printable } from '../../services/shared/printable.ts';
+import { printable, printableLines } from '../../services/shared/printable.ts';
 import { drawInput } from './inputs/draw.ts';
 import type { InProcessTally } from './messages.ts';
 import { type Place, SCRIPT_NAME } from './options.ts';
@@ -47,7 +47,7 @@ export function describeFinding(
 ): string {
   const [first] = numbers;
   // A stack has lines of its own.
-  const detail = found.split('\n').map(printable).join('\n');
+  const detail = printableLines(found);
   if (first === undefined) return `Not kept ${where(place)}: ${check}\n  ${detail}`;
   const { origin, bytes } = drawInput(seed, first);
   const others =

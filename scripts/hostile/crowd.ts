@@ -1,7 +1,7 @@
 // A program: so many clients that misbehave until it is ended, or for two minutes. Usage: crowd.ts KIND PORT COUNT.
 // - refused: send `{}` without end, read what comes back, and connect again when they are cut off
-// - unread:  send good requests without end and never read
-// - idle:    say nothing, and connect again
+// - unread: send good requests without end, and never read; unread-refused: the same with `{}`
+// - idle: say nothing, and connect again
 import net from 'node:net';
 
 const [kind = '', port, howMany] = process.argv.slice(2);
@@ -20,7 +20,7 @@ console.log('trying');
 function open(at: number, isFirst: boolean): void {
   const localAddress = `127.0.1.${1 + (at % ADDRESSES)}`;
   const socket = net.connect({ port: Number(port), host: '127.0.0.1', localAddress, noDelay: true });
-  if (kind === 'unread') socket.pause();
+  if (kind.startsWith('unread')) socket.pause();
   else socket.resume();
   socket.on('error', () => {});
   socket.on('close', () => setTimeout(() => open(at, false), AGAIN_AFTER_MS));

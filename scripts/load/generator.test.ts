@@ -185,12 +185,14 @@ test('what comes later than --late is dropped, not sent', async () => {
 
 test('what is due while the bound is reached is dropped, and nothing is lost', async () => {
   const held: (() => void)[] = [];
-  const result = await runAgainst(
-    (request, socket) => {
-      held.push(() => socket.write(answerTo(request, 'a')));
-      if (held.length === 10) setTimeout(() => held.forEach((release) => void release()), 250);
-    },
+  const { result } = await recordAgainst(
+    (request, socket) => held.push(() => socket.write(answerTo(request, 'a'))),
     { maxInFlight: 10 },
+    {
+      onProgress: ({ due, planned }) => {
+        if (due === planned && held.length === 10) for (const release of held.splice(0)) release();
+      },
+    },
   );
   assert.deepEqual(result.droppedBy, { 'in-flight-bound': 190 });
   assert.equal(result.ok, 10);
@@ -255,7 +257,7 @@ test('keep: no request waits for a connection, and only the wanted number stays 
   assert.ok(proxy.usedConnections() >= 50, `connections ${proxy.usedConnections()}`);
 });
 
-test('an interrupted run ends within a second or so and says what it did not wait for', async () => {
+test('an interrupted run ends early and says what it did not wait for', async () => {
   const interruption = new AbortController();
   const { result } = await recordAgainst(
     (request, socket, index) => {
@@ -271,5 +273,5 @@ test('an interrupted run ends within a second or so and says what it did not wai
   assert.equal(result.droppedBy.interrupted, result.due - 20);
   assert.equal(result.sent, result.due);
   assert.equal(result.lost, 0);
-  assert.ok(result.elapsedMs < 10_000, `${result.elapsedMs} ms`);
+  assert.ok(result.due < result.planned, 'it ended before everything was due');
 });

@@ -220,7 +220,7 @@ test('what waits to be sent again when the run is interrupted is dropped as inte
   );
   assert.deepEqual(result.droppedBy, { interrupted: result.due });
   assert.equal(result.sent, result.due);
-  assert.ok(result.elapsedMs < 10_000, `${result.elapsedMs} ms`);
+  assert.ok(result.due < result.planned, 'it ended before everything was due');
   assert.ok(records.some(({ first }) => first?.detail === 'NO_SERVER'));
 });
 

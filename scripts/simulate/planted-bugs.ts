@@ -28,8 +28,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'an id at a new address keeps its old entry',
     file: 'proxy/registry.ts',
-    from: '    if (byId !== undefined) {\n      replaced.push(byId);\n',
-    to: '    if (byId !== undefined && byId === byAddress) {\n      replaced.push(byId);\n',
+    from: '    const hasMoved = byId !== undefined && byId !== byAddress;\n    if (byId !== undefined)\n',
+    to: '    const hasMoved = false;\n    if (byId !== undefined && byId === byAddress)\n',
   },
   {
     name: 'a retry may meet the same server',
@@ -82,8 +82,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'a probe does not ask who answers',
     file: 'proxy/prober.ts',
-    from: 'answersAs !== target.answersAs',
-    to: 'answersAs === "nobody at all"',
+    from: 'answersAs !== before;',
+    to: 'answersAs === "nobody at all";',
   },
   {
     name: 'probes go on after the stop',

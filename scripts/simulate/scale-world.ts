@@ -5,7 +5,8 @@ import { Session } from 'node:inspector/promises';
 import { createCore } from '../../services/proxy/core.ts';
 import { readProxyOptions } from '../../services/proxy/options.ts';
 import { FrameReader } from '../../services/shared/framing.ts';
-import { formatAnswer, formatRequest, HEALTH_CLIENT_ID } from '../../services/shared/packet.ts';
+import { isHealthProbe } from '../../services/shared/health-probe.ts';
+import { formatAnswer, formatRequest } from '../../services/shared/packet.ts';
 import { Random } from '../chaos/random.ts';
 import type { CpuProfile } from '../profile/cpu-profile.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -114,7 +115,7 @@ export class ScaleWorld {
       let answers = '';
       while (reader.next()) {
         const { srcid, payload } = JSON.parse(reader.bytes.toString('utf8', reader.start, reader.end));
-        const isProbe = srcid === HEALTH_CLIENT_ID;
+        const isProbe = isHealthProbe({ clientId: srcid, payload });
         if (isProbe) this.#probes += 1;
         answers += formatAnswer(id, srcid, isProbe ? hash('sha1', payload) : DIGEST);
       }

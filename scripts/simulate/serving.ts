@@ -2,7 +2,8 @@
 // Must never be better behaved than its scenario says, or answer out of order on one connection.
 import { hash } from 'node:crypto';
 import { FrameReader } from '../../services/shared/framing.ts';
-import { formatAnswer, HEALTH_CLIENT_ID } from '../../services/shared/packet.ts';
+import { isHealthProbe } from '../../services/shared/health-probe.ts';
+import { formatAnswer } from '../../services/shared/packet.ts';
 import { AcceptQueue } from './accept-queue.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { SimulatedServer } from './server.ts';
@@ -109,7 +110,7 @@ class Serving {
     const packet = this.#packet();
     if (packet === null) return;
     const { srcid, payload } = packet;
-    const isProbe = srcid === HEALTH_CLIENT_ID || Number(srcid) === 0;
+    const isProbe = isHealthProbe({ clientId: srcid, payload });
     if (!isProbe) this.#checkPolicy(packet);
     if (server.spec.doesArithmetic && typeof srcid !== 'number' && !/^\d+$/.test(srcid)) {
       // The thread that does `int(srcid)` ends, and its connection with it.

@@ -1,6 +1,6 @@
 // pure · what the proxy sends to servers, as the wire shows it: which request went where, and which of them was worked on.
 import type { Upstream } from '../../services/proxy/upstream.ts';
-import { HEALTH_CLIENT_ID } from '../../services/shared/packet.ts';
+import { isHealthProbe } from '../../services/shared/health-probe.ts';
 import type { Endpoint } from './endpoint.ts';
 import { RetryAccount } from './retry-account.ts';
 import type { SimulatedServer } from './server.ts';
@@ -80,7 +80,8 @@ export class Traffic {
     // It never stood, or breaks with work on it: what was on it goes elsewhere.
     const onGone = (): void => {
       const policy = this.#world.sources.table.findByAddress(host, port)?.policy;
-      if (policy !== undefined && (!wire.isConnected || wire.queue.length > 0)) this.#observer.onBroken(policy);
+      if (policy !== undefined && (!wire.isConnected || wire.queue.length > 0))
+        this.#observer.onBroken(policy);
     };
     endpoint.on('error', onGone);
     endpoint.on('end', onGone);
@@ -111,7 +112,7 @@ export class Traffic {
       privPoliId: string | number;
     };
     const { srcid, payload, privPoliId } = packet;
-    if (srcid === HEALTH_CLIENT_ID || Number(srcid) === 0) return;
+    if (isHealthProbe({ clientId: srcid, payload })) return;
     wire.isReal = true;
     const upstream = this.#observer.onSend(payload, host, port);
     if (upstream === undefined) return;

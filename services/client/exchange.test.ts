@@ -1,7 +1,7 @@
 // test · the packet goes to every address behind the name, in turn.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { type ScriptedServer, scriptedServer } from '../../test-support/peers.ts';
+import { freePort, type ScriptedServer, scriptedServer } from '../../test-support/peers.ts';
 import { exchange } from './exchange.ts';
 
 const BYTES = Buffer.from('{"type":0}');
@@ -55,6 +55,12 @@ test('the first address that replies is the last that is asked', async (t) => {
   const second = await serverAt(t, '127.0.0.2', first.port);
   await exchange(BYTES, { host: 'proxy', port: first.port }, 2_000, behind('127.0.0.1', '127.0.0.2'));
   assert.deepEqual([first.connections.length, second.connections.length], [1, 0]);
+});
+
+test('an IPv6 address is named with brackets', async () => {
+  const port = await freePort();
+  const result = await exchange(BYTES, { host: 'proxy', port }, 2_000, behind('::1'));
+  assert.ok(result.kind === 'failed' && result.reason.startsWith(`[::1]:${port} `), JSON.stringify(result));
 });
 
 test('when all fail, every address is named with its reason', async (t) => {

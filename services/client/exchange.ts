@@ -1,6 +1,8 @@
 // shell · one packet to the proxy and its reply back. The client's only file with a socket.
 // Must never wait past its deadline, or take half a reply for a reply.
+
 import type { Socket } from 'node:net';
+import { addressOf } from '../shared/address-text.ts';
 import type { Resolve } from '../shared/addresses.ts';
 import { FrameReader } from '../shared/framing.ts';
 import { type DialTls, dial, explainTls } from '../shared/tls.ts';
@@ -52,7 +54,7 @@ export async function exchange(
     const open = (onOpen: () => void): Socket => dial(address, proxy.port, tls, proxy.host, onOpen);
     const result = await exchangeOver(open, bytes, leftMs);
     if (result.kind === 'reply') return result;
-    reasons.push(`${address}:${proxy.port} ${result.reason}`);
+    reasons.push(`${addressOf(address, proxy.port)} ${result.reason}`);
     wasTaken ||= result.wasTaken;
     isTls ||= result.isTls;
   }

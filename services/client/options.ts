@@ -7,6 +7,7 @@ import {
   publishedProxy,
   requireWhole,
   UsageError,
+  variableOf,
   withEnvironment,
 } from '../shared/config.ts';
 import { type Id, MAX_ID_LENGTH } from '../shared/packet.ts';
@@ -40,6 +41,11 @@ const CODES = `Exit codes:
 
 A file that is not found is looked for among the samples client_packet_1.json, client_packet_2.json and
 client_packet_3.json; the number is the policy.`;
+
+/** Every variable that the client reads. */
+export function clientVariables(): string[] {
+  return Object.keys(OPTIONS).map((name) => variableOf('CLIENT', name));
+}
 
 /**
  * @param args command-line arguments without node and the file

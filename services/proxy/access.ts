@@ -1,4 +1,4 @@
-// pure · who may register: how often, from which networks, and only who proves the token where there is one.
+// pure · who may register: how many new servers, from which networks, and only who proves the token where there is one.
 // Must never look at what a server says of its own address: only the connection's counts.
 import { BlockList, isIP } from 'node:net';
 import { UsageError } from '../shared/config.ts';
@@ -15,7 +15,7 @@ export type AccessOptions = {
   token: Buffer | null;
   /** Addresses or CIDR blocks that servers may come from; none admits all. */
   networks: readonly string[];
-  /** Setup packets from one address in each 10 s; 0 for any number. */
+  /** New entries of the table from one address in each 10 s; 0 for any number. */
   maxSetupsPerSource: number;
   /** Monotonic ms. */
   now: () => number;
@@ -50,19 +50,24 @@ export class RegistrationAccess {
    * @param host       the connection's remote address
    */
   check(connection: object, host: string, packet: SetupPacket): Admission {
-    const { maxSetupsPerSource } = this.#options;
     if (this.#networks !== null && !isListed(this.#networks, host)) {
       return refused(`Servers may not register from ${host}: the proxy's --register-from does not list it.`);
     }
-    // The answer to a challenge belongs to the packet that was challenged.
-    const isAnswer = packet.proof !== null && this.#nonces.has(connection);
-    const source = sourceOf(host);
-    if (!isAnswer && this.#isTooOften(source)) {
-      return refused(
-        `More than ${maxSetupsPerSource} setup packets from ${source} in 10 s, or from too many addresses: wait, or raise the proxy's --max-setups-per-source.`,
-      );
-    }
     return this.#checkProof(connection, packet);
+  }
+
+  /**
+   * Counts one that puts a new entry into the table: that is what lasts, with a probe, events and the end of whatever stood
+   * there. What is refused, what a token is still asked for and what only refreshes an entry costs no more than any other
+   * packet, and counting it would punish whoever tries again: after a freeze or a restart of the proxy that is everybody.
+   * @returns why there are too many from this address; null when there are not
+   */
+  countNew(host: string): string | null {
+    const { maxSetupsPerSource } = this.#options;
+    const source = sourceOf(host);
+    return this.#isTooOften(source)
+      ? `More than ${maxSetupsPerSource} new servers from ${source} in 10 s, or from too many addresses: wait, or raise the proxy's --max-setups-per-source.`
+      : null;
   }
 
   #isTooOften(source: string): boolean {

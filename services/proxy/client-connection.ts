@@ -90,6 +90,11 @@ export class ClientConnection implements ReplySink, Receiver, BagMember {
     return plainHost(this.socket.remoteAddress ?? '');
   }
 
+  /** Which of our own addresses the peer has connected to; a system call too. */
+  get localHost(): string {
+    return plainHost(this.socket.localAddress ?? '');
+  }
+
   /** Sends one line that answers no request: a heartbeat. One that is about to close has nothing more to say. */
   send(line: string): void {
     if (this.isClosed || this.#isClosing) return;

@@ -17,7 +17,7 @@ import { PolicyTable } from './policy-table.ts';
 import { Pool } from './pool.ts';
 import { probe } from './prober.ts';
 import { RefusalLog } from './refusal-log.ts';
-import { registerOver } from './registration.ts';
+import { isWildcard, registerOver } from './registration.ts';
 import { Registry } from './registry.ts';
 import { Sessions } from './sessions.ts';
 import type { StatusSources } from './status.ts';
@@ -75,6 +75,7 @@ export function createCore(options: ProxyOptions, log: (line: Line) => void, wor
     mode: options.probe,
     timeoutMs: options.healthTimeoutMs,
     maxFrameBytes: options.maxFrameBytes,
+    isSomebodyElse: (upstream: Upstream, answersAs: string) => table.isOthers(upstream, answersAs),
     network,
     clock,
   };
@@ -142,7 +143,7 @@ export function createCore(options: ProxyOptions, log: (line: Line) => void, wor
       makeCarrier: (upstream: Upstream) => new Pool(upstream, poolOptions, forwarder),
       onRouteChanged: (route) => forwarder.routeChanged(route),
       onLeaving: (upstream) => forwarder.onLeaving(upstream),
-      onRemoved: (upstream) => sessions.close(upstream),
+      onRemoved: (upstream, lastWords) => sessions.close(upstream, lastWords),
     },
     checker,
   );
@@ -154,6 +155,9 @@ export function createCore(options: ProxyOptions, log: (line: Line) => void, wor
     now: clock.now,
     nonce,
   });
+  const own = { port: () => listener.port, isEverywhere: isWildcard(options.host) };
+  const registrars = { access, registry, sessions, own };
+
   const handler: Omit<ConnectionHandler, 'onClosed'> = {
     openRequest: (connection, packet, wire, nowMs) => forwarder.open(connection, packet, wire, nowMs),
     forward: (connection, request, nowMs) => {
@@ -165,7 +169,7 @@ export function createCore(options: ProxyOptions, log: (line: Line) => void, wor
         forwarder.countRefusal('SHUTTING_DOWN');
         return formatError('SHUTTING_DOWN', 'The proxy is shutting down: register again in a few seconds.');
       }
-      const result = registerOver(connection, packet, { access, registry, sessions });
+      const result = registerOver(connection, packet, registrars);
       if (result.upstream === null && result.refusal !== null) {
         const { id, policy } = packet;
         const why = result.refusal;
@@ -212,7 +216,10 @@ export function createCore(options: ProxyOptions, log: (line: Line) => void, wor
     cancelTimers = [
       every(clock, SWEEP_MS, () => forwarder.sweep(clock.now())),
       every(clock, HEARTBEAT_MS, () => sessions.beat()),
-      every(clock, REFUSALS_MS, () => refusals.nextSecond()),
+      every(clock, REFUSALS_MS, () => {
+        refusals.nextSecond();
+        events.nextSecond();
+      }),
       every(clock, LISTENER_SWEEP_MS, () => {
         listener.sweep((connection) => sessions.has(connection));
         table.prune(clock.now() - ROUTE_KEPT_MS);
@@ -237,6 +244,7 @@ export function createCore(options: ProxyOptions, log: (line: Line) => void, wor
     checker.stop();
     for (const cancel of cancelTimers) cancel();
     for (const route of table.routes) for (const upstream of route.upstreams) upstream.carrier?.destroy();
+    registry.destroyRetired();
     stopLogging();
   }
 

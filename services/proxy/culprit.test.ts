@@ -220,8 +220,8 @@ describe('a connection that something on the way has forgotten', () => {
     await (await fakeServer(t, proxy, 1, { behave: forgets })).join(KEPT);
     await ask(proxy, request('first'));
     isQuiet = true;
-    // Longer than the second after which a connection may have been forgotten.
-    await new Promise((resolve) => setTimeout(resolve, 1100));
+    // Longer than the quarter of a second after which a connection may have been forgotten.
+    await new Promise((resolve) => setTimeout(resolve, 300));
     const replies = await Promise.all([1, 2, 3].map((n) => ask(proxy, request(`p${n}`))));
     for (const [at, { payload }] of replies.entries()) assert.equal(payload, digestOf(`p${at + 1}`));
   });

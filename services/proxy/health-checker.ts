@@ -174,15 +174,16 @@ export class HealthChecker {
     if (this.#watches.get(upstream) !== watch) return;
     watch.isProbing = false;
     watch.attempts += 1;
-    const { roundTripMs, answersAs } = result;
+    const { roundTripMs, answersAs, detail } = result;
     const outcome = this.#hasServedMeanwhile(upstream, watch, result) ? 'pass' : result.outcome;
-    upstream.lastProbe = { atWallMs: this.#options.clock.wallNow(), outcome, roundTripMs };
+    upstream.lastProbe = { atWallMs: this.#options.clock.wallNow(), outcome, roundTripMs, detail };
     if (result.outcome === 'pass') upstream.answersAs ??= answersAs;
     this.#sample(upstream, watch);
     // Only a suspect has evidence against it that a pass from before would wipe out.
     const isOutdated = watch.isStale && outcome === 'pass' && upstream.health.state === 'suspect';
-    if (!isOutdated) this.#signal(upstream, { kind: 'probe', outcome, roundTripMs });
-    this.#signal(upstream, { kind: 'tick' });
+    if (!isOutdated) this.#signal(upstream, { kind: 'probe', outcome, roundTripMs, detail });
+    // A server that could not be probed has not had its time yet.
+    if (outcome !== 'local') this.#signal(upstream, { kind: 'tick' });
     if (!this.#watches.has(upstream)) return;
     if (watch.isStale) this.probeNow(upstream);
     else this.#probeIn(upstream, watch, this.#untilNextMs(upstream, watch));

@@ -69,6 +69,8 @@ describe('one step after another', () => {
     ['silence is looked into', [PASS, SILENCE], 'suspect'],
     ['and a probe tells slow from dead', [PASS, SILENCE, PASS], 'ready'],
     ['two timeouts in a row evict', [PASS, TIMEOUT, TIMEOUT], 'evicted'],
+    ['a probe that could not be made says nothing', [PASS, TIMEOUT, probe('local'), probe('local')], 'ready'],
+    ['and resets no count', [PASS, TIMEOUT, probe('local'), TIMEOUT], 'evicted'],
     ['a pass in between resets the count', [PASS, TIMEOUT, PASS, TIMEOUT], 'ready'],
     [
       'a reset, a closed connection, a wrong digest and garbage count like a timeout',

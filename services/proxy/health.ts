@@ -66,7 +66,8 @@ export type Health = Readonly<{
 }>;
 
 export type Signal =
-  | { kind: 'probe'; outcome: ProbeOutcome; roundTripMs: number }
+  /** `detail` is a clause about what the server did with the probe; '' where the outcome says all. */
+  | { kind: 'probe'; outcome: ProbeOutcome; roundTripMs: number; detail?: string }
   /** The session ended or went silent. */
   | { kind: 'lease-lost'; why: string }
   /** A real request found the server refusing or gone, or got no answer from it. */
@@ -147,7 +148,7 @@ export function step(health: Health, signal: Signal, thresholds: Thresholds, at:
       if (signal.outcome === 'local') return health;
       return signal.outcome === 'pass'
         ? afterPass(health, signal.roundTripMs, thresholds, at)
-        : afterFailure(health, signal.outcome, thresholds, at);
+        : afterFailure(health, signal.outcome, signal.detail ?? '', thresholds, at);
     case 'lease-lost':
       return afterLostLease(health, signal.why, at);
     case 'bad-request':
@@ -265,13 +266,16 @@ function afterPass(health: Health, roundTripMs: number, thresholds: Thresholds, 
 function afterFailure(
   health: Health,
   outcome: Exclude<ProbeOutcome, 'pass'>,
+  detail: string,
   thresholds: Thresholds,
   at: Circumstances,
 ): Health {
+  if (outcome === 'local') return health;
   const failed = { ...health, passes: 0, failures: health.failures + 1 };
+  const what = detail === '' ? outcome : `${outcome} (${detail})`;
   switch (health.state) {
     case 'joining':
-      return { ...failed, why: `no probe has passed yet, the last: ${outcome}` };
+      return { ...failed, why: `no probe has passed yet, the last: ${what}` };
     case 'evicted':
       return failed;
     case 'ready':
@@ -282,7 +286,7 @@ function afterFailure(
       if (outcome === 'somebody-else')
         return flip(failed, 'evicted', 'another server answers at its address', at);
       return failed.failures >= thresholds.fall
-        ? flip(failed, 'evicted', evictionReason(health, failed, outcome), at)
+        ? flip(failed, 'evicted', evictionReason(health, failed, what), at)
         : failed;
     case 'leaving':
     case 'forgotten':
@@ -296,10 +300,10 @@ function refusal({ state, why }: Health): string {
   return state === 'suspect' ? `${why}, then it refused the probe` : 'it refused the probe';
 }
 
-function evictionReason(before: Health, failed: Health, outcome: ProbeOutcome): string {
+function evictionReason(before: Health, failed: Health, what: string): string {
   return before.state === 'suspect'
-    ? `${before.why}, then the probe failed: ${outcome}`
-    : `${failed.failures} probes in a row failed, the last: ${outcome}`;
+    ? `${before.why}, then the probe failed: ${what}`
+    : `${failed.failures} probes in a row failed, the last: ${what}`;
 }
 
 function afterWaiting(health: Health, thresholds: Thresholds, at: Circumstances): Health {

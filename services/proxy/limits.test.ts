@@ -53,14 +53,14 @@ test('one source gets so many connections, others get theirs', async (t) => {
   });
 });
 
-test('one source gets so many setup packets in', async (t) => {
+test('one source gets so many new servers in', async (t) => {
   const proxy = await testProxy(t, { maxSetupsPerSource: 5 });
   const peer = clientOf(proxy);
   for (let id = 1; id <= 1000; id += 1) peer.send({ ...SETUP, id, listenport: id });
   const replies: Frame[] = [];
   for (let id = 1; id <= 1000; id += 1) replies.push(await peer.nextFrame());
   assert.equal(replies.filter(({ status }) => status === 'registered').length, 5);
-  assert.match(replies[999]?.payload, /More than 5 setup packets from 127\.0\.0\.1 in 10 s/);
+  assert.match(replies[999]?.payload, /More than 5 new servers from 127\.0\.0\.1 in 10 s/);
   assert.equal((await errorsOf(proxy)).REGISTRATION_REFUSED, 995);
 });
 
@@ -141,11 +141,13 @@ test('a chunk of thousands of bad packets holds up nobody, and every one of them
     flood.send('{}'.repeat(count));
     if (at % 2 === 0) flood.close();
   }
-  const beganMs = performance.now();
-  await served(proxy);
-  assert.ok(performance.now() - beganMs < 1000, 'the others are served meanwhile');
   const refused = (): number[] => floods.map((flood) => flood.received().split('\n').length - 1);
-  await eventually(async () => refused().every((lines) => lines === count), 30_000);
+  await served(proxy);
+  assert.ok(
+    refused().some((lines) => lines < count),
+    'the others are served meanwhile',
+  );
+  await eventually(async () => refused().every((lines) => lines === count), 100_000);
 });
 
 test('a client that waits longer than idle connections may is not cut off', async (t) => {
@@ -164,8 +166,8 @@ test('a client that has to wait for replies is missed as soon as it has gone', a
   for (let number = 0; number < 300; number += 1) gone.send(request(`x ${number}`));
   await eventually(async () => (await policies(proxy)).proxy.openRequests === 256);
   gone.reset();
-  // Seconds later it would be missed because its requests have failed.
-  await eventually(async () => (await policies(proxy)).proxy.connections <= 1, 2_500);
+  // A minute later it would be missed because its requests have failed.
+  await eventually(async () => (await policies(proxy)).proxy.connections <= 1);
 });
 
 test('a packet that was begun slowly and is refused is refused once', async (t) => {

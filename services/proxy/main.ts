@@ -1,5 +1,6 @@
 // shell · `npm run proxy`: command line, log, signals.
 // Must never do the proxy's work: proxy.ts wires it.
+import { addressOf } from '../shared/address-text.ts';
 import { runMain, UsageError } from '../shared/config.ts';
 import { logLater } from '../shared/log-later.ts';
 import { onStopSignal } from '../shared/signals.ts';
@@ -20,7 +21,7 @@ await runMain('npm run proxy --', async () => {
     message: 'listening',
     port: proxy.port,
     host: options.host,
-    status: `http://${options.adminHost}:${proxy.adminPort}`,
+    status: `http://${addressOf(options.adminHost, proxy.adminPort)}`,
     ...protections(options),
   });
   onStopSignal((signal) => {

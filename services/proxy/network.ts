@@ -9,6 +9,8 @@ const BACKLOG = 4096;
 /** What the proxy uses of a `net.Socket`. */
 export type Connection = {
   readonly remoteAddress?: string | undefined;
+  /** Which of our addresses the other side has connected to. */
+  readonly localAddress?: string | undefined;
   /** Bytes that wait to be sent. */
   readonly writableLength: number;
   readonly writableEnded: boolean;

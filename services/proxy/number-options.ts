@@ -55,10 +55,10 @@ export const NUMBERS = {
   },
   'max-setups-per-source': {
     key: 'maxSetupsPerSource',
-    value: 256,
+    value: 2048,
     min: 0,
     max: 1_000_000,
-    describe: 'setup packets from one address in 10 s, 0 for any number',
+    describe: 'new servers from one address in 10 s, 0 for any number',
   },
   'idle-timeout': {
     key: 'idleTimeoutMs',

@@ -7,6 +7,7 @@ import {
   LOG_OPTIONS,
   requireWhole,
   UsageError,
+  variableOf,
   withEnvironment,
 } from '../shared/config.ts';
 import type { LogLevel } from '../shared/log.ts';
@@ -83,6 +84,11 @@ const TEXTS = {
 
 const SIGNALS_AND_CODES = `SIGTERM or Ctrl-C: refuses what is new, answers what is under way, exits with 0.
 Exit codes: 0 stopped in good order, 1 it could not start, 2 bad usage, 130 or 143 on a second signal.`;
+
+/** Every variable that the proxy reads. */
+export function proxyVariables(): string[] {
+  return Object.keys({ ...NUMBERS, ...TEXTS }).map((name) => variableOf('PROXY', name));
+}
 
 /**
  * Reads the proxy's options: `npm run proxy -- 10000 --fall 3`, or PROXY_FALL=3.

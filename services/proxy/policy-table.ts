@@ -1,12 +1,13 @@
 // pure · the policy table: policy → servers, policy → round-robin index. The one place that lists servers.
 // Must never move an index by looking, and never hold two entries for one address.
+import { addressOf } from '../shared/address-text.ts';
 import type { Id } from '../shared/packet.ts';
 import { isInRotation } from './health.ts';
 import type { Request } from './request.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { RoundRobin } from './round-robin.ts';
 import { SlowShare } from './slow-share.ts';
-import { addressOf, type Upstream } from './upstream.ts';
+import type { Upstream } from './upstream.ts';
 
 const MAX_ROUTES_WITHOUT_SERVER = 1000;
 
@@ -72,6 +73,11 @@ export class PolicyTable {
     return this.#routes.values();
   }
 
+  /** Every server, of all policies. */
+  get upstreams(): Iterable<Upstream> {
+    return this.#byAddress.values();
+  }
+
   /** How many servers it holds. */
   get size(): number {
     return this.#byAddress.size;
@@ -90,6 +96,14 @@ export class PolicyTable {
   /** The server at this address, whatever its policy: an address can only be one server. */
   findByAddress(host: string, port: number): Upstream | undefined {
     return this.#byAddress.get(addressOf(host, port));
+  }
+
+  /** Whether `answersAs`, the id in an answer to a probe, is the id of another server than `upstream`, of any policy. */
+  isOthers(upstream: Upstream, answersAs: string): boolean {
+    for (const other of this.#byAddress.values()) {
+      if (other !== upstream && (other.answersAs ?? String(other.id)) === answersAs) return true;
+    }
+    return false;
   }
 
   /** Whether it is in the table still. */

@@ -16,8 +16,8 @@ const SHORT_LINGER_MS = 10;
 const MAX_LINGERING = 256;
 // A server whose connections fall silent one after the other gets no more than this.
 const MAX_SILENT = 16;
-// Nobody forgets a connection sooner.
-const FORGOTTEN_AFTER_MS = 1000;
+// A connection that was idle for less was in use: nothing on the way has forgotten it.
+const FORGOTTEN_AFTER_MS = 250;
 
 /** A connection on which the server has worked on `first` for longer than an attempt may take. */
 export type Silence = {
@@ -175,7 +175,10 @@ export class Pool implements Carrier, ConnectionOwner {
 
   retire(): void {
     this.#isRetired = true;
-    for (const connection of [...this.#connections.members]) this.#closeIfDone(connection);
+    for (const connection of [...this.#connections.members]) {
+      if (connection.isConnected) this.#closeIfDone(connection);
+      else connection.fail('evicted');
+    }
   }
 
   destroy(): void {

@@ -2,9 +2,11 @@
 // Must never route a request or open a socket; it tells the health checker whom to look after.
 import { formatError, formatRegistered, type SetupPacket } from '../shared/packet.ts';
 import type { EventLog, EventType } from './events.ts';
+import { leastProven } from './full-table.ts';
 import { type Health, newcomer, type State } from './health.ts';
 import type { HealthChecker } from './health-checker.ts';
 import type { PolicyTable, Route } from './policy-table.ts';
+import { farewell, RetiredServers, whyMoved } from './replaced.ts';
 import { type Carrier, type Registration, Upstream } from './upstream.ts';
 
 export type RegistryOptions = {
@@ -20,8 +22,8 @@ export type RegistryOptions = {
   onRouteChanged: (route: Route) => void;
   /** A server goes on purpose. */
   onLeaving: (upstream: Upstream) => void;
-  /** A server is no longer in the table; its session has lost its meaning. */
-  onRemoved: (upstream: Upstream) => void;
+  /** A server is no longer in the table: its session has lost its meaning, and ends with `lastWords`, a line, if there are any. */
+  onRemoved: (upstream: Upstream, lastWords: string | null) => void;
 };
 
 /** `reply` is the line to answer with; `refusal` says why there is no server, null when it has to prove the token first. */
@@ -43,6 +45,7 @@ const EVENT_OF_STATE: Record<State, EventType | null> = {
 export class Registry {
   readonly #options: RegistryOptions;
   readonly #checker: HealthChecker;
+  readonly #retired = new RetiredServers();
 
   constructor(options: RegistryOptions, checker: HealthChecker) {
     this.#options = options;
@@ -61,35 +64,34 @@ export class Registry {
     const byAddress = table.findByAddress(host, registration.port);
     const reply = formatRegistered(packet.id, packet.policy);
     if (byId !== undefined && byId === byAddress && isSameBoot(byId, registration)) {
+      byId.asksForSession = packet.hasSession;
       // Whatever made it register again is a reason to look at once.
       if (byId.health.state !== 'ready') this.#checker.probeNow(byId);
       return { upstream: byId, reply };
     }
-    if (byId === undefined && byAddress === undefined && table.size >= maxServers) {
+    if (byId === undefined && byAddress === undefined && table.size >= maxServers && !this.#makeRoom()) {
       return refused(
         packet,
-        `The table is full with ${maxServers} servers: raise the proxy's --max-servers.`,
+        `The table is full with ${maxServers} servers that pass their probes: raise the proxy's --max-servers.`,
       );
     }
     const order = byId !== undefined && byId.health.state !== 'evicted' ? byId.order : table.takeOrder();
-    const replaced: Upstream[] = [];
     if (byAddress !== undefined && byAddress !== byId) {
-      replaced.push(byAddress);
       const newOwner = `server ${String(packet.id)} of policy ${packet.policy}`;
       this.#takeOff(byAddress, 'replaced', `${newOwner} registered its address`);
     }
-    if (byId !== undefined) {
-      replaced.push(byId);
-      const why = byId === byAddress ? 'it started again' : 'its id registered a new address';
-      this.#takeOff(byId, 'replaced', why);
-    }
-    const upstream = this.#add(registration, order);
+    const hasMoved = byId !== undefined && byId !== byAddress;
+    if (byId !== undefined)
+      this.#takeOff(byId, 'replaced', hasMoved ? whyMoved(host, packet) : 'it started again');
+    const upstream = this.#add(registration, packet.hasSession, order);
     // Only now, so that whoever waits or has to be retried finds the successor in the table.
-    for (const former of replaced) this.#letGo(former);
+    this.#retired.destroyAt(upstream.address);
+    if (byAddress !== undefined) this.#letGo(byAddress, farewell(byAddress, upstream));
+    if (hasMoved) this.#retire(byId, upstream);
     return { upstream, reply };
   }
 
-  #add(registration: Registration, order: number): Upstream {
+  #add(registration: Registration, asksForSession: boolean, order: number): Upstream {
     const { table, events, now, wallNow, capacityOf, makeCarrier, onRouteChanged } = this.#options;
     const why = 'it registered, and its first probe is due';
     const upstream = new Upstream(
@@ -99,12 +101,25 @@ export class Registry {
       newcomer(now(), why),
       wallNow(),
     );
+    upstream.asksForSession = asksForSession;
     upstream.carrier = makeCarrier(upstream);
     const route = table.add(upstream);
     events.add('registered', upstream, why);
     this.#checker.watch(upstream);
     onRouteChanged(route);
     return upstream;
+  }
+
+  /** Whether a setup packet is from a server of the table that is still the same: nothing new comes of it. */
+  isRefresh(packet: SetupPacket, host: string): boolean {
+    const { table } = this.#options;
+    const registration = registrationOf(packet, host);
+    const known = table.findById(registration.policy, registration.id);
+    return (
+      known !== undefined &&
+      known === table.findByAddress(host, registration.port) &&
+      isSameBoot(known, registration)
+    );
   }
 
   /** Whether a server is in the table still. */
@@ -146,7 +161,7 @@ export class Registry {
 
   #remove(upstream: Upstream, type: EventType, why: string): void {
     this.#takeOff(upstream, type, why);
-    this.#letGo(upstream);
+    this.#letGo(upstream, null);
   }
 
   #takeOff(upstream: Upstream, type: EventType, why: string): void {
@@ -156,10 +171,39 @@ export class Registry {
     events.add(type, upstream, why);
   }
 
-  #letGo(upstream: Upstream): void {
-    const { table, onRouteChanged, onRemoved } = this.#options;
+  #letGo(upstream: Upstream, lastWords: string | null): void {
     upstream.carrier?.destroy();
-    onRemoved(upstream);
+    this.#afterRemoval(upstream, lastWords);
+  }
+
+  // Whoever has its id now may be another program, beside it: what it has begun it still finishes, and it is told, so that
+  // the two do not take turns in replacing each other.
+  #retire(upstream: Upstream, successor: Upstream): void {
+    this.#retired.add(upstream);
+    this.#afterRemoval(upstream, farewell(upstream, successor));
+  }
+
+  /** Cuts what servers that were replaced have not finished. */
+  destroyRetired(): void {
+    this.#retired.destroyAll();
+  }
+
+  // False when every server of the table serves.
+  #makeRoom(): boolean {
+    const upstream = leastProven(this.#options.table.upstreams);
+    if (upstream === null) return false;
+    const wasReady = upstream.health.state === 'evicted';
+    this.#remove(
+      upstream,
+      'forgotten',
+      `the table was full, and ${wasReady ? 'it was evicted' : 'no probe of it had passed'}`,
+    );
+    return true;
+  }
+
+  #afterRemoval(upstream: Upstream, lastWords: string | null): void {
+    const { table, onRouteChanged, onRemoved } = this.#options;
+    onRemoved(upstream, lastWords);
     const route = table.route(upstream.policy);
     if (route === undefined) return;
     if (route.rotation.members.length === 0) this.#callBack(route);

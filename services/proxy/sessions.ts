@@ -43,11 +43,12 @@ export class Sessions {
     return upstream;
   }
 
-  /** Ends the server's session from our side. */
-  close(upstream: Upstream): void {
+  /** Ends the server's session from our side, with `lastWords`, a line, if there are any. */
+  close(upstream: Upstream, lastWords: string | null = null): void {
     const connection = this.#byUpstream.get(upstream);
     if (connection === undefined) return;
     this.#forget(connection);
+    if (lastWords !== null) connection.send(lastWords);
     connection.closeWhenIdle();
   }
 

@@ -1,7 +1,7 @@
 // A proxy that was itself stopped for a while (a frozen container, a starved machine) must not blame its servers for it.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { answerTo, request } from '../../test-support/cluster.ts';
+import { answerTo, isProbeFrame, request } from '../../test-support/cluster.ts';
 import { watchEvents } from '../../test-support/event-stream.ts';
 import {
   connectPeer,
@@ -54,7 +54,7 @@ async function holdingServer(
   const two = Promise.withResolvers<void>();
   let probed = Promise.withResolvers<void>();
   const take = (peer: Peer, frame: Frame): void => {
-    if (frame.srcid === 'health') {
+    if (isProbeFrame(frame)) {
       peer.send(answerTo(id, frame));
       probed.resolve();
       return;

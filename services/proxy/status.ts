@@ -2,18 +2,19 @@
 // Must never change anything, or let a slow reader of events pile up memory.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { isIP } from 'node:net';
-import type { ClusterEvent, EventLog } from './events.ts';
+import { printableLines } from '../shared/printable.ts';
+import { streamEvents } from './event-stream.ts';
+import type { EventLog } from './events.ts';
 import type { ForwarderCounters } from './forwarder.ts';
 import type { PolicyTable } from './policy-table.ts';
 import type { Upstream } from './upstream.ts';
 
-const MAX_UNSENT_EVENT_BYTES = 1_048_576;
-const KEEP_ALIVE_COMMENT_MS = 15_000;
 const MAX_CONNECTIONS = 256;
 
 export type StatusSources = {
   table: PolicyTable;
   events: EventLog;
+  /** Shown as they are, with all that is in them. */
   counters: ForwarderCounters;
   /** Why the proxy is not ready; null when it is. */
   unreadyReason: () => string | null;
@@ -83,8 +84,9 @@ function answer(request: IncomingMessage, response: ServerResponse, sources: Sta
       sendJson(response, 200, snapshot(sources));
       return;
     case '/api/events':
-      if (request.method === 'HEAD') response.writeHead(200, EVENT_STREAM).end();
-      else streamEvents(request, response, sources.events);
+      response.writeHead(200, EVENT_STREAM);
+      if (request.method === 'HEAD') response.end();
+      else streamEvents(response, sources.events, request.headers['last-event-id']);
       return;
     default:
       sendJson(response, 404, { error: 'There is nothing here.', paths: PATHS });
@@ -107,7 +109,7 @@ function sendJson(response: ServerResponse, status: number, body: object): void 
     'content-type': 'application/json; charset=utf-8',
     'cache-control': 'no-store',
   });
-  response.end(`${JSON.stringify(body, null, 2)}\n`);
+  response.end(`${printableLines(JSON.stringify(body, null, 2))}\n`);
 }
 
 function snapshot({ table, counters, openRequests, connections }: StatusSources): object {
@@ -145,27 +147,16 @@ function describe(upstream: Upstream): object {
   };
 }
 
-function describeProbe({ atWallMs, outcome, roundTripMs }: NonNullable<Upstream['lastProbe']>): object {
-  return { at: new Date(atWallMs).toISOString(), outcome, roundTripMs: Math.round(roundTripMs * 100) / 100 };
-}
-
-function streamEvents(request: IncomingMessage, response: ServerResponse, events: EventLog): void {
-  response.writeHead(200, EVENT_STREAM);
-  const write = (text: string): void => {
-    response.write(text);
-    if (response.writableLength > MAX_UNSENT_EVENT_BYTES) response.destroy();
+function describeProbe({
+  atWallMs,
+  outcome,
+  roundTripMs,
+  detail,
+}: NonNullable<Upstream['lastProbe']>): object {
+  return {
+    at: new Date(atWallMs).toISOString(),
+    outcome,
+    roundTripMs: Math.round(roundTripMs * 100) / 100,
+    detail,
   };
-  const lastSeen = Number(request.headers['last-event-id'] ?? 0);
-  write(': the last events, then every new one\n\n');
-  for (const event of events.since(Number.isFinite(lastSeen) ? lastSeen : 0)) write(formatEvent(event));
-  const stopListening = events.listen((event) => write(formatEvent(event)));
-  const keepAlive = setInterval(() => write(': still here\n\n'), KEEP_ALIVE_COMMENT_MS);
-  response.on('close', () => {
-    clearInterval(keepAlive);
-    stopListening();
-  });
-}
-
-function formatEvent(event: ClusterEvent): string {
-  return `id: ${event.seq}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
 }

@@ -1,8 +1,11 @@
 // shell · a network whose connections are TLS where that is asked for: the rest of the proxy is none the wiser.
 // Must never hand out a connection before its peer is verified, or wait for a handshake without end.
+
 import type { TLSSocket } from 'node:tls';
+import { addressOf } from '../shared/address-text.ts';
 import { type DialTls, dialTls, explainTls, type ListenTls, loadTls } from '../shared/tls.ts';
 import { listenForSockets, type Network, receiveFrom } from './network.ts';
+import { TicketKeys } from './ticket-keys.ts';
 
 const HANDSHAKE_MS = 5_000;
 // Each costs memory and a signature, before anything is known of the peer.
@@ -35,7 +38,7 @@ function connectOver(dial: DialTls, onFailure: OnFailure): Network['connect'] {
     // In TLS 1.3 a server refuses our certificate after we have been connected.
     socket.on('error', (error: NodeJS.ErrnoException) => {
       const why = explainTls(error);
-      if (why !== null) onFailure({ with: 'server', address: `${host}:${port}`, why });
+      if (why !== null) onFailure({ with: 'server', address: addressOf(host, port), why });
     });
     return socket;
   };
@@ -45,7 +48,8 @@ function connectOver(dial: DialTls, onFailure: OnFailure): Network['connect'] {
 function listenOver({ cert, key, clientCa }: ListenTls, onFailure: OnFailure): Network['listen'] {
   // On all sockets of the port together.
   let handshakes = 0;
-  return (host, port, isShared, accept) => {
+  const ticketKeys = new TicketKeys();
+  return async (host, port, isShared, accept) => {
     const refuse = (address: string | undefined, why: string): void =>
       onFailure({ with: 'client', address: address ?? '', why });
     const server = loadTls().createServer({
@@ -56,6 +60,7 @@ function listenOver({ cert, key, clientCa }: ListenTls, onFailure: OnFailure): N
       handshakeTimeout: HANDSHAKE_MS,
       minVersion: 'TLSv1.2',
     });
+    ticketKeys.add(server);
     server.on('secureConnection', (socket) => {
       handshakes -= 1;
       const why = clientCa === null ? null : whyUntrusted(socket);
@@ -78,7 +83,7 @@ function listenOver({ cert, key, clientCa }: ListenTls, onFailure: OnFailure): N
       refuse(socket.remoteAddress, explainTls(error) ?? 'it left during the handshake');
       socket.destroy();
     });
-    return listenForSockets({ host, port, isShared }, (raw) => {
+    const listening = await listenForSockets({ host, port, isShared }, (raw) => {
       if (handshakes >= MAX_HANDSHAKES) {
         refuse(raw.remoteAddress, `${MAX_HANDSHAKES} others have not finished theirs`);
         raw.on('error', () => {});
@@ -86,10 +91,16 @@ function listenOver({ cert, key, clientCa }: ListenTls, onFailure: OnFailure): N
         return;
       }
       handshakes += 1;
+      ticketKeys.rotateIfDue();
       // Whoever leaves during the handshake is to be forgotten at once.
       raw.allowHalfOpen = false;
       server.emit('connection', raw);
     });
+    const close = (): void => {
+      ticketKeys.remove(server);
+      listening.close();
+    };
+    return { port: listening.port, close };
   };
 }
 

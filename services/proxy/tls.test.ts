@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, before, describe, type TestContext, test } from 'node:test';
-import { createServer as createTlsServer } from 'node:tls';
+import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
 import { Authority, type Pem } from '../../scripts/certs/authority.ts';
 import { eventOf, eventually, fakeServer, request, rowOf, testProxy } from '../../test-support/cluster.ts';
 import { connectPeer, within } from '../../test-support/peers.ts';
@@ -23,6 +23,7 @@ import { formatSetup } from '../shared/packet.ts';
 import { type DialTls, dialTls, explainTls, readDialTls, readListenTls } from '../shared/tls.ts';
 import { readProxyOptions } from './options.ts';
 import { startProxy } from './proxy.ts';
+import { TicketKeys } from './ticket-keys.ts';
 
 const HOUR_MS = 3_600_000;
 const later = new Date(Date.now() + HOUR_MS);
@@ -225,6 +226,60 @@ describe('who is let in', () => {
     t.after(() => socket.destroy());
     socket.end(JSON.stringify(request()));
     assert.match(await within(text(socket), 5000, 'reply'), /NO_SERVER/);
+  });
+});
+
+describe('a client that comes back is known again, whichever of the sockets accepts it', () => {
+  const cases = [
+    ['TLSv1.2', false],
+    ['TLSv1.3', false],
+    ['TLSv1.2', true],
+    ['TLSv1.3', true],
+  ] as const;
+  for (const [maxVersion, hasOwn] of cases) {
+    test(`${maxVersion}${hasOwn ? ', with a certificate of its own' : ''}`, async (t) => {
+      const proxy = await testProxy(t, { tls: { ...good, clientCa: hasOwn ? ca.cert : null }, listeners: 8 });
+      const own = hasOwn ? good : {};
+      const options = { host: '127.0.0.1', servername: 'localhost', ca: ca.cert, maxVersion, ...own };
+      const first = connectTls({ port: proxy.port, ...options });
+      t.after(() => first.destroy());
+      const [session] = (await within(once(first, 'session'), 5000, 'session')) as [Buffer];
+      let reused = 0;
+      for (let visit = 0; visit < 40; visit += 1) {
+        const socket = connectTls({ port: proxy.port, ...options, session });
+        t.after(() => socket.destroy());
+        await within(once(socket, 'secureConnect'), 5000, 'handshake');
+        if (socket.isSessionReused()) reused += 1;
+        socket.end(JSON.stringify(request()));
+        assert.match(await within(text(socket), 5000, 'reply'), /NO_SERVER/);
+      }
+      assert.equal(reused, 40);
+    });
+  }
+
+  test('with a new key each hour, so that a ticket is no good for ever', async (t) => {
+    let nowMs = 0;
+    const keys = new TicketKeys(() => nowMs);
+    const server = createTlsServer({ ...good, maxVersion: 'TLSv1.2' }, (socket) =>
+      socket.on('error', () => {}),
+    );
+    keys.add(server);
+    server.on('connection', () => keys.rotateIfDue());
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    t.after(() => server.close());
+    const { port } = server.address() as AddressInfo;
+    const visit = async (known: object): Promise<{ session: Buffer; isReused: boolean }> => {
+      const socket = connectTls({ port, host: '127.0.0.1', servername: 'localhost', ca: ca.cert, ...known });
+      t.after(() => socket.destroy());
+      await within(once(socket, 'secureConnect'), 5000, 'handshake');
+      return { session: socket.getSession() as Buffer, isReused: socket.isSessionReused() };
+    };
+    const { session } = await visit({});
+    nowMs = HOUR_MS - 1;
+    assert.equal((await visit({ session })).isReused, true);
+    nowMs = HOUR_MS;
+    assert.equal((await visit({ session })).isReused, false);
   });
 });
 

@@ -1,5 +1,6 @@
 // pure · one registered server as the proxy knows it. Routing reads it, each field has one writer.
 // Must never hold sockets or timers: its connections are the pool's, its probes the health checker's.
+import { addressOf } from '../shared/address-text.ts';
 import type { Id } from '../shared/packet.ts';
 import type { Health, ProbeOutcome } from './health.ts';
 import type { Request } from './request.ts';
@@ -14,7 +15,8 @@ export type Registration = {
   incarnation: string | null;
 };
 
-export type ProbeRecord = { atWallMs: number; outcome: ProbeOutcome; roundTripMs: number };
+/** `detail` is a clause about what the server did with the probe; '' where the outcome says all. */
+export type ProbeRecord = { atWallMs: number; outcome: ProbeOutcome; roundTripMs: number; detail: string };
 
 /** Carries requests to one server; the seam between routing and sockets. */
 export type Carrier = {
@@ -28,7 +30,10 @@ export type Carrier = {
    * @returns whether anything is under way
    */
   sweep(nowMs: number): boolean;
-  /** Takes nothing new; what is under way is finished, then its connections are closed. */
+  /**
+   * Takes nothing new: each connection ends when it has nothing left, or when its requests are given up. What has not been
+   * sent is reported as broken.
+   */
   retire(): void;
   /** Ends every connection and reports what was on them. */
   destroy(): void;
@@ -56,6 +61,8 @@ export class Upstream {
   /** The id in its answers to probes, as text; null before the first that has one. */
   answersAs: string | null = null;
   hasSession = false;
+  /** It asked for a session when it last registered: it is not of the old kind. Written by the registry. */
+  asksForSession = false;
   carrier: Carrier | null = null;
 
   inFlight = 0;
@@ -99,9 +106,4 @@ export class Upstream {
   get isFull(): boolean {
     return this.inFlight >= (this.health.state === 'trial' ? 1 : this.capacity);
   }
-}
-
-/** `host:port`, with brackets round an IPv6 host. */
-export function addressOf(host: string, port: number): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }

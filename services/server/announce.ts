@@ -1,11 +1,12 @@
 // shell · makes the server known to every proxy behind one name, for as long as it runs. Control path of the server.
 // Must never give up on a proxy that the name still stands for, or dial without a pause.
+import { addressOf } from '../shared/address-text.ts';
 import type { Resolve } from '../shared/addresses.ts';
 import type { Clock } from '../shared/clock.ts';
 import type { Line } from '../shared/log-later.ts';
 import type { Id } from '../shared/packet.ts';
 import type { DialTls } from '../shared/tls.ts';
-import { backoffMs, jittered, REFUSED_MS } from './backoff.ts';
+import { backoffMs, jittered, REFUSED_MS, REPLACED_CAP_MS, replacedMs } from './backoff.ts';
 import {
   type MakeSetup,
   SESSION_TIMES,
@@ -20,6 +21,9 @@ const LOOK_UP_MS = 5_000;
 
 /** A session that ended sooner did not stand: the wait before the next try goes on growing. */
 const STANDS_AFTER_MS = 1_000;
+
+// Longer than the other one waits before it replaces this one again.
+const FORGIVES_AFTER_MS = 2 * REPLACED_CAP_MS;
 
 export type AnnounceOptions = {
   proxy: { host: string; port: number };
@@ -37,10 +41,11 @@ export type AnnounceOptions = {
 };
 
 /** What one address has come to, for the backoff and so that the log tells changes only. */
-type History = { failures: number; told: string | null };
+type History = { failures: number; replaced: number; told: string | null };
 
 const MESSAGES: Partial<Record<SessionEnd['how'], string>> = {
   refused: 'the proxy refuses this server',
+  replaced: 'another server has the id of this one',
   'no-tls': 'no TLS with the proxy',
 };
 
@@ -117,13 +122,15 @@ export class Announcement {
   }
 
   async #keepSession(address: string): Promise<void> {
-    const history: History = { failures: 0, told: null };
+    const history: History = { failures: 0, replaced: 0, told: null };
     while (!this.#stop.signal.aborted) {
       const end = await this.#live(address, history);
       if (this.#stop.signal.aborted) return;
       history.failures = end.livedMs >= STANDS_AFTER_MS ? 1 : history.failures + 1;
+      if (end.livedMs >= FORGIVES_AFTER_MS) history.replaced = 0;
+      if (end.how === 'replaced') history.replaced += 1;
       this.#tellEnd(address, history, end);
-      await this.#pause(this.#waitAfter(end, history.failures));
+      await this.#pause(this.#waitAfter(end, history));
       if (this.#stop.signal.aborted) return;
       // Not waited for: Docker's resolver may take its time just when the proxy restarts, at the address it had.
       void this.#lookUp();
@@ -131,8 +138,9 @@ export class Announcement {
     }
   }
 
-  #waitAfter({ how, livedMs }: SessionEnd, failures: number): number {
+  #waitAfter({ how, livedMs }: SessionEnd, { failures, replaced }: History): number {
     const { random, refusedMs } = this.#options;
+    if (how === 'replaced') return replacedMs(replaced, random());
     if (how === 'refused' || how === 'no-tls') return jittered(refusedMs, random());
     return backoffMs(failures, random(), livedMs > 0 && livedMs < STANDS_AFTER_MS);
   }
@@ -168,7 +176,7 @@ export class Announcement {
   }
 
   #tell(level: Line['level'], message: string, host: string, details: object): void {
-    this.#options.log({ level, message, proxy: `${host}:${this.#options.proxy.port}`, ...details });
+    this.#options.log({ level, message, proxy: addressOf(host, this.#options.proxy.port), ...details });
   }
 
   async #pause(ms: number): Promise<void> {

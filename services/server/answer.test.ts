@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connectPeer, type Peer, within } from '../../test-support/peers.ts';
+import { connectPeer, PATIENCE_MS, type Peer, within } from '../../test-support/peers.ts';
 import { AnswerServer } from './answer.ts';
 
 const sha1 = (text: string): string => createHash('sha1').update(text).digest('hex');
@@ -176,7 +176,7 @@ test('drain: idle connections end, begun packets are answered first, silent ones
   assert.equal((await begun.nextFrame()).payload, sha1('late'));
   assert.equal(await begun.ended(), 'fin');
   begun.close();
-  await within(drained, 2_000, 'end of the drain');
+  await within(drained, PATIENCE_MS, 'end of the drain');
   assert.notEqual(await silent.ended(), 'fin of its own');
   const late = connectPeer(port);
   assert.equal(await late.ended(), 'ECONNREFUSED');

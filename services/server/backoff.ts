@@ -20,6 +20,18 @@ export function backoffMs(failures: number, random: number, wasShort = false): n
   return jittered(Math.min(capMs, FIRST_MS * 2 ** Math.min(failures - 1, 10)), random);
 }
 
+/** The longest wait of a server that another one with its id has replaced. */
+export const REPLACED_CAP_MS = 60_000;
+
+/**
+ * 5 s, doubling to 60 s, each ± 20 %: two servers with one id would otherwise replace each other all the time.
+ * @param times  how often it was replaced, at least 1
+ * @param random from 0 to 1
+ */
+export function replacedMs(times: number, random: number): number {
+  return jittered(Math.min(REPLACED_CAP_MS, REFUSED_MS * 2 ** Math.min(times - 1, 10)), random);
+}
+
 /** `ms` ± 20 %. */
 export function jittered(ms: number, random: number): number {
   return ms * (1 + JITTER * (2 * random - 1));

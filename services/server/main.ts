@@ -2,6 +2,7 @@
 // Must never load what it can do without before it is registered: a restart's outage lasts that long.
 import { randomUUID } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
+import { addressOf } from '../shared/address-text.ts';
 import { createResolver } from '../shared/addresses.ts';
 import { systemClock } from '../shared/clock.ts';
 import { runMain, UsageError } from '../shared/config.ts';
@@ -27,7 +28,7 @@ await runMain(SCRIPT_NAME, async () => {
   const server = new AnswerServer(options.id, options.tls);
   const port = await server.listen(options.port, options.host).catch((error: NodeJS.ErrnoException) => {
     throw new UsageError(
-      `Can't listen on ${options.host}:${options.port} (${error.code}): choose another port.`,
+      `Can't listen on ${addressOf(options.host, options.port)} (${error.code}): choose another port.`,
     );
   });
   const announcement = new Announcement({

@@ -10,6 +10,7 @@ import {
   parseId,
   requireWhole,
   UsageError,
+  variableOf,
   withEnvironment,
 } from '../shared/config.ts';
 import type { LogLevel } from '../shared/log.ts';
@@ -75,6 +76,11 @@ const OPTIONS = {
 
 const SIGNALS_AND_CODES = `SIGTERM or Ctrl-C: tells the proxies, answers what is under way, exits with 0.
 Exit codes: 0 stopped in good order, 1 not in time, 2 bad usage or the port is taken, 130 or 143 on a second signal.`;
+
+/** Every variable that a server reads. */
+export function serverVariables(): string[] {
+  return Object.keys({ ...POSITIONALS, ...OPTIONS }).map((name) => variableOf('SERVER', name));
+}
 
 /**
  * @param args command-line arguments without node and the file

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connectPeer, type Peer, within } from '../../test-support/peers.ts';
+import { connectPeer, PATIENCE_MS, type Peer, within } from '../../test-support/peers.ts';
+import { PROBE_PAYLOAD } from '../shared/health-probe.ts';
 import { formatAnswer } from '../shared/packet.ts';
 import { AnswerServer } from './answer.ts';
 import { type Faults, NO_FAULTS } from './misbehaviour.ts';
@@ -92,10 +93,10 @@ test('delay: a connection that it has touched is an ordinary one afterwards', as
   peer.send('{"type":0,"srcid":1,"privPoliId":2,');
   peer.send('"payload":"b"}');
   assert.deepEqual(await payloads(peer, 1), [sha1('b')]);
-  const drained = server.drain(5_000);
+  const drained = server.drain(LONG_MS);
   assert.equal(await peer.ended(), 'fin');
   peer.close();
-  await within(drained, 2_000, 'end of the drain');
+  await within(drained, PATIENCE_MS, 'end of the drain');
 });
 
 test('delay: a peer that half-closes behind its request still gets the answer', async (t) => {
@@ -125,7 +126,7 @@ for (const ending of ['close', 'reset'] as const) {
     if (ending === 'reset') peer.reset();
     else peer.socket.destroy();
     set({ delayMs: 1 });
-    await within(server.drain(LONG_MS), 2_000, 'end of the drain');
+    await within(server.drain(LONG_MS), PATIENCE_MS, 'end of the drain');
   });
 }
 
@@ -156,13 +157,13 @@ test('drain: what is held back goes out when it is due in time, then the end', a
   busy.send(request('late'));
   await idle.connected();
   await answered(1);
-  const drained = server.drain(5_000);
+  const drained = server.drain(LONG_MS);
   assert.equal(await idle.ended(), 'fin');
   assert.equal(busy.received(), '');
   assert.deepEqual(await payloads(busy, 1), [sha1('late')]);
   assert.equal(await busy.ended(), 'fin');
   for (const peer of [busy, idle]) peer.close();
-  await within(drained, 2_000, 'end of the drain');
+  await within(drained, PATIENCE_MS, 'end of the drain');
 });
 
 test('drain: ends by its deadline whatever is held back', async (t) => {
@@ -171,10 +172,19 @@ test('drain: ends by its deadline whatever is held back', async (t) => {
   peer.send(request('never'));
   await answered(1);
   const startMs = performance.now();
-  await within(server.drain(150), 2_000, 'end of the drain');
+  await within(server.drain(150), PATIENCE_MS, 'end of the drain');
   assert.ok(performance.now() - startMs >= 145);
   await peer.ended();
   assert.equal(peer.received(), '');
+});
+
+test('mute: a probe of a proxy that takes it for an old server is answered too', async (t) => {
+  const { connect } = await serve(t, { isMute: true });
+  const [probe, client] = [connect(), connect()];
+  client.send({ ...request('not a probe'), srcid: 0 });
+  probe.send({ ...request(PROBE_PAYLOAD), srcid: 0 });
+  assert.deepEqual(await payloads(probe, 1), [sha1(PROBE_PAYLOAD)]);
+  assert.equal(client.received(), '');
 });
 
 test('burn: each request costs CPU time, and is answered right', async (t) => {
@@ -242,7 +252,7 @@ test('drain: muted connections end at once', async (t) => {
   const drained = server.drain(LONG_MS);
   assert.equal(await peer.ended(), 'fin');
   peer.close();
-  await within(drained, 2_000, 'end of the drain');
+  await within(drained, PATIENCE_MS, 'end of the drain');
 });
 
 for (const [name, faults, srcid] of [

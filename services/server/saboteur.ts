@@ -2,7 +2,8 @@
 // Must never answer a request out of the order that it came in: whoever pipelines would take one answer for another.
 import { hash } from 'node:crypto';
 import type net from 'node:net';
-import { formatAnswer, HEALTH_CLIENT_ID, type Id, type RequestPacket } from '../shared/packet.ts';
+import { isHealthProbe } from '../shared/health-probe.ts';
+import { formatAnswer, type Id, type RequestPacket } from '../shared/packet.ts';
 import { type Connection, readPacket, refusalOf, refusalOfBytes, type StandIn } from './answer.ts';
 import { HeldAnswers } from './held-answers.ts';
 import { type Faults, Misbehaviour } from './misbehaviour.ts';
@@ -70,9 +71,10 @@ export class Saboteur implements StandIn {
   }
 
   // False when the connection is over.
-  #answerOne(socket: net.Socket, held: HeldAnswers, { clientId, payload }: RequestPacket): boolean {
+  #answerOne(socket: net.Socket, held: HeldAnswers, packet: RequestPacket): boolean {
+    const { clientId, payload } = packet;
     burn(this.faults.burnMs);
-    const conduct = this.#misbehaviour.decide(clientId === HEALTH_CLIENT_ID, this.#random);
+    const conduct = this.#misbehaviour.decide(isHealthProbe(packet), this.#random);
     if (conduct === 'mute') this.#muted.add(socket);
     if (this.#muted.has(socket)) return true;
     switch (conduct) {

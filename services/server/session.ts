@@ -32,7 +32,7 @@ export type MakeSetup = (nonce: string | null) => string;
 
 /** How a session ended, with a clause for the log. */
 export type SessionEnd = {
-  how: 'unreachable' | 'refused' | 'no-tls' | 'lost' | 'left';
+  how: 'unreachable' | 'refused' | 'replaced' | 'no-tls' | 'lost' | 'left';
   why: string;
   /** Registered for how long; 0 when it never was. */
   livedMs: number;
@@ -135,7 +135,8 @@ export class Session {
       return;
     }
     if (packet.kind === 'error') {
-      this.#finish(`${packet.sentence} (${packet.code})`, packet.isRetryable ? undefined : 'refused');
+      const isRefusal = this.#phase === 'registered' ? 'replaced' : 'refused';
+      this.#finish(`${packet.sentence} (${packet.code})`, packet.isRetryable ? undefined : isRefusal);
       return;
     }
     if (packet.kind === 'registered' && this.#phase === 'registering') {
@@ -178,7 +179,7 @@ export class Session {
       : ' without a reply: its log says whether it refuses our certificate';
   }
 
-  #finish(why: string, how?: 'refused' | 'no-tls' | undefined): void {
+  #finish(why: string, how?: 'refused' | 'replaced' | 'no-tls' | undefined): void {
     if (this.#phase === 'over') return;
     const isLeaving = this.#phase === 'leaving';
     this.#phase = 'over';

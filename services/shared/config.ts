@@ -23,6 +23,11 @@ export const LOG_OPTIONS = {
   },
 };
 
+/** The environment's name for an option: `--admin-port` of prefix `PROXY` is `PROXY_ADMIN_PORT`. */
+export function variableOf(prefix: string, option: string): string {
+  return `${prefix}_${option.toUpperCase().replaceAll('-', '_')}`;
+}
+
 /**
  * Lets the environment supply what the command line does not: option `--admin-port` of prefix `PROXY` is `PROXY_ADMIN_PORT`.
  * @returns the same options, with the environment's value as their default and its name in their description
@@ -34,7 +39,7 @@ export function withEnvironment<T extends Record<string, Options>>(
   environment: NodeJS.ProcessEnv = process.env,
 ): T {
   const entries = Object.entries(options).map(([name, option]) => {
-    const variable = `${prefix}_${name.toUpperCase().replaceAll('-', '_')}`;
+    const variable = variableOf(prefix, name);
     const value = environment[variable];
     const described = { ...option, describe: `${option.describe ?? ''} [${variable}]` };
     return [

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { parsePrintable, printable } from './printable.ts';
+import { parsePrintable, printable, printableLines } from './printable.ts';
 
 // What Unicode calls a control character, a line or paragraph separator, or one that directs text.
 const STEERS = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/u;
@@ -38,4 +38,8 @@ test('a document of JSON on one line stays the same document', () => {
 test('a document of JSON that is read to be shown has printable texts, however deep', () => {
   const value = parsePrintable('{"why":"a\\u001bb","servers":[{"id":"\\u202e"},7,null]}');
   assert.deepEqual(value, { why: String.raw`a\u001bb`, servers: [{ id: String.raw`\u202e` }, 7, null] });
+});
+
+test('lines stay lines', () => {
+  assert.equal(printableLines('a\u001b\n\r\n\u202e'), 'a\\u001b\n\\r\n\\u202e');
 });

@@ -14,6 +14,11 @@ export function printable(text: string): string {
   });
 }
 
+/** The same for a text of several lines, which stay lines. */
+export function printableLines(text: string): string {
+  return text.split('\n').map(printable).join('\n');
+}
+
 /** What JSON.parse makes of `json`, with every text in it made printable. */
 export function parsePrintable(json: string): unknown {
   return JSON.parse(json, (_name, value: unknown) => (typeof value === 'string' ? printable(value) : value));

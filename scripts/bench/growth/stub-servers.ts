@@ -5,10 +5,10 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FrameReader } from '../../../services/shared/framing.ts';
+import { isHealthProbe } from '../../../services/shared/health-probe.ts';
 import {
   formatAnswer,
   formatHeartbeat,
-  HEALTH_CLIENT_ID,
   parseFromProxy,
   parsePacket,
 } from '../../../services/shared/packet.ts';
@@ -148,7 +148,7 @@ function serve(socket: net.Socket, ids: ReadonlyMap<string, string>): void {
     while (reader.next()) {
       const packet = parsePacket(reader.bytes.toString('utf8', reader.start, reader.end));
       if (packet.kind !== 'request') continue;
-      if (packet.clientId === HEALTH_CLIENT_ID) probes += 1;
+      if (isHealthProbe(packet)) probes += 1;
       else requests += 1;
       answers += formatAnswer(id, packet.clientId, hash('sha1', packet.payload));
     }

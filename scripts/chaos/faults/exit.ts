@@ -80,6 +80,7 @@ class Exit implements ArmedFault {
       target.open = hit(replica);
       target.crashes += 1;
       await askToExit(replica, EXIT_CODE);
+      target.open.struck();
       onTold();
       await cluster.waitUntilRunning(replica, { since, withinMs: BACK_WITHIN_MS, signal });
       target.open.healed();

@@ -15,6 +15,11 @@ export type FaultContext = {
 
 /** Goes on noting what becomes of a hit. */
 export type HitNote = {
+  /**
+   * When it has happened for certain, the first time counts.
+   * @param atEpochMs where somebody knows better than that it is so by now
+   */
+  struck(atEpochMs?: number): void;
   /** Right before the call that ends it. */
   healing(): void;
   /** When that call has returned, or the replica was seen to run again. */

@@ -76,6 +76,7 @@ class Flap implements ArmedFault {
     target.pauses += 1;
     try {
       await cluster.pause(target.replica);
+      note.struck();
       const untilMs = performance.now() + paramOf(fault, 'onMs', 200);
       if ((await cluster.inspect(target.replica)).State.Paused) target.seen += 1;
       onPaused();

@@ -1,5 +1,5 @@
 // shell · SIGKILL: the process is gone at once, and its address is a black hole until it is started again.
-import { killTarget, proveKilled, startTarget } from './ended.ts';
+import { endedAt, killTarget, proveKilled, startTarget } from './ended.ts';
 import { nothing, targetFault } from './targets.ts';
 
 export const kill = targetFault({
@@ -8,6 +8,7 @@ export const kill = targetFault({
   like: 'crash',
   remember: nothing,
   strike: killTarget,
+  struckAt: endedAt,
   prove: proveKilled,
   mend: startTarget,
 });

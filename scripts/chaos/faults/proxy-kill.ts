@@ -1,5 +1,5 @@
 // shell · SIGKILL: what the proxy had in flight is lost; started again by heal.
-import { killTarget, proveKilled, startTarget } from './ended.ts';
+import { endedAt, killTarget, proveKilled, startTarget } from './ended.ts';
 import { nothing, targetFault } from './targets.ts';
 
 export const proxyKill = targetFault({
@@ -8,6 +8,7 @@ export const proxyKill = targetFault({
   like: 'crash of the proxy',
   remember: nothing,
   strike: killTarget,
+  struckAt: endedAt,
   prove: proveKilled,
   mend: startTarget,
 });

@@ -58,8 +58,10 @@ class Swap implements ArmedFault {
   }
 
   async #kill(replica: Replica): Promise<void> {
-    this.#targets.push({ replica, note: this.#context.hit(replica), isHealed: false });
+    const note = this.#context.hit(replica);
+    this.#targets.push({ replica, note, isHealed: false });
     await this.#context.cluster.kill(replica);
+    note.struck();
   }
 
   async #start(target: Swapped): Promise<void> {

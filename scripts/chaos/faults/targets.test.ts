@@ -20,6 +20,7 @@ function scripted(targets: string[], { fails = '', endsByItself = false } = {}) 
     hit: ({ name }) => {
       log.push(`hit ${name}`);
       return {
+        struck: () => undefined,
         healing: () => void log.push(`healing ${name}`),
         healed: () => void log.push(`healed ${name}`),
       };

@@ -24,6 +24,8 @@ export type TargetVerbs<Memory> = {
   remember(cluster: ChaosCluster, replica: Replica): Promise<Memory>;
   /** The call that does it, without anything before it: the clock runs. */
   strike(target: Target<Memory>): Promise<void>;
+  /** After `strike`: when it took effect, ms since the epoch; without it, when `strike` had returned. */
+  struckAt?(target: Target<Memory>): Promise<number>;
   prove(target: Target<Memory>): Promise<Proof>;
   /** Ends it, whatever `strike` has achieved. */
   mend(target: Target<Memory>): Promise<void>;
@@ -85,6 +87,7 @@ class TargetFault<Memory> implements ArmedFault {
     const hit = { ...target, note: this.#context.hit(target.replica), isHealed: false };
     this.#hit.push(hit);
     await this.#verbs.strike(hit);
+    hit.note.struck(await this.#verbs.struckAt?.(target));
     if (!this.#verbs.endsByItself) return;
     hit.note.healed();
     hit.isHealed = true;

@@ -12,8 +12,9 @@ import {
   worstLines,
 } from './criterion.ts';
 import { describeHit } from './detection.ts';
-import { type FaultHit, requireHits, requireServer, serverHitsOf } from './queries.ts';
-import { requestsIn, wentWell } from './request-index.ts';
+import { type Trouble, weigh } from './machine.ts';
+import { type FaultHit, provenHitsOf, requireHits, requireServer, struckMsOf } from './queries.ts';
+import { requestsIn, spanOf, wentWell } from './request-index.ts';
 import { eventsOf, eventsOfServer, firstOf } from './server-events.ts';
 
 // Requests that were under way when the fault struck.
@@ -30,22 +31,32 @@ export function answeredByAnother({
   const limit = `all ok within ${millis(deadlineMs)}`;
   return criterion(`answered by another at ${kinds.join(', ')}`, limit, (recording) => {
     eventsOf(recording);
-    const hits = requireHits(serverHitsOf(recording, kinds), kinds);
+    const hits = requireHits(provenHitsOf(recording, kinds), kinds);
     const windows = hits.map((each) => caughtBy(recording, each));
     if (windows.some(({ length }) => length === 0)) return unknown('no request was due until the eviction');
     // Two servers of one policy may be hit at once: each request counts once.
     const caught = [...new Set(windows.flat())];
     const bad = caught.filter((request) => !wentWell(request) || request.latencyMs > deadlineMs);
+    const { verdict, notes } = weigh(
+      recording,
+      bad.map((request) => ({
+        ...spanOf(request),
+        ...(wentWell(request) && { excessMs: request.latencyMs - deadlineMs }),
+      })),
+    );
     const slowest = caught.reduce((max, { latencyMs }) => Math.max(max, latencyMs), 0);
     return {
-      verdict: bad.length === 0 ? 'pass' : 'fail',
+      verdict,
       measured: `${bad.length} of ${plural(caught.length, 'request')} not ok in time, the slowest ${millis(slowest)}`,
       n: caught.length,
-      details: worstLines(
-        bad,
-        ({ latencyMs }) => latencyMs,
-        (request) => describeRequest(recording, request),
-      ),
+      details: [
+        ...notes,
+        ...worstLines(
+          bad,
+          ({ latencyMs }) => latencyMs,
+          (request) => describeRequest(recording, request),
+        ),
+      ],
     };
   });
 }
@@ -72,7 +83,7 @@ export function outByTraffic({
   const limit = `≤ ${plural(maxFurther, 'request')} from the first failure to its end, which is ≤ ${millis(withinMs)} after the hit`;
   return criterion(`out by the evidence of traffic at ${kinds.join(', ')}`, limit, (recording) => {
     eventsOf(recording);
-    const all = requireHits(serverHitsOf(recording, kinds), kinds).map((each) =>
+    const all = requireHits(provenHitsOf(recording, kinds), kinds).map((each) =>
       sentWhileFailing(recording, each),
     );
     const bad = all.filter(({ further, afterMs }) => (further ?? 0) > maxFurther || afterMs > withinMs);
@@ -80,21 +91,24 @@ export function outByTraffic({
     const counts = all.map(({ further }) => further).filter((further) => further !== null);
     const isOpen = ({ each, afterMs }: Failing): boolean =>
       !Number.isFinite(afterMs) && recording.endedMs < each.hit.fromMs + withinMs;
+    const { verdict, notes } = weigh(
+      recording,
+      bad.filter((each) => !isOpen(each)).map((each) => troubleOf(recording, each, withinMs, maxFurther)),
+    );
     const slowest = Math.max(...all.map(({ afterMs }) => afterMs));
     return {
-      verdict: bad.some((each) => !isOpen(each))
-        ? 'fail'
-        : bad.length > 0 || isUncounted
-          ? 'unknown'
-          : 'pass',
+      verdict: verdict === 'pass' && (bad.length > 0 || isUncounted) ? 'unknown' : verdict,
       measured: `${counts.length > 0 ? Math.max(...counts) : 'nobody knows how many'} further, out ${Number.isFinite(slowest) ? `after ${millis(slowest)}` : 'never'}`,
       n: all.length,
-      details: worstLines(
-        all,
-        ({ afterMs }) => afterMs,
-        ({ each, further, afterMs, why }) =>
-          `${describeHit(each)}: ${Number.isFinite(afterMs) ? `out after ${millis(afterMs)} and ${further ?? 'nobody knows how many'} further (${why})` : 'not taken out'}`,
-      ),
+      details: [
+        ...notes,
+        ...worstLines(
+          all,
+          ({ afterMs }) => afterMs,
+          ({ each, further, afterMs, why }) =>
+            `${describeHit(each)}: ${Number.isFinite(afterMs) ? `out after ${millis(afterMs)} and ${further ?? 'nobody knows how many'} further (${why})` : 'not taken out'}`,
+        ),
+      ],
     };
   });
 }
@@ -107,12 +121,26 @@ type Failing = {
   why: string;
 };
 
+function troubleOf(
+  { endedMs }: Recording,
+  { each, further, afterMs }: Failing,
+  withinMs: number,
+  maxFurther: number,
+): Trouble {
+  const fromMs = struckMsOf(each);
+  const toMs = Math.min(fromMs + afterMs, endedMs);
+  return (further ?? 0) > maxFurther
+    ? { fromMs, toMs }
+    : { fromMs, toMs, excessMs: toMs - fromMs - withinMs };
+}
+
 function sentWhileFailing(recording: Recording, each: FaultHit): Failing {
   const { fromMs } = each.hit;
+  const struckMs = struckMsOf(each);
   const events = eventsOfServer(recording, requireServer(each.hit).id);
   const out = firstOf(events, ['ejected', 'evicted'], fromMs);
   if (out === null) return { each, further: 0, afterMs: Number.POSITIVE_INFINITY, why: '' };
   const noticed = firstOf(events.slice(0, events.indexOf(out)), ['suspect'], fromMs);
   const further = noticed === null ? null : out.sent - noticed.sent;
-  return { each, further, afterMs: out.atMs - fromMs, why: out.why };
+  return { each, further, afterMs: Math.max(0, out.atMs - struckMs), why: out.why };
 }

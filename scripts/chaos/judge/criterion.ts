@@ -6,6 +6,8 @@ import type { Finding, Recording, RequestRow, Verdict } from '../journal.ts';
 export type Criterion = {
   /** For example `no request lost`. */
   name: string;
+  /** No slowness of the machine, no broken run explains that it fails: it fails all the same. */
+  isUnconditional: boolean;
   judge(recording: Recording): Finding;
 };
 
@@ -19,7 +21,8 @@ export type Assessment = {
   details?: readonly string[];
 };
 
-const MAX_DETAILS = 10;
+/** No finding has more. */
+export const MAX_DETAILS = 10;
 const SEVERITY: Record<Verdict, number> = { pass: 0, unknown: 1, fail: 2 };
 
 /** Thrown where the recording lacks what a judgement needs: the finding is unknown, with this message. */
@@ -28,15 +31,18 @@ export class CannotTell extends Error {}
 /**
  * Makes a criterion.
  * @param limit what passes, in words with units
+ * @param isUnconditional that it fails can't be explained by the machine or by the run
  * @param assess looks at the recording; may throw `CannotTell`
  */
 export function criterion(
   name: string,
   limit: string,
   assess: (recording: Recording) => Assessment,
+  { isUnconditional = false }: { isUnconditional?: boolean } = {},
 ): Criterion {
   return {
     name,
+    isUnconditional,
     judge(recording) {
       const assessment = assessOrUnknown(assess, recording);
       return {

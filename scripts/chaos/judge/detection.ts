@@ -1,4 +1,4 @@
-// pure · how soon the proxy noticed that a server had been hit: from just before the fault's call to the event.
+// pure · how soon the proxy noticed that a server had been hit: from when it had been hit for certain to the event.
 // Must never forget a hit that was not noticed at all.
 import type { Hit, ProxyEvent, Recording } from '../journal.ts';
 import type { FaultKind } from '../plan.ts';
@@ -12,6 +12,7 @@ import {
   worstLines,
 } from './criterion.ts';
 import { AFTERMATH_MS, TRIALS_FOR_P95 } from './limits.ts';
+import { leastMs, weigh } from './machine.ts';
 import { percentile } from './percentile.ts';
 import {
   type FaultHit,
@@ -20,6 +21,7 @@ import {
   requireHits,
   requireServer,
   serverHitsOf,
+  struckMsOf,
 } from './queries.ts';
 import { eventsOf, eventsOfServer, firstOut, wasOutBefore } from './server-events.ts';
 
@@ -45,7 +47,7 @@ export function detection(limit: DelayLimit): Criterion {
     eventsOf(recording);
     const hits = requireHits(serverHitsOf(recording, kinds), kinds);
     const outcomes = sortOut(recording, hits, maxMs);
-    return assess(outcomes, limit);
+    return assess(recording, outcomes, limit);
   });
 }
 
@@ -57,7 +59,9 @@ function sortOut(recording: Recording, hits: readonly FaultHit[], maxMs: number)
     const events = eventsOfServer(recording, requireServer(each.hit).id);
     const untilMs = deadlineOf(recording, each);
     const event = firstOut(events, fromMs, untilMs);
-    if (event !== null) outcomes.noticed.push({ ...each, event, afterMs: event.atMs - fromMs });
+    const afterMs = (event?.atMs ?? 0) - struckMsOf(each);
+    if (event !== null) outcomes.noticed.push({ ...each, event, afterMs: Math.max(0, afterMs) });
+    else if (!each.fault.isProven) outcomes.undecided.push(each);
     else if (wasOutBefore(events, fromMs) || overlaps({ sentMs: fromMs, endMs: untilMs }, outages)) {
       outcomes.excused.push(each);
     } else if (recording.endedMs < Math.min(untilMs, fromMs + maxMs)) outcomes.undecided.push(each);
@@ -73,34 +77,52 @@ export function deadlineOf(recording: Recording, each: FaultHit): number {
 }
 
 /** When the same server was hit again; `Infinity` when it was not. */
-export function nextHitMs(recording: Recording, { hit }: FaultHit): number {
+export function nextHitMs(recording: Recording, { hit }: Pick<FaultHit, 'hit'>): number {
   const next = serverHitsOf(recording).find(
     (other) => other.hit.target === hit.target && other.hit.fromMs > hit.fromMs,
   );
   return next?.hit.fromMs ?? Number.POSITIVE_INFINITY;
 }
 
-function assess(outcomes: Outcomes, { p95Ms, maxMs, mayMiss = false }: DelayLimit): Assessment {
+function assess(recording: Recording, outcomes: Outcomes, limit: DelayLimit): Assessment {
+  const { maxMs, mayMiss = false } = limit;
   const { noticed, missed, excused, undecided } = outcomes;
   const times = noticed.map(({ afterMs }) => afterMs);
   const max = Math.max(...times);
   const p95 = percentile(times, 95);
-  const isLate = times.length > 0 && (max > maxMs || (p95Ms !== undefined && p95 > p95Ms));
+  const least = noticed.map((each) => leastMs(recording, struckMsOf(each), each.afterMs));
+  const isMaybeLate = isTooLate(times, limit);
   const tooShort = mayMiss ? missed.filter(({ hit }) => lengthOf(hit) < maxMs) : [];
-  const isMissed = missed.length > tooShort.length;
-  const isOpen = undecided.length > 0 || times.length + missed.length === 0;
+  const { verdict, notes } = weigh(
+    recording,
+    missed
+      .filter((each) => !tooShort.includes(each))
+      .map((each) => {
+        const fromMs = struckMsOf(each);
+        const toMs = Math.min(deadlineOf(recording, each), recording.endedMs);
+        return { fromMs, toMs, excessMs: Math.max(0, toMs - fromMs - maxMs) };
+      }),
+  );
+  const isOpen = undecided.length > 0 || times.length + missed.length === 0 || verdict === 'unknown';
   return {
-    verdict: isLate || isMissed ? 'fail' : isOpen ? 'unknown' : 'pass',
+    verdict:
+      isTooLate(least, limit) || verdict === 'fail' ? 'fail' : isOpen || isMaybeLate ? 'unknown' : 'pass',
     measured: [
       times.length > 0 ? `p95 ${millis(p95)}, max ${millis(max)}, ${trials(times.length)}` : 'none noticed',
       `${missed.length} missed${tooShort.length > 0 ? ` (${tooShort.length} of them shorter than ${millis(maxMs)})` : ''}`,
       ...(excused.length > 0
         ? [`${excused.length} not counted (out already, or the proxy was not there)`]
         : []),
-      ...(undecided.length > 0 ? [`${undecided.length} too near to the end`] : []),
+      ...(undecided.length > 0 ? [`${undecided.length} too near to the end, or not proven`] : []),
+      ...(isMaybeLate
+        ? [
+            `without what the machine took p95 ${millis(percentile(least, 95))}, max ${millis(Math.max(...least))}`,
+          ]
+        : []),
     ].join('; '),
     n: times.length + (mayMiss ? missed.length : 0),
     details: [
+      ...notes,
       ...missed.map((each) => `${describeHit(each)}: not noticed`),
       ...worstLines(
         noticed,
@@ -110,6 +132,11 @@ function assess(outcomes: Outcomes, { p95Ms, maxMs, mayMiss = false }: DelayLimi
       ),
     ],
   };
+}
+
+function isTooLate(times: readonly number[], { p95Ms, maxMs }: DelayLimit): boolean {
+  if (times.length === 0) return false;
+  return Math.max(...times) > maxMs || (p95Ms !== undefined && percentile(times, 95) > p95Ms);
 }
 
 function lengthOf({ fromMs, healMs }: Hit): number {

@@ -3,8 +3,9 @@
 import type { ProxyEvent, Recording } from '../journal.ts';
 import { type Criterion, criterion, moment, nameOf, plural, unknown } from './criterion.ts';
 import { AFTERMATH_MS } from './limits.ts';
+import { type Trouble, weigh } from './machine.ts';
 import { type FaultHit, isHitOn, isJudged, proxyHitsOf, type Span, serverHitsOf } from './queries.ts';
-import { describeEvent, eventsOf, isEviction } from './server-events.ts';
+import { describeEvent, eventsOf, isEviction, spanOfEvent } from './server-events.ts';
 
 // A proxy that has just started learns its servers, and may meet them while they register.
 const START_MS = 2000;
@@ -17,12 +18,13 @@ export function falseEvictions(): Criterion {
     const hits = serverHitsOf(recording);
     const groundless = judged.filter((event) => !hits.some((each) => isGroundFor(recording, each, event)));
     const evicted = groundless.filter(isEviction);
+    const { verdict, notes } = weigh(recording, evicted.map(spanOfEvent));
     const suspects = groundless.filter(({ type }) => type === 'suspect');
     return {
-      verdict: evicted.length === 0 ? 'pass' : 'fail',
+      verdict,
       measured: `${evicted.length} of ${plural(evictions.length, 'eviction')} (suspects without a fault: ${suspects.length})`,
       n: evictions.length,
-      details: [...evicted, ...suspects].map((event) => describeEvent(recording, event)),
+      details: [...notes, ...[...evicted, ...suspects].map((event) => describeEvent(recording, event))],
     };
   });
 }
@@ -35,19 +37,32 @@ function isGroundFor(recording: Recording, { hit }: FaultHit, { id, atMs }: Prox
 /** Not one eviction or ejection of any server, by the events and by the table. */
 export function noEviction(): Criterion {
   return criterion('no eviction', '0 evictions', (recording) => {
-    const evicted = judgedEvents(recording).filter(isEviction);
+    const events = judgedEvents(recording);
+    const evicted = events.filter(isEviction);
     const samples = recording.tables.filter(({ atMs }) => isJudged(recording, atMs));
     if (samples.length === 0) return unknown('the policy table was not seen');
     const out = samples.flatMap(({ atMs, servers }) =>
       servers
         .filter(({ state }) => state === 'evicted' || state === 'ejected')
-        .map(({ id, state }) => `${moment(atMs)}: ${nameOf(recording, id)} is ${state} in the table`),
+        .map(({ id, state }) => ({ atMs, id, state })),
     );
+    // The table shows for some time what an event began.
+    const began = ({ atMs, id }: { atMs: number; id: string }): Trouble => {
+      const event = events.findLast((each) => each.id === id && each.atMs <= atMs && isEviction(each));
+      return event === undefined ? { fromMs: atMs, toMs: atMs, servers: [id] } : spanOfEvent(event);
+    };
+    const { verdict, notes } = weigh(recording, [...evicted.map(spanOfEvent), ...out.map(began)]);
     return {
-      verdict: evicted.length + out.length === 0 ? 'pass' : 'fail',
+      verdict,
       measured: `${plural(evicted.length, 'eviction')}, ${out.length} servers out in ${plural(samples.length, 'table sample')}`,
       n: samples.length,
-      details: [...evicted.map((event) => describeEvent(recording, event)), ...out],
+      details: [
+        ...notes,
+        ...evicted.map((event) => describeEvent(recording, event)),
+        ...out.map(
+          ({ atMs, id, state }) => `${moment(atMs)}: ${nameOf(recording, id)} is ${state} in the table`,
+        ),
+      ],
     };
   });
 }

@@ -10,8 +10,9 @@ import {
   worstLines,
 } from './criterion.ts';
 import { REQUEST_TIMEOUT_MS, SLACK_MS } from './limits.ts';
+import { weigh } from './machine.ts';
 import { overlaps, proxyOutages } from './queries.ts';
-import { requestIndex } from './request-index.ts';
+import { requestIndex, spanOf } from './request-index.ts';
 
 /**
  * Whatever one attempt got a right answer to got it in time, counted from its intended start. Left out is what was due
@@ -27,16 +28,23 @@ export function inTime({ deadlineMs = REQUEST_TIMEOUT_MS, slackMs = SLACK_MS } =
     );
     if (answered.length === 0) throw new CannotTell('no request was answered at the first attempt');
     const late = answered.filter(({ latencyMs }) => latencyMs > limitMs);
+    const { verdict, notes } = weigh(
+      recording,
+      late.map((request) => ({ ...spanOf(request), excessMs: request.latencyMs - limitMs })),
+    );
     const slowestMs = answered.reduce((max, { latencyMs }) => Math.max(max, latencyMs), 0);
     return {
-      verdict: late.length === 0 ? 'pass' : 'fail',
+      verdict,
       measured: `${late.length} late of ${plural(answered.length, 'answer')}, the slowest ${millis(slowestMs)}`,
       n: answered.length,
-      details: worstLines(
-        late,
-        ({ latencyMs }) => latencyMs,
-        (request) => describeRequest(recording, request),
-      ),
+      details: [
+        ...notes.slice(0, 1),
+        ...worstLines(
+          late,
+          ({ latencyMs }) => latencyMs,
+          (request) => describeRequest(recording, request),
+        ),
+      ],
     };
   });
 }

@@ -1,16 +1,25 @@
 // pure · the times that the design promises, from which every limit of a verdict follows.
 // Must never be tuned to what a run happened to measure: a limit that moves with the results judges nothing.
 
+import { NUMBERS } from '../../../services/proxy/number-options.ts';
+
 /** I: how often a server is probed. */
-const PROBE_INTERVAL_MS = 1000;
+const PROBE_INTERVAL_MS = NUMBERS['health-interval'].value;
 /** F: failed probes in a row that evict. */
-const FALL = 2;
+const FALL = NUMBERS.fall.value;
 /** Passed probes in a row that bring an evicted server back. */
-const RISE = 2;
+const RISE = NUMBERS.rise.value;
 /** T: how long a probe waits for its answer. */
-const PROBE_TIMEOUT_MS = 500;
+export const PROBE_TIMEOUT_MS: number = NUMBERS['health-timeout'].value;
 /** The proxy replies within so long, with an answer or an error. */
-export const REQUEST_TIMEOUT_MS = 2000;
+export const REQUEST_TIMEOUT_MS: number = NUMBERS['request-timeout'].value;
+
+const JUDGED = ['health-interval', 'fall', 'rise', 'health-timeout', 'request-timeout'] as const;
+/** What a proxy that is judged has to be started with, whatever the machine's own settings say. */
+export const JUDGED_SETTINGS: Readonly<Record<string, string>> = Object.fromEntries(
+  JUDGED.map((name) => [`PROXY_${name.toUpperCase().replaceAll('-', '_')}`, String(NUMBERS[name].value)]),
+);
+
 /** For everything that is not the proxy's: the Docker call, the scheduler, the event stream. */
 export const SLACK_MS = 250;
 

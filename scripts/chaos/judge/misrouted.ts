@@ -23,27 +23,32 @@ function isClosed(state: string): state is Closed {
 
 /** Not one request went to a server that was evicted, ejected or leaving, before it was let in again. */
 export function misrouted(): Criterion {
-  return criterion('misrouted', '0 requests to evicted, ejected or leaving servers', (recording) => {
-    const outs = eventsOf(recording).filter(({ type }) => isClosed(type));
-    const countOf = (closed: Closed): number => outs.filter(({ type }) => type === closed).length;
-    const growths = sentGrowths(recording);
-    const answered = [...new Set(outs.flatMap((event) => answersAfter(recording, event)))];
-    const bySent = growths.reduce((sum, { count }) => sum + count, 0);
-    return {
-      verdict: bySent + answered.length === 0 ? 'pass' : 'fail',
-      measured: `${bySent} by the counts of the proxy, ${answered.length} by the answers, in ${plural(countOf('evicted'), 'eviction')}, ${plural(countOf('ejected'), 'ejection')} and ${plural(countOf('leaving'), 'leave')}`,
-      n: outs.length,
-      details: [
-        ...growths
-          .sort((a, b) => b.count - a.count)
-          .map(
-            ({ atMs, id, count, how }) =>
-              `${moment(atMs)}: ${nameOf(recording, id)} was sent ${count} ${how}`,
-          ),
-        ...answered.slice(0, 10).map((request) => describeRequest(recording, request)),
-      ],
-    };
-  });
+  return criterion(
+    'misrouted',
+    '0 requests to evicted, ejected or leaving servers',
+    (recording) => {
+      const outs = eventsOf(recording).filter(({ type }) => isClosed(type));
+      const countOf = (closed: Closed): number => outs.filter(({ type }) => type === closed).length;
+      const growths = sentGrowths(recording);
+      const answered = [...new Set(outs.flatMap((event) => answersAfter(recording, event)))];
+      const bySent = growths.reduce((sum, { count }) => sum + count, 0);
+      return {
+        verdict: bySent + answered.length === 0 ? 'pass' : 'fail',
+        measured: `${bySent} by the counts of the proxy, ${answered.length} by the answers, in ${plural(countOf('evicted'), 'eviction')}, ${plural(countOf('ejected'), 'ejection')} and ${plural(countOf('leaving'), 'leave')}`,
+        n: outs.length,
+        details: [
+          ...growths
+            .sort((a, b) => b.count - a.count)
+            .map(
+              ({ atMs, id, count, how }) =>
+                `${moment(atMs)}: ${nameOf(recording, id)} was sent ${count} ${how}`,
+            ),
+          ...answered.slice(0, 10).map((request) => describeRequest(recording, request)),
+        ],
+      };
+    },
+    { isUnconditional: true },
+  );
 }
 
 /** Where the count of requests handed to a closed entry went up. */

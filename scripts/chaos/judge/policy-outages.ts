@@ -1,8 +1,8 @@
 // pure · when a policy had no server left because all of them had been hit.
 // Must never call a policy down while a server that was not hit was there.
-import type { Hit, Recording } from '../journal.ts';
+import type { Recording } from '../journal.ts';
 import type { FaultKind } from '../plan.ts';
-import { serverHitsOf } from './queries.ts';
+import { type FaultHit, serverHitsOf, struckMsOf } from './queries.ts';
 import { eventsOfServer, firstOf, firstOut, wasOutBefore } from './server-events.ts';
 
 export type PolicyOutage = {
@@ -11,6 +11,8 @@ export type PolicyOutage = {
   firstHitMs: number;
   /** The last of them was. */
   lastHitMs: number;
+  /** The last of them was gone for certain. */
+  lastStruckMs: number;
   /** The proxy had taken the last of them out; `lastHitMs` where it did not say so. */
   lastOutMs: number;
   /** The first of them registered again, or else was healed; `Infinity` when none did. */
@@ -24,6 +26,7 @@ type Down = {
   id: string;
   policy: string;
   fromMs: number;
+  struckMs: number;
   outMs: number;
   registeredMs: number;
   healedMs: number;
@@ -31,7 +34,7 @@ type Down = {
 
 /** The moments at which the last server of a policy was hit, in order. */
 export function policyOutages(recording: Recording, kinds = DEADLY): PolicyOutage[] {
-  const downs = serverHitsOf(recording, kinds).flatMap(({ hit }) => downOf(recording, hit) ?? []);
+  const downs = serverHitsOf(recording, kinds).flatMap((each) => downOf(recording, each) ?? []);
   return downs.flatMap((last) => {
     const together = downs.filter(
       (down) => down.policy === last.policy && down.fromMs <= last.fromMs && backMs([down]) > last.fromMs,
@@ -42,6 +45,7 @@ export function policyOutages(recording: Recording, kinds = DEADLY): PolicyOutag
       policy: last.policy,
       firstHitMs: Math.min(...together.map(({ fromMs }) => fromMs)),
       lastHitMs: last.fromMs,
+      lastStruckMs: Math.max(...together.map(({ struckMs }) => struckMs)),
       lastOutMs: Math.max(...together.map(({ outMs }) => outMs)),
       listensMs: backMs(together),
     };
@@ -54,7 +58,8 @@ function backMs(downs: readonly Down[]): number {
   return Number.isFinite(registeredMs) ? registeredMs : Math.min(...downs.map(({ healedMs }) => healedMs));
 }
 
-function downOf(recording: Recording, { serverId, policy, fromMs, healedMs }: Hit): Down | null {
+function downOf(recording: Recording, each: FaultHit): Down | null {
+  const { serverId, policy, fromMs, healedMs } = each.hit;
   if (serverId === null || policy === null) return null;
   const events = eventsOfServer(recording, serverId);
   const back = firstOf(events, ['registered'], fromMs);
@@ -62,6 +67,7 @@ function downOf(recording: Recording, { serverId, policy, fromMs, healedMs }: Hi
     id: serverId,
     policy,
     fromMs,
+    struckMs: struckMsOf(each),
     outMs: firstOut(events, fromMs, back?.atMs ?? recording.endedMs)?.atMs ?? fromMs,
     registeredMs: back?.atMs ?? Number.POSITIVE_INFINITY,
     healedMs: healedMs ?? Number.POSITIVE_INFINITY,

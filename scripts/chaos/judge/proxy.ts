@@ -1,95 +1,16 @@
-// pure · the proxy's own end: what was in flight, what was lost with it, and how soon its table is whole again.
+// pure · the proxy's own end: what was in flight, and what was lost with it.
 // Must never excuse a loss outside of the outage: that is for the criterion of loss.
 import type { Recording, RequestRow } from '../journal.ts';
-import {
-  CannotTell,
-  type Criterion,
-  criterion,
-  describeRequest,
-  millis,
-  moment,
-  nameOf,
-  plural,
-  worstLines,
-} from './criterion.ts';
+import { CannotTell, type Criterion, criterion, describeRequest, moment } from './criterion.ts';
 import { describeHit } from './detection.ts';
-import {
-  type FaultHit,
-  isHitOn,
-  overlaps,
-  proxyHitsOf,
-  proxyOutages,
-  requireHits,
-  serverHitsOf,
-  tableAt,
-} from './queries.ts';
-import { firstAttemptOf, requestIndex, requestsIn } from './request-index.ts';
-import { eventsOf, eventsOfServer } from './server-events.ts';
+import { weigh } from './machine.ts';
+import { type FaultHit, overlaps, proxyHitsOf, proxyOutages, requireHits, struckMsOf } from './queries.ts';
+import { firstAttemptOf, requestIndex, requestsIn, spanOf } from './request-index.ts';
 
 // The kernel ends a killed process's connections so long after the call at most.
 const DEATH_MS = 60;
-
-/**
- * After each restart of the proxy all its servers are admitted within `maxMs` of its start: of the moment at which Docker
- * says that the process runs. How long Docker took to get there is told, and is not the proxy's.
- */
-export function proxyWhole({ maxMs = 2000 }: { maxMs?: number } = {}): Criterion {
-  return criterion(
-    'the table is whole again',
-    `all servers ≤ ${millis(maxMs)} after the start`,
-    (recording) => {
-      eventsOf(recording);
-      const hits = requireHits(proxyHitsOf(recording), ['proxy-stop', 'proxy-kill']);
-      const all = hits.flatMap((each, at) => admissionsAfter(recording, each, hits[at + 1], maxMs));
-      if (all.length === 0) throw new CannotTell('no server was listed before');
-      const worst = Math.max(...all.map(({ afterMs }) => afterMs));
-      const isOver = all.some(({ afterMs }) => afterMs > maxMs);
-      const late = all.filter(({ afterMs }) => afterMs > maxMs).length;
-      return {
-        verdict: isOver ? 'fail' : 'pass',
-        measured: `${all.length - late} of ${plural(all.length, 'server')} in time, the last ${Number.isFinite(worst) ? `after ${millis(worst)}` : 'never'} (Docker's call took ${millis(slowestCallMs(hits))})`,
-        n: hits.length,
-        details: worstLines(
-          all,
-          ({ afterMs }) => afterMs,
-          ({ each, id, afterMs }) =>
-            `${describeHit(each)}: ${nameOf(recording, id)} ${Number.isFinite(afterMs) ? `admitted after ${millis(afterMs)}` : 'not admitted'}`,
-        ),
-      };
-    },
-  );
-}
-
-function slowestCallMs(hits: readonly FaultHit[]): number {
-  return Math.max(...hits.map(({ hit: { healMs, healedMs } }) => (healedMs ?? 0) - (healMs ?? 0)));
-}
-
-type Admission = { each: FaultHit; id: string; afterMs: number };
-
-/** When each server known before was admitted by the new boot; those that are hit before they had to be don't count. */
-function admissionsAfter(
-  recording: Recording,
-  each: FaultHit,
-  next: FaultHit | undefined,
-  maxMs: number,
-): Admission[] {
-  const { fromMs, healedMs } = each.hit;
-  if (healedMs === null) throw new CannotTell(`${describeHit(each)}: never started again`);
-  const { boot, servers } = tableAt(recording, fromMs);
-  const untilMs = next?.hit.fromMs ?? Number.POSITIVE_INFINITY;
-  const down = serverHitsOf(recording).filter(
-    ({ hit }) => hit.fromMs <= healedMs + maxMs && (hit.healedMs ?? Number.POSITIVE_INFINITY) >= fromMs,
-  );
-  return servers
-    .filter(({ id }) => !down.some(({ hit }) => isHitOn(recording, hit, id)))
-    .map(({ id }) => {
-      const admitted = eventsOfServer(recording, id).find(
-        (event) =>
-          event.type === 'admitted' && event.boot > boot && event.atMs >= fromMs && event.atMs < untilMs,
-      );
-      return { each, id, afterMs: (admitted?.atMs ?? Number.POSITIVE_INFINITY) - healedMs };
-    });
-}
+// And after Docker has seen the end of its process.
+const AFTER_DEATH_MS = 20;
 
 /**
  * Whatever was on a connection that stood, from the stop of the proxy until it is started again, got a reply: an answer
@@ -116,11 +37,12 @@ export function proxyStopNothingInFlightLost(): Criterion {
     if (lost.length === 0 && isIdle) {
       throw new CannotTell('no request was due from the stop of the proxy until its start');
     }
+    const { verdict, notes } = weigh(recording, lost.map(spanOf));
     return {
-      verdict: lost.length === 0 ? 'pass' : 'fail',
+      verdict,
       measured: `${lost.length} lost of ${inFlight.length} in flight`,
       n: inFlight.length,
-      details: lost.slice(0, 10).map((request) => describeRequest(recording, request)),
+      details: [...notes, ...lost.slice(0, 10).map((request) => describeRequest(recording, request))],
     };
   });
 }
@@ -131,22 +53,36 @@ export function proxyKillLostInFlight(): Criterion {
     const hits = requireHits(proxyHitsOf(recording, ['proxy-kill']), ['proxy-kill']);
     const kills = hits.map((each) => ({
       each,
-      inFlight: inFlightAt(recording, each.hit.fromMs, each.hit.fromMs + DEATH_MS),
+      inFlight: inFlightAt(recording, each.hit.fromMs, deadByMs(each)),
       lost: lostInFlight(recording, each),
     }));
     const inFlight = kills.reduce((sum, kill) => sum + kill.inFlight.length, 0);
     const lost = kills.reduce((sum, kill) => sum + kill.lost.length, 0);
     if (inFlight + lost === 0) throw new CannotTell('no request was in flight when the proxy was killed');
+    const { verdict, notes } = weigh(
+      recording,
+      kills
+        .filter((kill) => kill.lost.length > kill.inFlight.length)
+        .map(({ each }) => ({ fromMs: each.hit.fromMs, toMs: deadByMs(each) })),
+    );
     return {
-      verdict: kills.every((kill) => kill.lost.length <= kill.inFlight.length) ? 'pass' : 'fail',
+      verdict,
       measured: `${lost} lost, ${inFlight} in flight`,
       n: inFlight,
-      details: kills.map(
-        (kill) =>
-          `${describeHit(kill.each)}: ${kill.lost.length} lost, ${kill.inFlight.length} in flight until ${moment(kill.each.hit.fromMs + DEATH_MS)}`,
-      ),
+      details: [
+        ...notes,
+        ...kills.map(
+          (kill) =>
+            `${describeHit(kill.each)}: ${kill.lost.length} lost, ${kill.inFlight.length} in flight until ${moment(deadByMs(kill.each))}`,
+        ),
+      ],
     };
   });
+}
+
+/** When the last connection of a killed proxy had ended. */
+function deadByMs(each: FaultHit): number {
+  return Math.max(each.hit.fromMs + DEATH_MS, struckMsOf(each) + AFTER_DEATH_MS);
 }
 
 /** Requests whose first attempt was sent by `untilMs` and had not ended before `fromMs`. */

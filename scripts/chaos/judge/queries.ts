@@ -11,7 +11,7 @@ type Attempt = { sentMs: number; endMs: number };
 
 // A client's clock may see the proxy's end a little before the call that ends it was noted.
 const BEFORE_OUTAGE_MS = 5;
-// From the start call's return: the proxy listens, and its servers register again (2 s at most, and slack).
+// From when the proxy listens: its servers register again (2 s at most, and slack).
 const AFTER_OUTAGE_MS = 2500;
 
 /** A phase of the run. Throws `CannotTell` when there was none. */
@@ -47,6 +47,16 @@ export function hitsOf({ faults }: Recording, kinds?: readonly FaultKind[]): Fau
 /** Those of them that hit a server. */
 export function serverHitsOf(recording: Recording, kinds?: readonly FaultKind[]): FaultHit[] {
   return hitsOf(recording, kinds).filter(({ hit }) => !isProxyHit(hit));
+}
+
+/** Those of them whose fault is proven: of the others nobody knows what they did. */
+export function provenHitsOf(recording: Recording, kinds?: readonly FaultKind[]): FaultHit[] {
+  return serverHitsOf(recording, kinds).filter(({ fault }) => fault.isProven);
+}
+
+/** From when on a hit had happened for certain: what Docker took until then is not the proxy's. */
+export function struckMsOf({ fault, hit }: FaultHit): number {
+  return hit.struckMs ?? Math.max(hit.fromMs, fault.injectedMs);
 }
 
 /** Those of them that hit the proxy. */
@@ -111,10 +121,20 @@ export function requireRequests(rows: readonly RequestRow[], where: string): rea
 
 /** When the proxy was not there for its clients, with what it takes to come back. */
 export function proxyOutages(recording: Recording): Span[] {
-  return proxyHitsOf(recording).map(({ hit: { fromMs, healedMs } }) => ({
-    fromMs: fromMs - BEFORE_OUTAGE_MS,
-    toMs: healedMs === null ? Number.POSITIVE_INFINITY : healedMs + AFTER_OUTAGE_MS,
+  return proxyHitsOf(recording).map((each) => ({
+    fromMs: each.hit.fromMs - BEFORE_OUTAGE_MS,
+    toMs: listensAgainMs(recording, each) + AFTER_OUTAGE_MS,
   }));
+}
+
+/** When the proxy listened again after a hit, and Docker's call had returned; `Infinity` when it never did. */
+export function listensAgainMs(
+  { listens }: Recording,
+  { hit: { fromMs, healMs, healedMs } }: FaultHit,
+): number {
+  if (healedMs === null) return Number.POSITIVE_INFINITY;
+  const listensMs = listens.find((atMs) => atMs >= (healMs ?? fromMs));
+  return Math.max(healedMs, listensMs ?? healedMs);
 }
 
 /** Whether an attempt was under way at some moment of one of the spans. */

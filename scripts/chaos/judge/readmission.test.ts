@@ -1,5 +1,6 @@
-import { readmission, swapped } from './readmission.ts';
+import { readmission } from './readmission.ts';
 import { during, type EventSketch, type FaultSketch, type Sketch, testCases } from './recording-builder.ts';
+import { swapped } from './swapped.ts';
 
 const PAUSE: FaultSketch = { kind: 'pause', hits: [['a1', 6000, 9000, 9020]] };
 const OUT: EventSketch = [7500, 'evicted', 'a1'];

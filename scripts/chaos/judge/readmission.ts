@@ -1,23 +1,13 @@
 // pure · how soon healed servers are back, and under the policy they belong to.
 // Must never take the readmission after a later fault for that of an earlier one.
-import type { ProxyEvent, Recording } from '../journal.ts';
+import type { Hit, ProxyEvent, Recording } from '../journal.ts';
 import type { FaultKind } from '../plan.ts';
-import {
-  type Assessment,
-  CannotTell,
-  type Criterion,
-  criterion,
-  millis,
-  moment,
-  nameOf,
-  plural,
-  worstLines,
-} from './criterion.ts';
+import { type Assessment, type Criterion, criterion, millis, worstLines } from './criterion.ts';
 import { deadlineOf, describeHit, nextHitMs } from './detection.ts';
 import { READMISSION_LIMIT_MS } from './limits.ts';
+import { type Trouble, weigh } from './machine.ts';
+import { DEADLY } from './policy-outages.ts';
 import { type FaultHit, requireHits, requireServer, serverHitsOf } from './queries.ts';
-import { wrongAnswers } from './replies.ts';
-import { requestIndex } from './request-index.ts';
 import { eventsOf, eventsOfServer, firstOf, firstOut } from './server-events.ts';
 
 type Return = FaultHit & { event: ProxyEvent; afterMs: number };
@@ -36,7 +26,7 @@ export function readmission({
     const outcomes: Outcomes = { back: [], missing: [], open: [] };
     for (const each of requireHits(serverHitsOf(recording, kinds), kinds))
       sortOut(recording, each, maxMs, outcomes);
-    return assess(outcomes, maxMs);
+    return assess(recording, outcomes, maxMs);
   });
 }
 
@@ -59,7 +49,8 @@ function sortOut(recording: Recording, each: FaultHit, maxMs: number, outcomes: 
 
 /**
  * What became of a hit's server after it was taken out: null when the hit took nobody out; `back` is null when it was
- * not seen to come back before `untilMs`, when it was hit again. `afterMs` counts from its healing.
+ * not seen to come back before `untilMs`, when it was hit again. `afterMs` counts from its healing, and of one that had
+ * died from its registration.
  */
 export function absenceOf(
   recording: Recording,
@@ -77,16 +68,32 @@ export function absenceOf(
   // After both the healing call and the event that took the server out.
   const later = events.slice(events.indexOf(out) + 1);
   const event = firstOf(later, ['admitted'], isSelfEnding ? out.atMs : healMs, untilMs);
-  return { back: event && { event, afterMs: Math.max(0, event.atMs - healedMs) }, untilMs };
+  const possibleMs = Math.max(healedMs, event === null ? 0 : listensMs(each, events, event));
+  return { back: event && { event, afterMs: Math.max(0, event.atMs - possibleMs) }, untilMs };
 }
 
-function assess({ back, missing, open }: Outcomes, maxMs: number): Assessment {
+/** Who has died is there again when it has started, and says so by registering; who lived on was there all the time. */
+function listensMs({ fault, hit }: FaultHit, events: readonly ProxyEvent[], back: ProxyEvent): number {
+  if (!DEADLY.includes(fault.kind)) return hit.fromMs;
+  const before = events.slice(0, events.indexOf(back));
+  return before.findLast(({ type }) => type === 'registered')?.atMs ?? hit.fromMs;
+}
+
+function assess(recording: Recording, { back, missing, open }: Outcomes, maxMs: number): Assessment {
   const times = back.map(({ afterMs }) => afterMs);
   const max = Math.max(...times);
-  const isLate = times.length > 0 && max > maxMs;
+  const { verdict, notes } = weigh(recording, [
+    ...back
+      .filter(({ afterMs }) => afterMs > maxMs)
+      .map(({ hit, event, afterMs }) => overdue(hit, event.atMs, afterMs - maxMs)),
+    ...missing.map(({ hit }) => {
+      const toMs = Math.min(nextHitMs(recording, { hit }), recording.endedMs);
+      return overdue(hit, toMs, toMs - (hit.healedMs ?? toMs) - maxMs);
+    }),
+  ]);
   const isOpen = open.length > 0 || times.length === 0;
   return {
-    verdict: isLate || missing.length > 0 ? 'fail' : isOpen ? 'unknown' : 'pass',
+    verdict: verdict === 'pass' && isOpen ? 'unknown' : verdict,
     measured: [
       times.length > 0 ? `max ${millis(max)}, n = ${times.length}` : 'no server that had been out came back',
       `${missing.length} not back`,
@@ -94,6 +101,7 @@ function assess({ back, missing, open }: Outcomes, maxMs: number): Assessment {
     ].join('; '),
     n: times.length + missing.length,
     details: [
+      ...notes,
       ...missing.map((each) => `${describeHit(each)}: not admitted again`),
       ...open,
       ...worstLines(
@@ -105,37 +113,7 @@ function assess({ back, missing, open }: Outcomes, maxMs: number): Assessment {
   };
 }
 
-/** After an exchange of addresses each server is admitted under its own policy, and nobody got a wrong answer. */
-export function swapped(kinds: readonly FaultKind[] = ['swap']): Criterion {
-  const limit = 'every server admitted under its own policy, 0 wrong answers';
-  return criterion('addresses exchanged', limit, (recording) => {
-    eventsOf(recording);
-    const hits = requireHits(serverHitsOf(recording, kinds), kinds);
-    if (requestIndex(recording).sent.length === 0) throw new CannotTell('no request was sent');
-    const wrong = wrongAnswers(recording);
-    const troubles = hits.flatMap((each) => troubleOf(recording, each) ?? []);
-    const unhealed = hits.filter(({ hit }) => hit.healedMs === null);
-    const isBad = troubles.length > 0 || wrong.length > 0;
-    return {
-      verdict: isBad ? 'fail' : unhealed.length > 0 ? 'unknown' : 'pass',
-      measured: `${hits.length - troubles.length} of ${plural(hits.length, 'server')} under its own policy, ${wrong.length} wrong answers`,
-      n: hits.length,
-      details: [...troubles, ...unhealed.map((each) => `${describeHit(each)}: never healed`)],
-    };
-  });
-}
-
-function troubleOf(recording: Recording, each: FaultHit): string | null {
-  const { fromMs, healMs, healedMs } = each.hit;
-  const { id, policy } = requireServer(each.hit);
-  const admitted = eventsOfServer(recording, id).filter(
-    ({ type, atMs }) => type === 'admitted' && atMs > (healMs ?? fromMs),
-  );
-  const stranger = admitted.find((event) => event.policy !== policy);
-  const name = nameOf(recording, id);
-  if (stranger !== undefined)
-    return `${moment(stranger.atMs)}: ${name} admitted under policy ${stranger.policy}`;
-  return admitted.length === 0 && healedMs !== null
-    ? `${describeHit(each)}: ${name} not admitted again`
-    : null;
+/** A server that is back too late, or not at all by `toMs`. */
+export function overdue({ healedMs, serverId }: Hit, toMs: number, excessMs: number): Trouble {
+  return { fromMs: healedMs ?? toMs, toMs, excessMs, ...(serverId !== null && { servers: [serverId] }) };
 }

@@ -6,6 +6,7 @@ import type { EventType } from '../../../services/proxy/events.ts';
 import type {
   FaultRecord,
   Hit,
+  MachineSample,
   Outcome,
   PhaseName,
   ProxyEvent,
@@ -55,6 +56,7 @@ const PHASES: [PhaseName, number, number][] = [
 const END_MS = 20_000;
 const EVERY_MS = 10;
 const SAMPLE_EVERY_MS = 250;
+const MACHINE_EVERY_MS = 50;
 const LATENCY_MS = 2;
 
 const STATE_AFTER: Partial<Record<EventType, string>> = {
@@ -80,6 +82,8 @@ export function recordingOf(sketch: Sketch = {}): Recording {
     events,
     tables: tables.flatMap((sample) => (sketch.table ?? ((same) => same))(sample) ?? []),
     requests: requests.flatMap((row, index) => (sketch.traffic ?? ((same) => same))(row, index) ?? []),
+    machine: calm(),
+    listens: [0],
     names: Object.fromEntries(SERVERS.map(({ id, name }) => [id, name])),
     leftovers: [],
     cutShort: null,
@@ -93,6 +97,21 @@ export function recordingOf(sketch: Sketch = {}): Recording {
 export function emptyRecording(): Recording {
   const nothing = { phases: [], events: [], tables: [], requests: [], names: {}, endedMs: 0 };
   return recordingOf({ with: nothing });
+}
+
+/** A machine that keeps nobody waiting. */
+function calm(): MachineSample[] {
+  return Array.from({ length: END_MS / MACHINE_EVERY_MS }, (_, index) => {
+    return { atMs: (index + 1) * MACHINE_EVERY_MS, loadLagMs: 0, waitMs: {}, conntrack: 100 };
+  });
+}
+
+/** The machine of a quiet run, but for what `who` waits in [fromMs, toMs): this share of the time. */
+export function busy([fromMs, toMs]: [number, number], share: number, who: string): MachineSample[] {
+  return calm().map((sample) => {
+    const isBusy = sample.atMs > fromMs && sample.atMs <= toMs;
+    return isBusy ? { ...sample, waitMs: { [who]: share * MACHINE_EVERY_MS } } : sample;
+  });
 }
 
 function eventsOfSketch(sketches: readonly EventSketch[]): ProxyEvent[] {
@@ -198,6 +217,7 @@ function toHit([on, fromMs, healMs, healedMs]: HitSketch): Hit {
     serverId: server?.id ?? null,
     policy: server?.policy ?? null,
     fromMs,
+    struckMs: fromMs,
     healMs,
     healedMs: healedMs === undefined ? healMs : healedMs,
   };

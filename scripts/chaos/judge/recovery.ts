@@ -12,6 +12,7 @@ import {
   nameOf,
   worstLines,
 } from './criterion.ts';
+import { weigh } from './machine.ts';
 import { DEADLY, policyOutages } from './policy-outages.ts';
 import { tableAt } from './queries.ts';
 import { endMsOf, requestIndex } from './request-index.ts';
@@ -82,16 +83,27 @@ function assessDelays(recording: Recording, delays: readonly Delay[], maxMs: num
   const isOpen = ({ atMs, afterMs }: Delay): boolean =>
     !Number.isFinite(afterMs) && recording.endedMs < atMs + maxMs;
   const max = Math.max(...delays.map(({ afterMs }) => afterMs));
-  const isLate = late.some((delay) => !isOpen(delay));
+  const { verdict, notes } = weigh(
+    recording,
+    late
+      .filter((delay) => !isOpen(delay))
+      .map(({ atMs, afterMs }) => {
+        const toMs = Math.min(atMs + afterMs, recording.endedMs);
+        return { fromMs: atMs, toMs, excessMs: toMs - atMs - maxMs };
+      }),
+  );
   return {
-    verdict: isLate ? 'fail' : late.length > 0 ? 'unknown' : 'pass',
+    verdict: verdict === 'pass' && late.length > 0 ? 'unknown' : verdict,
     measured: `${Number.isFinite(max) ? `max ${millis(max)}` : 'not answered at all'}, n = ${delays.length}`,
     n: delays.length,
-    details: worstLines(
-      delays,
-      ({ afterMs }) => afterMs,
-      ({ what, atMs, afterMs }) =>
-        `${what}, back at ${moment(atMs)}: ${Number.isFinite(afterMs) ? `answered after ${millis(afterMs)}` : 'not answered'}`,
-    ),
+    details: [
+      ...notes,
+      ...worstLines(
+        delays,
+        ({ afterMs }) => afterMs,
+        ({ what, atMs, afterMs }) =>
+          `${what}, back at ${moment(atMs)}: ${Number.isFinite(afterMs) ? `answered after ${millis(afterMs)}` : 'not answered'}`,
+      ),
+    ],
   };
 }

@@ -1,6 +1,7 @@
 import type { RequestRow } from '../journal.ts';
+import { errors, noErrors, noServerOnly } from './errors.ts';
 import { during, type EventSketch, type FaultSketch, type Sketch, testCases } from './recording-builder.ts';
-import { errors, lostBound, noErrors, noLost, noServerOnly, noStray, noWrong } from './replies.ts';
+import { lostBound, noLost, noStray, noWrong } from './replies.ts';
 
 type First = NonNullable<RequestRow['first']>;
 const PROXY_KILL: FaultSketch = { kind: 'proxy-kill', hits: [['proxy', 6000, 7000, 7300]] };
@@ -147,7 +148,7 @@ testCases(
         of:
           () =>
           ({ detail }) =>
-            detail === 'OVERLOADED',
+            detail === 'OVERLOADED' ? 0 : Number.POSITIVE_INFINITY,
       },
     ],
   }),

@@ -95,6 +95,11 @@ export function wentWell({ outcome, first }: RequestRow): boolean {
   return outcome === 'ok' && (first === null || first.outcome === 'ok');
 }
 
+/** From when the request was due until it ended. */
+export function spanOf(request: RequestRow): { fromMs: number; toMs: number } {
+  return { fromMs: request.dueMs, toMs: endMsOf(request) };
+}
+
 /** When the request ended. */
 export function endMsOf({ dueMs, latencyMs }: RequestRow): number {
   return dueMs + latencyMs;

@@ -2,7 +2,12 @@
 // Must never compare counts across a restart of the proxy.
 import type { Recording, TableSample } from '../journal.ts';
 import { CannotTell, type Criterion, criterion, moment, nameOf, plural, unknown } from './criterion.ts';
+import { type Trouble, weigh } from './machine.ts';
 import { phaseNamed, tableAt } from './queries.ts';
+import { eventsOf, isEviction, spanOfEvent } from './server-events.ts';
+
+// Of no time: nothing can have been kept from it.
+const CERTAIN: Trouble = { fromMs: 0, toMs: 0, excessMs: Number.POSITIVE_INFINITY };
 
 type Listed = TableSample['servers'][number];
 type Shares = { policy: string; grown: { id: string; by: number }[] };
@@ -31,19 +36,43 @@ export function backInRotation({ expect = 'before' }: { expect?: 'before' | 'aft
     if (first.boot !== end.boot) troubles.push('the proxy started again in the phase "after"');
     const shares = sharesBetween(recording, first, samples.at(-1) as TableSample);
     const unfair = shares.filter((each) => spreadOf(each) > 1);
+    const restless = unfair.map((each) => restlessnessOf(recording, each.policy, samples));
+    const { verdict, notes } = weigh(recording, [
+      ...troubles.map(() => ({ fromMs: first.atMs, toMs: end.atMs })),
+      // A turn that sticks has nothing to do with the machine, unless a server was doubted meanwhile.
+      ...restless.map((at) => at ?? CERTAIN),
+    ]);
     const idle = shares.filter(({ grown }) => grown.every(({ by }) => by === 0));
     const ready = end.servers.filter(({ state }) => state === 'ready').length;
     return {
-      verdict: troubles.length + unfair.length > 0 ? 'fail' : idle.length > 0 ? 'unknown' : 'pass',
+      verdict: verdict === 'pass' && idle.length > 0 ? 'unknown' : verdict,
       measured: `${ready} of ${plural(expected.servers.length, 'server')} ready, max − min = ${Math.max(...shares.map(spreadOf), 0)}`,
       n: expected.servers.length,
       details: [
+        ...notes,
         ...troubles,
         ...unfair.map((each) => describeShares(recording, each)),
         ...idle.map(({ policy }) => `policy ${policy} got no request in the phase "after"`),
       ],
     };
   });
+}
+
+/** When a server of the policy was doubted or out in the phase "after"; null when none was. */
+function restlessnessOf(
+  recording: Recording,
+  policy: string,
+  samples: readonly TableSample[],
+): Trouble | null {
+  const isRestless = ({ servers }: TableSample): boolean =>
+    servers.some((server) => server.policy === policy && server.state !== 'ready');
+  const fromMs = samples[0]?.atMs ?? 0;
+  const sample = samples.find(isRestless);
+  if (sample !== undefined) return { fromMs, toMs: sample.atMs };
+  const event = eventsOf(recording).find(
+    (each) => each.policy === policy && each.atMs >= fromMs && (each.type === 'suspect' || isEviction(each)),
+  );
+  return event === undefined ? null : spanOfEvent(event);
 }
 
 function samplesOfAfter(recording: Recording): TableSample[] {

@@ -81,6 +81,11 @@ export function firstOf(
   return events.find(({ type, atMs }) => atMs >= fromMs && atMs < untilMs && types.includes(type)) ?? null;
 }
 
+/** The moment of an event, and the server that it is about. */
+export function spanOfEvent({ atMs, id }: ProxyEvent): { fromMs: number; toMs: number; servers: string[] } {
+  return { fromMs: atMs, toMs: atMs, servers: [id] };
+}
+
 /** One event as a line. */
 export function describeEvent(recording: Recording, { atMs, type, id, why }: ProxyEvent): string {
   return `${moment(atMs)}: ${nameOf(recording, id)} ${type}: ${why}`;

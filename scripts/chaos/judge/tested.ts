@@ -12,9 +12,10 @@ import {
   unknown,
 } from './criterion.ts';
 import { MAX_CONNTRACK, MAX_DROPPED_SHARE } from './limits.ts';
+import { isConntrackFull, maxConntrack, starvedMs, weigh } from './machine.ts';
 import { phaseNamed, policiesOfFault, requestsOfPhase, windowOf } from './queries.ts';
-import { requestIndex, requestsIn, wentWell } from './request-index.ts';
-import { eventsOf, isEviction } from './server-events.ts';
+import { requestIndex, requestsIn, spanOf, wentWell } from './request-index.ts';
+import { eventsOf, isEviction, spanOfEvent } from './server-events.ts';
 
 // The one scenario that is about nothing happening.
 const WITHOUT_FAULTS = 'control';
@@ -30,13 +31,13 @@ export function tested(): Criterion {
       ...missedEvents(recording),
     ];
     const share = droppedShare(recording);
-    const conntrack = Math.max(...faults.map((fault) => fault.conntrack ?? 0), 0);
     const measured = [
       plural(requests.length, 'request'),
       `${percent(share)} dropped`,
       `${faults.filter(({ isProven }) => isProven).length} of ${plural(faults.length, 'fault')} proven`,
-      `conntrack up to ${conntrack}`,
+      `conntrack up to ${maxConntrack(recording)}`,
       `start lag p99 ${recording.startLagP99Ms} ms`,
+      `the machine took up to ${Math.round(starvedMs(recording, { fromMs: 0, toMs: recording.endedMs }))} ms of a second`,
     ].join(', ');
     if (doubts.length > 0)
       return unknown(`${plural(doubts.length, 'doubt')}: ${measured}`, doubts, requests.length);
@@ -49,6 +50,7 @@ function doubtsOfRun(recording: Recording): string[] {
   const doubts: string[] = [];
   if (cutShort !== null) doubts.push(`the run was cut short: ${cutShort}`);
   if (requestIndex(recording).sent.length === 0) doubts.push('no request was sent');
+  if (isConntrackFull(recording)) doubts.push(`${maxConntrack(recording)} entries of connection tracking`);
   if (requests.length > 0 && droppedShare(recording) > MAX_DROPPED_SHARE) {
     doubts.push(`the load generator did not keep up: ${percent(droppedShare(recording))} dropped`);
   }
@@ -66,9 +68,6 @@ function doubtsOfFault(recording: Recording, fault: FaultRecord): string[] {
   if (!fault.isProven) doubts.push(`${what} is not proven: ${fault.proof}`);
   const unhealed = fault.hits.filter(({ healedMs }) => healedMs === null).map(({ target }) => target);
   if (unhealed.length > 0) doubts.push(`${what} was not healed: ${unhealed.join(', ')}`);
-  if (fault.conntrack !== null && fault.conntrack > MAX_CONNTRACK) {
-    doubts.push(`${what}: ${fault.conntrack} entries of connection tracking`);
-  }
   const { fromMs, toMs } = windowOf(recording, fault);
   const policies = policiesOfFault(fault);
   const isLoaded =
@@ -127,13 +126,14 @@ export function steadyState(
     );
     const share = dropped.length / (sent.length + dropped.length);
     const measured = `${plural(bad.length, 'error')}, ${plural(evictions.length, 'eviction')}, ${percent(share)} dropped`;
-    const isSteady = bad.length === 0 && evictions.length === 0;
+    const { verdict, notes } = weigh(recording, [...bad.map(spanOf), ...evictions.map(spanOfEvent)]);
     const isMeasured = share <= MAX_DROPPED_SHARE;
     return {
-      verdict: !isSteady ? otherwise : isMeasured ? 'pass' : 'unknown',
+      verdict: verdict === 'fail' ? otherwise : isMeasured ? verdict : 'unknown',
       measured,
       n: sent.length,
       details: [
+        ...notes,
         ...evictions.map(
           ({ atMs, type, id, why }) => `${moment(atMs)}: ${nameOf(recording, id)} ${type}: ${why}`,
         ),

@@ -56,18 +56,18 @@ test('a start of the proxy that no fault explains empties the table when it is s
 test('detection and readmission are those of the hits, by kind; those without an event are counted', () => {
   const found = Object.fromEntries(detections(full).map(({ kind, times, none }) => [kind, [times, none]]));
   assert.deepEqual(found, {
-    kill: [[17, 24], 0],
-    restart: [[22], 0],
-    pause: [[2130, 1780], 0],
+    kill: [[3, 10], 0],
+    restart: [[8], 0],
+    pause: [[2116, 1766], 0],
     flap: [[], 8],
-    partition: [[2410, 1890], 0],
+    partition: [[2396, 1876], 0],
     slow: [[], 1],
-    lie: [[640], 0],
+    lie: [[626], 0],
   });
   const back = Object.fromEntries(readmissions(full).map(({ kind, times }) => [kind, times.map(Math.round)]));
   assert.deepEqual(back, {
-    kill: [310, 350],
-    restart: [290],
+    kill: [60, 60],
+    restart: [60],
     pause: [1480, 2010],
     partition: [1720, 2230],
     lie: [900],

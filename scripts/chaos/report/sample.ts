@@ -59,6 +59,8 @@ export function sampleRecording(rate = 500): Recording {
       { atMs: 0, boot: 0, ...table },
       { atMs: endedMs, boot: 1, ...table },
     ],
+    machine: [],
+    listens: [0],
     requests: sampleRequests(rate, endedMs, faults),
     names: Object.fromEntries([...replicas, 'proxy-1'].map((name) => [sampleId(name), name])),
     leftovers: [],
@@ -115,6 +117,7 @@ function sampleFault([kind, target, atS, forS]: Step, index: number): FaultRecor
     serverId: isProxy ? null : sampleId(target),
     policy: isProxy ? null : (target[8] ?? null),
     fromMs,
+    struckMs: fromMs + 14,
     healMs: toMs,
     healedMs: toMs + 30,
   });

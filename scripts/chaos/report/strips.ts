@@ -25,7 +25,7 @@ export function stripChart(recording: Recording): string {
   const range = decadesAround([...RANGE, ...[...out, ...back].flatMap(({ times }) => times)]);
   const scale = logScale(range, PLOT_FROM, PLOT_TO);
   const left = panel('Detection', 'hit → out of rotation', out, scale, detectionLimits);
-  const right = panel('Readmission', 'healed → back in rotation', back, scale, readmissionLimits);
+  const right = panel('Readmission', 'there again → back in rotation', back, scale, readmissionLimits);
   const body = `<g>${left}</g><g transform="translate(${CHART_WIDTH - PANEL} 0)">${right}</g>`;
   return svg('strips', 'Detection and readmission times by kind of fault', HEAD + rows * ROW + 24, body);
 }

@@ -4,7 +4,7 @@
 import type { Recording } from '../journal.ts';
 import { deadlineOf } from '../judge/detection.ts';
 import { DEATH_LIMIT_MS, DEATH_P95_LIMIT_MS, HANG_LIMIT_MS, READMISSION_LIMIT_MS } from '../judge/limits.ts';
-import { type FaultHit, serverHitsOf } from '../judge/queries.ts';
+import { type FaultHit, serverHitsOf, struckMsOf } from '../judge/queries.ts';
 import { absenceOf } from '../judge/readmission.ts';
 import { eventsOfServer, firstOut } from '../judge/server-events.ts';
 import { FAULT_KINDS, type FaultKind } from '../plan.ts';
@@ -37,15 +37,15 @@ export function readmissionLimits(kind: FaultKind): readonly number[] {
   return READMISSION_LIMITS[kind] ?? [];
 }
 
-/** From just before each hit until its server got no request any more. */
+/** From when each hit had happened for certain until its server got no request any more. */
 export function detections(recording: Recording): Timings[] {
   return byKind(recording, (each) => {
     const out = outOf(recording, each);
-    return out === null ? null : out.atMs - each.hit.fromMs;
+    return out === null ? null : Math.max(0, out.atMs - struckMsOf(each));
   });
 }
 
-/** From the return of the healing call until the server was admitted again; hits that took nobody out don't count. */
+/** From when the server was there again until it was admitted; hits that took nobody out don't count. */
 export function readmissions(recording: Recording): Timings[] {
   return byKind(recording, (each) => {
     const absence = absenceOf(recording, each);

@@ -1,14 +1,12 @@
 // shell · carries out the faults of a plan, each at its time, and heals each at its time, whatever happens to the others.
 // Must never inject anything before it stands in the undo file, or leave a fault unhealed because another one failed.
-import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ChaosCluster } from '../docker.ts';
 import type { ArmedFault } from '../faults/fault.ts';
 import { FAULTS } from '../faults/index.ts';
 import type { PlannedFault } from '../plan.ts';
+import { readConntrack } from './machine-watch.ts';
 import type { FaultNote, Recorder } from './recorder.ts';
-
-const CONNTRACK_FILE = '/proc/sys/net/netfilter/nf_conntrack_count';
 
 export type Injection = {
   cluster: ChaosCluster;
@@ -32,7 +30,7 @@ async function carryOut(fault: PlannedFault, injection: Injection): Promise<void
   const { cluster, recorder, remember, tell, signal } = injection;
   const isDue = await waitUntil(fault.atMs, injection);
   if (!isDue) return;
-  const note = recorder.fault(fault, await countConntrack());
+  const note = recorder.fault(fault, readConntrack());
   const name = `${fault.kind} ${fault.targets.join(', ')}`;
   const lastsOn = fault.kind === 'flap' || fault.kind === 'exit';
   let armed: ArmedFault | null = null;
@@ -74,10 +72,4 @@ async function waitUntil(atMs: number, { recorder, signal }: Injection): Promise
   const leftMs = atMs - recorder.elapsedMs();
   if (leftMs > 0) await sleep(leftMs, undefined, { signal }).catch(() => {});
   return !signal.aborted;
-}
-
-/** Entries of the connection tracking table; null where it can't be read. */
-async function countConntrack(): Promise<number | null> {
-  const text = await readFile(CONNTRACK_FILE, 'utf8').catch(() => '');
-  return text.trim() === '' ? null : Number(text);
 }

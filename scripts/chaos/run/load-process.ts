@@ -11,7 +11,7 @@ const LAST_REPLIES_MS = 10_000;
 
 export type LoadEnd = { startLagP99Ms: number; strayAnswers: number };
 /** What the worker prints, a line each. */
-export type WorkerLine = { request: RequestRecord } | { end: LoadEnd };
+export type WorkerLine = { request: RequestRecord } | { lagMs: number } | { end: LoadEnd };
 
 export type LoadProcess = {
   /** Resolves with the intended time of the first request, ms since the epoch; rejects when there is none. */
@@ -26,8 +26,13 @@ export type LoadProcess = {
 /**
  * @param args      options of `npm run load`
  * @param onRequest gets every request when it has ended
+ * @param onLag     told by how much the generator was late in the last 50 ms
  */
-export function startLoad(args: readonly string[], onRequest: (request: RequestRecord) => void): LoadProcess {
+export function startLoad(
+  args: readonly string[],
+  onRequest: (request: RequestRecord) => void,
+  onLag: (ms: number) => void = () => {},
+): LoadProcess {
   const child = spawn(process.execPath, [WORKER, ...args], {
     stdio: ['pipe', 'pipe', 'pipe'],
     detached: true,
@@ -50,6 +55,10 @@ export function startLoad(args: readonly string[], onRequest: (request: RequestR
     }
     if ('end' in parsed) {
       end = parsed.end;
+      return;
+    }
+    if ('lagMs' in parsed) {
+      onLag(parsed.lagMs);
       return;
     }
     started.resolve(parsed.request.dueEpochMs);

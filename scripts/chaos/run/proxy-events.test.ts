@@ -57,10 +57,15 @@ test('events are told once, over broken streams and restarts', async (t) => {
   t.after(() => status.close());
   const seen: ProxyEvent[] = [];
   let look = (): void => {};
-  const watch = watchProxy(status.url, (event) => {
-    seen.push(event);
-    look();
-  });
+  const listens: number[] = [];
+  const watch = watchProxy(
+    status.url,
+    (event) => {
+      seen.push(event);
+      look();
+    },
+    (atMs) => listens.push(atMs),
+  );
   t.after(() => watch.close());
   const count = (wanted: number): Promise<void> =>
     within(
@@ -110,6 +115,11 @@ test('events are told once, over broken streams and restarts', async (t) => {
     ],
   );
   assert.equal(watch.boot, 1);
+  assert.equal(listens.length, 3, 'each time that the status port answered');
+  assert.deepEqual(
+    listens,
+    listens.toSorted((a, b) => a - b),
+  );
 });
 
 test('a proxy that is not there gives no sample', async () => {

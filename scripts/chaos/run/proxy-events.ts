@@ -22,10 +22,15 @@ export type ProxyWatch = {
 };
 
 /**
- * @param adminUrl base address of the status listener
- * @param onEvent  gets every event once; its `atMs` is wall time, ms since the epoch
+ * @param adminUrl  base address of the status listener
+ * @param onEvent   gets every event once; its `atMs` is wall time, ms since the epoch
+ * @param onListens told when the status listener has answered (ms since the epoch): at the start, and after each outage
  */
-export function watchProxy(adminUrl: string, onEvent: (event: ProxyEvent) => void): ProxyWatch {
+export function watchProxy(
+  adminUrl: string,
+  onEvent: (event: ProxyEvent) => void,
+  onListens: (atMs: number) => void = () => {},
+): ProxyWatch {
   const ending = new AbortController();
   const known = new Map<number, number>();
   let boot = 0;
@@ -40,7 +45,8 @@ export function watchProxy(adminUrl: string, onEvent: (event: ProxyEvent) => voi
     const { atMs, seq, type, policy, id, address, why, sent } = event;
     onEvent({ atMs, boot, seq, type, policy, id: String(id), address, why, sent });
   };
-  void follow(adminUrl, take, ending.signal);
+  const to: Reader = { take, opened: () => onListens(epochMs()) };
+  void follow(adminUrl, to, ending.signal);
   return {
     get boot() {
       return boot;
@@ -64,21 +70,20 @@ export function watchProxy(adminUrl: string, onEvent: (event: ProxyEvent) => voi
   };
 }
 
-async function follow(
-  adminUrl: string,
-  take: (event: ClusterEvent) => void,
-  signal: AbortSignal,
-): Promise<void> {
+type Reader = { take: (event: ClusterEvent) => void; opened: () => void };
+
+async function follow(adminUrl: string, to: Reader, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
-    await readStream(new URL('/api/events', adminUrl), take, signal);
+    await readStream(new URL('/api/events', adminUrl), to, signal);
     await sleep(REDIAL_MS, undefined, { signal }).catch(() => {});
   }
 }
 
 // Resolves when the stream has ended, however it did.
-function readStream(url: URL, take: (event: ClusterEvent) => void, signal: AbortSignal): Promise<void> {
+function readStream(url: URL, { take, opened }: Reader, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const request = get(url, { agent: false, signal, timeout: CONNECT_MS }, (response: IncomingMessage) => {
+      opened();
       response.socket.setTimeout(SILENT_MS);
       let text = '';
       response.setEncoding('utf8');

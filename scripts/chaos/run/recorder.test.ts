@@ -100,6 +100,8 @@ test('a fault is noted with its hits, its proof and its end; a second healing ch
   at(110);
   const hit = note.hit(REPLICA);
   at(120);
+  hit.struck(115);
+  hit.struck();
   note.injected();
   note.proven({ isProven: true, evidence: 'it was dead' });
   assert.equal(made.activeFaults.length, 1);
@@ -121,7 +123,12 @@ test('a fault is noted with its hits, its proof and its end; a second healing ch
     injectedMs: 120,
     healMs: 200,
     healedMs: 230,
-    hits: [{ target: 'server-p1-1', serverId: 'abc', policy: '1', fromMs: 110, healMs: 200, healedMs: 230 }],
+    hits: [
+      {
+        ...{ target: 'server-p1-1', serverId: 'abc', policy: '1' },
+        ...{ fromMs: 110, struckMs: 115, healMs: 200, healedMs: 230 },
+      },
+    ],
     isProven: true,
     proof: 'it was dead',
     conntrack: 42,
@@ -135,4 +142,28 @@ test('the proxy has no server id, and what was not proven says so', () => {
   const { faults, leftovers, cutShort } = made.finish(null, ['left'], 'why');
   assert.equal(faults[0]?.hits[0]?.serverId, null);
   assert.deepEqual([faults[0]?.isProven, leftovers, cutShort], [false, ['left'], 'why']);
+});
+
+test('the calibration and the proxy that listens again are dated from the start of the load', () => {
+  const { recorder: made } = recorder(1_000_000);
+  made.listens(1_000_500);
+  made.machine({ atMs: 1_000_900, loadLagMs: 3, waitMs: {}, conntrack: null });
+  made.start(1_001_000);
+  made.listens(1_003_000);
+  const { machine, listens } = made.finish(null, [], null);
+  assert.deepEqual(listens, [-500, 2_000]);
+  assert.equal(machine[0]?.atMs, -100);
+});
+
+test('an engine with another clock can not say that a fault struck before it was tried, or will strike', () => {
+  const { recorder: made, at } = recorder(0);
+  at(100);
+  const note = made.fault(FAULT, null);
+  note.hit(REPLICA).struck(50);
+  note.hit(REPLICA).struck(5_000);
+  const [fault] = made.finish(null, [], null).faults;
+  assert.deepEqual(
+    fault?.hits.map(({ struckMs }) => struckMs),
+    [100, 100],
+  );
 });

@@ -6,6 +6,7 @@ import type { HitNote, Proof } from '../faults/fault.ts';
 import type {
   FaultRecord,
   Hit,
+  MachineSample,
   Outcome,
   PhaseName,
   ProxyEvent,
@@ -28,6 +29,8 @@ export class Recorder {
   readonly #requests: RequestRow[] = [];
   readonly #events: ProxyEvent[] = [];
   readonly #tables: TableSample[] = [];
+  readonly #machine: MachineSample[] = [];
+  readonly #listens: number[] = [];
   readonly #faults: FaultRecord[] = [];
   readonly #phases: Recording['phases'] = [];
   readonly #names: Record<string, string> = {};
@@ -46,6 +49,8 @@ export class Recorder {
     this.#startedMs = epochMs;
     for (const event of this.#events) event.atMs -= shiftMs;
     for (const table of this.#tables) table.atMs -= shiftMs;
+    for (const sample of this.#machine) sample.atMs -= shiftMs;
+    for (const [index, atMs] of this.#listens.entries()) this.#listens[index] = atMs - shiftMs;
     for (const request of this.#requests) {
       request.dueMs -= shiftMs;
       if (request.first !== null) {
@@ -114,6 +119,15 @@ export class Recorder {
     if (sample !== null) this.#tables.push({ ...sample, atMs: sample.atMs - this.#startedMs });
   }
 
+  /** The proxy answers at its status port. */
+  listens(atEpochMs: number): void {
+    this.#listens.push(atEpochMs - this.#startedMs);
+  }
+
+  machine(sample: MachineSample): void {
+    this.#machine.push({ ...sample, atMs: sample.atMs - this.#startedMs });
+  }
+
   phase(name: PhaseName, fromMs: number, toMs: number): void {
     this.#phases.push({ name, fromMs, toMs });
   }
@@ -156,11 +170,18 @@ export class Recorder {
       serverId: policy === null ? null : serverId,
       policy,
       fromMs: this.elapsedMs(),
+      struckMs: null,
       healMs: null,
       healedMs: null,
     };
     record.hits.push(hit);
     return {
+      struck: (atEpochMs) => {
+        const nowMs = this.elapsedMs();
+        const atMs = atEpochMs === undefined ? nowMs : atEpochMs - this.#startedMs;
+        // The engine's clock may be another one: what it says holds only where it can be true.
+        hit.struckMs ??= Math.min(Math.max(atMs, hit.fromMs), nowMs);
+      },
       healing: () => {
         hit.healMs ??= this.elapsedMs();
       },
@@ -181,6 +202,8 @@ export class Recorder {
       faults: this.#faults,
       events: this.#events.filter(({ atMs }) => atMs >= -BEFORE_MS).toSorted((a, b) => a.atMs - b.atMs),
       tables: this.#tables,
+      machine: this.#machine,
+      listens: this.#listens,
       requests: this.#requests.toSorted((a, b) => a.dueMs - b.dueMs),
       names: this.#names,
       leftovers,

@@ -10,6 +10,7 @@ import type { Plan, PlannedFault } from '../plan.ts';
 import { epochMs } from './epoch.ts';
 import { injectFaults } from './injector.ts';
 import { type LoadEnd, type LoadProcess, startLoad } from './load-process.ts';
+import { type MachineWatch, watchMachine } from './machine-watch.ts';
 import { type ProxyWatch, watchProxy } from './proxy-events.ts';
 import { Recorder } from './recorder.ts';
 import { describeNow } from './status-line.ts';
@@ -47,10 +48,13 @@ class Run {
   readonly #signal: AbortSignal;
   readonly #recorder: Recorder;
   readonly #watch: ProxyWatch;
+  readonly #machine: MachineWatch;
   readonly #load: LoadProcess;
   readonly #timers: NodeJS.Timeout[] = [];
   // Ends with the run, whatever ended that: no fault may begin once healing has.
   readonly #ending = new AbortController();
+  // For every wait of a part: one that goes on would keep the process from ending.
+  readonly #over: AbortSignal;
   #injections: Promise<void> = Promise.resolve();
   #cutShort: string | null = null;
   #show: (line: string) => void = () => {};
@@ -58,9 +62,19 @@ class Run {
   constructor(setting: RunSetting, signal: AbortSignal) {
     this.#setting = setting;
     this.#signal = signal;
+    this.#over = AbortSignal.any([signal, this.#ending.signal]);
     this.#recorder = new Recorder(setting.plan, epochMs);
-    this.#watch = watchProxy(setting.adminUrl, (event) => this.#recorder.event(event));
-    this.#load = startLoad(loadArguments(setting), (request) => this.#recorder.request(request));
+    this.#watch = watchProxy(
+      setting.adminUrl,
+      (event) => this.#recorder.event(event),
+      (atMs) => this.#recorder.listens(atMs),
+    );
+    this.#machine = watchMachine(setting.cluster, (sample) => this.#recorder.machine(sample));
+    this.#load = startLoad(
+      loadArguments(setting),
+      (request) => this.#recorder.request(request),
+      (ms) => this.#machine.loadLag(ms),
+    );
   }
 
   async toItsEnd(): Promise<Recording> {
@@ -79,6 +93,7 @@ class Run {
       leftovers = await this.#setting
         .heal()
         .catch((error: unknown) => [`Healing failed: ${(error as Error).message}`]);
+      this.#machine.stop();
       this.#watch.close();
     }
     return this.#recorder.finish(end, leftovers, this.#cutShort);
@@ -139,10 +154,10 @@ class Run {
       recorder: this.#recorder,
       remember,
       tell,
-      signal: AbortSignal.any([this.#signal, this.#ending.signal]),
+      signal: this.#over,
     });
     await this.#injections;
-    this.#signal.throwIfAborted();
+    this.#over.throwIfAborted();
     this.#recorder.nameReplicas(await cluster.replicas());
     const lastHealMs = this.#recorder.elapsedMs();
     await this.#until('faults', fromMs, Math.max(fromMs + plan.phases.faultsMs, lastHealMs));
@@ -164,7 +179,7 @@ class Run {
 
   async #until(phase: PhaseName, fromMs: number, toMs: number): Promise<void> {
     const leftMs = toMs - this.#recorder.elapsedMs();
-    if (leftMs > 0) await sleep(leftMs, undefined, { signal: this.#signal });
+    if (leftMs > 0) await sleep(leftMs, undefined, { signal: this.#over });
     this.#recorder.phase(phase, fromMs, Math.max(toMs, this.#recorder.elapsedMs()));
   }
 

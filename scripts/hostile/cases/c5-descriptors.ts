@@ -45,7 +45,9 @@ async function withIdleClients(scene: Scene): Promise<Check[]> {
     await scene.wait(EACH_MS);
   }
   const told = count(replies, 'ok') + count(replies, 'OVERLOADED');
-  const warning = proxy.log.find((line) => /"warn"/.test(line) && /descriptor|EMFILE/i.test(line));
+  const warning = proxy.log.find(
+    (line) => /"warn"/.test(line) && /descriptor|open ?files|EMFILE/i.test(line),
+  );
   return [
     atMost(countEvents(proxy, 'evicted', 'ejected'), 0, 'evictions'),
     exactly(told, replies.length, 'answered or OVERLOADED', others(replies)),

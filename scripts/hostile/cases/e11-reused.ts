@@ -5,7 +5,6 @@ import { count, others, question, type Reply } from '../client.ts';
 
 const REQUESTS = 50;
 const SILENCE_MS = 2_000;
-const SMALL_SILENCE_MS = 500;
 const ROUNDS = 3;
 
 export const reused: readonly HostileCase[] = [
@@ -28,17 +27,16 @@ export const reused: readonly HostileCase[] = [
     name: 'e11-silent',
     about: 'A lone server that never again answers on a connection that was quiet for two seconds.',
     run: async (scene) => {
-      const silenceMs = scene.size.isSmall ? SMALL_SILENCE_MS : SILENCE_MS;
       const proxy = await scene.proxy();
       const forgotten = new WeakSet<Socket>();
       await scene.keptServer(proxy, (turn) => {
-        if (turn.before > 0 && turn.silenceMs > silenceMs) forgotten.add(turn.socket);
+        if (turn.before > 0 && turn.silenceMs > SILENCE_MS) forgotten.add(turn.socket);
         if (!forgotten.has(turn.socket)) turn.socket.write(turn.answer);
       });
       const client = scene.client(proxy);
       const replies = [await client.ask(question())];
       for (let at = 0; at < (scene.size.isSmall ? 1 : ROUNDS); at += 1) {
-        await scene.wait(silenceMs * 1.25);
+        await scene.wait(SILENCE_MS * 1.25);
         replies.push(await client.ask(question()));
       }
       return [exactly(count(replies, 'ok'), replies.length, 'answered', others(replies))];

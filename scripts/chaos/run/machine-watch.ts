@@ -1,0 +1,123 @@
+// shell · the calibration beside a run: what the machine keeps from the load generator, the proxy and the servers.
+// Must never cost what it measures: a few small files of /proc, twenty times a second.
+import { readFileSync } from 'node:fs';
+import type { ChaosCluster, Replica } from '../docker.ts';
+import type { MachineSample } from '../journal.ts';
+import { epochMs } from './epoch.ts';
+
+const EVERY_MS = 50;
+const LOOK_FOR_MS = 300;
+const CONNTRACK_EVERY = 10;
+const CONNTRACK_FILE = '/proc/sys/net/netfilter/nf_conntrack_count';
+/** Who waited for less between two samples is left out. */
+const NOTABLE_MS = 0.5;
+
+type Watched = { file: string; waitedMs: number };
+
+export type MachineWatch = {
+  /** The load generator was late by so much. */
+  loadLag(ms: number): void;
+  stop(): void;
+};
+
+/** @param onSample gets a sample about 20 times a second; its `atMs` is ms since the epoch */
+export function watchMachine(cluster: ChaosCluster, onSample: (sample: MachineSample) => void): MachineWatch {
+  const processes = new Processes(cluster);
+  let loadLagMs = 0;
+  let count = 0;
+  let conntrack: number | null = null;
+  const timer = setInterval(() => {
+    if (count % CONNTRACK_EVERY === 0) conntrack = readConntrack();
+    count += 1;
+    onSample({ atMs: epochMs(), loadLagMs, waitMs: processes.waits(), conntrack });
+    loadLagMs = 0;
+  }, EVERY_MS);
+  return {
+    loadLag: (ms) => {
+      loadLagMs += ms;
+    },
+    stop: () => clearInterval(timer),
+  };
+}
+
+/** Entries of the connection tracking table; null where it can't be read. */
+export function readConntrack(): number | null {
+  const text = readText(CONNTRACK_FILE).trim();
+  return text === '' ? null : Number(text);
+}
+
+/** How long the main thread of each replica's process has waited for a processor, as the kernel counts it. */
+class Processes {
+  readonly #cluster: ChaosCluster;
+  readonly #watched = new Map<string, Watched>();
+  #known: readonly Replica[] = [];
+  #nextLookMs = 0;
+  #isLooking = false;
+  #isFirst = true;
+
+  constructor(cluster: ChaosCluster) {
+    this.#cluster = cluster;
+  }
+
+  /** Replica → ms since the last call. */
+  waits(): Record<string, number> {
+    const waits: Record<string, number> = {};
+    for (const [name, watched] of this.#watched) {
+      const waitedMs = readWaitMs(watched.file);
+      if (waitedMs === null) {
+        this.#watched.delete(name);
+        continue;
+      }
+      const ms = waitedMs - watched.waitedMs;
+      watched.waitedMs = waitedMs;
+      if (ms >= NOTABLE_MS) waits[name] = Math.round(ms * 100) / 100;
+    }
+    const isComplete = this.#known.length > 0 && this.#watched.size >= this.#known.length;
+    if (!isComplete && !this.#isLooking && performance.now() >= this.#nextLookMs) void this.#look();
+    return waits;
+  }
+
+  async #look(): Promise<void> {
+    this.#isLooking = true;
+    try {
+      this.#known = await this.#cluster.replicas();
+      const missing = this.#known.filter(
+        ({ name, state }) => state === 'running' && !this.#watched.has(name),
+      );
+      for (const replica of missing) this.#watch(replica.name, await this.#cluster.processOf(replica));
+      // What they waited for before anybody looked is not this run's.
+      if (missing.length > 0) this.#isFirst = false;
+    } catch {
+      // The engine may be busy; the next look is soon.
+    } finally {
+      this.#nextLookMs = performance.now() + LOOK_FOR_MS;
+      this.#isLooking = false;
+    }
+  }
+
+  #watch(name: string, containerPid: number): void {
+    const file = `/proc/${processIn(containerPid)}/schedstat`;
+    const waitedMs = readWaitMs(file);
+    if (waitedMs !== null) this.#watched.set(name, { file, waitedMs: this.#isFirst ? waitedMs : 0 });
+  }
+}
+
+// The first process of a container is Docker's init, and the role is its child.
+function processIn(containerPid: number): number {
+  const children = readText(`/proc/${containerPid}/task/${containerPid}/children`).trim();
+  return children === '' ? containerPid : Number(children.split(' ')[0]);
+}
+
+/** The second number: nanoseconds in the run queue. Null where nobody tells. */
+function readWaitMs(file: string): number | null {
+  const waited = readText(file).split(' ')[1];
+  return waited === undefined ? null : Number(waited) / 1e6;
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,16 @@
+// pure · what a health probe is on the wire, for the proxy that sends it and for everybody who has to tell it from real requests.
+import { HEALTH_CLIENT_ID, type Id } from './packet.ts';
+
+/** The `srcid` of probes of servers that have never asked for a session: some of these do arithmetic with it. */
+export const OLD_HEALTH_CLIENT_ID = 0;
+
+/** The payload of every probe. */
+export const PROBE_PAYLOAD = 'Are you healthy?';
+
+/** Whether a request is a proxy's health probe. */
+export function isHealthProbe({ clientId, payload }: { clientId: Id; payload: string }): boolean {
+  return (
+    clientId === HEALTH_CLIENT_ID ||
+    (String(clientId) === `${OLD_HEALTH_CLIENT_ID}` && payload === PROBE_PAYLOAD)
+  );
+}
