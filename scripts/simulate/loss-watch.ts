@@ -95,8 +95,10 @@ export class LossWatch {
 
   // So many servers that are not healthy have had it that no other one may be tried.
   #hasMetTheSick({ payload, sentMs }: Expected): boolean {
-    const isSick = ({ server, wire }: Send): boolean =>
-      wire.isConnected && (server === undefined || server.healthySinceMs > sentMs);
+    // What a server that resets reused connections has read, it may have worked on.
+    const isSick = ({ server, wire, wasReused }: Send): boolean =>
+      wire.isConnected &&
+      (server === undefined || server.healthySinceMs > sentMs || (wasReused && server.spec.resetsReused));
     // With no port or descriptor left, nobody else can be tried.
     const isStuck = this.#world.network.machine.lastFaultMs >= sentMs;
     const limit = isStuck ? 1 : maxAttemptsOf(this.#options);

@@ -242,8 +242,9 @@ class Serving {
   #onCut(): void {
     const { timeline, stoppingSinceMs, violate } = this.#world;
     const oldestMs = this.#pendingMs[0];
-    const { isDoubled, behaviour, host, name } = this.#server;
-    const isOurs = !isDoubled || behaviour !== 'honest' || !host.isAlive;
+    const { isDoubled, behaviour, host, name, faultCount } = this.#server;
+    // To have a twin is a fault; with one more it may be for that.
+    const isOurs = !isDoubled || behaviour !== 'honest' || !host.isAlive || faultCount > 1;
     if (isOurs || oldestMs === undefined || timeline.nowMs >= stoppingSinceMs) return;
     if (timeline.nowMs - oldestMs < WORK_YOUNG_MS)
       violate('who is replaced may finish', `${name} had ${this.#pendingMs.length} requests in work`);

@@ -20,6 +20,7 @@ type Wire = {
 /** A request that was handed to a server. */
 export type Send = {
   wire: Wire;
+  clientId: string;
   upstream: Upstream;
   /** Who was at that address; undefined when nobody was. */
   server: SimulatedServer | undefined;
@@ -31,6 +32,8 @@ export type Send = {
 
 /** What became of a request. */
 export type Sent = { payload: string; policy: string; sends: Send[] };
+
+const DESTINATION = /"destid":"?([^",}]*)/;
 
 type Observer = {
   /** A request is about to go to an address. @returns who that is in the table; undefined when it may not go there */
@@ -96,8 +99,13 @@ export class Traffic {
   }
 
   #onChunk(wire: Wire, chunk: Buffer): void {
-    for (let at = chunk.indexOf(10); at !== -1; at = chunk.indexOf(10, at + 1)) {
-      if (wire.queue.length === 0) continue;
+    let from = 0;
+    for (let at = chunk.indexOf(10); at !== -1; at = chunk.indexOf(10, from)) {
+      const id = DESTINATION.exec(chunk.toString('latin1', from, at))?.[1];
+      from = at + 1;
+      const first = wire.queue[0];
+      // An answer to somebody else is none: the connection is about to be closed.
+      if (first === undefined || (id !== undefined && id !== first.clientId)) continue;
       wire.queue.shift();
       wire.hasAnswered = true;
       const next = wire.queue[0];
@@ -125,7 +133,14 @@ export class Traffic {
     this.#requests.set(payload, sent);
     const wasFirst = wire.queue.length === 0;
     const server = this.#servers.find(({ address }) => address === `${host}:${port}`);
-    const send: Send = { wire, upstream, server, wasFirst, wasReused: wire.hasAnswered };
+    const send: Send = {
+      wire,
+      clientId: String(srcid),
+      upstream,
+      server,
+      wasFirst,
+      wasReused: wire.hasAnswered,
+    };
     sent.sends.push(send);
     wire.queue.push(send);
     if (before !== undefined) reached('traffic', 'a request was sent again');

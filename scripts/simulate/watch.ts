@@ -28,8 +28,10 @@ const MAX_BUFFERED_BYTES = 65_536 + 32_768;
 const MAX_OPEN_REQUESTS = 256;
 /** Ports to one server that a proxy which closes first by chance may leave behind. */
 const MAX_TIME_WAITS = 10;
-/** Behind another one that broke its connection, on a reused one, or moved from behind a silent one. */
-const MAX_MOVES = 2;
+/** How often it may have stood behind another one that broke the connection, or was silent. */
+const MAX_MOVES = 7;
+/** A poison that stood behind another request when it killed. */
+const KILLS_FROM_BEHIND = 1;
 const NEARLY_USED_UP_EACH = 64;
 const MAX_COME_BACK = 256;
 
@@ -97,8 +99,8 @@ export class Watch implements ReplyWatcher {
         'a request meets few servers',
         `"${payload}" met ${exposures.any}, and ${exposures.first} of them worked on it`,
       );
-    // On a connection that never stood, or behind another one, it has not been tried.
-    const tried = sends.filter(({ wire, wasFirst }) => wire.isConnected && wasFirst);
+    // On a connection that never stood or had been idle, or behind another one, it has not been tried.
+    const tried = sends.filter(({ wire, wasFirst, wasReused }) => wire.isConnected && wasFirst && !wasReused);
     const before = tried.filter((one) => one !== send && one.upstream === upstream).length;
     if (before === 0) return;
     const { network, timeline, sources } = this.#world;
@@ -129,7 +131,7 @@ export class Watch implements ReplyWatcher {
     const count = (this.#killed.get(payload) ?? 0) + 1;
     this.#killed.set(payload, count);
     this.#world.reached('traits', 'a poison has killed');
-    if (count > maxAttemptsOf(this.#options) + MAX_MOVES)
+    if (count > maxAttemptsOf(this.#options) + KILLS_FROM_BEHIND)
       this.#violate('a poison kills few servers', `"${payload}" has killed ${count}`);
   }
 
