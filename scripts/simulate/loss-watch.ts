@@ -111,7 +111,7 @@ export class LossWatch {
     if (spec.policy !== policy || healthySinceMs > sentMs) return false;
     const readySinceMs = this.#readySinceMs.get(`${policy}/${spec.id}`);
     if (readySinceMs === undefined || readySinceMs > sentMs) return false;
-    return spec.keepsAlive || this.#loadMs(server, sentMs) <= LOAD_MS;
+    return this.#loadMs(server, sentMs) <= LOAD_MS;
   }
 
   // All that was asked for lately, as if this server had to do it alone.
@@ -120,7 +120,8 @@ export class LossWatch {
     const sinceMs = sentMs - LOAD_WINDOW_MS;
     while ((asked[0]?.atMs ?? sinceMs) < sinceMs) asked.shift();
     let sumMs = 0;
-    for (const { slowMs } of asked) sumMs += Math.max(slowMs, spec.serviceMs);
+    for (const { slowMs } of asked) sumMs += Math.max(slowMs, spec.isSluggish ? LOAD_MS : spec.serviceMs);
+    if (spec.keepsAlive) return sumMs / this.#options.pipelineDepth;
     return sumMs / (spec.backlog === null ? AT_ONCE : 1);
   }
 

@@ -13,6 +13,8 @@ type Wire = {
   hasAnswered: boolean;
   /** It has carried more than a probe. */
   isReal: boolean;
+  /** The beginning of a line that is not whole yet. */
+  begun: string;
   /** What was sent over it and has no answer yet, oldest first. */
   queue: Send[];
 };
@@ -76,7 +78,7 @@ export class Traffic {
 
   /** Looks at all that goes over a connection that the proxy dials. */
   follow(endpoint: Endpoint, host: string, port: number): void {
-    const wire: Wire = { isConnected: false, hasAnswered: false, isReal: false, queue: [] };
+    const wire: Wire = { isConnected: false, hasAnswered: false, isReal: false, begun: '', queue: [] };
     endpoint.on('connect', () => {
       wire.isConnected = true;
     });
@@ -99,10 +101,10 @@ export class Traffic {
   }
 
   #onChunk(wire: Wire, chunk: Buffer): void {
-    let from = 0;
-    for (let at = chunk.indexOf(10); at !== -1; at = chunk.indexOf(10, from)) {
-      const id = DESTINATION.exec(chunk.toString('latin1', from, at))?.[1];
-      from = at + 1;
+    const lines = (wire.begun + chunk.toString('latin1')).split('\n');
+    wire.begun = lines.pop() ?? '';
+    for (const line of lines) {
+      const id = DESTINATION.exec(line)?.[1];
       const first = wire.queue[0];
       // An answer to somebody else is none: the connection is about to be closed.
       if (first === undefined || (id !== undefined && id !== first.clientId)) continue;
