@@ -101,7 +101,8 @@ export class LossWatch {
       (server === undefined || server.healthySinceMs > sentMs || (wasReused && server.spec.resetsReused));
     // With no port or descriptor left, nobody else can be tried.
     const isStuck = this.#world.network.machine.lastFaultMs >= sentMs;
-    const limit = isStuck ? 1 : maxAttemptsOf(this.#options);
+    // Where all are slow, nobody can tell by the time that one is sick.
+    const limit = isStuck || this.#world.hasSlowWork ? 1 : maxAttemptsOf(this.#options);
     return (this.#traffic.find(payload)?.sends ?? []).filter(isSick).length >= limit;
   }
 

@@ -94,8 +94,11 @@ class Meanness {
         this.#client('poisoner', 400, 1);
         return;
       case 'middlebox':
-        this.#scenario.forgetsAfterMs = random.pick([250, 500, 1000]);
-        this.#client('oneshot', 600, 1);
+        this.#scenario.forgetsAfterMs = random.pick([2200, 3000]);
+        this.#some((spec) => {
+          spec.keepsAlive = true;
+        });
+        for (const client of this.#scenario.clients) client.thinkMs = 3000;
         return;
       case 'reset-reused':
         this.#some((spec) => {

@@ -240,11 +240,11 @@ class Serving {
 
   // The proxy has ended it with work on it: who was replaced by another with its id has to be let finish.
   #onCut(): void {
-    const { timeline, stoppingSinceMs, violate } = this.#world;
+    const { timeline, stoppingSinceMs, violate, hasSlowWork } = this.#world;
     const oldestMs = this.#pendingMs[0];
     const { isDoubled, behaviour, host, name, faultCount } = this.#server;
-    // To have a twin is a fault; with one more it may be for that.
-    const isOurs = !isDoubled || behaviour !== 'honest' || !host.isAlive || faultCount > 1;
+    // To have a twin is a fault; with one more it may be for that. What is slow may have been answered elsewhere.
+    const isOurs = !isDoubled || behaviour !== 'honest' || !host.isAlive || faultCount > 1 || hasSlowWork;
     if (isOurs || oldestMs === undefined || timeline.nowMs >= stoppingSinceMs) return;
     if (timeline.nowMs - oldestMs < WORK_YOUNG_MS)
       violate('who is replaced may finish', `${name} had ${this.#pendingMs.length} requests in work`);

@@ -96,7 +96,8 @@ export class Traffic {
       for (const line of text.split('\n')) if (line !== '') this.#onLine(wire, line, host, port);
     };
     endpoint.onReleased = (isTimeWait) => {
-      if (isTimeWait && wire.hasAnswered && wire.isReal) this.#observer.onTimeWait(`${host}:${port}`);
+      if (isTimeWait && wire.hasAnswered && wire.isReal && this.#closesFirst(host, port))
+        this.#observer.onTimeWait(`${host}:${port}`);
     };
   }
 
@@ -113,6 +114,12 @@ export class Traffic {
       const next = wire.queue[0];
       if (next !== undefined) next.wasFirst = true;
     }
+  }
+
+  // An old server in good health, which closes after its answer.
+  #closesFirst(host: string, port: number): boolean {
+    const server = this.#servers.find(({ address }) => address === `${host}:${port}`);
+    return server !== undefined && !server.spec.keepsAlive && server.behaviour === 'honest' && server.isUp;
   }
 
   #onLine(wire: Wire, line: string, host: string, port: number): void {

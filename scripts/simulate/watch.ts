@@ -23,15 +23,15 @@ const PROMISES = {
 };
 const LOOKS_AT_ALL_EACH = 16;
 /** Unsent replies, held input, and what one read brings more. */
-const MAX_BUFFERED_BYTES = 65_536 + 32_768;
+const MAX_BUFFERED_BYTES = 65_536 + 65_536;
 /** Requests of one connection that may be open, which are held as text. */
 const MAX_OPEN_REQUESTS = 256;
 /** Ports to one server that a proxy which closes first by chance may leave behind. */
 const MAX_TIME_WAITS = 10;
 /** How often it may have stood behind another one that broke the connection, or was silent. */
 const MAX_MOVES = 7;
-/** A poison that stood behind another request when it killed. */
-const KILLS_FROM_BEHIND = 1;
+/** A poison that stood behind another request when it killed, or on a reused connection. */
+const KILLS_FROM_BEHIND = 2;
 const NEARLY_USED_UP_EACH = 64;
 const MAX_COME_BACK = 256;
 const SUSPECTED_LATELY_MS = 600;
