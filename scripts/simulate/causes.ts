@@ -47,7 +47,12 @@ export type Cause = (typeof CAUSES)[number];
 export type Only = Cause | 'none' | null;
 
 /** Causes whose remedy in the proxy is not there yet: no world has them unless it is asked for by name. */
-export const AWAITED: ReadonlySet<Cause> = new Set<Cause>([]);
+export const AWAITED: ReadonlySet<Cause> = new Set<Cause>([
+  'accept-queue',
+  'middlebox',
+  'squatter',
+  'flooder',
+]);
 
 /** Promises that the proxy can't keep yet, whatever the cause: nobody looks at them. */
-export const AWAITED_PROMISES: ReadonlySet<string> = new Set(['few ports stay in TIME_WAIT']);
+export const AWAITED_PROMISES: ReadonlySet<string> = new Set([]);

@@ -37,6 +37,10 @@ export type ClientKind =
   | 'cut-short'
   | 'garbage'
   | 'forger'
+  /** Sends what is refused among its requests. */
+  | 'refused'
+  /** Begins a packet and does not end it. */
+  | 'half'
   /** Tens of requests in one write. */
   | 'burster'
   /** Some of its requests are slow wherever they go. */
@@ -157,7 +161,7 @@ export class ClientLink {
   send(text: string, expected: readonly Expected[]): void {
     if (this.isGone) return;
     this.due.push(...expected);
-    for (const one of expected) if (one.kind === 'answer') this.#watcher.onAsked(one);
+    for (const one of expected) if (one.policy !== '') this.#watcher.onAsked(one);
     this.endpoint.write(text, 'utf8');
   }
 

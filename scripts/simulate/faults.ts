@@ -292,9 +292,9 @@ function leave(cluster: Cluster, server: SimulatedServer, forMs: number): void {
 
 // Two that were cut off come back with each other's address, as in Docker. Only a session tells them of it.
 function swapAlive(cluster: Cluster, one: SimulatedServer, other: SimulatedServer): void {
-  const isFit = ({ isUp, session, behaviour }: SimulatedServer): boolean =>
-    isUp && session !== null && behaviour === 'honest';
-  // Who has never answered can't be told from who answers in its place.
+  // Who has never answered, or answers under several ids, can't be told from who answers in its place.
+  const isFit = ({ isUp, session, behaviour, spec }: SimulatedServer): boolean =>
+    isUp && session !== null && behaviour === 'honest' && spec.workers === 1;
   if (one === other || !isFit(one) || !isFit(other)) return;
   const [mine, its] = [one.host.address, other.host.address];
   cluster.world.network.detach(other.host);

@@ -3,6 +3,9 @@
 import type { ClientKind, ClientLink, Expected, SimulatedClient } from './client.ts';
 import { beDeaf, flood, squat } from './mean-habits.ts';
 
+/** `--packet-timeout`, by default. */
+const PACKET_TIMEOUT_MS = 10_000;
+const TOO_LARGE = `{"a":"${'x'.repeat(9000)}"}`;
 const BURST_MIN = 15;
 const BURST_MAX = 40;
 
@@ -51,6 +54,8 @@ const HABITS: Record<ClientKind, Habit> = {
       () => burstOf(client),
       () => {},
     ),
+  refused: (client, isOver) => repeat(client, isOver, (done) => beRefused(client, done)),
+  half: (client, isOver) => repeat(client, isOver, (done) => sendHalf(client, done)),
   poisoner: (client, isOver) => repeat(client, isOver, (done) => askOnce(client, false, done)),
   deaf: (client, isOver) => repeat(client, isOver, (done) => beDeaf(client, isOver, done)),
   squatter: (client, isOver) => repeat(client, isOver, (done) => squat(client, done)),
@@ -173,7 +178,14 @@ function cutShort(client: SimulatedClient, done: () => void): void {
 function endInGarbage(client: SimulatedClient, done: () => void): void {
   const link = client.open();
   const { text, expected } = requests(client, client.world.random.between(0, 3));
-  const garbage = client.world.random.pick(['nonsense', '{"type":0,}', '[1,2]', '{"a":\u0000}', '}{']);
+  const garbage = client.world.random.pick([
+    'nonsense',
+    '{"type":0,}',
+    '[1,2]',
+    '{"a":\u0000}',
+    '}{',
+    TOO_LARGE,
+  ]);
   link.send(`${text}${garbage}`, [...expected, refusal(client)]);
   untilEnd(link, done);
 }
@@ -210,4 +222,38 @@ function forge(client: SimulatedClient, done: () => void): void {
     if (!link.isGone) link.close();
     done();
   };
+}
+
+const REFUSED_PACKETS = [
+  '{}',
+  '{"type":7}',
+  '{"type":2,"srcid":1,"destid":1,"payload":"an answer"}',
+  JSON.stringify({ type: 0, srcid: 1, privPoliId: 1, payload: 'x'.repeat(1025) }),
+];
+
+// A packet that is refused among requests that are not.
+function beRefused(client: SimulatedClient, done: () => void): void {
+  const link = client.open();
+  const [before, after] = [requests(client, 1), requests(client, 1)];
+  const packet = client.world.random.pick(REFUSED_PACKETS);
+  link.send(`${before.text}${packet}\n${after.text}`, [
+    ...before.expected,
+    refusal(client),
+    ...after.expected,
+  ]);
+  link.onProgress = () => {
+    if (link.due.length > 0) return;
+    link.onProgress = () => {};
+    if (!link.isGone) link.close();
+    done();
+  };
+}
+
+// Begins a packet and never ends it: it is told so after ten seconds.
+function sendHalf(client: SimulatedClient, done: () => void): void {
+  const link = client.open();
+  const { text, expected } = requests(client, 1);
+  const { nowMs } = client.world.timeline;
+  link.send(`${text}{"type":0`, [...expected, { ...refusal(client), sentMs: nowMs + PACKET_TIMEOUT_MS }]);
+  untilEnd(link, done);
 }

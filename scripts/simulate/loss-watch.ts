@@ -95,11 +95,14 @@ export class LossWatch {
 
   // So many servers that are not healthy have had it that no other one may be tried.
   #hasMetTheSick({ payload, sentMs }: Expected): boolean {
-    const isSick = ({ server, wire }: Send): boolean =>
-      wire.isConnected && (server === undefined || server.healthySinceMs > sentMs);
+    // What a server that resets reused connections has read, it may have worked on.
+    const isSick = ({ server, wire, wasReused }: Send): boolean =>
+      wire.isConnected &&
+      (server === undefined || server.healthySinceMs > sentMs || (wasReused && server.spec.resetsReused));
     // With no port or descriptor left, nobody else can be tried.
     const isStuck = this.#world.network.machine.lastFaultMs >= sentMs;
-    const limit = isStuck ? 1 : maxAttemptsOf(this.#options);
+    // Where all are slow, nobody can tell by the time that one is sick.
+    const limit = isStuck || this.#world.hasSlowWork ? 1 : maxAttemptsOf(this.#options);
     return (this.#traffic.find(payload)?.sends ?? []).filter(isSick).length >= limit;
   }
 
@@ -109,7 +112,7 @@ export class LossWatch {
     if (spec.policy !== policy || healthySinceMs > sentMs) return false;
     const readySinceMs = this.#readySinceMs.get(`${policy}/${spec.id}`);
     if (readySinceMs === undefined || readySinceMs > sentMs) return false;
-    return spec.keepsAlive || this.#loadMs(server, sentMs) <= LOAD_MS;
+    return this.#loadMs(server, sentMs) <= LOAD_MS;
   }
 
   // All that was asked for lately, as if this server had to do it alone.
@@ -118,7 +121,8 @@ export class LossWatch {
     const sinceMs = sentMs - LOAD_WINDOW_MS;
     while ((asked[0]?.atMs ?? sinceMs) < sinceMs) asked.shift();
     let sumMs = 0;
-    for (const { slowMs } of asked) sumMs += Math.max(slowMs, spec.serviceMs);
+    for (const { slowMs } of asked) sumMs += Math.max(slowMs, spec.isSluggish ? LOAD_MS : spec.serviceMs);
+    if (spec.keepsAlive) return sumMs / this.#options.pipelineDepth;
     return sumMs / (spec.backlog === null ? AT_ONCE : 1);
   }
 

@@ -10,6 +10,8 @@ import type { ServerSpec } from './server.ts';
 const ONE_IN = 9;
 const SERVERS_TO_KILL = 6;
 const PLACES = 30;
+/** Too few for a port a request, and enough for those that probes leave behind. */
+const PORTS = 200;
 /** Where the simulated servers are. */
 const SERVER_NETWORKS = ['10.0.1.0/24', '10.0.3.0/24'];
 
@@ -63,7 +65,7 @@ class Meanness {
         this.#client('pipeline', 30, 4);
         return;
       case 'time-wait':
-        this.#scenario.portsPerDestination = 60;
+        this.#scenario.portsPerDestination = PORTS;
         this.#old((spec) => {
           spec.hasSession = random.between(0, 1) === 0;
         });
@@ -92,8 +94,11 @@ class Meanness {
         this.#client('poisoner', 400, 1);
         return;
       case 'middlebox':
-        this.#scenario.forgetsAfterMs = random.pick([250, 500, 1000]);
-        this.#client('oneshot', 600, 1);
+        this.#scenario.forgetsAfterMs = random.pick([2200, 3000]);
+        this.#some((spec) => {
+          spec.keepsAlive = true;
+        });
+        for (const client of this.#scenario.clients) client.thinkMs = 3000;
         return;
       case 'reset-reused':
         this.#some((spec) => {

@@ -26,6 +26,8 @@ const KINDS: readonly ClientKind[] = [
   'cut-short',
   'garbage',
   'forger',
+  'refused',
+  'half',
 ];
 
 export type Scenario = {

@@ -76,6 +76,11 @@ export class SimulatedServer {
     return `${this.host.address}:${this.spec.port}`;
   }
 
+  /** How many faults it suffers now. */
+  get faultCount(): number {
+    return this.#faults;
+  }
+
   beginFault(): void {
     this.#faults += 1;
     this.changes += 1;

@@ -2,7 +2,8 @@
 // Must never be better behaved than its scenario says, or answer out of order on one connection.
 import { hash } from 'node:crypto';
 import { FrameReader } from '../../services/shared/framing.ts';
-import { formatAnswer, HEALTH_CLIENT_ID } from '../../services/shared/packet.ts';
+import { isHealthProbe } from '../../services/shared/health-probe.ts';
+import { formatAnswer } from '../../services/shared/packet.ts';
 import { AcceptQueue } from './accept-queue.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { SimulatedServer } from './server.ts';
@@ -109,7 +110,7 @@ class Serving {
     const packet = this.#packet();
     if (packet === null) return;
     const { srcid, payload } = packet;
-    const isProbe = srcid === HEALTH_CLIENT_ID || Number(srcid) === 0;
+    const isProbe = isHealthProbe({ clientId: srcid, payload });
     if (!isProbe) this.#checkPolicy(packet);
     if (server.spec.doesArithmetic && typeof srcid !== 'number' && !/^\d+$/.test(srcid)) {
       // The thread that does `int(srcid)` ends, and its connection with it.
@@ -239,10 +240,11 @@ class Serving {
 
   // The proxy has ended it with work on it: who was replaced by another with its id has to be let finish.
   #onCut(): void {
-    const { timeline, stoppingSinceMs, violate } = this.#world;
+    const { timeline, stoppingSinceMs, violate, hasSlowWork } = this.#world;
     const oldestMs = this.#pendingMs[0];
-    const { isDoubled, behaviour, host, name } = this.#server;
-    const isOurs = !isDoubled || behaviour !== 'honest' || !host.isAlive;
+    const { isDoubled, behaviour, host, name, faultCount } = this.#server;
+    // To have a twin is a fault; with one more it may be for that. What is slow may have been answered elsewhere.
+    const isOurs = !isDoubled || behaviour !== 'honest' || !host.isAlive || faultCount > 1 || hasSlowWork;
     if (isOurs || oldestMs === undefined || timeline.nowMs >= stoppingSinceMs) return;
     if (timeline.nowMs - oldestMs < WORK_YOUNG_MS)
       violate('who is replaced may finish', `${name} had ${this.#pendingMs.length} requests in work`);

@@ -1,6 +1,6 @@
 // pure · what the proxy sends to servers, as the wire shows it: which request went where, and which of them was worked on.
 import type { Upstream } from '../../services/proxy/upstream.ts';
-import { HEALTH_CLIENT_ID } from '../../services/shared/packet.ts';
+import { isHealthProbe } from '../../services/shared/health-probe.ts';
 import type { Endpoint } from './endpoint.ts';
 import { RetryAccount } from './retry-account.ts';
 import type { SimulatedServer } from './server.ts';
@@ -13,6 +13,8 @@ type Wire = {
   hasAnswered: boolean;
   /** It has carried more than a probe. */
   isReal: boolean;
+  /** The beginning of a line that is not whole yet. */
+  begun: string;
   /** What was sent over it and has no answer yet, oldest first. */
   queue: Send[];
 };
@@ -20,6 +22,7 @@ type Wire = {
 /** A request that was handed to a server. */
 export type Send = {
   wire: Wire;
+  clientId: string;
   upstream: Upstream;
   /** Who was at that address; undefined when nobody was. */
   server: SimulatedServer | undefined;
@@ -31,6 +34,8 @@ export type Send = {
 
 /** What became of a request. */
 export type Sent = { payload: string; policy: string; sends: Send[] };
+
+const DESTINATION = /"destid":"?([^",}]*)/;
 
 type Observer = {
   /** A request is about to go to an address. @returns who that is in the table; undefined when it may not go there */
@@ -73,7 +78,7 @@ export class Traffic {
 
   /** Looks at all that goes over a connection that the proxy dials. */
   follow(endpoint: Endpoint, host: string, port: number): void {
-    const wire: Wire = { isConnected: false, hasAnswered: false, isReal: false, queue: [] };
+    const wire: Wire = { isConnected: false, hasAnswered: false, isReal: false, begun: '', queue: [] };
     endpoint.on('connect', () => {
       wire.isConnected = true;
     });
@@ -91,18 +96,30 @@ export class Traffic {
       for (const line of text.split('\n')) if (line !== '') this.#onLine(wire, line, host, port);
     };
     endpoint.onReleased = (isTimeWait) => {
-      if (isTimeWait && wire.hasAnswered && wire.isReal) this.#observer.onTimeWait(`${host}:${port}`);
+      if (isTimeWait && wire.hasAnswered && wire.isReal && this.#closesFirst(host, port))
+        this.#observer.onTimeWait(`${host}:${port}`);
     };
   }
 
   #onChunk(wire: Wire, chunk: Buffer): void {
-    for (let at = chunk.indexOf(10); at !== -1; at = chunk.indexOf(10, at + 1)) {
-      if (wire.queue.length === 0) continue;
+    const lines = (wire.begun + chunk.toString('latin1')).split('\n');
+    wire.begun = lines.pop() ?? '';
+    for (const line of lines) {
+      const id = DESTINATION.exec(line)?.[1];
+      const first = wire.queue[0];
+      // An answer to somebody else is none: the connection is about to be closed.
+      if (first === undefined || (id !== undefined && id !== first.clientId)) continue;
       wire.queue.shift();
       wire.hasAnswered = true;
       const next = wire.queue[0];
       if (next !== undefined) next.wasFirst = true;
     }
+  }
+
+  // An old server in good health, which closes after its answer.
+  #closesFirst(host: string, port: number): boolean {
+    const server = this.#servers.find(({ address }) => address === `${host}:${port}`);
+    return server !== undefined && !server.spec.keepsAlive && server.behaviour === 'honest' && server.isUp;
   }
 
   #onLine(wire: Wire, line: string, host: string, port: number): void {
@@ -112,7 +129,7 @@ export class Traffic {
       privPoliId: string | number;
     };
     const { srcid, payload, privPoliId } = packet;
-    if (srcid === HEALTH_CLIENT_ID || Number(srcid) === 0) return;
+    if (isHealthProbe({ clientId: srcid, payload })) return;
     wire.isReal = true;
     const upstream = this.#observer.onSend(payload, host, port);
     if (upstream === undefined) return;
@@ -125,7 +142,14 @@ export class Traffic {
     this.#requests.set(payload, sent);
     const wasFirst = wire.queue.length === 0;
     const server = this.#servers.find(({ address }) => address === `${host}:${port}`);
-    const send: Send = { wire, upstream, server, wasFirst, wasReused: wire.hasAnswered };
+    const send: Send = {
+      wire,
+      clientId: String(srcid),
+      upstream,
+      server,
+      wasFirst,
+      wasReused: wire.hasAnswered,
+    };
     sent.sends.push(send);
     wire.queue.push(send);
     if (before !== undefined) reached('traffic', 'a request was sent again');

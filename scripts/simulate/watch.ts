@@ -23,15 +23,18 @@ const PROMISES = {
 };
 const LOOKS_AT_ALL_EACH = 16;
 /** Unsent replies, held input, and what one read brings more. */
-const MAX_BUFFERED_BYTES = 65_536 + 32_768;
+const MAX_BUFFERED_BYTES = 65_536 + 65_536;
 /** Requests of one connection that may be open, which are held as text. */
 const MAX_OPEN_REQUESTS = 256;
 /** Ports to one server that a proxy which closes first by chance may leave behind. */
 const MAX_TIME_WAITS = 10;
-/** Behind another one that broke its connection, on a reused one, or moved from behind a silent one. */
-const MAX_MOVES = 2;
+/** How often it may have stood behind another one that broke the connection, or was silent. */
+const MAX_MOVES = 7;
+/** A poison that stood behind another request when it killed, or on a reused connection. */
+const KILLS_FROM_BEHIND = 2;
 const NEARLY_USED_UP_EACH = 64;
 const MAX_COME_BACK = 256;
+const SUSPECTED_LATELY_MS = 600;
 
 type Streak = { last: ProbeRecord | null; failures: number; hadSession: boolean };
 
@@ -48,6 +51,8 @@ export class Watch implements ReplyWatcher {
   readonly #guilt: GuiltWatch;
   readonly #timeWaits = new Map<string, number>();
   readonly #deaf = new Set<ClientLink>();
+  readonly #replacedMs = new Map<string, number>();
+  readonly #forgotten = new Set<string>();
   readonly #killed = new Map<string, number>();
   #looks = 0;
   #seenRetries = 0;
@@ -76,6 +81,8 @@ export class Watch implements ReplyWatcher {
     this.#world.trace(() => `"${payload}" goes to ${host}:${port}, which is ${state}`);
     if (upstream !== undefined && state !== 'evicted' && state !== 'joining' && state !== 'forgotten')
       return upstream;
+    // It was handed over in this very moment, before its server was replaced.
+    if (this.#replacedMs.get(`${host}:${port}`) === this.#world.timeline.nowMs) return undefined;
     this.#violate(
       'nothing goes to whom was evicted',
       `"${payload}" went to ${host}:${port}, which is ${state}`,
@@ -97,8 +104,8 @@ export class Watch implements ReplyWatcher {
         'a request meets few servers',
         `"${payload}" met ${exposures.any}, and ${exposures.first} of them worked on it`,
       );
-    // On a connection that never stood, or behind another one, it has not been tried.
-    const tried = sends.filter(({ wire, wasFirst }) => wire.isConnected && wasFirst);
+    // On a connection that never stood or had been idle, or behind another one, it has not been tried.
+    const tried = sends.filter(({ wire, wasFirst, wasReused }) => wire.isConnected && wasFirst && !wasReused);
     const before = tried.filter((one) => one !== send && one.upstream === upstream).length;
     if (before === 0) return;
     const { network, timeline, sources } = this.#world;
@@ -129,7 +136,7 @@ export class Watch implements ReplyWatcher {
     const count = (this.#killed.get(payload) ?? 0) + 1;
     this.#killed.set(payload, count);
     this.#world.reached('traits', 'a poison has killed');
-    if (count > maxAttemptsOf(this.#options) + MAX_MOVES)
+    if (count > maxAttemptsOf(this.#options) + KILLS_FROM_BEHIND)
       this.#violate('a poison kills few servers', `"${payload}" has killed ${count}`);
   }
 
@@ -147,6 +154,8 @@ export class Watch implements ReplyWatcher {
     const isServing = upstream !== undefined && isInRotation(upstream.health.state);
     this.#losses.onEvent(event, isServing);
     this.#guilt.onEvent(event, upstream, this.#hasStalledSince(this.#world.timeline.nowMs));
+    if (type === 'replaced') this.#replacedMs.set(event.address, this.#world.timeline.nowMs);
+    if (type === 'forgotten') this.#forgotten.add(event.address);
     if (type !== 'evicted' || upstream === undefined) return;
     const route = table.route(policy);
     if (route?.rotation.nextIndex !== 0)
@@ -313,18 +322,26 @@ export class Watch implements ReplyWatcher {
   /** After everything has healed: the table is the servers that are up, and nobody else. */
   checkTable(): void {
     const { table } = this.#world.sources;
+    const { nowMs } = this.#world.timeline;
+    let missing = 0;
     for (const { spec, name, address } of this.#servers) {
       const upstream = table.findById(spec.policy, spec.id);
-      if (upstream?.address !== address)
+      // It had to make room in a full table, and one without a session does not register again.
+      if (upstream === undefined && !spec.hasSession && this.#forgotten.has(address)) missing += 1;
+      else if (upstream?.address !== address)
         this.#violate('the table is who is there', `${name} at ${address} is listed at ${upstream?.address}`);
-      // An outlier's penalty may last longer than this world.
-      else if (!isInRotation(upstream.health.state) && upstream.health.state !== 'ejected')
+      // An outlier's penalty may last longer than this world, and a slow one may be looked at just now.
+      else if (
+        !isInRotation(upstream.health.state) &&
+        upstream.health.state !== 'ejected' &&
+        !(this.#world.hasSlowWork && nowMs - upstream.health.sinceMs < SUSPECTED_LATELY_MS)
+      )
         this.#violate(
           'the table is who is there',
           `${name} is ${upstream.health.state}: ${upstream.health.why}`,
         );
     }
-    if (table.size !== this.#servers.length)
+    if (table.size !== this.#servers.length - missing)
       this.#violate('the table is who is there', `it lists ${table.size} of ${this.#servers.length} servers`);
   }
 
