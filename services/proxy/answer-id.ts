@@ -6,14 +6,21 @@ const QUOTE = 0x22;
 const COMMA = 0x2c;
 const CLOSING_BRACE = 0x7d;
 
+// Where the field was last: most answers have it at one of few places.
+let usualAt = 0;
+
 /**
  * Whether an answer carries the asker's id, compared as text. A server that answers twice shifts all that follow on its
  * connection by one, and every digest is right: only the id tells.
  * @param answer the server's own bytes as latin1
  */
 export function isAnswerTo(answer: string, clientId: Id | undefined): boolean {
-  const at = answer.indexOf(FIELD) + FIELD.length;
-  if (at >= FIELD.length && hasPlainId(answer, at, clientId)) return true;
+  if (!answer.startsWith(FIELD, usualAt)) {
+    const at = answer.indexOf(FIELD);
+    if (at === -1) return isAnswerToParsed(answer, clientId);
+    usualAt = at;
+  }
+  if (hasPlainId(answer, usualAt + FIELD.length, clientId)) return true;
   return isAnswerToParsed(answer, clientId);
 }
 

@@ -147,6 +147,7 @@ export function createCore(options: ProxyOptions, log: (line: Line) => void, wor
     network,
     flusher,
     now: clock.now,
+    roughNow: () => forwarder.sweptMs,
   };
   const registry = new Registry(
     {

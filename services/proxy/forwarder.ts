@@ -70,6 +70,7 @@ export class Forwarder implements TrafficObserver {
   readonly #waitingRoom: WaitingRoom;
   readonly #retries: Retries;
   readonly #startedMs: number;
+  #sweptMs: number;
   #isDraining = false;
 
   constructor(
@@ -85,6 +86,7 @@ export class Forwarder implements TrafficObserver {
     this.#verify = verify;
     this.#now = now;
     this.#startedMs = now();
+    this.#sweptMs = this.#startedMs;
     this.counters = {
       requests: 0,
       answered: 0,
@@ -102,6 +104,11 @@ export class Forwarder implements TrafficObserver {
       giveUp: (request) => this.#replier.giveUp(request),
       onCulprit: (request) => evidence.onCulprit(request),
     });
+  }
+
+  /** When the last sweep was, monotonic ms. */
+  get sweptMs(): number {
+    return this.#sweptMs;
   }
 
   /** How many requests have no reply yet. */
@@ -266,6 +273,7 @@ export class Forwarder implements TrafficObserver {
 
   /** Ends what has waited too long: attempts, holds and whole requests. Called every few milliseconds. */
   sweep(nowMs: number): void {
+    this.#sweptMs = nowMs;
     while (this.#deadlines.hasExpired(nowMs)) this.#timeOut(this.#deadlines.peek() as Request);
     for (const route of this.#table.routes) {
       if (route.waiting.length > 0) this.#waitingRoom.sweep(route, nowMs);

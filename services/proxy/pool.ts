@@ -13,7 +13,8 @@ import { type ConnectionOwner, UpstreamConnection } from './upstream-connection.
 const LINGER_MS = 200;
 // One that has waited for us to close gets no more than a sweep.
 const SHORT_LINGER_MS = 10;
-const MAX_LINGERING = 256;
+// Each is a descriptor; of a server that closes first, a few are waited for at a time.
+const MAX_LINGERING = 32;
 // A server whose connections fall silent one after the other gets no more than this.
 const MAX_SILENT = 16;
 // A connection that was idle for less was in use: nothing on the way has forgotten it.
@@ -64,6 +65,8 @@ export type PoolOptions = {
   flusher: Flusher;
   /** Monotonic ms. */
   now: () => number;
+  /** The same as it was some milliseconds ago: reading the clock is a hundredth of what a request costs. */
+  roughNow: () => number;
 };
 
 export class Pool implements Carrier, ConnectionOwner {
@@ -197,7 +200,7 @@ export class Pool implements Carrier, ConnectionOwner {
 
   onAnswersEnd(connection: UpstreamConnection, attemptMs: number): void {
     const upstream = this.#upstream;
-    const nowMs = this.#options.now();
+    const nowMs = connection.isShared ? this.#options.roughNow() : this.#options.now();
     const tookMs = nowMs - attemptMs;
     this.#lastAnswerMs = nowMs;
     upstream.answers += 1;
