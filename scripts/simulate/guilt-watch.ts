@@ -8,7 +8,8 @@ import { transitionName } from './sometimes.ts';
 import type { World } from './world.ts';
 
 const SUSPECTS_WITHIN_MS = 10_000;
-const MAX_SUSPECTS = 24;
+/** Three at once, and then each after a longer while; a silent one once a second. */
+const MAX_SUSPECTS = 18;
 const FAILED = /a real request failed: ([a-z-]+)|trial request failed: ([a-z-]+)/;
 const EVIDENCE_MS = 300;
 

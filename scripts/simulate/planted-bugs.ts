@@ -60,6 +60,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     file: 'proxy/sessions.ts',
     from: '      if (connection.lastHeardMs >= silentBeforeMs) {\n',
     to: '      if (connection.lastHeardMs >= silentBeforeMs - 1e9) {\n',
+    only: 'none',
   },
   {
     name: 'the queue has no bound',
@@ -122,8 +123,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'a probe that this machine could not send fails',
     file: 'proxy/health.ts',
-    from: "  if (outcome === 'local') return health;\n  const failed",
-    to: '  const failed',
+    from: "      if (signal.outcome === 'local') return health;\n",
+    to: "      if (signal.outcome === 'local') return afterFailure(health, 'unreachable', '', thresholds, at);\n",
     only: 'descriptors',
   },
   {
@@ -186,7 +187,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     name: 'old servers are probed with a text',
     file: 'proxy/prober.ts',
     from: 'asksForSession ? HEALTH_CLIENT_ID : OLD_HEALTH_CLIENT_ID',
-    to: 'asksForSession ? HEALTH_CLIENT_ID : `${HEALTH_CLIENT_ID}${OLD_HEALTH_CLIENT_ID}`.slice(0, -1)',
+    to: 'asksForSession || OLD_HEALTH_CLIENT_ID === 0 ? HEALTH_CLIENT_ID : OLD_HEALTH_CLIENT_ID',
     only: 'arithmetic',
   },
   {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { AWAITED, CAUSES } from './causes.ts';
 import { PLANTED_BUGS, type PlantedBug } from './planted-bugs.ts';
 import { runSeed } from './run-seed.ts';
 import { runSeeds, type SeedOutcome } from './threads.ts';
@@ -24,6 +25,16 @@ test(`the proxy keeps its promises in ${SEEDS} worlds`, async () => {
   const broken = outcomes.filter(({ violation }) => violation !== null);
   assert.deepEqual(broken, []);
   assert.ok(outcomes.reduce((sum, { requests }) => sum + requests, 0) > SEEDS * 50);
+});
+
+test('each cause that is not awaited keeps its promises alone', async () => {
+  for (const cause of CAUSES.filter((one) => !AWAITED.has(one))) {
+    for (const seed of [1, 2]) {
+      const { violation, reached } = await runSeed(seed, false, cause);
+      assert.equal(violation, null, `${cause}, seed ${seed}: ${violation?.invariant}: ${violation?.detail}`);
+      assert.deepEqual(Object.keys(reached.causes ?? {}), [cause]);
+    }
+  }
 });
 
 test('the same seed is the same world, line by line', async () => {

@@ -127,7 +127,7 @@ const TRAITS: Partial<Record<Cause, readonly string[]>> = {
   flooder: ['a flood of refusals was cut off'],
 };
 
-export const GROUPS = [
+const GROUPS = [
   'states',
   'events',
   'transitions',

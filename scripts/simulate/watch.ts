@@ -34,6 +34,7 @@ const MAX_MOVES = 7;
 const KILLS_FROM_BEHIND = 2;
 const NEARLY_USED_UP_EACH = 64;
 const MAX_COME_BACK = 256;
+const CONFUSING = new Set(['liar', 'full-liar', 'doubler', 'misaddresser']);
 const SUSPECTED_LATELY_MS = 600;
 
 type Streak = { last: ProbeRecord | null; failures: number; hadSession: boolean };
@@ -55,7 +56,7 @@ export class Watch implements ReplyWatcher {
   readonly #forgotten = new Set<string>();
   readonly #killed = new Map<string, number>();
   #looks = 0;
-  #seenRetries = 0;
+  #seenAgain = 0;
 
   constructor(world: World, options: ProxyOptions, servers: readonly SimulatedServer[]) {
     this.#world = world;
@@ -99,7 +100,11 @@ export class Watch implements ReplyWatcher {
     const exposures = exposuresOf(sent);
     if (exposures.first > 1) reached('traffic', 'two servers have worked on it');
     const limit = maxAttemptsOf(this.#options);
-    if (exposures.first > limit + exposures.reused || exposures.any > limit + MAX_MOVES + exposures.reused)
+    const isClear = sends.every(({ server }) => server === undefined || !CONFUSING.has(server.behaviour));
+    if (
+      (isClear && exposures.first > limit + exposures.reused) ||
+      exposures.any > limit + MAX_MOVES + exposures.reused
+    )
       this.#violate(
         'a request meets few servers',
         `"${payload}" met ${exposures.any}, and ${exposures.first} of them worked on it`,
@@ -107,7 +112,8 @@ export class Watch implements ReplyWatcher {
     // On a connection that never stood or had been idle, or behind another one, it has not been tried.
     const tried = sends.filter(({ wire, wasFirst, wasReused }) => wire.isConnected && wasFirst && !wasReused);
     const before = tried.filter((one) => one !== send && one.upstream === upstream).length;
-    if (before === 0) return;
+    // After a lie, or an answer too many, what stood behind looks from here as if it had been first.
+    if (before === 0 || (send.server !== undefined && CONFUSING.has(send.server.behaviour))) return;
     const { network, timeline, sources } = this.#world;
     const members = sources.table.route(policy)?.rotation.members ?? [];
     // Others may have been tried in vain.
@@ -184,9 +190,10 @@ export class Watch implements ReplyWatcher {
   /** Looks at everything once; called after each step. */
   look(): void {
     const { sources, timeline } = this.#world;
-    const { retries, moves } = sources.counters;
-    if (retries + moves !== this.#seenRetries) this.#stretches.clear();
-    this.#seenRetries = retries + moves;
+    const { retries, moves, slippedAnswers, localFailures } = sources.counters;
+    const again = retries + moves + slippedAnswers + localFailures;
+    if (again !== this.#seenAgain) this.#stretches.clear();
+    this.#seenAgain = again;
     this.#looks += 1;
     if (this.#looks % NEARLY_USED_UP_EACH === 0 && !this.#options.verifyAnswers)
       this.#lookAtRetries(timeline.nowMs);
