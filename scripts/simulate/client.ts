@@ -204,7 +204,10 @@ export class ClientLink {
 
   #onReply(reply: Reply): void {
     const expected = this.due.shift();
-    if (reply.type === -1) this.refused += 1;
+    if (reply.type === -1) {
+      this.refused += 1;
+      this.#client.world.reached('errors', reply.code ?? '');
+    }
     if (this.#isNoPlace(reply)) {
       this.#client.world.reached('limits', '--max-connections');
       this.hasVanished = true;

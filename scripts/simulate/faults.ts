@@ -20,8 +20,15 @@ const MISBEHAVIOURS: Partial<Record<FaultKind, Behaviour>> = {
   misaddress: 'misaddresser',
   'reset-every-second': 'flapper',
 };
-// Probes get the right answer: nobody promises when somebody notices.
-const UNNOTICED: ReadonlySet<Behaviour> = new Set(['liar', 'late', 'doubler', 'misaddresser', 'flapper']);
+// Probes get the right answer, or real requests are answered while they don't: nobody promises when somebody notices.
+const UNNOTICED: ReadonlySet<Behaviour> = new Set([
+  'liar',
+  'late',
+  'slow',
+  'doubler',
+  'misaddresser',
+  'flapper',
+]);
 const RESTARTS_MIN_MS = 300;
 const RESTARTS_MAX_MS = 1500;
 const FLAPS = 3;

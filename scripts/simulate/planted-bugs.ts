@@ -197,6 +197,41 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     to: '    upstream.carrier?.destroy();\n',
     only: 'twin',
   },
+  {
+    name: 'who is only refused goes on',
+    file: 'proxy/client-connection.ts',
+    from: 'this.#refusalsInARow >= MAX_REFUSALS_IN_A_ROW &&',
+    to: 'this.#refusalsInARow >= MAX_REFUSALS_IN_A_ROW * 1e9 &&',
+    only: 'flooder',
+  },
+  {
+    name: 'a full accept queue is death',
+    file: 'proxy/pool.ts',
+    from: "this.#isCongested(connection) ? 'congested' : 'connect-timeout'",
+    to: "'connect-timeout'",
+    only: 'accept-queue',
+  },
+  {
+    name: 'a burst opens a connection for each request',
+    file: 'proxy/pool.ts',
+    from: 'new ConnectionLimit(options.oneRequestConnections)',
+    to: 'new ConnectionLimit(256 + options.oneRequestConnections)',
+    only: 'accept-queue',
+  },
+  {
+    name: 'no place is kept back for servers',
+    file: 'proxy/listener.ts',
+    from: '    if (overload !== null && !this.#hasServerPlace(socket)) {\n',
+    to: '    if (overload !== null) {\n',
+    only: 'squatter',
+  },
+  {
+    name: 'what waits of a client has no bound',
+    file: 'proxy/intake.ts',
+    from: '    return this.#reader.untakenBytes >= MAX_HELD_BYTES || this.#heldChunks >= MAX_HELD_CHUNKS;\n',
+    to: '    return this.#reader.untakenBytes < 0;\n',
+    only: 'deaf',
+  },
 ];
 
 /**

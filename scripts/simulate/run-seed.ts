@@ -142,8 +142,7 @@ class Run {
   // What is counted elsewhere anyway.
   #countTotals(): void {
     const { sources, network } = this.#world;
-    const { errors, lateAnswers } = sources.counters;
-    for (const [code, count] of Object.entries(errors)) this.#reach('errors', code, count);
+    const { lateAnswers } = sources.counters;
     this.#reach('traffic', 'a late answer was dropped', lateAnswers);
     this.#reach('limits', 'a full accept queue', network.droppedSyns);
     this.#reach('traits', 'a middlebox has forgotten a connection', network.forgotten);

@@ -51,6 +51,8 @@ export class SimulatedServer {
   isLeaving = false;
   /** Another server has registered with its id. */
   isDoubled = false;
+  /** When one of its faults last ended. */
+  lastFaultEndMs = Number.NEGATIVE_INFINITY;
   /** Requests that it has seen as a flapper. */
   flaps = 0;
   #faults = 0;
@@ -90,6 +92,7 @@ export class SimulatedServer {
   endFault(): void {
     this.#faults -= 1;
     this.changes += 1;
+    this.lastFaultEndMs = this.#world.timeline.nowMs;
     if (this.#faults === 0) this.healthySinceMs = this.#world.timeline.nowMs + RECOVERS_MS;
   }
 

@@ -15,6 +15,7 @@ const NOTICED_WITHIN_MS = 1300;
 const REUSED_AFTER_MS = 30;
 const SECOND_COPY_MS = 3;
 const WORK_YOUNG_MS = 400;
+const FAULT_OVER_MS = 3000;
 const NOBODYS_ID = 424_242;
 
 /** How a server treats requests; liars, late, misaddressing and flapping ones treat probes as they should, full liars nobody. */
@@ -242,11 +243,12 @@ class Serving {
   #onCut(): void {
     const { timeline, stoppingSinceMs, violate, hasSlowWork } = this.#world;
     const oldestMs = this.#pendingMs[0];
-    const { isDoubled, behaviour, host, name, faultCount } = this.#server;
+    const { isDoubled, behaviour, host, name, faultCount, lastFaultEndMs } = this.#server;
     // To have a twin is a fault; with one more it may be for that. What is slow may have been answered elsewhere.
     const isOurs = !isDoubled || behaviour !== 'honest' || !host.isAlive || faultCount > 1 || hasSlowWork;
     if (isOurs || oldestMs === undefined || timeline.nowMs >= stoppingSinceMs) return;
-    if (timeline.nowMs - oldestMs < WORK_YOUNG_MS)
+    const isYoung = timeline.nowMs - oldestMs < WORK_YOUNG_MS;
+    if (isYoung && timeline.nowMs - lastFaultEndMs > FAULT_OVER_MS)
       violate('who is replaced may finish', `${name} had ${this.#pendingMs.length} requests in work`);
   }
 }

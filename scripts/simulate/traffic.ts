@@ -35,6 +35,9 @@ export type Send = {
 /** What became of a request. */
 export type Sent = { payload: string; policy: string; sends: Send[] };
 
+// By then nothing is left of what was at the address before.
+const MOVED_LATELY_MS = 3000;
+
 const DESTINATION = /"destid":"?([^",}]*)/;
 
 type Observer = {
@@ -82,11 +85,10 @@ export class Traffic {
     endpoint.on('connect', () => {
       wire.isConnected = true;
     });
-    // It never stood, or breaks with work on it: what was on it goes elsewhere.
+    // What was on it, or was just about to be written, goes elsewhere.
     const onGone = (): void => {
       const policy = this.#world.sources.table.findByAddress(host, port)?.policy;
-      if (policy !== undefined && (!wire.isConnected || wire.queue.length > 0))
-        this.#observer.onBroken(policy);
+      if (policy !== undefined && (!wire.isConnected || wire.isReal)) this.#observer.onBroken(policy);
     };
     endpoint.on('error', onGone);
     endpoint.on('end', onGone);
@@ -107,8 +109,8 @@ export class Traffic {
     for (const line of lines) {
       const id = DESTINATION.exec(line)?.[1];
       const first = wire.queue[0];
-      // An answer to somebody else is none: the connection is about to be closed.
-      if (first === undefined || (id !== undefined && id !== first.clientId)) continue;
+      // What is no answer, or one to somebody else, ends no attempt: the connection is about to be closed.
+      if (first === undefined || id !== first.clientId) continue;
       wire.queue.shift();
       wire.hasAnswered = true;
       const next = wire.queue[0];
@@ -119,7 +121,9 @@ export class Traffic {
   // An old server in good health, which closes after its answer.
   #closesFirst(host: string, port: number): boolean {
     const server = this.#servers.find(({ address }) => address === `${host}:${port}`);
-    return server !== undefined && !server.spec.keepsAlive && server.behaviour === 'honest' && server.isUp;
+    if (server === undefined || this.#world.timeline.nowMs - server.atAddressSinceMs < MOVED_LATELY_MS)
+      return false;
+    return !server.spec.keepsAlive && server.behaviour === 'honest' && server.isUp;
   }
 
   #onLine(wire: Wire, line: string, host: string, port: number): void {
@@ -138,7 +142,8 @@ export class Traffic {
     const account = this.accountOf(sent.policy);
     const before = sent.sends.at(-1);
     if (before === undefined) account.countFirst(timeline.nowMs);
-    else account.countAgain(timeline.nowMs, before.wasFirst && before.wire.isConnected);
+    // What a connection lost that had been idle is sent again for nothing.
+    else account.countAgain(timeline.nowMs, before.wasFirst && before.wire.isConnected && !before.wasReused);
     this.#requests.set(payload, sent);
     const wasFirst = wire.queue.length === 0;
     const server = this.#servers.find(({ address }) => address === `${host}:${port}`);
