@@ -16,6 +16,8 @@ export type Expected = {
 const NO_ANSWER = ['NO_SERVER', 'OVERLOADED', 'UPSTREAM_FAILED', 'UPSTREAM_TIMEOUT'];
 const SESSION_ONLY = new Set(['heartbeat', 'leave']);
 const REPLY_MAX_BYTES = 1024;
+// A connection on which so many packets in a row are refused is closed.
+const MAX_REFUSALS_IN_A_ROW = 100;
 
 /** @param isEnded the peer ends its side behind the bytes, or stays */
 export function expectReplies(bytes: Buffer, maxFrameBytes: number, isEnded: boolean): Expected {
@@ -23,6 +25,7 @@ export function expectReplies(bytes: Buffer, maxFrameBytes: number, isEnded: boo
   const replies: (readonly string[])[] = [];
   let requests = 0;
   let isLoose = false;
+  let refusalsInARow = 0;
   for (const frame of frames) {
     const packet: { kind: string } & Record<string, unknown> = isUtf8(frame)
       ? understandByTheBook(frame.toString())
@@ -32,6 +35,10 @@ export function expectReplies(bytes: Buffer, maxFrameBytes: number, isEnded: boo
     if (isLoose && SESSION_ONLY.has(packet.kind)) continue;
     replies.push(repliesTo(packet));
     if (packet.code === 'BAD_JSON' && packet.kind === 'fault') {
+      return { replies, requests, isClosedByProxy: true, isLoose };
+    }
+    refusalsInARow = packet.kind === 'request' || packet.kind === 'setup' ? 0 : refusalsInARow + 1;
+    if (refusalsInARow === MAX_REFUSALS_IN_A_ROW) {
       return { replies, requests, isClosedByProxy: true, isLoose };
     }
   }
