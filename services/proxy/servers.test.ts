@@ -453,7 +453,7 @@ describe('health checks', () => {
     ],
     'answers with an error packet': [
       (peer) => peer.send({ type: -1, code: 'BAD', payload: 'srcid must be a number\u001b[2J' }),
-      /garbled \(it answered with an error packet: srcid must be a number\ufffd\[2J \(BAD\)\)/,
+      /garbled \(it answered with an error packet: srcid must be a number\\u001b\[2J \(BAD\)\)/,
     ],
     'answers with another packet': [
       (peer) => peer.send({ type: 3, srcid: 1 }),
