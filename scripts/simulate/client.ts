@@ -98,10 +98,15 @@ export class SimulatedClient {
     const { random, timeline } = this.#world;
     this.#requests += 1;
     const policy = random.pick(this.spec.policies);
-    const plain = `${this.host.name} request ${this.#requests} ${'x'.repeat(random.between(0, 60))}`;
+    const plain = `${this.host.name} request ${this.#requests} ${'x'.repeat(random.between(0, 60) + this.#padding)}`;
     const payload = this.#marked(plain);
     const line = formatRequest(this.spec.id, policy, payload);
     return { line, expected: { kind: 'answer', payload, policy, sentMs: timeline.nowMs } };
+  }
+
+  // So that it shows whether they are held.
+  get #padding(): number {
+    return this.spec.kind === 'deaf' ? 900 : 0;
   }
 
   #marked(payload: string): string {

@@ -2,7 +2,7 @@
 import type { ClientLink, Expected, SimulatedClient } from './client.ts';
 
 const DEAF_WRITES = 24;
-const DEAF_REQUESTS = 40;
+const DEAF_REQUESTS = 20;
 const DEAF_PAUSE_MS = 40;
 /** How many connections a squatter wants. */
 const PLACES_WANTED = 40;

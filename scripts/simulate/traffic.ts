@@ -30,11 +30,14 @@ export type Send = {
   wasFirst: boolean;
   /** Its connection had been used before. */
   wasReused: boolean;
+  /** To a server after whose answers nobody here can tell which request was the first. */
+  isUnclear: boolean;
 };
 
 /** What became of a request. */
 export type Sent = { payload: string; policy: string; sends: Send[] };
 
+const UNCLEAR = new Set(['liar', 'full-liar', 'doubler', 'misaddresser', 'garbler']);
 // By then nothing is left of what was at the address before.
 const MOVED_LATELY_MS = 3000;
 
@@ -147,6 +150,7 @@ export class Traffic {
     this.#requests.set(payload, sent);
     const wasFirst = wire.queue.length === 0;
     const server = this.#servers.find(({ address }) => address === `${host}:${port}`);
+    const isUnclear = server !== undefined && UNCLEAR.has(server.behaviour);
     const send: Send = {
       wire,
       clientId: String(srcid),
@@ -154,6 +158,7 @@ export class Traffic {
       server,
       wasFirst,
       wasReused: wire.hasAnswered,
+      isUnclear,
     };
     sent.sends.push(send);
     wire.queue.push(send);

@@ -34,7 +34,6 @@ const MAX_MOVES = 7;
 const KILLS_FROM_BEHIND = 2;
 const NEARLY_USED_UP_EACH = 64;
 const MAX_COME_BACK = 256;
-const CONFUSING = new Set(['liar', 'full-liar', 'doubler', 'misaddresser']);
 const SUSPECTED_LATELY_MS = 600;
 
 type Streak = { last: ProbeRecord | null; failures: number; hadSession: boolean };
@@ -100,7 +99,7 @@ export class Watch implements ReplyWatcher {
     const exposures = exposuresOf(sent);
     if (exposures.first > 1) reached('traffic', 'two servers have worked on it');
     const limit = maxAttemptsOf(this.#options);
-    const isClear = sends.every(({ server }) => server === undefined || !CONFUSING.has(server.behaviour));
+    const isClear = !sends.some(({ isUnclear }) => isUnclear);
     if (
       (isClear && exposures.first > limit + exposures.reused) ||
       exposures.any > limit + MAX_MOVES + exposures.reused
@@ -113,7 +112,7 @@ export class Watch implements ReplyWatcher {
     const tried = sends.filter(({ wire, wasFirst, wasReused }) => wire.isConnected && wasFirst && !wasReused);
     const before = tried.filter((one) => one !== send && one.upstream === upstream).length;
     // After a lie, or an answer too many, what stood behind looks from here as if it had been first.
-    if (before === 0 || (send.server !== undefined && CONFUSING.has(send.server.behaviour))) return;
+    if (before === 0 || !isClear) return;
     const { network, timeline, sources } = this.#world;
     const members = sources.table.route(policy)?.rotation.members ?? [];
     // Others may have been tried in vain.
@@ -257,7 +256,8 @@ export class Watch implements ReplyWatcher {
           `server ${String(upstream.id)}: ${upstream.health.state}`,
         );
     }
-    this.#lookAtTurns(route);
+    // What a reused connection loses is sent again out of turn, at any moment.
+    if (!this.#servers.some(({ spec }) => spec.resetsReused)) this.#lookAtTurns(route);
   }
 
   #lookAtTurns({ policy, rotation, waiting }: Route): void {
