@@ -48,13 +48,15 @@ const TRANSITIONS: Record<EventType, readonly EventType[]> = {
   forgotten: [],
 };
 
-// Rightly possible, and rarer than once in a thousand seeds.
+// Rightly possible, and rarer than once in a thousand seeds; the last where an event in between was one too many to tell.
 const RARE_TRANSITIONS = [
   'trial → suspect',
   'trial → replaced',
   'trial → leaving',
   'suspect → ejected',
+  'ejected → leaving',
   'evicted → leaving',
+  'admitted → admitted',
 ];
 
 const EVICTED_BY: Record<ProbeOutcome, Row> = {

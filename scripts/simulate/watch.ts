@@ -22,8 +22,8 @@ const PROMISES = {
   sessionMs: 4500,
 };
 const LOOKS_AT_ALL_EACH = 16;
-/** Unsent replies, held input, and what one read brings more. */
-const MAX_BUFFERED_BYTES = 65_536 + 65_536;
+/** 64 KiB of unsent replies, the replies to what was open when that was reached, and input of two reads. */
+const MAX_BUFFERED_BYTES = 163_840;
 /** Requests of one connection that may be open, which are held as text. */
 const MAX_OPEN_REQUESTS = 256;
 /** Ports to one server that a proxy which closes first by chance may leave behind. */
