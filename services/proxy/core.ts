@@ -143,6 +143,7 @@ export function createCore(options: ProxyOptions, log: (line: Line) => void, wor
     maxFrameBytes: DEFAULT_MAX_FRAME_BYTES,
     connectTimeoutMs: options.connectTimeoutMs,
     attemptTimeoutMs: options.attemptTimeoutMs,
+    patienceMs: Math.min(options.attemptTimeoutMs, options.requestTimeoutMs / 2),
     maxIdleMs: options.upstreamIdleMs,
     network,
     flusher,

@@ -146,6 +146,32 @@ describe('slow is not dead', () => {
   });
 });
 
+describe('more requests than the servers can take', () => {
+  for (const extra of [{}, KEPT]) {
+    test(`are no reason to eject a server${extra === KEPT ? ' that keeps its connections' : ''}: it works, and their time was up in the queue`, async (t) => {
+      const proxy = await testProxy(t, { requestTimeoutMs: 1000, healthTimeoutMs: 5000 });
+      for (const id of [1, 2]) {
+        let free = Promise.resolve();
+        const oneAtATime: Behaviour = (_peer, _frame, answer) => {
+          free = free.then(() => new Promise((resolve) => setTimeout(resolve, 15))).then(answer);
+        };
+        await (await fakeServer(t, proxy, id, { behave: oneAtATime })).join(extra);
+      }
+      const replies: Promise<Frame>[] = [];
+      for (let batch = 0; batch < 50; batch += 1) {
+        for (let n = 0; n < 12; n += 1) replies.push(ask(proxy, request(`p${batch}.${n}`)));
+        await new Promise((resolve) => setTimeout(resolve, 40));
+      }
+      const codes = new Set((await Promise.all(replies)).map(({ code }) => code));
+      assert.ok(codes.has('UPSTREAM_TIMEOUT'));
+      assert.deepEqual(
+        proxy.events.since(0).filter(({ type }) => type === 'ejected'),
+        [],
+      );
+    });
+  }
+});
+
 describe('a sick server', () => {
   test('that resets every second request is taken out, and does not flood the events', async (t) => {
     const proxy = await testProxy(t, { requestTimeoutMs: 5000 });

@@ -90,7 +90,7 @@ class Scene {
         if (first === undefined) return false;
         if (first.isDone || nowMs - first.attemptMs <= ATTEMPT_TIMEOUT_MS) return true;
         const isNews = !told.has(first);
-        this.forwarder.onSilence(upstream, { first, behind, isForgotten: false, isNews });
+        this.forwarder.onSilence(upstream, { first, behind, isForgotten: false, isNews, sinceMs: 0 });
         told.add(first);
         return true;
       },

@@ -29,6 +29,8 @@ export type Silence = {
   isForgotten: boolean;
   /** Told for the first time. */
   isNews: boolean;
+  /** When it was first told, monotonic ms. */
+  sinceMs: number;
 };
 
 /** What the forwarder learns of the traffic to a server. */
@@ -59,6 +61,8 @@ export type PoolOptions = {
   maxFrameBytes: number;
   connectTimeoutMs: number;
   attemptTimeoutMs: number;
+  /** A server that has worked for longer on a request whose time is up is to be blamed for that. */
+  patienceMs: number;
   /** A connection that was idle for longer is not used again. */
   maxIdleMs: number;
   network: Network;
@@ -153,22 +157,30 @@ export class Pool implements Carrier, ConnectionOwner {
   #look(connection: UpstreamConnection, nowMs: number): void {
     const { first } = connection;
     if (first === null) return;
-    const isLate = connection.silentMs(nowMs) > this.#options.attemptTimeoutMs;
-    if (!first.isDone) {
-      if (!isLate) return;
-      const isNews = !connection.isSilent;
-      connection.isSilent = true;
-      const { behind, restedMs } = connection;
-      const isForgotten = restedMs >= FORGOTTEN_AFTER_MS;
-      this.#observer.onSilence(this.#upstream, { first, behind, isForgotten, isNews });
-      return;
+    const { attemptTimeoutMs, patienceMs } = this.#options;
+    const silentMs = connection.silentMs(nowMs);
+    if (first.isDone) {
+      // A client that has gone has had no reply, and a request whose time was up soon after it came is no sign of silence.
+      const isOverdue = connection.isSilent || silentMs > patienceMs;
+      if (isOverdue && first.reply !== '' && connection.isFirstBlameFor(first))
+        this.#observer.onGivenUp(this.#upstream, first);
+      const isOver = isOverdue || !connection.isShared;
+      if (isOver && connection.isAbandoned) {
+        connection.fail('silent');
+        return;
+      }
     }
-    // A client that has gone has had no reply, and a request that is merely due elsewhere is no sign of silence.
-    const isOverdue = isLate || connection.isSilent || first.deadlineMs <= nowMs;
-    if (isOverdue && first.reply !== '' && connection.isFirstBlameFor(first))
-      this.#observer.onGivenUp(this.#upstream, first);
-    const isOver = isOverdue || !connection.isShared;
-    if (isOver && connection.isAbandoned) connection.fail('silent');
+    // Also where the first has its reply: others may wait behind it.
+    if (silentMs > attemptTimeoutMs) this.#tellSilence(connection, first, nowMs);
+  }
+
+  #tellSilence(connection: UpstreamConnection, first: Request, nowMs: number): void {
+    const isNews = !connection.isSilent;
+    if (isNews) connection.silentSinceMs = nowMs;
+    connection.isSilent = true;
+    const { behind, restedMs, silentSinceMs: sinceMs } = connection;
+    const isForgotten = restedMs >= FORGOTTEN_AFTER_MS;
+    this.#observer.onSilence(this.#upstream, { first, behind, isForgotten, isNews, sinceMs });
   }
 
   // The server has answered since, or others of ours stand there: the one that gets no answer has found its accept queue full.

@@ -126,7 +126,7 @@ export class Retries {
   #mayHedge(route: Route, request: Request, nowMs: number): boolean {
     const { trouble } = request;
     const isOnItsWay = trouble?.isHedged === true || request.placements > 1;
-    if (isOnItsWay || request.client.isClosed) return false;
+    if (isOnItsWay || request.isDone || request.client.isClosed) return false;
     return (trouble?.exposures ?? 0) + 1 < this.#limits.maxAttempts && route.budget.canRetry(nowMs);
   }
 

@@ -42,6 +42,8 @@ export class UpstreamConnection implements BagMember {
   readonly startedMs: number;
   /** The server has worked on its first request for so long that nothing new may join. Set by the pool, until the answer. */
   isSilent = false;
+  /** Since when that is so, monotonic ms. Written by the pool. */
+  silentSinceMs = 0;
   /** Since when nothing is on it, monotonic ms. Written by the pool. */
   idleSinceMs: number;
   /** For how long it had been idle when its first request was handed over, ms; 0 once an answer has come since. Written by the pool. */
