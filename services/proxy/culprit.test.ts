@@ -116,6 +116,48 @@ describe('slow is not dead', () => {
     for (const [n, { payload }] of replies.entries()) assert.equal(payload, digestOf(`p${n}`));
   });
 
+  // One connection of theirs may say nothing more, and others are served meanwhile.
+  function hanging(): Behaviour {
+    const hung = new WeakSet<object>();
+    return (peer, frame, answer) => {
+      if (frame.payload === 'hang') hung.add(peer);
+      if (!hung.has(peer)) answer();
+    };
+  }
+
+  for (const [count, hangs] of [
+    [1, 1],
+    [2, 2],
+    [3, 3],
+  ] as const) {
+    test(`where all of ${count} servers have a request that hangs, those behind it are answered`, async (t) => {
+      const proxy = await testProxy(t, { attemptTimeoutMs: 200, requestTimeoutMs: 5000 });
+      for (let id = 1; id <= count; id += 1) {
+        await (await fakeServer(t, proxy, id, { behave: hanging() })).join(KEPT);
+      }
+      const peers = Array.from({ length: hangs }, () => clientOf(proxy));
+      for (const peer of peers) peer.send(request('hang'));
+      // Fewer and more than fit on a connection.
+      const replies = Array.from({ length: 100 * count }, (_, n) => ask(proxy, request(`p${n}`), 10_000));
+      for (const [n, reply] of replies.entries()) assert.equal((await reply).payload, digestOf(`p${n}`));
+      for (const peer of peers) assert.equal(peer.pendingFrames(), 0);
+    });
+  }
+
+  test('one that has moved to a server that falls silent too moves on', async (t) => {
+    const proxy = await testProxy(t, { attemptTimeoutMs: 400, requestTimeoutMs: 5000, probe: 'connect' });
+    for (const id of [1, 2, 3]) await (await fakeServer(t, proxy, id, { behave: hanging() })).join(KEPT);
+    const peers = [clientOf(proxy), clientOf(proxy)];
+    peers[0]?.send(request('hang'));
+    const replies: Promise<Frame>[] = [];
+    for (let n = 0; n < 60; n += 1) {
+      if (n === 30) peers[1]?.send(request('hang'));
+      replies.push(ask(proxy, request(`p${n}`), 10_000));
+      await new Promise((resolve) => setTimeout(resolve, 8));
+    }
+    for (const [n, reply] of replies.entries()) assert.equal((await reply).payload, digestOf(`p${n}`));
+  });
+
   test('nothing new joins a silent connection, and it is used again when it has answered', async (t) => {
     const proxy = await testProxy(t, { attemptTimeoutMs: 100, requestTimeoutMs: 5000 });
     const held: (() => void)[] = [];

@@ -177,7 +177,10 @@ export class HealthChecker {
     const { roundTripMs, answersAs, detail } = result;
     const outcome = this.#hasServedMeanwhile(upstream, watch, result) ? 'pass' : result.outcome;
     upstream.lastProbe = { atWallMs: this.#options.clock.wallNow(), outcome, roundTripMs, detail };
-    if (result.outcome === 'pass') upstream.answersAs ??= answersAs;
+    if (result.outcome === 'pass') {
+      upstream.answersAs ??= answersAs;
+      if (answersAs !== null) upstream.provenMs = watch.startedMs;
+    }
     this.#sample(upstream, watch);
     // Only a suspect has evidence against it that a pass from before would wipe out.
     const isOutdated = watch.isStale && outcome === 'pass' && upstream.health.state === 'suspect';

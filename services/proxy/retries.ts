@@ -97,23 +97,29 @@ export class Retries {
   duringSilence(route: Route, upstream: Upstream, silence: Silence, nowMs: number): void {
     if (this.#limits.retry !== 'always' || route.isSlow(nowMs)) return;
     const { first, behind, isForgotten } = silence;
-    const silent = route.rotation.members.filter((member) => member.carrier?.isSilent === true);
+    const silent = route.rotation.members.filter((member) => member.carrier?.isSilent(nowMs) === true);
     const others = [upstream, ...silent];
+    // They hold up what is behind their silent requests, and nobody else.
+    const stuck = silent.filter((member) => member.carrier?.isStuck(nowMs) === true);
     // With nobody else there, another connection to the same server shows whether this one was forgotten.
     const again = isForgotten && !upstream.isFull ? upstream : null;
     for (const request of behind) {
-      if (!this.#mayMove(request)) continue;
-      const other = pickBeside(route, request, others) ?? again;
+      if (!this.#mayMove(request, silence)) continue;
+      const other = pickBeside(route, request, others) ?? again ?? pickBeside(route, request, stuck);
       if (other !== null) this.#move(request, other, nowMs);
     }
     if (!this.#mayHedge(route, first, nowMs)) return;
-    const other = pickBeside(route, first, others) ?? again;
+    const other = pickBeside(route, first, others) ?? again ?? pickBeside(route, first, [upstream, ...stuck]);
     if (other !== null) this.#hedge(route, first, upstream, other, nowMs);
   }
 
-  #mayMove(request: Request): boolean {
-    const isOnItsWay = request.isDone || request.placements > 1;
-    return !isOnItsWay && !request.client.isClosed && (request.trouble?.moves ?? 0) < MAX_MOVES;
+  // Where it went last may have fallen silent too; but it may not be where more servers could work on it than one that has
+  // waited behind others may meet.
+  #mayMove(request: Request, { sinceMs }: Silence): boolean {
+    const { isDone, placements, attemptMs, client, trouble } = request;
+    const isOnItsWay = placements > 1 && attemptMs >= sinceMs;
+    if (isDone || isOnItsWay || client.isClosed || (trouble?.moves ?? 0) >= MAX_MOVES) return false;
+    return placements + (trouble?.exposures ?? 0) <= this.#limits.maxAttempts;
   }
 
   #move(request: Request, other: Upstream, nowMs: number): void {

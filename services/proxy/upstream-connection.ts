@@ -104,11 +104,6 @@ export class UpstreamConnection implements BagMember {
     return this.#queue.slice(this.#head + 1) as Request[];
   }
 
-  /** Answers to what is on it may never come: nothing new may join. */
-  get isStalled(): boolean {
-    return this.isSilent || this.first?.isDone === true;
-  }
-
   /** Nobody waits any more for what is on it. */
   get isAbandoned(): boolean {
     for (let at = this.#head; at < this.#queue.length; at += 1) {
@@ -124,6 +119,7 @@ export class UpstreamConnection implements BagMember {
       this.#watched = first;
       this.#watchedSinceMs = nowMs;
     }
+    if (first === null) return 0;
     return nowMs - this.#watchedSinceMs;
   }
 
