@@ -245,19 +245,20 @@ describe('a sick server', () => {
 });
 
 describe('a connection that was used before', () => {
-  test('and breaks with the next request costs nothing, with nobody else to go to', async (t) => {
-    const proxy = await testProxy(t);
-    const used = new WeakSet<object>();
-    const once: Behaviour = (peer, _frame, answer) => {
-      if (used.has(peer)) peer.reset();
-      else answer();
-      used.add(peer);
-    };
-    await (await fakeServer(t, proxy, 1, { behave: once })).join(KEPT);
-    for (let asked = 0; asked < 20; asked += 1)
-      assert.equal((await ask(proxy, request(`p${asked}`))).payload, digestOf(`p${asked}`));
-    assert.equal((await rowOf(proxy, 1))?.failed, 0);
-  });
+  for (const maxAttempts of [1, 2])
+    test(`and breaks with the next request costs nothing, with nobody else to go to and ${maxAttempts} at most to try`, async (t) => {
+      const proxy = await testProxy(t, { maxAttempts });
+      const used = new WeakSet<object>();
+      const once: Behaviour = (peer, _frame, answer) => {
+        if (used.has(peer)) peer.reset();
+        else answer();
+        used.add(peer);
+      };
+      await (await fakeServer(t, proxy, 1, { behave: once })).join(KEPT);
+      for (let asked = 0; asked < 20; asked += 1)
+        assert.equal((await ask(proxy, request(`p${asked}`))).payload, digestOf(`p${asked}`));
+      assert.equal((await rowOf(proxy, 1))?.failed, 0);
+    });
 
   test('and was idle for too long is not used again', async (t) => {
     const proxy = await testProxy(t, { upstreamIdleMs: 100, healthIntervalMs: 10_000 });

@@ -2,6 +2,7 @@
 // Must never expose more servers to a request than it may, or let a retry turn slow into failed.
 import type { FailureKind } from './failure.ts';
 import { handOver } from './hand-over.ts';
+import { isInRotation } from './health.ts';
 import type { Route } from './policy-table.ts';
 import type { Silence } from './pool.ts';
 import { type Request, Trouble } from './request.ts';
@@ -53,6 +54,10 @@ export class Retries {
     if (isSettled(request)) return;
     const { retry, maxAttempts } = this.#limits;
     const isSpent = trouble.exposures >= maxAttempts;
+    if (isStale && isSpent && retry === 'always' && canTakeAgain(upstream)) {
+      upstream.send(request, nowMs);
+      return;
+    }
     if (retry !== 'always' || isSpent) {
       if (isSpent && mayHaveCrashed(failure)) this.#actions.onCulprit(request);
       this.#actions.giveUp(request);
@@ -150,6 +155,11 @@ export class Retries {
 
 function pickBeside(route: Route, { tried }: Request, others: readonly Upstream[]): Upstream | null {
   return route.rotation.pick(tried === null ? others : [...tried, ...others]);
+}
+
+// It is exposed already, so that this is no attempt on one more.
+function canTakeAgain(upstream: Upstream): boolean {
+  return isInRotation(upstream.health.state) && !upstream.isFull;
 }
 
 function mayHaveCrashed(failure: FailureKind): boolean {
