@@ -24,6 +24,11 @@ export function isAnswerTo(answer: string, clientId: Id | undefined): boolean {
   return isAnswerToParsed(answer, clientId);
 }
 
+/** Whether it is a refusal that says of no request that it is for that: its server may say why it closes. */
+export function isForNobody(answer: string): boolean {
+  return !answer.includes(FIELD) && isAnswerToParsed(answer, undefined);
+}
+
 // As nearly every server writes it. An id that JSON escapes, or that is not ASCII, is found by the other way.
 function hasPlainId(answer: string, at: number, clientId: Id | undefined): boolean {
   const text = String(clientId);

@@ -276,6 +276,25 @@ describe('a connection that was used before', () => {
   });
 });
 
+describe('a server that says why it closes an idle connection', () => {
+  test('is not taken for one that answers twice', async (t) => {
+    const proxy = await testProxy(t);
+    const polite: Behaviour = (peer, _frame, answer) => {
+      answer();
+      setImmediate(() => {
+        peer.send({ type: -1, code: 'IDLE', payload: 'Nothing came for a while.' });
+        peer.close();
+      });
+    };
+    for (const id of [1, 2]) await (await fakeServer(t, proxy, id, { behave: polite })).join(KEPT);
+    for (let asked = 0; asked < 20; asked += 1) {
+      assert.equal((await ask(proxy, request(`p${asked}`))).payload, digestOf(`p${asked}`));
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    assert.ok(!proxy.events.since(0).some(({ type }) => type === 'suspect'));
+  });
+});
+
 describe('a connection that something on the way has forgotten', () => {
   test('is found out by another one, with nobody else to go to', async (t) => {
     const proxy = await testProxy(t, { attemptTimeoutMs: 100, healthIntervalMs: 10_000 });

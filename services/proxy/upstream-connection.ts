@@ -1,7 +1,7 @@
 // shell · one TCP connection to a server: requests out, answers in, in the same order.
 // Must never decide where a request goes next: it reports what came back or what broke to its owner.
 import { FrameReader } from '../shared/framing.ts';
-import { isAnswerTo } from './answer-id.ts';
+import { isAnswerTo, isForNobody } from './answer-id.ts';
 import type { BagMember } from './bag.ts';
 import { type FailureKind, failureOf } from './failure.ts';
 import type { DialledConnection, Network } from './network.ts';
@@ -203,6 +203,11 @@ export class UpstreamConnection implements BagMember {
     while (!this.#isOver && reader.next()) {
       const request = this.first;
       const answer = reader.line();
+      if (request === null && isForNobody(answer)) {
+        // It says why it closes.
+        this.fail('closed');
+        break;
+      }
       if (request === null || (this.#checksIds && !isAnswerTo(answer, request.clientId))) {
         // Whatever comes next could reach the wrong client.
         this.fail('slipped');
