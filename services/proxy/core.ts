@@ -79,7 +79,8 @@ export function createCore(options: ProxyOptions, log: (line: Line) => void, wor
     mode: options.probe,
     timeoutMs: options.healthTimeoutMs,
     maxFrameBytes: DEFAULT_MAX_FRAME_BYTES,
-    isSomebodyElse: (upstream: Upstream, answersAs: string) => table.isOthers(upstream, answersAs),
+    isSomebodyElse: (upstream: Upstream, answersAs: string) =>
+      !upstream.knownAs.has(answersAs) && table.isOthers(upstream, answersAs),
     network,
     clock,
   };

@@ -295,6 +295,21 @@ describe('a server that says why it closes an idle connection', () => {
   });
 });
 
+describe('workers behind one port, each with an id of its own', () => {
+  test('stay where they are when a server of another policy registers one of those', async (t) => {
+    const proxy = await testProxy(t, { healthIntervalMs: 20 });
+    let probes = 0;
+    const inTurn: Behaviour = (peer, frame) => peer.send(answerTo(1 + (probes++ % 2), frame));
+    const workers = await fakeServer(t, proxy, 1, { onProbe: inTurn });
+    await workers.join();
+    while (workers.probes.length < 3) await new Promise((resolve) => setTimeout(resolve, 5));
+    await (await fakeServer(t, proxy, 2, { policy: 'other' })).join();
+    const before = workers.probes.length;
+    while (workers.probes.length < before + 5) await new Promise((resolve) => setTimeout(resolve, 5));
+    assert.ok(!proxy.events.since(0).some(({ type }) => type === 'evicted'));
+  });
+});
+
 describe('a connection that something on the way has forgotten', () => {
   test('is found out by another one, with nobody else to go to', async (t) => {
     const proxy = await testProxy(t, { attemptTimeoutMs: 100, healthIntervalMs: 10_000 });

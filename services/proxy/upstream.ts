@@ -44,7 +44,7 @@ export type Carrier = {
 /** A request that was being worked on when its connection broke. */
 export type Suspect = { clientId: Id | undefined; bytes: number; atMs: number };
 
-/** A server of one policy. Written by: the health checker (health, lastProbe, answersAs, provenMs), the pool (capacity, inFlight, sent, answers, slowAnswers), the forwarder (the other counters). */
+/** A server of one policy. Written by: the health checker (health, lastProbe, answersAs, knownAs, provenMs), the pool (capacity, inFlight, sent, answers, slowAnswers), the forwarder (the other counters). */
 export class Upstream {
   readonly id: Id;
   readonly policy: string;
@@ -62,6 +62,8 @@ export class Upstream {
   lastProbe: ProbeRecord | null = null;
   /** The id in its answers to probes, as text; null before the first that has one. */
   answersAs: string | null = null;
+  /** All ids in its answers to probes that passed: workers behind one port may each have one of their own. */
+  readonly knownAs = new Set<string>();
   /** When the last complete request that it answered as a probe had begun, monotonic ms. */
   provenMs = Number.NEGATIVE_INFINITY;
   hasSession = false;
