@@ -120,7 +120,7 @@ export class Watch implements ReplyWatcher {
     const isBetter = (one: Upstream): boolean =>
       one.health.state === 'ready' &&
       !one.isFull &&
-      one.carrier?.isSilent !== true &&
+      one.carrier?.isSilent(timeline.nowMs) !== true &&
       !sends.some((other) => other.upstream === one);
     if (before > 1 || (mayDial && members.some(isBetter)))
       this.#violate(

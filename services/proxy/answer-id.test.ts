@@ -44,3 +44,12 @@ const OTHERS: [string, string, boolean][] = [
 for (const [name, answer, expected] of OTHERS) {
   test(`an answer ${name}`, () => assert.equal(isAnswerTo(answer, 1), expected));
 }
+
+for (const [asker, other, rest] of [
+  ['Ã©', 'é', {}],
+  ['5","x":"y', '5', { x: 'y' }],
+] as const) {
+  test(`an answer to ${other} is none to ${asker}, though the bytes look like it`, () => {
+    assert.equal(isAnswerTo(latin1(JSON.stringify({ type: 2, destid: other, ...rest })), asker), false);
+  });
+}

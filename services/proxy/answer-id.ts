@@ -2,6 +2,8 @@
 import { type Id, parsePacket } from '../shared/packet.ts';
 
 const FIELD = '"destid":';
+// Others do not stand in the answer as they are: bytes are not characters, and a quote ends a text.
+const PLAIN_ID = /^[ !#-[\]-~]+$/;
 const QUOTE = 0x22;
 const COMMA = 0x2c;
 const CLOSING_BRACE = 0x7d;
@@ -24,8 +26,14 @@ export function isAnswerTo(answer: string, clientId: Id | undefined): boolean {
   return isAnswerToParsed(answer, clientId);
 }
 
+/** Whether it is a refusal that says of no request that it is for that: its server may say why it closes. */
+export function isForNobody(answer: string): boolean {
+  return !answer.includes(FIELD) && isAnswerToParsed(answer, undefined);
+}
+
 // As nearly every server writes it. An id that JSON escapes, or that is not ASCII, is found by the other way.
 function hasPlainId(answer: string, at: number, clientId: Id | undefined): boolean {
+  if (typeof clientId === 'string' && !PLAIN_ID.test(clientId)) return false;
   const text = String(clientId);
   const isQuoted = answer.charCodeAt(at) === QUOTE;
   const from = isQuoted ? at + 1 : at;

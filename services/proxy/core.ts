@@ -79,7 +79,8 @@ export function createCore(options: ProxyOptions, log: (line: Line) => void, wor
     mode: options.probe,
     timeoutMs: options.healthTimeoutMs,
     maxFrameBytes: DEFAULT_MAX_FRAME_BYTES,
-    isSomebodyElse: (upstream: Upstream, answersAs: string) => table.isOthers(upstream, answersAs),
+    isSomebodyElse: (upstream: Upstream, answersAs: string) =>
+      !upstream.knownAs.has(answersAs) && table.isOthers(upstream, answersAs),
     network,
     clock,
   };
@@ -143,6 +144,7 @@ export function createCore(options: ProxyOptions, log: (line: Line) => void, wor
     maxFrameBytes: DEFAULT_MAX_FRAME_BYTES,
     connectTimeoutMs: options.connectTimeoutMs,
     attemptTimeoutMs: options.attemptTimeoutMs,
+    patienceMs: Math.min(options.attemptTimeoutMs, options.requestTimeoutMs / 2),
     maxIdleMs: options.upstreamIdleMs,
     network,
     flusher,

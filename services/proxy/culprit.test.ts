@@ -116,6 +116,48 @@ describe('slow is not dead', () => {
     for (const [n, { payload }] of replies.entries()) assert.equal(payload, digestOf(`p${n}`));
   });
 
+  // One connection of theirs may say nothing more, and others are served meanwhile.
+  function hanging(): Behaviour {
+    const hung = new WeakSet<object>();
+    return (peer, frame, answer) => {
+      if (frame.payload === 'hang') hung.add(peer);
+      if (!hung.has(peer)) answer();
+    };
+  }
+
+  for (const [count, hangs] of [
+    [1, 1],
+    [2, 2],
+    [3, 3],
+  ] as const) {
+    test(`where all of ${count} servers have a request that hangs, those behind it are answered`, async (t) => {
+      const proxy = await testProxy(t, { attemptTimeoutMs: 200, requestTimeoutMs: 5000 });
+      for (let id = 1; id <= count; id += 1) {
+        await (await fakeServer(t, proxy, id, { behave: hanging() })).join(KEPT);
+      }
+      const peers = Array.from({ length: hangs }, () => clientOf(proxy));
+      for (const peer of peers) peer.send(request('hang'));
+      // Fewer and more than fit on a connection.
+      const replies = Array.from({ length: 100 * count }, (_, n) => ask(proxy, request(`p${n}`), 10_000));
+      for (const [n, reply] of replies.entries()) assert.equal((await reply).payload, digestOf(`p${n}`));
+      for (const peer of peers) assert.equal(peer.pendingFrames(), 0);
+    });
+  }
+
+  test('one that has moved to a server that falls silent too moves on', async (t) => {
+    const proxy = await testProxy(t, { attemptTimeoutMs: 400, requestTimeoutMs: 5000, probe: 'connect' });
+    for (const id of [1, 2, 3]) await (await fakeServer(t, proxy, id, { behave: hanging() })).join(KEPT);
+    const peers = [clientOf(proxy), clientOf(proxy)];
+    peers[0]?.send(request('hang'));
+    const replies: Promise<Frame>[] = [];
+    for (let n = 0; n < 60; n += 1) {
+      if (n === 30) peers[1]?.send(request('hang'));
+      replies.push(ask(proxy, request(`p${n}`), 10_000));
+      await new Promise((resolve) => setTimeout(resolve, 8));
+    }
+    for (const [n, reply] of replies.entries()) assert.equal((await reply).payload, digestOf(`p${n}`));
+  });
+
   test('nothing new joins a silent connection, and it is used again when it has answered', async (t) => {
     const proxy = await testProxy(t, { attemptTimeoutMs: 100, requestTimeoutMs: 5000 });
     const held: (() => void)[] = [];
@@ -144,6 +186,32 @@ describe('slow is not dead', () => {
       assert.equal((await reply).payload, digestOf(at === 0 ? 'held' : 'new'));
     assert.ok(isPassed);
   });
+});
+
+describe('more requests than the servers can take', () => {
+  for (const extra of [{}, KEPT]) {
+    test(`are no reason to eject a server${extra === KEPT ? ' that keeps its connections' : ''}: it works, and their time was up in the queue`, async (t) => {
+      const proxy = await testProxy(t, { requestTimeoutMs: 1000, healthTimeoutMs: 5000 });
+      for (const id of [1, 2]) {
+        let free = Promise.resolve();
+        const oneAtATime: Behaviour = (_peer, _frame, answer) => {
+          free = free.then(() => new Promise((resolve) => setTimeout(resolve, 15))).then(answer);
+        };
+        await (await fakeServer(t, proxy, id, { behave: oneAtATime })).join(extra);
+      }
+      const replies: Promise<Frame>[] = [];
+      for (let batch = 0; batch < 50; batch += 1) {
+        for (let n = 0; n < 12; n += 1) replies.push(ask(proxy, request(`p${batch}.${n}`)));
+        await new Promise((resolve) => setTimeout(resolve, 40));
+      }
+      const codes = new Set((await Promise.all(replies)).map(({ code }) => code));
+      assert.ok(codes.has('UPSTREAM_TIMEOUT'));
+      assert.deepEqual(
+        proxy.events.since(0).filter(({ type }) => type === 'ejected'),
+        [],
+      );
+    });
+  }
 });
 
 describe('a sick server', () => {
@@ -177,19 +245,20 @@ describe('a sick server', () => {
 });
 
 describe('a connection that was used before', () => {
-  test('and breaks with the next request costs nothing, with nobody else to go to', async (t) => {
-    const proxy = await testProxy(t);
-    const used = new WeakSet<object>();
-    const once: Behaviour = (peer, _frame, answer) => {
-      if (used.has(peer)) peer.reset();
-      else answer();
-      used.add(peer);
-    };
-    await (await fakeServer(t, proxy, 1, { behave: once })).join(KEPT);
-    for (let asked = 0; asked < 20; asked += 1)
-      assert.equal((await ask(proxy, request(`p${asked}`))).payload, digestOf(`p${asked}`));
-    assert.equal((await rowOf(proxy, 1))?.failed, 0);
-  });
+  for (const maxAttempts of [1, 2])
+    test(`and breaks with the next request costs nothing, with nobody else to go to and ${maxAttempts} at most to try`, async (t) => {
+      const proxy = await testProxy(t, { maxAttempts });
+      const used = new WeakSet<object>();
+      const once: Behaviour = (peer, _frame, answer) => {
+        if (used.has(peer)) peer.reset();
+        else answer();
+        used.add(peer);
+      };
+      await (await fakeServer(t, proxy, 1, { behave: once })).join(KEPT);
+      for (let asked = 0; asked < 20; asked += 1)
+        assert.equal((await ask(proxy, request(`p${asked}`))).payload, digestOf(`p${asked}`));
+      assert.equal((await rowOf(proxy, 1))?.failed, 0);
+    });
 
   test('and was idle for too long is not used again', async (t) => {
     const proxy = await testProxy(t, { upstreamIdleMs: 100, healthIntervalMs: 10_000 });
@@ -204,6 +273,40 @@ describe('a connection that was used before', () => {
       assert.equal((await ask(proxy, request('p'))).payload, digestOf('p'));
       await new Promise((resolve) => setTimeout(resolve, 110));
     }
+  });
+});
+
+describe('a server that says why it closes an idle connection', () => {
+  test('is not taken for one that answers twice', async (t) => {
+    const proxy = await testProxy(t);
+    const polite: Behaviour = (peer, _frame, answer) => {
+      answer();
+      setImmediate(() => {
+        peer.send({ type: -1, code: 'IDLE', payload: 'Nothing came for a while.' });
+        peer.close();
+      });
+    };
+    for (const id of [1, 2]) await (await fakeServer(t, proxy, id, { behave: polite })).join(KEPT);
+    for (let asked = 0; asked < 20; asked += 1) {
+      assert.equal((await ask(proxy, request(`p${asked}`))).payload, digestOf(`p${asked}`));
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    assert.ok(!proxy.events.since(0).some(({ type }) => type === 'suspect'));
+  });
+});
+
+describe('workers behind one port, each with an id of its own', () => {
+  test('stay where they are when a server of another policy registers one of those', async (t) => {
+    const proxy = await testProxy(t, { healthIntervalMs: 20 });
+    let probes = 0;
+    const inTurn: Behaviour = (peer, frame) => peer.send(answerTo(1 + (probes++ % 2), frame));
+    const workers = await fakeServer(t, proxy, 1, { onProbe: inTurn });
+    await workers.join();
+    while (workers.probes.length < 3) await new Promise((resolve) => setTimeout(resolve, 5));
+    await (await fakeServer(t, proxy, 2, { policy: 'other' })).join();
+    const before = workers.probes.length;
+    while (workers.probes.length < before + 5) await new Promise((resolve) => setTimeout(resolve, 5));
+    assert.ok(!proxy.events.since(0).some(({ type }) => type === 'evicted'));
   });
 });
 

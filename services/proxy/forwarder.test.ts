@@ -71,11 +71,9 @@ class Scene {
     this.onServer.set(id, waiting);
     // One shared connection, unless a request wants one of its own: as the pool does it.
     const told = new Set<Request>();
-    const scene = this;
     upstream.carrier = {
-      get isSilent() {
-        return waiting[0] !== undefined && scene.nowMs - waiting[0].attemptMs > ATTEMPT_TIMEOUT_MS;
-      },
+      isStuck: (nowMs) => upstream.carrier?.isSilent(nowMs) === true,
+      isSilent: (nowMs) => waiting[0] !== undefined && nowMs - waiting[0].attemptMs > ATTEMPT_TIMEOUT_MS,
       send: (request, nowMs) => {
         request.attemptMs = nowMs;
         request.upstream = upstream;
@@ -90,7 +88,7 @@ class Scene {
         if (first === undefined) return false;
         if (first.isDone || nowMs - first.attemptMs <= ATTEMPT_TIMEOUT_MS) return true;
         const isNews = !told.has(first);
-        this.forwarder.onSilence(upstream, { first, behind, isForgotten: false, isNews });
+        this.forwarder.onSilence(upstream, { first, behind, isForgotten: false, isNews, sinceMs: 0 });
         told.add(first);
         return true;
       },

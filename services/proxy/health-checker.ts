@@ -16,6 +16,7 @@ const SUSPECT_RETRY_MS = 10;
 // Evidence against a server that stays in rotation may come with every request; probes must not.
 const MIN_GAP_MS = 100;
 const ADDRESS_BUSY_MS = 10;
+const MAX_KNOWN_AS = 64;
 const SHARE_WITHIN_MS = 10_000;
 // An eviction names the request under which a connection to the server broke so shortly before.
 const NAMED_WITHIN_MS = 2000;
@@ -177,7 +178,10 @@ export class HealthChecker {
     const { roundTripMs, answersAs, detail } = result;
     const outcome = this.#hasServedMeanwhile(upstream, watch, result) ? 'pass' : result.outcome;
     upstream.lastProbe = { atWallMs: this.#options.clock.wallNow(), outcome, roundTripMs, detail };
-    if (result.outcome === 'pass') upstream.answersAs ??= answersAs;
+    if (result.outcome === 'pass') {
+      upstream.answersAs ??= answersAs;
+      if (answersAs !== null) this.#noteAnswer(upstream, watch, answersAs);
+    }
     this.#sample(upstream, watch);
     // Only a suspect has evidence against it that a pass from before would wipe out.
     const isOutdated = watch.isStale && outcome === 'pass' && upstream.health.state === 'suspect';
@@ -192,6 +196,11 @@ export class HealthChecker {
   // A server that takes one connection at a time has the probe wait behind our own requests: its answers to those say as much.
   #hasServedMeanwhile(upstream: Upstream, watch: Watch, { outcome }: ProbeResult): boolean {
     return outcome === 'timeout' && !upstream.keepsAlive && upstream.served > watch.servedBefore;
+  }
+
+  #noteAnswer(upstream: Upstream, { startedMs }: Watch, answersAs: string): void {
+    upstream.provenMs = startedMs;
+    if (upstream.knownAs.size < MAX_KNOWN_AS) upstream.knownAs.add(answersAs);
   }
 
   #sample({ served, failed }: Upstream, { samples }: Watch): void {

@@ -17,6 +17,8 @@ const SHORT_LINGER_MS = 10;
 const MAX_LINGERING = 32;
 // A server whose connections fall silent one after the other gets no more than this.
 const MAX_SILENT = 16;
+// And no more requests than this are left to hang on a server beside those that it has room for.
+const MAX_BESIDE = 256;
 // A connection that was idle for less was in use: nothing on the way has forgotten it.
 const FORGOTTEN_AFTER_MS = 250;
 
@@ -29,6 +31,8 @@ export type Silence = {
   isForgotten: boolean;
   /** Told for the first time. */
   isNews: boolean;
+  /** When it was first told, monotonic ms. */
+  sinceMs: number;
 };
 
 /** What the forwarder learns of the traffic to a server. */
@@ -59,6 +63,8 @@ export type PoolOptions = {
   maxFrameBytes: number;
   connectTimeoutMs: number;
   attemptTimeoutMs: number;
+  /** A server that has worked for longer on a request whose time is up is to be blamed for that. */
+  patienceMs: number;
   /** A connection that was idle for longer is not used again. */
   maxIdleMs: number;
   network: Network;
@@ -76,19 +82,41 @@ export class Pool implements Carrier, ConnectionOwner {
   readonly #connections = new Bag<UpstreamConnection>();
   readonly #lingering = new Bag<UpstreamConnection>();
   readonly #limit: ConnectionLimit;
+  readonly #keptCapacity: number;
   #lastAnswerMs = Number.NEGATIVE_INFINITY;
   #isRetired = false;
   #closesFirst = true;
+  /** Requests on silent connections of a server that serves others meanwhile: they take nobody's room. */
+  #besideCount = 0;
 
   constructor(upstream: Upstream, options: PoolOptions, observer: TrafficObserver) {
     this.#upstream = upstream;
     this.#options = options;
     this.#observer = observer;
     this.#limit = new ConnectionLimit(options.oneRequestConnections);
+    this.#keptCapacity = upstream.capacity;
   }
 
-  get isSilent(): boolean {
-    return this.#connections.members.some(({ isSilent }) => isSilent);
+  isSilent(nowMs: number): boolean {
+    return this.#connections.members.some((connection) => this.#hasSilence(connection, nowMs));
+  }
+
+  isStuck(nowMs: number): boolean {
+    return this.#connections.members.some(
+      (connection) =>
+        this.#hasSilence(connection, nowMs) && !(connection.isSilent && this.#isBeside(connection)),
+    );
+  }
+
+  // Also where the running sweep has not come to it yet.
+  #hasSilence(connection: UpstreamConnection, nowMs: number): boolean {
+    if (connection.isSilent || !connection.isConnected) return connection.isSilent;
+    return connection.silentMs(nowMs) > this.#options.attemptTimeoutMs;
+  }
+
+  // A probe that began since then has passed.
+  #isBeside({ silentSinceMs }: UpstreamConnection): boolean {
+    return this.#upstream.provenMs >= silentSinceMs;
   }
 
   send(request: Request, nowMs: number): void {
@@ -112,7 +140,7 @@ export class Pool implements Carrier, ConnectionOwner {
     for (const connection of this.#connections.members) {
       if (!connection.isShared) continue;
       shared += 1;
-      if (connection.isStalled) silent = connection;
+      if (this.#isStalled(connection, nowMs)) silent = connection;
       else if (least === null || connection.inFlight < least.inFlight) least = connection;
     }
     if (least === null) return silent !== null && shared >= MAX_SILENT ? silent : this.#open(nowMs, true);
@@ -124,6 +152,13 @@ export class Pool implements Carrier, ConnectionOwner {
       return this.#open(nowMs, true);
     }
     return shared >= this.#options.connections ? least : this.#open(nowMs, true);
+  }
+
+  // Answers to what is on it may never come: nothing new may join. A first request that has its reply already may just have
+  // been old when it came.
+  #isStalled(connection: UpstreamConnection, nowMs: number): boolean {
+    if (connection.isSilent) return true;
+    return connection.first?.isDone === true && connection.silentMs(nowMs) > this.#options.patienceMs;
   }
 
   #open(nowMs: number, isShared: boolean): UpstreamConnection {
@@ -141,6 +176,7 @@ export class Pool implements Carrier, ConnectionOwner {
       else if (connection.startedMs < nowMs - this.#options.connectTimeoutMs)
         connection.fail(this.#isCongested(connection) ? 'congested' : 'connect-timeout');
     }
+    this.#countBeside();
     const lingerMs = this.#closesFirst ? LINGER_MS : SHORT_LINGER_MS;
     for (const connection of [...this.#lingering.members]) {
       if (nowMs - connection.lingersSinceMs < lingerMs) continue;
@@ -150,25 +186,48 @@ export class Pool implements Carrier, ConnectionOwner {
     return this.#upstream.inFlight > 0 || this.#lingering.size > 0;
   }
 
+  #countBeside(): void {
+    let count = 0;
+    for (const connection of this.#connections.members) {
+      if (connection.isSilent && this.#isBeside(connection)) count += connection.inFlight;
+    }
+    if (count === this.#besideCount) return;
+    this.#besideCount = Math.min(count, MAX_BESIDE);
+    this.#setCapacity();
+  }
+
+  #setCapacity(): void {
+    const upstream = this.#upstream;
+    upstream.capacity = (upstream.keepsAlive ? this.#keptCapacity : this.#limit.value) + this.#besideCount;
+  }
+
   #look(connection: UpstreamConnection, nowMs: number): void {
     const { first } = connection;
     if (first === null) return;
-    const isLate = connection.silentMs(nowMs) > this.#options.attemptTimeoutMs;
-    if (!first.isDone) {
-      if (!isLate) return;
-      const isNews = !connection.isSilent;
-      connection.isSilent = true;
-      const { behind, restedMs } = connection;
-      const isForgotten = restedMs >= FORGOTTEN_AFTER_MS;
-      this.#observer.onSilence(this.#upstream, { first, behind, isForgotten, isNews });
-      return;
+    const { attemptTimeoutMs, patienceMs } = this.#options;
+    const silentMs = connection.silentMs(nowMs);
+    if (first.isDone) {
+      // A client that has gone has had no reply, and a request whose time was up soon after it came is no sign of silence.
+      const isOverdue = connection.isSilent || silentMs > patienceMs;
+      if (isOverdue && first.reply !== '' && connection.isFirstBlameFor(first))
+        this.#observer.onGivenUp(this.#upstream, first);
+      const isOver = isOverdue || !connection.isShared;
+      if (isOver && connection.isAbandoned) {
+        connection.fail('silent');
+        return;
+      }
     }
-    // A client that has gone has had no reply, and a request that is merely due elsewhere is no sign of silence.
-    const isOverdue = isLate || connection.isSilent || first.deadlineMs <= nowMs;
-    if (isOverdue && first.reply !== '' && connection.isFirstBlameFor(first))
-      this.#observer.onGivenUp(this.#upstream, first);
-    const isOver = isOverdue || !connection.isShared;
-    if (isOver && connection.isAbandoned) connection.fail('silent');
+    // Also where the first has its reply: others may wait behind it.
+    if (silentMs > attemptTimeoutMs) this.#tellSilence(connection, first, nowMs);
+  }
+
+  #tellSilence(connection: UpstreamConnection, first: Request, nowMs: number): void {
+    const isNews = !connection.isSilent;
+    if (isNews) connection.silentSinceMs = nowMs;
+    connection.isSilent = true;
+    const { behind, restedMs, silentSinceMs: sinceMs } = connection;
+    const isForgotten = restedMs >= FORGOTTEN_AFTER_MS;
+    this.#observer.onSilence(this.#upstream, { first, behind, isForgotten, isNews, sinceMs });
   }
 
   // The server has answered since, or others of ours stand there: the one that gets no answer has found its accept queue full.
@@ -219,7 +278,7 @@ export class Pool implements Carrier, ConnectionOwner {
       return;
     }
     this.#limit.onAnswer(tookMs, this.#upstream.inFlight + 1 >= this.#upstream.capacity, nowMs);
-    this.#upstream.capacity = this.#limit.value;
+    this.#setCapacity();
     connection.linger(nowMs);
     this.#lingering.add(connection);
     const [oldest] = this.#lingering.members;
@@ -249,7 +308,7 @@ export class Pool implements Carrier, ConnectionOwner {
     upstream.inFlight -= unanswered.length;
     if (failure === 'congested') {
       this.#limit.onCongestion(this.#options.now());
-      if (!upstream.keepsAlive) upstream.capacity = this.#limit.value;
+      this.#setCapacity();
     }
     this.#observer.onBroken(upstream, failure, unanswered, connection.isConnected);
   }

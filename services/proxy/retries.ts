@@ -2,6 +2,7 @@
 // Must never expose more servers to a request than it may, or let a retry turn slow into failed.
 import type { FailureKind } from './failure.ts';
 import { handOver } from './hand-over.ts';
+import { isInRotation } from './health.ts';
 import type { Route } from './policy-table.ts';
 import type { Silence } from './pool.ts';
 import { type Request, Trouble } from './request.ts';
@@ -53,6 +54,10 @@ export class Retries {
     if (isSettled(request)) return;
     const { retry, maxAttempts } = this.#limits;
     const isSpent = trouble.exposures >= maxAttempts;
+    if (isStale && isSpent && retry === 'always' && canTakeAgain(upstream)) {
+      upstream.send(request, nowMs);
+      return;
+    }
     if (retry !== 'always' || isSpent) {
       if (isSpent && mayHaveCrashed(failure)) this.#actions.onCulprit(request);
       this.#actions.giveUp(request);
@@ -97,23 +102,29 @@ export class Retries {
   duringSilence(route: Route, upstream: Upstream, silence: Silence, nowMs: number): void {
     if (this.#limits.retry !== 'always' || route.isSlow(nowMs)) return;
     const { first, behind, isForgotten } = silence;
-    const silent = route.rotation.members.filter((member) => member.carrier?.isSilent === true);
+    const silent = route.rotation.members.filter((member) => member.carrier?.isSilent(nowMs) === true);
     const others = [upstream, ...silent];
+    // They hold up what is behind their silent requests, and nobody else.
+    const stuck = silent.filter((member) => member.carrier?.isStuck(nowMs) === true);
     // With nobody else there, another connection to the same server shows whether this one was forgotten.
     const again = isForgotten && !upstream.isFull ? upstream : null;
     for (const request of behind) {
-      if (!this.#mayMove(request)) continue;
-      const other = pickBeside(route, request, others) ?? again;
+      if (!this.#mayMove(request, silence)) continue;
+      const other = pickBeside(route, request, others) ?? again ?? pickBeside(route, request, stuck);
       if (other !== null) this.#move(request, other, nowMs);
     }
     if (!this.#mayHedge(route, first, nowMs)) return;
-    const other = pickBeside(route, first, others) ?? again;
+    const other = pickBeside(route, first, others) ?? again ?? pickBeside(route, first, [upstream, ...stuck]);
     if (other !== null) this.#hedge(route, first, upstream, other, nowMs);
   }
 
-  #mayMove(request: Request): boolean {
-    const isOnItsWay = request.isDone || request.placements > 1;
-    return !isOnItsWay && !request.client.isClosed && (request.trouble?.moves ?? 0) < MAX_MOVES;
+  // Where it went last may have fallen silent too; but it may not be where more servers could work on it than one that has
+  // waited behind others may meet.
+  #mayMove(request: Request, { sinceMs }: Silence): boolean {
+    const { isDone, placements, attemptMs, client, trouble } = request;
+    const isOnItsWay = placements > 1 && attemptMs >= sinceMs;
+    if (isDone || isOnItsWay || client.isClosed || (trouble?.moves ?? 0) >= MAX_MOVES) return false;
+    return placements + (trouble?.exposures ?? 0) <= this.#limits.maxAttempts;
   }
 
   #move(request: Request, other: Upstream, nowMs: number): void {
@@ -126,7 +137,7 @@ export class Retries {
   #mayHedge(route: Route, request: Request, nowMs: number): boolean {
     const { trouble } = request;
     const isOnItsWay = trouble?.isHedged === true || request.placements > 1;
-    if (isOnItsWay || request.client.isClosed) return false;
+    if (isOnItsWay || request.isDone || request.client.isClosed) return false;
     return (trouble?.exposures ?? 0) + 1 < this.#limits.maxAttempts && route.budget.canRetry(nowMs);
   }
 
@@ -144,6 +155,11 @@ export class Retries {
 
 function pickBeside(route: Route, { tried }: Request, others: readonly Upstream[]): Upstream | null {
   return route.rotation.pick(tried === null ? others : [...tried, ...others]);
+}
+
+// It is exposed already, so that this is no attempt on one more.
+function canTakeAgain(upstream: Upstream): boolean {
+  return isInRotation(upstream.health.state) && !upstream.isFull;
 }
 
 function mayHaveCrashed(failure: FailureKind): boolean {

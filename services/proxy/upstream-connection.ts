@@ -1,7 +1,7 @@
 // shell · one TCP connection to a server: requests out, answers in, in the same order.
 // Must never decide where a request goes next: it reports what came back or what broke to its owner.
 import { FrameReader } from '../shared/framing.ts';
-import { isAnswerTo } from './answer-id.ts';
+import { isAnswerTo, isForNobody } from './answer-id.ts';
 import type { BagMember } from './bag.ts';
 import { type FailureKind, failureOf } from './failure.ts';
 import type { DialledConnection, Network } from './network.ts';
@@ -42,6 +42,8 @@ export class UpstreamConnection implements BagMember {
   readonly startedMs: number;
   /** The server has worked on its first request for so long that nothing new may join. Set by the pool, until the answer. */
   isSilent = false;
+  /** Since when that is so, monotonic ms. Written by the pool. */
+  silentSinceMs = 0;
   /** Since when nothing is on it, monotonic ms. Written by the pool. */
   idleSinceMs: number;
   /** For how long it had been idle when its first request was handed over, ms; 0 once an answer has come since. Written by the pool. */
@@ -102,11 +104,6 @@ export class UpstreamConnection implements BagMember {
     return this.#queue.slice(this.#head + 1) as Request[];
   }
 
-  /** Answers to what is on it may never come: nothing new may join. */
-  get isStalled(): boolean {
-    return this.isSilent || this.first?.isDone === true;
-  }
-
   /** Nobody waits any more for what is on it. */
   get isAbandoned(): boolean {
     for (let at = this.#head; at < this.#queue.length; at += 1) {
@@ -122,6 +119,7 @@ export class UpstreamConnection implements BagMember {
       this.#watched = first;
       this.#watchedSinceMs = nowMs;
     }
+    if (first === null) return 0;
     return nowMs - this.#watchedSinceMs;
   }
 
@@ -205,6 +203,11 @@ export class UpstreamConnection implements BagMember {
     while (!this.#isOver && reader.next()) {
       const request = this.first;
       const answer = reader.line();
+      if (request === null && isForNobody(answer)) {
+        // It says why it closes.
+        this.fail('closed');
+        break;
+      }
       if (request === null || (this.#checksIds && !isAnswerTo(answer, request.clientId))) {
         // Whatever comes next could reach the wrong client.
         this.fail('slipped');

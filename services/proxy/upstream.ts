@@ -21,7 +21,9 @@ export type ProbeRecord = { atWallMs: number; outcome: ProbeOutcome; roundTripMs
 /** Carries requests to one server; the seam between routing and sockets. */
 export type Carrier = {
   /** A request has had no answer for so long that nothing should be moved here. */
-  readonly isSilent: boolean;
+  isSilent(nowMs: number): boolean;
+  /** It is silent, and no probe that began after that has passed, which would show that others are served meanwhile. */
+  isStuck(nowMs: number): boolean;
   /** Hands a request over; the flusher has it written soon. */
   send(request: Request, nowMs: number): void;
   /**
@@ -42,7 +44,7 @@ export type Carrier = {
 /** A request that was being worked on when its connection broke. */
 export type Suspect = { clientId: Id | undefined; bytes: number; atMs: number };
 
-/** A server of one policy. Written by: the health checker (health, lastProbe, answersAs), the pool (capacity, inFlight, sent, answers, slowAnswers), the forwarder (the other counters). */
+/** A server of one policy. Written by: the health checker (health, lastProbe, answersAs, knownAs, provenMs), the pool (capacity, inFlight, sent, answers, slowAnswers), the forwarder (the other counters). */
 export class Upstream {
   readonly id: Id;
   readonly policy: string;
@@ -60,6 +62,10 @@ export class Upstream {
   lastProbe: ProbeRecord | null = null;
   /** The id in its answers to probes, as text; null before the first that has one. */
   answersAs: string | null = null;
+  /** All ids in its answers to probes that passed: workers behind one port may each have one of their own. */
+  readonly knownAs = new Set<string>();
+  /** When the last complete request that it answered as a probe had begun, monotonic ms. */
+  provenMs = Number.NEGATIVE_INFINITY;
   hasSession = false;
   /** It asked for a session when it last registered: it is not of the old kind. Written by the registry. */
   asksForSession = false;
