@@ -79,6 +79,24 @@ describe('an answer that slipped', () => {
     assert.match((await eventOf(proxy, 'suspect', 1)).why, /slipped/);
   });
 
+  test('nor another request of the same client', async (t) => {
+    const proxy = await testProxy(t, { requestTimeoutMs: 5000 });
+    let count = 0;
+    const twice: Behaviour = (_peer, _frame, answer) => {
+      answer();
+      count += 1;
+      if (count % 7 === 0) answer();
+    };
+    await (await fakeServer(t, proxy, 1, { behave: twice })).join(KEPT);
+    await (await fakeServer(t, proxy, 2)).join(KEPT);
+    const peer = clientOf(proxy);
+    const payloads = Array.from({ length: 40 }, (_, n) => `p${n}`);
+    peer.send(payloads.map((payload) => JSON.stringify(request(payload))).join(''));
+    for (const payload of payloads) assert.equal((await peer.nextFrame()).payload, digestOf(payload));
+    for (const payload of ['same', 'same', 'same'])
+      assert.equal((await ask(proxy, request(payload))).payload, digestOf(payload));
+  });
+
   test('behind a request that waits, it is told from its answer', async (t) => {
     const proxy = await testProxy(t);
     const wrong: Behaviour = (peer, frame) => peer.send(answerTo(1, { ...frame, srcid: 999 }));
