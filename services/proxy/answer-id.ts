@@ -1,5 +1,5 @@
 // pure · whether an answer is for the request that it arrives for: its `destid` is the request's `srcid`. On the data path.
-import { type Id, parsePacket } from '../shared/packet.ts';
+import { type Id, type Packet, parsePacket } from '../shared/packet.ts';
 
 const FIELD = '"destid":';
 // Others do not stand in the answer as they are: bytes are not characters, and a quote ends a text.
@@ -29,6 +29,21 @@ export function isAnswerTo(answer: string, clientId: Id | undefined): boolean {
 /** Whether it is a refusal that says of no request that it is for that: its server may say why it closes. */
 export function isForNobody(answer: string): boolean {
   return !answer.includes(FIELD) && isAnswerToParsed(answer, undefined);
+}
+
+/**
+ * Whether an answer that is the same as the one before it, byte by byte, is that one sent again: the payloads differ, so
+ * the answers should. Of requests of one client, their ids do not tell.
+ * @param wires the own bytes of both requests, as latin1
+ */
+export function isSentAgain(answer: string, wires: readonly [string, string]): boolean {
+  if (parseLatin1(answer).kind !== 'answer') return false;
+  const [before, now] = wires.map(parseLatin1);
+  return before?.kind === 'request' && now?.kind === 'request' && before.payload !== now.payload;
+}
+
+function parseLatin1(bytes: string): Packet {
+  return parsePacket(Buffer.from(bytes, 'latin1').toString());
 }
 
 // As nearly every server writes it. An id that JSON escapes, or that is not ASCII, is found by the other way.

@@ -150,6 +150,10 @@ export class ClientConnection implements ReplySink, Receiver, IntakeOwner, BagMe
     this.closeWhenIdle();
   }
 
+  get openCount(): number {
+    return this.#replies.length;
+  }
+
   /** Requests on it have no reply yet, or are still to be read. */
   get isWaitedFor(): boolean {
     return this.#replies.length > 0 || this.#intake.isWaiting;

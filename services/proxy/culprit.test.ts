@@ -79,6 +79,24 @@ describe('an answer that slipped', () => {
     assert.match((await eventOf(proxy, 'suspect', 1)).why, /slipped/);
   });
 
+  test('nor another request of the same client', async (t) => {
+    const proxy = await testProxy(t, { requestTimeoutMs: 5000 });
+    let count = 0;
+    const twice: Behaviour = (_peer, _frame, answer) => {
+      answer();
+      count += 1;
+      if (count % 7 === 0) answer();
+    };
+    await (await fakeServer(t, proxy, 1, { behave: twice })).join(KEPT);
+    await (await fakeServer(t, proxy, 2)).join(KEPT);
+    const peer = clientOf(proxy);
+    const payloads = Array.from({ length: 40 }, (_, n) => `p${n}`);
+    peer.send(payloads.map((payload) => JSON.stringify(request(payload))).join(''));
+    for (const payload of payloads) assert.equal((await peer.nextFrame()).payload, digestOf(payload));
+    for (const payload of ['same', 'same', 'same'])
+      assert.equal((await ask(proxy, request(payload))).payload, digestOf(payload));
+  });
+
   test('behind a request that waits, it is told from its answer', async (t) => {
     const proxy = await testProxy(t);
     const wrong: Behaviour = (peer, frame) => peer.send(answerTo(1, { ...frame, srcid: 999 }));
@@ -185,6 +203,37 @@ describe('slow is not dead', () => {
     for (const [at, reply] of replies.entries())
       assert.equal((await reply).payload, digestOf(at === 0 ? 'held' : 'new'));
     assert.ok(isPassed);
+  });
+});
+
+describe('clients that send without end', () => {
+  test('leave a place in the queue to those that ask one thing', async (t) => {
+    const proxy = await testProxy(t, { maxWaiting: 64, requestTimeoutMs: 10_000, healthTimeoutMs: 5000 });
+    let free = Promise.resolve();
+    let count = 0;
+    const busy: Behaviour = (_peer, _frame, answer) => {
+      count += 1;
+      if (count % 10 === 0) free = free.then(() => new Promise((resolve) => setTimeout(resolve, 2)));
+      free = free.then(answer);
+    };
+    await (await fakeServer(t, proxy, 1, { behave: busy })).join(KEPT);
+    let isOver = false;
+    let refused = 0;
+    const greedy = async (): Promise<void> => {
+      const peer = clientOf(proxy);
+      for (let open = 0; open < 60; open += 1) peer.send(request('greedy'));
+      while (!isOver) {
+        const { code } = await peer.nextFrame();
+        if (code === 'OVERLOADED') refused += 1;
+        peer.send(request('greedy'));
+      }
+    };
+    const all = Promise.all(Array.from({ length: 10 }, greedy));
+    for (let asked = 0; asked < 100; asked += 1)
+      assert.equal((await ask(proxy, request(`p${asked}`))).payload, digestOf(`p${asked}`));
+    isOver = true;
+    await all;
+    assert.ok(refused > 0);
   });
 });
 

@@ -29,6 +29,7 @@ class Scene {
   readonly onServer = new Map<string, Request[]>();
   readonly client: ReplySink & { isClosed: boolean } = {
     isClosed: false,
+    openCount: 1,
     deliver: (request) => this.replies.push(`${request.clientId}:${codeOf(request.reply ?? '')}`),
     flush: () => {},
   };

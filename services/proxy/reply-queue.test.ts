@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { ReplyQueue } from './reply-queue.ts';
 import { Request } from './request.ts';
 
-const client = { isClosed: false, deliver: () => {}, flush: () => {} };
+const client = { isClosed: false, openCount: 0, deliver: () => {}, flush: () => {} };
 const requestOf = (): Request => new Request(client, 1, '1', '', null, 0);
 
 test('property: whatever the order of the answers, the replies leave in the order of the requests, each once', () => {

@@ -6,6 +6,8 @@ import type { Upstream } from './upstream.ts';
 /** Whoever gets the reply: the client's connection. */
 export type ReplySink = {
   readonly isClosed: boolean;
+  /** How many requests it has sent whose replies have not left. */
+  readonly openCount: number;
   /** Called once for each request, when its `reply` has been set. */
   deliver(request: Request): void;
   /** Writes what was delivered; nothing when there is nothing. */

@@ -1,7 +1,7 @@
 // shell · one TCP connection to a server: requests out, answers in, in the same order.
 // Must never decide where a request goes next: it reports what came back or what broke to its owner.
 import { FrameReader } from '../shared/framing.ts';
-import { isAnswerTo, isForNobody } from './answer-id.ts';
+import { isAnswerTo, isForNobody, isSentAgain } from './answer-id.ts';
 import type { BagMember } from './bag.ts';
 import { type FailureKind, failureOf } from './failure.ts';
 import type { DialledConnection, Network } from './network.ts';
@@ -60,6 +60,8 @@ export class UpstreamConnection implements BagMember {
   #isConnected = false;
   #isOver = false;
   #hasAnswered = false;
+  #lastAnswer = '';
+  #lastWire = '';
   #watched: Request | null = null;
   #watchedSinceMs = 0;
   #blamedFor: Request | null = null;
@@ -208,7 +210,7 @@ export class UpstreamConnection implements BagMember {
         this.fail('closed');
         break;
       }
-      if (request === null || (this.#checksIds && !isAnswerTo(answer, request.clientId))) {
+      if (request === null || (this.#checksIds && !this.#isFor(request, answer))) {
         // Whatever comes next could reach the wrong client.
         this.fail('slipped');
         break;
@@ -222,6 +224,14 @@ export class UpstreamConnection implements BagMember {
       this.#owner.onAnswersEnd(this, attemptMs);
     }
     if (reader.fault !== null) this.fail('garbled');
+  }
+
+  #isFor({ clientId, wire }: Request, answer: string): boolean {
+    if (!isAnswerTo(answer, clientId)) return false;
+    if (answer === this.#lastAnswer && isSentAgain(answer, [this.#lastWire, wire])) return false;
+    this.#lastAnswer = answer;
+    this.#lastWire = wire;
+    return true;
   }
 
   #advance(): void {

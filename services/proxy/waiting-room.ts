@@ -6,6 +6,8 @@ import { hasProspects, type WaitingLimits } from './prospects.ts';
 import type { Replier } from './replier.ts';
 import type { Request } from './request.ts';
 
+const SCARCE_SHARE = 1 / 8;
+
 export type WaitingRoomLimits = WaitingLimits & {
   /** Requests of one policy that may wait. */
   maxWaiting: number;
@@ -27,7 +29,7 @@ export class WaitingRoom {
   admit(request: Request, route: Route | undefined, nowMs: number): void {
     if (route === undefined || !hasProspects(route, request, this.#limits, nowMs)) {
       this.#replier.giveUp(request);
-    } else if (route.waiting.length >= this.#limits.maxWaiting) {
+    } else if (this.#isFullFor(request, route)) {
       this.#replier.refuse(
         request,
         'OVERLOADED',
@@ -38,6 +40,14 @@ export class WaitingRoom {
       // All of them are looked at whenever something changes; a newcomer changes nothing for those before it.
       if (route.rotation.hasRoom(request.tried)) this.serve(route, nowMs);
     }
+  }
+
+  // The last places are for clients that have few requests open, fewer than are left: those that send without end would
+  // have each place as it becomes free (dynamic thresholds, A. Choudhury and E. Hahne, 1998).
+  #isFullFor({ client }: Request, { waiting }: Route): boolean {
+    const { maxWaiting } = this.#limits;
+    const left = maxWaiting - waiting.length;
+    return left <= 0 || (left <= maxWaiting * SCARCE_SHARE && client.openCount > left);
   }
 
   /** Has one wait before all others: it was handed over already, and the server's accept queue was full. */
