@@ -22,8 +22,8 @@ const PROMISES = {
   sessionMs: 4500,
 };
 const LOOKS_AT_ALL_EACH = 16;
-/** 64 KiB of unsent replies, the replies to what was open when that was reached, and input of two reads. */
-const MAX_BUFFERED_BYTES = 163_840;
+/** Unsent replies, held input, and what one read brings more. */
+const MAX_BUFFERED_BYTES = 65_536 + 32_768;
 /** Requests of one connection that may be open, which are held as text. */
 const MAX_OPEN_REQUESTS = 256;
 /** Ports to one server that a proxy which closes first by chance may leave behind. */
@@ -228,7 +228,9 @@ export class Watch implements ReplyWatcher {
   // What has been read of it and not replied to, and what was replied and not taken.
   #lookAtDeaf(link: ClientLink): void {
     const { peer } = link.endpoint;
-    if (peer === null || peer.isDestroyed) return;
+    if (peer === null || peer.isDestroyed || peer.writableEnded) return;
+    // Of those that are being closed, what comes is thrown away.
+    if (this.#world.timeline.nowMs >= this.#world.stoppingSinceMs) return;
     if (peer.writableLength > 0) this.#world.reached('limits', 'replies that wait for a reader');
     const openBytes = link.bytesOf(link.replied, link.replied + MAX_OPEN_REQUESTS);
     const heldBytes = peer.bytesRead - link.bytesOf(0, link.replied) - openBytes;
