@@ -26,6 +26,8 @@ export class Trouble {
   breaks = 0;
   /** How often it was sent to another server because somebody before it was silent. */
   moves = 0;
+  /** Where it waits behind somebody silent: not to be sent there once more while others can take it. */
+  leftBehind: Upstream[] = [];
   /** A reused connection to this server broke before its answer began, and it was sent once more for that. */
   staleOn: Upstream | null = null;
   /** It gets connections of its own: one that it was on has broken, or it is being hedged. */

@@ -111,7 +111,7 @@ export class Retries {
     for (const request of behind) {
       if (!this.#mayMove(request, silence)) continue;
       const other = pickBeside(route, request, others) ?? again ?? pickBeside(route, request, stuck);
-      if (other !== null) this.#move(request, other, nowMs);
+      if (other !== null) this.#move(request, upstream, other, nowMs);
     }
     if (!this.#mayHedge(route, first, nowMs)) return;
     const other = pickBeside(route, first, others) ?? again ?? pickBeside(route, first, [upstream, ...stuck]);
@@ -127,8 +127,10 @@ export class Retries {
     return placements + (trouble?.exposures ?? 0) <= this.#limits.maxAttempts;
   }
 
-  #move(request: Request, other: Upstream, nowMs: number): void {
-    troubleOf(request).moves += 1;
+  #move(request: Request, upstream: Upstream, other: Upstream, nowMs: number): void {
+    const trouble = troubleOf(request);
+    trouble.moves += 1;
+    trouble.leftBehind.push(upstream);
     request.wasSent = true;
     this.#counters.moves += 1;
     other.send(request, nowMs);
@@ -153,8 +155,11 @@ export class Retries {
   }
 }
 
-function pickBeside(route: Route, { tried }: Request, others: readonly Upstream[]): Upstream | null {
-  return route.rotation.pick(tried === null ? others : [...tried, ...others]);
+function pickBeside(route: Route, { trouble }: Request, others: readonly Upstream[]): Upstream | null {
+  if (trouble === null) return route.rotation.pick(others);
+  const { tried, leftBehind } = trouble;
+  const fresh = leftBehind.length === 0 ? null : route.rotation.pick([...tried, ...others, ...leftBehind]);
+  return fresh ?? route.rotation.pick([...tried, ...others]);
 }
 
 // It is exposed already, so that this is no attempt on one more.
