@@ -10,8 +10,8 @@ import type { ServerSpec } from './server.ts';
 const ONE_IN = 9;
 const SERVERS_TO_KILL = 6;
 const PLACES = 30;
-/** Too few for a port a request, and enough for those that probes leave behind. */
-const PORTS = 200;
+/** Too few for a port a request, and enough for those that probes and broken connections leave behind. */
+const PORTS = 400;
 /** Where the simulated servers are. */
 const SERVER_NETWORKS = ['10.0.1.0/24', '10.0.3.0/24'];
 
@@ -118,7 +118,7 @@ class Meanness {
         });
         return;
       case 'deaf':
-        this.#client('deaf', 250, 1);
+        this.#client('deaf', 4000, 1);
         return;
       case 'squatter':
         options.maxConnections = PLACES;
@@ -189,8 +189,8 @@ class Meanness {
     const at = servers.indexOf(lone);
     this.#fault('reset-requests', 5500, at, FAULTS_FROM_MS);
     this.#fault('reset-requests', 1500, at + 1, FAULTS_FROM_MS + 3500);
-    this.#client('pipeline', 30, 8, ['8']);
-    this.#client('pipeline', 30, 8, ['8']);
+    this.#client('pipeline', 60, 6, ['8']);
+    this.#client('pipeline', 60, 6, ['8']);
     this.#client('sequential', 100, 1, ['9']);
   }
 }

@@ -258,8 +258,11 @@ export class Watch implements ReplyWatcher {
           `server ${String(upstream.id)}: ${upstream.health.state}`,
         );
     }
-    // What a reused connection loses is sent again out of turn, at any moment.
-    if (!this.#servers.some(({ spec }) => spec.resetsReused)) this.#lookAtTurns(route);
+    // What a connection loses that was reused, or had an answer too many, is sent again out of turn, at any moment.
+    const isOrderly = ({ spec, behaviour }: SimulatedServer): boolean =>
+      !spec.resetsReused && behaviour !== 'doubler' && behaviour !== 'misaddresser';
+    if (this.#servers.every(isOrderly)) this.#lookAtTurns(route);
+    else this.#stretches.delete(route.policy);
   }
 
   #lookAtTurns({ policy, rotation, waiting }: Route): void {
