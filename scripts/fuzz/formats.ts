@@ -37,6 +37,7 @@ export function checkFormats(code: CodeUnderTest, packet: Packet): void {
         keepsAlive: true,
         id: id,
         policy,
+        policyAsWritten: policy,
         listenPort,
       };
       comesBack(code, formatSetup({ id, policy, listenPort, canProve, proof, incarnation }), {

@@ -118,6 +118,7 @@ export function understandByTheBook(text: string): ReferencePacket {
         kind: 'setup',
         id: field('id'),
         policy,
+        policyAsWritten: field(policyName),
         listenPort: port,
         hasSession: field('session') === true,
         keepsAlive: field('keepAlive') === true,

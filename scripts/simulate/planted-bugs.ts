@@ -65,8 +65,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'the queue has no bound',
     file: 'proxy/waiting-room.ts',
-    from: 'route.waiting.length >= this.#limits.maxWaiting',
-    to: 'route.waiting.length >= this.#limits.maxWaiting * 1e9',
+    from: '    const { maxWaiting } = this.#limits;\n',
+    to: '    const maxWaiting = this.#limits.maxWaiting * 1e9;\n',
   },
   {
     name: 'deadlines are not swept',

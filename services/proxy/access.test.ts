@@ -15,6 +15,7 @@ const SETUP: SetupPacket = {
   hasSession: true,
   keepsAlive: true,
   incarnation: 'boot-1',
+  policyAsWritten: 1,
   canProve: true,
   proof: null,
 };

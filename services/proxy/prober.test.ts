@@ -12,7 +12,7 @@ import { Upstream } from './upstream.ts';
 const TARGET = {
   host: '127.0.0.1',
   port: 9,
-  policy: '1',
+  policyAsWritten: 1,
   asksForSession: false,
   keepsAlive: false,
   answersAs: null,

@@ -4,7 +4,7 @@ import { hash } from 'node:crypto';
 import type { Clock } from '../shared/clock.ts';
 import { FrameReader } from '../shared/framing.ts';
 import { OLD_HEALTH_CLIENT_ID, PROBE_PAYLOAD } from '../shared/health-probe.ts';
-import { formatRequest, HEALTH_CLIENT_ID, parsePacket } from '../shared/packet.ts';
+import { formatRequest, HEALTH_CLIENT_ID, type Id, parsePacket } from '../shared/packet.ts';
 import { explainTls } from '../shared/tls.ts';
 import { isLocalError } from './failure.ts';
 import type { ProbeOutcome } from './health.ts';
@@ -21,7 +21,8 @@ export type ProbeMode = 'request' | 'connect';
 export type ProbeTarget = {
   host: string;
   port: number;
-  policy: string;
+  /** Its policy, in the form in which it registered for it. */
+  policyAsWritten: Id;
   /** It keeps connections; one that does not closes them itself. */
   keepsAlive: boolean;
   /** It has asked for a session: it is not of the old kind. */
@@ -102,10 +103,10 @@ class Probe<Target extends ProbeTarget> {
 
   #onConnected(): void {
     this.#isConnected = true;
-    const { asksForSession, policy } = this.#target;
+    const { asksForSession, policyAsWritten } = this.#target;
     const clientId = asksForSession ? HEALTH_CLIENT_ID : OLD_HEALTH_CLIENT_ID;
     if (this.#options.mode === 'connect') this.#finish({ outcome: 'pass' });
-    else this.#socket.write(formatRequest(clientId, policy, PROBE_PAYLOAD), 'utf8');
+    else this.#socket.write(formatRequest(clientId, policyAsWritten, PROBE_PAYLOAD), 'utf8');
   }
 
   #onRead(chunk: Buffer): void {

@@ -62,9 +62,10 @@ export class Registry {
     const registration = registrationOf(packet, host);
     const byId = table.findById(registration.policy, registration.id);
     const byAddress = table.findByAddress(host, registration.port);
-    const reply = formatRegistered(packet.id, packet.policy);
+    const reply = formatRegistered(packet.id, packet.policyAsWritten);
     if (byId !== undefined && byId === byAddress && isSameBoot(byId, registration)) {
       byId.asksForSession = packet.hasSession;
+      byId.policyAsWritten = packet.policyAsWritten;
       // Whatever made it register again is a reason to look at once.
       if (byId.health.state !== 'ready') this.#checker.probeNow(byId);
       return { upstream: byId, reply };
@@ -83,7 +84,7 @@ export class Registry {
     const hasMoved = byId !== undefined && byId !== byAddress;
     if (byId !== undefined)
       this.#takeOff(byId, 'replaced', hasMoved ? whyMoved(host, packet) : 'it started again');
-    const upstream = this.#add(registration, packet.hasSession, order);
+    const upstream = this.#add(registration, packet, order);
     // Only now, so that whoever waits or has to be retried finds the successor in the table.
     this.#retired.destroyAt(upstream.address);
     if (byAddress !== undefined) this.#letGo(byAddress, farewell(byAddress, upstream));
@@ -91,7 +92,7 @@ export class Registry {
     return { upstream, reply };
   }
 
-  #add(registration: Registration, asksForSession: boolean, order: number): Upstream {
+  #add(registration: Registration, packet: SetupPacket, order: number): Upstream {
     const { table, events, now, wallNow, capacityOf, makeCarrier, onRouteChanged } = this.#options;
     const why = 'it registered, and its first probe is due';
     const upstream = new Upstream(
@@ -101,7 +102,8 @@ export class Registry {
       newcomer(now(), why),
       wallNow(),
     );
-    upstream.asksForSession = asksForSession;
+    upstream.asksForSession = packet.hasSession;
+    upstream.policyAsWritten = packet.policyAsWritten;
     upstream.carrier = makeCarrier(upstream);
     const route = table.add(upstream);
     events.add('registered', upstream, why);

@@ -90,6 +90,8 @@ export class Retries {
     const trouble = troubleOf(request);
     if (failure === 'local') trouble.isLocal = true;
     exclude(trouble, upstream);
+    // A second attempt that never was one may be made elsewhere.
+    if (trouble.isHedged && request.placements > 0) trouble.isHedged = false;
     if (isSettled(request)) return;
     if (this.#limits.retry === 'never') this.#actions.giveUp(request);
     else this.#actions.dispatch(request, nowMs);
@@ -113,7 +115,7 @@ export class Retries {
       const other = pickBeside(route, request, others) ?? again ?? pickBeside(route, request, stuck);
       if (other !== null) this.#move(request, upstream, other, nowMs);
     }
-    if (!this.#mayHedge(route, first, nowMs)) return;
+    if (!this.#mayHedge(route, first, upstream, nowMs)) return;
     const other = pickBeside(route, first, others) ?? again ?? pickBeside(route, first, [upstream, ...stuck]);
     if (other !== null) this.#hedge(route, first, upstream, other, nowMs);
   }
@@ -136,11 +138,13 @@ export class Retries {
     other.send(request, nowMs);
   }
 
-  #mayHedge(route: Route, request: Request, nowMs: number): boolean {
+  #mayHedge(route: Route, request: Request, upstream: Upstream, nowMs: number): boolean {
     const { trouble } = request;
     const isOnItsWay = trouble?.isHedged === true || request.placements > 1;
     if (isOnItsWay || request.isDone || request.client.isClosed) return false;
-    return (trouble?.exposures ?? 0) + 1 < this.#limits.maxAttempts && route.budget.canRetry(nowMs);
+    const isCounted = trouble?.tried.includes(upstream) === true || trouble?.staleOn === upstream;
+    const exposures = (trouble?.exposures ?? 0) + (isCounted ? 0 : 1);
+    return exposures < this.#limits.maxAttempts && route.budget.canRetry(nowMs);
   }
 
   #hedge(route: Route, request: Request, upstream: Upstream, other: Upstream, nowMs: number): void {

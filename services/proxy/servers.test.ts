@@ -430,6 +430,21 @@ describe('health checks', () => {
     assert.deepEqual([old.probes[0]?.srcid, modern.probes[0]?.srcid], [0, 'health']);
   });
 
+  for (const policy of [1, '1']) {
+    test(`a server is probed and told with the policy as it wrote it: ${JSON.stringify(policy)}`, async (t) => {
+      const proxy = await testProxy(t);
+      const strict: Behaviour = (peer, frame, answer) => {
+        if (frame.privPoliId === policy) answer();
+        else peer.close();
+      };
+      const server = await fakeServer(t, proxy, 1, { onProbe: strict });
+      const peer = clientOf(proxy);
+      peer.send({ type: 1, id: 1, privPoliId: policy, listenport: server.port });
+      assert.equal((await peer.nextFrame()).privPoliId, policy);
+      await eventOf(proxy, 'admitted', 1);
+    });
+  }
+
   test('the end of its session does not make a server one of the old kind', async (t) => {
     const proxy = await testProxy(t);
     const server = await fakeServer(t, proxy, 1);

@@ -52,6 +52,8 @@ export class Upstream {
   readonly port: number;
   readonly keepsAlive: boolean;
   readonly incarnation: string | null;
+  /** The policy as a number or a text, as the server wrote it: it is probed with that. */
+  policyAsWritten: Id;
   /** How many requests it may have under way. */
   capacity: number;
   /** Place in the order of registration. */
@@ -92,6 +94,7 @@ export class Upstream {
     this.port = registration.port;
     this.keepsAlive = registration.keepsAlive;
     this.incarnation = registration.incarnation;
+    this.policyAsWritten = registration.policy;
     this.capacity = capacity;
     this.order = order;
     this.health = health;

@@ -67,14 +67,19 @@ const PLAIN_SETUP = {
   hasSession: false,
   keepsAlive: false,
   incarnation: null,
+  policyAsWritten: 2,
   canProve: false,
   proof: null,
 };
 
 const ACCEPTED_SETUPS: [string, object, object][] = [
   ['as the original has it', {}, {}],
-  ['everything as texts', { type: '1', id: '1', privPoliId: '2', listenport: '9001' }, { id: '1' }],
-  ['policy under its other name', { privPoliId: undefined, privPolyId: '2' }, {}],
+  [
+    'everything as texts',
+    { type: '1', id: '1', privPoliId: '2', listenport: '9001' },
+    { id: '1', policyAsWritten: '2' },
+  ],
+  ['policy under its other name', { privPoliId: undefined, privPolyId: '2' }, { policyAsWritten: '2' }],
   ['with a session', { session: true }, { hasSession: true }],
   ['a session only when it is true', { session: 'true', keepAlive: 1 }, {}],
   ['with keepAlive', { keepAlive: true }, { keepsAlive: true }],
@@ -473,7 +478,14 @@ test('property: a setup packet comes back as it was formatted', () => {
       (id, policy, listenPort, incarnation, canProve, proof) => {
         const packet = parsePacket(formatSetup({ id, policy, listenPort, incarnation, canProve, proof }));
         const extensions = { hasSession: true, keepsAlive: true, incarnation, canProve, proof };
-        assert.deepEqual(packet, { kind: 'setup', id, policy, listenPort, ...extensions });
+        assert.deepEqual(packet, {
+          kind: 'setup',
+          id,
+          policy,
+          policyAsWritten: policy,
+          listenPort,
+          ...extensions,
+        });
       },
     ),
   );

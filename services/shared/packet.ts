@@ -28,6 +28,8 @@ export type SetupPacket = {
   kind: 'setup';
   id: Id;
   policy: string;
+  /** The policy in the form in which it came, a number or a text: some servers compare it so. */
+  policyAsWritten: Id;
   listenPort: number;
   /** The connection stays open and is the server's lease. */
   hasSession: boolean;
@@ -222,6 +224,7 @@ function parseSetup(raw: Fields): SetupPacket | PacketFault {
     kind: 'setup',
     id,
     policy,
+    policyAsWritten: (raw.privPoliId ?? raw.privPolyId) as Id,
     listenPort,
     hasSession: raw.session === true,
     keepsAlive: raw.keepAlive === true,
@@ -272,7 +275,7 @@ export function formatError(
 }
 
 /** A type 0 packet as a client or the prober sends it, ending in `\n`. */
-export function formatRequest(clientId: Id, policy: string, payload: string): string {
+export function formatRequest(clientId: Id, policy: Id, payload: string): string {
   return line({
     type: 0,
     srcid: clientId,
@@ -306,7 +309,7 @@ export function formatSetup(setup: {
 }
 
 /** The proxy's reply to an accepted setup packet, ending in `\n` and below 1,024 bytes. */
-export function formatRegistered(id: Id, policy: string): string {
+export function formatRegistered(id: Id, policy: Id): string {
   return line({ type: 1, id: echo(id), privPoliId: echo(policy), status: 'registered' });
 }
 
@@ -359,10 +362,9 @@ function badPolicy(raw: Fields): PacketFault {
 function badId(name: string, what: string, value: unknown, raw: Fields): PacketFault {
   if (!(value instanceof InexactNumber)) return badField(name, `${what}, a number or a text`, value, raw);
   const written = cut(value.text, 60);
-  const reason = 'and programs would read it as another number';
   return fault(
     'BAD_PACKET',
-    `The field "${name}" is ${written}, ${reason}: write it as a text, "${written}".`,
+    `The field "${name}" is ${written}, and may be a whole number up to 2^53 - 1, without fraction and exponent: write that, or write it as a text, "${written}".`,
     raw,
   );
 }
