@@ -77,8 +77,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'silent attempts are not given up',
     file: 'proxy/pool.ts',
-    from: '      if (!isLate) return;\n',
-    to: '      if (!isLate || isLate) return;\n',
+    from: 'if (silentMs > attemptTimeoutMs) this.#tellSilence',
+    to: 'if (silentMs > 1e12) this.#tellSilence',
   },
   {
     name: 'a probe does not ask who answers',
@@ -102,15 +102,15 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "another client's answer is handed over",
     file: 'proxy/upstream-connection.ts',
-    from: '(this.#checksIds && !isAnswerTo(answer, request.clientId))',
-    to: '(!this.#checksIds && !isAnswerTo(answer, request.clientId))',
+    from: '(this.#checksIds && !this.#isFor(request, answer))',
+    to: '(!this.#checksIds && !this.#isFor(request, answer))',
     only: 'doubler',
   },
   {
     name: 'an answer to nobody is handed over',
     file: 'proxy/upstream-connection.ts',
-    from: '(this.#checksIds && !isAnswerTo(answer, request.clientId))',
-    to: '(!this.#checksIds && !isAnswerTo(answer, request.clientId))',
+    from: '(this.#checksIds && !this.#isFor(request, answer))',
+    to: '(!this.#checksIds && !this.#isFor(request, answer))',
     only: 'misaddress',
   },
   {
@@ -137,15 +137,15 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'slow is dead',
     file: 'proxy/pool.ts',
-    from: '      const { behind, restedMs } = connection;\n',
-    to: "      connection.fail('silent');\n      const { behind, restedMs } = connection;\n",
+    from: '    connection.isSilent = true;\n',
+    to: "    connection.isSilent = true;\n    connection.fail('silent');\n",
     only: 'sluggish',
   },
   {
     name: 'a slow request is dead',
     file: 'proxy/pool.ts',
-    from: '      const { behind, restedMs } = connection;\n',
-    to: "      connection.fail('silent');\n      const { behind, restedMs } = connection;\n",
+    from: '    connection.isSilent = true;\n',
+    to: "    connection.isSilent = true;\n    connection.fail('silent');\n",
     only: 'slow-request',
   },
   {
@@ -165,8 +165,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'what was lost with a stale connection is not sent again',
     file: 'proxy/retries.ts',
-    from: '    const isSpent = trouble.exposures >= maxAttempts;\n',
-    to: '    const isSpent = isStale || trouble.exposures >= maxAttempts;\n',
+    from: '    const isSpent = trouble.exposures >= maxAttempts;\n    if (isStale && isSpent',
+    to: '    const isSpent = isStale || trouble.exposures >= maxAttempts;\n    if (isStale && !isSpent',
     only: 'reset-reused',
   },
   {

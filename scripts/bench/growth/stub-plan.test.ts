@@ -31,6 +31,7 @@ test('setup packets are what the proxy reads, with and without a session', () =>
       kind: 'setup',
       id: 'stub-42',
       policy: '3',
+      policyAsWritten: '3',
       listenPort: 9000,
       hasSession,
       keepsAlive: true,
