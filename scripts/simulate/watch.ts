@@ -24,6 +24,9 @@ const PROMISES = {
 const LOOKS_AT_ALL_EACH = 16;
 /** Unsent replies, held input, and what one read brings more. */
 const MAX_BUFFERED_BYTES = 65_536 + 32_768;
+/** What a server may have under way beside the requests that hang on it, and the longest request of these worlds. */
+const MAX_BESIDE_REQUESTS = 256;
+const MAX_REQUEST_BYTES = 1_200;
 /** Requests of one connection that may be open, which are held as text. */
 const MAX_OPEN_REQUESTS = 256;
 /** Ports to one server that a proxy which closes first by chance may leave behind. */
@@ -218,8 +221,12 @@ export class Watch implements ReplyWatcher {
     if (sources.table.size > this.#options.maxServers)
       this.#violate('limits', `${sources.table.size} servers are in the table`);
     if (sources.table.size >= this.#options.maxServers) this.#world.reached('limits', '--max-servers');
+    const servers = new Set([...sources.table.upstreams].map(({ host }) => host));
+    const { pipelineDepth, upstreamConnections } = this.#options;
+    const underWayBytes = (pipelineDepth * upstreamConnections + MAX_BESIDE_REQUESTS) * MAX_REQUEST_BYTES;
     for (const endpoint of proxy.endpoints) {
-      if (endpoint.writableLength > MAX_BUFFERED_BYTES)
+      const limit = servers.has(endpoint.remoteAddress ?? '') ? underWayBytes : MAX_BUFFERED_BYTES;
+      if (endpoint.writableLength > limit)
         this.#violate('limits', `${endpoint.writableLength} bytes wait for ${endpoint.remoteAddress}`);
     }
     for (const link of this.#deaf) this.#lookAtDeaf(link);

@@ -500,6 +500,15 @@ describe('deadlines', () => {
     assert.equal(scene.sent.length, 4);
   });
 
+  test('one that somebody else has replaced gets nothing new, even where nobody else is there', () => {
+    const scene = new Scene();
+    const a = scene.server('A');
+    scene.ask(1);
+    a.isRetired = true;
+    scene.ask(2);
+    assert.deepEqual(scene.sent, ['1→A']);
+  });
+
   test('where half of the answers take that long, slowness is no reason to ask elsewhere', () => {
     const scene = new Scene();
     const [a] = [scene.server('A'), scene.server('B')];

@@ -84,7 +84,6 @@ export class Pool implements Carrier, ConnectionOwner {
   readonly #limit: ConnectionLimit;
   readonly #keptCapacity: number;
   #lastAnswerMs = Number.NEGATIVE_INFINITY;
-  #isRetired = false;
   #closesFirst = true;
   /** Requests on silent connections of a server that serves others meanwhile: they take nobody's room. */
   #besideCount = 0;
@@ -237,7 +236,7 @@ export class Pool implements Carrier, ConnectionOwner {
   }
 
   retire(): void {
-    this.#isRetired = true;
+    this.#upstream.isRetired = true;
     for (const connection of [...this.#connections.members]) {
       if (connection.isConnected) this.#closeIfDone(connection);
       else connection.fail('evicted');
@@ -267,7 +266,7 @@ export class Pool implements Carrier, ConnectionOwner {
     connection.restedMs = 0;
     if (connection.inFlight === 0) connection.idleSinceMs = nowMs;
     if (!connection.isShared) this.#finish(connection, tookMs, nowMs);
-    else if (this.#isRetired) this.#closeIfDone(connection);
+    else if (upstream.isRetired) this.#closeIfDone(connection);
     this.#observer.onAnswersEnd(upstream);
   }
 

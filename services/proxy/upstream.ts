@@ -44,7 +44,7 @@ export type Carrier = {
 /** A request that was being worked on when its connection broke. */
 export type Suspect = { clientId: Id | undefined; bytes: number; atMs: number };
 
-/** A server of one policy. Written by: the health checker (health, lastProbe, answersAs, knownAs, provenMs), the pool (capacity, inFlight, sent, answers, slowAnswers), the forwarder (the other counters). */
+/** A server of one policy. Written by: the health checker (health, lastProbe, answersAs, knownAs, provenMs), the pool (capacity, isRetired, inFlight, sent, answers, slowAnswers), the forwarder (the other counters). */
 export class Upstream {
   readonly id: Id;
   readonly policy: string;
@@ -72,6 +72,9 @@ export class Upstream {
   /** It asked for a session when it last registered: it is not of the old kind. Written by the registry. */
   asksForSession = false;
   carrier: Carrier | null = null;
+
+  /** Somebody else has taken its place: it finishes what it has. */
+  isRetired = false;
 
   inFlight = 0;
   /** Answers whose time was sampled, and those of them that took longer than an attempt may. */
@@ -111,8 +114,8 @@ export class Upstream {
     (this.carrier as Carrier).send(request, nowMs);
   }
 
-  /** A server on trial gets one request at a time. */
+  /** A server on trial gets one request at a time, one that is retired none. */
   get isFull(): boolean {
-    return this.inFlight >= (this.health.state === 'trial' ? 1 : this.capacity);
+    return this.isRetired || this.inFlight >= (this.health.state === 'trial' ? 1 : this.capacity);
   }
 }
