@@ -31,7 +31,7 @@ export function parseHostileCommand(args: readonly string[], environment = proce
   const flags = commandLine(args, SCRIPT_NAME)
     .usage('$0 [OPTIONS]\n\nHostile peers, one kind a case, against a real proxy with its defaults.')
     .options(withEnvironment('HOSTILE', FLAGS, environment))
-    .example('$0', 'all of them, about six minutes')
+    .example('npm run hostile', 'all of them, about six minutes')
     .example('$0 --quick', 'about three minutes')
     .example('$0 --only d7,e9-one-slow', 'these only')
     .epilogue(
