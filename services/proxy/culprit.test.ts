@@ -10,6 +10,7 @@ import {
   eventOf,
   eventually,
   fakeServer,
+  policies,
   request,
   rowOf,
   testProxy,
@@ -384,23 +385,21 @@ describe('a connection that something on the way has forgotten', () => {
 
 describe('a server of the old kind', () => {
   test('gets four connections at once, and the rest waits', async (t) => {
-    const proxy = await testProxy(t, { requestTimeoutMs: 5000 });
-    let open = 0;
-    let most = 0;
-    const counting: Behaviour = (peer, _frame, answer) => {
-      open += 1;
-      most = Math.max(most, open);
-      setImmediate(() => {
-        open -= 1;
+    const proxy = await testProxy(t, { requestTimeoutMs: 10_000, healthIntervalMs: 600_000 });
+    const held: (() => void)[] = [];
+    const holding: Behaviour = (peer, _frame, answer) =>
+      void held.push(() => {
         answer();
         peer.close();
       });
-    };
-    const server = await fakeServer(t, proxy, 1, { behave: counting });
+    const server = await fakeServer(t, proxy, 1, { behave: holding });
     await server.join();
-    const replies = await Promise.all(Array.from({ length: 25 }, (_, n) => ask(proxy, request(`p${n}`))));
-    for (const [n, { payload }] of replies.entries()) assert.equal(payload, digestOf(`p${n}`));
-    assert.ok(most >= 1 && server.requests.length === 25);
+    const replies = Promise.all(Array.from({ length: 25 }, (_, n) => ask(proxy, request(`p${n}`))));
+    await eventually(async () => (await policies(proxy)).policies[0]?.waiting === 21);
+    assert.equal(held.length, 4);
+    const answered = setInterval(() => held.shift()?.(), 1);
+    t.after(() => clearInterval(answered));
+    for (const [n, { payload }] of (await replies).entries()) assert.equal(payload, digestOf(`p${n}`));
   });
 
   test('closes first: the proxy waits for that, and resets only one that does not', async (t) => {
