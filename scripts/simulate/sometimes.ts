@@ -38,25 +38,28 @@ const EVENTS: Record<EventType, Row> = {
 const TRANSITIONS: Record<EventType, readonly EventType[]> = {
   registered: ['admitted', 'forgotten', 'leaving', 'replaced'],
   admitted: ['suspect', 'evicted', 'ejected', 'trial', 'leaving', 'replaced'],
-  suspect: ['admitted', 'evicted', 'leaving', 'replaced'],
+  suspect: ['admitted', 'trial', 'evicted', 'replaced'],
   evicted: ['admitted', 'forgotten', 'replaced'],
   ejected: ['trial', 'admitted', 'evicted', 'replaced'],
   trial: ['admitted', 'ejected', 'evicted'],
-  leaving: ['left', 'replaced'],
+  leaving: ['left'],
   left: [],
   replaced: [],
   forgotten: [],
 };
 
-// Rightly possible, and rarer than once in a thousand seeds; the last where an event in between was one too many to tell.
+// Rightly possible, and rarer than once in a thousand seeds; the last two where an event in between was one too many to tell.
 const RARE_TRANSITIONS = [
   'trial → suspect',
   'trial → replaced',
   'trial → leaving',
   'suspect → ejected',
+  'suspect → leaving',
+  'leaving → replaced',
   'ejected → leaving',
   'evicted → leaving',
   'admitted → admitted',
+  'replaced → admitted',
 ];
 
 const EVICTED_BY: Record<ProbeOutcome, Row> = {
@@ -90,7 +93,8 @@ const FAILURES: Record<FailureKind, Row> = {
   evicted: 'held against nobody, so no event names it',
 };
 
-const EJECTED_FOR = ['failures in a row', 'a share of failures', 'wrong answers', 'a failed trial'];
+// Failures in a row are not among them: a server that fails is suspected first, and its trial decides.
+const EJECTED_FOR = ['a share of failures', 'wrong answers', 'a failed trial'];
 
 const LIMITS = [
   '--fall',

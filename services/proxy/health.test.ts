@@ -67,7 +67,9 @@ describe('one step after another', () => {
     ['fewer do not', [PASS, share(9, 20)], 'ready'],
     ['nor half of fewer', [PASS, share(19, 19)], 'ready'],
     ['silence is looked into', [PASS, SILENCE], 'suspect'],
-    ['and a probe tells slow from dead', [PASS, SILENCE, PASS], 'ready'],
+    ['a probe tells slow from dead, and one real request the rest', [PASS, SILENCE, PASS], 'trial'],
+    ['which brings it back', [PASS, SILENCE, PASS, TRIAL_PASSED], 'ready'],
+    ['or takes it out', [PASS, SILENCE, PASS, TRIAL_FAILED], 'ejected'],
     ['two timeouts in a row evict', [PASS, TIMEOUT, TIMEOUT], 'evicted'],
     ['a probe that could not be made says nothing', [PASS, TIMEOUT, probe('local'), probe('local')], 'ready'],
     ['and resets no count', [PASS, TIMEOUT, probe('local'), TIMEOUT], 'evicted'],
@@ -197,6 +199,7 @@ test('slow requests one after the other suspect a server once a second at most, 
     [
       [100, SILENCE],
       [101, PASS],
+      [101, TRIAL_PASSED],
     ],
     ready,
   );

@@ -246,7 +246,11 @@ function afterPass(health: Health, roundTripMs: number, thresholds: Thresholds, 
     case 'joining':
       return flip(passed, 'ready', `its first probe passed in ${took}`, at);
     case 'suspect':
-      return at.nowMs < health.clearFromMs ? passed : flip(passed, 'ready', `a probe passed in ${took}`, at);
+      if (at.nowMs < health.clearFromMs) return passed;
+      // It may answer probes and nothing else: one real request tells, before all others go there again.
+      return health.sinceMs === health.silentSinceMs && !at.isLastReady
+        ? flip(passed, 'trial', `a probe passed in ${took}: one real request decides`, at)
+        : flip(passed, 'ready', `a probe passed in ${took}`, at);
     case 'evicted':
       return passed.passes >= thresholds.rise
         ? flip(passed, 'ready', `${passed.passes} probes in a row passed`, at)

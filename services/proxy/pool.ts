@@ -85,8 +85,6 @@ export class Pool implements Carrier, ConnectionOwner {
   readonly #keptCapacity: number;
   #lastAnswerMs = Number.NEGATIVE_INFINITY;
   #closesFirst = true;
-  /** Requests on silent connections of a server that serves others meanwhile: they take nobody's room. */
-  #besideCount = 0;
 
   constructor(upstream: Upstream, options: PoolOptions, observer: TrafficObserver) {
     this.#upstream = upstream;
@@ -190,14 +188,15 @@ export class Pool implements Carrier, ConnectionOwner {
     for (const connection of this.#connections.members) {
       if (connection.isSilent && this.#isBeside(connection)) count += connection.inFlight;
     }
-    if (count === this.#besideCount) return;
-    this.#besideCount = Math.min(count, MAX_BESIDE);
+    if (count === this.#upstream.hanging) return;
+    this.#upstream.hanging = count;
     this.#setCapacity();
   }
 
   #setCapacity(): void {
     const upstream = this.#upstream;
-    upstream.capacity = (upstream.keepsAlive ? this.#keptCapacity : this.#limit.value) + this.#besideCount;
+    upstream.capacity =
+      (upstream.keepsAlive ? this.#keptCapacity : this.#limit.value) + Math.min(upstream.hanging, MAX_BESIDE);
   }
 
   #look(connection: UpstreamConnection, nowMs: number): void {

@@ -44,7 +44,7 @@ export type Carrier = {
 /** A request that was being worked on when its connection broke. */
 export type Suspect = { clientId: Id | undefined; bytes: number; atMs: number };
 
-/** A server of one policy. Written by: the health checker (health, lastProbe, answersAs, knownAs, provenMs), the pool (capacity, isRetired, inFlight, sent, answers, slowAnswers), the forwarder (the other counters). */
+/** A server of one policy. Written by: the health checker (health, lastProbe, answersAs, knownAs, provenMs), the pool (capacity, isRetired, inFlight, hanging, sent, answers, slowAnswers), the forwarder (the other counters). */
 export class Upstream {
   readonly id: Id;
   readonly policy: string;
@@ -77,6 +77,8 @@ export class Upstream {
   isRetired = false;
 
   inFlight = 0;
+  /** Of those, the ones on silent connections of a server that serves others meanwhile. */
+  hanging = 0;
   /** Answers whose time was sampled, and those of them that took longer than an attempt may. */
   answers = 0;
   slowAnswers = 0;
@@ -116,6 +118,7 @@ export class Upstream {
 
   /** A server on trial gets one request at a time, one that is retired none. */
   get isFull(): boolean {
-    return this.isRetired || this.inFlight >= (this.health.state === 'trial' ? 1 : this.capacity);
+    if (this.isRetired) return true;
+    return this.health.state === 'trial' ? this.inFlight > this.hanging : this.inFlight >= this.capacity;
   }
 }
