@@ -36,6 +36,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     file: 'proxy/retries.ts',
     from: '  if (!tried.includes(upstream)) tried.push(upstream);\n',
     to: '  if (tried.length > 9) tried.push(upstream);\n',
+    // Where a connection fails at once, trying the same server again would never end.
+    only: 'none',
   },
   {
     name: "a late answer is taken for the next request's",
