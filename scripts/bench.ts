@@ -1,7 +1,7 @@
 // shell · `npm run bench`: measures the proxy beside its peers on the same requests. The parts are in bench/.
 // Must never leave a process behind, or say less than was measured.
 import { parseBenchCommand, SCRIPT_NAME } from './bench/options.ts';
-import { runScript } from './bootstrap/script.ts';
+import { runScript } from './kit/script.ts';
 
 const AFTER_INTERRUPTION = 'Nothing was measured, and nothing is left running.';
 

@@ -4,8 +4,8 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { hideBin } from 'yargs/helpers';
 import { commandLine, requireWhole, runMain, UsageError } from '../services/shared/config.ts';
-import { makeFolder } from './bootstrap/make-folder.ts';
 import { Authority, type Subject } from './certs/authority.ts';
+import { makeFolder } from './kit/make-folder.ts';
 
 const DAY_MS = 86_400_000;
 const LOOPBACK = ['localhost', '127.0.0.1', '::1'];

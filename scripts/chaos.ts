@@ -1,11 +1,11 @@
 // shell · `npm run chaos`: breaks the cluster on purpose, under load, and judges what comes of it. The parts are in chaos/.
 // Must never call a run good that was cut short, or end with anything broken that it has broken.
 import { UsageError } from '../services/shared/config.ts';
-import { Failure } from './bootstrap/failure.ts';
-import { runScript } from './bootstrap/script.ts';
 import { parseChaosCommand, SCRIPT_NAME } from './chaos/options.ts';
 import { formatPlan } from './chaos/plan.ts';
 import { plansOf } from './chaos/plans.ts';
+import { Failure } from './kit/failure.ts';
+import { runScript } from './kit/script.ts';
 
 const AFTER_INTERRUPTION = 'What was broken is healed by the next "npm run chaos" or "npm start".';
 

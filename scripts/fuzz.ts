@@ -2,9 +2,6 @@
 // Must never call a run good in which an input was lost, or a branch not taken.
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { runOneStep } from './bootstrap/one-step.ts';
-import { runScript } from './bootstrap/script.ts';
-import { folderName, makeReportFolder, shortPath } from './chaos/report-files.ts';
 import { fuzzInProcess } from './fuzz/in-process.ts';
 import { drawInput } from './fuzz/inputs/draw.ts';
 import type { InProcessTally } from './fuzz/messages.ts';
@@ -18,6 +15,9 @@ import {
   summariseSockets,
 } from './fuzz/report.ts';
 import { fuzzOverSockets, type SocketsTally } from './fuzz/sockets.ts';
+import { runOneStep } from './kit/one-step.ts';
+import { folderName, makeReportFolder, shortPath } from './kit/report-files.ts';
+import { runScript } from './kit/script.ts';
 
 const IN_PROCESS_SHARE = 0.42;
 

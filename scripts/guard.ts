@@ -1,14 +1,14 @@
 // shell · `npm run guard`: what a request costs the proxy, against bounds in the repository. The parts are in guard/.
 // Must never call a measure good that was not made.
 
-import { runOneStep } from './bootstrap/one-step.ts';
-import { runScript } from './bootstrap/script.ts';
-import { type Bounds, judge, type Measured, makeBounds } from './guard/bounds.ts';
-import { readBounds, writeBounds } from './guard/bounds-file.ts';
-import { measureAll } from './guard/measure.ts';
-import { parseGuardCommand, SCRIPT_NAME } from './guard/options.ts';
-import { adviceOn, explain, formatTable } from './guard/report.ts';
-import { prepareTracer } from './guard/tracer.ts';
+import { type Bounds, judge, type Measured, makeBounds } from '../test-support/cost/bounds.ts';
+import { readBounds, writeBounds } from '../test-support/cost/bounds-file.ts';
+import { measureAll } from '../test-support/cost/measure.ts';
+import { parseGuardCommand, SCRIPT_NAME } from '../test-support/cost/options.ts';
+import { adviceOn, explain, formatTable } from '../test-support/cost/report.ts';
+import { prepareTracer } from '../test-support/cost/tracer.ts';
+import { runOneStep } from './kit/one-step.ts';
+import { runScript } from './kit/script.ts';
 
 const RUNS_FOR_BOUNDS = 3;
 const NODE = process.versions.node;

@@ -1,12 +1,13 @@
 // `npm run hostile`: peers that take a proxy, or its servers, down, and what is left of the others. The cases are in hostile/cases/.
-import { runOneStep } from './bootstrap/one-step.ts';
-import type { Progress } from './bootstrap/progress.ts';
-import { runScript } from './bootstrap/script.ts';
+
+import { type CaseResult, formatResult, type HostileCase, runCase } from '../test-support/hostile/case.ts';
+import { parseHostileCommand, SCRIPT_NAME } from '../test-support/hostile/options.ts';
+import type { Size } from '../test-support/hostile/scene.ts';
 import type { Verdict } from './chaos/journal.ts';
-import { worstVerdict } from './chaos/judge/criterion.ts';
-import { type CaseResult, formatResult, type HostileCase, runCase } from './hostile/case.ts';
-import { parseHostileCommand, SCRIPT_NAME } from './hostile/options.ts';
-import type { Size } from './hostile/scene.ts';
+import { worstVerdict } from './kit/criterion.ts';
+import { runOneStep } from './kit/one-step.ts';
+import type { Progress } from './kit/progress.ts';
+import { runScript } from './kit/script.ts';
 
 const EXIT_CODES: Record<Verdict, number> = { pass: 0, fail: 1, unknown: 3 };
 

@@ -4,17 +4,17 @@ import { rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { prepareNative } from './bench/native.ts';
+import { buildFlame } from './bench/profile/flame.ts';
+import { loadProxy } from './bench/profile/load.ts';
+import { parseProfileCommand, SCRIPT_NAME } from './bench/profile/options.ts';
+import { renderPage } from './bench/profile/page.ts';
+import { profileProxy, SAMPLE_EVERY_US } from './bench/profile/record.ts';
+import { describeLoad, figuresOf, formatTop } from './bench/profile/text.ts';
 import { readMachine } from './bench/versions.ts';
-import { runOneStep } from './bootstrap/one-step.ts';
-import { ROOT } from './bootstrap/project.ts';
-import { runScript } from './bootstrap/script.ts';
-import { folderName, makeReportFolder, shortPath } from './chaos/report-files.ts';
-import { buildFlame } from './profile/flame.ts';
-import { loadProxy } from './profile/load.ts';
-import { parseProfileCommand, SCRIPT_NAME } from './profile/options.ts';
-import { renderPage } from './profile/page.ts';
-import { profileProxy, SAMPLE_EVERY_US } from './profile/record.ts';
-import { describeLoad, figuresOf, formatTop } from './profile/text.ts';
+import { runOneStep } from './kit/one-step.ts';
+import { ROOT } from './kit/project.ts';
+import { folderName, makeReportFolder, shortPath } from './kit/report-files.ts';
+import { runScript } from './kit/script.ts';
 
 await runScript(
   SCRIPT_NAME,

@@ -1,7 +1,7 @@
 // `npm run simulate`: the proxy's own code in simulated worlds, drawn from seeds. The parts are in simulate/.
 // Must never call a seed good that was not run to its end.
-import { runOneStep } from './bootstrap/one-step.ts';
-import { runScript } from './bootstrap/script.ts';
+import { runOneStep } from './kit/one-step.ts';
+import { runScript } from './kit/script.ts';
 import { parseSimulateCommand, SCRIPT_NAME, type SimulateCommand } from './simulate/options.ts';
 import { PLANTED_BUGS, type PlantedBug } from './simulate/planted-bugs.ts';
 import { runSeed } from './simulate/run-seed.ts';

@@ -2,23 +2,23 @@
 // Must never go on after a step that failed, or hide what failed.
 import { hideBin } from 'yargs/helpers';
 import { commandLine } from '../services/shared/config.ts';
-import { prepareAppImage } from './bootstrap/app-image.ts';
-import { bringUp, MAY_BE_LEFT, publishedPort, recentLogs, wholeClusterSize } from './bootstrap/cluster.ts';
-import { ContainerNames } from './bootstrap/container-names.ts';
-import { prepareEngine } from './bootstrap/engine.ts';
-import { Failure } from './bootstrap/failure.ts';
-import { formatHints } from './bootstrap/hints.ts';
-import { prepareNodeImage } from './bootstrap/node-image.ts';
-import { fetchPolicies, serverIds, waitForServers } from './bootstrap/policies.ts';
-import { renderPolicyTable } from './bootstrap/policy-table.ts';
-import type { Outcome, Progress } from './bootstrap/progress.ts';
-import { clusterName, savedNames, unsavedSettings } from './bootstrap/project.ts';
-import { settingsWithoutEffect } from './bootstrap/role-settings.ts';
-import { SAMPLE_PACKETS, sendPacket } from './bootstrap/samples.ts';
-import { isColoured, runScript } from './bootstrap/script.ts';
-import { runSteps } from './bootstrap/steps.ts';
 import { healLeftovers } from './chaos/heal.ts';
 import { readUndo } from './chaos/undo.ts';
+import { prepareAppImage } from './cluster/app-image.ts';
+import { bringUp, MAY_BE_LEFT, publishedPort, recentLogs, wholeClusterSize } from './cluster/cluster.ts';
+import { ContainerNames } from './cluster/container-names.ts';
+import { prepareEngine } from './cluster/engine.ts';
+import { formatHints } from './cluster/hints.ts';
+import { prepareNodeImage } from './cluster/node-image.ts';
+import { renderPolicyTable } from './cluster/policy-table.ts';
+import { settingsWithoutEffect } from './cluster/role-settings.ts';
+import { SAMPLE_PACKETS, sendPacket } from './cluster/samples.ts';
+import { Failure } from './kit/failure.ts';
+import { fetchPolicies, serverIds, waitForServers } from './kit/policies.ts';
+import type { Outcome, Progress } from './kit/progress.ts';
+import { clusterName, savedNames, unsavedSettings } from './kit/project.ts';
+import { isColoured, runScript } from './kit/script.ts';
+import { runSteps } from './kit/steps.ts';
 
 const READY_TIMEOUT_MS = 30_000;
 const LOG_LINES = 8;

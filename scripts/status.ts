@@ -3,13 +3,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { hideBin } from 'yargs/helpers';
 import { commandLine } from '../services/shared/config.ts';
 import { printable } from '../services/shared/printable.ts';
-import { parseAdminAddress } from './bootstrap/admin-address.ts';
-import { publishedPort } from './bootstrap/cluster.ts';
-import { ContainerNames } from './bootstrap/container-names.ts';
-import { Failure } from './bootstrap/failure.ts';
-import { fetchPolicies, serverIds } from './bootstrap/policies.ts';
-import { renderPolicyTable } from './bootstrap/policy-table.ts';
-import { isColoured, runScript } from './bootstrap/script.ts';
+import { parseAdminAddress } from './cluster/admin-address.ts';
+import { publishedPort } from './cluster/cluster.ts';
+import { ContainerNames } from './cluster/container-names.ts';
+import { renderPolicyTable } from './cluster/policy-table.ts';
+import { Failure } from './kit/failure.ts';
+import { fetchPolicies, serverIds } from './kit/policies.ts';
+import { isColoured, runScript } from './kit/script.ts';
 
 const WATCH_INTERVAL_MS = 1_000;
 // Home, and erase what is below: drawing over the old table does not flicker as clearing first would.

@@ -1,11 +1,11 @@
 // `npm stop`: takes the cluster down. Must never fail because there is nothing to take down.
 import { hideBin } from 'yargs/helpers';
 import { commandLine } from '../services/shared/config.ts';
-import { MAY_BE_LEFT, takeDown } from './bootstrap/cluster.ts';
-import { clusterName } from './bootstrap/project.ts';
-import { runScript } from './bootstrap/script.ts';
-import { runSteps } from './bootstrap/steps.ts';
 import { forgetUndo } from './chaos/undo.ts';
+import { MAY_BE_LEFT, takeDown } from './cluster/cluster.ts';
+import { clusterName } from './kit/project.ts';
+import { runScript } from './kit/script.ts';
+import { runSteps } from './kit/steps.ts';
 
 await runScript('npm stop --', MAY_BE_LEFT, async (signal) => {
   await commandLine(hideBin(process.argv), 'npm stop')

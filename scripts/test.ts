@@ -4,14 +4,14 @@ import { spawnSync } from 'node:child_process';
 import { globSync } from 'node:fs';
 import { hideBin } from 'yargs/helpers';
 import { commandLine } from '../services/shared/config.ts';
-import { prepareAppImage } from './bootstrap/app-image.ts';
-import { prepareEngine } from './bootstrap/engine.ts';
-import { prepareNodeImage } from './bootstrap/node-image.ts';
-import { runScript } from './bootstrap/script.ts';
-import { runSteps } from './bootstrap/steps.ts';
+import { prepareAppImage } from './cluster/app-image.ts';
+import { prepareEngine } from './cluster/engine.ts';
+import { prepareNodeImage } from './cluster/node-image.ts';
+import { runScript } from './kit/script.ts';
+import { runSteps } from './kit/steps.ts';
 
 const END_TO_END = 'scripts/e2e/*.test.ts';
-const ALL = '{services,scripts}/**/*.test.ts';
+const ALL = '{services,scripts,test-support}/**/*.test.ts';
 const UNIT_TIMEOUT_MS = 120_000;
 const END_TO_END_TIMEOUT_MS = 180_000;
 

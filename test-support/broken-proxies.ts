@@ -3,7 +3,7 @@
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ROOT } from '../scripts/bootstrap/project.ts';
+import { ROOT } from '../scripts/kit/project.ts';
 
 export type Breakage = {
   name: string;
@@ -18,7 +18,7 @@ export const BREAKAGES: readonly Breakage[] = [
     name: 'health checks off',
     changes: [
       {
-        file: 'services/proxy/health.ts',
+        file: 'services/proxy/health/health.ts',
         from: '  switch (signal.kind) {\n',
         to: "  if (health.state === 'ready' && signal.kind !== 'leave') return health;\n  switch (signal.kind) {\n",
       },
@@ -29,7 +29,7 @@ export const BREAKAGES: readonly Breakage[] = [
     name: 'sticky pick',
     changes: [
       {
-        file: 'services/proxy/round-robin.ts',
+        file: 'services/proxy/routing/round-robin.ts',
         from: '        this.#nextIndex = at;\n',
         to: '        this.#nextIndex = members.indexOf(member);\n',
       },
@@ -40,12 +40,12 @@ export const BREAKAGES: readonly Breakage[] = [
     name: 'swapped answers',
     changes: [
       {
-        file: 'services/proxy/forwarder.ts',
+        file: 'services/proxy/routing/forwarder.ts',
         from: '    this.#replier.reply(request, answer);\n',
         to: '    this.#replier.reply(request, swap(answer));\n',
       },
       {
-        file: 'services/proxy/forwarder.ts',
+        file: 'services/proxy/routing/forwarder.ts',
         from: 'export class Forwarder ',
         to: "let held = '';\nfunction swap(answer: string): string {\n  const other = held === '' ? answer : held;\n  held = answer;\n  return other;\n}\n\nexport class Forwarder ",
       },

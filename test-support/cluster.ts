@@ -2,9 +2,9 @@
 // Must never leave anything open: everything made here ends with its test.
 import { hash } from 'node:crypto';
 import type { TestContext } from 'node:test';
-import type { ClusterEvent, EventType } from '../services/proxy/events.ts';
 import { type ProxyOptions, readProxyOptions } from '../services/proxy/options.ts';
 import { type RunningProxy, startProxy } from '../services/proxy/proxy.ts';
+import type { ClusterEvent, EventType } from '../services/proxy/status/events.ts';
 import { isHealthProbe } from '../services/shared/health-probe.ts';
 import { connectPeer, type Frame, PATIENCE_MS, type Peer, scriptedServer, within } from './peers.ts';
 

@@ -1,6 +1,6 @@
 // shell · the proxy's events as a test reads them, over HTTP like everybody else.
 // Must never wait without a deadline.
-import type { ClusterEvent, EventType } from '../services/proxy/events.ts';
+import type { ClusterEvent, EventType } from '../services/proxy/status/events.ts';
 import { PATIENCE_MS, within } from './peers.ts';
 
 /** Reads server-sent events; each call returns the next one. */

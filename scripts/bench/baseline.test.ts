@@ -5,8 +5,8 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { Failure } from '../bootstrap/failure.ts';
-import { SILENT } from '../bootstrap/progress.ts';
+import { Failure } from '../kit/failure.ts';
+import { SILENT } from '../kit/progress.ts';
 import { prepareBaseline } from './baseline.ts';
 
 const MAIN = join('services', 'proxy', 'main.ts');

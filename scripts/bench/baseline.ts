@@ -2,14 +2,14 @@
 // Must never touch the working tree: a commit is unpacked beside it.
 import { mkdtemp, realpath, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { attempt, run } from '../bootstrap/command.ts';
-import { Failure } from '../bootstrap/failure.ts';
-import { isThere } from '../bootstrap/is-there.ts';
-import { makeFolder } from '../bootstrap/make-folder.ts';
-import type { Progress } from '../bootstrap/progress.ts';
-import { CACHE, ROOT } from '../bootstrap/project.ts';
+import { attempt, run } from '../kit/command.ts';
+import { Failure } from '../kit/failure.ts';
+import { isThere } from '../kit/is-there.ts';
+import { makeFolder } from '../kit/make-folder.ts';
+import { oneAtATime } from '../kit/one-at-a-time.ts';
+import type { Progress } from '../kit/progress.ts';
+import { CACHE, ROOT } from '../kit/project.ts';
 import { PROXY_MAIN } from './default-proxy.ts';
-import { oneAtATime } from './one-at-a-time.ts';
 
 /** Whose commits they are, and where they are unpacked to. */
 type Places = { root: string; unpacked: string };

@@ -1,8 +1,8 @@
 // shell · the proxy of this project, started as a person would, with its defaults.
 // Must never be given an option that makes it faster: what is measured is what everybody gets.
 import { join } from 'node:path';
-import { ROOT } from '../bootstrap/project.ts';
-import { type BenchProcess, startProcess } from './process.ts';
+import { type BenchProcess, startProcess } from '../kit/process.ts';
+import { ROOT } from '../kit/project.ts';
 
 /** The proxy's own program, in the folder of the project. */
 export const PROXY_MAIN = join('services', 'proxy', 'main.ts');

@@ -3,9 +3,9 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { programEnvironment } from '../bootstrap/command.ts';
-import { Failure } from '../bootstrap/failure.ts';
-import type { Progress } from '../bootstrap/progress.ts';
+import { programEnvironment } from '../kit/command.ts';
+import { Failure } from '../kit/failure.ts';
+import type { Progress } from '../kit/progress.ts';
 import type { Order, Word } from './words.ts';
 
 const WORKER = join(import.meta.dirname, 'worker.ts');

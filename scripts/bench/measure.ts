@@ -1,8 +1,6 @@
 // shell · one run: the generator against one target, with what everybody spent meanwhile.
 // Must never count CPU time outside the time in which requests are counted.
 import { cpus } from 'node:os';
-import { type LoadResult, type LoadRun, type NativePrograms, runLoad } from './native.ts';
-import type { Cell, PlannedRun } from './plan.ts';
 import {
   type CpuSample,
   cpuBetween,
@@ -11,10 +9,12 @@ import {
   residentBytes,
   sampleCpu,
   sampleMachine,
-} from './process-cost.ts';
+} from '../kit/process-cost.ts';
+import { trackedShare } from '../kit/tracked.ts';
+import { type LoadResult, type LoadRun, type NativePrograms, runLoad } from './native.ts';
+import type { Cell, PlannedRun } from './plan.ts';
 import type { RunRecord } from './result.ts';
 import type { Arena } from './targets/index.ts';
-import { trackedShare } from './tracked.ts';
 
 const WARM_UP_CONNECTIONS = 64;
 const WARM_UP_SECONDS = 1;

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { before, describe, type TestContext, test } from 'node:test';
 import { answerTo, digestOf, eventOf, testProxy } from '../../test-support/cluster.ts';
 import { type Frame, freePort, type Peer, scriptedServer } from '../../test-support/peers.ts';
-import { SILENT } from '../bootstrap/progress.ts';
+import { launch } from '../kit/process.ts';
+import { SILENT } from '../kit/progress.ts';
 import { compilerWarnings } from './native/compile.ts';
 import {
   type LoadResult,
@@ -14,7 +15,6 @@ import {
   runLoad,
   startServer,
 } from './native.ts';
-import { launch } from './process.ts';
 
 const NO_ERRORS = { errorReply: 0, reset: 0, timeout: 0, wrongDigest: 0, refused: 0 };
 const RUN = {

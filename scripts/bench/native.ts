@@ -1,9 +1,9 @@
 // shell · the benchmark's C programs from TypeScript: a server is started, a load is run and its result read.
 // Must never judge a result: errors are part of it.
 import { readFileSync } from 'node:fs';
-import { Failure } from '../bootstrap/failure.ts';
+import { Failure } from '../kit/failure.ts';
+import { type BenchProcess, launch, startProcess, within } from '../kit/process.ts';
 import type { NativePrograms } from './native/compile.ts';
-import { type BenchProcess, launch, startProcess, within } from './process.ts';
 
 export { type NativePrograms, prepareNative } from './native/compile.ts';
 

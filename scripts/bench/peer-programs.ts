@@ -2,20 +2,20 @@
 // Must never prefer what was fetched to what is installed: somebody may want to compare with what is in use there.
 import { constants, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { attempt, programEnvironment } from '../bootstrap/command.ts';
-import { Failure } from '../bootstrap/failure.ts';
-import { isThere } from '../bootstrap/is-there.ts';
-import type { Outcome, Progress } from '../bootstrap/progress.ts';
-import { CACHE } from '../bootstrap/project.ts';
-import { fetchPackages, PACKAGE_NAMES } from './fetch-packages.ts';
-import type { TargetName } from './plan.ts';
+import { attempt, programEnvironment } from '../kit/command.ts';
+import { Failure } from '../kit/failure.ts';
+import { fetchPackages, PACKAGE_NAMES } from '../kit/fetch-packages.ts';
+import { isThere } from '../kit/is-there.ts';
 import {
   libraryFolders,
   moduleFolders,
   packageVersion,
   programFolders,
   versionIn,
-} from './program-places.ts';
+} from '../kit/program-places.ts';
+import type { Outcome, Progress } from '../kit/progress.ts';
+import { CACHE } from '../kit/project.ts';
+import type { TargetName } from './plan.ts';
 
 /** A program that can be started: `env` is what it needs to find its libraries. */
 export type Program = { path: string; env: NodeJS.ProcessEnv; version: string };

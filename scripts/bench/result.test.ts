@@ -1,9 +1,9 @@
 // When a benchmark counts as clean.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { sampleResult, sampleRun } from '../../test-support/bench-sample.ts';
 import type { GrowthResult } from './growth/index.ts';
 import { type BenchResult, growthErrors, isClean } from './result.ts';
-import { sampleResult, sampleRun } from './sample.ts';
 
 const errors = { errorReply: 0, reset: 1, timeout: 0, wrongDigest: 0, refused: 0 };
 const growth = {

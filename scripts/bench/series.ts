@@ -1,7 +1,7 @@
 // shell · all runs, one after the other, with everything that takes part up for as long as they last.
 // Must never run two at once, or leave a process behind.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Progress } from '../bootstrap/progress.ts';
+import type { Progress } from '../kit/progress.ts';
 import { measureRun, warmUp } from './measure.ts';
 import { type PlannedRun, warmUps } from './plan.ts';
 import type { RunRecord } from './result.ts';

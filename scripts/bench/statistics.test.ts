@@ -1,9 +1,9 @@
 // Spreads and pairs: what is compared, and what is left out of a comparison.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { sampleResult, sampleRun } from '../../test-support/bench-sample.ts';
 import { cellsOf, TARGETS } from './plan.ts';
 import type { RunRecord } from './result.ts';
-import { sampleResult, sampleRun } from './sample.ts';
 import { figuresOf, spreadOf, type TargetFigures } from './statistics.ts';
 
 const [CELL] = cellsOf({

@@ -3,11 +3,11 @@
 import { readFile } from 'node:fs/promises';
 import os from 'node:os';
 import { join } from 'node:path';
-import { attempt } from '../bootstrap/command.ts';
-import { ROOT } from '../bootstrap/project.ts';
+import { attempt } from '../kit/command.ts';
+import { versionIn } from '../kit/program-places.ts';
+import { ROOT } from '../kit/project.ts';
 import type { Baseline } from './baseline.ts';
 import type { PeerPrograms } from './peer-programs.ts';
-import { versionIn } from './program-places.ts';
 
 const ASK_TIMEOUT_MS = 5_000;
 

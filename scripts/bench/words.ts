@@ -1,6 +1,6 @@
 // seam · what the benchmark and its measuring process say to each other.
 // Must never hold anything but plain data: it goes from process to process.
-import type { FailureExitCode } from '../bootstrap/failure.ts';
+import type { FailureExitCode } from '../kit/failure.ts';
 import type { GrowthOptions, GrowthResult } from './growth/index.ts';
 import type { NativePrograms } from './native.ts';
 import type { PlannedRun } from './plan.ts';

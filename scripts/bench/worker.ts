@@ -2,7 +2,7 @@
 // Must never outlive the process that has started it, nor print: what it has to say are words.
 
 import { onStopSignal } from '../../services/shared/signals.ts';
-import { Failure } from '../bootstrap/failure.ts';
+import { Failure } from '../kit/failure.ts';
 import { measureGrowth } from './growth/index.ts';
 import { measureSeries } from './series.ts';
 import type { Order, Word } from './words.ts';

@@ -1,9 +1,9 @@
 // shell · the cluster before and after: brought up as a plan wants it, and put back as it was found.
 // Must never change a cluster before it is written down what it was like.
-import { bringUp, takeDown } from '../bootstrap/cluster.ts';
-import { Failure } from '../bootstrap/failure.ts';
-import { waitForServers } from '../bootstrap/policies.ts';
-import type { Outcome, Progress } from '../bootstrap/progress.ts';
+import { bringUp, takeDown } from '../cluster/cluster.ts';
+import { Failure } from '../kit/failure.ts';
+import { waitForServers } from '../kit/policies.ts';
+import type { Outcome, Progress } from '../kit/progress.ts';
 import type { ChaosCluster, Replica } from './docker.ts';
 import { JUDGED_SETTINGS } from './judge/limits.ts';
 import { type Plan, POLICIES, serviceOf } from './plan.ts';

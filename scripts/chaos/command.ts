@@ -1,16 +1,16 @@
 // shell · carries out plans one after the other: set up, run, judge, report, put back. Behind `npm run chaos`.
 // Must never say less than it knows: what could not be run, healed or put back makes the verdict unknown.
 import { join } from 'node:path';
-import { Failure } from '../bootstrap/failure.ts';
-import { clusterName } from '../bootstrap/project.ts';
-import { runSteps, type Step } from '../bootstrap/steps.ts';
+import { worstVerdict } from '../kit/criterion.ts';
+import { Failure } from '../kit/failure.ts';
+import { clusterName } from '../kit/project.ts';
+import { folderName, makeReportFolder, pointLatest, shortPath, writeOverview } from '../kit/report-files.ts';
+import { runSteps, type Step } from '../kit/steps.ts';
 import { ChaosCluster } from './docker.ts';
 import type { Verdict } from './journal.ts';
-import { worstVerdict } from './judge/criterion.ts';
 import { carryOutOne, type RunContext, type RunSummary, summaryOfFailure } from './one-run.ts';
 import type { ChaosOptions } from './options.ts';
 import type { Plan } from './plan.ts';
-import { folderName, makeReportFolder, pointLatest, shortPath, writeOverview } from './report-files.ts';
 import { leaveAsFound, setUp } from './set-up.ts';
 import { formatLastLine, formatOverview } from './verdict-text.ts';
 

@@ -3,7 +3,7 @@
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { text } from 'node:stream/consumers';
-import type { Faults } from '../../services/server/misbehaviour.ts';
+import type { Faults } from '../../services/server/faults/misbehaviour.ts';
 import type { Replica } from './docker.ts';
 
 /** What a server does wrong; all off: 0 and false. */

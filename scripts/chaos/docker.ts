@@ -1,8 +1,8 @@
 // shell · the acting half of the Docker adapter: verbs on the replicas of one Compose project, called by what they are to
 // reach: killing the dead is no error. Must never act on a container that isn't the project's, or wait without a deadline.
 import type { Container, ContainerInspectInfo } from 'dockerode';
-import { run } from '../bootstrap/command.ts';
-import { ROOT } from '../bootstrap/project.ts';
+import { run } from '../kit/command.ts';
+import { ROOT } from '../kit/project.ts';
 import { CALL_TIMEOUT_MS, callEngine, callForgivingly } from './docker-call.ts';
 import { ClusterView, isUp } from './docker-view.ts';
 import type { Replica, SavedAliases } from './replicas.ts';

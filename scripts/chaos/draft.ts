@@ -1,7 +1,8 @@
 // pure · a plan while it is being written: what a scenario may ask of the cluster and of chance.
 // Must never let two faults hold the same replica at once: what is dead can't be paused.
+
+import type { Random } from '../kit/random.ts';
 import { type FaultKind, type PlannedFault, serviceOf } from './plan.ts';
-import type { Random } from './random.ts';
 
 export type FaultWish = {
   kind: FaultKind;

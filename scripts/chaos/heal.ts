@@ -1,8 +1,8 @@
 // shell · makes a cluster whole again, whatever state it is in. Safe at any time and as often as you like.
 // Must never report a cluster as healed without having looked.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Failure } from '../bootstrap/failure.ts';
-import { type Progress, SILENT } from '../bootstrap/progress.ts';
+import { Failure } from '../kit/failure.ts';
+import { type Progress, SILENT } from '../kit/progress.ts';
 import { clearFaults, isFaulty, isRefused, readFaults } from './control.ts';
 import { ChaosCluster, isUp, type Replica } from './docker.ts';
 import { isOwnerAlive, isUnderWay, readUndo, removeUndo, type SavedNetworks, type Undo } from './undo.ts';

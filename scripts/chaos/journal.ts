@@ -1,6 +1,6 @@
 // pure · what was seen in a chaos run, as data: the judge and the report read nothing else.
 // All times are ms after the load has started; negative ones were before. Must never hold a judgement of its own.
-import type { EventType } from '../../services/proxy/events.ts';
+import type { EventType } from '../../services/proxy/status/events.ts';
 import type { FaultKind, Plan } from './plan.ts';
 
 /** pass < unknown < fail: the worst of several counts. */

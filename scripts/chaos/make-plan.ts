@@ -1,7 +1,8 @@
 // pure · scenario, seed and wishes → plan. The same arguments always give the same plan, byte for byte.
+
+import { Random } from '../kit/random.ts';
 import { Draft } from './draft.ts';
 import type { PhaseLengths, Plan } from './plan.ts';
-import { Random } from './random.ts';
 import type { Scenario } from './scenarios/scenario.ts';
 
 const USUAL_PHASES: PhaseLengths = {

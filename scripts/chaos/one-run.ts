@@ -1,7 +1,8 @@
 // shell · one plan from the cluster that it wants to the report on disk.
 // Must never let a run end without a verdict: what could not be run is unknown.
 import { join } from 'node:path';
-import { publishedPort } from '../bootstrap/cluster.ts';
+import { publishedPort } from '../cluster/cluster.ts';
+import { countOutcomes, shortPath, writeReport } from '../kit/report-files.ts';
 import { arrange, composeSettings } from './arrange.ts';
 import type { ShowSteps } from './command.ts';
 import type { ChaosCluster } from './docker.ts';
@@ -9,7 +10,6 @@ import { healCluster } from './heal.ts';
 import type { Finding, Judgement, Outcome, Verdict } from './journal.ts';
 import { judge } from './judge/judge.ts';
 import type { Plan } from './plan.ts';
-import { countOutcomes, shortPath, writeReport } from './report-files.ts';
 import { loadTarget } from './run/load-target.ts';
 import { runPlan } from './run/run-scenario.ts';
 import { criteriaOf } from './scenarios/common.ts';

@@ -1,6 +1,6 @@
 // shell · which plans a command line asks for: one of each scenario, or one that was kept.
 import { UsageError } from '../../services/shared/config.ts';
-import { wholeClusterSize } from '../bootstrap/cluster.ts';
+import { wholeClusterSize } from '../cluster/cluster.ts';
 import { makePlan } from './make-plan.ts';
 import type { ChaosOptions } from './options.ts';
 import { type Plan, POLICIES } from './plan.ts';

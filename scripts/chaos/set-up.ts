@@ -1,13 +1,13 @@
 // shell · before the first run and after the last: the machine made ready, leftovers healed, the cluster as it was found.
 // Must never throw the undo file away before everything is healed and put back.
 import { realpathSync } from 'node:fs';
-import { prepareAppImage } from '../bootstrap/app-image.ts';
-import { prepareEngine } from '../bootstrap/engine.ts';
-import { Failure } from '../bootstrap/failure.ts';
-import { prepareNodeImage } from '../bootstrap/node-image.ts';
-import type { Outcome, Progress } from '../bootstrap/progress.ts';
-import { ROOT } from '../bootstrap/project.ts';
-import type { Step } from '../bootstrap/steps.ts';
+import { prepareAppImage } from '../cluster/app-image.ts';
+import { prepareEngine } from '../cluster/engine.ts';
+import { prepareNodeImage } from '../cluster/node-image.ts';
+import { Failure } from '../kit/failure.ts';
+import type { Outcome, Progress } from '../kit/progress.ts';
+import { ROOT } from '../kit/project.ts';
+import type { Step } from '../kit/steps.ts';
 import { lookAround, putBack } from './arrange.ts';
 import type { ShowSteps } from './command.ts';
 import type { ChaosCluster } from './docker.ts';

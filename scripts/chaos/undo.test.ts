@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { CACHE } from '../bootstrap/project.ts';
+import { CACHE } from '../kit/project.ts';
 import type { PlannedFault } from './plan.ts';
 import { isOwnerAlive, openUndo, parseStart, readUndo, removeUndo, type Undo } from './undo.ts';
 

@@ -3,8 +3,8 @@
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { Failure } from '../bootstrap/failure.ts';
-import { CACHE } from '../bootstrap/project.ts';
+import { Failure } from '../kit/failure.ts';
+import { CACHE } from '../kit/project.ts';
 import type { SavedAliases } from './docker.ts';
 import type { PlannedFault } from './plan.ts';
 

@@ -3,8 +3,8 @@
 import { readFile } from 'node:fs/promises';
 import os from 'node:os';
 import { join } from 'node:path';
-import { attempt } from '../bootstrap/command.ts';
-import { ROOT } from '../bootstrap/project.ts';
+import { attempt } from '../kit/command.ts';
+import { ROOT } from '../kit/project.ts';
 
 const ASK_TIMEOUT_MS = 5_000;
 

@@ -8,13 +8,13 @@ import { after, before, test } from 'node:test';
 import { BREAKAGES, breakProxy } from '../../test-support/broken-proxies.ts';
 import { freePortBelowEphemeral } from '../../test-support/peers.ts';
 import { type Program, startProgram } from '../../test-support/programs.ts';
-import { takeDown } from '../bootstrap/cluster.ts';
 import { ChaosCluster } from '../chaos/docker.ts';
 import type { Journal } from '../chaos/journal.ts';
 import { makePlan } from '../chaos/make-plan.ts';
 import { formatPlan, type Plan, type PlannedFault } from '../chaos/plan.ts';
 import { findScenario } from '../chaos/scenarios/index.ts';
 import type { Scenario } from '../chaos/scenarios/scenario.ts';
+import { takeDown } from '../cluster/cluster.ts';
 
 const PROJECT = 'policy-proxy-chaos-test';
 const RUN_MS = 90_000;

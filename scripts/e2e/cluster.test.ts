@@ -6,11 +6,11 @@ import { after, before, test } from 'node:test';
 import { type EventWatch, watchEvents } from '../../test-support/event-stream.ts';
 import { freePortBelowEphemeral } from '../../test-support/peers.ts';
 import { startProgram } from '../../test-support/programs.ts';
-import { bringUp, type Cluster, takeDown } from '../bootstrap/cluster.ts';
-import { attempt, run } from '../bootstrap/command.ts';
-import { fetchPolicies, type ServerRow, waitForServers } from '../bootstrap/policies.ts';
-import { ROOT } from '../bootstrap/project.ts';
 import { ChaosCluster, type Replica } from '../chaos/docker.ts';
+import { bringUp, type Cluster, takeDown } from '../cluster/cluster.ts';
+import { attempt, run } from '../kit/command.ts';
+import { fetchPolicies, type ServerRow, waitForServers } from '../kit/policies.ts';
+import { ROOT } from '../kit/project.ts';
 import type { LoadResult } from '../load/result.ts';
 
 const PROJECT = 'policy-proxy-e2e';

@@ -5,10 +5,10 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { formatRequest } from '../../services/shared/packet.ts';
-import { type BenchProcess, startProcess, within } from '../bench/process.ts';
-import { Failure } from '../bootstrap/failure.ts';
-import { ROOT } from '../bootstrap/project.ts';
-import { startProxyProcess } from '../profile/proxy-process.ts';
+import { Failure } from '../kit/failure.ts';
+import { type BenchProcess, startProcess, within } from '../kit/process.ts';
+import { ROOT } from '../kit/project.ts';
+import { startProxyProcess } from '../kit/proxy-process.ts';
 
 const SERVER_MAIN = join(ROOT, 'services', 'server', 'main.ts');
 const SERVERS = 2;

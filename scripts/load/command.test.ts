@@ -3,8 +3,8 @@ import { spawn } from 'node:child_process';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { formatError } from '../../services/shared/packet.ts';
+import { answerTo, type Script, startScriptedProxy } from '../../test-support/scripted-proxy.ts';
 import type { LoadResult } from './result.ts';
-import { answerTo, type Script, startScriptedProxy } from './scripted-proxy.ts';
 
 const COMMAND = fileURLToPath(new URL('../load.ts', import.meta.url));
 

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { formatError } from '../../services/shared/packet.ts';
+import { recordAgainst, runRecorded } from '../../test-support/recorded-run.ts';
+import { answerTo, optionsFor, type Script, startScriptedProxy } from '../../test-support/scripted-proxy.ts';
 import type { LoadProgress } from './observers.ts';
 import type { LoadOptions } from './options.ts';
-import { recordAgainst, runRecorded } from './recorded-run.ts';
 import type { LoadResult } from './result.ts';
-import { answerTo, optionsFor, type Script, startScriptedProxy } from './scripted-proxy.ts';
 
 const MODES = ['per-request', 'keep'] as const;
 

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { test } from 'node:test';
 import { formatError } from '../../services/shared/packet.ts';
+import { type RecordedRun, recordAgainst, runRecorded } from '../../test-support/recorded-run.ts';
+import { answerTo, optionsFor, type Script, startScriptedProxy } from '../../test-support/scripted-proxy.ts';
 import type { RequestRecord } from './observers.ts';
 import type { LoadOptions } from './options.ts';
-import { type RecordedRun, recordAgainst, runRecorded } from './recorded-run.ts';
-import { answerTo, optionsFor, type Script, startScriptedProxy } from './scripted-proxy.ts';
 
 const answerRight: Script = (request, socket) => {
   socket.write(answerTo(request, 'a'));

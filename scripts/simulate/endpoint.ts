@@ -1,6 +1,6 @@
 // pure · one end of a simulated TCP connection, with the manners of a `net.Socket`: for the proxy as for its peers.
 // Must never deliver out of order, or anything to a process that has closed its end.
-import type { DialledConnection } from '../../services/proxy/network.ts';
+import type { DialledConnection } from '../../services/proxy/network/network.ts';
 import type { Host } from './host.ts';
 import type { SimulatedNetwork } from './network.ts';
 

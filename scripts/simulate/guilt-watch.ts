@@ -1,8 +1,9 @@
 // pure · what is promised of blame: who is healthy is never put out, who is sick is told of a bounded number of times.
 // Counts on the way which events, transitions and causes a world has reached.
-import type { ClusterEvent, EventType } from '../../services/proxy/events.ts';
+
 import type { ProxyOptions } from '../../services/proxy/options.ts';
-import type { Upstream } from '../../services/proxy/upstream.ts';
+import type { Upstream } from '../../services/proxy/servers/upstream.ts';
+import type { ClusterEvent, EventType } from '../../services/proxy/status/events.ts';
 import type { SimulatedServer } from './server.ts';
 import { transitionName } from './sometimes.ts';
 import type { World } from './world.ts';

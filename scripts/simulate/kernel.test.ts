@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Random } from '../chaos/random.ts';
+import { Random } from '../kit/random.ts';
 import { AcceptQueue } from './accept-queue.ts';
 import type { Endpoint } from './endpoint.ts';
 import { Host } from './host.ts';

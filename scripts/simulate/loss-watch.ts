@@ -1,7 +1,8 @@
 // pure · what is promised of replies: each in time, and none lost that a healthy server would have answered.
 // Must never ask the proxy whether it did right where the world can tell.
-import type { ClusterEvent } from '../../services/proxy/events.ts';
+
 import type { ProxyOptions } from '../../services/proxy/options.ts';
+import type { ClusterEvent } from '../../services/proxy/status/events.ts';
 import type { Expected, Reply, SimulatedClient } from './client.ts';
 import type { SimulatedServer } from './server.ts';
 import type { Send, Traffic } from './traffic.ts';

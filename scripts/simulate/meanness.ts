@@ -1,6 +1,6 @@
 // pure · what each cause puts into a world: other servers, clients, faults, or limits of the machine and the network.
 // Must never draw from anything but the seed, or the same seed would stop meaning the same world.
-import type { Random } from '../chaos/random.ts';
+import type { Random } from '../kit/random.ts';
 import { AWAITED, CAUSES, type Cause, type Only } from './causes.ts';
 import type { ClientKind } from './client.ts';
 import { FAULTS_OF_CAUSES, type Fault } from './faults.ts';

@@ -1,7 +1,7 @@
 // pure · the simulated network: who listens where, how long things take, and what is cut off.
 // Must never lose or reorder what one end has sent while the connection stands: it is TCP.
-import type { DialledConnection, Listening, Network } from '../../services/proxy/network.ts';
-import type { Random } from '../chaos/random.ts';
+import type { DialledConnection, Listening, Network } from '../../services/proxy/network/network.ts';
+import type { Random } from '../kit/random.ts';
 import { AcceptQueue } from './accept-queue.ts';
 import { Endpoint } from './endpoint.ts';
 import type { Host } from './host.ts';

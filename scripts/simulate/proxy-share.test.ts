@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { CpuProfile, ProfileNode } from '../profile/cpu-profile.ts';
+import type { CpuProfile, ProfileNode } from '../kit/cpu-profile.ts';
 import { microsInProxy } from './proxy-share.ts';
 
 function node(id: number, url: string, children: number[] = []): ProfileNode {

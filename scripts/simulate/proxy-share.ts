@@ -1,6 +1,6 @@
 // pure · how much of a CPU profile is the proxy's: its own functions, and what they call of Node's.
 // Must never count what the simulated world does, nor the garbage collector, which sweeps for both.
-import { type CpuProfile, type ProfileNode, selfTimes } from '../profile/cpu-profile.ts';
+import { type CpuProfile, type ProfileNode, selfTimes } from '../kit/cpu-profile.ts';
 
 /** Microseconds that the proxy's code was on top of the stack, or Node's own code on its behalf. */
 export function microsInProxy(profile: CpuProfile): number {

@@ -2,7 +2,7 @@
 // Must never wait for real time, or go on after the first violation.
 import { createCore } from '../../services/proxy/core.ts';
 import { type ProxyOptions, readProxyOptions } from '../../services/proxy/options.ts';
-import { Random } from '../chaos/random.ts';
+import { Random } from '../kit/random.ts';
 import { AWAITED_PROMISES, type Only } from './causes.ts';
 import { type ClientKind, SimulatedClient } from './client.ts';
 import { type Cluster, dieOfPoison, healAll, strike } from './faults.ts';

@@ -2,7 +2,7 @@
 // Must never measure two numbers of servers at once.
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { runOneStep } from '../bootstrap/one-step.ts';
+import { runOneStep } from '../kit/one-step.ts';
 import type { ScaleRow } from './scale-world.ts';
 
 const WORKER = join(import.meta.dirname, 'scale-worker.ts');

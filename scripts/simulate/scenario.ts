@@ -1,7 +1,7 @@
 // pure · what one seed means: the proxy's settings, the servers, the clients, and what goes wrong when.
 // Must never draw from anything but the seed, or the same seed would stop meaning the same world.
 import type { ProxyOptions } from '../../services/proxy/options.ts';
-import { Random } from '../chaos/random.ts';
+import { Random } from '../kit/random.ts';
 import type { Cause, Only } from './causes.ts';
 import type { ClientKind, ClientSpec } from './client.ts';
 import { FAULT_KINDS, type Fault } from './faults.ts';

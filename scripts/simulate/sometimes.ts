@@ -1,9 +1,10 @@
 // pure · what worlds have to reach sometimes: states, transitions, causes, refusals and limits, each counted.
 // What is never reached is not tested, however many seeds pass. Lists are made from the proxy's own unions, so that the
 // compiler asks for a row when one grows.
-import type { EventType } from '../../services/proxy/events.ts';
-import type { FailureKind } from '../../services/proxy/failure.ts';
-import type { ProbeOutcome, State } from '../../services/proxy/health.ts';
+
+import type { ProbeOutcome, State } from '../../services/proxy/health/health.ts';
+import type { FailureKind } from '../../services/proxy/servers/failure.ts';
+import type { EventType } from '../../services/proxy/status/events.ts';
 import { ERROR_CODES } from '../../services/shared/error-codes.ts';
 import { AWAITED, CAUSES, type Cause } from './causes.ts';
 

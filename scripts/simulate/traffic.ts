@@ -1,5 +1,5 @@
 // pure · what the proxy sends to servers, as the wire shows it: which request went where, and which of them was worked on.
-import type { Upstream } from '../../services/proxy/upstream.ts';
+import type { Upstream } from '../../services/proxy/servers/upstream.ts';
 import { isHealthProbe } from '../../services/shared/health-probe.ts';
 import type { Endpoint } from './endpoint.ts';
 import { RetryAccount } from './retry-account.ts';

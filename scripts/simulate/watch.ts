@@ -1,10 +1,11 @@
 // pure · what is promised of the proxy, checked at every step of a simulated world and at its end.
 // Must never ask the proxy whether it did right where the world can tell.
-import type { ClusterEvent } from '../../services/proxy/events.ts';
-import { isInRotation } from '../../services/proxy/health.ts';
+
+import { isInRotation } from '../../services/proxy/health/health.ts';
 import type { ProxyOptions } from '../../services/proxy/options.ts';
-import type { Route } from '../../services/proxy/policy-table.ts';
-import type { ProbeRecord, Upstream } from '../../services/proxy/upstream.ts';
+import type { Route } from '../../services/proxy/routing/policy-table.ts';
+import type { ProbeRecord, Upstream } from '../../services/proxy/servers/upstream.ts';
+import type { ClusterEvent } from '../../services/proxy/status/events.ts';
 import type { ClientLink, Expected, Reply, ReplyWatcher, SimulatedClient } from './client.ts';
 import { GuiltWatch } from './guilt-watch.ts';
 import { LossWatch, maxAttemptsOf } from './loss-watch.ts';

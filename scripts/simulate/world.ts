@@ -1,7 +1,7 @@
 // seam · what everything in the simulated world shares: its time, its chance, its network, and who watches.
 // Must never hold anything that outlives one seed.
-import type { StatusSources } from '../../services/proxy/status.ts';
-import type { Random } from '../chaos/random.ts';
+import type { StatusSources } from '../../services/proxy/status/status.ts';
+import type { Random } from '../kit/random.ts';
 import type { Host } from './host.ts';
 import type { SimulatedNetwork } from './network.ts';
 import type { SimulatedServer } from './server.ts';

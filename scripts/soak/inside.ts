@@ -2,7 +2,7 @@
 // Must never do more in there than look and collect garbage: what is judged is the proxy as everybody runs it.
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Inside } from './journal.ts';
-import './tied.ts';
+import '../kit/tied.ts';
 
 const EVERY_MS = 1_000;
 // Left alone, V8 takes minutes to a full collection, and a rise of minutes can't be told from a leak. At least one falls

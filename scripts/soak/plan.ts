@@ -1,7 +1,7 @@
 // pure · a seed and a length → what is done to servers and connections, and when. The first step of a soak.
 // Must never plan a moment at which a policy has no healthy server: then the proxy would be right to refuse.
 import { POLICIES } from '../chaos/plan.ts';
-import { Random } from '../chaos/random.ts';
+import { Random } from '../kit/random.ts';
 
 export const SERVERS_PER_POLICY = 2;
 

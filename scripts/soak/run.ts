@@ -1,8 +1,9 @@
 // shell · one soak from its start to its end: warm up, rest, load with churn, calm, rest again.
 // Must never throw away what was seen: an interruption and a proxy that ends are a part of what is reported.
-import type { Progress } from '../bootstrap/progress.ts';
+
 import { POLICIES } from '../chaos/plan.ts';
-import { type LoadProcess, startLoad } from '../chaos/run/load-process.ts';
+import type { Progress } from '../kit/progress.ts';
+import { type LoadProcess, startLoad } from '../load/load-process.ts';
 import { type Churn, startChurn } from './churn.ts';
 import type { Rest, Soak } from './journal.ts';
 import type { SoakOptions } from './options.ts';

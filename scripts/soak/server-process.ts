@@ -2,11 +2,11 @@
 // Must never leave it frozen or alive: it ends with this process, and its thaw is in other hands.
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { launch, type WatchedProcess } from '../bench/process.ts';
-import { ROOT } from '../bootstrap/project.ts';
+import { launch, type WatchedProcess } from '../kit/process.ts';
+import { ROOT } from '../kit/project.ts';
 
 const MAIN = join(ROOT, 'services', 'server', 'main.ts');
-const TIED = new URL('./tied.ts', import.meta.url).href;
+const TIED = new URL('../kit/tied.ts', import.meta.url).href;
 const STOPPED_WITHIN_MS = 15_000;
 
 // A process of its own, so that nobody stays frozen when this one is killed in between.

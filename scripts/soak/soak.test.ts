@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
-import { SILENT } from '../bootstrap/progress.ts';
+import { SILENT } from '../kit/progress.ts';
 import { readHandles } from './handles.ts';
 import { renderSoak } from './report.ts';
 import { runSoak } from './run.ts';

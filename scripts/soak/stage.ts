@@ -1,8 +1,9 @@
 // shell · what a soak takes place on: a real proxy and its servers, processes of their own on loopback.
 // Must never leave a process behind, or give the proxy other settings than the report says.
-import { freePorts } from '../bench/ports.ts';
-import { fetchPolicies, type PolicySnapshot, waitForServers } from '../bootstrap/policies.ts';
-import { type ProxyProcess, startProxyProcess } from '../profile/proxy-process.ts';
+
+import { fetchPolicies, type PolicySnapshot, waitForServers } from '../kit/policies.ts';
+import { freePorts } from '../kit/ports.ts';
+import { type ProxyProcess, startProxyProcess } from '../kit/proxy-process.ts';
 import type { Inside } from './journal.ts';
 import { residents } from './plan.ts';
 import { ServerProcess } from './server-process.ts';

@@ -3,7 +3,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { AnswerServer } from '../../services/server/answer.ts';
-import { freePorts } from '../bench/ports.ts';
+import { freePorts } from '../kit/ports.ts';
 
 const REGISTER_WITHIN_MS = 5_000;
 const DRAIN_MS = 1_000;

@@ -1,7 +1,7 @@
 // pure · what was seen in a soak → pass, fail or unknown, with the number and the bound of each finding.
 // Must never let what was not seen look like a good sign: it is unknown.
 import type { Finding, Judgement, Verdict } from '../chaos/journal.ts';
-import { worstVerdict } from '../chaos/judge/criterion.ts';
+import { worstVerdict } from '../kit/criterion.ts';
 import { growthPerMinute, lowsOf } from './growth.ts';
 import type { Handles, Soak } from './journal.ts';
 

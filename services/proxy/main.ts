@@ -5,9 +5,9 @@ import { addressOf } from '../shared/address-text.ts';
 import { runMain, UsageError } from '../shared/config.ts';
 import { createLog } from '../shared/log.ts';
 import { onStopSignal } from '../shared/signals.ts';
+import { HIGH_WATER_BYTES } from './network/read-buffer.ts';
 import { type ProxyOptions, readProxyOptions } from './options.ts';
 import { startProxy } from './proxy.ts';
-import { HIGH_WATER_BYTES } from './read-buffer.ts';
 
 await runMain('npm run proxy --', async () => {
   const options = readProxyOptions(process.argv.slice(2));

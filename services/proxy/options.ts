@@ -20,9 +20,9 @@ import {
   readDialTls,
   readListenTls,
 } from '../shared/tls.ts';
+import type { ProbeMode } from './health/prober.ts';
 import { NUMBERS, type NumberKey } from './number-options.ts';
-import type { ProbeMode } from './prober.ts';
-import type { RetryMode } from './retries.ts';
+import type { RetryMode } from './routing/retries.ts';
 
 const PROBE_MODES: readonly ProbeMode[] = ['request', 'connect'];
 const RETRY_MODES: readonly RetryMode[] = ['never', 'connect', 'always'];

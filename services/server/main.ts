@@ -80,8 +80,8 @@ async function openToFaults(
 ): Promise<void> {
   await systemClock.sleep(CONTROL_AFTER_MS);
   const [{ openControl }, { Saboteur }] = await Promise.all([
-    import('./control.ts'),
-    import('./saboteur.ts'),
+    import('./faults/control.ts'),
+    import('./faults/saboteur.ts'),
   ]);
   const saboteur = new Saboteur(id);
   server.letStandIn(saboteur);

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { SILENT } from '../../bootstrap/progress.ts';
-import { freePorts } from '../ports.ts';
+import { freePorts } from '../../kit/ports.ts';
+import { SILENT } from '../../kit/progress.ts';
 import type { ClientCalls } from './idle-clients.ts';
 import { measureClients } from './measure-clients.ts';
 import { sampleIdle } from './sampling.ts';

@@ -1,7 +1,7 @@
 // shell · growth: what a request, a probe and an idle client cost when there are many servers, policies or clients.
 // Must never measure two rows at the same time, or lose the other rows because one can't be had.
-import { Failure } from '../../bootstrap/failure.ts';
-import type { Progress } from '../../bootstrap/progress.ts';
+import { Failure } from '../../kit/failure.ts';
+import type { Progress } from '../../kit/progress.ts';
 import type { NativePrograms } from '../native.ts';
 import { type Case, nameOf, planCases, smallerFlood } from './cases.ts';
 import { measureCase } from './measure-case.ts';

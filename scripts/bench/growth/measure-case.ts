@@ -1,8 +1,9 @@
 // shell · one row of the growth by servers or policies: a proxy with many beside a proxy with six.
 // Must never leave a subject running, or hide what disturbed a row: it is noted.
+
+import { residentBytes } from '../../kit/process-cost.ts';
+import { trackedShare } from '../../kit/tracked.ts';
 import type { NativePrograms } from '../native.ts';
-import { residentBytes } from '../process-cost.ts';
-import { trackedShare } from '../tracked.ts';
 import { costResults, idleResult, type Round } from './arithmetic.ts';
 import {
   type Case,

@@ -1,8 +1,8 @@
 // shell · memory of the proxy by open client connections that say nothing.
 // Must never compare proxies that have done different work: each has answered as many requests as the others.
 import { fileURLToPath } from 'node:url';
-import type { Progress } from '../../bootstrap/progress.ts';
-import { residentBytes } from '../process-cost.ts';
+import { residentBytes } from '../../kit/process-cost.ts';
+import type { Progress } from '../../kit/progress.ts';
 import { spreadOf } from '../statistics.ts';
 import { bytesPerClient } from './arithmetic.ts';
 import { DEFAULT_HEALTH_INTERVAL_MS, policyNames, SIX_SERVERS } from './cases.ts';

@@ -1,7 +1,7 @@
 // shell · who is in the proxy's rotation, followed by its event stream: a look at a large table would itself be a load.
 // Must never count a server twice, however often it comes and goes.
-import type { EventType } from '../../../services/proxy/events.ts';
-import { watchProxy } from '../../chaos/run/proxy-events.ts';
+import type { EventType } from '../../../services/proxy/status/events.ts';
+import { watchProxy } from '../../kit/proxy-events.ts';
 
 export type Rotation = {
   /** Servers in rotation now. */

@@ -1,7 +1,8 @@
 // shell · one reading of a subject: idle for a while, or under one run of the generator.
 // Must never count another process's CPU as the proxy's.
+
+import { type CpuSample, cpuBetween, sampleCpu } from '../../kit/process-cost.ts';
 import { type NativePrograms, runLoad } from '../native.ts';
-import { type CpuSample, cpuBetween, sampleCpu } from '../process-cost.ts';
 import type { IdleSample, Round, RunSample } from './arithmetic.ts';
 import { policyNames } from './cases.ts';
 import { COST_MODES, type CostMode } from './result.ts';

@@ -1,8 +1,8 @@
 // shell · a proxy process with its registered stub servers, ready to be measured.
 // Must never share a proxy or a worker with another subject, or leave one behind when it can't be started.
 import { fileURLToPath } from 'node:url';
+import { freePorts } from '../../kit/ports.ts';
 import { startDefaultProxy } from '../default-proxy.ts';
-import { freePorts } from '../ports.ts';
 import { NO_PROBES_INTERVAL_MS, proxyArguments, sessionsThatFit, tooFewFiles } from './cases.ts';
 import { openFilesOf, withManyFiles } from './open-files.ts';
 import { followRotation, type Rotation } from './rotation.ts';

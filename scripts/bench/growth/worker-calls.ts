@@ -1,7 +1,7 @@
 // shell · a worker process of the growth measurements, as its owner sees it: started, called, ended.
 // Must never leave one behind, or wait for a reply without a deadline.
-import { Failure } from '../../bootstrap/failure.ts';
-import { launch } from '../process.ts';
+import { Failure } from '../../kit/failure.ts';
+import { launch } from '../../kit/process.ts';
 import type { CallMessage, Calls, ReplyMessage } from './calls.ts';
 import { withManyFiles } from './open-files.ts';
 

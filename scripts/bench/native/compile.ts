@@ -2,13 +2,13 @@
 // Must never install anything where a compiler and OpenSSL's headers are there.
 import { mkdir, readdir, rename, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { attempt, run } from '../../bootstrap/command.ts';
-import { isSupportedDebian } from '../../bootstrap/debian.ts';
-import { Failure } from '../../bootstrap/failure.ts';
-import { installPackages, readOsRelease } from '../../bootstrap/packages.ts';
-import type { Progress } from '../../bootstrap/progress.ts';
-import { CACHE } from '../../bootstrap/project.ts';
-import { oneAtATime } from '../one-at-a-time.ts';
+import { attempt, run } from '../../kit/command.ts';
+import { isSupportedDebian } from '../../kit/debian.ts';
+import { Failure } from '../../kit/failure.ts';
+import { oneAtATime } from '../../kit/one-at-a-time.ts';
+import { installPackages, readOsRelease } from '../../kit/packages.ts';
+import type { Progress } from '../../kit/progress.ts';
+import { CACHE } from '../../kit/project.ts';
 
 const SOURCES = import.meta.dirname;
 // The first one names the program.

@@ -5,9 +5,9 @@ import { before, type TestContext, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { answerTo, digestOf, request } from '../../../test-support/cluster.ts';
 import { connectPeer, freePort, type Peer, scriptedServer, within } from '../../../test-support/peers.ts';
-import { SILENT } from '../../bootstrap/progress.ts';
+import { launch } from '../../kit/process.ts';
+import { SILENT } from '../../kit/progress.ts';
 import { type NativePrograms, prepareNative, startServer } from '../native.ts';
-import { launch } from '../process.ts';
 
 const ID = 11;
 

@@ -1,9 +1,9 @@
 // pure · the result → index.html.
 // Must never leave out a figure that the tables in the terminal have.
-import { escapeText } from '../../chaos/report/format.ts';
-import { htmlDocument } from '../../chaos/report/html.ts';
-import { PAGE_STYLE } from '../../chaos/report/page-style.ts';
-import { CHART_STYLE, PALETTE } from '../../chaos/report/theme.ts';
+import { escapeText } from '../../kit/report/format.ts';
+import { htmlDocument } from '../../kit/report/html.ts';
+import { PAGE_STYLE } from '../../kit/report/page-style.ts';
+import { CHART_STYLE, PALETTE } from '../../kit/report/theme.ts';
 import { TARGETS } from '../plan.ts';
 import type { BenchResult } from '../result.ts';
 import { chartsOf } from './charts.ts';

@@ -1,7 +1,7 @@
 // The report: what stands in the tables, at a glance, in the remarks, on the page.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { sampleResult, sampleRun } from '../sample.ts';
+import { sampleResult, sampleRun } from '../../../test-support/bench-sample.ts';
 import { figuresOf } from '../statistics.ts';
 import { chartsOf } from './charts.ts';
 import { glanceOf, remarksOf } from './glance.ts';

@@ -1,8 +1,8 @@
 // shell · a Node process that answers by itself, over the proxy's own sockets: what is left of its cost is Node's and the kernel's.
 // Must never be taken for a proxy: it forwards nothing.
 import { join } from 'node:path';
-import { freePorts } from '../ports.ts';
-import { startProcess } from '../process.ts';
+import { freePorts } from '../../kit/ports.ts';
+import { startProcess } from '../../kit/process.ts';
 import type { RunningTarget, TargetContext } from './target.ts';
 
 const SCRIPT = join(import.meta.dirname, '..', 'peers', 'bare-node.ts');

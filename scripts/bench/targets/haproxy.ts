@@ -1,7 +1,7 @@
 // shell · HAProxy in TCP mode, on one thread per processor or on one thread. Its configuration is peers/haproxy.cfg.
 // Must never run it in the background: it is to end when the benchmark ends.
 import { availableParallelism } from 'node:os';
-import { freePorts } from '../ports.ts';
+import { freePorts } from '../../kit/ports.ts';
 import { writeConfiguration } from './configuration.ts';
 import { startPeer } from './peer.ts';
 import type { RunningTarget, TargetContext } from './target.ts';

@@ -1,11 +1,12 @@
 // shell · starts everything that takes part: the servers, and each target that was chosen.
 // Must never leave a process behind, whichever of them did not start.
-import { ROOT } from '../../bootstrap/project.ts';
+
+import { freePorts } from '../../kit/ports.ts';
+import { ROOT } from '../../kit/project.ts';
 import type { Baseline } from '../baseline.ts';
 import { type NativePrograms, startServer } from '../native.ts';
 import type { PeerPrograms } from '../peer-programs.ts';
 import type { TargetName } from '../plan.ts';
-import { freePorts } from '../ports.ts';
 import { startBareNode } from './bare-node.ts';
 import { startDirect } from './direct.ts';
 import { startHaproxy } from './haproxy.ts';

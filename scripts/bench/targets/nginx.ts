@@ -1,7 +1,7 @@
 // shell · nginx's stream module, with njs reading the policy. Its configuration is peers/nginx.conf and peers/policy.js.
 // Must never run it in the background: it is to end when the benchmark ends.
 import { join } from 'node:path';
-import { freePorts } from '../ports.ts';
+import { freePorts } from '../../kit/ports.ts';
 import { PEERS_FOLDER, writeConfiguration } from './configuration.ts';
 import { startPeer } from './peer.ts';
 import type { RunningTarget, TargetContext } from './target.ts';

@@ -1,10 +1,10 @@
 // shell · starts a peer that says nothing when it is ready: checks its configuration, and waits until it accepts.
 // Must never leave it running when it does not accept.
-import { run } from '../../bootstrap/command.ts';
+import { run } from '../../kit/command.ts';
+import { waitForListener } from '../../kit/ports.ts';
+import { startProcess } from '../../kit/process.ts';
 import type { Program } from '../peer-programs.ts';
 import type { TargetName } from '../plan.ts';
-import { waitForListener } from '../ports.ts';
-import { startProcess } from '../process.ts';
 import type { RunningTarget } from './target.ts';
 
 const START_TIMEOUT_MS = 10_000;

@@ -1,9 +1,9 @@
 // shell · this project's proxy among the targets, as it is or as it was.
 // Must never be measured before its servers are in rotation.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Failure } from '../../bootstrap/failure.ts';
+import { Failure } from '../../kit/failure.ts';
+import { freePorts } from '../../kit/ports.ts';
 import { startDefaultProxy } from '../default-proxy.ts';
-import { freePorts } from '../ports.ts';
 import type { RunningTarget } from './target.ts';
 
 const READY_TIMEOUT_MS = 10_000;

@@ -1,8 +1,8 @@
 // shell · the plain design, in Python: a thread and an upstream connection for each request. It is peers/thread_per_request.py.
 // Must never be tuned beyond that: it shows what the design itself costs.
 import { join } from 'node:path';
-import { freePorts } from '../ports.ts';
-import { startProcess } from '../process.ts';
+import { freePorts } from '../../kit/ports.ts';
+import { startProcess } from '../../kit/process.ts';
 import type { RunningTarget, TargetContext } from './target.ts';
 
 const SCRIPT = join(import.meta.dirname, '..', 'peers', 'thread_per_request.py');

@@ -1,12 +1,12 @@
-import { detection } from './detection.ts';
-import { DEATH_LIMIT_MS, HANG_LIMIT_MS } from './limits.ts';
 import {
   type EventSketch,
   type FaultSketch,
   type HitSketch,
   type Sketch,
   testCases,
-} from './recording-builder.ts';
+} from '../../../test-support/chaos/recording-builder.ts';
+import { detection } from './detection.ts';
+import { DEATH_LIMIT_MS, HANG_LIMIT_MS } from './limits.ts';
 
 const KILL: FaultSketch = { kind: 'kill', hits: [['a1', 6000, 9000, 9200]] };
 const kill = (...events: EventSketch[]): Sketch => ({ faults: [KILL], events });

@@ -1,7 +1,6 @@
 // pure · how soon the proxy noticed that a server had been hit: from when it had been hit for certain to the event.
 // Must never forget a hit that was not noticed at all.
-import type { Hit, ProxyEvent, Recording } from '../journal.ts';
-import type { FaultKind } from '../plan.ts';
+
 import {
   type Assessment,
   type Criterion,
@@ -10,10 +9,12 @@ import {
   moment,
   plural,
   worstLines,
-} from './criterion.ts';
+} from '../../kit/criterion.ts';
+import { percentile } from '../../kit/percentile.ts';
+import type { Hit, ProxyEvent, Recording } from '../journal.ts';
+import type { FaultKind } from '../plan.ts';
 import { AFTERMATH_MS, TRIALS_FOR_P95 } from './limits.ts';
 import { leastMs, weigh } from './machine.ts';
-import { percentile } from './percentile.ts';
 import {
   type FaultHit,
   overlaps,

@@ -1,12 +1,12 @@
-import { evictionsAtMost, evictionsAtMostCrashes } from './eviction-rates.ts';
-import { falseEvictions, noEviction } from './evictions.ts';
 import {
   type EventSketch,
   type FaultSketch,
   type HitSketch,
   type Sketch,
   testCases,
-} from './recording-builder.ts';
+} from '../../../test-support/chaos/recording-builder.ts';
+import { evictionsAtMost, evictionsAtMostCrashes } from './eviction-rates.ts';
+import { falseEvictions, noEviction } from './evictions.ts';
 
 const PAUSE: FaultSketch = { kind: 'pause', hits: [['a1', 6000, 8000, 8100]] };
 const evictedAt = (atMs: number, id = 'a1', faults: FaultSketch[] = [PAUSE]): Sketch => ({

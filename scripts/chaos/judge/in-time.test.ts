@@ -1,6 +1,11 @@
+import {
+  during,
+  type FaultSketch,
+  type Sketch,
+  testCases,
+} from '../../../test-support/chaos/recording-builder.ts';
 import type { RequestRow } from '../journal.ts';
 import { inTime } from './in-time.ts';
-import { during, type FaultSketch, type Sketch, testCases } from './recording-builder.ts';
 
 /** The request of policy 1 due at `atMs` (a multiple of 20) with other results. */
 const at = (atMs: number, changes: Partial<RequestRow>): Sketch => ({

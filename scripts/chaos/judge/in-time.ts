@@ -8,7 +8,7 @@ import {
   millis,
   plural,
   worstLines,
-} from './criterion.ts';
+} from '../../kit/criterion.ts';
 import { REQUEST_TIMEOUT_MS, SLACK_MS } from './limits.ts';
 import { weigh } from './machine.ts';
 import { overlaps, proxyOutages } from './queries.ts';

@@ -1,5 +1,3 @@
-import type { RequestRow } from '../journal.ts';
-import { latencyOfOthers, othersUntouched } from './latency.ts';
 import {
   during,
   emptyRecording,
@@ -7,7 +5,9 @@ import {
   recordingOf,
   type Sketch,
   testCases,
-} from './recording-builder.ts';
+} from '../../../test-support/chaos/recording-builder.ts';
+import type { RequestRow } from '../journal.ts';
+import { latencyOfOthers, othersUntouched } from './latency.ts';
 
 const KILL: FaultSketch = { kind: 'kill', hits: [['a1', 6000, 8000, 8200]] };
 const NO_FLOOR = { floorMs: 0 };

@@ -2,7 +2,7 @@
 // Must never compare different policies, or count requests without an answer as fast ones.
 // While Docker itself kills or starts a container it takes a processor for half a second: that is the tool's own
 // disturbance, not the fault's, so requests due then are told but not compared.
-import type { FaultRecord, Recording, RequestRow } from '../journal.ts';
+
 import {
   type Assessment,
   type Criterion,
@@ -12,9 +12,10 @@ import {
   plural,
   unknown,
   worstVerdict,
-} from './criterion.ts';
+} from '../../kit/criterion.ts';
+import { percentile } from '../../kit/percentile.ts';
+import type { FaultRecord, Recording, RequestRow } from '../journal.ts';
 import { leastMs, weigh } from './machine.ts';
-import { percentile } from './percentile.ts';
 import {
   faultSpan,
   hitPolicies,

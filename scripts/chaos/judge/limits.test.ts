@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { readProxyOptions } from '../../../services/proxy/options.ts';
+import { emptyRecording } from '../../../test-support/chaos/recording-builder.ts';
 import { composeSettings } from '../arrange.ts';
 import {
   DEATH_LIMIT_MS,
@@ -10,7 +11,6 @@ import {
   READMISSION_LIMIT_MS,
   REQUEST_TIMEOUT_MS,
 } from './limits.ts';
-import { emptyRecording } from './recording-builder.ts';
 
 test('the limits follow from what the proxy is started with', () => {
   const limits = [DEATH_LIMIT_MS, HANG_LIMIT_MS, READMISSION_LIMIT_MS, REQUEST_TIMEOUT_MS];

@@ -1,9 +1,17 @@
 // What the machine kept from those at work: how much of it there was, and what it excuses in every criterion.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import {
+  busy,
+  during,
+  type EventSketch,
+  type FaultSketch,
+  recordingOf,
+  type Sketch,
+} from '../../../test-support/chaos/recording-builder.ts';
+import type { Criterion } from '../../kit/criterion.ts';
 import { INTERRUPTED, type MachineSample, type Recording, type Verdict } from '../journal.ts';
 import { answeredByAnother, outByTraffic } from './caught.ts';
-import type { Criterion } from './criterion.ts';
 import { detection } from './detection.ts';
 import { noErrors, noServerOnly } from './errors.ts';
 import { evictionsAtMost, evictionsAtMostCrashes } from './eviction-rates.ts';
@@ -16,14 +24,6 @@ import { misrouted } from './misrouted.ts';
 import { proxyKillLostInFlight, proxyStopNothingInFlightLost } from './proxy.ts';
 import { proxyWhole } from './proxy-whole.ts';
 import { readmission } from './readmission.ts';
-import {
-  busy,
-  during,
-  type EventSketch,
-  type FaultSketch,
-  recordingOf,
-  type Sketch,
-} from './recording-builder.ts';
 import { newServersServe } from './recovery.ts';
 import { noLost, noStray, noWrong } from './replies.ts';
 import { backInRotation } from './rotation.ts';

@@ -1,6 +1,6 @@
+import { type EventSketch, type Sketch, testCases } from '../../../test-support/chaos/recording-builder.ts';
 import type { RequestRow, TableSample } from '../journal.ts';
 import { misrouted } from './misrouted.ts';
-import { type EventSketch, type Sketch, testCases } from './recording-builder.ts';
 
 const OUT_AND_BACK: EventSketch[] = [
   [6000, 'suspect', 'a1'],

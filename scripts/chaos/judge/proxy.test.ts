@@ -1,7 +1,12 @@
+import {
+  type EventSketch,
+  type FaultSketch,
+  type Sketch,
+  testCases,
+} from '../../../test-support/chaos/recording-builder.ts';
 import type { RequestRow } from '../journal.ts';
 import { proxyKillLostInFlight, proxyStopNothingInFlightLost } from './proxy.ts';
 import { proxyWhole } from './proxy-whole.ts';
-import { type EventSketch, type FaultSketch, type Sketch, testCases } from './recording-builder.ts';
 
 const STOP: FaultSketch = { kind: 'proxy-stop', hits: [['proxy', 6000, 7000, 7200]] };
 const KILL: FaultSketch = { ...STOP, kind: 'proxy-kill' };

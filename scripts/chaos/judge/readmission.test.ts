@@ -1,5 +1,11 @@
+import {
+  during,
+  type EventSketch,
+  type FaultSketch,
+  type Sketch,
+  testCases,
+} from '../../../test-support/chaos/recording-builder.ts';
 import { readmission } from './readmission.ts';
-import { during, type EventSketch, type FaultSketch, type Sketch, testCases } from './recording-builder.ts';
 import { swapped } from './swapped.ts';
 
 const PAUSE: FaultSketch = { kind: 'pause', hits: [['a1', 6000, 9000, 9020]] };

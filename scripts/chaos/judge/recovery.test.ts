@@ -1,5 +1,11 @@
+import {
+  during,
+  type EventSketch,
+  type FaultSketch,
+  type Sketch,
+  testCases,
+} from '../../../test-support/chaos/recording-builder.ts';
 import { answeredByAnother, outByTraffic } from './caught.ts';
-import { during, type EventSketch, type FaultSketch, type Sketch, testCases } from './recording-builder.ts';
 import { firstOkAfter, newServersServe } from './recovery.ts';
 
 // Both servers of policy 1 die; a2 listens again at 8000.

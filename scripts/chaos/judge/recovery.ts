@@ -1,7 +1,6 @@
 // pure · how soon there are answers: after an outage of a policy, and from servers that are new.
 // Must never take silence up to the end of a recording for an answer.
-import type { Recording, RequestRow } from '../journal.ts';
-import type { FaultKind } from '../plan.ts';
+
 import {
   type Assessment,
   CannotTell,
@@ -11,7 +10,9 @@ import {
   moment,
   nameOf,
   worstLines,
-} from './criterion.ts';
+} from '../../kit/criterion.ts';
+import type { Recording, RequestRow } from '../journal.ts';
+import type { FaultKind } from '../plan.ts';
 import { weigh } from './machine.ts';
 import { DEADLY, policyOutages } from './policy-outages.ts';
 import { tableAt } from './queries.ts';

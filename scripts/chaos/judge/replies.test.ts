@@ -1,6 +1,12 @@
+import {
+  during,
+  type EventSketch,
+  type FaultSketch,
+  type Sketch,
+  testCases,
+} from '../../../test-support/chaos/recording-builder.ts';
 import type { RequestRow } from '../journal.ts';
 import { errors, noErrors, noServerOnly } from './errors.ts';
-import { during, type EventSketch, type FaultSketch, type Sketch, testCases } from './recording-builder.ts';
 import { lostBound, noLost, noStray, noWrong } from './replies.ts';
 
 type First = NonNullable<RequestRow['first']>;

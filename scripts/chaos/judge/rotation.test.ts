@@ -1,5 +1,5 @@
+import { type EventSketch, type Sketch, testCases } from '../../../test-support/chaos/recording-builder.ts';
 import type { TableSample } from '../journal.ts';
-import { type EventSketch, type Sketch, testCases } from './recording-builder.ts';
 import { backInRotation } from './rotation.ts';
 
 type Server = TableSample['servers'][number];

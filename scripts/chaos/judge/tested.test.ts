@@ -5,7 +5,7 @@ import {
   recordingOf,
   type Sketch,
   testCases,
-} from './recording-builder.ts';
+} from '../../../test-support/chaos/recording-builder.ts';
 import { steadyState, tested } from './tested.ts';
 
 const KILL: FaultSketch = { kind: 'kill', hits: [['a1', 6000, 8000]] };

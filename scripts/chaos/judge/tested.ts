@@ -1,6 +1,6 @@
 // pure · whether the run tested anything at all, and whether the cluster was steady to begin with.
 // Must never fail a run for what the harness did: a bad experiment is unknown.
-import type { FaultRecord, PhaseName, ProxyEvent, Recording } from '../journal.ts';
+
 import {
   CannotTell,
   type Criterion,
@@ -10,7 +10,8 @@ import {
   nameOf,
   plural,
   unknown,
-} from './criterion.ts';
+} from '../../kit/criterion.ts';
+import type { FaultRecord, PhaseName, ProxyEvent, Recording } from '../journal.ts';
 import { MAX_CONNTRACK, MAX_DROPPED_SHARE } from './limits.ts';
 import { isConntrackFull, maxConntrack, starvedMs, weigh } from './machine.ts';
 import { phaseNamed, policiesOfFault, requestsOfPhase, windowOf } from './queries.ts';

@@ -1,7 +1,8 @@
 // pure · requests → what happened in each second.
 // Must never show a second that was seen only in part like a whole one.
+
+import { nearestRank } from '../../kit/percentile.ts';
 import type { Recording } from '../journal.ts';
-import { nearestRank } from '../judge/percentile.ts';
 import { countKinds, type Kind } from './figures.ts';
 
 export type Bucket = {

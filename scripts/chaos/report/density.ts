@@ -1,6 +1,6 @@
 // pure · many points → few strokes: a grid of cells, darker where more points fall.
 // Must never need more room than the grid has cells, however many points there are.
-import { coordinate } from './format.ts';
+import { coordinate } from '../../kit/report/format.ts';
 
 const CELL = 2;
 /** From how many points in a cell on it belongs to the next darker layer. */

@@ -1,8 +1,8 @@
 // pure · a logarithmic scale for latencies, with its lines and labels.
 // Must never lose a point: what lies outside is drawn at the edge.
 
-import { coordinate } from './format.ts';
-import { LEFT, RIGHT } from './frame.ts';
+import { coordinate } from '../../kit/report/format.ts';
+import { LEFT, RIGHT } from '../../kit/report/frame.ts';
 
 export type LogScale = { min: number; max: number; position(value: number): number };
 

@@ -1,12 +1,13 @@
 // pure · how much of what happened in each second, and how long it took.
 // Must never be the only place to look for bad ones: among thousands a few can't be seen; trouble.ts shows them.
+
+import { drawSeries, type TimeSeries } from '../../kit/report/echart.ts';
+import { type TimeAxis, timeChart } from '../../kit/report/frame.ts';
+import { nothingHere } from '../../kit/report/symbols.ts';
 import type { Recording } from '../journal.ts';
 import { type Bucket, bucketsOf, steps } from './buckets.ts';
-import { drawSeries, type TimeSeries } from './echart.ts';
 import { KIND_WORDS, KINDS } from './figures.ts';
-import { type TimeAxis, timeChart } from './frame.ts';
 import { decadesAround } from './log-scale.ts';
-import { nothingHere } from './symbols.ts';
 
 const RATES_HEIGHT = 120;
 const LATENCY_HEIGHT = 170;

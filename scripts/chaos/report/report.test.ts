@@ -1,9 +1,9 @@
 // The report over made-up recordings: what it has to hold, and what must never get into it.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { sampleId, sampleJudgement, sampleRecording } from '../../../test-support/chaos/sample.ts';
 import type { FaultRecord, Judgement, Recording, RequestRow } from '../journal.ts';
 import { formatRequestsCsv, renderReport, renderSummary } from './report.ts';
-import { sampleId, sampleJudgement, sampleRecording } from './sample.ts';
 
 const EXTRAS = {
   versions: { node: '24.11.0', docker: '26.1.5' },

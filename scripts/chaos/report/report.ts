@@ -1,10 +1,12 @@
 // pure · a recording and its judgement → one HTML file that needs nothing else, and its plots as SVG files.
 // Must never judge, read a file, ask the clock, or let a foreign text in unescaped.
+
+import { count, escapeText, seconds } from '../../kit/report/format.ts';
+import { timeAxis } from '../../kit/report/frame.ts';
+import { page } from '../../kit/report/page.ts';
+import { findingsTable, keyFigures, verdictBadge, warnings } from '../../kit/report/verdict.ts';
 import type { Judgement, Recording } from '../journal.ts';
 import { faultLanes } from './fault-lanes.ts';
-import { count, escapeText, seconds } from './format.ts';
-import { timeAxis } from './frame.ts';
-import { page } from './page.ts';
 import { latencyChart, ratesChart } from './rates.ts';
 import { latencyScatter } from './scatter.ts';
 import { serverLaneChart } from './server-lanes.ts';
@@ -13,7 +15,6 @@ import { standalone } from './standalone.ts';
 import { stripChart } from './strips.ts';
 import { faultsTable, setupTable } from './tables.ts';
 import { troubleChart } from './trouble.ts';
-import { findingsTable, keyFigures, verdictBadge, warnings } from './verdict.ts';
 
 export { formatRequestsCsv } from './csv.ts';
 export { renderSummary } from './summary.ts';

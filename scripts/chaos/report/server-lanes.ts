@@ -1,13 +1,14 @@
 // pure · a lane for each server: what it was in the proxy's table, when it was hit, and when the proxy took it out.
 // Must never show a state by colour alone: what is out of rotation is drawn lower, and broken time is hatched.
+
+import { coordinate, escapeText, seconds, shorten } from '../../kit/report/format.ts';
+import { LEFT, type TimeAxis, timeChart } from '../../kit/report/frame.ts';
+import { nothingHere } from '../../kit/report/symbols.ts';
 import type { FaultRecord, Hit, Recording } from '../journal.ts';
 import { hitsOf, isHitOn, isProxyHit } from '../judge/queries.ts';
 import { isEviction } from '../judge/server-events.ts';
 import type { FaultKind } from '../plan.ts';
-import { coordinate, escapeText, seconds, shorten } from './format.ts';
-import { LEFT, type TimeAxis, timeChart } from './frame.ts';
 import { type LaneState, type ServerLane, type StateSpan, serverLanes } from './states.ts';
-import { nothingHere } from './symbols.ts';
 
 const ROW = 27;
 const POLICY_GAP = 7;

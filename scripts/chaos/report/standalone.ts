@@ -1,6 +1,6 @@
 // pure · a chart of the page → an SVG file of its own.
 // Must never depend on the page: it brings its colours, for light and dark, and its ground.
-import { CHART_STYLE, PALETTE } from './theme.ts';
+import { CHART_STYLE, PALETTE } from '../../kit/report/theme.ts';
 
 const MARGIN = 16;
 

@@ -1,10 +1,10 @@
 // pure · how long detection and readmission took: one point per hit, by kind of fault.
 // Must never show a median without how many hits it rests on.
 
+import { nearestRank } from '../../kit/percentile.ts';
+import { coordinate, duration } from '../../kit/report/format.ts';
+import { CHART_WIDTH, svg } from '../../kit/report/frame.ts';
 import type { Recording } from '../journal.ts';
-import { nearestRank } from '../judge/percentile.ts';
-import { coordinate, duration } from './format.ts';
-import { CHART_WIDTH, svg } from './frame.ts';
 import { decades, decadesAround, type LogScale, logScale } from './log-scale.ts';
 import { detectionLimits, detections, readmissionLimits, readmissions, type Timings } from './timings.ts';
 

@@ -1,9 +1,10 @@
 // pure · the overview of a run of all scenarios, which leads to the report of each.
 // Must never put a failure below what passed.
+
+import { escapeText, VERDICT_WORDS } from '../../kit/report/format.ts';
+import { page } from '../../kit/report/page.ts';
+import { verdictIcon } from '../../kit/report/verdict.ts';
 import type { Verdict } from '../journal.ts';
-import { escapeText, VERDICT_WORDS } from './format.ts';
-import { page } from './page.ts';
-import { verdictIcon } from './verdict.ts';
 
 export type SummaryRow = {
   scenario: string;

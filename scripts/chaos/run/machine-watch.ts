@@ -1,9 +1,9 @@
 // shell · the calibration beside a run: what the machine keeps from the load generator, the proxy and the servers.
 // Must never cost what it measures: a few small files of /proc, twenty times a second.
 import { readFileSync } from 'node:fs';
+import { epochMs } from '../../kit/epoch.ts';
 import type { ChaosCluster, Replica } from '../docker.ts';
 import type { MachineSample } from '../journal.ts';
-import { epochMs } from './epoch.ts';
 
 const EVERY_MS = 50;
 const LOOK_FOR_MS = 300;

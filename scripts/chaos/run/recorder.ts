@@ -1,5 +1,7 @@
 // pure · collects what is seen in a run and dates it from the start of the load. The only writer of a recording.
 // Must never judge, or drop anything because it is inconvenient.
+
+import type { LoadEnd } from '../../load/load-process.ts';
 import type { RequestRecord } from '../../load/observers.ts';
 import type { Replica } from '../docker.ts';
 import type { HitNote, Proof } from '../faults/fault.ts';
@@ -15,7 +17,6 @@ import type {
   TableSample,
 } from '../journal.ts';
 import type { Plan, PlannedFault } from '../plan.ts';
-import type { LoadEnd } from './load-process.ts';
 
 /** What happened earlier than this before the load is of no interest. */
 const BEFORE_MS = 1_000;

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { answerTo, startScriptedProxy } from '../../load/scripted-proxy.ts';
+import { answerTo, startScriptedProxy } from '../../../test-support/scripted-proxy.ts';
 import type { ChaosCluster } from '../docker.ts';
 import { makePlan } from '../make-plan.ts';
 import { findScenario } from '../scenarios/index.ts';

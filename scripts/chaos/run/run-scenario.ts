@@ -1,17 +1,17 @@
 // shell · one run: load from the first moment to the last, faults in the middle, and a recording of all of it.
 // Must never inject anything unless the steady state held before, or end without having healed everything.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Progress } from '../../bootstrap/progress.ts';
-import type { Step } from '../../bootstrap/steps.ts';
+import { epochMs } from '../../kit/epoch.ts';
+import { percentile } from '../../kit/percentile.ts';
+import type { Progress } from '../../kit/progress.ts';
+import { type ProxyWatch, watchProxy } from '../../kit/proxy-events.ts';
+import type { Step } from '../../kit/steps.ts';
+import { type LoadEnd, type LoadProcess, startLoad } from '../../load/load-process.ts';
 import type { ChaosCluster } from '../docker.ts';
 import { INTERRUPTED, type PhaseName, type Recording } from '../journal.ts';
-import { percentile } from '../judge/percentile.ts';
 import type { Plan, PlannedFault } from '../plan.ts';
-import { epochMs } from './epoch.ts';
 import { injectFaults } from './injector.ts';
-import { type LoadEnd, type LoadProcess, startLoad } from './load-process.ts';
 import { type MachineWatch, watchMachine } from './machine-watch.ts';
-import { type ProxyWatch, watchProxy } from './proxy-events.ts';
 import { Recorder } from './recorder.ts';
 import { describeNow } from './status-line.ts';
 

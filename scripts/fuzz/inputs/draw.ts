@@ -1,6 +1,6 @@
 // pure · a seed and a number → one input: the same bytes each time, on every machine.
 // Must never depend on which inputs were drawn before.
-import { Random } from '../../chaos/random.ts';
+import { Random } from '../../kit/random.ts';
 import { CATALOGUE } from './catalogue.ts';
 import type { Ending, Input } from './input.ts';
 import { mutate } from './mutate.ts';

@@ -1,6 +1,6 @@
 // pure · bytes → other bytes: flipped, cut out, put in, doubled, moved and mixed.
 // Must never grow an input without bound.
-import type { Random } from '../../chaos/random.ts';
+import type { Random } from '../../kit/random.ts';
 
 const MAX_BYTES = 100_000;
 const MAX_PIECE_BYTES = 64;

@@ -1,6 +1,6 @@
 // pure · packets by the grammar of the protocol: every type and field, right or slightly off, in any way of writing JSON.
 // Must never make what is not one JSON object in UTF-8, or name the policy of the client that has to be served.
-import type { Random } from '../../chaos/random.ts';
+import type { Random } from '../../kit/random.ts';
 import { drawString, escapeAll, ODD_VALUES } from './texts.ts';
 
 // Name and value as JSON has them.

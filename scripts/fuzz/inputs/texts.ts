@@ -1,6 +1,6 @@
 // pure · texts and numbers as JSON has them: plain ones, and those that programs stumble over.
 // Must never be malformed as JSON, or as UTF-8: that is for the mutations and the catalogue.
-import type { Random } from '../../chaos/random.ts';
+import type { Random } from '../../kit/random.ts';
 
 const WORDS = [
   'hello',

@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { stripVTControlCharacters } from 'node:util';
+import type { PolicySnapshot, ServerRow } from '../kit/policies.ts';
+import { countReady } from '../kit/policies.ts';
+import { renderPolicyTable } from './policy-table.ts';
+
+const AT = '2026-01-02T03:04:05.000Z';
+
+function server(changes: Partial<ServerRow> = {}): ServerRow {
+  return {
+    id: 'a1',
+    policy: '1',
+    address: '172.18.0.3:9000',
+    state: 'ready',
+    since: '2026-01-02T03:04:00.500Z',
+    why: 'probe passed',
+    lastProbe: { at: AT, outcome: 'pass', roundTripMs: 1.234 },
+    sent: 11,
+    served: 10,
+    failed: 0,
+    inFlight: 1,
+    ...changes,
+  };
+}
+
+const SNAPSHOT: PolicySnapshot = {
+  at: AT,
+  policies: [
+    {
+      policy: '1',
+      nextIndex: 1,
+      servers: [
+        server(),
+        server({
+          id: 'b22',
+          state: 'evicted',
+          since: '2026-01-02T01:00:00Z',
+          lastProbe: { at: AT, outcome: 'refused', roundTripMs: null },
+          failed: 3,
+          why: 'refused twice',
+        }),
+      ],
+    },
+    { policy: '2', nextIndex: 0, servers: [] },
+  ],
+};
+
+test('policy table: aligned, ages in one unit, the next server marked, the policy named once', () => {
+  assert.equal(
+    renderPolicyTable(SNAPSHOT, false),
+    [
+      'policy  server         address          state    since    probe  served  failed  in flight  why',
+      '1         a1           172.18.0.3:9000  ready    4.5 s   1.2 ms      10       0          1  probe passed',
+      '        › b22          172.18.0.3:9000  evicted    2 h  refused      10       3          1  refused twice',
+      '2         (no server)',
+      '',
+    ].join('\n'),
+  );
+});
+
+test('policy table: the names of the containers, where some are', () => {
+  const names = new Map([['b22', 'server-p1-2']]);
+  assert.equal(
+    renderPolicyTable(SNAPSHOT, false, 45, names),
+    [
+      'policy  server         container    address',
+      '1         a1                        172.18.0.',
+      '        › b22          server-p1-2  172.18.0.',
+      '2         (no server)',
+      '',
+    ].join('\n'),
+  );
+  const others = new Map([['c3', 'server-p9-1']]);
+  assert.equal(renderPolicyTable(SNAPSHOT, false, 0, others), renderPolicyTable(SNAPSHOT, false));
+});
+
+test('policy table: colour changes nothing but escape sequences', () => {
+  const coloured = renderPolicyTable(SNAPSHOT, true);
+  assert.notEqual(coloured, renderPolicyTable(SNAPSHOT, false));
+  const plain = stripVTControlCharacters(coloured).replaceAll(/ +$/gm, '');
+  assert.equal(plain, renderPolicyTable(SNAPSHOT, false));
+});
+
+test('policy table: lines are cut to the width', () => {
+  for (const isColoured of [true, false]) {
+    const lines = stripVTControlCharacters(renderPolicyTable(SNAPSHOT, isColoured, 40)).split('\n');
+    assert.ok(lines.every((line) => line.length <= 40));
+  }
+});
+
+test('policy table: what a server calls itself cannot move the cursor', () => {
+  const policies = [
+    {
+      policy: 'p\u001b]0;t\u0007\u202e',
+      nextIndex: 0,
+      servers: [
+        server({
+          id: 'x\u001b[2Jy',
+          policy: 'p\u001b]0;t\u0007\u202e',
+          why: 'a\nb\u0007',
+          state: '\u009b1m',
+        }),
+      ],
+    },
+    { policy: 'e\u001b[2J\u2066', nextIndex: 0, servers: [] },
+  ];
+  const text = renderPolicyTable({ at: AT, policies }, false);
+  assert.ok(!/[\p{Cc}\p{Bidi_Control}]/u.test(text.replaceAll('\n', '')), JSON.stringify(text));
+  assert.ok(text.includes(String.raw`› x\u001b[2Jy `), text);
+  assert.ok(text.includes(String.raw`p\u001b]0;t\u0007\u202e `), text);
+  assert.ok(text.includes(String.raw`e\u001b[2J\u2066 `), text);
+  assert.ok(text.includes(String.raw`a\nb\u0007`), text);
+  assert.equal(text.split('\n').length, 4);
+});
+
+test('policy table: says so when it is empty', () => {
+  assert.equal(renderPolicyTable({ at: AT, policies: [] }, true), 'No server has registered yet.\n');
+});
+
+for (const [since, shown] of [
+  ['2026-01-02T03:04:05.100Z', '0.0 s'],
+  ['2026-01-02T03:03:05Z', '60 s'],
+  ['2026-01-02T02:04:05Z', '60 min'],
+  ['2025-12-30T03:04:05Z', '3 d'],
+  ['never', '–'],
+] as const) {
+  test(`policy table: since ${since} is ${shown}`, () => {
+    const policies = [{ policy: '1', nextIndex: 0, servers: [server({ since })] }];
+    assert.match(renderPolicyTable({ at: AT, policies }, false), new RegExp(`ready +${shown} `));
+  });
+}
+
+test('policy table: only ready servers count as ready', () => assert.equal(countReady(SNAPSHOT), 1));

@@ -1,0 +1,131 @@
+// Following a proxy through its restarts: every event once, and each start of the proxy told apart.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { test } from 'node:test';
+import { within } from '../../test-support/peers.ts';
+import type { ProxyEvent } from '../chaos/journal.ts';
+import { watchProxy } from './proxy-events.ts';
+
+type Stream = { send(seq: number, atMs: number): void; sendRaw(text: string): void; end(): void };
+
+function block(seq: number, atMs: number): string {
+  const event = { seq, atMs, type: 'admitted', policy: '1', id: 7, address: 'a:1', why: 'so', sent: 3 };
+  return `id: ${seq}\nevent: admitted\ndata: ${JSON.stringify(event)}\n\n`;
+}
+
+/** A status listener whose event streams the test writes. */
+async function scriptedStatus(): Promise<{ url: string; nextStream(): Promise<Stream>; close(): void }> {
+  const streams: Stream[] = [];
+  const waiting: ((stream: Stream) => void)[] = [];
+  const server: Server = createServer((_request, response: ServerResponse) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    response.flushHeaders();
+    const stream: Stream = {
+      send: (seq, atMs) => response.write(block(seq, atMs)),
+      sendRaw: (text) => response.write(text),
+      end: () => response.destroy(),
+    };
+    const wanted = waiting.shift();
+    if (wanted === undefined) streams.push(stream);
+    else wanted(stream);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    nextStream: () =>
+      within(
+        new Promise((resolve) => {
+          const ready = streams.shift();
+          if (ready === undefined) waiting.push(resolve);
+          else resolve(ready);
+        }),
+        5_000,
+        'a stream',
+      ),
+    close: () => {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}
+
+test('events are told once, over broken streams and restarts', async (t) => {
+  const status = await scriptedStatus();
+  t.after(() => status.close());
+  const seen: ProxyEvent[] = [];
+  let look = (): void => {};
+  const listens: number[] = [];
+  const watch = watchProxy(
+    status.url,
+    (event) => {
+      seen.push(event);
+      look();
+    },
+    (atMs) => listens.push(atMs),
+  );
+  t.after(() => watch.close());
+  const count = (wanted: number): Promise<void> =>
+    within(
+      new Promise((resolve) => {
+        look = () => {
+          if (seen.length >= wanted) resolve();
+        };
+        look();
+      }),
+      5_000,
+      `${wanted} events`,
+    );
+
+  const first = await status.nextStream();
+  first.sendRaw(': the last events, then every new one\n\n');
+  first.send(1, 100);
+  const split = block(2, 110);
+  first.sendRaw(split.slice(0, 20));
+  first.sendRaw(split.slice(20));
+  await count(2);
+  first.end();
+
+  const again = await status.nextStream();
+  again.send(1, 100);
+  again.send(2, 110);
+  again.send(3, 120);
+  await count(3);
+  assert.deepEqual(
+    seen.map(({ seq, boot }) => [seq, boot]),
+    [
+      [1, 0],
+      [2, 0],
+      [3, 0],
+    ],
+  );
+  again.end();
+
+  const restarted = await status.nextStream();
+  restarted.send(1, 500);
+  restarted.send(2, 510);
+  await count(5);
+  assert.deepEqual(
+    seen.slice(3).map(({ seq, boot, id, sent }) => [seq, boot, id, sent]),
+    [
+      [1, 1, '7', 3],
+      [2, 1, '7', 3],
+    ],
+  );
+  assert.equal(watch.boot, 1);
+  assert.equal(listens.length, 3, 'each time that the status port answered');
+  assert.deepEqual(
+    listens,
+    listens.toSorted((a, b) => a - b),
+  );
+});
+
+test('a proxy that is not there gives no sample', async () => {
+  const status = await scriptedStatus();
+  status.close();
+  const watch = watchProxy(status.url, () => {});
+  assert.equal(await watch.sample(), null);
+  watch.close();
+});

@@ -1,0 +1,275 @@
+// shell · when to probe whom, and the only writer of a server's health. Every change goes through one pure step.
+// Must never probe a server twice at once, and never let a probe that began before the evidence clear a suspect.
+import type { Clock } from '../../shared/clock.ts';
+import type { Id } from '../../shared/packet.ts';
+import type { Request } from '../routing/request.ts';
+import type { FailureKind } from '../servers/failure.ts';
+import type { Upstream } from '../servers/upstream.ts';
+import { type Health, isInRotation, type Signal, step, type Thresholds } from './health.ts';
+import type { ProbeResult } from './prober.ts';
+
+const FIRST_RETRY_MS = 50;
+const INTERVAL_JITTER = 0.1;
+// After a failed probe the next comes sooner, so that one miss is soon confirmed or forgotten (HAProxy's `fastinter`).
+const FAST_SHARE_OF_INTERVAL = 0.25;
+const SUSPECT_RETRY_MS = 10;
+// Evidence against a server that stays in rotation may come with every request; probes must not.
+const MIN_GAP_MS = 100;
+const ADDRESS_BUSY_MS = 10;
+const MAX_KNOWN_AS = 64;
+const SHARE_WITHIN_MS = 10_000;
+// An eviction names the request under which a connection to the server broke so shortly before.
+const NAMED_WITHIN_MS = 2000;
+
+export type HealthCheckerOptions = {
+  intervalMs: number;
+  thresholds: Thresholds;
+  probe: (upstream: Upstream) => Promise<ProbeResult>;
+  clock: Clock;
+  random: () => number;
+  /** Whether nobody else of its policy is ready. */
+  isLastReady: (upstream: Upstream) => boolean;
+  /** Its state has changed from `before`; called after every flip. */
+  onFlip: (upstream: Upstream, before: Health) => void;
+};
+
+type Watch = {
+  /** Cancels the next probe. */
+  cancelProbe: () => void;
+  /** Cancels the end of the penalty. */
+  cancelPenalty: () => void;
+  isProbing: boolean;
+  /** The running probe began before the latest evidence: whatever it says, another one follows. */
+  isStale: boolean;
+  attempts: number;
+  startedMs: number;
+  /** How many requests it had answered when the running probe began. */
+  servedBefore: number;
+  /** What real traffic had come to at the probes of the last 10 s, oldest first. */
+  samples: TrafficSample[];
+};
+
+type TrafficSample = { atMs: number; served: number; failed: number };
+
+export class HealthChecker {
+  readonly #options: HealthCheckerOptions;
+  readonly #watches = new Map<Upstream, Watch>();
+  /** Addresses that are being probed: a server that registers anew must not be probed beside its former self. */
+  readonly #probedAddresses = new Set<string>();
+
+  constructor(options: HealthCheckerOptions) {
+    this.#options = options;
+  }
+
+  /** Starts to look after a server; its first probe starts at once. */
+  watch(upstream: Upstream): void {
+    this.#watches.set(upstream, {
+      cancelProbe: () => {},
+      cancelPenalty: () => {},
+      isProbing: false,
+      isStale: false,
+      attempts: 0,
+      startedMs: 0,
+      servedBefore: 0,
+      samples: [{ atMs: this.#options.clock.now(), served: upstream.served, failed: upstream.failed }],
+    });
+    this.#probe(upstream);
+  }
+
+  /** Stops looking after a server. */
+  unwatch(upstream: Upstream): void {
+    const watch = this.#watches.get(upstream);
+    if (watch === undefined) return;
+    this.#watches.delete(upstream);
+    watch.cancelProbe();
+    watch.cancelPenalty();
+  }
+
+  /** Stops looking after all servers. */
+  stop(): void {
+    for (const upstream of [...this.#watches.keys()]) this.unwatch(upstream);
+  }
+
+  /** The session ended or went silent: the server is suspect, and a probe decides. */
+  onLeaseLost(upstream: Upstream, why: string): void {
+    this.#signal(upstream, { kind: 'lease-lost', why });
+    this.probeNow(upstream);
+  }
+
+  /** A real request, or a connection without one, failed on it. */
+  onFailure(upstream: Upstream, failure: FailureKind, request: Request | null): void {
+    const why = `a real request failed: ${failure}${request === null ? '' : `, ${nameOf(request)}`}`;
+    if (upstream.health.state === 'trial') this.#signal(upstream, { kind: 'trial-failed', why: failure });
+    else if (failure === 'wrong-digest') this.#signal(upstream, { kind: 'wrong-answer' });
+    // The probe has been when it fell silent.
+    else if (failure !== 'silent') this.#signal(upstream, { kind: 'bad-request', why });
+    this.#signal(upstream, { kind: 'failed-in-a-row', count: upstream.failuresInARow });
+    this.#signalShare(upstream);
+    this.probeNow(upstream);
+  }
+
+  /** It has worked on a real request for longer than an attempt may take: a probe tells slow from dead. */
+  onSilence(upstream: Upstream, request: Request): void {
+    this.#signal(upstream, { kind: 'silence', why: `a real request is not answered, ${nameOf(request)}` });
+    this.probeNow(upstream);
+  }
+
+  #signalShare(upstream: Upstream): void {
+    const sample = this.#watches.get(upstream)?.samples[0];
+    if (sample === undefined) return;
+    const failed = upstream.failed - sample.failed;
+    this.#signal(upstream, { kind: 'failed-share', failed, of: failed + upstream.served - sample.served });
+  }
+
+  /** Its trial request was answered. */
+  onTrialPassed(upstream: Upstream): void {
+    this.#signal(upstream, { kind: 'trial-passed' });
+  }
+
+  /** It goes on purpose: no new request goes to it. */
+  onLeave(upstream: Upstream): void {
+    this.#signal(upstream, { kind: 'leave' });
+  }
+
+  /** Its policy has nobody in rotation: neither a penalty nor a suspicion that a probe can clear is a reason to stay out. */
+  onNeeded(upstream: Upstream): void {
+    this.#signal(upstream, { kind: 'needed' });
+    if (upstream.health.state === 'suspect') this.probeNow(upstream);
+  }
+
+  /** Probes at once instead of when it is due; a server that stays in rotation, a little later if one has just been. */
+  probeNow(upstream: Upstream): void {
+    const watch = this.#watches.get(upstream);
+    if (watch === undefined || upstream.health.state === 'leaving') return;
+    if (watch.isProbing) watch.isStale = true;
+    else if (upstream.health.state === 'suspect') this.#probe(upstream);
+    else this.#probeIn(upstream, watch, watch.startedMs + MIN_GAP_MS - this.#options.clock.now());
+  }
+
+  #probeIn(upstream: Upstream, watch: Watch, delayMs: number): void {
+    watch.cancelProbe();
+    watch.cancelProbe = this.#options.clock.after(Math.max(0, delayMs), () => this.#probe(upstream));
+  }
+
+  #probe(upstream: Upstream): void {
+    const watch = this.#watches.get(upstream);
+    if (watch === undefined) return;
+    watch.cancelProbe();
+    const { address } = upstream;
+    if (this.#probedAddresses.has(address)) {
+      this.#probeIn(upstream, watch, ADDRESS_BUSY_MS);
+      return;
+    }
+    this.#probedAddresses.add(address);
+    watch.isProbing = true;
+    watch.isStale = false;
+    watch.startedMs = this.#options.clock.now();
+    watch.servedBefore = upstream.served;
+    void this.#options.probe(upstream).then((result) => {
+      this.#probedAddresses.delete(address);
+      this.#onResult(upstream, watch, result);
+    });
+  }
+
+  #onResult(upstream: Upstream, watch: Watch, result: ProbeResult): void {
+    if (this.#watches.get(upstream) !== watch) return;
+    watch.isProbing = false;
+    watch.attempts += 1;
+    const { roundTripMs, answersAs, detail } = result;
+    const outcome = this.#hasServedMeanwhile(upstream, watch, result) ? 'pass' : result.outcome;
+    upstream.lastProbe = { atWallMs: this.#options.clock.wallNow(), outcome, roundTripMs, detail };
+    if (result.outcome === 'pass') {
+      upstream.answersAs ??= answersAs;
+      if (answersAs !== null) this.#noteAnswer(upstream, watch, answersAs);
+    }
+    this.#sample(upstream, watch);
+    // Only a suspect has evidence against it that a pass from before would wipe out.
+    const isOutdated = watch.isStale && outcome === 'pass' && upstream.health.state === 'suspect';
+    if (!isOutdated) this.#signal(upstream, { kind: 'probe', outcome, roundTripMs, detail });
+    // A server that could not be probed has not had its time yet.
+    if (outcome !== 'local') this.#signal(upstream, { kind: 'tick' });
+    if (!this.#watches.has(upstream)) return;
+    if (watch.isStale) this.probeNow(upstream);
+    else this.#probeIn(upstream, watch, this.#untilNextMs(upstream, watch));
+  }
+
+  // A server that takes one connection at a time has the probe wait behind our own requests: its answers to those say as much.
+  #hasServedMeanwhile(upstream: Upstream, watch: Watch, { outcome }: ProbeResult): boolean {
+    return outcome === 'timeout' && !upstream.keepsAlive && upstream.served > watch.servedBefore;
+  }
+
+  #noteAnswer(upstream: Upstream, { startedMs }: Watch, answersAs: string): void {
+    upstream.provenMs = startedMs;
+    if (upstream.knownAs.size < MAX_KNOWN_AS) upstream.knownAs.add(answersAs);
+  }
+
+  #sample({ served, failed }: Upstream, { samples }: Watch): void {
+    const nowMs = this.#options.clock.now();
+    samples.push({ atMs: nowMs, served, failed });
+    while (samples.length > 1 && nowMs - (samples[1] as TrafficSample).atMs >= SHARE_WITHIN_MS)
+      samples.shift();
+  }
+
+  #untilNextMs(upstream: Upstream, watch: Watch): number {
+    const { clock, intervalMs, random } = this.#options;
+    const { state, failures, clearFromMs } = upstream.health;
+    if (state === 'joining') return Math.min(intervalMs, FIRST_RETRY_MS * 2 ** (watch.attempts - 1));
+    if (state === 'suspect')
+      return Math.min(intervalMs, Math.max(SUSPECT_RETRY_MS, clearFromMs - clock.now()));
+    if (isInRotation(state) && failures > 0) return intervalMs * FAST_SHARE_OF_INTERVAL;
+    const jitter = 1 - INTERVAL_JITTER + 2 * INTERVAL_JITTER * random();
+    return watch.startedMs + intervalMs * jitter - clock.now();
+  }
+
+  #signal(upstream: Upstream, signal: Signal): void {
+    const { clock, random, thresholds, isLastReady, onFlip } = this.#options;
+    const watch = this.#watches.get(upstream);
+    if (watch === undefined) return;
+    const before = upstream.health;
+    const stepped = step(before, signal, thresholds, {
+      nowMs: clock.now(),
+      isLastReady: isLastReady(upstream),
+      random: random(),
+    });
+    const after = this.#withCulprit(upstream, before, stepped);
+    upstream.health = after;
+    if (after.state === before.state) return;
+    upstream.stateSinceWallMs = clock.wallNow();
+    watch.cancelPenalty();
+    if (after.state === 'ejected') {
+      watch.samples = [{ atMs: clock.now(), served: upstream.served, failed: upstream.failed }];
+      watch.cancelPenalty = clock.after(after.penaltyEndsMs - clock.now(), () =>
+        this.#signal(upstream, { kind: 'penalty-over' }),
+      );
+    }
+    onFlip(upstream, before);
+    this.#settle(upstream, before);
+  }
+
+  // Whoever reads of an eviction is to see which request was in the server's hands.
+  #withCulprit({ brokeUnder }: Upstream, before: Health, after: Health): Health {
+    const isEviction = after.state === 'evicted' && before.state !== 'evicted';
+    if (!isEviction || brokeUnder === null || after.why.includes('a real request')) return after;
+    if (this.#options.clock.now() - brokeUnder.atMs > NAMED_WITHIN_MS) return after;
+    return { ...after, why: `${after.why}; its connection broke under a request ${describe(brokeUnder)}` };
+  }
+
+  // Probes can pass while real requests fail: a suspect that a probe has cleared may still be an outlier. It may as well
+  // have been frozen for a moment, with everything that was in flight: one real request tells, and no penalty is due yet.
+  #settle(upstream: Upstream, before: Health): void {
+    if (upstream.health.state !== 'ready') return;
+    if (before.state === 'suspect') {
+      this.#signal(upstream, { kind: 'cleared', count: upstream.failuresInARow });
+    } else {
+      upstream.failuresInARow = 0;
+    }
+  }
+}
+
+function nameOf({ clientId, wire }: Request): string {
+  return describe({ clientId, bytes: wire.length });
+}
+
+function describe({ clientId, bytes }: { clientId: Id | undefined; bytes: number }): string {
+  return `of client ${String(clientId)} (${bytes} bytes)`;
+}

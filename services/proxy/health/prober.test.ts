@@ -1,0 +1,105 @@
+// test · probes over a network that fails on our own side, and what that does to a server: nothing.
+import assert from 'node:assert/strict';
+import { EventEmitter } from 'node:events';
+import { describe, test } from 'node:test';
+import { type Clock, systemClock } from '../../shared/clock.ts';
+import type { DialledConnection, Network } from '../network/network.ts';
+import { Upstream } from '../servers/upstream.ts';
+import { newcomer, type ProbeOutcome } from './health.ts';
+import { HealthChecker } from './health-checker.ts';
+import { probe } from './prober.ts';
+
+const TARGET = {
+  host: '127.0.0.1',
+  port: 9,
+  policyAsWritten: 1,
+  asksForSession: false,
+  keepsAlive: false,
+  answersAs: null,
+};
+
+// Every connection fails before it stands.
+function failingNetwork(code: string): Network {
+  const connect = (): DialledConnection => {
+    const socket = Object.assign(new EventEmitter(), { destroy: () => {} });
+    setImmediate(() => socket.emit('error', Object.assign(new Error(code), { code })));
+    return socket as unknown as DialledConnection;
+  };
+  return { connect, listen: () => Promise.reject(new Error('nobody listens here')) };
+}
+
+describe('an error of the system while the probe is made', () => {
+  const cases: [code: string, outcome: ProbeOutcome][] = [
+    ['EMFILE', 'local'],
+    ['ENFILE', 'local'],
+    ['ENOBUFS', 'local'],
+    ['ENOMEM', 'local'],
+    ['EADDRNOTAVAIL', 'local'],
+    ['ECONNREFUSED', 'refused'],
+    ['EHOSTUNREACH', 'unreachable'],
+  ];
+  for (const [code, expected] of cases) {
+    test(`${code} is ${expected}`, async () => {
+      const { outcome, detail } = await probe(TARGET, {
+        mode: 'request',
+        timeoutMs: 1000,
+        maxFrameBytes: 8192,
+        isSomebodyElse: () => false,
+        network: failingNetwork(code),
+        clock: systemClock,
+      });
+      assert.equal(outcome, expected);
+      if (expected !== 'refused') assert.equal(detail, code);
+    });
+  }
+});
+
+test('a server that can not be probed for want of descriptors is not forgotten', async () => {
+  let nowMs = 0;
+  const due: (() => void)[] = [];
+  const clock: Clock = {
+    ...systemClock,
+    now: () => nowMs,
+    after: (_ms, work) => {
+      due.push(work);
+      return () => {};
+    },
+  };
+  const registration = { id: 1, policy: '1', host: '10.0.0.1', port: 1, keepsAlive: true, incarnation: null };
+  const upstream = new Upstream(registration, 1, 1, newcomer(0, ''), 0);
+  let outcome: ProbeOutcome = 'local';
+  const checker = new HealthChecker({
+    intervalMs: 1000,
+    thresholds: {
+      fall: 2,
+      rise: 2,
+      joinWithinMs: 10_000,
+      forgetAfterMs: 60_000,
+      outlierFailures: 5,
+      outlierRequests: 20,
+      penaltyMs: 1000,
+      maxPenaltyMs: 60_000,
+      wrongAnswersWithinMs: 10_000,
+      forgiveEjectionsAfterMs: 60_000,
+    },
+    probe: async () => ({ outcome, roundTripMs: 1, answersAs: null, detail: 'EMFILE' }),
+    clock,
+    random: () => 0.5,
+    isLastReady: () => false,
+    onFlip: () => {},
+  } as ConstructorParameters<typeof HealthChecker>[0]);
+  checker.watch(upstream);
+  const nextProbe = async (): Promise<void> => {
+    await new Promise(setImmediate);
+    due.splice(0).at(-1)?.();
+    await new Promise(setImmediate);
+  };
+  for (let probed = 0; probed < 30; probed += 1) {
+    nowMs += 1000;
+    await nextProbe();
+  }
+  assert.equal(upstream.health.state, 'joining');
+  outcome = 'pass';
+  await nextProbe();
+  assert.equal(upstream.health.state, 'ready');
+});

@@ -1,0 +1,142 @@
+// pure · who may register: how many new servers, from which networks, and only who proves the token where there is one.
+// Must never look at what a server says of its own address: only the connection's counts.
+import { BlockList, isIP } from 'node:net';
+import { UsageError } from '../../shared/config.ts';
+import type { SetupPacket } from '../../shared/packet.ts';
+import { isProof } from '../../shared/proof.ts';
+import { sourceOf } from '../clients/source.ts';
+
+const WINDOW_MS = 10_000;
+// Who comes from more addresses than this within a window gets no more in from new ones.
+const MAX_SOURCES = 65_536;
+
+export type AccessOptions = {
+  /** What servers must prove to know; null admits any. */
+  token: Buffer | null;
+  /** Addresses or CIDR blocks that servers may come from; none admits all. */
+  networks: readonly string[];
+  /** New entries of the table from one address in each 10 s; 0 for any number. */
+  maxSetupsPerSource: number;
+  /** Monotonic ms. */
+  now: () => number;
+  /** A text that nobody can guess, another one at each call. */
+  nonce: () => string;
+};
+
+export type Admission =
+  | { kind: 'admitted' }
+  /** The server has to send its setup packet again, with the proof for this nonce. */
+  | { kind: 'challenged'; nonce: string }
+  | { kind: 'refused'; sentence: string };
+
+const ADMITTED: Admission = { kind: 'admitted' };
+
+export class RegistrationAccess {
+  readonly #options: AccessOptions;
+  readonly #networks: BlockList | null;
+  readonly #nonces = new WeakMap<object, string>();
+  readonly #setups = new Map<string, number>();
+  #windowEndsMs = 0;
+
+  /** @throws UsageError when a network is neither an address nor a CIDR block */
+  constructor(options: AccessOptions) {
+    this.#options = options;
+    this.#networks = options.networks.length === 0 ? null : blockList(options.networks);
+  }
+
+  /** Whether a host may be a server's: `known` when the operator has named it, `excluded` when others are named. */
+  standingOf(host: string): 'known' | 'unknown' | 'excluded' {
+    if (this.#networks === null) return 'unknown';
+    return isListed(this.#networks, host) ? 'known' : 'excluded';
+  }
+
+  /**
+   * Whether a server may register.
+   * @param connection what the packet came over: a nonce is good for one proof on the connection that it was sent over
+   * @param host       the connection's remote address
+   */
+  check(connection: object, host: string, packet: SetupPacket): Admission {
+    if (this.#networks !== null && !isListed(this.#networks, host)) {
+      return refused(`Servers may not register from ${host}: the proxy's --register-from does not list it.`);
+    }
+    return this.#checkProof(connection, packet);
+  }
+
+  /**
+   * Counts one that puts a new entry into the table: that is what lasts, with a probe, events and the end of whatever stood
+   * there. What is refused, what a token is still asked for and what only refreshes an entry costs no more than any other
+   * packet, and counting it would punish whoever tries again: after a freeze or a restart of the proxy that is everybody.
+   * @returns why there are too many from this address; null when there are not
+   */
+  countNew(host: string): string | null {
+    const { maxSetupsPerSource } = this.#options;
+    const source = sourceOf(host);
+    return this.#isTooOften(source)
+      ? `More than ${maxSetupsPerSource} new servers from ${source} in 10 s, or from too many addresses: wait, or raise the proxy's --max-setups-per-source.`
+      : null;
+  }
+
+  #isTooOften(source: string): boolean {
+    const { maxSetupsPerSource, now } = this.#options;
+    if (maxSetupsPerSource === 0) return false;
+    const nowMs = now();
+    if (nowMs >= this.#windowEndsMs) {
+      this.#windowEndsMs = nowMs + WINDOW_MS;
+      this.#setups.clear();
+    }
+    const setups = (this.#setups.get(source) ?? 0) + 1;
+    if (setups === 1 && this.#setups.size >= MAX_SOURCES) return true;
+    this.#setups.set(source, setups);
+    return setups > maxSetupsPerSource;
+  }
+
+  #checkProof(connection: object, packet: SetupPacket): Admission {
+    const { token, nonce } = this.#options;
+    if (token === null) return ADMITTED;
+    const challenge = this.#nonces.get(connection);
+    this.#nonces.delete(connection);
+    if (packet.proof !== null) {
+      if (challenge === undefined)
+        return refused('The proof is for no challenge: ask for one, and use it once.');
+      if (isProof(packet.proof, token, challenge, packet)) return ADMITTED;
+      return refused("The proof is wrong: give the server the proxy's own --register-token-file.");
+    }
+    if (!packet.canProve) {
+      return refused("This proxy asks for a token: start the server with the proxy's --register-token-file.");
+    }
+    const next = nonce();
+    this.#nonces.set(connection, next);
+    return { kind: 'challenged', nonce: next };
+  }
+}
+
+function refused(sentence: string): Admission {
+  return { kind: 'refused', sentence };
+}
+
+function isListed(networks: BlockList, host: string): boolean {
+  // A link-local address may carry the name of an interface.
+  const address = host.split('%')[0] ?? '';
+  const version = isIP(address);
+  return version !== 0 && networks.check(address, version === 6 ? 'ipv6' : 'ipv4');
+}
+
+function blockList(networks: readonly string[]): BlockList {
+  const list = new BlockList();
+  for (const network of networks) {
+    const { address, version, prefix } = parseNetwork(network);
+    list.addSubnet(address, prefix, version === 6 ? 'ipv6' : 'ipv4');
+  }
+  return list;
+}
+
+function parseNetwork(network: string): { address: string; version: number; prefix: number } {
+  const [, address = '', bits] = /^([^/%]*)(?:\/(\d{1,3}))?$/.exec(network) ?? [];
+  const version = isIP(address);
+  const longest = version === 6 ? 128 : 32;
+  const prefix = bits === undefined ? longest : Number(bits);
+  if (version !== 0 && prefix <= longest) return { address, version, prefix };
+  throw new UsageError(
+    `--register-from has "${network}": it takes addresses and blocks such as 172.16.0.0/12, no names, with commas.`,
+  );
+}

@@ -1,0 +1,233 @@
+// pure · who is in the table: registrations, leaves, evictions and come-backs, and the events that tell of them.
+// Must never route a request or open a socket; it tells the health checker whom to look after.
+import { formatError, formatRegistered, type SetupPacket } from '../../shared/packet.ts';
+import { type Health, newcomer, type State } from '../health/health.ts';
+import type { HealthChecker } from '../health/health-checker.ts';
+import type { PolicyTable, Route } from '../routing/policy-table.ts';
+import { type Carrier, type Registration, Upstream } from '../servers/upstream.ts';
+import type { EventLog, EventType } from '../status/events.ts';
+import { leastProven } from './full-table.ts';
+import { farewell, RetiredServers, whyMoved } from './replaced.ts';
+
+export type RegistryOptions = {
+  table: PolicyTable;
+  events: EventLog;
+  maxServers: number;
+  now: () => number;
+  wallNow: () => number;
+  /** How many requests a server may have in flight. */
+  capacityOf: (registration: Registration) => number;
+  makeCarrier: (upstream: Upstream) => Carrier;
+  /** The servers of a route, or their states, have changed. */
+  onRouteChanged: (route: Route) => void;
+  /** A server goes on purpose. */
+  onLeaving: (upstream: Upstream) => void;
+  /** A server is no longer in the table: its session has lost its meaning, and ends with `lastWords`, a line, if there are any. */
+  onRemoved: (upstream: Upstream, lastWords: string | null) => void;
+};
+
+/** `reply` is the line to answer with; `refusal` says why there is no server, null when it has to prove the token first. */
+export type RegistrationResult =
+  | { upstream: Upstream; reply: string }
+  | { upstream: null; refusal: string | null; reply: string };
+
+const EVENT_OF_STATE: Record<State, EventType | null> = {
+  joining: null,
+  ready: 'admitted',
+  suspect: 'suspect',
+  evicted: 'evicted',
+  ejected: 'ejected',
+  trial: 'trial',
+  leaving: 'leaving',
+  forgotten: 'forgotten',
+};
+
+export class Registry {
+  readonly #options: RegistryOptions;
+  readonly #checker: HealthChecker;
+  readonly #retired = new RetiredServers();
+
+  constructor(options: RegistryOptions, checker: HealthChecker) {
+    this.#options = options;
+    this.#checker = checker;
+  }
+
+  /**
+   * Registers a server, refreshes it, or lets it take the place of whatever its id or its address stood for.
+   * @param host the connection's own remote address: nobody can register somebody else's
+   * @returns the server, or null when it was refused, with the line to answer
+   */
+  register(packet: SetupPacket, host: string): RegistrationResult {
+    const { table, maxServers } = this.#options;
+    const registration = registrationOf(packet, host);
+    const byId = table.findById(registration.policy, registration.id);
+    const byAddress = table.findByAddress(host, registration.port);
+    const reply = formatRegistered(packet.id, packet.policyAsWritten);
+    if (byId !== undefined && byId === byAddress && isSameBoot(byId, registration)) {
+      byId.asksForSession = packet.hasSession;
+      byId.policyAsWritten = packet.policyAsWritten;
+      // Whatever made it register again is a reason to look at once.
+      if (byId.health.state !== 'ready') this.#checker.probeNow(byId);
+      return { upstream: byId, reply };
+    }
+    if (byId === undefined && byAddress === undefined && table.size >= maxServers && !this.#makeRoom()) {
+      return refused(
+        packet,
+        `The table is full with ${maxServers} servers that pass their probes: raise the proxy's --max-servers.`,
+      );
+    }
+    const order = byId !== undefined && byId.health.state !== 'evicted' ? byId.order : table.takeOrder();
+    if (byAddress !== undefined && byAddress !== byId) {
+      const newOwner = `server ${String(packet.id)} of policy ${packet.policy}`;
+      this.#takeOff(byAddress, 'replaced', `${newOwner} registered its address`);
+    }
+    const hasMoved = byId !== undefined && byId !== byAddress;
+    if (byId !== undefined)
+      this.#takeOff(byId, 'replaced', hasMoved ? whyMoved(host, packet) : 'it started again');
+    const upstream = this.#add(registration, packet, order);
+    // Only now, so that whoever waits or has to be retried finds the successor in the table.
+    this.#retired.destroyAt(upstream.address);
+    if (byAddress !== undefined) this.#letGo(byAddress, farewell(byAddress, upstream));
+    if (hasMoved) this.#retire(byId, upstream);
+    return { upstream, reply };
+  }
+
+  #add(registration: Registration, packet: SetupPacket, order: number): Upstream {
+    const { table, events, now, wallNow, capacityOf, makeCarrier, onRouteChanged } = this.#options;
+    const why = 'it registered, and its first probe is due';
+    const upstream = new Upstream(
+      registration,
+      capacityOf(registration),
+      order,
+      newcomer(now(), why),
+      wallNow(),
+    );
+    upstream.asksForSession = packet.hasSession;
+    upstream.policyAsWritten = packet.policyAsWritten;
+    upstream.carrier = makeCarrier(upstream);
+    const route = table.add(upstream);
+    events.add('registered', upstream, why);
+    this.#checker.watch(upstream);
+    onRouteChanged(route);
+    return upstream;
+  }
+
+  /** Whether a setup packet is from a server of the table that is still the same: nothing new comes of it. */
+  isRefresh(packet: SetupPacket, host: string): boolean {
+    const { table } = this.#options;
+    const registration = registrationOf(packet, host);
+    const known = table.findById(registration.policy, registration.id);
+    return (
+      known !== undefined &&
+      known === table.findByAddress(host, registration.port) &&
+      isSameBoot(known, registration)
+    );
+  }
+
+  /** Whether a server is in the table still. */
+  has(upstream: Upstream): boolean {
+    return this.#options.table.has(upstream);
+  }
+
+  /** The health checker has changed a server's state. */
+  onFlip(upstream: Upstream, before: Health): void {
+    const { table, events, now, onRouteChanged } = this.#options;
+    const { state, why } = upstream.health;
+    if (state === before.state) return;
+    if (state === 'forgotten') {
+      this.#remove(upstream, 'forgotten', why);
+      return;
+    }
+    table.place(upstream, now());
+    const type = EVENT_OF_STATE[state];
+    if (type !== null) events.add(type, upstream, why);
+    if (state === 'evicted') upstream.carrier?.destroy();
+    if (state === 'leaving') this.#options.onLeaving(upstream);
+    const route = table.route(upstream.policy);
+    if (route === undefined) return;
+    if (route.rotation.members.length === 0) this.#callBack(route);
+    onRouteChanged(route);
+  }
+
+  #callBack(route: Route): void {
+    for (const upstream of [...route.upstreams]) {
+      const { state } = upstream.health;
+      if (state === 'ejected' || state === 'suspect') this.#checker.onNeeded(upstream);
+    }
+  }
+
+  /** It said that it leaves, and its last request has been answered. */
+  onDrained(upstream: Upstream): void {
+    this.#remove(upstream, 'left', 'it left, with nothing in flight');
+  }
+
+  #remove(upstream: Upstream, type: EventType, why: string): void {
+    this.#takeOff(upstream, type, why);
+    this.#letGo(upstream, null);
+  }
+
+  #takeOff(upstream: Upstream, type: EventType, why: string): void {
+    const { table, events, now } = this.#options;
+    this.#checker.unwatch(upstream);
+    table.remove(upstream, now());
+    events.add(type, upstream, why);
+  }
+
+  #letGo(upstream: Upstream, lastWords: string | null): void {
+    upstream.carrier?.destroy();
+    this.#afterRemoval(upstream, lastWords);
+  }
+
+  // Whoever has its id now may be another program, beside it: what it has begun it still finishes, and it is told, so that
+  // the two do not take turns in replacing each other.
+  #retire(upstream: Upstream, successor: Upstream): void {
+    this.#retired.add(upstream);
+    this.#afterRemoval(upstream, farewell(upstream, successor));
+  }
+
+  /** Cuts what servers that were replaced have not finished. */
+  destroyRetired(): void {
+    this.#retired.destroyAll();
+  }
+
+  // False when every server of the table serves.
+  #makeRoom(): boolean {
+    const upstream = leastProven(this.#options.table.upstreams);
+    if (upstream === null) return false;
+    const wasReady = upstream.health.state === 'evicted';
+    this.#remove(
+      upstream,
+      'forgotten',
+      `the table was full, and ${wasReady ? 'it was evicted' : 'no probe of it had passed'}`,
+    );
+    return true;
+  }
+
+  #afterRemoval(upstream: Upstream, lastWords: string | null): void {
+    const { table, onRouteChanged, onRemoved } = this.#options;
+    onRemoved(upstream, lastWords);
+    const route = table.route(upstream.policy);
+    if (route === undefined) return;
+    if (route.rotation.members.length === 0) this.#callBack(route);
+    onRouteChanged(route);
+  }
+}
+
+function registrationOf(packet: SetupPacket, host: string): Registration {
+  const { id, policy, listenPort: port, keepsAlive, incarnation } = packet;
+  return { id, policy, host, port, keepsAlive, incarnation };
+}
+
+// Without an incarnation nobody can tell; an evicted server that registers has most likely been started again.
+function isSameBoot(known: Upstream, registration: Registration): boolean {
+  if (known.keepsAlive !== registration.keepsAlive || known.incarnation !== registration.incarnation)
+    return false;
+  if (known.health.state === 'leaving') return false;
+  return registration.incarnation !== null || known.health.state !== 'evicted';
+}
+
+/** The refusal of a registration. */
+export function refused({ id, policy }: SetupPacket, sentence: string): RegistrationResult {
+  const reply = formatError('REGISTRATION_REFUSED', sentence, { clientId: id, policy });
+  return { upstream: null, refusal: sentence, reply };
+}

@@ -1,0 +1,618 @@
+import assert from 'node:assert/strict';
+import { beforeEach, describe, test } from 'node:test';
+import type { RequestPacket } from '../../shared/packet.ts';
+import { newcomer, type State } from '../health/health.ts';
+import type { FailureKind } from '../servers/failure.ts';
+import { Upstream } from '../servers/upstream.ts';
+import { Forwarder, type ForwarderLimits } from './forwarder.ts';
+import { PolicyTable, type Route } from './policy-table.ts';
+import type { ReplySink, Request } from './request.ts';
+
+const ATTEMPT_TIMEOUT_MS = 500;
+const LIMITS: ForwarderLimits = {
+  retry: 'always',
+  requestTimeoutMs: 2000,
+  maxAttempts: 2,
+  holdMs: 500,
+  startupMs: 0,
+  maxWaiting: 4,
+};
+
+// A policy with scripted servers: `sent` notes who got what, in order; nothing answers unless a test says so.
+class Scene {
+  nowMs = 1000;
+  readonly table = new PolicyTable();
+  readonly sent: string[] = [];
+  readonly replies: string[] = [];
+  readonly evidence: string[] = [];
+  readonly culprits: unknown[] = [];
+  readonly onServer = new Map<string, Request[]>();
+  readonly client: ReplySink & { isClosed: boolean } = {
+    isClosed: false,
+    openCount: 1,
+    deliver: (request) => this.replies.push(`${request.clientId}:${codeOf(request.reply ?? '')}`),
+    flush: () => {},
+  };
+  readonly forwarder: Forwarder;
+
+  constructor(
+    limits: Partial<ForwarderLimits> = {},
+    verify: ((payload: string, answer: string) => boolean) | null = null,
+  ) {
+    const evidence = {
+      onFailure: ({ id }: Upstream, failure: FailureKind) => this.evidence.push(`${id} ${failure}`),
+      onSilence: ({ id }: Upstream) => this.evidence.push(`${id} is silent`),
+      onCulprit: ({ clientId }: Request) => this.culprits.push(clientId),
+      onTrialPassed: ({ id }: Upstream) => this.evidence.push(`${id} trial passed`),
+      onDrained: ({ id }: Upstream) => this.evidence.push(`${id} drained`),
+    };
+    this.forwarder = new Forwarder(this.table, { ...LIMITS, ...limits }, evidence, verify, () => this.nowMs);
+  }
+
+  server(
+    id: string,
+    { state = 'ready', capacity = 64 }: { state?: State; capacity?: number } = {},
+  ): Upstream {
+    const registration = {
+      id,
+      policy: '1',
+      host: '10.0.0.1',
+      port: this.table.size + 1,
+      keepsAlive: true,
+      incarnation: null,
+    };
+    const upstream = new Upstream(
+      registration,
+      capacity,
+      this.table.takeOrder(),
+      newcomer(this.nowMs, ''),
+      0,
+    );
+    const waiting: Request[] = [];
+    this.onServer.set(id, waiting);
+    // One shared connection, unless a request wants one of its own: as the pool does it.
+    const told = new Set<Request>();
+    upstream.carrier = {
+      isStuck: (nowMs) => upstream.carrier?.isSilent(nowMs) === true,
+      isSilent: (nowMs) => waiting[0] !== undefined && nowMs - waiting[0].attemptMs > ATTEMPT_TIMEOUT_MS,
+      send: (request, nowMs) => {
+        request.attemptMs = nowMs;
+        request.upstream = upstream;
+        request.placements += 1;
+        upstream.inFlight += 1;
+        if (upstream.inFlight === 1) this.forwarder.onBusy(upstream);
+        waiting.push(request);
+        this.sent.push(`${request.clientId}→${id}${request.trouble?.isAlone === true ? ' alone' : ''}`);
+      },
+      sweep: (nowMs) => {
+        const [first, ...behind] = waiting;
+        if (first === undefined) return false;
+        if (first.isDone || nowMs - first.attemptMs <= ATTEMPT_TIMEOUT_MS) return true;
+        const isNews = !told.has(first);
+        this.forwarder.onSilence(upstream, { first, behind, isForgotten: false, isNews, sinceMs: 0 });
+        told.add(first);
+        return true;
+      },
+      retire: () => {},
+      destroy: () => this.break(upstream, 'evicted'),
+    };
+    this.table.add(upstream);
+    this.set(upstream, state);
+    return upstream;
+  }
+
+  set(upstream: Upstream, state: State): void {
+    upstream.health = { ...upstream.health, state };
+    this.table.place(upstream, this.nowMs);
+    if (state === 'leaving') this.forwarder.onLeaving(upstream);
+    this.forwarder.routeChanged(this.route);
+  }
+
+  get route(): Route {
+    return this.table.route('1') as Route;
+  }
+
+  ask(...clientIds: number[]): void {
+    for (const clientId of clientIds) {
+      const packet: RequestPacket = { kind: 'request', clientId, policy: '1', payload: 'p' };
+      this.forwarder.forward(this.forwarder.open(this.client, packet, '{}\n', this.nowMs), this.nowMs);
+    }
+  }
+
+  answer(upstream: Upstream, answer = '"right"\n'): void {
+    const request = this.onServer.get(String(upstream.id))?.shift() as Request;
+    upstream.inFlight -= 1;
+    request.placements -= 1;
+    this.forwarder.onAnswer(upstream, request, answer);
+    this.forwarder.onAnswersEnd(upstream);
+  }
+
+  break(upstream: Upstream, failure: FailureKind, wasConnected = true): void {
+    const unanswered = this.onServer.get(String(upstream.id))?.splice(0) ?? [];
+    upstream.inFlight -= unanswered.length;
+    for (const request of unanswered) request.placements -= 1;
+    this.forwarder.onBroken(upstream, failure, unanswered, wasConnected);
+  }
+
+  sweepAt(nowMs: number): void {
+    this.nowMs = nowMs;
+    this.forwarder.sweep(nowMs);
+  }
+}
+
+function codeOf(reply: string): string {
+  const value = JSON.parse(reply);
+  return typeof value === 'string' ? value : `${value.code}${value.sent ? ' sent' : ''}`;
+}
+
+describe('the order of servers', () => {
+  test('two servers alternate in the order of registration', () => {
+    const scene = new Scene();
+    scene.server('A');
+    scene.server('B');
+    scene.ask(1, 2, 3, 4, 5);
+    assert.deepEqual(scene.sent, ['1→A', '2→B', '3→A', '4→B', '5→A']);
+  });
+
+  test('an eviction starts the round again at the first', () => {
+    const scene = new Scene();
+    const [, b] = [scene.server('A'), scene.server('B'), scene.server('C')];
+    scene.ask(1, 2);
+    scene.set(b as Upstream, 'evicted');
+    scene.ask(3, 4, 5);
+    assert.deepEqual(scene.sent, ['1→A', '2→B', '3→A', '4→C', '5→A']);
+  });
+
+  for (const maxAttempts of [1, 2, 3]) {
+    test(`a request is tried on ${maxAttempts} servers at most, on each once, and named then`, () => {
+      const scene = new Scene({ maxAttempts });
+      const servers = ['A', 'B', 'C', 'D'].map((id) => scene.server(id));
+      scene.ask(1);
+      for (const server of servers) scene.break(server, 'reset');
+      const tried = ['1→A', '1→B alone', '1→C alone'].slice(0, maxAttempts);
+      assert.deepEqual(scene.sent, tried);
+      assert.deepEqual(scene.evidence, ['A reset', 'B reset', 'C reset'].slice(0, maxAttempts));
+      assert.deepEqual(scene.replies, ['1:UPSTREAM_FAILED sent']);
+      assert.deepEqual(scene.culprits, [1]);
+    });
+  }
+
+  test('what failed before anything was sent is no attempt', () => {
+    const scene = new Scene();
+    const [a, b, c, d] = [scene.server('A'), scene.server('B'), scene.server('C'), scene.server('D')];
+    scene.ask(1);
+    scene.break(a, 'refused', false);
+    scene.break(b, 'connect-timeout', false);
+    scene.break(c, 'local', false);
+    scene.answer(d);
+    assert.deepEqual(scene.sent, ['1→A', '1→B', '1→C', '1→D']);
+    assert.deepEqual(scene.evidence, ['A refused', 'B connect-timeout']);
+    assert.deepEqual(scene.replies, ['1:right']);
+  });
+
+  test('when the proxy itself has run out of something, that is said, and nobody is blamed', () => {
+    const scene = new Scene();
+    const [a, b] = [scene.server('A'), scene.server('B')];
+    scene.ask(1);
+    scene.break(a, 'local', false);
+    scene.break(b, 'local', false);
+    assert.deepEqual(scene.replies, ['1:OVERLOADED']);
+    assert.deepEqual([scene.evidence, a.failed, scene.forwarder.counters.localFailures], [[], 0, 2]);
+  });
+
+  test("a full accept queue is nobody's fault: the request waits, before all others, for any server", () => {
+    const scene = new Scene();
+    const a = scene.server('A', { capacity: 1 });
+    scene.ask(1, 2, 3);
+    a.capacity = 0;
+    scene.break(a, 'congested', false);
+    assert.deepEqual([scene.replies, scene.evidence], [[], []]);
+    a.capacity = 1;
+    scene.forwarder.onAnswersEnd(a);
+    assert.deepEqual(scene.sent, ['1→A', '1→A']);
+  });
+
+  test('what a reused connection lost goes elsewhere free of charge, and to the same server if there is no other', () => {
+    const scene = new Scene();
+    const a = scene.server('A');
+    scene.ask(1);
+    scene.break(a, 'stale');
+    assert.deepEqual(scene.sent, ['1→A', '1→A alone']);
+    assert.deepEqual([scene.evidence, a.failed, scene.forwarder.counters.retries], [[], 0, 0]);
+    const b = scene.server('B');
+    scene.answer(a);
+    scene.ask(2);
+    scene.break(a, 'stale');
+    assert.deepEqual(scene.sent.slice(2), ['2→A', '2→B alone']);
+    scene.break(b, 'reset');
+    assert.deepEqual(scene.replies, ['1:right', '2:UPSTREAM_FAILED sent']);
+  });
+
+  test('a broken connection takes all that were on it to the next server, in their order', () => {
+    const scene = new Scene();
+    const [a, b] = [scene.server('A'), scene.server('B')];
+    scene.ask(1, 2, 3, 4);
+    scene.break(a, 'closed');
+    assert.deepEqual(scene.sent, ['1→A', '2→B', '3→A', '4→B', '1→B alone', '3→B alone']);
+    assert.deepEqual([a.failed, a.failuresInARow], [1, 1], 'the first alone was being worked on');
+    for (let left = 4; left > 0; left -= 1) scene.answer(b);
+    assert.deepEqual(scene.replies, ['2:right', '4:right', '1:right', '3:right']);
+  });
+
+  test('a full server is passed over; when all are full the oldest waits first', () => {
+    const scene = new Scene();
+    const [a, b] = [scene.server('A', { capacity: 1 }), scene.server('B', { capacity: 1 })];
+    scene.ask(1, 2, 3, 4);
+    scene.answer(b);
+    scene.answer(a);
+    assert.deepEqual(scene.sent, ['1→A', '2→B', '3→B', '4→A']);
+  });
+
+  test('a server on trial gets one request', () => {
+    const scene = new Scene();
+    scene.server('A');
+    const b = scene.server('B', { state: 'trial' });
+    scene.ask(1, 2, 3, 4);
+    assert.deepEqual(scene.sent, ['1→A', '2→B', '3→A', '4→A']);
+    scene.answer(b);
+    assert.deepEqual(scene.evidence, ['B trial passed']);
+  });
+});
+
+describe('the modes of retrying', () => {
+  const cases: [ForwarderLimits['retry'], boolean, string][] = [
+    ['never', false, 'UPSTREAM_FAILED'],
+    ['never', true, 'UPSTREAM_FAILED sent'],
+    ['connect', true, 'UPSTREAM_FAILED sent'],
+    ['connect', false, '→B'],
+    ['always', true, '→B'],
+  ];
+  for (const [retry, wasConnected, expected] of cases) {
+    test(`${retry}, ${wasConnected ? 'sent' : 'nothing sent'}: ${expected}`, () => {
+      const scene = new Scene({ retry });
+      const a = scene.server('A');
+      scene.server('B');
+      scene.ask(1);
+      scene.break(a, wasConnected ? 'reset' : 'refused', wasConnected);
+      if (expected === '→B') assert.match(scene.sent.join(' '), /^1→A 1→B( alone)?$/);
+      else assert.deepEqual(scene.replies, [`1:${expected}`]);
+    });
+  }
+
+  test('the budget ends retries: 100 in a quiet policy, then failures are told', () => {
+    const scene = new Scene();
+    const a = scene.server('A', { capacity: 1000 });
+    scene.server('B', { capacity: 1000 });
+    for (let id = 1; id <= 150; id += 1) {
+      scene.set(a, 'ready');
+      scene.ask(id * 2, id * 2 + 1);
+      scene.break(a, 'reset');
+    }
+    assert.equal(scene.forwarder.counters.retries, 100);
+    assert.equal(scene.replies.filter((reply) => reply.endsWith('UPSTREAM_FAILED sent')).length, 50);
+  });
+
+  test('a retry that nobody can take costs nothing', () => {
+    const scene = new Scene();
+    const a = scene.server('A', { capacity: 1000 });
+    for (let id = 1; id <= 150; id += 1) {
+      scene.ask(id);
+      scene.break(a, 'reset');
+    }
+    assert.equal(scene.forwarder.counters.retries, 0);
+    scene.server('B');
+    scene.ask(999);
+    scene.ask(1000);
+    scene.break(a, 'reset');
+    assert.ok(scene.sent.includes('1000→B alone') || scene.sent.includes('999→B alone'), scene.sent.at(-1));
+  });
+});
+
+describe('waiting', () => {
+  let scene = new Scene();
+  beforeEach(() => {
+    scene = new Scene();
+  });
+
+  test('an unknown policy is told so at once', () => {
+    scene.ask(1);
+    assert.deepEqual(scene.replies, ['1:NO_SERVER']);
+  });
+
+  for (const state of ['joining', 'suspect'] as const) {
+    test(`a policy whose only server is ${state} holds its requests until that is decided`, () => {
+      const a = scene.server('A', { state });
+      scene.ask(1, 2);
+      assert.deepEqual([scene.sent, scene.replies], [[], []]);
+      scene.set(a, 'ready');
+      assert.deepEqual(scene.sent, ['1→A', '2→A']);
+    });
+
+    test(`for 500 ms at most (${state})`, () => {
+      scene.server('A', { state });
+      scene.ask(1);
+      scene.sweepAt(1499);
+      assert.deepEqual(scene.replies, []);
+      scene.sweepAt(1500);
+      assert.deepEqual(scene.replies, ['1:NO_SERVER']);
+    });
+  }
+
+  test('a policy that has long been empty is told at once, one that has just become so waits for the next server', () => {
+    const a = scene.server('A');
+    scene.nowMs = 5000;
+    scene.set(a, 'evicted');
+    scene.ask(1);
+    assert.deepEqual(scene.replies, []);
+    scene.server('B');
+    assert.deepEqual(scene.sent, ['1→B']);
+    scene.set(scene.route.upstreams.find(({ id }) => id === 'B') as Upstream, 'evicted');
+    scene.nowMs = 9000;
+    scene.ask(2);
+    assert.deepEqual(scene.replies, ['2:NO_SERVER']);
+  });
+
+  test('what was on the last server when that died waits no longer than what came then', () => {
+    const a = scene.server('A');
+    scene.ask(1);
+    scene.nowMs = 1300;
+    scene.set(a, 'evicted');
+    scene.break(a, 'closed');
+    scene.ask(2);
+    scene.sweepAt(1499);
+    assert.deepEqual(scene.replies, []);
+    scene.sweepAt(1500);
+    assert.deepEqual(scene.replies, ['1:UPSTREAM_FAILED sent']);
+    scene.sweepAt(1799);
+    assert.equal(scene.replies.length, 1);
+    scene.sweepAt(1800);
+    assert.deepEqual(scene.replies, ['1:UPSTREAM_FAILED sent', '2:NO_SERVER']);
+  });
+
+  test('after its last server has left on purpose, requests wait for the next one almost to their deadline', () => {
+    const a = scene.server('A');
+    scene.set(a, 'leaving');
+    scene.ask(1, 2);
+    scene.sweepAt(2890);
+    assert.deepEqual(scene.replies, []);
+    scene.sweepAt(2900);
+    assert.deepEqual(scene.replies, ['1:NO_SERVER', '2:NO_SERVER']);
+    scene.ask(3);
+    scene.server('B');
+    assert.deepEqual(scene.sent, ['3→B']);
+  });
+
+  test('after the start a policy without a server is waited for, and only then', () => {
+    scene = new Scene({ startupMs: 1000 });
+    scene.ask(1);
+    assert.deepEqual(scene.replies, []);
+    scene.server('A');
+    assert.deepEqual(scene.sent, ['1→A']);
+    scene = new Scene({ startupMs: 1000 });
+    scene.nowMs += 1000;
+    scene.ask(2);
+    assert.deepEqual(scene.replies, ['2:NO_SERVER']);
+  });
+
+  test('the queue of a policy is bounded', () => {
+    scene.server('A', { capacity: 1 });
+    scene.ask(1, 2, 3, 4, 5, 6);
+    assert.deepEqual(scene.replies, ['6:OVERLOADED']);
+  });
+
+  test('clients that have gone, and those whose time is up, keep no place in it', () => {
+    scene.server('A', { capacity: 1 });
+    scene.ask(1, 2, 3, 4, 5);
+    scene.client.isClosed = true;
+    scene.sweepAt(1001);
+    scene.client.isClosed = false;
+    scene.ask(6, 7, 8, 9);
+    assert.equal(scene.replies.length, 0);
+    scene.sweepAt(3001);
+    assert.equal(scene.replies.filter((reply) => reply.includes('UPSTREAM_TIMEOUT')).length, 5);
+    scene.nowMs = 3001;
+    scene.ask(11, 12, 13, 14);
+    assert.deepEqual(
+      scene.replies.filter((reply) => reply.includes('OVERLOADED')),
+      [],
+    );
+  });
+
+  test('one more that has to wait has nobody else looked at', () => {
+    const waiting = 2_000;
+    scene = new Scene({ maxWaiting: waiting });
+    scene.set(scene.server('A'), 'suspect');
+    let picks = 0;
+    const { rotation } = scene.route;
+    const pick = rotation.pick.bind(rotation);
+    rotation.pick = (excluded) => {
+      picks += 1;
+      return pick(excluded);
+    };
+    scene.ask(...Array.from({ length: waiting }, (_, i) => i));
+    assert.deepEqual(scene.replies, []);
+    assert.ok(picks <= 2 * waiting, String(picks));
+  });
+
+  test('nobody waits for a client that has gone', () => {
+    const a = scene.server('A', { capacity: 1 });
+    scene.ask(1, 2);
+    scene.client.isClosed = true;
+    scene.answer(a);
+    assert.deepEqual(scene.sent, ['1→A']);
+  });
+});
+
+describe('deadlines', () => {
+  test('a silent request stays, and is asked for once more elsewhere, alone; the first answer counts', () => {
+    const scene = new Scene();
+    const [a, b] = [scene.server('A'), scene.server('B')];
+    scene.ask(1);
+    scene.sweepAt(1500);
+    assert.deepEqual(scene.sent, ['1→A']);
+    scene.sweepAt(1501);
+    scene.sweepAt(1521);
+    assert.deepEqual(scene.sent, ['1→A', '1→B alone']);
+    assert.deepEqual(scene.evidence, ['A is silent']);
+    assert.equal(scene.forwarder.counters.retries, 1);
+    scene.answer(a);
+    scene.answer(b);
+    assert.deepEqual(scene.replies, ['1:right']);
+    assert.equal(scene.forwarder.counters.lateAnswers, 1);
+    assert.deepEqual([a.failed, b.failed], [0, 0]);
+  });
+
+  test('a second attempt whose connection never stood is made elsewhere', () => {
+    const scene = new Scene();
+    const [, b, c] = [scene.server('A'), scene.server('B'), scene.server('C')];
+    scene.ask(1);
+    scene.sweepAt(1501);
+    scene.break(b, 'connect-timeout', false);
+    scene.sweepAt(2002);
+    assert.deepEqual(scene.sent, ['1→A', '1→B alone', '1→C alone']);
+    scene.answer(c);
+    assert.deepEqual(scene.replies, ['1:right']);
+  });
+
+  test('those behind a silent request go elsewhere too, and pay nothing', () => {
+    const scene = new Scene();
+    const [a, b] = [scene.server('A'), scene.server('B')];
+    scene.ask(1, 2, 3, 4, 5);
+    scene.answer(b);
+    scene.answer(b);
+    scene.sweepAt(1501);
+    assert.deepEqual(scene.sent.slice(5), ['3→B', '5→B', '1→B alone']);
+    scene.answer(b);
+    scene.answer(b);
+    assert.deepEqual(scene.replies, ['2:right', '4:right', '3:right', '5:right']);
+    const { retries, moves } = scene.forwarder.counters;
+    assert.deepEqual([retries, moves], [1, 2]);
+    for (const _late of [1, 2, 3]) scene.answer(a);
+    assert.deepEqual(scene.replies.slice(4), ['1:right']);
+  });
+
+  test('nobody is moved to a server that is silent itself', () => {
+    const scene = new Scene();
+    scene.server('A');
+    scene.server('B');
+    scene.ask(1, 2, 3, 4);
+    scene.sweepAt(1501);
+    assert.equal(scene.sent.length, 4);
+  });
+
+  test('one that somebody else has replaced gets nothing new, even where nobody else is there', () => {
+    const scene = new Scene();
+    const a = scene.server('A');
+    scene.ask(1);
+    a.isRetired = true;
+    scene.ask(2);
+    assert.deepEqual(scene.sent, ['1→A']);
+  });
+
+  test('where half of the answers take that long, slowness is no reason to ask elsewhere', () => {
+    const scene = new Scene();
+    const [a] = [scene.server('A'), scene.server('B')];
+    scene.ask(1);
+    a.answers = 10;
+    a.slowAnswers = 5;
+    scene.sweepAt(1501);
+    assert.deepEqual(scene.sent, ['1→A']);
+  });
+
+  test('a broken connection of one that is on its way elsewhere is not repeated', () => {
+    const scene = new Scene();
+    const [a, b] = [scene.server('A'), scene.server('B')];
+    scene.ask(1);
+    scene.sweepAt(1501);
+    scene.break(b, 'reset');
+    assert.deepEqual([scene.sent.length, scene.replies], [2, []]);
+    scene.answer(a);
+    assert.deepEqual(scene.replies, ['1:right']);
+  });
+
+  test('with nobody else ready it waits on, to its deadline, and its late answer reaches nobody', () => {
+    const scene = new Scene();
+    const a = scene.server('A');
+    scene.ask(1, 2);
+    scene.sweepAt(2999);
+    assert.deepEqual([scene.sent, scene.replies], [['1→A', '2→A'], []]);
+    scene.nowMs = 2999;
+    scene.ask(3);
+    scene.sweepAt(3000);
+    assert.deepEqual(scene.replies, ['1:UPSTREAM_TIMEOUT sent', '2:UPSTREAM_TIMEOUT sent']);
+    for (const _late of [1, 2, 3]) scene.answer(a);
+    assert.deepEqual(scene.replies.slice(2), ['3:right']);
+    assert.equal(scene.forwarder.counters.lateAnswers, 2);
+  });
+
+  test('a leaving server is drained when its last request has been answered', () => {
+    const scene = new Scene();
+    const a = scene.server('A');
+    scene.server('B');
+    scene.ask(1);
+    scene.set(a, 'leaving');
+    scene.ask(2, 3);
+    scene.sweepAt(1100);
+    assert.deepEqual(scene.evidence, []);
+    scene.answer(a);
+    scene.sweepAt(1120);
+    assert.deepEqual(scene.sent, ['1→A', '2→B', '3→B']);
+    assert.deepEqual(scene.evidence, ['A drained']);
+  });
+});
+
+test('with verification a wrong answer is a failed attempt and never reaches the client', () => {
+  const scene = new Scene({}, (_payload, answer) => answer === '"right"\n');
+  const [a, b] = [scene.server('A'), scene.server('B')];
+  scene.ask(1);
+  scene.answer(a, '"wrong"\n');
+  scene.answer(b);
+  assert.deepEqual(scene.sent, ['1→A', '1→B']);
+  assert.deepEqual(scene.replies, ['1:right']);
+  assert.deepEqual(scene.evidence, ['A wrong-digest']);
+});
+
+test('what stood behind a wrong answer on its connection goes elsewhere, and is no evidence', () => {
+  const scene = new Scene({}, (_payload, answer) => answer === '"right"\n');
+  const [a, b] = [scene.server('A'), scene.server('B')];
+  scene.ask(1, 2, 3, 4, 5);
+  scene.answer(a, '"wrong"\n');
+  scene.break(a, 'distrusted');
+  for (let left = 5; left > 0; left -= 1) scene.answer(b);
+  assert.deepEqual(scene.replies, ['2:right', '4:right', '1:right', '3:right', '5:right']);
+  assert.deepEqual(scene.evidence, ['A wrong-digest']);
+  assert.deepEqual([a.failed, a.failuresInARow], [1, 1]);
+});
+
+test('and does not use up the budget of retries', () => {
+  const scene = new Scene();
+  const a = scene.server('A', { capacity: 1000 });
+  scene.server('B', { capacity: 1000 });
+  scene.ask(...Array.from({ length: 300 }, (_, i) => i));
+  scene.break(a, 'distrusted');
+  assert.deepEqual([scene.replies.length, scene.sent.length], [0, 450]);
+});
+
+test('a success resets the streak of failures', () => {
+  const scene = new Scene();
+  const [a, b] = [scene.server('A'), scene.server('B')];
+  scene.ask(1);
+  scene.break(a, 'reset');
+  assert.equal(a.failuresInARow, 1);
+  scene.ask(2);
+  assert.equal(scene.sent.at(-1), '2→A');
+  scene.answer(a);
+  assert.deepEqual([a.failuresInARow, a.failed, a.served, b.served], [0, 1, 1, 0]);
+});
+
+test('a draining proxy refuses what is new and finishes what is in flight', () => {
+  const scene = new Scene();
+  const a = scene.server('A');
+  scene.ask(1);
+  scene.forwarder.drain();
+  scene.ask(2);
+  assert.equal(scene.forwarder.openRequests, 1);
+  scene.answer(a);
+  assert.equal(scene.forwarder.openRequests, 0);
+  assert.deepEqual(scene.replies, ['2:SHUTTING_DOWN', '1:right']);
+});

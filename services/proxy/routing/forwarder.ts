@@ -1,0 +1,304 @@
+// pure · a request's way from the client to an answer: pick, hand over, try the next server, reply exactly once.
+// Must never touch a socket or a timer, or make a closure or a promise per request: deadlines are swept.
+
+import { DeadlineQueue } from '../../shared/deadline-queue.ts';
+import type { ErrorCode } from '../../shared/error-codes.ts';
+import type { RequestPacket } from '../../shared/packet.ts';
+import { blameOf, type FailureKind } from '../servers/failure.ts';
+import type { Silence, TrafficObserver } from '../servers/pool.ts';
+import type { Upstream } from '../servers/upstream.ts';
+import { handOver } from './hand-over.ts';
+import type { PolicyTable, Route } from './policy-table.ts';
+import { Replier } from './replier.ts';
+import { type ReplySink, Request } from './request.ts';
+import { Retries, type RetryLimits } from './retries.ts';
+import { WaitingRoom, type WaitingRoomLimits } from './waiting-room.ts';
+
+export type ForwarderLimits = WaitingRoomLimits &
+  RetryLimits & {
+    /** How long after the start a policy without a server is taken for one whose servers are about to register. */
+    startupMs: number;
+  };
+
+/** What real traffic tells of a server; the health checker listens. */
+export type Evidence = {
+  /** A request, or a connection without one, failed on it; called before the request is sent elsewhere. */
+  onFailure(upstream: Upstream, failure: FailureKind, request: Request | null): void;
+  /** It has worked on a request for longer than an attempt may take. */
+  onSilence(upstream: Upstream, request: Request): void;
+  /** Its trial request was answered. */
+  onTrialPassed(upstream: Upstream): void;
+  /** It is leaving, and its last request has been answered. */
+  onDrained(upstream: Upstream): void;
+  /** A request has broken its connection to each of the servers that it was tried on, and is given up. */
+  onCulprit(request: Request): void;
+};
+
+export type ForwarderCounters = {
+  requests: number;
+  answered: number;
+  /** Second attempts that the budget has paid for. */
+  retries: number;
+  /** Requests that went to another server because somebody before them was silent, or broke the connection. */
+  moves: number;
+  /** Answers to requests that had their reply already; never handed to anybody. */
+  lateAnswers: number;
+  /** Answers with another client's id; never handed to anybody. */
+  slippedAnswers: number;
+  /** Connections to servers that failed since this machine had run out of something. */
+  localFailures: number;
+  /** Requests that ended with a refusal, by its code. */
+  errors: Record<string, number>;
+  /** Refusals that answer no request, by their code: of bytes, packets, registrations and connections. */
+  refusals: Record<string, number>;
+};
+
+/** Decides whether `answer` (latin1) is right for `payload`; null where answers are not verified. */
+export type Verify = ((payload: string, answer: string) => boolean) | null;
+
+export class Forwarder implements TrafficObserver {
+  readonly counters: ForwarderCounters;
+  readonly #table: PolicyTable;
+  readonly #limits: ForwarderLimits;
+  readonly #evidence: Evidence;
+  readonly #verify: Verify;
+  readonly #now: () => number;
+  readonly #deadlines = new DeadlineQueue<Request>();
+  /** Those that a sweep has to look at: thousands of others may be idle. */
+  readonly #busy = new Set<Upstream>();
+  readonly #replier = new Replier();
+  readonly #waitingRoom: WaitingRoom;
+  readonly #retries: Retries;
+  readonly #startedMs: number;
+  #sweptMs: number;
+  #isDraining = false;
+
+  constructor(
+    table: PolicyTable,
+    limits: ForwarderLimits,
+    evidence: Evidence,
+    verify: Verify,
+    now: () => number,
+  ) {
+    this.#table = table;
+    this.#limits = limits;
+    this.#evidence = evidence;
+    this.#verify = verify;
+    this.#now = now;
+    this.#startedMs = now();
+    this.#sweptMs = this.#startedMs;
+    this.counters = {
+      requests: 0,
+      answered: 0,
+      retries: 0,
+      moves: 0,
+      lateAnswers: 0,
+      slippedAnswers: 0,
+      localFailures: 0,
+      errors: this.#replier.errors,
+      refusals: {},
+    };
+    this.#waitingRoom = new WaitingRoom(limits, this.#replier, this.counters);
+    this.#retries = new Retries(limits, this.counters, {
+      dispatch: (request, nowMs) => this.#dispatch(table.route(request.policy), request, nowMs),
+      giveUp: (request) => this.#replier.giveUp(request),
+      onCulprit: (request) => evidence.onCulprit(request),
+    });
+  }
+
+  /** When the last sweep was, monotonic ms. */
+  get sweptMs(): number {
+    return this.#sweptMs;
+  }
+
+  /** How many requests have no reply yet. */
+  get openRequests(): number {
+    return this.#deadlines.countOpen();
+  }
+
+  /** Counts a refusal that answers no request. */
+  countRefusal(code: ErrorCode): void {
+    const { refusals } = this.counters;
+    refusals[code] = (refusals[code] ?? 0) + 1;
+  }
+
+  /** From now on every new request is refused with SHUTTING_DOWN. */
+  drain(): void {
+    this.#isDraining = true;
+  }
+
+  /**
+   * Opens a client's request. `forward` sends it on its way, once the client has noted its place in the order of replies.
+   * @param wire the request's bytes as latin1, ending in `\n`
+   */
+  open(client: ReplySink, packet: RequestPacket, wire: string, nowMs: number): Request {
+    const { requestTimeoutMs } = this.#limits;
+    const payload = this.#verify === null ? null : packet.payload;
+    const request = new Request(
+      client,
+      packet.clientId,
+      packet.policy,
+      wire,
+      payload,
+      nowMs + requestTimeoutMs,
+    );
+    this.counters.requests += 1;
+    return request;
+  }
+
+  /** Sends an open request on its way; its reply comes through `client.deliver`, perhaps before this returns. */
+  forward(request: Request, nowMs: number): void {
+    if (this.#isDraining) {
+      this.#replier.refuse(
+        request,
+        'SHUTTING_DOWN',
+        'The proxy is shutting down: try again in a few seconds.',
+      );
+      return;
+    }
+    this.#deadlines.push(request);
+    this.#dispatch(this.#routeOf(request.policy, nowMs), request, nowMs);
+  }
+
+  #routeOf(policy: string, nowMs: number): Route | undefined {
+    const route = this.#table.route(policy);
+    if (route !== undefined || nowMs - this.#startedMs >= this.#limits.startupMs) return route;
+    return this.#table.expect(policy, nowMs);
+  }
+
+  #dispatch(route: Route | undefined, request: Request, nowMs: number): void {
+    if (route !== undefined && route.waiting.length === 0) {
+      const upstream = route.pickFor(request);
+      if (upstream !== null) {
+        if (!handOver(route, upstream, request, this.counters, nowMs)) this.#replier.giveUp(request);
+        return;
+      }
+    }
+    this.#waitingRoom.admit(request, route, nowMs);
+  }
+
+  /** The servers of a route have changed: whoever waits is served, waits on, or is refused. */
+  routeChanged(route: Route): void {
+    this.#waitingRoom.serve(route, this.#now());
+    this.#replier.flush();
+  }
+
+  onAnswer(upstream: Upstream, request: Request, answer: string): boolean {
+    if (request.isDone) {
+      this.counters.lateAnswers += 1;
+      return true;
+    }
+    if (this.#verify !== null && !this.#verify(request.payload ?? '', answer)) {
+      this.#blame(upstream, 'wrong-digest', request);
+      this.#retries.afterAttempt(request, upstream, 'wrong-digest', this.#now());
+      return false;
+    }
+    upstream.served += 1;
+    upstream.failuresInARow = 0;
+    if (upstream.health.state === 'trial') this.#evidence.onTrialPassed(upstream);
+    this.counters.answered += 1;
+    this.#replier.reply(request, answer);
+    return true;
+  }
+
+  onBusy(upstream: Upstream): void {
+    this.#busy.add(upstream);
+  }
+
+  /** It goes on purpose: `Evidence.onDrained` is told once nothing is in flight on it. */
+  onLeaving(upstream: Upstream): void {
+    this.#busy.add(upstream);
+  }
+
+  onAnswersEnd(upstream: Upstream): void {
+    this.#serveWaiting(upstream.policy);
+  }
+
+  onSilence(upstream: Upstream, silence: Silence): void {
+    if (silence.isNews) this.#evidence.onSilence(upstream, silence.first);
+    const route = this.#table.route(upstream.policy);
+    if (route !== undefined) this.#retries.duringSilence(route, upstream, silence, this.#now());
+  }
+
+  onGivenUp(upstream: Upstream, first: Request): void {
+    this.#blame(upstream, 'silent', first);
+  }
+
+  // A kept connection answers in order: its first request is the one that was being worked on, and alone is evidence.
+  onBroken(
+    upstream: Upstream,
+    failure: FailureKind,
+    unanswered: readonly Request[],
+    wasConnected: boolean,
+  ): void {
+    const nowMs = this.#now();
+    if (failure === 'slipped') this.counters.slippedAnswers += 1;
+    if (failure === 'local') this.counters.localFailures += 1;
+    const first = unanswered[0] ?? null;
+    if (first !== null && wasConnected && first.reply === null)
+      upstream.brokeUnder = { clientId: first.clientId, bytes: first.wire.length, atMs: nowMs };
+    // Evidence goes first, so that a retry does not meet the same server again.
+    const isEvidence = failure === 'slipped' || unanswered.some(({ isDone }) => !isDone);
+    if (isEvidence && blameOf(failure) === 'server') this.#blame(upstream, failure, first);
+    for (const request of unanswered) {
+      if (request.isDone) continue;
+      if (failure === 'congested') this.#readmit(request, nowMs);
+      else if (!wasConnected) this.#retries.afterNothingSent(request, upstream, failure, nowMs);
+      else if (request === first && failure !== 'distrusted')
+        this.#retries.afterAttempt(request, upstream, failure, nowMs);
+      else this.#retries.afterWaiting(request, upstream, failure, nowMs);
+    }
+    this.#serveWaiting(upstream.policy);
+  }
+
+  #blame(upstream: Upstream, failure: FailureKind, request: Request | null): void {
+    upstream.failed += 1;
+    upstream.failuresInARow += 1;
+    this.#evidence.onFailure(upstream, failure, request);
+  }
+
+  #readmit(request: Request, nowMs: number): void {
+    const route = this.#table.route(request.policy);
+    if (request.placements > 0) return;
+    if (route === undefined) this.#waitingRoom.admit(request, route, nowMs);
+    else this.#waitingRoom.readmit(request, route);
+  }
+
+  // A server has room again, or is gone: whoever waits for one of its policy is looked at.
+  #serveWaiting(policy: string): void {
+    const route = this.#table.route(policy);
+    if (route !== undefined && route.waiting.length > 0) this.#waitingRoom.serve(route, this.#now());
+    this.#replier.flush();
+  }
+
+  /** Ends what has waited too long: attempts, holds and whole requests. Called every few milliseconds. */
+  sweep(nowMs: number): void {
+    this.#sweptMs = nowMs;
+    while (this.#deadlines.hasExpired(nowMs)) this.#timeOut(this.#deadlines.peek() as Request);
+    for (const route of this.#table.routes) {
+      if (route.waiting.length > 0) this.#waitingRoom.sweep(route, nowMs);
+    }
+    for (const upstream of this.#busy) this.#sweepUpstream(upstream, nowMs);
+    this.#replier.flush();
+  }
+
+  /** There is no time left: refuses every request that is still open. */
+  refuseOpen(): void {
+    for (let request = this.#deadlines.peek(); request !== undefined; request = this.#deadlines.peek())
+      this.#replier.shutDown(request);
+    this.#replier.flush();
+  }
+
+  #sweepUpstream(upstream: Upstream, nowMs: number): void {
+    if (upstream.carrier?.sweep(nowMs) !== true) this.#busy.delete(upstream);
+    const isDrained = upstream.inFlight === 0 && upstream.health.state === 'leaving';
+    if (isDrained && this.#table.has(upstream)) this.#evidence.onDrained(upstream);
+  }
+
+  // What it was on stays: others wait there, and with nobody else ready they may still be answered. Nothing new joins
+  // them, and an answer to this one, should it come, finds the request done.
+  #timeOut(request: Request): void {
+    if (request.upstream !== null) request.wasSent = true;
+    this.#replier.timeOut(request, this.#limits.requestTimeoutMs);
+  }
+}

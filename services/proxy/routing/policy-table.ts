@@ -1,0 +1,213 @@
+// pure · the policy table: policy → servers, policy → round-robin index. The one place that lists servers.
+// Must never move an index by looking, and never hold two entries for one address.
+import { addressOf } from '../../shared/address-text.ts';
+import type { Id } from '../../shared/packet.ts';
+import { isInRotation } from '../health/health.ts';
+import type { Upstream } from '../servers/upstream.ts';
+import type { Request } from './request.ts';
+import { RetryBudget } from './retry-budget.ts';
+import { RoundRobin } from './round-robin.ts';
+import { SlowShare } from './slow-share.ts';
+
+const MAX_ROUTES_WITHOUT_SERVER = 1000;
+
+/** One policy: every server known for it, and the rotation of those that get requests. */
+export class Route {
+  readonly policy: string;
+  /** Every server of this policy that is in the table, in the order of registration. */
+  readonly upstreams: Upstream[] = [];
+  readonly rotation = new RoundRobin<Upstream>();
+  /** Requests that nobody could take yet, oldest first. Written by the waiting room alone. */
+  readonly waiting: Request[] = [];
+  /** What its retries are paid from: another policy's trouble costs this one nothing. */
+  readonly budget = new RetryBudget();
+  readonly #slowShare = new SlowShare();
+  /** When the rotation last became empty, monotonic ms; -Infinity when it never had anybody. */
+  emptiedAtMs = Number.NEGATIVE_INFINITY;
+  /** The one that left the rotation empty went on purpose. */
+  wasLeft = false;
+
+  constructor(policy: string) {
+    this.policy = policy;
+  }
+
+  /** True when somebody is in rotation, but none of them has room. */
+  get isFull(): boolean {
+    return this.rotation.members.length > 0 && this.rotation.members.every((member) => member.isFull);
+  }
+
+  /** Whether its answers take long by their nature. */
+  isSlow(nowMs: number): boolean {
+    let answers = 0;
+    let slow = 0;
+    for (const upstream of this.upstreams) {
+      answers += upstream.answers;
+      slow += upstream.slowAnswers;
+    }
+    return this.#slowShare.isSlow({ answers, slow }, nowMs);
+  }
+
+  /** Whose turn it is for this request: one that may get it, and best one that it need not avoid. */
+  pickFor({ trouble }: Request): Upstream | null {
+    if (trouble === null) return this.rotation.pick();
+    const { tried, avoid } = trouble;
+    const other = avoid === null ? null : this.rotation.pick([...tried, avoid]);
+    return other ?? this.rotation.pick(tried);
+  }
+
+  /** Whether nobody but `upstream` is in rotation. */
+  isLastReady(upstream: Upstream): boolean {
+    return this.rotation.members.every((member) => member === upstream);
+  }
+}
+
+/** Servers by policy, by id and by address. Policies and ids compare as text. */
+export class PolicyTable {
+  readonly #routes = new Map<string, Route>();
+  readonly #byId = new Map<string, Upstream>();
+  readonly #byAddress = new Map<string, Upstream>();
+  #nextOrder = 0;
+  #routesWithoutServer = 0;
+
+  get routes(): Iterable<Route> {
+    return this.#routes.values();
+  }
+
+  /** Every server, of all policies. */
+  get upstreams(): Iterable<Upstream> {
+    return this.#byAddress.values();
+  }
+
+  /** How many servers it holds. */
+  get size(): number {
+    return this.#byAddress.size;
+  }
+
+  /** The policy's route, or undefined when nobody has registered for it, or was expected, for a while. */
+  route(policy: string): Route | undefined {
+    return this.#routes.get(policy);
+  }
+
+  /** The server with this id under this policy. */
+  findById(policy: string, id: Id): Upstream | undefined {
+    return this.#byId.get(idKey(policy, id));
+  }
+
+  /** The server at this address, whatever its policy: an address can only be one server. */
+  findByAddress(host: string, port: number): Upstream | undefined {
+    return this.#byAddress.get(addressOf(host, port));
+  }
+
+  /** Whether `answersAs`, the id in an answer to a probe, is the id of another server than `upstream`, of any policy. */
+  isOthers(upstream: Upstream, answersAs: string): boolean {
+    for (const other of this.#byAddress.values()) {
+      if (other !== upstream && (other.answersAs ?? String(other.id)) === answersAs) return true;
+    }
+    return false;
+  }
+
+  /** Whether some server is on this host. */
+  hasHost(host: string): boolean {
+    for (const upstream of this.#byAddress.values()) if (upstream.host === host) return true;
+    return false;
+  }
+
+  /** Whether it is in the table still. */
+  has(upstream: Upstream): boolean {
+    return this.#byAddress.get(upstream.address) === upstream;
+  }
+
+  /**
+   * The route of a policy whose servers are about to register, as after a start of the proxy.
+   * @returns undefined when so many policies without a server are listed that this one may not be
+   */
+  expect(policy: string, nowMs: number): Route | undefined {
+    if (this.#routesWithoutServer >= MAX_ROUTES_WITHOUT_SERVER) return undefined;
+    const route = new Route(ownText(policy));
+    route.emptiedAtMs = nowMs;
+    route.wasLeft = true;
+    this.#routes.set(route.policy, route);
+    this.#routesWithoutServer += 1;
+    return route;
+  }
+
+  /** The next free place in the order of registration. */
+  takeOrder(): number {
+    this.#nextOrder += 1;
+    return this.#nextOrder;
+  }
+
+  /** Lists a server; its id and address must be free. It is not in rotation before `place`. */
+  add(upstream: Upstream): Route {
+    let route = this.#routes.get(upstream.policy);
+    if (route === undefined) {
+      route = new Route(upstream.policy);
+      this.#routes.set(upstream.policy, route);
+    } else if (route.upstreams.length === 0) this.#routesWithoutServer -= 1;
+    this.#byId.set(idKey(upstream.policy, upstream.id), upstream);
+    this.#byAddress.set(upstream.address, upstream);
+    const at = route.upstreams.findLastIndex(({ order }) => order < upstream.order) + 1;
+    route.upstreams.splice(at, 0, upstream);
+    return route;
+  }
+
+  /** Puts the rotation right after the server's state has changed. */
+  place(upstream: Upstream, nowMs: number): void {
+    const route = this.#routes.get(upstream.policy);
+    if (route === undefined) return;
+    const { state } = upstream.health;
+    const wasServing = route.rotation.members.length > 0;
+    if (isInRotation(state)) route.rotation.add(upstream);
+    else if (state === 'evicted') this.#evict(route, upstream);
+    else route.rotation.remove(upstream);
+    this.#noteIfEmptied(route, upstream, wasServing, nowMs);
+  }
+
+  #noteIfEmptied(route: Route, upstream: Upstream, wasServing: boolean, nowMs: number): void {
+    if (!wasServing || route.rotation.members.length > 0) return;
+    route.emptiedAtMs = nowMs;
+    route.wasLeft = upstream.health.state === 'leaving';
+  }
+
+  // It loses its place: when it comes back it stands behind those that stayed.
+  #evict(route: Route, upstream: Upstream): void {
+    route.rotation.evict(upstream);
+    upstream.order = this.takeOrder();
+    route.upstreams.splice(route.upstreams.indexOf(upstream), 1);
+    route.upstreams.push(upstream);
+  }
+
+  /** Drops the routes that have had no server since `beforeMs`, so that policies that come and go don't pile up. */
+  prune(beforeMs: number): void {
+    for (const [policy, route] of this.#routes) {
+      const isIdle = route.upstreams.length === 0 && route.waiting.length === 0;
+      if (!isIdle || route.emptiedAtMs >= beforeMs) continue;
+      this.#routes.delete(policy);
+      this.#routesWithoutServer -= 1;
+    }
+  }
+
+  /** Takes a server off the table. */
+  remove(upstream: Upstream, nowMs: number): void {
+    const route = this.#routes.get(upstream.policy);
+    if (route === undefined) return;
+    const wasServing = route.rotation.members.length > 0;
+    route.rotation.remove(upstream);
+    this.#noteIfEmptied(route, upstream, wasServing, nowMs);
+    const at = route.upstreams.indexOf(upstream);
+    if (at !== -1) route.upstreams.splice(at, 1);
+    if (at !== -1 && route.upstreams.length === 0) this.#routesWithoutServer += 1;
+    const key = idKey(upstream.policy, upstream.id);
+    if (this.#byId.get(key) === upstream) this.#byId.delete(key);
+    if (this.#byAddress.get(upstream.address) === upstream) this.#byAddress.delete(upstream.address);
+  }
+}
+
+function idKey(policy: string, id: Id): string {
+  return JSON.stringify([policy, String(id)]);
+}
+
+// The policy is a piece of the packet that named it, and a piece keeps the whole in memory.
+function ownText(text: string): string {
+  return Buffer.from(text, 'utf16le').toString('utf16le');
+}

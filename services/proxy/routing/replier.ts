@@ -1,0 +1,98 @@
+// pure · what a request is told in the end: an answer, or a refusal in a sentence. On the data path.
+// Must never reply twice, or have a client write before all replies of this chunk are there.
+import type { ErrorCode } from '../../shared/error-codes.ts';
+import { formatError } from '../../shared/packet.ts';
+import type { Upstream } from '../servers/upstream.ts';
+import type { ReplySink, Request } from './request.ts';
+
+export class Replier {
+  /** How often each code was the reply. */
+  readonly errors: Record<string, number> = {};
+  #clients: ReplySink[] = [];
+
+  /** Hands the one reply (latin1) to the client, who writes it at the next `flush`. */
+  reply(request: Request, reply: string): void {
+    request.reply = reply;
+    request.client.deliver(request);
+    this.#clients.push(request.client);
+  }
+
+  /** Has every client write what it was told since the last time. */
+  flush(): void {
+    if (this.#clients.length === 0) return;
+    const clients = this.#clients;
+    this.#clients = [];
+    for (const client of clients) client.flush();
+  }
+
+  refuse(request: Request, code: ErrorCode, sentence: string): void {
+    this.errors[code] = (this.errors[code] ?? 0) + 1;
+    const { clientId, policy, wasSent } = request;
+    const text = formatError(code, sentence, { clientId, policy, wasSent });
+    this.reply(request, Buffer.from(text).toString('latin1'));
+  }
+
+  /** Nobody can take it any more: says who has tried, or that there is nobody. */
+  giveUp(request: Request): void {
+    const { policy, wasSent } = request;
+    if (request.trouble?.isLocal === true && !wasSent) {
+      this.refuse(
+        request,
+        'OVERLOADED',
+        `The proxy has run out of local ports, descriptors or memory and reached no server of policy ${policy}: try again later.`,
+      );
+      return;
+    }
+    const failed = serversOf(request);
+    if (failed === null) {
+      this.refuse(
+        request,
+        'NO_SERVER',
+        `No server is ready for policy ${policy}: start one, or try again later.`,
+      );
+      return;
+    }
+    const names = failed.map(({ id }) => String(id)).join(', ');
+    const outcome = wasSent ? 'it may have been executed' : 'nothing was sent';
+    this.refuse(
+      request,
+      'UPSTREAM_FAILED',
+      `The servers tried for policy ${policy} failed (${names}); ${outcome}: try again.`,
+    );
+  }
+
+  /** Its time is up; `afterMs` is how long it had. */
+  timeOut(request: Request, afterMs: number): void {
+    const { upstream, policy } = request;
+    const waitedFor =
+      upstream === null ? `a free server of policy ${policy}` : `server ${String(upstream.id)}`;
+    this.refuse(
+      request,
+      'UPSTREAM_TIMEOUT',
+      `No answer within ${afterMs / 1000} s, waiting for ${waitedFor}: try again.`,
+    );
+  }
+
+  /** The proxy shuts down and can't wait any longer. */
+  shutDown(request: Request): void {
+    const { upstream } = request;
+    if (upstream === null) {
+      this.refuse(request, 'SHUTTING_DOWN', 'The proxy is shutting down: try again in a few seconds.');
+      return;
+    }
+    request.wasSent = true;
+    this.refuse(
+      request,
+      'UPSTREAM_TIMEOUT',
+      `The proxy is shutting down and server ${String(upstream.id)} has not answered: try again in a few seconds.`,
+    );
+  }
+}
+
+// Null when it was never handed to anybody.
+function serversOf({ trouble, upstream }: Request): readonly Upstream[] | null {
+  if (trouble === null) return upstream === null ? null : [upstream];
+  const { tried, staleOn } = trouble;
+  if (staleOn !== null && !tried.includes(staleOn)) return [staleOn, ...tried];
+  return tried.length > 0 || upstream === null ? tried : [upstream];
+}

@@ -1,0 +1,93 @@
+// pure · one client request and what has become of it. A small object with fields, made once per request.
+// Must never hold a timer, a promise or a closure: deadlines are swept, its life is a few synchronous calls.
+import type { Id } from '../../shared/packet.ts';
+import type { Upstream } from '../servers/upstream.ts';
+
+/** Whoever gets the reply: the client's connection. */
+export type ReplySink = {
+  readonly isClosed: boolean;
+  /** How many requests it has sent whose replies have not left. */
+  readonly openCount: number;
+  /** Called once for each request, when its `reply` has been set. */
+  deliver(request: Request): void;
+  /** Writes what was delivered; nothing when there is nothing. */
+  flush(): void;
+};
+
+/** What has gone wrong with a request so far: kept apart, since nearly all have none of it. Written by the retries. */
+export class Trouble {
+  /** The servers that it must not be sent to any more. */
+  tried: Upstream[] = [];
+  /** Where it should not go next, as long as somebody else can take it. */
+  avoid: Upstream | null = null;
+  /** How many servers may have worked on it and have not answered. */
+  exposures = 0;
+  /** How many connections have broken on which it was not the first without an answer. */
+  breaks = 0;
+  /** How often it was sent to another server because somebody before it was silent. */
+  moves = 0;
+  /** Where it waits behind somebody silent: not to be sent there once more while others can take it. */
+  leftBehind: Upstream[] = [];
+  /** A reused connection to this server broke before its answer began, and it was sent once more for that. */
+  staleOn: Upstream | null = null;
+  /** It gets connections of its own: one that it was on has broken, or it is being hedged. */
+  isAlone = false;
+  /** It has had its second attempt because the first was silent. */
+  isHedged = false;
+  /** The next hand-over is a retry, which its policy's budget has to pay for. */
+  isRetry = false;
+  /** The proxy itself had run out of something when it was to be sent. */
+  isLocal = false;
+}
+
+export class Request {
+  readonly client: ReplySink;
+  readonly clientId: Id | undefined;
+  readonly policy: string;
+  /** The client's own bytes, one character a byte (latin1), so that they can be sent again to another server. */
+  readonly wire: string;
+  /** Kept only where answers are verified. */
+  readonly payload: string | null;
+  readonly deadlineMs: number;
+  /** When it was last handed to a server, monotonic ms. */
+  attemptMs = 0;
+  /** Since when it has waited for a server to become ready, monotonic ms; 0 when it does not. */
+  heldSinceMs = 0;
+  /** The server that it was last handed to. */
+  upstream: Upstream | null = null;
+  /** On how many connections it is, without an answer yet. Written by the pools. */
+  placements = 0;
+  /** What has gone wrong with it; null for nearly all. */
+  trouble: Trouble | null = null;
+  /** A server may have executed it. */
+  wasSent = false;
+  /** The one reply, as latin1, set once. */
+  reply: string | null = null;
+  /** The same client's next request: replies leave in this order. */
+  next: Request | null = null;
+
+  constructor(
+    client: ReplySink,
+    clientId: Id | undefined,
+    policy: string,
+    wire: string,
+    payload: string | null,
+    deadlineMs: number,
+  ) {
+    this.client = client;
+    this.clientId = clientId;
+    this.policy = policy;
+    this.wire = wire;
+    this.payload = payload;
+    this.deadlineMs = deadlineMs;
+  }
+
+  /** The servers that it must not be sent to any more; null when there is none. */
+  get tried(): readonly Upstream[] | null {
+    return this.trouble === null ? null : this.trouble.tried;
+  }
+
+  get isDone(): boolean {
+    return this.reply !== null;
+  }
+}

@@ -1,0 +1,314 @@
+// shell · the connections to one server: opened when needed, few, shared by many requests. On the data path.
+// Must never keep a connection that missed an answer: what arrives on it late could not be told from the next one.
+
+import type { Network } from '../network/network.ts';
+import type { Request } from '../routing/request.ts';
+import { Bag } from './bag.ts';
+import { ConnectionLimit } from './connection-limit.ts';
+import type { FailureKind } from './failure.ts';
+import type { Flusher } from './flusher.ts';
+import type { Carrier, Upstream } from './upstream.ts';
+import { type ConnectionOwner, UpstreamConnection } from './upstream-connection.ts';
+
+// A server that closes after its answer has done so by then.
+const LINGER_MS = 200;
+// One that has waited for us to close gets no more than a sweep.
+const SHORT_LINGER_MS = 10;
+// Each is a descriptor; of a server that closes first, a few are waited for at a time.
+const MAX_LINGERING = 32;
+// A server whose connections fall silent one after the other gets no more than this.
+const MAX_SILENT = 16;
+// And no more requests than this are left to hang on a server beside those that it has room for.
+const MAX_BESIDE = 256;
+// A connection that was idle for less was in use: nothing on the way has forgotten it.
+const FORGOTTEN_AFTER_MS = 250;
+
+/** A connection on which the server has worked on `first` for longer than an attempt may take. */
+export type Silence = {
+  first: Request;
+  /** They wait for that. */
+  behind: readonly Request[];
+  /** It had been idle, so something on the way may have forgotten it. */
+  isForgotten: boolean;
+  /** Told for the first time. */
+  isNews: boolean;
+  /** When it was first told, monotonic ms. */
+  sinceMs: number;
+};
+
+/** What the forwarder learns of the traffic to a server. */
+export type TrafficObserver = {
+  /** It had nothing in flight, and now it has. */
+  onBusy(upstream: Upstream): void;
+  /** False when the answer is wrong: what follows on its connection may be somebody else's. */
+  onAnswer(upstream: Upstream, request: Request, answer: string): boolean;
+  onAnswersEnd(upstream: Upstream): void;
+  /** It has worked on a request for longer than an attempt may take. Told at each sweep. */
+  onSilence(upstream: Upstream, silence: Silence): void;
+  /** `first` has its reply, from elsewhere or because its time was up, and this server has never answered it. */
+  onGivenUp(upstream: Upstream, first: Request): void;
+  /** A connection is over. `wasConnected` false means that nothing of `unanswered` was sent. */
+  onBroken(
+    upstream: Upstream,
+    failure: FailureKind,
+    unanswered: readonly Request[],
+    wasConnected: boolean,
+  ): void;
+};
+
+export type PoolOptions = {
+  /** Shared connections that are kept to one server. */
+  connections: number;
+  /** Connections at once to a server that takes one request each, before it is known how many it likes. */
+  oneRequestConnections: number;
+  maxFrameBytes: number;
+  connectTimeoutMs: number;
+  attemptTimeoutMs: number;
+  /** A server that has worked for longer on a request whose time is up is to be blamed for that. */
+  patienceMs: number;
+  /** A connection that was idle for longer is not used again. */
+  maxIdleMs: number;
+  network: Network;
+  flusher: Flusher;
+  /** Monotonic ms. */
+  now: () => number;
+  /** The same as it was some milliseconds ago: reading the clock is a hundredth of what a request costs. */
+  roughNow: () => number;
+};
+
+export class Pool implements Carrier, ConnectionOwner {
+  readonly #upstream: Upstream;
+  readonly #options: PoolOptions;
+  readonly #observer: TrafficObserver;
+  readonly #connections = new Bag<UpstreamConnection>();
+  readonly #lingering = new Bag<UpstreamConnection>();
+  readonly #limit: ConnectionLimit;
+  readonly #keptCapacity: number;
+  #lastAnswerMs = Number.NEGATIVE_INFINITY;
+  #closesFirst = true;
+
+  constructor(upstream: Upstream, options: PoolOptions, observer: TrafficObserver) {
+    this.#upstream = upstream;
+    this.#options = options;
+    this.#observer = observer;
+    this.#limit = new ConnectionLimit(options.oneRequestConnections);
+    this.#keptCapacity = upstream.capacity;
+  }
+
+  isSilent(nowMs: number): boolean {
+    return this.#connections.members.some((connection) => this.#hasSilence(connection, nowMs));
+  }
+
+  isStuck(nowMs: number): boolean {
+    return this.#connections.members.some(
+      (connection) =>
+        this.#hasSilence(connection, nowMs) && !(connection.isSilent && this.#isBeside(connection)),
+    );
+  }
+
+  // Also where the running sweep has not come to it yet.
+  #hasSilence(connection: UpstreamConnection, nowMs: number): boolean {
+    if (connection.isSilent || !connection.isConnected) return connection.isSilent;
+    return connection.silentMs(nowMs) > this.#options.attemptTimeoutMs;
+  }
+
+  // A probe that began since then has passed.
+  #isBeside({ silentSinceMs }: UpstreamConnection): boolean {
+    return this.#upstream.provenMs >= silentSinceMs;
+  }
+
+  send(request: Request, nowMs: number): void {
+    const upstream = this.#upstream;
+    const connection = this.#connectionFor(request, nowMs);
+    request.attemptMs = nowMs;
+    request.upstream = upstream;
+    request.placements += 1;
+    upstream.inFlight += 1;
+    if (upstream.inFlight === 1) this.#observer.onBusy(upstream);
+    upstream.sent += 1;
+    this.#options.flusher.add(connection);
+    connection.push(request);
+  }
+
+  #connectionFor(request: Request, nowMs: number): UpstreamConnection {
+    if (!this.#upstream.keepsAlive || request.trouble?.isAlone === true) return this.#open(nowMs, false);
+    let least: UpstreamConnection | null = null;
+    let shared = 0;
+    let silent: UpstreamConnection | null = null;
+    for (const connection of this.#connections.members) {
+      if (!connection.isShared) continue;
+      shared += 1;
+      if (this.#isStalled(connection, nowMs)) silent = connection;
+      else if (least === null || connection.inFlight < least.inFlight) least = connection;
+    }
+    if (least === null) return silent !== null && shared >= MAX_SILENT ? silent : this.#open(nowMs, true);
+    if (least.inFlight === 0) {
+      least.restedMs = nowMs - least.idleSinceMs;
+      if (least.restedMs < this.#options.maxIdleMs) return least;
+      // Something on the way may have forgotten it.
+      this.#closeIfDone(least);
+      return this.#open(nowMs, true);
+    }
+    return shared >= this.#options.connections ? least : this.#open(nowMs, true);
+  }
+
+  // Answers to what is on it may never come: nothing new may join. A first request that has its reply already may just have
+  // been old when it came.
+  #isStalled(connection: UpstreamConnection, nowMs: number): boolean {
+    if (connection.isSilent) return true;
+    return connection.first?.isDone === true && connection.silentMs(nowMs) > this.#options.patienceMs;
+  }
+
+  #open(nowMs: number, isShared: boolean): UpstreamConnection {
+    const { host, port, keepsAlive } = this.#upstream;
+    const { network, maxFrameBytes } = this.#options;
+    const options = { host, port, keepsAlive, isShared, maxFrameBytes };
+    const opened = new UpstreamConnection(network, options, nowMs, this);
+    this.#connections.add(opened);
+    return opened;
+  }
+
+  sweep(nowMs: number): boolean {
+    for (const connection of [...this.#connections.members]) {
+      if (connection.isConnected) this.#look(connection, nowMs);
+      else if (connection.startedMs < nowMs - this.#options.connectTimeoutMs)
+        connection.fail(this.#isCongested(connection) ? 'congested' : 'connect-timeout');
+    }
+    this.#countBeside();
+    const lingerMs = this.#closesFirst ? LINGER_MS : SHORT_LINGER_MS;
+    for (const connection of [...this.#lingering.members]) {
+      if (nowMs - connection.lingersSinceMs < lingerMs) continue;
+      this.#closesFirst = false;
+      this.#reset(connection);
+    }
+    return this.#upstream.inFlight > 0 || this.#lingering.size > 0;
+  }
+
+  #countBeside(): void {
+    let count = 0;
+    for (const connection of this.#connections.members) {
+      if (connection.isSilent && this.#isBeside(connection)) count += connection.inFlight;
+    }
+    if (count === this.#upstream.hanging) return;
+    this.#upstream.hanging = count;
+    this.#setCapacity();
+  }
+
+  #setCapacity(): void {
+    const upstream = this.#upstream;
+    upstream.capacity =
+      (upstream.keepsAlive ? this.#keptCapacity : this.#limit.value) + Math.min(upstream.hanging, MAX_BESIDE);
+  }
+
+  #look(connection: UpstreamConnection, nowMs: number): void {
+    const { first } = connection;
+    if (first === null) return;
+    const { attemptTimeoutMs, patienceMs } = this.#options;
+    const silentMs = connection.silentMs(nowMs);
+    if (first.isDone) {
+      // A client that has gone has had no reply, and a request whose time was up soon after it came is no sign of silence.
+      const isOverdue = connection.isSilent || silentMs > patienceMs;
+      if (isOverdue && first.reply !== '' && connection.isFirstBlameFor(first))
+        this.#observer.onGivenUp(this.#upstream, first);
+      const isOver = isOverdue || !connection.isShared;
+      if (isOver && connection.isAbandoned) {
+        connection.fail('silent');
+        return;
+      }
+    }
+    // Also where the first has its reply: others may wait behind it.
+    if (silentMs > attemptTimeoutMs) this.#tellSilence(connection, first, nowMs);
+  }
+
+  #tellSilence(connection: UpstreamConnection, first: Request, nowMs: number): void {
+    const isNews = !connection.isSilent;
+    if (isNews) connection.silentSinceMs = nowMs;
+    connection.isSilent = true;
+    const { behind, restedMs, silentSinceMs: sinceMs } = connection;
+    const isForgotten = restedMs >= FORGOTTEN_AFTER_MS;
+    this.#observer.onSilence(this.#upstream, { first, behind, isForgotten, isNews, sinceMs });
+  }
+
+  // The server has answered since, or others of ours stand there: the one that gets no answer has found its accept queue full.
+  #isCongested({ startedMs }: UpstreamConnection): boolean {
+    if (this.#lastAnswerMs >= startedMs || this.#lingering.size > 0) return true;
+    return this.#connections.members.some(({ isConnected, isSilent }) => isConnected && !isSilent);
+  }
+
+  retire(): void {
+    this.#upstream.isRetired = true;
+    for (const connection of [...this.#connections.members]) {
+      if (connection.isConnected) this.#closeIfDone(connection);
+      else connection.fail('evicted');
+    }
+  }
+
+  destroy(): void {
+    for (const connection of [...this.#connections.members]) connection.fail('evicted');
+    for (const connection of [...this.#lingering.members]) this.#reset(connection);
+  }
+
+  onAnswer(connection: UpstreamConnection, request: Request, answer: string): void {
+    this.#upstream.inFlight -= 1;
+    request.placements -= 1;
+    // A lie can't be told from an answer that slipped by one place: then all that follow would be wrong too, and one that
+    // is right by chance would carry another client's id.
+    if (!this.#observer.onAnswer(this.#upstream, request, answer)) connection.fail('distrusted');
+  }
+
+  onAnswersEnd(connection: UpstreamConnection, attemptMs: number): void {
+    const upstream = this.#upstream;
+    const nowMs = connection.isShared ? this.#options.roughNow() : this.#options.now();
+    const tookMs = nowMs - attemptMs;
+    this.#lastAnswerMs = nowMs;
+    upstream.answers += 1;
+    if (tookMs > this.#options.attemptTimeoutMs) upstream.slowAnswers += 1;
+    connection.restedMs = 0;
+    if (connection.inFlight === 0) connection.idleSinceMs = nowMs;
+    if (!connection.isShared) this.#finish(connection, tookMs, nowMs);
+    else if (upstream.isRetired) this.#closeIfDone(connection);
+    this.#observer.onAnswersEnd(upstream);
+  }
+
+  #finish(connection: UpstreamConnection, tookMs: number, nowMs: number): void {
+    this.#connections.delete(connection);
+    if (this.#upstream.keepsAlive) {
+      connection.close();
+      return;
+    }
+    this.#limit.onAnswer(tookMs, this.#upstream.inFlight + 1 >= this.#upstream.capacity, nowMs);
+    this.#setCapacity();
+    connection.linger(nowMs);
+    this.#lingering.add(connection);
+    const [oldest] = this.#lingering.members;
+    if (this.#lingering.size > MAX_LINGERING && oldest !== undefined) this.#reset(oldest);
+  }
+
+  #reset(connection: UpstreamConnection): void {
+    this.#lingering.delete(connection);
+    connection.reset();
+  }
+
+  #closeIfDone(connection: UpstreamConnection): void {
+    if (connection.inFlight > 0) return;
+    this.#connections.delete(connection);
+    connection.close();
+  }
+
+  onLingered(connection: UpstreamConnection): void {
+    this.#closesFirst = true;
+    this.#lingering.delete(connection);
+  }
+
+  onBroken(connection: UpstreamConnection, failure: FailureKind, unanswered: Request[]): void {
+    const upstream = this.#upstream;
+    this.#connections.delete(connection);
+    for (const request of unanswered) request.placements -= 1;
+    upstream.inFlight -= unanswered.length;
+    if (failure === 'congested') {
+      this.#limit.onCongestion(this.#options.now());
+      this.#setCapacity();
+    }
+    this.#observer.onBroken(upstream, failure, unanswered, connection.isConnected);
+  }
+}

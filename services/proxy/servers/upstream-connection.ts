@@ -1,0 +1,252 @@
+// shell · one TCP connection to a server: requests out, answers in, in the same order.
+// Must never decide where a request goes next: it reports what came back or what broke to its owner.
+import { FrameReader } from '../../shared/framing.ts';
+import type { DialledConnection, Network } from '../network/network.ts';
+import type { Request } from '../routing/request.ts';
+import { isAnswerTo, isForNobody, isSentAgain } from './answer-id.ts';
+import type { BagMember } from './bag.ts';
+import { type FailureKind, failureOf } from './failure.ts';
+
+// Middleboxes forget silent connections after a minute at the earliest, most of them later.
+const KEEP_ALIVE_MS = 15_000;
+
+export type ConnectionOwner = {
+  /** An answer arrived; `answer` is the server's own bytes as latin1, ending in `\n`. */
+  onAnswer(connection: UpstreamConnection, request: Request, answer: string): void;
+  /** All answers of one chunk have been handed over; `attemptMs` is when the first of their requests was handed over. */
+  onAnswersEnd(connection: UpstreamConnection, attemptMs: number): void;
+  /** The connection is over; `unanswered` were on it, oldest first. Called once. */
+  onBroken(connection: UpstreamConnection, failure: FailureKind, unanswered: Request[]): void;
+  /** One that has lingered is gone. */
+  onLingered(connection: UpstreamConnection): void;
+};
+
+export type ConnectionOptions = {
+  host: string;
+  port: number;
+  /** The server keeps connections: its answers carry the asker's id. */
+  keepsAlive: boolean;
+  /** It is kept, and carries many requests; otherwise it takes one and closes. */
+  isShared: boolean;
+  maxFrameBytes: number;
+};
+
+/**
+ * Carries requests to one server. A shared connection pipelines them and joins what is written until the flusher's next turn;
+ * the other kind carries one request and reads one answer.
+ */
+export class UpstreamConnection implements BagMember {
+  place = -1;
+  readonly isShared: boolean;
+  /** When connecting began, monotonic ms. */
+  readonly startedMs: number;
+  /** The server has worked on its first request for so long that nothing new may join. Set by the pool, until the answer. */
+  isSilent = false;
+  /** Since when that is so, monotonic ms. Written by the pool. */
+  silentSinceMs = 0;
+  /** Since when nothing is on it, monotonic ms. Written by the pool. */
+  idleSinceMs: number;
+  /** For how long it had been idle when its first request was handed over, ms; 0 once an answer has come since. Written by the pool. */
+  restedMs = 0;
+  /** Since when it waits for the server to close, monotonic ms. */
+  lingersSinceMs = 0;
+  readonly #socket: DialledConnection;
+  readonly #owner: ConnectionOwner;
+  readonly #reader: FrameReader;
+  readonly #checksIds: boolean;
+  readonly #queue: (Request | null)[] = [];
+  #head = 0;
+  #unwritten = '';
+  #isConnected = false;
+  #isOver = false;
+  #hasAnswered = false;
+  #lastAnswer = '';
+  #lastWire = '';
+  #watched: Request | null = null;
+  #watchedSinceMs = 0;
+  #blamedFor: Request | null = null;
+
+  constructor(network: Network, options: ConnectionOptions, nowMs: number, owner: ConnectionOwner) {
+    const { host, port, keepsAlive, isShared, maxFrameBytes } = options;
+    this.isShared = isShared;
+    this.startedMs = nowMs;
+    this.idleSinceMs = nowMs;
+    this.#owner = owner;
+    this.#checksIds = keepsAlive;
+    this.#reader = new FrameReader(maxFrameBytes);
+    this.#socket = network.connect(
+      host,
+      port,
+      () => this.#onConnected(),
+      (chunk) => this.#read(chunk),
+    );
+    this.#socket.on('error', (error: NodeJS.ErrnoException) =>
+      this.#onEnd(failureOf(error.code, this.#isConnected)),
+    );
+    this.#socket.on('end', () => this.#onEnd('closed'));
+    this.#socket.on('close', () => this.#onEnd('closed'));
+  }
+
+  get isConnected(): boolean {
+    return this.#isConnected;
+  }
+
+  /** How many requests on it have no answer yet. */
+  get inFlight(): number {
+    return this.#queue.length - this.#head;
+  }
+
+  /** The oldest request without an answer: the one that the server is working on. Null when it is idle. */
+  get first(): Request | null {
+    return this.#queue[this.#head] ?? null;
+  }
+
+  /** Those that wait behind the first, oldest first. */
+  get behind(): readonly Request[] {
+    return this.#queue.slice(this.#head + 1) as Request[];
+  }
+
+  /** Nobody waits any more for what is on it. */
+  get isAbandoned(): boolean {
+    for (let at = this.#head; at < this.#queue.length; at += 1) {
+      if (this.#queue[at]?.isDone !== true) return false;
+    }
+    return this.inFlight > 0;
+  }
+
+  /** For how long the server has worked on the first request, as far as looking at it every few milliseconds can tell. */
+  silentMs(nowMs: number): number {
+    const { first } = this;
+    if (first !== this.#watched) {
+      this.#watched = first;
+      this.#watchedSinceMs = nowMs;
+    }
+    if (first === null) return 0;
+    return nowMs - this.#watchedSinceMs;
+  }
+
+  /** True once for each request: whether the server is to be blamed for never answering it. */
+  isFirstBlameFor(request: Request): boolean {
+    const isFirst = this.#blamedFor !== request;
+    this.#blamedFor = request;
+    return isFirst;
+  }
+
+  /** Adds a request to what the next `flush` writes. */
+  push(request: Request): void {
+    this.#queue.push(request);
+    this.#unwritten += request.wire;
+  }
+
+  /** True when `flush` has something to write. */
+  get hasUnwritten(): boolean {
+    return this.#unwritten !== '';
+  }
+
+  /** Writes all requests that have gathered, in one go. */
+  flush(): void {
+    if (this.#unwritten === '' || this.#isOver) return;
+    const wire = this.#unwritten;
+    this.#unwritten = '';
+    this.#socket.write(wire, 'latin1');
+  }
+
+  /** Ends the connection at once and reports what was on it. Later calls do nothing. */
+  fail(failure: FailureKind): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#socket.destroy();
+    this.#owner.onBroken(this, failure, this.#queue.slice(this.#head) as Request[]);
+  }
+
+  /** Ends an idle connection without reporting it. */
+  close(): void {
+    this.#isOver = true;
+    this.#socket.destroy();
+  }
+
+  /** Reports nothing more, but lets the server close first: whoever closes first has the port in TIME_WAIT for a minute. */
+  linger(nowMs: number): void {
+    this.#isOver = true;
+    this.lingersSinceMs = nowMs;
+  }
+
+  /** Ends a connection so that nothing is left of it on this machine. */
+  reset(): void {
+    this.#isOver = true;
+    this.lingersSinceMs = 0;
+    this.#socket.resetAndDestroy();
+  }
+
+  #onConnected(): void {
+    this.#isConnected = true;
+    if (this.isShared) this.#socket.setKeepAlive(true, KEEP_ALIVE_MS);
+  }
+
+  #onEnd(failure: FailureKind): void {
+    if (this.lingersSinceMs > 0) {
+      this.lingersSinceMs = 0;
+      this.#socket.destroy();
+      this.#owner.onLingered(this);
+      return;
+    }
+    const isBroken = failure === 'reset' || failure === 'closed';
+    // The server, or a middlebox, had given up an idle connection just when it was to be used again.
+    const isStale = isBroken && this.#hasAnswered && !this.#reader.isMidFrame;
+    this.fail(isStale ? 'stale' : failure);
+  }
+
+  #read(chunk: Buffer): void {
+    if (this.#isOver) return;
+    const reader = this.#reader;
+    const attemptMs = this.first?.attemptMs ?? 0;
+    reader.feed(chunk);
+    let hasAnswer = false;
+    while (!this.#isOver && reader.next()) {
+      const request = this.first;
+      const answer = reader.line();
+      if (request === null && isForNobody(answer)) {
+        // It says why it closes.
+        this.fail('closed');
+        break;
+      }
+      if (request === null || (this.#checksIds && !this.#isFor(request, answer))) {
+        // Whatever comes next could reach the wrong client.
+        this.fail('slipped');
+        break;
+      }
+      this.#advance();
+      hasAnswer = true;
+      this.#owner.onAnswer(this, request, answer);
+    }
+    if (hasAnswer) {
+      this.#hasAnswered = true;
+      this.#owner.onAnswersEnd(this, attemptMs);
+    }
+    if (reader.fault !== null) this.fail('garbled');
+  }
+
+  #isFor({ clientId, wire }: Request, answer: string): boolean {
+    if (!isAnswerTo(answer, clientId)) return false;
+    if (answer === this.#lastAnswer && isSentAgain(answer, [this.#lastWire, wire])) return false;
+    this.#lastAnswer = answer;
+    this.#lastWire = wire;
+    return true;
+  }
+
+  #advance(): void {
+    this.#queue[this.#head] = null;
+    this.#head += 1;
+    this.isSilent = false;
+    if (this.#head === this.#queue.length) {
+      this.#queue.length = 0;
+      this.#head = 0;
+      // An idle connection keeps no request in memory.
+      this.#watched = null;
+      this.#blamedFor = null;
+    } else if (this.#head > 256) {
+      this.#queue.splice(0, this.#head);
+      this.#head = 0;
+    }
+  }
+}

@@ -1,0 +1,133 @@
+// pure · what happened to the servers, numbered and dated: the last 1,000 for whoever comes late.
+// Must never be called per request, or wait for a listener.
+import type { Id } from '../../shared/packet.ts';
+import type { Upstream } from '../servers/upstream.ts';
+import { EventFlow, type Happening } from './event-flow.ts';
+
+const KEPT_EVENTS = 1000;
+// One that flaps must not push out what happened to the others.
+const KEPT_OF_ONE_SERVER = 200;
+
+export type EventType =
+  | 'registered'
+  | 'admitted'
+  | 'suspect'
+  | 'evicted'
+  | 'ejected'
+  | 'trial'
+  | 'leaving'
+  | 'left'
+  | 'replaced'
+  | 'forgotten';
+
+export type ClusterEvent = Readonly<{
+  /** Counts up by one from 1; a gap means that events are no longer kept. */
+  seq: number;
+  /** Milliseconds since the Unix epoch. */
+  atMs: number;
+  type: EventType;
+  policy: string;
+  id: Id;
+  address: string;
+  /** The cause, in words. */
+  why: string;
+  /**
+   * How many real requests had been handed to this entry of the table. An entry that is out of the rotation gets none,
+   * so this does not change between its eviction and its next event; `registered` begins a new entry at 0.
+   */
+  sent: number;
+}>;
+
+/** An event as a reader of the stream names it: numbers begin anew with each start of the proxy. */
+export type EventId = `${string}-${number}`;
+
+export class EventLog {
+  /** Which start of the proxy this is. */
+  readonly boot: string;
+  readonly #events: ClusterEvent[] = [];
+  /** How many of the kept events are about each server. */
+  readonly #kept = new Map<string, number>();
+  readonly #flows = new Map<string, EventFlow>();
+  readonly #listeners = new Set<(event: ClusterEvent) => void>();
+  readonly #wallNow: () => number;
+  #lastSeq = 0;
+
+  constructor(wallNow: () => number) {
+    this.#wallNow = wallNow;
+    this.boot = Math.trunc(wallNow()).toString(36);
+  }
+
+  /** Records an event and tells everybody who listens, unless there are too many about this server. */
+  add(type: EventType, { policy, id, address, sent }: Upstream, why: string): void {
+    const nowMs = this.#wallNow();
+    const key = keyOf(policy, id);
+    let flow = this.#flows.get(key);
+    if (flow === undefined) {
+      flow = new EventFlow(nowMs);
+      this.#flows.set(key, flow);
+    } else if (flow.isOver(nowMs)) {
+      this.#record(key, flow.nextWindow(nowMs), nowMs);
+    }
+    this.#record(key, flow.take({ type, policy, id, address, why, sent }), nowMs);
+  }
+
+  /** Called each second or so: tells how many events were left out of windows that are over. */
+  nextSecond(): void {
+    const nowMs = this.#wallNow();
+    for (const [key, flow] of this.#flows) {
+      if (!flow.isOver(nowMs)) continue;
+      this.#record(key, flow.nextWindow(nowMs), nowMs);
+      if (flow.isIdle) this.#flows.delete(key);
+    }
+  }
+
+  #record(key: string, happening: Happening | null, atMs: number): void {
+    if (happening === null) return;
+    this.#lastSeq += 1;
+    const event = Object.freeze({ seq: this.#lastSeq, atMs, ...happening });
+    const kept = this.#kept.get(key) ?? 0;
+    if (kept >= KEPT_OF_ONE_SERVER) {
+      this.#drop(this.#events.findIndex(({ policy, id }) => keyOf(policy, id) === key));
+    } else if (this.#events.length >= KEPT_EVENTS) {
+      this.#drop(0);
+    }
+    this.#events.push(event);
+    this.#kept.set(key, (this.#kept.get(key) ?? 0) + 1);
+    for (const listener of this.#listeners) listener(event);
+  }
+
+  #drop(at: number): void {
+    const [event] = this.#events.splice(at, 1);
+    if (event === undefined) return;
+    const key = keyOf(event.policy, event.id);
+    const left = (this.#kept.get(key) ?? 1) - 1;
+    if (left === 0) this.#kept.delete(key);
+    else this.#kept.set(key, left);
+  }
+
+  /** The events that are still kept and came after `seq`, oldest first. */
+  since(seq: number): readonly ClusterEvent[] {
+    return this.#events.slice(this.#events.findLastIndex((event) => event.seq <= seq) + 1);
+  }
+
+  /** How a reader names an event. */
+  idOf({ seq }: ClusterEvent): EventId {
+    return `${this.boot}-${seq}`;
+  }
+
+  /** The number of the event that a reader has seen last; 0 when it is of another start of the proxy, or of none. */
+  seqOf(id: string): number {
+    const [, boot, seq] = /^(.*)-(\d{1,15})$/.exec(id) ?? [];
+    return boot === this.boot && Number(seq) <= this.#lastSeq ? Number(seq) : 0;
+  }
+
+  /** Calls `listener` with every event from now on; the function returned ends that. */
+  listen(listener: (event: ClusterEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+}
+
+function keyOf(policy: string, id: Id): string {
+  return JSON.stringify([policy, String(id)]);
+}

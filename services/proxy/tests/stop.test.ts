@@ -1,0 +1,126 @@
+// A proxy that stops tells whoever has connected by then, also those whom it has not accepted yet, and on a busy machine.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  clientOf,
+  eventually,
+  fakeServer,
+  policies,
+  request,
+  testProxy,
+} from '../../../test-support/cluster.ts';
+import { freePort, within } from '../../../test-support/peers.ts';
+import { startProgram } from '../../../test-support/programs.ts';
+
+/** Longer than until the port closes, and than a client takes to connect. */
+const BUSY_MS = 150;
+
+// In a process of its own: it connects and sends while the proxy's loop is busy and accepts nobody.
+const CLIENT = `
+  process.stdin.once('data', () => {
+    const socket = require('node:net').connect(Number(process.argv[1]), '127.0.0.1');
+    socket.on('error', (error) => { console.log(error.code); process.exit(); });
+    socket.on('data', (reply) => { console.log(String(reply)); process.exit(); });
+    socket.on('close', () => { console.log('closed'); process.exit(); });
+    socket.write(process.argv[2]);
+  });
+  console.log('ready');
+`;
+
+test('who waits in the accept queue when the port closes is told that the proxy shuts down', async (t) => {
+  const proxy = await testProxy(t);
+  const wire = `${JSON.stringify(request())}\n`;
+  const client = spawn(process.execPath, ['--eval', CLIENT, String(proxy.port), wire]);
+  t.after(() => client.kill());
+  let said = '';
+  client.stdout.setEncoding('utf8').on('data', (text: string) => {
+    said += text;
+  });
+  await within(once(client.stdout, 'data'), 5_000, 'a client that is ready');
+  // In an immediate: the next things that the loop looks at are its timers, and sockets only after them.
+  const keepBusy = (): void => {
+    client.stdin.write('go');
+    const untilMs = performance.now() + BUSY_MS;
+    while (performance.now() < untilMs);
+  };
+  const stopped = new Promise<void>((resolve) => {
+    setImmediate(() => {
+      resolve(proxy.stop());
+      keepBusy();
+    });
+  });
+  await within(once(client, 'close'), 5_000, 'the end of the client');
+  await stopped;
+  assert.match(said, /SHUTTING_DOWN/);
+});
+
+test('when the time for open requests is up, each of them is told before the connection closes', async (t) => {
+  const times = { drainTimeoutMs: 100, requestTimeoutMs: 60_000, attemptTimeoutMs: 60_000, pipelineDepth: 1 };
+  const proxy = await testProxy(t, times);
+  await (await fakeServer(t, proxy, 1, { behave: () => {} })).join({ keepAlive: true });
+  const client = clientOf(proxy);
+  for (const payload of ['sent', 'waits']) client.send(request(payload));
+  await eventually(async () => (await policies(proxy)).policies[0]?.waiting === 1);
+  const stopped = proxy.stop();
+  const [sent, waits] = [await client.nextFrame(), await client.nextFrame()];
+  assert.deepEqual(
+    [sent.code, sent.sent, waits.code, waits.sent],
+    ['UPSTREAM_TIMEOUT', true, 'SHUTTING_DOWN', false],
+  );
+  assert.equal(await client.ended(), 'fin');
+  client.socket.destroy();
+  await stopped;
+});
+
+/** A process that is let run this much of the time: each stretch is short, and the queue fills in between. */
+const RUNS_MS = 3;
+const HELD_MS = 20;
+const CONNECTIONS_PER_MS = 1;
+const THROTTLED_MS = 1_000;
+
+test('a stop on a machine that hardly lets it run resets nobody', {
+  skip: process.platform !== 'linux',
+}, async (t) => {
+  const port = await freePort();
+  const adminPort = await freePort();
+  const proxy = startProgram('services/proxy/main.ts', [
+    '--port',
+    String(port),
+    '--admin-port',
+    String(adminPort),
+  ]);
+  t.after(() => proxy.stop());
+  await proxy.printed(/listening/i);
+  const wire = `${JSON.stringify(request())}\n`;
+  const told = new Map<string, number>();
+  const count = (what: string): void => void told.set(what, (told.get(what) ?? 0) + 1);
+  const ask = (): Promise<void> =>
+    new Promise((resolve) => {
+      const socket = connect(port, '127.0.0.1', () => socket.write(wire));
+      socket.on('error', (error: NodeJS.ErrnoException) => count(error.code ?? error.message));
+      socket.on('data', (reply) => count(/SHUTTING_DOWN/.exec(String(reply))?.[0] ?? 'something else'));
+      socket.on('close', () => resolve());
+    });
+  proxy.child.kill('SIGTERM');
+  const asked: Promise<void>[] = [];
+  const beganMs = performance.now();
+  while (performance.now() - beganMs < THROTTLED_MS) {
+    proxy.child.kill('SIGSTOP');
+    const due = Math.min(THROTTLED_MS, performance.now() - beganMs) * CONNECTIONS_PER_MS;
+    while (asked.length < due) asked.push(ask());
+    await sleep(HELD_MS);
+    proxy.child.kill('SIGCONT');
+    await sleep(RUNS_MS);
+  }
+  await within(Promise.all(asked), 20_000, 'an end of every connection');
+  assert.deepEqual(
+    [told.get('ECONNRESET'), told.get('EPIPE')],
+    [undefined, undefined],
+    JSON.stringify([...told]),
+  );
+  assert.ok((told.get('SHUTTING_DOWN') ?? 0) > 0, JSON.stringify([...told]));
+});
