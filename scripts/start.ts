@@ -38,7 +38,9 @@ const SETTINGS = [
 
 await runScript('npm start --', MAY_BE_LEFT, async (signal) => {
   await commandLine(hideBin(process.argv), 'npm start')
-    .usage('$0\n\nSets up Docker where it is missing, builds the image, starts the cluster and tries it.')
+    .usage(
+      '$0\n\nSets up Docker where it is missing, builds the image, starts the cluster and tries it.\nInto a running cluster npm run upgrade brings a change without an outage.',
+    )
     .epilogue(
       'Settings, from the environment or from .env: SERVERS_PER_POLICY (2), NODE_IMAGE (node:24-slim),\n' +
         'COMPOSE_PROJECT_NAME (policy-proxy), COMPOSE_FILE (with :docker-compose.tls.yml: over TLS),\n' +
