@@ -1,9 +1,10 @@
 // pure · the report of a profile: one HTML page that stands alone.
 // Must never show a share without saying of what.
-import { escapeText, percent } from '../../kit/report/format.ts';
-import { htmlDocument } from '../../kit/report/html.ts';
+
+import { escapeText, htmlDocument } from '../../kit/report/html.ts';
 import { PAGE_STYLE } from '../../kit/report/page-style.ts';
 import { PALETTE } from '../../kit/report/theme.ts';
+import { percent } from '../../kit/words.ts';
 import { CATEGORIES, categoryTimes, type Flame, type FunctionCost, functionCosts } from './flame.ts';
 import { FLAME_STYLE } from './flame-style.ts';
 import { CATEGORY_WORDS, drawFlame } from './flame-svg.ts';

@@ -1,7 +1,6 @@
 // pure · the result → index.html.
 // Must never leave out a figure that the tables in the terminal have.
-import { escapeText } from '../../kit/report/format.ts';
-import { htmlDocument } from '../../kit/report/html.ts';
+import { escapeText, htmlDocument } from '../../kit/report/html.ts';
 import { PAGE_STYLE } from '../../kit/report/page-style.ts';
 import { CHART_STYLE, PALETTE } from '../../kit/report/theme.ts';
 import { TARGETS } from '../plan.ts';

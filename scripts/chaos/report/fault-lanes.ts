@@ -1,9 +1,11 @@
 // pure · a row for each fault: what was done to whom, from when to when, and each hit in it.
 // Must never draw a fault without proof like one that was seen to work.
 
-import { coordinate, duration, escapeText, seconds, shorten } from '../../kit/report/format.ts';
+import { coordinate } from '../../kit/report/format.ts';
 import { CHART_WIDTH, faultEndMs, LEFT, type TimeAxis, timeChart } from '../../kit/report/frame.ts';
+import { escapeText } from '../../kit/report/html.ts';
 import { nothingHere } from '../../kit/report/symbols.ts';
+import { duration, seconds, shorten } from '../../kit/words.ts';
 import type { FaultRecord, Recording } from '../journal.ts';
 
 const ROW = 20;

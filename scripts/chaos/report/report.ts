@@ -1,10 +1,11 @@
 // pure · a recording and its judgement → one HTML file that needs nothing else, and its plots as SVG files.
 // Must never judge, read a file, ask the clock, or let a foreign text in unescaped.
 
-import { count, escapeText, seconds } from '../../kit/report/format.ts';
 import { timeAxis } from '../../kit/report/frame.ts';
+import { escapeText } from '../../kit/report/html.ts';
 import { page } from '../../kit/report/page.ts';
 import { findingsTable, keyFigures, verdictBadge, warnings } from '../../kit/report/verdict.ts';
+import { count, seconds } from '../../kit/words.ts';
 import type { Judgement, Recording } from '../journal.ts';
 import { faultLanes } from './fault-lanes.ts';
 import { latencyChart, ratesChart } from './rates.ts';

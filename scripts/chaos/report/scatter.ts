@@ -1,9 +1,11 @@
 // pure · one point per request: when it was due and how long it took, by what became of it.
 // Must never let many good points hide a bad one: the rarest kind is drawn last, and only good ones are thinned out.
 
-import { coordinate, count, decimal, escapeText, seconds } from '../../kit/report/format.ts';
+import { coordinate } from '../../kit/report/format.ts';
 import { LEFT, RIGHT, type TimeAxis, timeChart } from '../../kit/report/frame.ts';
+import { escapeText } from '../../kit/report/html.ts';
 import { symbolPath } from '../../kit/report/symbols.ts';
+import { count, decimal, seconds } from '../../kit/words.ts';
 import type { Recording, RequestRow } from '../journal.ts';
 import { densityOf } from './density.ts';
 import { KIND_WORDS, KINDS, type Kind, kindOf, nameOf } from './figures.ts';

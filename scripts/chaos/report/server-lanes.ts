@@ -1,9 +1,11 @@
 // pure · a lane for each server: what it was in the proxy's table, when it was hit, and when the proxy took it out.
 // Must never show a state by colour alone: what is out of rotation is drawn lower, and broken time is hatched.
 
-import { coordinate, escapeText, seconds, shorten } from '../../kit/report/format.ts';
+import { coordinate } from '../../kit/report/format.ts';
 import { LEFT, type TimeAxis, timeChart } from '../../kit/report/frame.ts';
+import { escapeText } from '../../kit/report/html.ts';
 import { nothingHere } from '../../kit/report/symbols.ts';
+import { seconds, shorten } from '../../kit/words.ts';
 import type { FaultRecord, Hit, Recording } from '../journal.ts';
 import { hitsOf, isHitOn, isProxyHit } from '../judge/queries.ts';
 import { isEviction } from '../judge/server-events.ts';

@@ -1,9 +1,11 @@
 // pure · who answered how much: in the control phase, while faults went on, and afterwards.
 // Must never mix policies: a share is one of its own policy.
 
-import { compareNames, coordinate, count, escapeText, percent, shorten } from '../../kit/report/format.ts';
+import { coordinate } from '../../kit/report/format.ts';
 import { LEFT, RIGHT, svg } from '../../kit/report/frame.ts';
+import { escapeText } from '../../kit/report/html.ts';
 import { nothingHere } from '../../kit/report/symbols.ts';
+import { compareNames, count, percent, shorten } from '../../kit/words.ts';
 import type { PhaseName, Recording } from '../journal.ts';
 import { isWithin, nameOf } from './figures.ts';
 

@@ -1,7 +1,7 @@
 // pure · the proxy's events → what every server was in its table, from the start to the end.
 // Must never carry a state over from one start of the proxy to the next: its table is empty then.
 import type { EventType } from '../../../services/proxy/status/events.ts';
-import { compareNames } from '../../kit/report/format.ts';
+import { compareNames } from '../../kit/words.ts';
 import type { ProxyEvent, Recording } from '../journal.ts';
 import { proxyHitsOf, serverHitsOf } from '../judge/queries.ts';
 import { policyOf } from '../plan.ts';

@@ -2,8 +2,9 @@
 // Must never show a median without how many hits it rests on.
 
 import { nearestRank } from '../../kit/percentile.ts';
-import { coordinate, duration } from '../../kit/report/format.ts';
+import { coordinate } from '../../kit/report/format.ts';
 import { CHART_WIDTH, svg } from '../../kit/report/frame.ts';
+import { duration } from '../../kit/words.ts';
 import type { Recording } from '../journal.ts';
 import { decades, decadesAround, type LogScale, logScale } from './log-scale.ts';
 import { detectionLimits, detections, readmissionLimits, readmissions, type Timings } from './timings.ts';

@@ -1,7 +1,8 @@
 // pure · the overview of a run of all scenarios, which leads to the report of each.
 // Must never put a failure below what passed.
 
-import { escapeText, VERDICT_WORDS } from '../../kit/report/format.ts';
+import { VERDICT_WORDS } from '../../kit/report/format.ts';
+import { escapeText } from '../../kit/report/html.ts';
 import { page } from '../../kit/report/page.ts';
 import { verdictIcon } from '../../kit/report/verdict.ts';
 import type { Verdict } from '../journal.ts';

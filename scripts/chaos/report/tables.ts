@@ -1,7 +1,8 @@
 // pure · the end of the report: each fault with its proof, how to run it again, and with what it ran.
 // Must never leave out a fault, however many there were.
 
-import { count, decimal, escapeText, seconds } from '../../kit/report/format.ts';
+import { escapeText } from '../../kit/report/html.ts';
+import { count, decimal, seconds } from '../../kit/words.ts';
 import type { FaultRecord, Recording } from '../journal.ts';
 
 export function faultsTable({ faults }: Recording): string {

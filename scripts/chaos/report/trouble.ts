@@ -1,9 +1,10 @@
 // pure · a row for each kind of outcome that isn't simply good, with its count in each second.
 // Must never let many of one kind flatten a few of another: each row has its own scale, and one request is seen.
 
-import { coordinate, count } from '../../kit/report/format.ts';
+import { coordinate } from '../../kit/report/format.ts';
 import { LEFT, RIGHT, type TimeAxis, timeChart } from '../../kit/report/frame.ts';
 import { symbolPath } from '../../kit/report/symbols.ts';
+import { count } from '../../kit/words.ts';
 import type { Recording } from '../journal.ts';
 import { type Bucket, bucketsOf } from './buckets.ts';
 import { countKinds, KIND_WORDS, KINDS, type Kind } from './figures.ts';

@@ -2,7 +2,8 @@
 // Must never give two charts a different scale: they are read from top to bottom along one moment.
 import type { FaultRecord, Phase, Recording } from '../../chaos/journal.ts';
 import { phasesSeen } from '../../chaos/report/figures.ts';
-import { coordinate, escapeText } from './format.ts';
+import { coordinate } from './format.ts';
+import { escapeText } from './html.ts';
 
 /** All charts are drawn in this width, in CSS pixels at scale 1, and scale with the page. */
 export const CHART_WIDTH = 1200;

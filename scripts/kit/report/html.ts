@@ -1,6 +1,18 @@
 // pure · the HTML document around every report: one page that stands on its own, light, dark and on paper.
-// Must never load anything from anywhere: the policy in its head forbids it to the browser too.
-import { escapeText } from './format.ts';
+
+const ESCAPES: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
+
+/** Safe in HTML and SVG, in text and in quoted attributes; control characters, which XML forbids, are left out. */
+export function escapeText(text: string): string {
+  const allowed = [...text].filter((c) => c >= ' ' || c === '\n' || c === '\t').join('');
+  return allowed.replace(/[&<>"']/g, (character) => ESCAPES[character] ?? '');
+}
 
 const POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
 

@@ -1,8 +1,9 @@
 // pure · a shape for each kind of outcome, so that nobody depends on colours.
 // Must never give two kinds the same shape.
 import type { Kind } from '../../chaos/report/figures.ts';
-import { coordinate, escapeText } from './format.ts';
+import { coordinate } from './format.ts';
 import { LEFT } from './frame.ts';
+import { escapeText } from './html.ts';
 
 /** The path of the symbol with its centre at (x, y), about 8 pixels across. */
 export function symbolPath(kind: Kind, x: number, y: number): string {

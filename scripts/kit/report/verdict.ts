@@ -4,7 +4,9 @@ import type { Finding, Judgement, Recording, Verdict } from '../../chaos/journal
 import { countKinds, okLatencies } from '../../chaos/report/figures.ts';
 import { detections, readmissions, type Timings } from '../../chaos/report/timings.ts';
 import { nearestRank } from '../percentile.ts';
-import { count, decimal, duration, escapeText, percent, VERDICT_WORDS } from './format.ts';
+import { count, decimal, duration, percent } from '../words.ts';
+import { VERDICT_WORDS } from './format.ts';
+import { escapeText } from './html.ts';
 
 const SEVERITY: Readonly<Record<Verdict, number>> = { fail: 0, unknown: 1, pass: 2 };
 /** Drawn, not written: not every font has these signs. */
