@@ -70,7 +70,7 @@ await runScript('npm start --', MAY_BE_LEFT, async (signal) => {
   ]);
   console.log(`\n${replies.join('\n\n')}\n`);
   const table = await fetchPolicies(adminUrl, signal);
-  console.log(renderPolicyTable(table, isColoured(), 0, await containerNames(signal)));
+  console.log(renderPolicyTable(table, isColoured(), await containerNames(signal)));
   console.log(`The proxy listens on ${proxy}, its status is at ${adminUrl}/api/policies.\n`);
   console.log([...settingsToSave(saved), ...whatToTry(project)].join('\n'));
 });

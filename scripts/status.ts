@@ -15,6 +15,9 @@ const WATCH_INTERVAL_MS = 1_000;
 const HOME = '\u001b[H';
 const ERASE_BELOW = '\u001b[J';
 const ERASE_LINE_END = '\u001b[K';
+// A line that is longer than the terminal is wide is cut off, not wrapped.
+const WRAP_OFF = '\u001b[?7l';
+const WRAP_ON = '\u001b[?7h';
 
 type Look = {
   adminUrl: string;
@@ -49,8 +52,13 @@ await runScript('npm run status --', '', async (signal) => {
   parseHostPort('--admin', address);
   const look: Look = { adminUrl: `http://${address}`, isJson: options.json, asked: '', names: new Map() };
   if (options.watch) await watch(look, signal);
-  else process.stdout.write(await draw(look, signal));
+  else show(look, await draw(look, signal));
 });
+
+function show({ isJson }: Look, text: string): void {
+  const isTable = process.stdout.isTTY === true && !isJson;
+  process.stdout.write(isTable ? `${WRAP_OFF}${text}${WRAP_ON}` : text);
+}
 
 async function draw(look: Look, signal: AbortSignal): Promise<string> {
   const snapshot = await fetchPolicies(look.adminUrl, signal);
@@ -58,8 +66,7 @@ async function draw(look: Look, signal: AbortSignal): Promise<string> {
   const ids = serverIds(snapshot).sort().join();
   if (ids !== look.asked) look.names = await containerNames(signal);
   look.asked = ids;
-  const width = process.stdout.isTTY ? process.stdout.columns : 0;
-  return renderPolicyTable(snapshot, isColoured(), width, look.names);
+  return renderPolicyTable(snapshot, isColoured(), look.names);
 }
 
 async function watch(look: Look, signal: AbortSignal): Promise<void> {
@@ -69,7 +76,7 @@ async function watch(look: Look, signal: AbortSignal): Promise<void> {
     while (true) {
       const text = await draw(look, signal).catch((error: unknown) => showOrThrow(error, signal));
       const lines = isScreen ? `${HOME}${text.replaceAll('\n', `${ERASE_LINE_END}\n`)}${ERASE_BELOW}` : text;
-      process.stdout.write(lines);
+      show(look, lines);
       await sleep(WATCH_INTERVAL_MS, undefined, { signal });
     }
   } catch (error) {
