@@ -8,10 +8,10 @@ import {
   verdictBadge,
   verdictRow,
   verdictTable,
-  worstFirst,
 } from '../../kit/report/judgement.ts';
+import { compareVerdicts, type Judgement, type Verdict } from '../../kit/verdict.ts';
 import { count, decimal, plural, seconds } from '../../kit/words.ts';
-import type { FaultRecord, Judgement, Recording, Verdict } from '../journal.ts';
+import type { FaultRecord, Recording } from '../journal.ts';
 import { KINDS, keyFigures } from './figures.ts';
 import { faultEndMs, faultLanes, serverLaneChart } from './lanes.ts';
 import { percentilesChart, ratesChart, secondsOf, troubleChart } from './rates.ts';
@@ -158,7 +158,7 @@ export type SummaryRow = {
 
 /** An overview with a row per run, the worst first; the worst verdict is that of all, of no run it is unknown. */
 export function renderSummary(rows: readonly SummaryRow[]): string {
-  const sorted = worstFirst(rows);
+  const sorted = rows.toSorted((a, b) => compareVerdicts(a.verdict, b.verdict));
   const verdict = sorted[0]?.verdict ?? 'unknown';
   const counts = [...Map.groupBy(sorted, (row) => row.verdict)].map(
     ([each, { length }]) => `${length} ${each}`,

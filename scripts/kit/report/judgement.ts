@@ -1,9 +1,8 @@
 // pure · a judgement as a person reads it: its badge, one sentence, and its findings as HTML and as text.
-import type { Finding, Judgement, Verdict } from '../../chaos/journal.ts';
+import { compareVerdicts, type Finding, type Judgement, type Verdict } from '../verdict.ts';
 import { count, textTable } from '../words.ts';
 import { escapeText } from './html.ts';
 
-const SEVERITY: Readonly<Record<Verdict, number>> = { fail: 0, unknown: 1, pass: 2 };
 const WORDS: Readonly<Record<Verdict, string>> = { pass: 'Pass', unknown: 'Unknown', fail: 'Fail' };
 const MARKS: Readonly<Record<Verdict, string>> = { pass: '✔', fail: '✖', unknown: '?' };
 /** Drawn, not written: not every font has these signs. */
@@ -14,11 +13,6 @@ const ICONS: Readonly<Record<Verdict, string>> = {
 };
 const MAX_NAMED = 3;
 const MAX_DETAILS = 3;
-
-/** Those with the worst verdict first. */
-export function worstFirst<Judged extends { verdict: Verdict }>(judged: readonly Judged[]): Judged[] {
-  return judged.toSorted((a, b) => SEVERITY[a.verdict] - SEVERITY[b.verdict]);
-}
 
 /** `Fail: title`, for the browser's tab. */
 export function judgedTitle(verdict: Verdict, title: string): string {
@@ -58,10 +52,12 @@ function some(names: readonly string[]): string {
 /** The findings as a table, the worst first. */
 export function findingsTable(findings: readonly Finding[]): string {
   if (findings.length === 0) return '<p class="note">No criterion was judged.</p>';
-  const rows = worstFirst(findings).map(({ criterion, verdict, measured, limit, n, details }) => {
-    const cells = `<td class="criterion">${escapeText(criterion)}</td><td>${escapeText(measured)}</td><td class="limit">${escapeText(limit)}</td><td class="number">${count(n)}</td>`;
-    return verdictRow(verdict, cells, detailsRow(verdict, details));
-  });
+  const rows = findings
+    .toSorted((a, b) => compareVerdicts(a.verdict, b.verdict))
+    .map(({ criterion, verdict, measured, limit, n, details }) => {
+      const cells = `<td class="criterion">${escapeText(criterion)}</td><td>${escapeText(measured)}</td><td class="limit">${escapeText(limit)}</td><td class="number">${count(n)}</td>`;
+      return verdictRow(verdict, cells, detailsRow(verdict, details));
+    });
   return verdictTable(['Criterion', 'Measured', 'Passes when', 'n'], rows);
 }
 
@@ -88,7 +84,7 @@ export function verdictRow(verdict: Verdict, cells: string, more = ''): string {
 
 /** The findings for a terminal, the bad ones last, where they are seen, with their worst cases. */
 export function formatJudgement({ findings }: Judgement): string {
-  const inOrder = findings.toSorted((a, b) => SEVERITY[b.verdict] - SEVERITY[a.verdict]);
+  const inOrder = findings.toSorted((a, b) => compareVerdicts(b.verdict, a.verdict));
   const lines = textTable(
     inOrder.map((each) => [
       `${MARKS[each.verdict]} ${each.verdict.padEnd(7)}`,
