@@ -3,7 +3,7 @@
 import type { ClientKind, ClientLink, Expected, SimulatedClient } from './client.ts';
 import { beDeaf, flood, squat } from './mean-habits.ts';
 
-/** `--packet-timeout`, by default. */
+/** `--client-timeout`, by default. */
 const PACKET_TIMEOUT_MS = 10_000;
 const TOO_LARGE = `{"a":"${'x'.repeat(9000)}"}`;
 const BURST_MIN = 15;

@@ -2,8 +2,8 @@
 // What is never reached is not tested, however many seeds pass. Lists are made from the proxy's own unions, so that the
 // compiler asks for a row when one grows.
 
-import type { ProbeOutcome, State } from '../../services/proxy/health/health.ts';
-import type { FailureKind } from '../../services/proxy/servers/failure.ts';
+import type { State } from '../../services/proxy/health/health.ts';
+import type { FailureKind, ProbeOutcome } from '../../services/proxy/servers/failure.ts';
 import type { EventType } from '../../services/proxy/status/events.ts';
 import { ERROR_CODES } from '../../services/shared/error-codes.ts';
 import { AWAITED, CAUSES, type Cause } from './causes.ts';
@@ -81,6 +81,7 @@ const FAILURES: Record<FailureKind, Row> = {
   refused: true,
   'connect-timeout': true,
   unreachable: 'connecting is given up before the simulated network says so',
+  untrusted: 'simulated connections have no TLS',
   congested: 'held against nobody, so no event names it',
   local: 'held against nobody, so no event names it',
   reset: true,

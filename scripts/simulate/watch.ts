@@ -124,7 +124,7 @@ export class Watch implements ReplyWatcher {
     const isBetter = (one: Upstream): boolean =>
       one.health.state === 'ready' &&
       !one.isFull &&
-      one.carrier?.isSilent(timeline.nowMs) !== true &&
+      one.pool?.isSilent(timeline.nowMs) !== true &&
       !sends.some((other) => other.upstream === one);
     if (before > 1 || (mayDial && members.some(isBetter)))
       this.#violate(

@@ -1,6 +1,6 @@
 // seam · what everything in the simulated world shares: its time, its chance, its network, and who watches.
 // Must never hold anything that outlives one seed.
-import type { StatusSources } from '../../services/proxy/status/status.ts';
+import type { Core } from '../../services/proxy/core.ts';
 import type { Random } from '../kit/random.ts';
 import type { Host } from './host.ts';
 import type { SimulatedNetwork } from './network.ts';
@@ -16,7 +16,7 @@ export type World = {
   random: Random;
   network: SimulatedNetwork;
   proxy: Host;
-  sources: StatusSources;
+  sources: Core['sources'];
   /** When the proxy's stop began; Infinity before. */
   stoppingSinceMs: number;
   /** When the proxy itself was last frozen, until when. */
