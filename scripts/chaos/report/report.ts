@@ -212,8 +212,9 @@ ${KIND_RULES}
 .hit-point{fill:var(--k-ok);fill-opacity:.65;stroke:var(--l-p50);stroke-width:.8}
 .limit{stroke:var(--fail);stroke-width:1.4;stroke-dasharray:4 2;fill:none}
 .chart .limit-name{fill:var(--fail);font-size:10.5px}.chart .band-name{fill:var(--hit);font-size:11px;font-weight:600}
-.share td{border:0;padding:0 0 0 8px;font-size:12.5px;white-space:nowrap}.share tr.first td{padding-top:8px}.share th{padding:2px 0}.share td:first-child,.share th:first-child{padding-left:0;width:204px}
-.share .bar{width:158px}.share .bar i{display:block;position:relative;height:12px;background:linear-gradient(90deg,var(--k-ok) var(--share),var(--grid) var(--share))}
+.share{table-layout:fixed}.share td,.share th{border:0;padding:0 0 0 12px;font-size:12.5px;line-height:20px}.share th{color:var(--ink);padding-left:0}
+.share tr.first td{padding-top:8px}.share td:first-child,.share th:first-child{width:17%;padding:0}.share .bar{width:12.6%;padding:0}
+.share .bar i{display:block;position:relative;height:12px;background:linear-gradient(90deg,var(--k-ok) var(--share),var(--grid) var(--share))}
 .share .bar i::after{content:'';position:absolute;left:var(--fair);top:-2px;bottom:-2px;border-left:1.5px solid var(--ink)}
 @media screen and (max-width:820px){.figures{grid-template-columns:repeat(2,1fr)}.columns{grid-template-columns:1fr}}
 @media print{.faults td,.pairs th,.pairs td{font-size:10px}.faults tr,.figures{break-inside:avoid}}

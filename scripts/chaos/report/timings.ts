@@ -108,7 +108,7 @@ function panel(
   const bottom = HEAD + timings.length * ROW;
   return [
     label('strong', 0, 8, title),
-    label('note', title.length * 7 + 12, 8, about),
+    label('note', title.length * 8.3 + 10, 8, about),
     ...Object.entries(COLUMNS).map(([name, x]) => label('note end', x, 26, name)),
     ...(timings.length === 0
       ? [label('note', 0, HEAD + 16, 'None.')]
