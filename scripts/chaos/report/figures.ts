@@ -53,7 +53,7 @@ export function okLatencies(requests: readonly RequestRow[]): Float64Array {
 }
 
 /** The requests that were due in a phase. */
-export function requestsDuring({ phases, requests }: Recording, name: PhaseName): RequestRow[] {
+function requestsDuring({ phases, requests }: Recording, name: PhaseName): RequestRow[] {
   const spans = phases.filter((phase) => phase.name === name);
   return requests.filter(({ dueMs }) => spans.some(({ fromMs, toMs }) => dueMs >= fromMs && dueMs < toMs));
 }
