@@ -1,9 +1,9 @@
 // `npm run certs`: a throw-away authority and certificates of it, for trying TLS out.
 // Must never leave a key where others on this machine can read it.
 import { rm, writeFile } from 'node:fs/promises';
-import { join, relative, resolve } from 'node:path';
+import { join, relative } from 'node:path';
 import { hideBin } from 'yargs/helpers';
-import { commandLine, requireWhole, runMain, UsageError } from '../services/shared/config.ts';
+import { callerPath, commandLine, requireWhole, runMain, UsageError } from '../services/shared/config.ts';
 import { Authority, type Subject } from './certs/authority.ts';
 import { makeFolder } from './kit/make-folder.ts';
 
@@ -36,7 +36,7 @@ await runMain('npm run certs --', async () => {
     .demandCommand(0, 0)
     .parseSync();
   if (dir === '') throw new UsageError('--dir is empty: name a folder.');
-  const folder = resolve(process.env.INIT_CWD ?? process.cwd(), dir);
+  const folder = callerPath(dir);
   const notAfter = new Date(Date.now() + requireWhole('--days', days, 1, 3650) * DAY_MS);
   const authority = await Authority.create('policy-proxy, for trying out', notAfter);
   const files: [name: string, text: string, mode: number][] = [['ca.pem', authority.cert, 0o644]];

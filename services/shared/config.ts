@@ -1,6 +1,7 @@
 // shell · command lines. Every option of every role can also come from the environment.
 // Must never read the environment anywhere else, so that `--help` tells the whole truth.
 import { createRequire } from 'node:module';
+import { resolve } from 'node:path';
 import type { Argv, Options } from 'yargs';
 import { LOG_LEVELS } from './log.ts';
 
@@ -149,6 +150,14 @@ export function publishedProxy(environment: NodeJS.ProcessEnv): string {
   const port = Number(text);
   if (Number.isInteger(port) && port >= 1 && port <= 65_535) return `127.0.0.1:${port}`;
   throw new UsageError(`PROXY_PUBLISH_PORT is "${text}": it must be a port from 1 to 65535.`);
+}
+
+/**
+ * A path that a person has given, counted from where npm was called: npm goes to the project's own folder before it runs
+ * anything, and leaves the caller's in INIT_CWD.
+ */
+export function callerPath(path: string, { INIT_CWD }: NodeJS.ProcessEnv = process.env): string {
+  return resolve(INIT_CWD ?? '', path);
 }
 
 /** An id from the command line: digits become a number, as the packets of the original have them. */

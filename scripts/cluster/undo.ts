@@ -1,12 +1,10 @@
 // shell · the undo file: what a chaos run is about to break, written before it does, so that the next start can heal what
-// a killed one has left. Must never be replaced while its owner lives, nor thrown away unhealed.
+// a killed run has left. It is never replaced while its owner lives, nor thrown away unhealed.
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Failure } from '../kit/failure.ts';
 import { CACHE } from '../kit/project.ts';
-import type { SavedAliases } from './docker.ts';
-import type { PlannedFault } from './plan.ts';
+import type { SavedAliases } from './replicas.ts';
 
 const VERSION = 1;
 
@@ -23,88 +21,90 @@ export type FoundCluster = Readonly<{
   settings: Readonly<Record<string, string>>;
 }>;
 
+/** What the file says of a fault; a plan's fault is one. */
+type NotedFault = Readonly<{ kind: string; targets: readonly string[] }>;
+
 export type Undo = {
   version: typeof VERSION;
   /** The Compose project. */
   project: string;
   /** The process that runs the chaos. */
   pid: number;
-  /** When it started, in clock ticks since boot, which tells a reused pid apart; null where that can't be read. */
+  /** When it started, in clock ticks since boot, which distinguishes a reused pid; null where that can't be read. */
   pidStartedAt: string | null;
   /** null: it was not up. */
   found: FoundCluster | null;
   networks: SavedNetworks;
-  faults: PlannedFault[];
+  faults: NotedFault[];
 };
 
-/** Goes on writing the file of this process. */
+/** The undo file of this process. */
 export type UndoLog = {
   /** Call before the fault's first call. @param networks the aliases of what it will hit */
-  note(fault: PlannedFault, networks?: SavedNetworks): void;
+  note(fault: NotedFault, networks?: SavedNetworks): void;
   /** Everything is healed: the file goes. */
   close(): void;
 };
 
 /**
  * Begins the undo file.
- * @throws Failure when another run holds it, Error when what it tells of has not been healed
+ * @throws Failure when another run holds it, Error when a killed run has left one that has not been healed
  */
 export function openUndo(project: string, found: FoundCluster | null): UndoLog {
   const { pid } = process;
-  const undo: Undo = {
-    version: VERSION,
-    project,
-    pid,
-    pidStartedAt: startOf(pid),
-    found,
-    networks: {},
-    faults: [],
-  };
+  const owner = { version: VERSION, project, pid, pidStartedAt: startOf(pid) } as const;
+  const undo: Undo = { ...owner, found, networks: {}, faults: [] };
   const path = undoPath(project);
   mkdirSync(dirname(path), { recursive: true });
   claim(path, undo);
   return {
-    // Not asynchronous: the fault may only begin when this is on its way to the disk, and two may begin at once.
+    // Synchronous: the fault may only begin when this is on its way to the disk, and two may begin at once.
     note(fault, networks = {}) {
       undo.faults.push(fault);
       undo.networks = { ...undo.networks, ...networks };
       renameSync(writeTemporary(path, undo), path);
     },
-    close: () => rmSync(path, { force: true }),
+    close: () => removeUndo(project),
   };
 }
 
-/** The project's undo file; null when there is none. @throws Error when it can't be read */
-export async function readUndo(project: string): Promise<Undo | null> {
-  const text = await readFile(undoPath(project), 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return null;
+/** The project's undo file; null when there is none. @throws Failure when it can't be understood */
+export function readUndo(project: string): Undo | null {
+  let text: string;
+  try {
+    text = readFileSync(undoPath(project), 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
     throw error;
-  });
-  return text === null ? null : parseUndo(text, project);
+  }
+  return parseUndo(text, project);
 }
 
 /** Throws the project's undo file away: when it has been healed. */
-export async function removeUndo(project: string): Promise<void> {
-  await rm(undoPath(project), { force: true });
+export function removeUndo(project: string): void {
+  rmSync(undoPath(project), { force: true });
 }
 
 /** Throws the project's undo file away because its cluster is gone, unless the run that wrote it goes on. */
-export async function forgetUndo(project: string): Promise<void> {
-  const undo = await readUndo(project).catch(() => null);
-  if (undo === null || !isOwnerAlive(undo)) await removeUndo(project);
+export function forgetUndo(project: string): void {
+  let undo: Undo | null = null;
+  try {
+    undo = readUndo(project);
+  } catch {
+    // What can't be understood is of no use either.
+  }
+  if (undo === null || !isOwnerAlive(undo)) removeUndo(project);
 }
 
 /** Whether the process that wrote it still runs. */
 export function isOwnerAlive({ pid, pidStartedAt }: Undo): boolean {
   const startedAt = startOf(pid);
-  if (startedAt !== null && pidStartedAt !== null) return startedAt === pidStartedAt;
+  if (pidStartedAt !== null) return startedAt === pidStartedAt;
+  // Without /proc the pid alone has to do: better refuse than heal what a living run breaks.
   try {
-    process.kill(pid, 0);
-    // Without its start it can't be told from another one: better refuse than heal under somebody's hands. With /proc
-    // it would have been seen, unless it is a zombie.
-    return pidStartedAt === null;
+    return process.kill(pid, 0);
   } catch (error) {
-    return pidStartedAt === null && (error as NodeJS.ErrnoException).code === 'EPERM';
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
 
@@ -113,7 +113,6 @@ export function isUnderWay({ project, pid }: Undo): Failure {
   return new Failure(
     `A chaos run on ${project} is under way (pid ${pid}).`,
     `Wait for its end, or end it with Ctrl-C in its terminal or "kill ${pid}": it heals the cluster.`,
-    { exitCode: 1 },
   );
 }
 
@@ -142,10 +141,10 @@ function parseUndo(text: string, project: string): Undo {
     const undo = JSON.parse(text) as Undo;
     if (undo.version === VERSION && undo.project === project) return undo;
   } catch {
-    // A file that the machine's end has cut off: told as one that nobody understands.
+    // A file that the machine's end has cut off is refused as one of another version is.
   }
   throw new Failure(
-    `${undoPath(project)} tells of a chaos run, and can't be understood.`,
+    `${undoPath(project)} describes a chaos run, and can't be understood.`,
     'Take the cluster down with "npm stop", which deletes it, and start it again.',
   );
 }

@@ -1,29 +1,28 @@
 // shell · makes a cluster whole again, whatever state it is in. Safe at any time and as often as you like.
-// Must never report a cluster as healed without having looked.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '../kit/failure.ts';
 import { type Progress, SILENT } from '../kit/progress.ts';
-import { clearFaults, isFaulty, isRefused, readFaults } from './control.ts';
-import { ChaosCluster, isUp, type Replica } from './docker.ts';
+import { DockerCluster, isUp, type Replica } from './docker.ts';
+import { clearFaults, isFaulty, isRefused, readFaults } from './server-faults.ts';
 import { isOwnerAlive, isUnderWay, readUndo, removeUndo, type SavedNetworks, type Undo } from './undo.ts';
 
 const SETTLE_MS = 3_000;
 const POLL_MS = 50;
 
 /**
- * Lets go on what is paused, connects what is cut off, lifts quotas, starts what is not running and turns the servers'
+ * Resumes what is paused, connects what is cut off, lifts quotas, starts what is not running and turns the servers'
  * own faults off; all replicas at the same time.
  * @param saved aliases of replicas that are cut off; without it, those that Compose gives
- * @returns what is still wrong, a sentence each; empty: everything is whole
+ * @returns what is still wrong, a sentence each; empty: everything was looked at and is whole
  * @throws Error when the engine does not list the containers
  */
-export async function healCluster(cluster: ChaosCluster, saved: SavedNetworks = {}): Promise<string[]> {
+export async function healCluster(cluster: DockerCluster, saved: SavedNetworks = {}): Promise<string[]> {
   const replicas = await cluster.replicas();
   const troubles = await Promise.all(
     replicas.map(async (replica) => {
-      const trouble = await healReplica(cluster, replica, saved);
+      const problem = await healReplica(cluster, replica, saved);
       const left = await settled(cluster, replica, saved);
-      return left.length > 0 && trouble !== null ? [...left, trouble] : left;
+      return left.length > 0 && problem !== undefined ? [...left, problem] : left;
     }),
   );
   return troubles.flat();
@@ -35,30 +34,29 @@ export async function healCluster(cluster: ChaosCluster, saved: SavedNetworks = 
  * @throws Failure when that run is still under way, or when something can't be healed
  */
 export async function healLeftovers(project: string, progress: Progress = SILENT): Promise<string | null> {
-  const undo = await readUndo(project);
+  const undo = readUndo(project);
   if (undo === null) return null;
   if (isOwnerAlive(undo)) throw isUnderWay(undo);
-  progress.phase(`healing what the run with pid ${undo.pid} has left`);
-  const cluster = new ChaosCluster(project, undo.found?.settings);
+  const { pid, faults, found } = undo;
+  progress.phase(`healing what the run with pid ${pid} has left`);
+  const cluster = new DockerCluster(project, found?.settings);
   const leftovers = await healCluster(cluster, undo.networks);
-  for (const sentence of leftovers) progress.line(sentence);
-  if (leftovers.length === 0) await rescale(cluster, undo);
   if (leftovers.length > 0) {
     throw new Failure(
-      `A chaos run was killed (pid ${undo.pid}), and what it left can't be healed: ${leftovers.join(' ')}`,
+      `A chaos run was killed (pid ${pid}), and what it left can't be healed: ${leftovers.join(' ')}`,
       'Take the cluster down with "npm stop", then run it again.',
     );
   }
-  await removeUndo(project);
-  return tell(undo, (await cluster.replicas()).length);
+  await rescale(cluster, undo);
+  removeUndo(project);
+  const kinds = [...new Set(faults.map(({ kind }) => kind))].join(', ') || 'no fault yet';
+  const count = (await cluster.replicas()).length;
+  const whole = count === 0 ? 'its cluster is gone' : `all ${count} replicas are whole again`;
+  return `a chaos run was killed (pid ${pid}; it had injected: ${kinds}): ${whole}`;
 }
 
 /** What is wrong with a replica, a sentence each. */
-async function leftoversOf(
-  cluster: ChaosCluster,
-  replica: Replica,
-  saved: SavedNetworks = {},
-): Promise<string[]> {
+async function leftoversOf(cluster: DockerCluster, replica: Replica, saved: SavedNetworks): Promise<string[]> {
   const { name } = replica;
   const info = await cluster.inspect(replica);
   const left: string[] = [];
@@ -72,45 +70,42 @@ async function leftoversOf(
   return left;
 }
 
-/** @returns the first thing that went wrong, null when nothing did */
+/** @returns the first thing that went wrong */
 async function healReplica(
-  cluster: ChaosCluster,
+  cluster: DockerCluster,
   replica: Replica,
   saved: SavedNetworks,
-): Promise<string | null> {
+): Promise<string | undefined> {
+  const steps = [
+    () => cluster.unpause(replica),
+    async () => {
+      if (((await cluster.inspect(replica)).HostConfig.CpuQuota ?? 0) > 0)
+        await cluster.limitCpu(replica, null);
+    },
+    () => cluster.attach(replica, saved[replica.name]),
+    () => cluster.bringUp(replica),
+    () => turnFaultsOff(cluster, replica),
+  ];
   const problems: string[] = [];
-  const step = async (work: () => Promise<void>): Promise<void> => {
-    await work().catch((error: unknown) => problems.push((error as Error).message));
-  };
-  await step(() => cluster.unpause(replica));
-  await step(async () => {
-    if (((await cluster.inspect(replica)).HostConfig.CpuQuota ?? 0) > 0) await cluster.unlimitCpu(replica);
-  });
-  await step(() => cluster.attach(replica, saved[replica.name]));
-  await step(async () => {
-    const info = await cluster.inspect(replica);
-    // What waits for its restart, for up to a minute, counts as running for `start`.
-    if (info.State.Restarting) await cluster.stop(replica, 0);
-    if (!isUp(info)) await cluster.start(replica);
-  });
-  await step(() => clear(cluster, replica));
-  return problems[0] ?? null;
+  for (const step of steps) await step().catch((error: Error) => problems.push(error.message));
+  return problems[0];
 }
 
-async function clear(cluster: ChaosCluster, replica: Replica): Promise<void> {
+async function turnFaultsOff(cluster: DockerCluster, replica: Replica): Promise<void> {
   if (replica.policy === null) return;
+  // Its address may be another one by now.
   await clearFaults(await cluster.find(replica.name)).catch((error: unknown) => {
     if (!isRefused(error)) throw error;
   });
 }
 
-async function isStillFaulty(cluster: ChaosCluster, replica: Replica): Promise<boolean> {
+async function isStillFaulty(cluster: DockerCluster, replica: Replica): Promise<boolean> {
   if (replica.policy === null) return false;
   return await readFaults(await cluster.find(replica.name)).then(isFaulty, (error) => !isRefused(error));
 }
 
 // A server that has just been connected or started takes a moment to be reached.
-async function settled(cluster: ChaosCluster, replica: Replica, saved: SavedNetworks): Promise<string[]> {
+async function settled(cluster: DockerCluster, replica: Replica, saved: SavedNetworks): Promise<string[]> {
   const deadlineMs = performance.now() + SETTLE_MS;
   for (;;) {
     const left = await leftoversOf(cluster, replica, saved).catch((error: Error) => [error.message]);
@@ -119,8 +114,8 @@ async function settled(cluster: ChaosCluster, replica: Replica, saved: SavedNetw
   }
 }
 
-// Only after everything runs again: Compose would start what is stopped, and wait for nobody that is paused.
-async function rescale(cluster: ChaosCluster, { found, faults }: Undo): Promise<void> {
+// Only after everything runs again: Compose starts what is stopped, and does not wait for what is paused.
+async function rescale(cluster: DockerCluster, { found, faults }: Undo): Promise<void> {
   const services = new Set(faults.filter(({ kind }) => kind === 'scale').flatMap(({ targets }) => targets));
   for (const service of services) {
     const before = found?.services[service];
@@ -129,10 +124,4 @@ async function rescale(cluster: ChaosCluster, { found, faults }: Undo): Promise<
     if (before === undefined || now === 0 || now === before) continue;
     await cluster.scale(service, before);
   }
-}
-
-function tell({ pid, faults }: Undo, replicas: number): string {
-  const kinds = [...new Set(faults.map(({ kind }) => kind))].join(', ') || 'no fault yet';
-  const whole = replicas === 0 ? 'its cluster is gone' : `all ${replicas} replicas are whole again`;
-  return `a chaos run was killed (pid ${pid}; it had injected: ${kinds}): ${whole}`;
 }

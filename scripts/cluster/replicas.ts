@@ -1,7 +1,5 @@
-// pure · which containers are replicas of a Compose project, and how they are named. The one place that says which
-// containers chaos may touch. Must never let one through that doesn't carry the project's label.
+// pure · which containers are replicas of a Compose project, and how they are named: the only ones that chaos may touch.
 import type { ContainerInfo } from 'dockerode';
-import { policyOf } from './plan.ts';
 
 const LABEL = 'com.docker.compose';
 const SHORT_ID = 12;
@@ -16,13 +14,16 @@ export type Replica = Readonly<{
   containerId: string;
   /** What the server registers as: its container's host name, which is the short id. */
   serverId: string;
-  /** null for the proxy. */
+  /** null for what is no server. */
   policy: string | null;
   /** Docker's word: created, running, paused, restarting, removing, exited, dead. */
   state: string;
   /** IPv4 on the project's network; null while it runs not or is cut off. */
   address: string | null;
 }>;
+
+/** What the list of containers says of a replica. */
+export type FoundReplica = Omit<Replica, 'policy'>;
 
 /** Aliases by network, as `NetworkSettings` has them, but without the short id: that one is a new one in a new container. */
 export type SavedAliases = Readonly<Record<string, readonly string[]>>;
@@ -36,11 +37,17 @@ export function projectFilter(project: string): string {
  * The project's replicas by name; stopped ones too, those of `docker compose run` not.
  * @param containers any containers, also strangers
  */
-export function toReplicas(project: string, containers: readonly ContainerInfo[]): Replica[] {
+export function toReplicas(project: string, containers: readonly ContainerInfo[]): FoundReplica[] {
   return containers
     .filter(({ Labels }) => isReplicaOf(project, Labels))
     .map((container) => toReplica(project, container))
     .sort((a, b) => a.name.localeCompare(b.name, undefined, { numeric: true }));
+}
+
+/** The policy that a server serves, from its container's environment; null for what is no server. */
+export function policyIn(environment: readonly string[]): string | null {
+  const name = 'SERVER_POLICY=';
+  return environment.find((entry) => entry.startsWith(name))?.slice(name.length) || null;
 }
 
 /** A network that a replica ought to be on. */
@@ -96,7 +103,7 @@ function isReplicaOf(project: string, labels: Readonly<Record<string, string>>):
   );
 }
 
-function toReplica(project: string, container: ContainerInfo): Replica {
+function toReplica(project: string, container: ContainerInfo): FoundReplica {
   const service = container.Labels[`${LABEL}.service`] ?? '';
   const networks = Object.entries(container.NetworkSettings?.Networks ?? {});
   const own = networks.find(([name]) => name.startsWith(`${project}_`));
@@ -105,7 +112,6 @@ function toReplica(project: string, container: ContainerInfo): Replica {
     service,
     containerId: container.Id,
     serverId: container.Id.slice(0, SHORT_ID),
-    policy: policyOf(service),
     state: container.State,
     address: own?.[1].IPAddress || null,
   };

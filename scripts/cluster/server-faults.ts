@@ -1,10 +1,10 @@
-// shell · the servers' control port: turns their own faults on and off. HTTP straight to the container's address,
-// because nothing publishes that port. Must never wait without a deadline.
+// shell · the servers' control port, which turns their own faults on and off. HTTP straight to the container's address,
+// because nothing publishes that port.
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import type { Faults } from '../../services/server/faults/misbehaviour.ts';
-import type { Replica } from './docker.ts';
+import type { Replica } from './replicas.ts';
 
 /** What a server does wrong; all off: 0 and false. */
 export type ServerFaults = Faults;
@@ -38,7 +38,7 @@ export function isFaulty(faults: ServerFaults): boolean {
   return Object.values(faults).some((value) => value !== 0 && value !== false);
 }
 
-/** Nobody listens: the server has been started without FAULTS=1, or not yet begun. */
+/** Whether nothing listens there: the server has been started without FAULTS=1, or has not begun to listen. */
 export function isRefused(error: unknown): boolean {
   return ((error as Error).cause as NodeJS.ErrnoException | undefined)?.code === 'ECONNREFUSED';
 }
@@ -50,7 +50,7 @@ async function ask<Answer>(replica: Replica, method: string, path: string, body?
   const options = { host: replica.address, port: PORT, method, path, agent: false, signal };
   try {
     const sent = request({ ...options, headers: { 'content-type': 'application/json' } });
-    // `once` stops listening when the signal fires, and the request tells of the same only then.
+    // `once` stops listening when the signal fires, and only then does the request report the same.
     sent.on('error', () => {});
     sent.end(body === undefined ? undefined : JSON.stringify(body));
     const [response] = (await once(sent, 'response', { signal })) as [IncomingMessage];
