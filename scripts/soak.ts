@@ -4,19 +4,17 @@ import { rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UsageError } from '../services/shared/config.ts';
 import { readMachine } from './bench/versions.ts';
-import type { Judgement, Verdict } from './chaos/journal.ts';
 import { formatJudgement } from './chaos/verdict-text.ts';
 import { Failure } from './kit/failure.ts';
 import { runOneStep } from './kit/one-step.ts';
 import { folderName, makeReportFolder, shortPath } from './kit/report-files.ts';
 import { runScript } from './kit/script.ts';
+import { type Judgement, VERDICT_EXIT_CODES } from './kit/verdict.ts';
 import type { Soak } from './soak/journal.ts';
 import { commandOf, parseSoakCommand, SCRIPT_NAME, type SoakOptions } from './soak/options.ts';
 import { renderSoak } from './soak/report.ts';
 import { runSoak } from './soak/run.ts';
 import { judgeSoak } from './soak/verdict.ts';
-
-const EXIT_CODES: Record<Verdict, number> = { pass: 0, fail: 1, unknown: 3 };
 
 await runScript(SCRIPT_NAME, 'Nothing was found out, and nothing is left running.', main, {
   mustCleanUp: true,
@@ -38,7 +36,7 @@ async function main(signal: AbortSignal): Promise<void> {
   });
   const judgement = judgeSoak(soak);
   await report(soak, judgement, folder, options);
-  if (!signal.aborted) process.exitCode = EXIT_CODES[judgement.verdict];
+  if (!signal.aborted) process.exitCode = VERDICT_EXIT_CODES[judgement.verdict];
 }
 
 async function report(soak: Soak, judgement: Judgement, folder: string, options: SoakOptions): Promise<void> {

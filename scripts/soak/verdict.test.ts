@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Verdict } from '../chaos/journal.ts';
+import type { Verdict } from '../kit/verdict.ts';
 import type { Handles, Rest, Sample, Soak } from './journal.ts';
 import { makePlan } from './plan.ts';
 import { judgeSoak } from './verdict.ts';

@@ -1,7 +1,6 @@
 // pure · what was seen in a soak → pass, fail or unknown, with the number and the bound of each finding.
 // Must never let what was not seen look like a good sign: it is unknown.
-import type { Finding, Judgement, Verdict } from '../chaos/journal.ts';
-import { worstVerdict } from '../kit/criterion.ts';
+import { type Finding, type Judgement, type Verdict, worstVerdict } from '../kit/verdict.ts';
 import { growthPerMinute, lowsOf } from './growth.ts';
 import type { Handles, Soak } from './journal.ts';
 

@@ -1,6 +1,6 @@
 // pure · numbers and texts → what a person reads in the report.
 // Must never let a foreign text into HTML unescaped, or print a number that isn't one.
-import type { Verdict } from '../../chaos/journal.ts';
+import type { Verdict } from '../verdict.ts';
 
 const ESCAPES: Readonly<Record<string, string>> = {
   '&': '&amp;',

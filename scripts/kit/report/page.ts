@@ -1,6 +1,6 @@
 // pure · the page around whatever a chaos report shows.
 // Must never need its script to be read: that shows one moment in all charts.
-import type { Verdict } from '../../chaos/journal.ts';
+import type { Verdict } from '../verdict.ts';
 import { VERDICT_WORDS } from './format.ts';
 import { htmlDocument } from './html.ts';
 import { PAGE_STYLE } from './page-style.ts';
