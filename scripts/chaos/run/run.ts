@@ -1,29 +1,32 @@
-// shell · one run: load from the first moment to the last, faults in the middle, and a recording of all of it.
-// Must never inject anything unless the steady state held before, or end without having healed everything.
+// shell · one run: load from the first moment to the last, faults in the middle, and a recording of all of it. No fault begins
+// unless the steady state held before, and none before it stands in the undo file.
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { DockerCluster } from '../../cluster/docker.ts';
 import { epochMs } from '../../kit/epoch.ts';
 import { percentile } from '../../kit/percentile.ts';
-import type { Progress } from '../../kit/progress.ts';
+import type { Outcome, Progress } from '../../kit/progress.ts';
 import { type ProxyWatch, watchProxy } from '../../kit/proxy-events.ts';
 import type { Step } from '../../kit/steps.ts';
 import { type LoadEnd, type LoadProcess, startLoad } from '../../load/load-process.ts';
-import type { ChaosCluster } from '../docker.ts';
+import type { ShowSteps } from '../cluster.ts';
+import { FAULT_FACTS } from '../faults/facts.ts';
+import type { ArmedFault } from '../faults/fault.ts';
+import { FAULTS } from '../faults/index.ts';
 import { INTERRUPTED, type PhaseName, type Recording } from '../journal.ts';
-import type { Plan, PlannedFault } from '../plan.ts';
-import { injectFaults } from './injector.ts';
-import { type MachineWatch, watchMachine } from './machine-watch.ts';
+import { lengthOf, type Plan, type PlannedFault } from '../plan.ts';
+import { describeNow } from '../words.ts';
+import { type MachineWatch, readConntrack, watchMachine } from './machine-watch.ts';
 import { Recorder } from './recorder.ts';
-import { describeNow } from './status-line.ts';
 
 const SAMPLE_EVERY_MS = 250;
-const STATUS_EVERY_MS = 250;
 /** The load goes on for so long at most when the faults take longer than planned. */
 const SPARE_SECONDS = 120;
+const REPLY_WITHIN_MS = '3000';
 const MAX_CONTROL_FAULTS_SHARE = 0.001;
 
 export type RunSetting = {
   plan: Plan;
-  cluster: ChaosCluster;
+  cluster: DockerCluster;
   adminUrl: string;
   /** host:port of the proxy's well-known port. */
   proxy: string;
@@ -31,14 +34,14 @@ export type RunSetting = {
   remember: (fault: PlannedFault) => void;
   /** Mends everything; returns what could not be mended, a sentence each. */
   heal: () => Promise<string[]>;
-  show: (signal: AbortSignal, steps: readonly Step[]) => Promise<void>;
+  show: ShowSteps;
 };
 
 /**
- * Carries out a plan on a cluster that is whole.
+ * Runs a plan on a cluster that is whole.
  * @param signal ends it early: what is broken is healed, and the recording says that it was cut short
  */
-export async function runPlan(setting: RunSetting, signal: AbortSignal): Promise<Recording> {
+export async function recordRun(setting: RunSetting, signal: AbortSignal): Promise<Recording> {
   const run = new Run(setting, signal);
   return await run.toItsEnd();
 }
@@ -55,24 +58,25 @@ class Run {
   readonly #ending = new AbortController();
   // For every wait of a part: one that goes on would keep the process from ending.
   readonly #over: AbortSignal;
-  #injections: Promise<void> = Promise.resolve();
+  #injections: Promise<unknown> = Promise.resolve();
   #cutShort: string | null = null;
-  #show: (line: string) => void = () => {};
+  #progress: Progress | null = null;
 
   constructor(setting: RunSetting, signal: AbortSignal) {
     this.#setting = setting;
     this.#signal = signal;
     this.#over = AbortSignal.any([signal, this.#ending.signal]);
-    this.#recorder = new Recorder(setting.plan, epochMs);
+    const recorder = new Recorder(setting.plan, epochMs);
+    this.#recorder = recorder;
     this.#watch = watchProxy(
       setting.adminUrl,
-      (event) => this.#recorder.event(event),
-      (atMs) => this.#recorder.listens(atMs),
+      (event) => recorder.event(event),
+      (atMs) => recorder.listens(atMs),
     );
-    this.#machine = watchMachine(setting.cluster, (sample) => this.#recorder.machine(sample));
+    this.#machine = watchMachine(setting.cluster, (sample) => recorder.machine(sample));
     this.#load = startLoad(
       loadArguments(setting),
-      (request) => this.#recorder.request(request),
+      (request) => recorder.request(request),
       (ms) => this.#machine.loadLag(ms),
     );
   }
@@ -89,7 +93,7 @@ class Run {
       await this.#injections;
       for (const timer of this.#timers) clearInterval(timer);
       end = await this.#load.stop().catch(() => null);
-      if (end === null) this.#cutShort ??= 'the load generator did not end in good order';
+      if (end === null) this.#cutShort ??= 'the load generator did not end cleanly';
       leftovers = await this.#setting
         .heal()
         .catch((error: unknown) => [`Healing failed: ${(error as Error).message}`]);
@@ -101,24 +105,22 @@ class Run {
 
   #steps(): Step[] {
     const { faults, phases } = this.#setting.plan;
+    const during = faults.length === 0 ? 'No fault' : `${faults.length} faults in ${phases.faultsMs / 1000} s`;
     return [
-      { title: 'Steady state', run: (progress) => this.#inStep(progress, () => this.#control()) },
-      {
-        title: faults.length === 0 ? 'No fault' : `${faults.length} faults in ${phases.faultsMs / 1000} s`,
-        run: (progress) => this.#inStep(progress, () => this.#faults(progress)),
-      },
-      { title: 'Steady state again', run: (progress) => this.#inStep(progress, () => this.#quietAndAfter()) },
+      this.#step('Steady state', () => this.#control()),
+      this.#step(during, () => this.#faults()),
+      this.#step('Steady state again', () => this.#quietAndAfter()),
     ];
   }
 
   // A part that was cut short is followed by parts that do nothing, so that the report is still made.
-  async #inStep(
-    progress: Progress,
-    work: () => Promise<string>,
-  ): Promise<{ isSkipped: boolean; summary: string }> {
-    if (this.#cutShort !== null) return { isSkipped: true, summary: 'left out' };
-    this.#show = progress.line;
-    return { isSkipped: false, summary: await Promise.race([work(), this.#load.failed]) };
+  #step(title: string, work: () => Promise<string>): Step {
+    const run = async (progress: Progress): Promise<Outcome> => {
+      if (this.#cutShort !== null) return { isSkipped: true, summary: 'left out' };
+      this.#progress = progress;
+      return { isSkipped: false, summary: await Promise.race([work(), this.#load.failed]) };
+    };
+    return { title, run };
   }
 
   async #control(): Promise<string> {
@@ -126,10 +128,11 @@ class Run {
     const { warmUpMs, controlMs } = plan.phases;
     this.#recorder.start(await this.#load.started);
     this.#recorder.nameReplicas(await cluster.replicas());
-    this.#timers.push(
-      setInterval(() => void this.#sample(), SAMPLE_EVERY_MS),
-      setInterval(() => this.#show(describeNow(this.#recorder, plan)), STATUS_EVERY_MS),
-    );
+    const look = (): void => {
+      void this.#sample();
+      this.#progress?.line(describeNow(this.#recorder, plan));
+    };
+    this.#timers.push(setInterval(look, SAMPLE_EVERY_MS));
     await this.#until('warm-up', 0, warmUpMs);
     await this.#until('control', warmUpMs, warmUpMs + controlMs);
     await this.#sample();
@@ -143,19 +146,10 @@ class Run {
     return `${requests.length} requests, p50 ${percentile(latencies, 50).toFixed(1)} ms, p99 ${percentile(latencies, 99).toFixed(1)} ms`;
   }
 
-  async #faults(progress: Progress): Promise<string> {
-    const { plan, cluster, remember } = this.#setting;
+  async #faults(): Promise<string> {
+    const { plan, cluster } = this.#setting;
     const fromMs = plan.phases.warmUpMs + plan.phases.controlMs;
-    const tell = (text: string): void => {
-      progress.phase(`${(this.#recorder.elapsedMs() / 1000).toFixed(1)} s: ${text}`);
-    };
-    this.#injections = injectFaults(plan.faults, {
-      cluster,
-      recorder: this.#recorder,
-      remember,
-      tell,
-      signal: this.#over,
-    });
+    this.#injections = Promise.all(plan.faults.map((fault) => this.#injectAndHeal(fault)));
     await this.#injections;
     this.#over.throwIfAborted();
     this.#recorder.nameReplicas(await cluster.replicas());
@@ -163,6 +157,38 @@ class Run {
     await this.#until('faults', fromMs, Math.max(fromMs + plan.phases.faultsMs, lastHealMs));
     const { ok, wrong, error, lost } = this.#recorder.counts;
     return `ok ${ok}, wrong ${wrong}, errors ${error}, lost ${lost}`;
+  }
+
+  // One fault at its time, healed at its time, whatever happens to the others; none begins once the run is over.
+  async #injectAndHeal(fault: PlannedFault): Promise<void> {
+    const { cluster, remember } = this.#setting;
+    await this.#sleepUntil(fault.atMs).catch(() => {});
+    if (this.#over.aborted) return;
+    const note = this.#recorder.fault(fault, readConntrack());
+    const name = `${fault.kind} ${fault.targets.join(', ')}`;
+    const { isRepeated } = FAULT_FACTS[fault.kind];
+    let armed: ArmedFault | null = null;
+    try {
+      remember(fault);
+      armed = FAULTS[fault.kind]({ fault, cluster, hit: note.hit, signal: this.#over });
+      this.#say(name);
+      await armed.inject();
+      note.injected();
+      if (!isRepeated) note.proven(await armed.prove());
+      await this.#sleepUntil(fault.atMs + fault.forMs).catch(() => {});
+      if (isRepeated) note.proven(await armed.prove());
+    } catch (error) {
+      note.proven({ isProven: false, evidence: (error as Error).message });
+    }
+    note.healing();
+    try {
+      await armed?.heal();
+      note.healed();
+      this.#say(`${name}: over`);
+    } catch (error) {
+      // The general heal at the end of the run tries again, and reports what it can't mend.
+      this.#say(`${name}: could not be healed, ${(error as Error).message}`);
+    }
   }
 
   async #quietAndAfter(): Promise<string> {
@@ -178,22 +204,32 @@ class Run {
   }
 
   async #until(phase: PhaseName, fromMs: number, toMs: number): Promise<void> {
-    const leftMs = toMs - this.#recorder.elapsedMs();
-    if (leftMs > 0) await sleep(leftMs, undefined, { signal: this.#over });
+    await this.#sleepUntil(toMs);
     this.#recorder.phase(phase, fromMs, Math.max(toMs, this.#recorder.elapsedMs()));
   }
 
+  // Rejects when the run is over before.
+  async #sleepUntil(atMs: number): Promise<void> {
+    const leftMs = atMs - this.#recorder.elapsedMs();
+    if (leftMs > 0) await sleep(leftMs, undefined, { signal: this.#over });
+  }
+
+  #say(text: string): void {
+    this.#progress?.phase(`${(this.#recorder.elapsedMs() / 1000).toFixed(1)} s: ${text}`);
+  }
+
   async #sample(): Promise<void> {
-    this.#recorder.table(await this.#watch.sample());
+    const sample = await this.#watch.sample();
+    if (sample !== null) this.#recorder.table(sample);
   }
 }
 
 function loadArguments({ plan, proxy }: RunSetting): string[] {
-  const { warmUpMs, controlMs, faultsMs, quietMs, afterMs } = plan.phases;
-  const seconds = (warmUpMs + controlMs + faultsMs + quietMs + afterMs) / 1000 + SPARE_SECONDS;
+  const seconds = Math.ceil(lengthOf(plan) / 1000 + SPARE_SECONDS);
   const retry = plan.retryForMs > 0 ? ['--retry-for', String(plan.retryForMs)] : [];
   return [
-    ...['--proxy', proxy, '--rate', String(plan.rate), '--duration', String(Math.ceil(seconds))],
-    ...['--policies', plan.policies.join(','), '--timeout', '3000', '--attempt-timeout', '3000', ...retry],
+    ...['--proxy', proxy, '--rate', String(plan.rate), '--duration', String(seconds)],
+    ...['--policies', plan.policies.join(','), '--timeout', REPLY_WITHIN_MS],
+    ...['--attempt-timeout', REPLY_WITHIN_MS, ...retry],
   ];
 }
