@@ -1,8 +1,9 @@
 // pure · the charts over time of a soak's report: curves, counts and deeds along one axis.
 // Must never draw what was not measured: a gap stays a gap.
 import { drawChart } from '../kit/report/echart.ts';
-import { coordinate, escapeText } from '../kit/report/format.ts';
+import { coordinate } from '../kit/report/format.ts';
 import { CHART_WIDTH, LEFT, RIGHT, type TimeAxis, timeChart } from '../kit/report/frame.ts';
+import { escapeText } from '../kit/report/html.ts';
 import { nothingHere } from '../kit/report/symbols.ts';
 import type { Soak } from './journal.ts';
 import { DEED_KINDS, describeDeed } from './plan.ts';

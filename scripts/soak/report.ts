@@ -1,9 +1,11 @@
 // pure · a soak and its judgement → one HTML file that needs nothing else.
 // Must never judge, ask the clock, or let a foreign text in unescaped.
-import { count, escapeText, seconds, VERDICT_WORDS } from '../kit/report/format.ts';
+import type { Judgement } from '../chaos/journal.ts';
+import { VERDICT_WORDS } from '../kit/report/format.ts';
+import { escapeText } from '../kit/report/html.ts';
 import { page } from '../kit/report/page.ts';
 import { findingsTable, verdictIcon } from '../kit/report/verdict.ts';
-import type { Judgement } from '../kit/verdict.ts';
+import { count, seconds } from '../kit/words.ts';
 import { axisOf, type Curve, curvesChart, deedsChart } from './chart.ts';
 import { lowsOf } from './growth.ts';
 import type { Sample, Soak } from './journal.ts';

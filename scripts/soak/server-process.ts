@@ -2,7 +2,7 @@
 // Must never leave it frozen or alive: it ends with this process, and its thaw is in other hands.
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { launch, type WatchedProcess } from '../kit/process.ts';
+import { type RunningProcess, startProcess } from '../kit/process.ts';
 import { ROOT } from '../kit/project.ts';
 
 const MAIN = join(ROOT, 'services', 'server', 'main.ts');
@@ -17,7 +17,7 @@ export class ServerProcess {
   readonly policy: string;
   readonly #args: readonly string[];
   readonly #onCrash: (how: string) => void;
-  #process: WatchedProcess | null = null;
+  #process: RunningProcess | null = null;
 
   /** @param onCrash told when it ends and nobody has ended it */
   constructor(
@@ -37,7 +37,7 @@ export class ServerProcess {
 
   /** Starts it; it registers by itself. */
   async start(): Promise<void> {
-    const started = await launch(process.execPath, this.#args, {
+    const started = await startProcess(process.execPath, this.#args, {
       // Nothing else of this process's own environment: a setting in .env would change what is judged.
       env: { PATH: process.env.PATH ?? '' },
       stopWithinMs: STOPPED_WITHIN_MS,
@@ -82,7 +82,7 @@ export class ServerProcess {
     this.#process?.child.kill('SIGCONT');
   }
 
-  #take(): WatchedProcess | null {
+  #take(): RunningProcess | null {
     const running = this.#process;
     this.#process = null;
     return running;

@@ -1,4 +1,5 @@
 // pure · how a soak stands right now, in one line for somebody who watches.
+import { clock, count } from '../kit/words.ts';
 import type { Counts, DoneDeed, Sample } from './journal.ts';
 import { describeDeed } from './plan.ts';
 
@@ -11,8 +12,8 @@ export function describeNow(
 ): string {
   const { atMs, residentBytes, handles, ready, servers } = sample;
   return [
-    `${minutes(atMs)} of ${minutes(plannedMs)}`,
-    `ok ${counts.ok.toLocaleString('en')}`,
+    `${clock(atMs)} of ${clock(plannedMs)}`,
+    `ok ${count(counts.ok)}`,
     `wrong ${counts.wrong}`,
     `errors ${counts.error}`,
     `lost ${counts.lost}`,
@@ -21,9 +22,4 @@ export function describeNow(
     `${ready ?? '?'} of ${servers ?? '?'} in rotation`,
     ...(latest === undefined ? [] : [describeDeed(latest.deed)]),
   ].join(' · ');
-}
-
-function minutes(ms: number): string {
-  const seconds = Math.floor(ms / 1000);
-  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
 }
