@@ -2,17 +2,17 @@
 // Must never go on after a step that failed, or hide what failed.
 import { hideBin } from 'yargs/helpers';
 import { commandLine } from '../services/shared/config.ts';
-import { healLeftovers } from './chaos/heal.ts';
-import { readUndo } from './chaos/undo.ts';
 import { prepareAppImage } from './cluster/app-image.ts';
 import { bringUp, MAY_BE_LEFT, publishedPort, recentLogs, wholeClusterSize } from './cluster/cluster.ts';
 import { ContainerNames } from './cluster/container-names.ts';
 import { prepareEngine } from './cluster/engine.ts';
+import { healLeftovers } from './cluster/heal.ts';
 import { formatHints } from './cluster/hints.ts';
 import { prepareNodeImage } from './cluster/node-image.ts';
 import { renderPolicyTable } from './cluster/policy-table.ts';
 import { settingsWithoutEffect } from './cluster/role-settings.ts';
 import { SAMPLE_PACKETS, sendPacket } from './cluster/samples.ts';
+import { readUndo } from './cluster/undo.ts';
 import { Failure } from './kit/failure.ts';
 import { fetchPolicies, serverIds, waitForServers } from './kit/policies.ts';
 import type { Outcome, Progress } from './kit/progress.ts';
@@ -47,7 +47,7 @@ await runScript('npm start --', MAY_BE_LEFT, async (signal) => {
   const proxy = `127.0.0.1:${port}`;
   const count = wholeClusterSize();
   const replies: string[] = [];
-  const wasChaosKilled = (await readUndo(project)) !== null;
+  const wasChaosKilled = readUndo(project) !== null;
   await runSteps(signal, [
     { title: 'Docker Engine and Compose', run: prepareEngine },
     { title: 'Image with Node 24', run: prepareNodeImage },

@@ -3,7 +3,7 @@
 import { z } from 'zod';
 import { FAULT_FACTS, FAULT_KINDS, type FaultFacts } from './faults/facts.ts';
 
-export type { FaultKind } from './faults/facts.ts';
+export { FAULT_KINDS, type FaultKind } from './faults/facts.ts';
 
 const MAX_REPLICAS = 20;
 const MAX_RUN_MS = 86_400_000;
@@ -117,17 +117,20 @@ export function serviceOf(replica: string): string {
   return replica.replace(/-\d+$/, '');
 }
 
-/** The policy that a replica or service serves; null for what is no server. */
-export function policyOf({ services }: Pick<Plan, 'services'>, target: string): string | null {
-  return services[target] ?? services[serviceOf(target)] ?? null;
+/** The policy that a replica or service serves (`server-p1-2`, `server-p1` → `1`); null for the proxy. */
+export function policyOf(target: string): string | null {
+  return /^server-p([^-]+)(?:-\d+)?$/.exec(target)?.[1] ?? null;
 }
+
+export const POLICIES = ['1', '2', '3'] as const;
 
 /** The first reason why a plan can't be carried out; null when it can. Plans that are made here always can. */
 function whyImpossible(plan: Plan): string | null {
   const ofServices = new Set(Object.values(plan.services));
   if (plan.policies.length !== ofServices.size || !plan.policies.every((each) => ofServices.has(each)))
     return 'its policies are not those of its services';
-  if (new Set(plan.faults.map(({ id }) => id)).size < plan.faults.length) return 'two faults have the same id';
+  if (new Set(plan.faults.map(({ id }) => id)).size < plan.faults.length)
+    return 'two faults have the same id';
   for (const fault of plan.faults) {
     const problem = outsideOf(plan, fault) ?? misaimed(plan, fault) ?? beyondParams(fault);
     if (problem !== null) return `fault ${fault.id} (${fault.kind}) ${problem}`;
@@ -148,7 +151,7 @@ const isServer = ({ services }: Plan, target: string): boolean =>
 
 const AIMS: Readonly<Record<FaultFacts['targets'], Aim>> = {
   servers: { what: 'servers', isTarget: isServer },
-  'two servers': { what: 'two servers', count: 2, isTarget: isServer },
+  'two servers': { what: 'two servers of different policies', count: 2, isTarget: isServer },
   service: { what: 'one service', count: 1, isTarget: ({ services }, target) => target in services },
   proxy: { what: 'the proxy', count: 1, isTarget: (_, target) => target === 'proxy-1' },
 };
@@ -156,7 +159,9 @@ const AIMS: Readonly<Record<FaultFacts['targets'], Aim>> = {
 function misaimed(plan: Plan, { kind, targets }: PlannedFault): string | null {
   const { what, count = targets.length, isTarget } = AIMS[FAULT_FACTS[kind].targets];
   const isRight = targets.length === count && targets.every((target) => isTarget(plan, target));
-  return isRight ? null : `takes ${what}, not ${targets.join(', ')}`;
+  const policies = new Set(targets.map((target) => plan.services[serviceOf(target)]));
+  if (isRight && (kind !== 'swap' || policies.size === 2)) return null;
+  return `takes ${what}, not ${targets.join(' and ')}`;
 }
 
 function beyondParams({ kind, params }: PlannedFault): string | null {

@@ -126,9 +126,7 @@ async function runOne(plan: Plan, context: Context, signal: AbortSignal): Promis
   const { title } = scenarioOf(plan);
   const env = composeSettings(plan, found);
   const adminUrl = `http://127.0.0.1:${publishedPort('PROXY_PUBLISH_ADMIN_PORT', { env })}`;
-  await show(signal, [
-    { title: 'Cluster', run: (progress) => bringUpFor(plan, env, adminUrl, progress) },
-  ]);
+  await show(signal, [{ title: 'Cluster', run: (progress) => bringUpFor(plan, env, adminUrl, progress) }]);
   const networks = await savedNetworks(cluster);
   const proxy = await loadTarget(cluster, publishedPort('PROXY_PUBLISH_PORT', { env }));
   const recording = await recordRun(

@@ -1,9 +1,11 @@
-// What a run says in a terminal: the verdict last, the bad findings where they are seen.
+// What chaos prints: every scenario and fault in the list; the verdict last, the bad findings where they are seen.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Finding, Verdict } from '../kit/verdict.ts';
-import type { RunSummary } from './one-run.ts';
-import { formatJudgement, formatLastLine, formatOverview } from './verdict-text.ts';
+import { type Finding, formatJudgement, type Verdict } from '../kit/verdict.ts';
+import { FAULT_KINDS } from './faults/facts.ts';
+import type { RunSummary } from './run-plans.ts';
+import { SCENARIOS } from './scenarios/index.ts';
+import { formatLastLine, formatList, formatOverview } from './words.ts';
 
 const finding = (criterion: string, verdict: Verdict): Finding => ({
   criterion,
@@ -53,4 +55,12 @@ test('the last line is the verdict and the report', () => {
     '✖ fail (2 pass, 1 fail): r',
   );
   assert.equal(formatLastLine('unknown', [], 'r'), '? unknown: nothing was measured');
+});
+
+test('the list has every scenario and every fault', () => {
+  const names = formatList()
+    .split('\n')
+    .flatMap((line) => /^ {2}(\S+)/.exec(line)?.[1] ?? []);
+  assert.deepEqual(names, [...SCENARIOS.map(({ name }) => name), ...FAULT_KINDS]);
+  assert.equal(SCENARIOS.length, 24);
 });

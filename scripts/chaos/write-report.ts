@@ -6,7 +6,8 @@ import { attempt } from '../kit/command.ts';
 import { ROOT } from '../kit/project.ts';
 import type { Journal, Judgement, Outcome, Recording } from './journal.ts';
 import { formatPlan } from './plan.ts';
-import { formatRequestsCsv, renderReport, renderSummary } from './report/report.ts';
+import { formatRequestsCsv } from './report/csv.ts';
+import { renderReport, renderSummary } from './report/report.ts';
 import type { RunSummary } from './run-plans.ts';
 
 const VERSION_WITHIN_MS = 5_000;
@@ -20,19 +21,17 @@ export type ReportContents = {
   replay: string;
 };
 
-/** Writes `report.html`, its plots, `journal.json`, `plan.json` and `requests.csv` into `folder`. */
+/** Writes `report.html`, `journal.json`, `plan.json` and `requests.csv` into `folder`. */
 export async function writeReport(folder: string, contents: ReportContents): Promise<void> {
   const { title, recording, judgement, versions, replay } = contents;
-  const { html, svgs } = renderReport(title, recording, judgement, { versions, replay });
   const { requests, ...rest } = recording;
   const totals = countOutcomes(recording);
   const journal: Journal = { version: 1, title, judgement, recording: rest, totals, versions, replay };
   const files = {
-    'report.html': html,
+    'report.html': renderReport(title, recording, judgement, { versions, replay }),
     'journal.json': `${JSON.stringify(journal, null, 2)}\n`,
     'plan.json': formatPlan(recording.plan),
     'requests.csv': formatRequestsCsv(requests),
-    ...svgs,
   };
   await mkdir(folder, { recursive: true });
   await Promise.all(Object.entries(files).map(([name, text]) => writeFile(join(folder, name), text)));

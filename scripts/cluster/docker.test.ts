@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { callEngine, callForgivingly, EngineError } from './docker-call.ts';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { type TestContext, test } from 'node:test';
+import { callEngine, DockerCluster, type EngineError, type Replica } from './docker.ts';
 
 function refusal(statusCode: number, message = 'is not running'): Promise<never> {
   const error = new Error(`(HTTP code ${statusCode}) unexpected - ${message} `);
@@ -36,15 +39,35 @@ test('a call that is not answered ends at its deadline', async () => {
   clearTimeout(alive);
 });
 
+/** An engine that refuses to pause a container with `status`, and says whether it is paused. */
+async function refusingEngine(t: TestContext, status: number, Paused: boolean): Promise<DockerCluster> {
+  const server = createServer((request, response) => {
+    const isInspect = request.url?.endsWith('/json') === true;
+    response.writeHead(isInspect ? 200 : status, { 'content-type': 'application/json' });
+    response.end(JSON.stringify(isInspect ? { State: { Paused } } : { message: 'It is refused.' }));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { DOCKER_HOST } = process.env;
+  process.env.DOCKER_HOST = `tcp://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+    if (DOCKER_HOST === undefined) delete process.env.DOCKER_HOST;
+    else process.env.DOCKER_HOST = DOCKER_HOST;
+  });
+  return new DockerCluster('ours');
+}
+
 const CASES = [
-  { what: 'forgiven when it is already so', status: 409, isReached: true, isForgiven: true },
-  { what: 'not forgiven when it is not so', status: 409, isReached: false, isForgiven: false },
-  { what: 'not forgiven when it is another one', status: 404, isReached: true, isForgiven: false },
+  { what: 'no failure when the container is in that state already', status: 409, isSo: true, isFine: true },
+  { what: 'a failure when it is not', status: 409, isSo: false, isFine: false },
+  { what: 'a failure when it is another one', status: 404, isSo: true, isFine: false },
 ];
-for (const { what, status, isReached, isForgiven } of CASES)
-  test(`a refusal is ${what}`, async () => {
-    const look = async (): Promise<boolean> => isReached;
-    const call = callForgivingly('p1', [409, 500], look, () => refusal(status));
-    if (isForgiven) await call;
-    else await assert.rejects(call, EngineError);
+for (const { what, status, isSo, isFine } of CASES)
+  test(`a refusal is ${what}`, async (t) => {
+    const cluster = await refusingEngine(t, status, isSo);
+    const call = cluster.pause({ name: 'server-p1-1', containerId: 'abc' } as Replica);
+    if (isFine) await call;
+    else await assert.rejects(call, (error: EngineError) => error.status === status);
   });

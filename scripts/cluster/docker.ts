@@ -135,9 +135,10 @@ export class DockerCluster {
 
   /** In how many periods of 100 ms the quota has held it back so far. */
   async throttledPeriods(replica: Replica): Promise<number> {
-    const stats = await callEngine(`${replica.name}'s CPU could not be looked at`, (abortSignal) =>
-      this.#container(replica).stats({ stream: false, 'one-shot': true, abortSignal }),
-    );
+    const stats = await callEngine(`${replica.name}'s CPU could not be looked at`, (abortSignal) => {
+      const options = { stream: false as const, 'one-shot': true, abortSignal };
+      return this.#container(replica).stats(options);
+    });
     return stats.cpu_stats.throttling_data.throttled_periods;
   }
 
@@ -331,11 +332,14 @@ export class DockerCluster {
   async #connect(replica: Replica, network: string, Aliases: string[]): Promise<void> {
     const isDone = ({ NetworkSettings }: ContainerInspectInfo): boolean =>
       Aliases.every((alias) => NetworkSettings.Networks[network]?.Aliases?.includes(alias));
-    const options = { Container: replica.containerId, EndpointConfig: { Aliases } };
+    const { containerId: Container } = replica;
     await this.#change(
       replica,
       { participle: `connected to ${network}`, refusals: [403, 500], isDone },
-      (_, abortSignal) => this.#docker.getNetwork(network).connect({ ...options, abortSignal }),
+      (_, abortSignal) => {
+        const options = { Container, EndpointConfig: { Aliases }, abortSignal };
+        return this.#docker.getNetwork(network).connect(options);
+      },
     );
   }
 

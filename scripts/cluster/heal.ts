@@ -56,7 +56,11 @@ export async function healLeftovers(project: string, progress: Progress = SILENT
 }
 
 /** What is wrong with a replica, a sentence each. */
-async function leftoversOf(cluster: DockerCluster, replica: Replica, saved: SavedNetworks): Promise<string[]> {
+async function leftoversOf(
+  cluster: DockerCluster,
+  replica: Replica,
+  saved: SavedNetworks,
+): Promise<string[]> {
   const { name } = replica;
   const info = await cluster.inspect(replica);
   const left: string[] = [];

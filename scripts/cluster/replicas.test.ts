@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ContainerInfo } from 'dockerode';
-import { missingEndpoints, type Replica, savedAliases, toReplicas } from './replicas.ts';
+import { missingEndpoints, policyIn, type Replica, savedAliases, toReplicas } from './replicas.ts';
 
 const ID = 'a4fd3782281efcac03366ef1bcc4b71820e3f000d393f7dda6475ccc270b8940';
 
@@ -31,13 +31,17 @@ test('a replica is named as Compose numbers it, and has the address of its own n
       service: 'server-p1',
       containerId: ID,
       serverId: 'a4fd3782281e',
-      policy: '1',
       state: 'running',
       address: '172.18.0.4',
     },
   ]);
   const [proxy] = toReplicas('ours', [container({ ...SERVER, service: 'proxy' }, '')]);
-  assert.deepEqual([proxy?.name, proxy?.policy, proxy?.address], ['proxy-2', null, null]);
+  assert.deepEqual([proxy?.name, proxy?.address], ['proxy-2', null]);
+});
+
+test('the policy of a server is in its environment, whatever its service is called', () => {
+  assert.equal(policyIn(['PATH=/bin', 'SERVER_POLICY=gold']), 'gold');
+  assert.equal(policyIn(['PROXY_PORT=10000']), null);
 });
 
 for (const [what, labels] of [
@@ -61,7 +65,7 @@ test('replicas are in the order of their numbers', () => {
   );
 });
 
-const REPLICA = toReplicas('ours', [container(SERVER)])[0] as Replica;
+const REPLICA = { ...toReplicas('ours', [container(SERVER)])[0], policy: '1' } as Replica;
 const ALL = ['ours-server-p1-2', 'server-p1', 'a4fd3782281e'];
 
 function inspected(

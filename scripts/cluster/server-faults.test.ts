@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
-import { clearFaults, exit, isFaulty, isRefused, readFaults, setFaults } from './control.ts';
-import type { Replica } from './docker.ts';
+import type { Replica } from './replicas.ts';
+import { clearFaults, exit, isFaulty, isRefused, readFaults, setFaults } from './server-faults.ts';
 
 // The port is fixed, so the test has a loopback address of its own.
 const ADDRESS = '127.94.7.31';
@@ -48,12 +48,12 @@ test('clear and exit say what they mean', async (t) => {
   assert.deepEqual(asked, ['DELETE /faults', 'POST /exit {"code":3}']);
 });
 
-test('a refusal is told with its reason', async (t) => {
+test('a refusal is reported with its reason', async (t) => {
   await controlPort(t, () => [400, { error: 'No.' }]);
   await assert.rejects(readFaults(replica(ADDRESS)), /server-p1-1's control port.*: 400 \{"error":"No."\}/);
 });
 
-test('nobody listening can be told from nobody answering', async () => {
+test('a closed port is distinguished from one that does not answer', async () => {
   await assert.rejects(readFaults(replica('127.94.7.32')), (error) => isRefused(error));
   await assert.rejects(
     readFaults(replica(null)),
@@ -61,7 +61,7 @@ test('nobody listening can be told from nobody answering', async () => {
   );
 });
 
-test('faulty is whoever does anything wrong', () => {
+test('a server is faulty when it does anything wrong', () => {
   assert.equal(isFaulty(OFF), false);
   assert.equal(isFaulty({ ...OFF, isMute: true }), true);
   assert.equal(isFaulty({ ...OFF, lieProbability: 0.01 }), true);

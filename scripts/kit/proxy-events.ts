@@ -12,8 +12,9 @@ const CONNECT_MS = 1_000;
 const SILENT_MS = 20_000;
 
 /** An event of the proxy; `atMs` is ms since the epoch. */
-export type ProxyEvent = Omit<ClusterEvent, 'id'> & {
-  id: string;
+export type ProxyEvent = {
+  -readonly [Field in keyof ClusterEvent]: Field extends 'id' ? string : ClusterEvent[Field];
+} & {
   /** Which start of the proxy it belongs to, from 0: its numbers begin anew with each. */
   boot: number;
 };
@@ -104,7 +105,7 @@ function readStream(url: URL, reading: Reading, signal: AbortSignal): Promise<vo
 }
 
 function take(block: string, reading: Reading): void {
-  const [, id, data] = /^id: (.*)$[^]*^data: (.*)$/m.exec(block) ?? [];
+  const [, id, data] = /^id: (.*)$[\s\S]*^data: (.*)$/m.exec(block) ?? [];
   if (id === undefined || data === undefined) return;
   if (reading.lastId !== '' && bootIn(reading.lastId) !== bootIn(id)) reading.boot += 1;
   reading.lastId = id;

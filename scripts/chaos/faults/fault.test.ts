@@ -1,20 +1,22 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ChaosCluster, Replica } from '../docker.ts';
-import type { FaultContext } from './fault.ts';
-import { allProven, nothing, targetFault } from './targets.ts';
+import type { DockerCluster, Replica } from '../../cluster/docker.ts';
+import type { FaultKind } from '../plan.ts';
+import { allProven, type FaultContext, onEachTarget } from './fault.ts';
 
 const NAMES = ['server-p1-1', 'server-p1-2', 'server-p2-1'];
 
-/** A fault that writes down what it does; `fails` names who can't be struck. */
-function scripted(targets: string[], { fails = '', endsByItself = false } = {}) {
+/** A fault that writes down what it does; `fails` names what can't be struck. */
+function scripted(targets: string[], { fails = '', kind = 'kill' as FaultKind } = {}) {
   const log: string[] = [];
   const cluster = {
-    replicas: async () => NAMES.map((name) => ({ name }) as Replica),
-    find: async (name: string) => Promise.reject(new Error(`There is no ${name}.`)),
-  } as unknown as ChaosCluster;
+    find: async (name: string) => {
+      if (!NAMES.includes(name)) throw new Error(`There is no ${name}.`);
+      return { name } as Replica;
+    },
+  } as unknown as DockerCluster;
   const context: FaultContext = {
-    fault: { id: 1, kind: 'kill', targets, params: {}, atMs: 0, forMs: 0 },
+    fault: { id: 1, kind, targets, params: {}, atMs: 0, forMs: 0 },
     cluster,
     signal: new AbortController().signal,
     hit: ({ name }) => {
@@ -26,12 +28,8 @@ function scripted(targets: string[], { fails = '', endsByItself = false } = {}) 
       };
     },
   };
-  const fault = targetFault({
-    kind: 'kill',
-    title: '',
-    like: '',
-    endsByItself,
-    remember: nothing,
+  const arm = onEachTarget<void>({
+    remember: async () => {},
     async strike({ replica: { name } }) {
       log.push(`strike ${name}`);
       await new Promise((resolve) => setImmediate(resolve));
@@ -41,7 +39,7 @@ function scripted(targets: string[], { fails = '', endsByItself = false } = {}) 
     prove: async ({ replica: { name } }) => ({ isProven: name !== fails, evidence: name }),
     mend: async ({ replica: { name } }) => void log.push(`mend ${name}`),
   });
-  return { log, armed: fault.arm(context) };
+  return { log, armed: arm(context) };
 }
 
 test('all targets are hit before any call has returned', async () => {
@@ -90,7 +88,7 @@ test('heal waits for an injection that is under way', async () => {
 });
 
 test('what ends by itself is over with the strike, and not mended', async () => {
-  const { log, armed } = scripted(['server-p2-1'], { endsByItself: true });
+  const { log, armed } = scripted(['server-p2-1'], { kind: 'restart' });
   await armed.inject();
   await armed.heal();
   assert.deepEqual(log, [
@@ -101,7 +99,7 @@ test('what ends by itself is over with the strike, and not mended', async () => 
   ]);
 });
 
-test('nobody is hit when somebody is not there', async () => {
+test('nothing is hit when one target is not there', async () => {
   const { log, armed } = scripted(['server-p1-1', 'server-p9-1']);
   await assert.rejects(armed.inject(), /There is no server-p9-1/);
   await armed.heal();

@@ -54,12 +54,14 @@ export type Target<Memory> = {
 /** What is particular to a fault that hits each of its targets once. */
 export type TargetVerbs<Memory> = {
   /** Looks at a target before any is hit. */
-  remember(cluster: DockerCluster, replica: Replica): Promise<Memory>;
+  remember?(cluster: DockerCluster, replica: Replica): Promise<Memory>;
   /** The call that does it, without anything before it: the clock runs. */
   strike(target: Target<Memory>): Promise<unknown>;
   /** After `strike`: when it took effect, ms since the epoch; without it, when `strike` had returned. */
   struckAt?(target: Target<Memory>): Promise<number>;
-  prove(target: Target<Memory>): Promise<Proof>;
+  /** In which order the targets are mended as soon as all are struck; without it, they are mended when the fault is over. */
+  mendAtOnce?(targets: readonly Target<Memory>[]): readonly Target<Memory>[];
+  prove(target: Target<Memory>, all: readonly Target<Memory>[]): Promise<Proof>;
   /** Ends it, whatever `strike` has achieved. */
   mend(target: Target<Memory>): Promise<void>;
 };
@@ -88,7 +90,7 @@ class TargetFault<Memory> implements ArmedFault {
   }
 
   async prove(): Promise<Proof> {
-    return allProven(await Promise.all(this.#hit.map((target) => this.#verbs.prove(target))));
+    return allProven(await Promise.all(this.#hit.map((target) => this.#verbs.prove(target, this.#hit))));
   }
 
   async heal(): Promise<void> {
@@ -101,10 +103,13 @@ class TargetFault<Memory> implements ArmedFault {
     const { cluster, fault } = this.#context;
     const targets = await Promise.all(
       (await findTargets(this.#context)).map(async (replica) => {
-        return { cluster, replica, fault, memory: await this.#verbs.remember(cluster, replica) };
+        const memory = (await this.#verbs.remember?.(cluster, replica)) as Memory;
+        return { cluster, replica, fault, memory };
       }),
     );
     await settleAll(targets.map((target) => this.#strike(target)));
+    for (const target of this.#verbs.mendAtOnce?.(this.#hit) ?? [])
+      await this.#heal(target as HitTarget<Memory>);
   }
 
   async #strike(target: Target<Memory>): Promise<void> {
@@ -132,8 +137,7 @@ export async function findTargets({ cluster, fault }: FaultContext): Promise<Rep
 
 /** Waits for all of them, so that healing never races with a strike, and only then throws the first error. */
 export async function settleAll(works: readonly Promise<unknown>[]): Promise<void> {
-  for (const result of await Promise.allSettled(works))
-    if (result.status === 'rejected') throw result.reason;
+  for (const result of await Promise.allSettled(works)) if (result.status === 'rejected') throw result.reason;
 }
 
 /** Proven when there is something to prove and all of it is. */

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ChaosCluster, Replica } from '../docker.ts';
-import { proveThrottled } from './burn.ts';
+import type { DockerCluster, Replica } from '../../cluster/docker.ts';
+import { proveThrottled } from './index.ts';
 
 const REPLICA = { name: 'server-p1-1' } as Replica;
 
-function clusterOf(periods: () => number): ChaosCluster {
-  return { throttledPeriods: async () => periods() } as unknown as ChaosCluster;
+function clusterOf(periods: () => number): DockerCluster {
+  return { throttledPeriods: async () => periods() } as unknown as DockerCluster;
 }
 
 test('a quota that holds nobody back proves nothing, whatever was before', async () => {

@@ -1,11 +1,10 @@
-// shell · every fault by its kind, and those that are a few calls on each target. facts.ts says what each is.
+// shell · every fault by its kind, most of them a few calls on each target. facts.ts says what each of them is.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type DockerCluster, isUp, type Replica, type SavedAliases } from '../../cluster/docker.ts';
 import { isRefused, readFaults, type ServerFaults, setFaults } from '../../cluster/server-faults.ts';
 import type { FaultKind, PlannedFault } from '../plan.ts';
 import { type Arm, onEachTarget, type Proof, paramOf, type Target, type TargetVerbs } from './fault.ts';
 import { exit, flap } from './repeated.ts';
-import { scale, swap } from './swap-and-scale.ts';
 
 const GRACE_S = 10;
 const KILLED = 137;
@@ -16,7 +15,6 @@ const POLL_MS = 50;
 const PERIODS_THAT_PROVE = 3;
 
 const KILL: TargetVerbs<void> = {
-  remember: async () => {},
   strike: ({ cluster, replica }) => cluster.kill(replica),
   // Some 70 ms before Docker's call returns, on a busy machine much longer.
   struckAt: async ({ cluster, replica }) => Date.parse((await cluster.inspect(replica)).State.FinishedAt),
@@ -25,7 +23,6 @@ const KILL: TargetVerbs<void> = {
 };
 
 const STOP: TargetVerbs<void> = {
-  remember: async () => {},
   strike: ({ cluster, replica, fault }) => cluster.stop(replica, paramOf(fault, 'graceS', GRACE_S)),
   prove: (target) => proveEnded(target, () => true),
   mend: ({ cluster, replica }) => cluster.start(replica),
@@ -72,6 +69,18 @@ const PARTITION: TargetVerbs<SavedAliases> = {
   },
 };
 
+// The engine hands out the lowest free address: the one with the higher address is started first and gets the lower one.
+const SWAP: TargetVerbs<void> = {
+  strike: ({ cluster, replica }) => cluster.kill(replica),
+  mendAtOnce: (targets) => targets.toSorted((a, b) => addressNumber(b.replica) - addressNumber(a.replica)),
+  async prove({ cluster, replica: { name, address } }, all) {
+    const now = (await cluster.find(name)).address;
+    const other = all.find(({ replica }) => replica.name !== name)?.replica.address;
+    return { isProven: now !== null && now === other, evidence: `${name} ${address} → ${now}` };
+  },
+  mend: ({ cluster, replica }) => cluster.start(replica),
+};
+
 const BURN: TargetVerbs<string> = {
   remember: (cluster, replica) => cluster.startedAt(replica),
   async strike({ cluster, replica, fault }) {
@@ -100,7 +109,7 @@ export const FAULTS: Readonly<Record<FaultKind, Arm>> = {
   mute: setting(() => ({ isMute: true })),
   garble: setting((fault) => ({ garbleProbability: paramOf(fault, 'probability', 1) })),
   exit,
-  swap,
+  swap: onEachTarget(SWAP),
   scale,
   'proxy-stop': onEachTarget(STOP),
   'proxy-kill': onEachTarget(KILL),
@@ -127,11 +136,7 @@ function setting(wanted: (fault: PlannedFault) => Partial<ServerFaults>): Arm {
   });
 }
 
-/**
- * Turns a server's faults off. A process that has ended took them along.
- * @param since when the process that has them had started
- * @throws Error when that process still runs and doesn't answer
- */
+/** Turns a server's faults off, unless the process that was started at `since` has ended and taken them along. */
 async function turnOff(
   cluster: DockerCluster,
   replica: Replica,
@@ -145,6 +150,32 @@ async function turnOff(
   } catch (error) {
     if (!isRefused(error) || (await cluster.startedAt(replica)) === since) throw error;
   }
+}
+
+/** A service gets another number of replicas, and its old number back. No replica is hit: nothing may go wrong. */
+function scale({ cluster, fault }: Parameters<Arm>[0]): ReturnType<Arm> {
+  // A plan with other targets or without the number is refused before it is run.
+  const service = fault.targets[0] as string;
+  const wanted = fault.params.replicas as number;
+  let before: number | null = null;
+  return {
+    async inject() {
+      before = (await cluster.replicas(service)).length;
+      await cluster.scale(service, wanted);
+    },
+    async prove() {
+      const replicas = await cluster.replicas(service);
+      const running = replicas.filter(({ state }) => state === 'running').length;
+      return {
+        isProven: before !== wanted && replicas.length === wanted && running === wanted,
+        evidence: `${service} has ${running} running replicas, ${before} before`,
+      };
+    },
+    async heal() {
+      if (before === null || (await cluster.replicas(service)).length === before) return;
+      await cluster.scale(service, before);
+    },
+  };
 }
 
 async function proveEnded(
@@ -166,8 +197,10 @@ export async function proveThrottled(cluster: DockerCluster, replica: Replica): 
     await sleep(POLL_MS);
     periods = (await cluster.throttledPeriods(replica)) - before;
   }
-  return {
-    isProven: periods >= PERIODS_THAT_PROVE,
-    evidence: `${replica.name} was held back in ${periods} periods of 100 ms`,
-  };
+  const evidence = `${replica.name} was held back in ${periods} periods of 100 ms`;
+  return { isProven: periods >= PERIODS_THAT_PROVE, evidence };
+}
+
+function addressNumber({ address }: Replica): number {
+  return (address ?? '').split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
 }

@@ -26,14 +26,8 @@ const POLL_MS = 20;
 type RepeatedVerbs<State> = {
   /** Looks at a target before any is hit. */
   begin(cluster: DockerCluster, replica: Replica): Promise<State>;
-  /** Hits the target again and again; calls `onHit` after the first time. Ends when the signal fires, cleaned up. */
-  repeat(
-    context: FaultContext,
-    replica: Replica,
-    state: State,
-    signal: AbortSignal,
-    onHit: () => void,
-  ): Promise<void>;
+  /** Hits the target again and again; calls `onHit` after each. Ends soon after the context's signal fires, cleaned up. */
+  repeat(context: FaultContext, replica: Replica, state: State, onHit: () => void): Promise<void>;
   prove(context: FaultContext, replica: Replica, state: State): Promise<Proof>;
   /** After the last hit: whatever it was doing, it runs well afterwards. */
   mend(context: FaultContext, replica: Replica, state: State): Promise<void>;
@@ -45,11 +39,23 @@ export const flap: Arm = repeated<{ pauses: number; seen: number }>({
     await cluster.waitUntilChecked(replica);
     return { pauses: 0, seen: 0 };
   },
-  async repeat(context, replica, state, signal, onHit) {
-    const everyMs = paramOf(context.fault, 'everyMs', 1_000);
-    for (let dueMs = performance.now(); ; dueMs += everyMs) {
+  async repeat({ cluster, fault, hit, signal }, replica, state, onHit) {
+    for (let dueMs = performance.now(); ; dueMs += paramOf(fault, 'everyMs', 1_000)) {
       await sleep(Math.max(0, dueMs - performance.now()), undefined, { signal });
-      await pauseOnce(context, replica, state, signal, onHit);
+      const note = hit(replica);
+      state.pauses += 1;
+      try {
+        await cluster.pause(replica);
+        note.struck();
+        const untilMs = performance.now() + paramOf(fault, 'onMs', 200);
+        if ((await cluster.inspect(replica)).State.Paused) state.seen += 1;
+        onHit();
+        await sleep(Math.max(0, untilMs - performance.now()), undefined, { signal });
+      } finally {
+        note.healing();
+        await cluster.unpause(replica);
+        note.healed();
+      }
     }
   },
   async prove(_, { name }, { pauses, seen }) {
@@ -60,29 +66,6 @@ export const flap: Arm = repeated<{ pauses: number; seen: number }>({
   mend: ({ cluster }, replica) => cluster.unpause(replica),
 });
 
-async function pauseOnce(
-  { cluster, fault, hit }: FaultContext,
-  replica: Replica,
-  state: { pauses: number; seen: number },
-  signal: AbortSignal,
-  onHit: () => void,
-): Promise<void> {
-  const note = hit(replica);
-  state.pauses += 1;
-  try {
-    await cluster.pause(replica);
-    note.struck();
-    const untilMs = performance.now() + paramOf(fault, 'onMs', 200);
-    if ((await cluster.inspect(replica)).State.Paused) state.seen += 1;
-    onHit();
-    await sleep(Math.max(0, untilMs - performance.now()), undefined, { signal });
-  } finally {
-    note.healing();
-    await cluster.unpause(replica);
-    note.healed();
-  }
-}
-
 /**
  * The process ends by itself, `times` times, and the restart policy brings it back. Not killed through the engine: that
  * would cancel the restart policy.
@@ -91,9 +74,9 @@ export const exit: Arm = repeated<{ restartsBefore: number; open: HitNote | null
   async begin(cluster, replica) {
     return { restartsBefore: (await cluster.inspect(replica)).RestartCount, open: null };
   },
-  async repeat({ cluster, fault, hit }, target, state, signal, onHit) {
+  async repeat({ cluster, fault, hit, signal }, { name }, state, onHit) {
     for (let left = paramOf(fault, 'times', 1); left > 0; left -= 1) {
-      const replica = await whenListening(cluster, target.name, signal);
+      const replica = await whenListening(cluster, name, signal);
       const since = await cluster.startedAt(replica);
       state.open = hit(replica);
       await askToExit(replica, EXIT_CODE);
@@ -135,83 +118,66 @@ async function whenListening(cluster: DockerCluster, name: string, signal: Abort
   }
 }
 
-function repeated<State>(verbs: RepeatedVerbs<State>): Arm {
+/** The fault that goes on in the background until it is healed or the run ends. */
+export function repeated<State>(verbs: RepeatedVerbs<State>): Arm {
   return (context) => new RepeatedFault(verbs, context);
 }
+
+type Repeating<State> = {
+  replica: Replica;
+  state: State;
+  /** What ended it before its time; null: nothing. */
+  error: Error | null;
+  ended: Promise<void>;
+};
 
 class RepeatedFault<State> implements ArmedFault {
   readonly #verbs: RepeatedVerbs<State>;
   readonly #context: FaultContext;
-  readonly #targets: { replica: Replica; state: State; loop: Background }[] = [];
+  readonly #ending = new AbortController();
+  readonly #targets: Repeating<State>[] = [];
 
   constructor(verbs: RepeatedVerbs<State>, context: FaultContext) {
     this.#verbs = verbs;
-    this.#context = context;
+    this.#context = { ...context, signal: AbortSignal.any([context.signal, this.#ending.signal]) };
   }
 
   /** Resolves when each target has been hit once. */
   async inject(): Promise<void> {
-    const context = this.#context;
-    const replicas = await findTargets(context);
-    const states = await Promise.all(replicas.map((replica) => this.#verbs.begin(context.cluster, replica)));
-    for (const [index, replica] of replicas.entries()) {
-      const state = states[index] as State;
-      const loop = new Background(context.signal, (signal, onHit) =>
-        this.#verbs.repeat(context, replica, state, signal, onHit),
-      );
-      this.#targets.push({ replica, state, loop });
-    }
-    await settleAll(this.#targets.map(({ loop }) => loop.begun));
+    const { cluster } = this.#context;
+    const replicas = await findTargets(this.#context);
+    const states = await Promise.all(replicas.map((replica) => this.#verbs.begin(cluster, replica)));
+    await settleAll(replicas.map((replica, index) => this.#begin(replica, states[index] as State)));
+  }
+
+  #begin(replica: Replica, state: State): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const target: Repeating<State> = { replica, state, error: null, ended: promise };
+    target.ended = this.#verbs.repeat(this.#context, replica, state, resolve).catch((error: Error) => {
+      // That it throws when it is ended is no error.
+      if (!this.#context.signal.aborted) target.error = error;
+      reject(error);
+    });
+    this.#targets.push(target);
+    return promise;
   }
 
   async prove(): Promise<Proof> {
-    const proofs = this.#targets.map(async ({ replica, state, loop }) => {
+    const proofs = this.#targets.map(async ({ replica, state, error }) => {
       const { isProven, evidence } = await this.#verbs.prove(this.#context, replica, state);
-      if (loop.error === null) return { isProven, evidence };
-      return { isProven: false, evidence: `${evidence}, then: ${(loop.error as Error).message}` };
+      if (error === null) return { isProven, evidence };
+      return { isProven: false, evidence: `${evidence}, then: ${error.message}` };
     });
     return allProven(await Promise.all(proofs));
   }
 
   async heal(): Promise<void> {
+    this.#ending.abort();
     await settleAll(
-      this.#targets.map(async ({ replica, state, loop }) => {
-        await loop.end();
+      this.#targets.map(async ({ replica, state, ended }) => {
+        await ended;
         await this.#verbs.mend(this.#context, replica, state);
       }),
     );
-  }
-}
-
-/** Work that goes on until it is ended or the run ends; begins at once. */
-export class Background {
-  /** Resolves when the work has called `onBegun`; rejects with what ended it before. */
-  readonly begun: Promise<void>;
-  readonly #stop = new AbortController();
-  readonly #done: Promise<void>;
-  #error: unknown = null;
-
-  /** @param work ends soon after its signal fires; that it then throws is no error */
-  constructor(runSignal: AbortSignal, work: (signal: AbortSignal, onBegun: () => void) => Promise<void>) {
-    const signal = AbortSignal.any([runSignal, this.#stop.signal]);
-    const begun = Promise.withResolvers<void>();
-    this.begun = begun.promise;
-    // It may be awaited late, or not at all: then `error` has what went wrong.
-    this.begun.catch(() => {});
-    this.#done = work(signal, begun.resolve).catch((error: unknown) => {
-      if (!signal.aborted) this.#error = error;
-      begun.reject(error);
-    });
-  }
-
-  /** What ended it before its time; null: nothing. */
-  get error(): unknown {
-    return this.#error;
-  }
-
-  /** Ends it, and waits for its clean-up. */
-  async end(): Promise<void> {
-    this.#stop.abort();
-    await this.#done;
   }
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { readProxyOptions } from '../../../services/proxy/options.ts';
 import { emptyRecording } from '../../../test-support/chaos/recording-builder.ts';
-import { composeSettings } from '../arrange.ts';
+import { composeSettings } from '../cluster.ts';
 import {
   DEATH_LIMIT_MS,
   HANG_LIMIT_MS,

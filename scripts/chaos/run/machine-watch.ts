@@ -21,7 +21,10 @@ export type MachineWatch = {
 };
 
 /** @param onSample gets a sample about 20 times a second; its `atMs` is ms since the epoch */
-export function watchMachine(cluster: DockerCluster, onSample: (sample: MachineSample) => void): MachineWatch {
+export function watchMachine(
+  cluster: DockerCluster,
+  onSample: (sample: MachineSample) => void,
+): MachineWatch {
   const processes = new Processes(cluster);
   let loadLagMs = 0;
   let count = 0;

@@ -3,11 +3,10 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { answerTo, startScriptedProxy } from '../../../test-support/scripted-proxy.ts';
-import type { ChaosCluster } from '../docker.ts';
-import { makePlan } from '../make-plan.ts';
-import { findScenario } from '../scenarios/index.ts';
-import type { Scenario } from '../scenarios/scenario.ts';
-import { runPlan } from './run-scenario.ts';
+import type { DockerCluster } from '../../cluster/docker.ts';
+import { makePlan } from '../plans.ts';
+import { scenarioOf } from '../scenarios/index.ts';
+import { recordRun } from './run.ts';
 
 const LONG_MS = 3_600_000;
 
@@ -35,17 +34,17 @@ test('the load generator dies in the middle of a part: the run says so and waits
   const wishes = {
     seed: 1,
     rate: 100,
-    policies: ['1'],
+    services: { 'server-p1': '1' },
     serversPerPolicy: 2,
     faultsMs: null,
     onlyPolicy: null,
   };
-  const made = makePlan(findScenario('control') as Scenario, wishes);
+  const made = makePlan(scenarioOf({ scenario: 'control' }), wishes);
   const plan = { ...made, phases: { ...made.phases, warmUpMs: 0, controlMs: LONG_MS } };
-  const recording = await runPlan(
+  const recording = await recordRun(
     {
       plan,
-      cluster: { replicas: async () => [] } as unknown as ChaosCluster,
+      cluster: { replicas: async () => [] } as unknown as DockerCluster,
       adminUrl: 'http://127.0.0.1:1',
       proxy: `127.0.0.1:${proxy.port}`,
       remember: () => {},

@@ -105,7 +105,8 @@ class Run {
 
   #steps(): Step[] {
     const { faults, phases } = this.#setting.plan;
-    const during = faults.length === 0 ? 'No fault' : `${faults.length} faults in ${phases.faultsMs / 1000} s`;
+    const during =
+      faults.length === 0 ? 'No fault' : `${faults.length} faults in ${phases.faultsMs / 1000} s`;
     return [
       this.#step('Steady state', () => this.#control()),
       this.#step(during, () => this.#faults()),
