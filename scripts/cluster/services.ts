@@ -1,4 +1,4 @@
-// shell · which servers the cluster has, as Compose would start it: the one place that says which policies there are.
+// shell · what Compose would start: the one place that says which servers and policies the cluster has.
 import { attempt } from '../kit/command.ts';
 import { Failure } from '../kit/failure.ts';
 import { ROOT } from '../kit/project.ts';
@@ -14,37 +14,59 @@ type ComposeService = {
   deploy?: { replicas?: number };
 };
 
+/** What `docker compose config` prints. */
+export type ComposeConfig = {
+  services: Record<string, ComposeService>;
+  secrets?: Record<string, { file?: string }>;
+};
+
 /**
- * The services that serve a policy, by policy: those of docker-compose.yml and of every override file.
+ * Reads docker-compose.yml and every override file as Compose does.
  * @param env what Compose gets on top of the environment
- * @throws Failure with Compose's last lines; with exit code 2 when there is no Compose
+ * @throws Failure with Compose's last lines and exit code 2
  */
-export async function readServerServices(
+export async function readComposeConfig(
   env: NodeJS.ProcessEnv = {},
   signal?: AbortSignal,
-): Promise<ServerService[]> {
+): Promise<ComposeConfig> {
   const args = ['compose', 'config', '--format', 'json'];
-  const options = {
-    cwd: ROOT,
-    env: { ...process.env, ...env },
-    timeoutMs: ANSWER_TIMEOUT_MS,
-    signal,
-  };
+  const options = { cwd: ROOT, env: { ...process.env, ...env }, timeoutMs: ANSWER_TIMEOUT_MS, signal };
   const { isOk, outcome, stdout, tail } = await attempt('docker', args, options);
-  if (isOk) return serverServices(JSON.parse(stdout) as { services: Record<string, ComposeService> });
+  if (isOk) return JSON.parse(stdout) as ComposeConfig;
   throw new Failure(
-    `Which servers the cluster has is not known: docker compose config: ${outcome}.`,
-    'Docker Compose says it: "npm start" sets it up where it is missing.',
+    `Compose can't say which servers the cluster has: docker compose config: ${outcome}.`,
+    'Correct .env or the file that is named above; "npm start" sets Docker Compose up where it is missing.',
     { tail, exitCode: 2 },
   );
 }
 
-/** @param config what `docker compose config` prints */
-export function serverServices({ services }: { services: Record<string, ComposeService> }): ServerService[] {
+/** The services that serve a policy, by policy. Parameters and failures as for `readComposeConfig`. */
+export async function readServerServices(
+  env: NodeJS.ProcessEnv = {},
+  signal?: AbortSignal,
+): Promise<ServerService[]> {
+  return serverServices(await readComposeConfig(env, signal));
+}
+
+export function serverServices({ services }: Pick<ComposeConfig, 'services'>): ServerService[] {
   return Object.entries(services)
     .flatMap(([name, { environment, scale, deploy }]) => {
       const policy = environment?.SERVER_POLICY;
       return policy ? [{ name, policy, replicas: scale ?? deploy?.replicas ?? 1 }] : [];
     })
     .sort((a, b) => a.policy.localeCompare(b.policy, 'en', { numeric: true }));
+}
+
+/** How many servers of each policy the whole cluster has. */
+export function serversByPolicy(services: readonly ServerService[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { policy, replicas } of services) counts[policy] = (counts[policy] ?? 0) + replicas;
+  return counts;
+}
+
+/** The options with which the client reaches this cluster's proxy over TLS; none for a plain one. */
+export function clientTlsOptions({ services, secrets }: ComposeConfig): string[] {
+  if (!services.proxy?.environment?.PROXY_TLS_CERT) return [];
+  const ca = secrets?.['tls-ca']?.file;
+  return ['--tls', ...(ca === undefined ? [] : ['--tls-ca', ca])];
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type BroughtUp, summarizeDown, summarizeUp } from './summary.ts';
+import { type BroughtUp, summarizeDown, summarizeUp } from './cluster.ts';
 
 const named = (...ids: string[]) => ids.map((id) => ({ id, name: id.slice(0, 1) }));
 

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { ROOT } from '../kit/project.ts';
-import { roleVariables, SET_BY_COMPOSE, settingsWithoutEffect } from './role-settings.ts';
+import { roleVariables, SET_BY_COMPOSE, settingsWithoutEffect } from './settings.ts';
 
 const COMPOSE = readFileSync(join(ROOT, 'docker-compose.yml'), 'utf8');
 
@@ -26,21 +26,26 @@ test('what is not handed on is set, or left to the image', () => {
   assert.deepEqual(left, ['SERVER_ID', 'SERVER_HOST', 'SERVER_CONTROL_PORT']);
 });
 
-test('a name in .env that has no effect is told, with what to do instead', () => {
+test('a name in .env that has no effect is warned of, with what to do instead', () => {
   const names = [
-    'NODE_IMAGE',
-    'SERVERS_PER_POLICY',
-    'PROXY_PUBLISH_PORT',
-    'PROXY_HOLD',
-    'SERVER_LOG_LEVEL',
-    'CLIENT_TIMEOUT',
-    'PROXY_PORT',
-    'PROXY_HOLDS',
-    'SERVER_TOKEN',
+    ...['NODE_IMAGE', 'SERVERS_PER_POLICY', 'PROXY_PUBLISH_PORT', 'PROXY_HOLD', 'SERVER_LOG_LEVEL', 'CERTS'],
+    ...['CLIENT_TIMEOUT', 'COMPOSE_FILE', 'https_proxy', 'GOLD_SERVERS'],
+    ...['PROXY_PORT', 'PROXY_HOLDS', 'SERVER_TOKEN', 'SERVERS_PER_POLICIES'],
   ];
-  assert.deepEqual(settingsWithoutEffect(names), [
+  const nothing = (name: string, command: string) =>
+    `${name} in .env has no effect: nothing here reads it. "npm ${command} -- --help" lists the settings.`;
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: as a Compose file has it
+  const override = 'replicas: ${GOLD_SERVERS:-2}';
+  assert.deepEqual(settingsWithoutEffect(names, [COMPOSE, override]), [
     'PROXY_PORT in .env does not reach the cluster: PROXY_PUBLISH_PORT is the port on this machine.',
-    'PROXY_HOLDS in .env is no setting that anybody knows: "npm run proxy -- --help" lists them.',
-    'SERVER_TOKEN in .env is no setting that anybody knows: "npm run server -- --help" lists them.',
+    nothing('PROXY_HOLDS', 'run proxy'),
+    nothing('SERVER_TOKEN', 'run server'),
+    nothing('SERVERS_PER_POLICIES', 'start'),
   ]);
+});
+
+test('every variable of docker-compose.yml is a known setting', () => {
+  const names = [...COMPOSE.matchAll(/\$\{(\w+)/g)].map(([, name = '']) => name);
+  assert.ok(names.length > 5);
+  assert.deepEqual(settingsWithoutEffect(names, []), []);
 });

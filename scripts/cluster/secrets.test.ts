@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { joinNpmrc } from './npmrc.ts';
+import { joinNpmrc } from './secrets.ts';
 
 // As npm writes a variable into its files; put together so that it can't be taken for a forgotten template string.
 const variable = (name: string): string => `$\{${name}}`;
