@@ -37,23 +37,3 @@ export function compareVerdicts(a: Verdict, b: Verdict): number {
 export function worstVerdict(verdicts: readonly Verdict[]): Verdict {
   return verdicts.toSorted(compareVerdicts)[0] ?? 'unknown';
 }
-
-/** What goes before a verdict in a terminal. */
-export const MARKS: Readonly<Record<Verdict, string>> = { pass: '✔', fail: '✖', unknown: '?' };
-const MAX_DETAILS = 3;
-
-/** One line per finding, the bad ones last, where they are seen; with their worst cases. */
-export function formatJudgement({ findings }: Judgement): string {
-  const inOrder = findings.toSorted((a, b) => compareVerdicts(b.verdict, a.verdict));
-  const width = Math.max(0, ...inOrder.map(({ criterion }) => criterion.length));
-  return inOrder.flatMap((finding) => formatFinding(finding, width)).join('\n');
-}
-
-function formatFinding({ criterion, verdict, measured, limit, details }: Finding, width: number): string[] {
-  const line = `${MARKS[verdict]} ${verdict.padEnd(7)}  ${criterion.padEnd(width)}  ${measured}`;
-  if (verdict === 'pass') return [line];
-  return [
-    `${line} (passes: ${limit})`,
-    ...details.slice(0, MAX_DETAILS).map((detail) => `${' '.repeat(13)}${detail}`),
-  ];
-}
