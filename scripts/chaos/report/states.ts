@@ -3,7 +3,7 @@
 import type { EventType } from '../../../services/proxy/status/events.ts';
 import { compareNames } from '../../kit/report/format.ts';
 import type { ProxyEvent, Recording } from '../journal.ts';
-import { proxyHitsOf, serverHitsOf } from '../judge/queries.ts';
+import { proxyHitsOf, serverHitsOf } from '../judge/lookup.ts';
 import { policyOf } from '../plan.ts';
 import { nameOf } from './figures.ts';
 

@@ -2,11 +2,10 @@
 // Must never measure otherwise than the judge does: the points drawn are those that it judged.
 
 import type { Recording } from '../journal.ts';
-import { deadlineOf } from '../judge/detection.ts';
+import { outOf } from '../judge/detection.ts';
 import { DEATH_LIMIT_MS, DEATH_P95_LIMIT_MS, HANG_LIMIT_MS, READMISSION_LIMIT_MS } from '../judge/limits.ts';
-import { type FaultHit, serverHitsOf, struckMsOf } from '../judge/queries.ts';
-import { absenceOf } from '../judge/readmission.ts';
-import { eventsOfServer, firstOut } from '../judge/server-events.ts';
+import { type ServerHit, serverHitsOf, struckMsOf } from '../judge/lookup.ts';
+import { absenceOf } from '../judge/recovery.ts';
 import { FAULT_KINDS, type FaultKind } from '../plan.ts';
 
 /** What the hits of one kind of fault took. */
@@ -49,19 +48,13 @@ export function detections(recording: Recording): Timings[] {
 export function readmissions(recording: Recording): Timings[] {
   return byKind(recording, (each) => {
     const absence = absenceOf(recording, each);
-    return absence === null ? 'does not count' : (absence.back?.afterMs ?? null);
+    return absence === null ? 'does not count' : absence.afterMs;
   });
-}
-
-function outOf(recording: Recording, each: FaultHit) {
-  const { serverId, fromMs } = each.hit;
-  if (serverId === null) return null;
-  return firstOut(eventsOfServer(recording, serverId), fromMs, deadlineOf(recording, each));
 }
 
 function byKind(
   recording: Recording,
-  measure: (each: FaultHit) => number | null | 'does not count',
+  measure: (each: ServerHit) => number | null | 'does not count',
 ): Timings[] {
   const found = new Map<FaultKind, Timings>();
   for (const each of serverHitsOf(recording)) {

@@ -2,7 +2,7 @@
 // Must never decide by itself whether a run was good: its criteria do, and they are the judge's.
 
 import type { Draft } from '../draft.ts';
-import type { Criterion } from '../judge/criterion.ts';
+import type { Criterion } from '../judge/judge.ts';
 import type { PhaseLengths, Plan } from '../plan.ts';
 
 export type Scenario = {
