@@ -11,9 +11,8 @@ import type { ServerService } from '../cluster/services.ts';
 import { type FoundCluster, openUndo, readUndo, type UndoLog } from '../cluster/undo.ts';
 import { Failure } from '../kit/failure.ts';
 import { waitForServers } from '../kit/policies.ts';
-import type { Outcome, Progress } from '../kit/progress.ts';
 import { ROOT } from '../kit/project.ts';
-import type { Step } from '../kit/steps.ts';
+import type { Outcome, Progress, Step } from '../kit/steps.ts';
 import { JUDGED_SETTINGS } from './judge/limits.ts';
 import type { Plan } from './plan.ts';
 

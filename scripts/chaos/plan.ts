@@ -3,7 +3,7 @@
 import { z } from 'zod';
 import { FAULT_FACTS, FAULT_KINDS, type FaultFacts } from './faults/facts.ts';
 
-export { FAULT_KINDS, type FaultKind } from './faults/facts.ts';
+export type { FaultKind } from './faults/facts.ts';
 
 const MAX_REPLICAS = 20;
 const MAX_RUN_MS = 86_400_000;
@@ -117,12 +117,10 @@ export function serviceOf(replica: string): string {
   return replica.replace(/-\d+$/, '');
 }
 
-/** The policy that a replica or service serves (`server-p1-2`, `server-p1` → `1`); null for the proxy. */
-export function policyOf(target: string): string | null {
-  return /^server-p([^-]+)(?:-\d+)?$/.exec(target)?.[1] ?? null;
+/** The policy that a replica or service serves; null for what is no server. */
+export function policyOf({ services }: Pick<Plan, 'services'>, target: string): string | null {
+  return services[target] ?? services[serviceOf(target)] ?? null;
 }
-
-export const POLICIES = ['1', '2', '3'] as const;
 
 /** The first reason why a plan can't be carried out; null when it can. Plans that are made here always can. */
 function whyImpossible(plan: Plan): string | null {
@@ -159,7 +157,7 @@ const AIMS: Readonly<Record<FaultFacts['targets'], Aim>> = {
 function misaimed(plan: Plan, { kind, targets }: PlannedFault): string | null {
   const { what, count = targets.length, isTarget } = AIMS[FAULT_FACTS[kind].targets];
   const isRight = targets.length === count && targets.every((target) => isTarget(plan, target));
-  const policies = new Set(targets.map((target) => plan.services[serviceOf(target)]));
+  const policies = new Set(targets.map((target) => policyOf(plan, target)));
   if (isRight && (kind !== 'swap' || policies.size === 2)) return null;
   return `takes ${what}, not ${targets.join(' and ')}`;
 }

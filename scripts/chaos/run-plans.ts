@@ -8,11 +8,11 @@ import type { ServerService } from '../cluster/services.ts';
 import type { SavedNetworks } from '../cluster/undo.ts';
 import { Failure } from '../kit/failure.ts';
 import { clusterName } from '../kit/project.ts';
+import { formatJudgement } from '../kit/report/judgement.ts';
 import { folderName, makeReportFolder, pointLatest, shortPath } from '../kit/report-files.ts';
 import { runSteps } from '../kit/steps.ts';
 import {
   type Finding,
-  formatJudgement,
   type Judgement,
   VERDICT_EXIT_CODES,
   type Verdict,

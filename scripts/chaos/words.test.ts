@@ -1,7 +1,8 @@
 // What chaos prints: every scenario and fault in the list; the verdict last, the bad findings where they are seen.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Finding, formatJudgement, type Verdict } from '../kit/verdict.ts';
+import { formatJudgement } from '../kit/report/judgement.ts';
+import type { Finding, Verdict } from '../kit/verdict.ts';
 import { FAULT_KINDS } from './faults/facts.ts';
 import type { RunSummary } from './run-plans.ts';
 import { SCENARIOS } from './scenarios/index.ts';

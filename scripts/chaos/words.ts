@@ -1,5 +1,6 @@
 // pure · what chaos prints: the list of scenarios and faults, how a run stands, and what became of it.
-import { MARKS, type Verdict } from '../kit/verdict.ts';
+import { MARKS } from '../kit/report/judgement.ts';
+import type { Verdict } from '../kit/verdict.ts';
 import { FAULT_FACTS } from './faults/facts.ts';
 import { lengthOf, type Plan } from './plan.ts';
 import type { Recorder } from './run/recorder.ts';

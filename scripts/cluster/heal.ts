@@ -1,7 +1,7 @@
 // shell · makes a cluster whole again, whatever state it is in. Safe at any time and as often as you like.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '../kit/failure.ts';
-import { type Progress, SILENT } from '../kit/progress.ts';
+import { type Progress, SILENT } from '../kit/steps.ts';
 import { DockerCluster, isUp, type Replica } from './docker.ts';
 import { clearFaults, isFaulty, isRefused, readFaults } from './server-faults.ts';
 import { isOwnerAlive, isUnderWay, readUndo, removeUndo, type SavedNetworks, type Undo } from './undo.ts';

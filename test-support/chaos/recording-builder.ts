@@ -14,8 +14,7 @@ import type {
   TableSample,
   Verdict,
 } from '../../scripts/chaos/journal.ts';
-import type { Criterion } from '../../scripts/chaos/judge/criterion.ts';
-import { judge } from '../../scripts/chaos/judge/judge.ts';
+import { type Criterion, judge } from '../../scripts/chaos/judge/judge.ts';
 import type { FaultKind, Plan } from '../../scripts/chaos/plan.ts';
 import type { EventType } from '../../services/proxy/status/events.ts';
 

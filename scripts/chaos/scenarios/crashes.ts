@@ -59,7 +59,7 @@ export const CRASHES: readonly Scenario[] = [
       const victims = draft.serversOf(draft.random.pick(draft.hitPolicies));
       draft.add({ kind: 'kill', targets: victims, atMs: draft.random.between(0, 500), forMs: 4_000 });
     },
-    criteria: () => [noServerOnly({ withinMs: 600 }), firstOkAfter({ maxMs: 600 }), detection(CRASH_LIMITS)],
+    criteria: () => [noServerOnly(), firstOkAfter(), detection(CRASH_LIMITS)],
   },
   {
     name: 'stop',
@@ -124,7 +124,7 @@ export const CRASHES: readonly Scenario[] = [
       const replicas = draft.serversPerPolicy + 2;
       draft.add({ kind: 'scale', targets: service, atMs: 0, forMs: 7_000, params: { replicas } });
     },
-    criteria: () => [noErrors(), newServersServe({ maxMs: 1_000 })],
+    criteria: () => [noErrors(), newServersServe()],
   },
 ];
 

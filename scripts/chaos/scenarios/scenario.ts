@@ -1,7 +1,7 @@
 // pure · what a scenario is: which faults when, under which settings, and what passes; and the draft it puts its faults into.
 import { UsageError } from '../../../services/shared/config.ts';
 import type { Random } from '../../kit/random.ts';
-import type { Criterion } from '../judge/criterion.ts';
+import type { Criterion } from '../judge/judge.ts';
 import type { FaultKind, PhaseLengths, Plan, PlannedFault } from '../plan.ts';
 
 export type Scenario = {

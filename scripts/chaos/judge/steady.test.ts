@@ -1,12 +1,14 @@
 import {
   during,
+  type EventSketch,
   emptyRecording,
   type FaultSketch,
   recordingOf,
   type Sketch,
   testCases,
 } from '../../../test-support/chaos/recording-builder.ts';
-import { steadyState, tested } from './tested.ts';
+import type { TableSample } from '../../kit/proxy-events.ts';
+import { backInRotation, steadyControl, steadyState, tested } from './steady.ts';
 
 const KILL: FaultSketch = { kind: 'kill', hits: [['a1', 6000, 8000]] };
 const withFault = (changes: Partial<FaultSketch>): Sketch => ({ faults: [{ ...KILL, ...changes }] });
@@ -107,7 +109,7 @@ testCases(steadyState(), [
   ['too many dropped', dropEvery(300), 'unknown', /dropped/],
   ['no such phase', { with: { phases: [] } }, 'unknown', /no phase/],
 ]);
-testCases(steadyState('control', 'fail'), [
+testCases(steadyControl(), [
   ['all well', {}, 'pass'],
   ['an error in it', badAt(3000), 'fail'],
   [
@@ -123,8 +125,129 @@ testCases(steadyState('control', 'fail'), [
   ['too many dropped are the generator’s', dropEvery(300), 'unknown'],
   ['no request in it', { traffic: (row) => (row.dueMs < 1000 ? row : null) }, 'unknown', /no request/],
 ]);
-testCases(steadyState('after', 'fail'), [
-  ['all well', {}, 'pass'],
-  ['an error in it', badAt(18_000), 'fail'],
-  ['an error before it', badAt(17_980), 'pass'],
+
+type Server = TableSample['servers'][number];
+/** Changes one server in the samples from a moment on; null takes it out. */
+const change = (fromMs: number, id: string, change: (server: Server) => Server | null): Sketch => ({
+  table: (sample) => ({
+    ...sample,
+    servers: sample.servers.flatMap((server) =>
+      server.id === id && sample.atMs >= fromMs ? (change(server) ?? []) : server,
+    ),
+  }),
+});
+const addFrom = (fromMs: number, state = 'ready'): Sketch => ({
+  table: (sample) =>
+    sample.atMs < fromMs
+      ? sample
+      : {
+          ...sample,
+          servers: [...sample.servers, { id: 'b3', policy: '2', state, sent: 0, served: 0, failed: 0 }],
+        },
+});
+const BACK: EventSketch[] = [
+  [6000, 'evicted', 'a1'],
+  [9000, 'admitted', 'a1'],
+];
+const NEW_BOOT = (atMs: number): EventSketch[] =>
+  ['a1', 'a2', 'b1', 'b2'].flatMap((id): EventSketch[] => [
+    [atMs, 'registered', id, { boot: 1 }],
+    [atMs + 1, 'admitted', id, { boot: 1 }],
+  ]);
+
+testCases(backInRotation(), [
+  ['nothing happened', {}, 'pass', /4 of 4 servers ready, max − min = 0/],
+  ['out and back', { events: BACK }, 'pass'],
+  ['still out at the end', { events: BACK.slice(0, 1) }, 'fail', /server-p1-1 is evicted in the last table/],
+  [
+    'back too late',
+    {
+      events: [
+        [6000, 'evicted', 'a1'],
+        [18_500, 'admitted', 'a1'],
+      ],
+    },
+    'fail',
+    /policy 1 in the phase "after"/,
+  ],
+  ['not ready but on trial', { events: [[19_990, 'trial', 'a1']] }, 'fail', /server-p1-1 is trial/],
+  [
+    'gone',
+    {
+      events: [
+        [6000, 'evicted', 'a1'],
+        [9000, 'forgotten', 'a1'],
+      ],
+    },
+    'fail',
+    /server-p1-1 is not listed/,
+  ],
+  ['somebody new', addFrom(9000), 'fail', /b3 is new/],
+  ['somebody who was there before', addFrom(0, 'ready'), 'fail', /policy 2.*b3 0/],
+  [
+    'a share of one more',
+    change(19_000, 'a1', (server) => ({ ...server, sent: server.sent + 1 })),
+    'pass',
+    /max − min = 1/,
+  ],
+  [
+    'a share of two more',
+    change(19_000, 'a1', (server) => ({ ...server, sent: server.sent + 2 })),
+    'fail',
+    /max − min = 2(.|\n)*server-p1-1 52, server-p1-2 50/,
+  ],
+  [
+    'shares before the phase don’t count',
+    change(9000, 'a1', (server) => ({ ...server, sent: server.sent + 500 })),
+    'pass',
+  ],
+  [
+    'something left over',
+    { with: { leftovers: ['server-p1-1 is paused'] } },
+    'unknown',
+    /server-p1-1 is paused/,
+  ],
+  [
+    'something left over of a run cut short',
+    { with: { leftovers: ['server-p1-1 is paused'], tables: [], phases: [] } },
+    'unknown',
+  ],
+  [
+    'and missing because of it',
+    { events: BACK.slice(0, 1), with: { leftovers: ['server-p1-1 is paused'] } },
+    'unknown',
+  ],
+  ['the proxy restarted before', { events: NEW_BOOT(6000) }, 'pass'],
+  ['the proxy restarted in the phase', { events: NEW_BOOT(18_500) }, 'fail', /the proxy started again/],
+  [
+    'only one sample in the phase',
+    { table: (sample) => (sample.atMs > 18_000 ? null : sample) },
+    'unknown',
+    /too seldom/,
+  ],
+  [
+    'the last sample comes after the phase',
+    { table: (sample) => (sample.atMs === 20_000 ? { ...sample, atMs: 20_010 } : sample) },
+    'pass',
+  ],
+  ['and counts', { ...change(20_000, 'a1', (server) => ({ ...server, state: 'evicted' })) }, 'fail'],
+  [
+    'no sample before the faults',
+    { table: (sample) => (sample.atMs < 5250 ? null : sample) },
+    'unknown',
+    /not seen by then/,
+  ],
+  ['no request in the phase', change(0, 'a1', (server) => ({ ...server, sent: 0 })), 'fail'],
+  [
+    'a policy without requests',
+    {
+      table: (sample) => ({
+        ...sample,
+        servers: sample.servers.map((server) => (server.policy === '2' ? { ...server, sent: 7 } : server)),
+      }),
+    },
+    'unknown',
+    /policy 2 got no request/,
+  ],
+  ['no phase of that name', { with: { phases: [] } }, 'unknown'],
 ]);
