@@ -40,7 +40,6 @@ async function main(): Promise<void> {
       "Files: ca.pem, and proxy, server and client as NAME.pem and NAME-key.pem. The proxy's is for the names proxy and localhost,\n" +
         "the server's for policy-server and localhost, both for 127.0.0.1 and ::1. Exit codes: 0 made, 2 bad usage.",
     )
-    .demandCommand(0, 0)
     .parseSync();
   if (dir === '') throw new UsageError('--dir is empty: name a folder.');
   const folder = callerPath(dir);

@@ -18,7 +18,6 @@ await runMain('npm run check --', async () => {
       fix: { type: 'boolean', default: false, describe: 'first correct format and lint where that is safe' },
     })
     .epilogue('Exit codes: 0 nothing found, 1 something has to be corrected, 2 bad usage.')
-    .demandCommand(0, 0)
     .parse();
   if (fix) runProgram(['biome', 'check', '--write', '.']);
   const failed = CHECKS.filter(({ name, command }) => {

@@ -48,7 +48,6 @@ await runScript('npm start --', MAY_BE_LEFT, async (signal) => {
         'PROXY_PUBLISH_ADMIN_PORT (10080, on 127.0.0.1 only), and those of the roles, for example PROXY_HOLD.\n' +
         'Exit codes: 0 it runs, 1 a step failed, 2 the machine or a setting is not as needed, 130 stopped by Ctrl-C.',
     )
-    .demandCommand(0, 0)
     .parse();
   const saved = await savedSettings();
   for (const warning of settingsWithoutEffect(Object.keys(saved), await composeFiles())) {

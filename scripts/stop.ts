@@ -16,7 +16,6 @@ await runScript('npm stop --', MAY_BE_LEFT, async (signal) => {
       'Setting, from the environment or from .env: COMPOSE_PROJECT_NAME (policy-proxy).\n' +
         'Exit codes: 0 it is down, 1 it is not, 2 bad usage or a setting that is wrong, 130 stopped by Ctrl-C.',
     )
-    .demandCommand(0, 0)
     .parse();
   await runSteps(signal, [{ title: 'Cluster', run: (progress) => takeDown({}, progress) }]);
   // What a killed chaos run had left is gone with the cluster.

@@ -25,14 +25,15 @@ const SLOWEST = 10;
 const AGAIN = 'Run it again: what is set up already is skipped, and what a test has left is removed.';
 
 await runScript('npm test --', AGAIN, async (signal) => {
-  const { only, _: words } = await commandLine(hideBin(process.argv), 'npm test')
+  const { only, _: words } = await commandLine(hideBin(process.argv), 'npm test --')
     .usage(
-      '$0 [-- FILE...]\n$0 -- --only KIND\n\nRuns the tests: those that need no Docker, then those of the cluster in containers.\n' +
+      '$0 [FILE...]\n$0 --only KIND\n\nRuns the tests: those that need no Docker, then those of the cluster in containers.\n' +
         'Files named *.long.test.ts run only when they are asked for.',
     )
     .options({ only: { choices: KINDS, describe: 'only the tests of one kind' } })
-    .example('$0 -- scripts/kit/steps.test.ts', 'the tests of one file')
-    .example('$0 -- --only unit', 'what needs no Docker')
+    .example('$0 scripts/kit/script.test.ts', 'the tests of one file')
+    .example('$0 --only unit', 'what needs no Docker')
+    .demandCommand(0)
     .epilogue('Exit codes: 0 all passed, 1 a test failed, 2 bad usage or no Docker, 130 stopped by Ctrl-C.')
     .parse();
   const files =

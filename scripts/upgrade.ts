@@ -28,7 +28,6 @@ await runScript('npm run upgrade --', CONTINUES, async (signal) => {
         'seconds lose nothing. What is up to date stays as it is. Settings: as for npm start.\n' +
         'Exit codes: 0 upgraded, 1 a step failed, 2 no cluster is running, or bad usage, 130 stopped by Ctrl-C.',
     )
-    .demandCommand(0, 0)
     .parse();
   const adminUrl = `http://127.0.0.1:${publishedPort('PROXY_PUBLISH_ADMIN_PORT')}`;
   await runSteps(signal, [

@@ -1,17 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Random } from '../kit/random.ts';
-import { AcceptQueue } from './accept-queue.ts';
-import type { Endpoint } from './endpoint.ts';
-import { Host } from './host.ts';
-import { SimulatedNetwork } from './network.ts';
-import { Timeline } from './timeline.ts';
+import { Host, Timeline } from './host.ts';
+import { AcceptQueue, SimulatedNetwork } from './network.ts';
+import type { SimulatedSocket } from './socket.ts';
 
 const LATENCY = { min: 5, max: 5, splitPercent: 0 };
 
 function world(portsPerDestination = Number.POSITIVE_INFINITY) {
   const timeline = new Timeline(1000);
-  const network = new SimulatedNetwork(timeline, new Random(1), LATENCY, portsPerDestination);
+  const network = new SimulatedNetwork(timeline, new Random(1), LATENCY);
+  network.portsPerDestination = portsPerDestination;
   const [client, server] = [
     new Host('client', '10.0.0.1', timeline),
     new Host('server', '10.0.0.2', timeline),
@@ -25,11 +24,11 @@ function world(portsPerDestination = Number.POSITIVE_INFINITY) {
   };
   const dial = () => {
     const seen: string[] = [];
-    const endpoint = network.dial(client, server.address, 80);
-    endpoint.on('connect', () => seen.push('connected'));
-    endpoint.on('error', ({ code }) => seen.push(code ?? ''));
-    endpoint.on('data', (chunk) => seen.push(chunk.toString()));
-    return { endpoint, seen };
+    const socket = network.dial(client, server.address, 80);
+    socket.on('connect', () => seen.push('connected'));
+    socket.on('error', ({ code }) => seen.push(code ?? ''));
+    socket.on('data', (chunk) => seen.push(chunk.toString()));
+    return { socket, seen };
   };
   return { network, server, runFor, dial };
 }
@@ -56,7 +55,7 @@ test('a SYN that finds the accept queue full is dropped, and comes again after a
 test('what was sent before the connection is accepted is read after that', () => {
   const { network, server, runFor, dial } = world();
   const read: string[] = [];
-  const serve = (connection: Endpoint, finish: () => void): void => {
+  const serve = (connection: SimulatedSocket, finish: () => void): void => {
     connection.on('data', (chunk) => {
       read.push(chunk.toString());
       connection.end();
@@ -64,7 +63,7 @@ test('what was sent before the connection is accepted is read after that', () =>
     });
   };
   network.listen(server, 80, true, new AcceptQueue(server, 5, serve));
-  for (const text of ['first', 'second', 'third']) dial().endpoint.write(text, 'utf8');
+  for (const text of ['first', 'second', 'third']) dial().socket.write(text, 'utf8');
   runFor(50);
   assert.deepEqual(read, ['first', 'second', 'third']);
 });
@@ -75,11 +74,11 @@ for (const { who, isFree } of [
 ]) {
   test(`the only port is ${isFree ? 'free again' : 'taken for a minute'} when ${who} closed first`, () => {
     const { network, server, runFor, dial } = world(1);
-    const accepted: Endpoint[] = [];
+    const accepted: SimulatedSocket[] = [];
     network.listen(server, 80, false, (connection) => accepted.push(connection));
     const first = dial();
     runFor(10);
-    if (who === 'we') first.endpoint.destroy();
+    if (who === 'we') first.socket.destroy();
     else accepted[0]?.end();
     runFor(10);
     const second = dial();
@@ -97,7 +96,7 @@ test('a connection that was reset leaves no port behind', () => {
   network.listen(server, 80, false, () => {});
   const first = dial();
   runFor(10);
-  first.endpoint.resetAndDestroy();
+  first.socket.resetAndDestroy();
   runFor(10);
   const second = dial();
   runFor(10);
@@ -111,13 +110,13 @@ test('a middlebox forgets what was silent, both ways, unless the kernel asks in 
     network.listen(server, 80, false, (connection) => {
       connection.on('data', (chunk) => connection.write(chunk.toString(), 'utf8'));
     });
-    const { endpoint, seen } = dial();
-    if (asksAfterMs !== null) endpoint.setKeepAlive(true, asksAfterMs);
-    endpoint.write('a', 'utf8');
+    const { socket, seen } = dial();
+    if (asksAfterMs !== null) socket.setKeepAlive(true, asksAfterMs);
+    socket.write('a', 'utf8');
     runFor(900);
-    endpoint.write('b', 'utf8');
+    socket.write('b', 'utf8');
     runFor(1500);
-    endpoint.write('c', 'utf8');
+    socket.write('c', 'utf8');
     runFor(100);
     assert.deepEqual(seen, asksAfterMs === 500 ? ['connected', 'a', 'b', 'c'] : ['connected', 'a', 'b']);
   }

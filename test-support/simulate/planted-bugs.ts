@@ -1,6 +1,6 @@
 // pure · bugs that are planted in the proxy's code for the simulator to find: a watch that misses one is no watch.
 // Must never be taken for planted when the text to change is not there exactly once.
-import type { Only } from './causes.ts';
+import type { Only } from '../../scripts/simulate/scenario.ts';
 
 /** `file` is below services/. */
 export type PlantedBug = {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { CpuProfile, ProfileNode } from '../kit/cpu-profile.ts';
-import { microsInProxy } from './proxy-share.ts';
+import { microsInProxy } from './scale.ts';
 
 function node(id: number, url: string, children: number[] = []): ProfileNode {
   const callFrame = { functionName: `f${id}`, scriptId: '1', url, lineNumber: 0, columnNumber: 0 };
@@ -12,7 +12,7 @@ test("the proxy's time is its own functions' and that of what they call of Node'
   const profile: CpuProfile = {
     nodes: [
       node(1, '', [2, 6]),
-      node(2, 'file:///p/scripts/simulate/endpoint.ts', [3, 5]),
+      node(2, 'file:///p/scripts/simulate/socket.ts', [3, 5]),
       node(3, 'file:///p/services/proxy/forwarder.ts', [4]),
       node(4, '', [7]),
       node(5, 'node:buffer'),

@@ -1,6 +1,6 @@
-// pure · one end of a simulated TCP connection, with the manners of a `net.Socket`: for the proxy as for its peers.
-// Must never deliver out of order, or anything to a process that has closed its end.
+// pure · one end of a simulated TCP connection, which behaves as a `net.Socket` does: for the proxy and for its peers.
 import type { DialledConnection } from '../../services/proxy/network/network.ts';
+import { FrameReader } from '../../services/shared/framing.ts';
 import type { Host } from './host.ts';
 import type { SimulatedNetwork } from './network.ts';
 
@@ -8,7 +8,7 @@ import type { SimulatedNetwork } from './network.ts';
 const WINDOW_BYTES = 65_536;
 const HIGH_WATER_BYTES = 16_384;
 
-// Made once each: a stack costs more than all else that a simulated error does.
+// Made once each: its stack is most of what a simulated error costs.
 const ERRORS = new Map<string, NodeJS.ErrnoException>();
 
 type Listeners = {
@@ -20,45 +20,47 @@ type Listeners = {
   close: (() => void)[];
 };
 
-export class Endpoint implements DialledConnection {
+export class SimulatedSocket implements DialledConnection {
   readonly host: Host;
   remoteAddress: string | undefined;
+  /** The other end; null until the connection is established. */
+  peer: SimulatedSocket | null = null;
   writableLength = 0;
   writableEnded = false;
+  writableNeedDrain = false;
   isDestroyed = false;
+  /** Bytes that the process has read. */
+  bytesRead = 0;
+  /** False while the connection waits in the accept queue of a process. */
+  isAccepted = true;
   /** Nothing that this end sends arrives any more. */
   isBlackholed = false;
-  /** The address that this end was reached at, and that its machine has lost: whoever has it now knows nothing of it. */
+  /** The address of this end that its machine has lost: a machine that has it now knows nothing of the connection. */
   lostAddress: string | null = null;
   /** When the last of what it has sent arrives. */
   lastArrivalMs = 0;
-  /** Called with what is written, before it is on its way. */
-  onWrite: ((text: string) => void) | null = null;
-  /** Called once when the kernel has closed this end; `isTimeWait` when it has closed first, so that its port stays taken. */
-  onReleased: ((isTimeWait: boolean) => void) | null = null;
-  /** Bytes that the process has read. */
-  bytesRead = 0;
-  /** After so much silence a middlebox on the way forgets the connection; Infinity where there is none. */
-  forgottenAfterMs = Number.POSITIVE_INFINITY;
   /** When something was last on its way, in either direction. */
   lastCarriedMs = Number.NEGATIVE_INFINITY;
+  /** After so much silence a middlebox on the way forgets the connection. */
+  forgottenAfterMs = Number.POSITIVE_INFINITY;
+  /** Called with what is written, before it is on its way. */
+  onWrite: ((text: string) => void) | null = null;
+  /** Called once when the kernel has closed this end; `isTimeWait` when it has closed first and keeps its port. */
+  onReleased: ((isTimeWait: boolean) => void) | null = null;
   readonly #network: SimulatedNetwork;
   readonly #allowsHalfOpen: boolean;
   readonly #listeners: Listeners = { connect: [], data: [], end: [], drain: [], error: [], close: [] };
-  #peer: Endpoint | null = null;
   #isConnected = false;
   #outbox: Buffer[] = [];
   #inbox: Buffer[] = [];
-  /** Sent, and not read by the other process yet. */
+  /** Bytes sent that the other process has not read yet. */
   #unreadByPeer = 0;
   #isPaused = false;
-  #needsDrain = false;
   #hasPeerEnded = false;
-  #isEndTold = false;
+  #hasEmittedEnd = false;
   #isFinSent = false;
   #isReset = false;
   #isFirstToEnd = false;
-  #isAccepted = true;
   #onFinish: (() => void)[] = [];
 
   constructor(network: SimulatedNetwork, host: Host, remoteAddress: string, allowsHalfOpen: boolean) {
@@ -66,26 +68,13 @@ export class Endpoint implements DialledConnection {
     this.host = host;
     this.remoteAddress = remoteAddress;
     this.#allowsHalfOpen = allowsHalfOpen;
-    host.endpoints.add(this);
+    host.sockets.add(this);
   }
 
-  /** It stays in the kernel until the process accepts it. */
-  awaitAccept(): void {
-    this.#isAccepted = false;
-  }
-
-  /** The process takes it out of its accept queue. */
+  /** The process takes the connection out of its accept queue. */
   accept(): void {
-    this.#isAccepted = true;
-    this.host.dealLast(() => this.#read());
-  }
-
-  get writableNeedDrain(): boolean {
-    return this.#needsDrain;
-  }
-
-  get peer(): Endpoint | null {
-    return this.#peer;
+    this.isAccepted = true;
+    this.host.runLast(() => this.#read());
   }
 
   on<Event extends keyof Listeners>(event: Event, listener: Listeners[Event][number]): this {
@@ -93,25 +82,25 @@ export class Endpoint implements DialledConnection {
     return this;
   }
 
-  /** Joins two ends; the one that was dialled is connected at once, the other when it is told. */
-  join(peer: Endpoint): void {
-    this.#peer = peer;
-    peer.#peer = this;
+  /** Joins this dialled end with the accepted one, which is connected at once. */
+  join(peer: SimulatedSocket): void {
+    this.peer = peer;
+    peer.peer = this;
     peer.#isConnected = true;
   }
 
-  /** The kernel of the end that has dialled learns that it is connected. */
+  /** The kernel of the dialled end learns that it is connected. */
   onConnected(): void {
     if (this.isDestroyed) return;
     this.#isConnected = true;
-    this.host.deal(() => {
+    this.host.run(() => {
       if (this.isDestroyed) return;
       for (const listener of this.#listeners.connect) listener();
       this.#pump();
     });
   }
 
-  write(data: string, encoding: 'latin1' | 'utf8'): boolean {
+  write(data: string, encoding: 'latin1' | 'utf8' = 'utf8'): boolean {
     if (this.isDestroyed) return false;
     if (this.writableEnded) {
       this.fail('ERR_STREAM_WRITE_AFTER_END');
@@ -122,44 +111,41 @@ export class Endpoint implements DialledConnection {
     this.#outbox.push(bytes);
     this.writableLength += bytes.length;
     this.#pump();
-    if (this.writableLength >= HIGH_WATER_BYTES) this.#needsDrain = true;
-    return !this.#needsDrain;
+    if (this.writableLength >= HIGH_WATER_BYTES) this.writableNeedDrain = true;
+    return !this.writableNeedDrain;
   }
 
   end(...args: [callback?: () => void] | [data: string, callback: () => void]): void {
     if (this.isDestroyed || this.writableEnded) return;
     const [first, second] = args;
-    if (typeof first === 'string') this.write(first, 'utf8');
+    if (typeof first === 'string') this.write(first);
     const callback = typeof first === 'function' ? first : second;
     if (callback !== undefined) this.#onFinish.push(callback);
     this.writableEnded = true;
     this.#pump();
   }
 
-  /** The process closes its end. What it has not read makes that a reset. */
+  /** The process closes its end: with a reset when it has left something unread. */
   destroy(): void {
     if (this.isDestroyed) return;
-    this.#closeInKernel();
-    this.host.dealLast(() => this.#tellClose());
+    this.abandon();
+    this.host.runLast(() => this.#emitClose());
   }
 
-  /** The process is gone, and nobody is told. */
-  abandon(): void {
-    if (!this.isDestroyed) this.#closeInKernel();
-  }
-
-  /** Resets the connection, as a process can ask for. */
-  reset(): void {
+  /** As `destroy`, always with a reset. */
+  resetAndDestroy(): void {
     if (this.isDestroyed) return;
     this.#inbox.push(Buffer.alloc(0));
     this.destroy();
   }
 
-  #closeInKernel(): void {
+  /** The kernel closes this end without an event: its process is gone. */
+  abandon(): void {
+    if (this.isDestroyed) return;
     this.isDestroyed = true;
-    this.host.endpoints.delete(this);
+    this.host.sockets.delete(this);
     const hadUnread = this.#inbox.length > 0;
-    const peer = this.#peer;
+    const { peer } = this;
     this.#outbox = [];
     this.#inbox = [];
     this.writableLength = 0;
@@ -170,7 +156,7 @@ export class Endpoint implements DialledConnection {
     this.onReleased?.(this.#isFirstToEnd && !this.#isReset && !hadUnread);
   }
 
-  #sendFin(peer: Endpoint): void {
+  #sendFin(peer: SimulatedSocket): void {
     if (this.#isFinSent) return;
     this.#isFinSent = true;
     this.#isFirstToEnd = !this.#hasPeerEnded;
@@ -184,30 +170,25 @@ export class Endpoint implements DialledConnection {
   resume(): void {
     if (!this.#isPaused) return;
     this.#isPaused = false;
-    this.host.dealLast(() => this.#read());
-  }
-
-  /** As `reset`: the name that it has in Node. */
-  resetAndDestroy(): void {
-    this.reset();
+    this.host.runLast(() => this.#read());
   }
 
   setNoDelay(): void {}
 
-  // A middlebox takes the kernel's own questions for traffic.
+  // A middlebox takes the kernel's own probes for traffic.
   setKeepAlive(isSet: boolean, initialDelayMs: number): void {
     if (isSet && initialDelayMs < this.forgottenAfterMs) this.forgottenAfterMs = Number.POSITIVE_INFINITY;
   }
 
-  /** Dialling has come to nothing, or what the process did is an error. */
+  /** Dialling has failed, or what the process did is an error. */
   fail(code: string): void {
     if (this.isDestroyed) return;
-    this.#closeInKernel();
-    this.host.deal(() => this.#tellError(code));
+    this.abandon();
+    this.host.run(() => this.#emitError(code));
   }
 
   #pump(): void {
-    const peer = this.#peer;
+    const { peer } = this;
     if (!this.#isConnected || peer === null || this.isDestroyed) return;
     while (this.#outbox.length > 0 && this.#unreadByPeer < WINDOW_BYTES) {
       const bytes = this.#outbox.shift() as Buffer;
@@ -218,16 +199,16 @@ export class Endpoint implements DialledConnection {
       }
     }
     if (this.#outbox.length > 0) return;
-    if (this.#needsDrain) {
-      this.#needsDrain = false;
-      this.host.dealLast(() => {
+    if (this.writableNeedDrain) {
+      this.writableNeedDrain = false;
+      this.host.runLast(() => {
         if (!this.isDestroyed) for (const listener of this.#listeners.drain) listener();
       });
     }
     if (!this.writableEnded || this.#isFinSent) return;
     this.#sendFin(peer);
     const callbacks = this.#onFinish.splice(0);
-    this.host.dealLast(() => {
+    this.host.runLast(() => {
       for (const callback of callbacks) callback();
       this.#closeIfBothEnded();
     });
@@ -235,71 +216,80 @@ export class Endpoint implements DialledConnection {
 
   #onArrival(piece: Buffer): void {
     if (this.isDestroyed) {
-      const peer = this.#peer as Endpoint;
+      const peer = this.peer as SimulatedSocket;
       this.#network.carry(this, () => peer.onReset());
       return;
     }
     if (this.#isReset) return;
     this.#inbox.push(piece);
-    this.host.deal(() => this.#read());
+    this.host.run(() => this.#read());
   }
 
   #onFin(): void {
     if (this.isDestroyed) return;
     this.#hasPeerEnded = true;
-    this.host.deal(() => this.#read());
+    this.host.run(() => this.#read());
   }
 
-  /** The peer's kernel knows of no such connection. */
+  /** A reset arrives: the peer's kernel knows of no such connection. */
   onReset(): void {
     if (this.isDestroyed || this.#isReset) return;
     this.#isReset = true;
     this.#inbox = [];
     this.remoteAddress = undefined;
-    this.host.deal(() => {
+    this.host.run(() => {
       if (this.isDestroyed) return;
-      this.#closeInKernel();
-      this.#tellError('ECONNRESET');
+      this.abandon();
+      this.#emitError('ECONNRESET');
     });
   }
 
-  #tellError(code: string): void {
-    for (const listener of this.#listeners.error) listener(errorOf(code));
-    this.host.dealLast(() => this.#tellClose());
+  #emitError(code: string): void {
+    const error = ERRORS.get(code) ?? Object.assign(new Error(code), { code });
+    ERRORS.set(code, error);
+    for (const listener of this.#listeners.error) listener(error);
+    this.host.runLast(() => this.#emitClose());
   }
 
-  #tellClose(): void {
+  #emitClose(): void {
     for (const listener of this.#listeners.close) listener();
   }
 
   #read(): void {
-    if (!this.#isAccepted) return;
+    if (!this.isAccepted) return;
     while (!this.#isPaused && !this.isDestroyed && this.#inbox.length > 0) {
       const piece = this.#inbox.shift() as Buffer;
-      const peer = this.#peer as Endpoint;
+      const peer = this.peer as SimulatedSocket;
       peer.#unreadByPeer -= piece.length;
       this.bytesRead += piece.length;
       if (peer.#outbox.length > 0) peer.#pump();
       for (const listener of this.#listeners.data) listener(piece);
     }
-    // A paused `net.Socket` that has nothing left tells its end all the same.
+    // A paused `net.Socket` that has nothing left to read emits its end all the same.
     const hasReadAll = this.#inbox.length === 0 && !this.isDestroyed;
-    if (!this.#hasPeerEnded || !hasReadAll || this.#isEndTold) return;
-    this.#isEndTold = true;
+    if (!this.#hasPeerEnded || !hasReadAll || this.#hasEmittedEnd) return;
+    this.#hasEmittedEnd = true;
     for (const listener of this.#listeners.end) listener();
     if (!this.#allowsHalfOpen) this.end();
     this.#closeIfBothEnded();
   }
 
   #closeIfBothEnded(): void {
-    if (!this.#isEndTold || !this.#isFinSent || this.isDestroyed) return;
-    this.#closeInKernel();
-    this.host.dealLast(() => this.#tellClose());
+    if (this.#hasEmittedEnd && this.#isFinSent) this.destroy();
   }
 }
 
-function errorOf(code: string): NodeJS.ErrnoException {
-  const error = ERRORS.get(code) ?? Object.assign(new Error(code), { code });
-  ERRORS.set(code, error);
-  return error;
+/** Calls `onPacket` with each packet that arrives, parsed, unless `isOver`. @returns what knows of text that is no packet */
+export function readPackets<Packet>(
+  socket: SimulatedSocket,
+  onPacket: (packet: Packet) => void,
+  isOver = (): boolean => false,
+): FrameReader {
+  const reader = new FrameReader();
+  socket.on('data', (chunk) => {
+    reader.feed(chunk);
+    while (!isOver() && reader.next())
+      onPacket(JSON.parse(reader.bytes.toString('utf8', reader.start, reader.end)));
+  });
+  return reader;
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { Timeline } from './timeline.ts';
+import { Timeline } from './host.ts';
 
 function playOut(timeline: Timeline, untilMs: number): void {
   for (let work = timeline.next(untilMs); work !== null; work = timeline.next(untilMs)) work();
