@@ -11,8 +11,7 @@ import {
 } from '../../kit/report/charts.ts';
 import { duration, seconds, shorten } from '../../kit/words.ts';
 import type { FaultRecord, Recording } from '../journal.ts';
-import { type FaultHit, hitsOf, isHitOn, isProxyHit } from '../judge/queries.ts';
-import { isEviction } from '../judge/server-events.ts';
+import { type FaultHit, isEviction, proxyHitsOf, serverHitsOf } from '../judge/lookup.ts';
 import type { FaultKind } from '../plan.ts';
 import { type LaneState, type ServerLane, serverLanes } from './states.ts';
 
@@ -113,15 +112,14 @@ function faultLane(fault: FaultRecord, axis: TimeAxis, top: number, row: number)
 
 /** A lane for each server, and one for the proxy when it was hit. */
 export function serverLaneChart(recording: Recording, axis: TimeAxis): string {
-  const hits = hitsOf(recording);
-  const proxyHits = hits.filter(({ hit }) => isProxyHit(hit));
+  const proxyHits = proxyHitsOf(recording);
   const lanes = serverLanes(recording);
   let height = 0;
   const rows = proxyHits.length === 0 ? [] : [proxyLane(proxyHits, axis)];
   if (rows.length > 0) height += SERVER_ROW + POLICY_GAP;
   lanes.forEach((lane, index) => {
     if (index > 0 && lanes[index - 1]?.policy !== lane.policy) height += POLICY_GAP;
-    const own = hits.filter(({ hit }) => !isProxyHit(hit) && isHitOn(recording, hit, lane.id));
+    const own = serverHitsOf(recording).filter(({ hit }) => hit.serverId === lane.id);
     rows.push(serverLane(lane, own, axis, height + SERVER_ROW - 8));
     height += SERVER_ROW;
   });

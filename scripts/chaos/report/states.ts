@@ -2,7 +2,7 @@
 import type { EventType } from '../../../services/proxy/status/events.ts';
 import { compareNames } from '../../kit/words.ts';
 import type { ProxyEvent, Recording } from '../journal.ts';
-import { proxyHitsOf, serverHitsOf } from '../judge/queries.ts';
+import { proxyHitsOf, serverHitsOf } from '../judge/lookup.ts';
 import { policyOf } from '../plan.ts';
 import { nameOf } from './figures.ts';
 
@@ -47,7 +47,7 @@ export function serverLanes(recording: Recording): ServerLane[] {
 function policiesById(recording: Recording): Map<string, string> {
   const found = new Map<string, string>();
   for (const [id, name] of Object.entries(recording.names)) {
-    const policy = policyOf(name);
+    const policy = policyOf(recording.plan, name);
     if (policy !== null) found.set(id, policy);
   }
   for (const { hit } of serverHitsOf(recording)) {

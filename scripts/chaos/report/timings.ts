@@ -10,13 +10,12 @@ import {
   tickOf,
 } from '../../kit/report/charts.ts';
 import { duration } from '../../kit/words.ts';
+import { FAULT_KINDS, type FaultKind } from '../faults/facts.ts';
 import type { Recording } from '../journal.ts';
-import { deadlineOf } from '../judge/detection.ts';
+import { outOf } from '../judge/detection.ts';
 import { DEATH_LIMIT_MS, DEATH_P95_LIMIT_MS, HANG_LIMIT_MS, READMISSION_LIMIT_MS } from '../judge/limits.ts';
-import { type FaultHit, serverHitsOf, struckMsOf } from '../judge/queries.ts';
-import { absenceOf } from '../judge/readmission.ts';
-import { eventsOfServer, firstOut } from '../judge/server-events.ts';
-import { FAULT_KINDS, type FaultKind } from '../plan.ts';
+import { type ServerHit, serverHitsOf, struckMsOf } from '../judge/lookup.ts';
+import { absenceOf } from '../judge/recovery.ts';
 
 /** What the hits of one kind of fault took. */
 export type Timings = {
@@ -50,9 +49,7 @@ const OFFSETS = [0, -6, 6, -3, 3, -8, 8];
 /** By kind of fault: from when each hit had happened for certain until its server got no request any more. */
 export function detections(recording: Recording): Timings[] {
   return byKind(recording, (each) => {
-    const { serverId, fromMs } = each.hit;
-    if (serverId === null) return null;
-    const out = firstOut(eventsOfServer(recording, serverId), fromMs, deadlineOf(recording, each));
+    const out = outOf(recording, each);
     return out === null ? null : Math.max(0, out.atMs - struckMsOf(each));
   });
 }
@@ -61,13 +58,13 @@ export function detections(recording: Recording): Timings[] {
 export function readmissions(recording: Recording): Timings[] {
   return byKind(recording, (each) => {
     const absence = absenceOf(recording, each);
-    return absence === null ? 'does not count' : (absence.back?.afterMs ?? null);
+    return absence === null ? 'does not count' : absence.afterMs;
   });
 }
 
 function byKind(
   recording: Recording,
-  measure: (each: FaultHit) => number | null | 'does not count',
+  measure: (each: ServerHit) => number | null | 'does not count',
 ): Timings[] {
   const found = new Map<FaultKind, Timings>();
   for (const each of serverHitsOf(recording)) {
