@@ -5,8 +5,7 @@ import {
   testCases,
 } from '../../../test-support/chaos/recording-builder.ts';
 import type { RequestRow } from '../journal.ts';
-import { proxyKillLostInFlight, proxyStopNothingInFlightLost } from './proxy.ts';
-import { proxyWhole } from './proxy-whole.ts';
+import { proxyKillLostInFlight, proxyStopNothingInFlightLost, proxyWhole } from './proxy.ts';
 
 const STOP: FaultSketch = { kind: 'proxy-stop', hits: [['proxy', 6000, 7000, 7200]] };
 const KILL: FaultSketch = { ...STOP, kind: 'proxy-kill' };
@@ -19,7 +18,7 @@ const back = (atMs: number, lastMs = atMs, boot = 1): EventSketch[] =>
     [id === 'b2' ? lastMs : atMs, 'admitted', id, { boot }],
   ]);
 
-testCases(proxyWhole({ maxMs: 2000 }), [
+testCases(proxyWhole(), [
   [
     'in time',
     { faults: [STOP], events: back(8000, 8500) },
