@@ -82,7 +82,6 @@ export class DockerCluster {
   readonly project: string;
   readonly #docker = new Docker({ version: API_VERSION });
   readonly #env: NodeJS.ProcessEnv;
-  readonly #saved = new Map<string, SavedAliases>();
   readonly #policies = new Map<string, string | null>();
 
   /** @param env what Compose gets on top of the environment when the cluster is scaled: the same as for bringing it up */
@@ -142,23 +141,9 @@ export class DockerCluster {
     return stats.cpu_stats.throttling_data.throttled_periods;
   }
 
-  /** That of its last end; while it runs Docker says 0. */
-  async exitCode(replica: Replica): Promise<number> {
-    return (await this.inspect(replica)).State.ExitCode;
-  }
-
   /** RFC 3339 with nanoseconds: another one after each start. */
   async startedAt(replica: Replica): Promise<string> {
     return (await this.inspect(replica)).State.StartedAt;
-  }
-
-  /** The project's networks, by name. */
-  async networks(): Promise<string[]> {
-    const filters = projectFilter(this.project);
-    const found = await callEngine('The networks could not be listed', (abortSignal) =>
-      this.#docker.listNetworks({ filters, abortSignal }),
-    );
-    return found.map(({ Name }) => Name);
   }
 
   /**
@@ -257,21 +242,16 @@ export class DockerCluster {
     );
   }
 
-  /**
-   * Disconnects it from all its networks, and remembers the aliases.
-   * @param networks from `aliasesOf`, so that nothing comes between the caller's clock and the call
-   */
-  async detach(replica: Replica, networks?: SavedAliases): Promise<void> {
-    const from = networks ?? (await this.aliasesOf(replica));
-    if (Object.keys(from).length > 0) this.#saved.set(replica.name, from);
-    await Promise.all(Object.keys(from).map((network) => this.#disconnect(replica, network)));
+  /** Disconnects it from networks. @param networks from `aliasesOf`, which can't be asked any more afterwards */
+  async detach(replica: Replica, networks: SavedAliases): Promise<void> {
+    await Promise.all(Object.keys(networks).map((network) => this.#disconnect(replica, network)));
   }
 
   /**
    * Connects it again to its networks under its aliases; where it is connected but nameless, it gets them.
-   * @param saved without it, what `detach` has remembered, and otherwise what Compose gives
+   * @param saved from `aliasesOf`; without it, those that Compose gives
    */
-  async attach(replica: Replica, saved = this.#saved.get(replica.name)): Promise<void> {
+  async attach(replica: Replica, saved?: SavedAliases): Promise<void> {
     for (const { network, aliases, isConnected } of await this.#missing(replica, saved)) {
       // Aliases of a connected container can't be changed.
       if (isConnected) await this.#disconnect(replica, network);

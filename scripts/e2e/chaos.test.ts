@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { BREAKAGES, breakProxy } from '../../test-support/broken-proxies.ts';
+import { networksOf } from '../../test-support/containers.ts';
 import { freePortBelowEphemeral } from '../../test-support/peers.ts';
 import { type Program, startProgram } from '../../test-support/programs.ts';
 import type { Journal } from '../chaos/journal.ts';
@@ -33,7 +34,7 @@ before(async () => {
 after(async () => {
   await takeDown({ project: PROJECT, env: environment });
   assert.deepEqual(await cluster.replicas(), [], 'no container is left');
-  assert.deepEqual(await cluster.networks(), [], 'no network is left');
+  assert.deepEqual(await networksOf(PROJECT), [], 'no network is left');
   await rm(folder, { recursive: true, force: true });
 });
 

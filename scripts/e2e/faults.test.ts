@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { after, before, test } from 'node:test';
+import { cutOff, networksOf } from '../../test-support/containers.ts';
 import { freePortBelowEphemeral } from '../../test-support/peers.ts';
 import { startProgram } from '../../test-support/programs.ts';
 import type { ArmedFault, FaultContext } from '../chaos/faults/fault.ts';
@@ -38,7 +39,7 @@ before(async () => {
 
 after(async () => {
   await takeDown(project);
-  assert.deepEqual(await cluster.networks(), []);
+  assert.deepEqual(await networksOf(PROJECT), []);
 });
 
 async function whole(): Promise<void> {
@@ -276,9 +277,9 @@ test('everything at once is healed, twice', async () => {
   const before = await cluster.aliasesOf(p1);
   await setFaults(p3, { isMute: true, delayMs: 30 });
   await cluster.limitCpu(p1, 5);
-  await cluster.detach(p1);
+  await cutOff(cluster, p1);
   await cluster.pause(p1);
-  await cluster.detach(p2);
+  await cutOff(cluster, p2);
   await cluster.kill(p2);
   await cluster.kill(await cluster.find('proxy-1'));
   // As a new process would: it remembers nothing.
@@ -291,7 +292,7 @@ test('everything at once is healed, twice', async () => {
 
 test('who is started while cut off gets its names back too', async () => {
   const replica = await cluster.find('server-p2-2');
-  await cluster.detach(replica);
+  await cutOff(cluster, replica);
   await cluster.kill(replica);
   await cluster.start(replica);
   await assertNothingLeft();
@@ -310,8 +311,8 @@ test('calls are judged by what they were to reach', async () => {
   await cluster.kill(replica);
   await cluster.stop(replica, 1);
   await assert.rejects(() => cluster.pause(replica), /^EngineError: server-p1-2 could not be paused/);
-  await cluster.detach(replica);
-  await cluster.detach(replica);
+  await cutOff(cluster, replica);
+  await cutOff(cluster, replica);
   await assertNothingLeft();
 });
 
@@ -328,7 +329,7 @@ test('what a killed run has left is healed by the next; a living one is left alo
     undo.note(fault, { [replica.name]: await cluster.aliasesOf(replica) });
     undo.note({ ...fault, id: 2, kind: 'scale', targets: ['server-p2'], params: { replicas: 3 } });
     await cluster.scale('server-p2', 3);
-    await cluster.detach(replica);
+    await cluster.detach(replica, await cluster.aliasesOf(replica));
     await cluster.pause(replica);
     console.log('ready');
     setInterval(() => {}, 1000);`;

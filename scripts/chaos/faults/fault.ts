@@ -62,7 +62,7 @@ export type TargetVerbs<Memory> = {
   /** In which order the targets are mended as soon as all are struck; without it, they are mended when the fault is over. */
   mendAtOnce?(targets: readonly Target<Memory>[]): readonly Target<Memory>[];
   prove(target: Target<Memory>, all: readonly Target<Memory>[]): Promise<Proof>;
-  /** Ends it, whatever `strike` has achieved. */
+  /** Ends it, whatever `strike` has achieved, and also when it is over already. */
   mend(target: Target<Memory>): Promise<void>;
 };
 
@@ -71,7 +71,7 @@ export function onEachTarget<Memory>(verbs: TargetVerbs<Memory>): Arm {
   return (context) => new TargetFault(verbs, context);
 }
 
-type HitTarget<Memory> = Target<Memory> & { note: HitNote; isHealed: boolean };
+type HitTarget<Memory> = Target<Memory> & { note: HitNote };
 
 class TargetFault<Memory> implements ArmedFault {
   readonly #verbs: TargetVerbs<Memory>;
@@ -96,7 +96,7 @@ class TargetFault<Memory> implements ArmedFault {
   async heal(): Promise<void> {
     // Whether it has worked, `inject` has reported; what it has done so far is healed either way.
     await this.#injection.catch(() => {});
-    await settleAll(this.#hit.filter(({ isHealed }) => !isHealed).map((target) => this.#heal(target)));
+    await settleAll(this.#hit.map((target) => this.#heal(target)));
   }
 
   async #strikeAll(): Promise<void> {
@@ -113,20 +113,17 @@ class TargetFault<Memory> implements ArmedFault {
   }
 
   async #strike(target: Target<Memory>): Promise<void> {
-    const hit = { ...target, note: this.#context.hit(target.replica), isHealed: false };
+    const hit = { ...target, note: this.#context.hit(target.replica) };
     this.#hit.push(hit);
     await this.#verbs.strike(hit);
     hit.note.struck(await this.#verbs.struckAt?.(target));
-    if (!FAULT_FACTS[target.fault.kind].endsByItself) return;
-    hit.note.healed();
-    hit.isHealed = true;
+    if (FAULT_FACTS[target.fault.kind].endsByItself) hit.note.healed();
   }
 
   async #heal(target: HitTarget<Memory>): Promise<void> {
     target.note.healing();
     await this.#verbs.mend(target);
     target.note.healed();
-    target.isHealed = true;
   }
 }
 

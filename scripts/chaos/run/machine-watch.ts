@@ -23,7 +23,7 @@ export type MachineWatch = {
 /** @param onSample gets a sample about 20 times a second; its `atMs` is ms since the epoch */
 export function watchMachine(
   cluster: DockerCluster,
-  onSample: (sample: MachineSample) => void,
+  onSample: (sample: MachineSample) => unknown,
 ): MachineWatch {
   const processes = new Processes(cluster);
   let loadLagMs = 0;

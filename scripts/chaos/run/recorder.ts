@@ -34,10 +34,11 @@ export class Recorder {
   readonly #now: () => number;
   #startedMs: number;
   readonly #requests: RequestRecord[] = [];
-  readonly #events: ProxyEvent[] = [];
-  readonly #tables: TableSample[] = [];
-  readonly #machine: MachineSample[] = [];
-  readonly #listens: number[] = [];
+  readonly events: ProxyEvent[] = [];
+  readonly tables: TableSample[] = [];
+  readonly machine: MachineSample[] = [];
+  /** When the proxy's status port was found to answer. */
+  readonly listens: number[] = [];
   readonly #faults: FaultRecord[] = [];
   readonly #phases: Recording['phases'] = [];
   readonly #names: Record<string, string> = {};
@@ -69,10 +70,6 @@ export class Recorder {
     return this.#faults.filter(({ healedMs }) => healedMs === null);
   }
 
-  get lastTable(): TableSample | undefined {
-    return this.#tables.at(-1);
-  }
-
   /** Requests that were due in a span of the run. */
   requestsDue(fromMs: number, toMs: number): RequestRecord[] {
     const [from, to] = [fromMs + this.#startedMs, toMs + this.#startedMs];
@@ -86,23 +83,6 @@ export class Recorder {
   request(record: RequestRecord): void {
     this.#counts[record.outcome] += 1;
     this.#requests.push(record);
-  }
-
-  event(event: ProxyEvent): void {
-    this.#events.push(event);
-  }
-
-  table(sample: TableSample): void {
-    this.#tables.push(sample);
-  }
-
-  /** The proxy answers at its status port. */
-  listens(atEpochMs: number): void {
-    this.#listens.push(atEpochMs);
-  }
-
-  machine(sample: MachineSample): void {
-    this.#machine.push(sample);
   }
 
   phase(name: PhaseName, fromMs: number, toMs: number): void {
@@ -171,7 +151,7 @@ export class Recorder {
 
   /** Everything, once the run is over. */
   finish(end: LoadEnd | null, leftovers: string[], cutShort: string | null): Recording {
-    const events = this.#dated(this.#events).filter(({ atMs }) => atMs >= -BEFORE_MS);
+    const events = this.#dated(this.events).filter(({ atMs }) => atMs >= -BEFORE_MS);
     return {
       plan: this.#plan,
       startedAt: new Date(this.#startedMs).toISOString(),
@@ -179,9 +159,9 @@ export class Recorder {
       phases: this.#phases,
       faults: this.#faults,
       events: events.sort((a, b) => a.atMs - b.atMs),
-      tables: this.#dated(this.#tables),
-      machine: this.#dated(this.#machine),
-      listens: this.#listens.map((atMs) => atMs - this.#startedMs),
+      tables: this.#dated(this.tables),
+      machine: this.#dated(this.machine),
+      listens: this.listens.map((atMs) => atMs - this.#startedMs),
       requests: this.#requests.map((record) => this.#row(record)).sort((a, b) => a.dueMs - b.dueMs),
       names: this.#names,
       leftovers,

@@ -69,10 +69,10 @@ class Run {
     this.#recorder = recorder;
     this.#watch = watchProxy(
       setting.adminUrl,
-      (event) => recorder.event(event),
-      (atMs) => recorder.listens(atMs),
+      (event) => recorder.events.push(event),
+      (atMs) => recorder.listens.push(atMs),
     );
-    this.#machine = watchMachine(setting.cluster, (sample) => recorder.machine(sample));
+    this.#machine = watchMachine(setting.cluster, (sample) => recorder.machine.push(sample));
     this.#load = startLoad(
       loadArguments(setting),
       (request) => recorder.request(request),
@@ -199,7 +199,7 @@ class Run {
     const afterFromMs = this.#recorder.elapsedMs();
     await this.#until('after', afterFromMs - 1, afterFromMs + afterMs);
     await this.#sample();
-    const table = this.#recorder.lastTable?.servers ?? [];
+    const table = this.#recorder.tables.at(-1)?.servers ?? [];
     return `${table.filter(({ state }) => state === 'ready').length} servers in rotation`;
   }
 
@@ -220,7 +220,7 @@ class Run {
 
   async #sample(): Promise<void> {
     const sample = await this.#watch.sample();
-    if (sample !== null) this.#recorder.table(sample);
+    if (sample !== null) this.#recorder.tables.push(sample);
   }
 }
 

@@ -19,7 +19,6 @@ export const CRASHES: readonly Scenario[] = [
   {
     name: 'kill',
     title: 'SIGKILL of one server after the other',
-    passes: 'no error at all; detected within 0.1 s (p95), and never later than 1.75 s',
     phases: { faultsMs: 75_000 },
     draft: killInTurn,
     criteria: () => [
@@ -31,7 +30,6 @@ export const CRASHES: readonly Scenario[] = [
   {
     name: 'kill-all-but-one',
     title: 'SIGKILL of all servers of a policy but one, at once',
-    passes: 'no error at all',
     phases: { faultsMs: 15_000 },
     minServers: 3,
     draft: (draft) => {
@@ -46,7 +44,6 @@ export const CRASHES: readonly Scenario[] = [
   {
     name: 'kill-all',
     title: 'SIGKILL of every server of a policy at once',
-    passes: 'only NO_SERVER for that policy, within 0.6 s; answered again 0.6 s after a server listens',
     phases: { faultsMs: 8_000 },
     draft: (draft) => {
       const victims = draft.serversOf(draft.random.pick(draft.hitPolicies));
@@ -58,7 +55,6 @@ export const CRASHES: readonly Scenario[] = [
   {
     name: 'stop',
     title: 'SIGTERM of one server of each policy, started again later: a deploy',
-    passes: 'no error at all',
     phases: { faultsMs: 12_000 },
     draft: (draft) => {
       draft.hitPolicies.forEach((policy, index) => {
@@ -70,21 +66,18 @@ export const CRASHES: readonly Scenario[] = [
   {
     name: 'rolling-restart',
     title: 'every server is restarted in turn, with SIGTERM and grace',
-    passes: 'no error at all',
     phases: { faultsMs: 30_000 },
     draft: (draft) => restartInTurn(draft, 10),
   },
   {
     name: 'restart',
     title: 'every server is restarted in turn without grace: a crash and a quick come-back',
-    passes: 'no error at all',
     phases: { faultsMs: 30_000 },
     draft: (draft) => restartInTurn(draft, 0),
   },
   {
     name: 'swap',
     title: 'two servers of different policies die and come back with each other’s address',
-    passes: 'no wrong answer; both readmitted under their own policy',
     phases: { faultsMs: 18_000 },
     draft: (draft) => {
       repeat(draft.lengthMs, 9_000, (startMs) => {
@@ -99,7 +92,6 @@ export const CRASHES: readonly Scenario[] = [
   {
     name: 'crash-loop',
     title: 'a server exits by itself, five times in a row; the restart policy brings it back',
-    passes: 'no error; not more evictions than crashes',
     phases: { faultsMs: 20_000, quietMs: 6_000 },
     draft: onAnyServer('exit', 18_000, { times: 5 }),
     criteria: () => [evictionsAtMostCrashes()],
@@ -107,7 +99,6 @@ export const CRASHES: readonly Scenario[] = [
   {
     name: 'scale',
     title: 'a policy gets two more servers under load, and loses them again',
-    passes: 'new servers serve within 1 s after they listen; no error on the way down',
     phases: { faultsMs: 16_000 },
     draft: (draft) => {
       const service = draft.random.pick(draft.hitPolicies.flatMap((policy) => draft.servicesOf(policy)));

@@ -15,13 +15,11 @@ import { onAnyServer, repeat, type Scenario } from './scenario.ts';
 
 /** At 80 requests a second, one in twenty is a lie: two of them come within some five seconds. */
 const LIAR_OUT_MS = 5_000;
-const HANG_PASSES = 'evicted within 2.75 s; what was in flight is answered by another; back within 2.75 s';
 
 export const GRAY: readonly Scenario[] = [
   {
     name: 'pause',
     title: 'one server of each policy is frozen for 4 s',
-    passes: HANG_PASSES,
     phases: { faultsMs: 24_000 },
     draft: (draft) => {
       repeat(draft.lengthMs, 8_000, (startMs) => {
@@ -36,7 +34,6 @@ export const GRAY: readonly Scenario[] = [
   {
     name: 'pause-short',
     title: 'servers are frozen for 300 ms, less than the probe timeout',
-    passes: 'no eviction, no error',
     phases: { faultsMs: 15_000 },
     draft: (draft) => {
       repeat(draft.lengthMs, 1_500, (startMs) => {
@@ -49,7 +46,6 @@ export const GRAY: readonly Scenario[] = [
   {
     name: 'flap',
     title: 'a server is frozen for 200 ms in every second, for 30 s',
-    passes: 'at most one eviction and one readmission in 10 s; no error',
     phases: { faultsMs: 31_000 },
     draft: onAnyServer('flap', null, { onMs: 200, everyMs: 1_000 }),
     criteria: () => [evictionsAtMost()],
@@ -57,7 +53,6 @@ export const GRAY: readonly Scenario[] = [
   {
     name: 'partition',
     title: 'one server of each policy is cut off from the network, in turn',
-    passes: HANG_PASSES,
     phases: { faultsMs: 24_000 },
     draft: (draft) => {
       repeat(draft.lengthMs, 8_000, (startMs, index) => {
@@ -71,7 +66,6 @@ export const GRAY: readonly Scenario[] = [
   {
     name: 'swizzle',
     title: 'some servers of each policy are cut off one by one, and come back in another order',
-    passes: 'no error; all back within 2.75 s of the last heal',
     phases: { faultsMs: 16_000 },
     minServers: 3,
     draft: (draft) => {
@@ -94,7 +88,6 @@ export const GRAY: readonly Scenario[] = [
   {
     name: 'slow',
     title: 'one server answers 200 ms late',
-    passes: 'no error; p99 of all others at most 1.5 times that of the control phase, or 10 ms above it',
     phases: { faultsMs: 12_000 },
     draft: onAnyServer('slow', null, { delayMs: 200 }),
     criteria: () => [latencyOfOthers()],
@@ -102,14 +95,12 @@ export const GRAY: readonly Scenario[] = [
   {
     name: 'throttle',
     title: 'one server has 5 % of a processor and burns 5 ms of it for each request',
-    passes: 'no error',
     phases: { faultsMs: 12_000, quietMs: 8_000 },
     draft: onAnyServer('burn', 8_000, { burnMs: 5, cpuPercent: 5 }),
   },
   {
     name: 'lie',
     title: 'one server gives a wrong digest in 5 % of its answers; the proxy verifies them',
-    passes: 'taken out of the rotation; no wrong answer reaches a client',
     phases: { faultsMs: 12_000, quietMs: 10_000 },
     settings: { PROXY_VERIFY_ANSWERS: '1' },
     draft: onAnyServer('lie', 8_000, { probability: 0.05 }),
@@ -118,7 +109,6 @@ export const GRAY: readonly Scenario[] = [
   {
     name: 'mute',
     title: 'one server answers probes and no real request',
-    passes: 'out of the rotation within five further requests once the first has failed; no error',
     phases: { faultsMs: 8_000, quietMs: 10_000 },
     draft: onAnyServer('mute', 5_000),
     criteria: () => [outByTraffic()],
@@ -126,7 +116,6 @@ export const GRAY: readonly Scenario[] = [
   {
     name: 'garble',
     title: 'one server answers with truncated packets or rubbish, and hangs up',
-    passes: 'answered by another server; evicted',
     phases: { faultsMs: 10_000, quietMs: 6_000 },
     draft: onAnyServer('garble', 5_000, { probability: 1 }),
     criteria: () => [answeredByAnother({ kinds: ['garble'] }), outInTime('garble')],

@@ -50,8 +50,12 @@ export function scenarioOf({ scenario: name }: Pick<Plan, 'scenario'>): Scenario
 
 /** Everything that a run of this plan is judged by: what is allowed beyond it, a scenario's own criteria say by name. */
 export function criteriaOf(plan: Plan): readonly Criterion[] {
-  const { mayRefuse, criteria } = scenarioOf(plan);
   const duringFaults = plan.faults.length > 0 ? [steadyState(), othersUntouched()] : [];
-  const errors = mayRefuse ? noServerOnly() : noErrors();
-  return [tested(), ...duringFaults, errors, ...(criteria?.(plan) ?? []), ...INVARIANTS];
+  return [tested(), ...duringFaults, ...ownCriteria(plan), ...INVARIANTS];
+}
+
+/** Those of them that its scenario has of its own. */
+export function ownCriteria(plan: Plan): readonly Criterion[] {
+  const { mayRefuse, criteria } = scenarioOf(plan);
+  return [mayRefuse ? noServerOnly() : noErrors(), ...(criteria?.(plan) ?? [])];
 }

@@ -9,8 +9,6 @@ export type Scenario = {
   name: string;
   /** One line for people: what is done. */
   title: string;
-  /** One line for people: when it passes, beyond what every scenario has to hold. */
-  passes: string;
   /** Lengths that differ from the usual ones; `faultsMs` is what --duration changes. */
   phases: Partial<PhaseLengths> & { faultsMs: number };
   /** What Compose gets; the servers' control port is opened where a fault needs it. */
