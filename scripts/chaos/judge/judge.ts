@@ -205,7 +205,7 @@ export function moment(ms: number): string {
 
 /** `46.3 ms`, for a length of time. */
 export function millis(ms: number): string {
-  return Number.isInteger(ms) ? `${ms} ms` : `${ms.toFixed(1)} ms`;
+  return Number.isInteger(ms) ? `${ms} ms` : `${Number.isFinite(ms) ? ms.toFixed(1) : '–'} ms`;
 }
 
 /** `3 evictions`, `1 eviction`. */
@@ -215,7 +215,7 @@ export function plural(count: number, noun: string): string {
 
 /** The replica's name, or the server's id where it is not known. */
 export function nameOf({ names }: Recording, serverId: string): string {
-  return names[serverId] ?? serverId;
+  return (Object.hasOwn(names, serverId) ? names[serverId] : undefined) ?? serverId;
 }
 
 /** A hit as the beginning of a line. */
@@ -229,7 +229,7 @@ export function describeEvent(recording: Recording, { atMs, type, id, why }: Pro
 }
 
 /** One request as a line. */
-function describeRequest(recording: Recording, request: RequestRow): string {
+export function describeRequest(recording: Recording, request: RequestRow): string {
   const { dueMs, policy, outcome, latencyMs, attempts, first } = request;
   const isById = outcome === 'ok' || outcome === 'wrong';
   const detail = isById ? `by ${nameOf(recording, request.detail)}` : request.detail;

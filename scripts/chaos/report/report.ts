@@ -124,14 +124,11 @@ function faultRow(fault: FaultRecord): string {
   return `<tr>${cells.join('')}</tr>`;
 }
 
-function setup({ plan, phases, startedAt, endedMs, startLagP99Ms }: Recording): string {
+function setup({ plan, phases, startedAt, startLagP99Ms }: Recording): string {
   const lengths = phases.map(({ name, fromMs, toMs }) => `${name} ${seconds(toMs - fromMs)} s`);
   const settings = Object.entries(plan.settings).map(([name, value]) => `${name}=${value}`);
   return pairs({
-    Scenario: plan.scenario,
-    Seed: String(plan.seed),
     Started: startedAt,
-    Length: `${seconds(endedMs)} s`,
     Phases: lengths.join(', ') || 'none',
     Load: `${count(plan.rate)} requests a second, own delay p99 ${decimal(startLagP99Ms)} ms`,
     'Clients retry for': plan.retryForMs > 0 ? `${plan.retryForMs} ms` : 'not at all',
@@ -212,9 +209,10 @@ ${KIND_RULES}
 .hit-point{fill:var(--k-ok);fill-opacity:.65;stroke:var(--l-p50);stroke-width:.8}
 .limit{stroke:var(--fail);stroke-width:1.4;stroke-dasharray:4 2;fill:none}
 .chart .limit-name{fill:var(--fail);font-size:10.5px}.chart .band-name{fill:var(--hit);font-size:11px;font-weight:600}
-.share td{border:0;padding:0 0 0 8px;font-size:12.5px;white-space:nowrap}.share tr.first td{padding-top:8px}.share th{padding:2px 0}.share td:first-child,.share th:first-child{padding-left:0;width:204px}
-.share .bar{width:158px}.share .bar i{display:block;position:relative;height:12px;background:linear-gradient(90deg,var(--k-ok) var(--share),var(--grid) var(--share))}
-.share .bar i::after{content:'';position:absolute;left:var(--fair);top:-2px;bottom:-2px;border-left:1.5px solid var(--ink)}
+.share th{color:var(--ink)}.share tbody tr td,.share thead th{border:0;padding:0;font-size:12.5px;line-height:21px;white-space:nowrap}.share tbody .first td{padding-top:8px}
+.share i{display:inline-block;position:relative;width:150px;height:12px;vertical-align:-1px;background:linear-gradient(90deg,var(--k-ok) var(--share),var(--grid) var(--share))}
+.share i::after{content:'';position:absolute;left:var(--fair);top:-2px;bottom:-2px;border-left:1.5px solid var(--ink)}
+.share span{display:inline-block;width:62px;text-align:right}.share span+span{color:var(--ink-2);opacity:.75}
 @media screen and (max-width:820px){.figures{grid-template-columns:repeat(2,1fr)}.columns{grid-template-columns:1fr}}
 @media print{.faults td,.pairs th,.pairs td{font-size:10px}.faults tr,.figures{break-inside:avoid}}
 `;

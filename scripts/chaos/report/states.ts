@@ -1,13 +1,14 @@
 // pure · the proxy's events → what every server was in its table, from the start to the end.
+import type { State } from '../../../services/proxy/health/health.ts';
 import type { EventType } from '../../../services/proxy/status/events.ts';
 import { compareNames } from '../../kit/words.ts';
 import type { ProxyEvent, Recording } from '../journal.ts';
+import { nameOf } from '../judge/judge.ts';
 import { proxyHitsOf, serverHitsOf } from '../judge/lookup.ts';
 import { policyOf } from '../plan.ts';
-import { nameOf } from './figures.ts';
 
-const TABLE_STATES = ['ready', 'trial', 'joining', 'suspect', 'evicted', 'ejected', 'leaving'] as const;
-export type LaneState = (typeof TABLE_STATES)[number] | 'gone' | 'unknown';
+/** What a server is in the table, or that it is not in it, or that nothing shows what it is. */
+export type LaneState = Exclude<State, 'forgotten'> | 'gone' | 'unknown';
 export type ServerLane = {
   id: string;
   name: string;
@@ -39,7 +40,7 @@ export function serverLanes(recording: Recording): ServerLane[] {
     const events = eventsById.get(id) ?? [];
     const changes = [initial(recording, id, events[0]), ...changesOf(events, emptied)];
     const spans = spansOf(changes, recording.endedMs);
-    return { id, name: nameOf(recording.names, id), policy, events, spans };
+    return { id, name: nameOf(recording, id), policy, events, spans };
   });
   return lanes.sort((a, b) => compareNames(a.policy, b.policy) || compareNames(a.name, b.name));
 }
@@ -87,8 +88,7 @@ function initial({ tables: [table] }: Recording, id: string, event: ProxyEvent |
   const atMs = Number.NEGATIVE_INFINITY;
   if (table !== undefined && (event === undefined || table.atMs <= event.atMs)) {
     const listed = table.servers.find((server) => server.id === id);
-    const state = TABLE_STATES.find((name) => name === listed?.state) ?? 'unknown';
-    return { atMs, state: listed === undefined ? 'gone' : state };
+    return { atMs, state: listed === undefined ? 'gone' : (listed.state as LaneState) };
   }
   if (event === undefined) return { atMs, state: 'unknown' };
   if (event.type === 'registered') return { atMs, state: 'gone' };

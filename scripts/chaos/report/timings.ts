@@ -10,7 +10,7 @@ import {
   tickOf,
 } from '../../kit/report/charts.ts';
 import { duration } from '../../kit/words.ts';
-import { FAULT_KINDS, type FaultKind } from '../faults/facts.ts';
+import { FAULT_FACTS, FAULT_KINDS, type FaultFacts, type FaultKind } from '../faults/facts.ts';
 import type { Recording } from '../journal.ts';
 import { outOf } from '../judge/detection.ts';
 import { DEATH_LIMIT_MS, DEATH_P95_LIMIT_MS, HANG_LIMIT_MS, READMISSION_LIMIT_MS } from '../judge/limits.ts';
@@ -25,15 +25,11 @@ export type Timings = {
   /** Hits without it: not taken out at all, or not back before the next hit or the end. */
   none: number;
 };
-/** What the design promises, in ms, for the kinds of which it promises anything. */
-type Limits = Partial<Record<FaultKind, readonly number[]>>;
+/** What the design promises, in ms, for some kinds of faults. */
+type Limits = Readonly<Record<NonNullable<FaultFacts['limits']>, readonly number[]>>;
 
-const DETECTION_LIMITS: Limits = {
-  kill: [DEATH_P95_LIMIT_MS, DEATH_LIMIT_MS],
-  pause: [HANG_LIMIT_MS],
-  partition: [HANG_LIMIT_MS],
-};
-const READMISSION_LIMITS: Limits = { pause: [READMISSION_LIMIT_MS], partition: [READMISSION_LIMIT_MS] };
+const DETECTION_LIMITS: Limits = { death: [DEATH_P95_LIMIT_MS, DEATH_LIMIT_MS], hang: [HANG_LIMIT_MS] };
+const READMISSION_LIMITS: Limits = { death: [], hang: [READMISSION_LIMIT_MS] };
 
 const ROW = 34;
 const HEAD = 40;
@@ -105,7 +101,7 @@ function panel(
   const bottom = HEAD + timings.length * ROW;
   return [
     label('strong', 0, 8, title),
-    label('note', title.length * 7 + 12, 8, about),
+    label('note', title.length * 8.3 + 10, 8, about),
     ...Object.entries(COLUMNS).map(([name, x]) => label('note end', x, 26, name)),
     ...(timings.length === 0
       ? [label('note', 0, HEAD + 16, 'None.')]
@@ -113,7 +109,10 @@ function panel(
           path('grid', `M${at(ms)} ${HEAD}V${bottom}`),
           label('tick', at(ms), bottom + 11, tickOf(ms)),
         ])),
-    ...timings.map((each, index) => row(each, HEAD + index * ROW, at, limits[each.kind] ?? [])),
+    ...timings.map((each, index) => {
+      const kindOfLimit = FAULT_FACTS[each.kind].limits;
+      return row(each, HEAD + index * ROW, at, kindOfLimit === undefined ? [] : limits[kindOfLimit]);
+    }),
   ].join('\n');
 }
 

@@ -265,6 +265,6 @@ export function drawChart(name: string, height: number, option: object): string 
 function innerOf(drawing: string, id: string): string {
   return drawing
     .replace(/^[\s\S]*?<svg[^>]*>|<\/svg>\s*$/g, '')
-    .replace(/<style[\s\S]*?<\/style>/g, '')
+    .replace(/<style[\s\S]*?<\/style>| class="[^"]*"/g, '')
     .replace(/\bzr\d+-/g, `${id}-`);
 }
