@@ -8,7 +8,7 @@ import type { FaultKind } from '../plan.ts';
 import { criteriaOf } from '../scenarios/common.ts';
 import { SCENARIOS } from '../scenarios/index.ts';
 import * as criteria from './criteria.ts';
-import { type Assessment, type Criterion, judge, worstLines } from './judge.ts';
+import { type Assessment, type Criterion, judge, worstFirst } from './judge.ts';
 import { CERTAIN } from './machine.ts';
 
 const ALL: readonly Criterion[] = [
@@ -106,8 +106,10 @@ describe('the verdict', () => {
   });
 
   test('the worst case comes first', () => {
-    const lines = worstLines([3, 1, 12, 7], (value) => value, String);
-    assert.deepEqual(lines, ['12', '7', '3', '1']);
+    assert.deepEqual(
+      worstFirst([3, 1, 12, 7], (value) => value),
+      [12, 7, 3, 1],
+    );
   });
 
   test('no finding has more than ten details', () => {

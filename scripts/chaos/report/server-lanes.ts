@@ -5,7 +5,7 @@ import { coordinate, escapeText, seconds, shorten } from '../../kit/report/forma
 import { LEFT, type TimeAxis, timeChart } from '../../kit/report/frame.ts';
 import { nothingHere } from '../../kit/report/symbols.ts';
 import type { FaultRecord, Hit, Recording } from '../journal.ts';
-import { isEviction, proxyHitsOf, serverHitsOf } from '../judge/lookup.ts';
+import { isEviction, Observations } from '../judge/observations.ts';
 import type { FaultKind } from '../plan.ts';
 import { type LaneState, type ServerLane, type StateSpan, serverLanes } from './states.ts';
 
@@ -50,10 +50,10 @@ type Broken = { fault: FaultRecord; hit: Hit };
 
 export function serverLaneChart(recording: Recording, axis: TimeAxis): string {
   const lanes = serverLanes(recording);
-  const proxyHits = proxyHitsOf(recording);
+  const { proxyHits, serverHits } = new Observations(recording);
   const tops = topsOf(lanes, proxyHits.length > 0 ? ROW + POLICY_GAP : 0);
   const rows = lanes.map((lane, index) => {
-    const hits = serverHitsOf(recording).filter(({ hit }) => hit.serverId === lane.id);
+    const hits = serverHits.filter(({ hit }) => hit.serverId === lane.id);
     return serverRow(lane, hits, axis, tops[index] ?? 0);
   });
   return timeChart(axis, {

@@ -3,7 +3,7 @@
 import type { EventType } from '../../../services/proxy/status/events.ts';
 import { compareNames } from '../../kit/report/format.ts';
 import type { ProxyEvent, Recording } from '../journal.ts';
-import { proxyHitsOf, serverHitsOf } from '../judge/lookup.ts';
+import { Observations } from '../judge/observations.ts';
 import { policyOf } from '../plan.ts';
 import { nameOf } from './figures.ts';
 
@@ -79,7 +79,7 @@ function policiesById(recording: Recording): Map<string, string> {
     const policy = policyOf(name);
     if (policy !== null) found.set(id, policy);
   }
-  for (const { hit } of serverHitsOf(recording)) {
+  for (const { hit } of new Observations(recording).serverHits) {
     if (hit.serverId !== null) found.set(hit.serverId, hit.policy ?? '');
   }
   for (const { servers } of recording.tables) for (const { id, policy } of servers) found.set(id, policy);
@@ -96,7 +96,9 @@ function emptiedTables(recording: Recording): Map<number, number> {
   const boots = [...firstSeen].sort(([a], [b]) => a - b);
   const emptied = boots.slice(1).map(([boot, atMs], index): [number, number] => {
     const before = boots[index]?.[1] ?? Number.NEGATIVE_INFINITY;
-    const hit = proxyHitsOf(recording).findLast(({ hit: { fromMs } }) => fromMs <= atMs && fromMs > before);
+    const hit = new Observations(recording).proxyHits.findLast(
+      ({ hit: { fromMs } }) => fromMs <= atMs && fromMs > before,
+    );
     return [boot, hit?.hit.fromMs ?? atMs];
   });
   return new Map(emptied);
