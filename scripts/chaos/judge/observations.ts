@@ -154,7 +154,8 @@ export class Observations {
 
   /** The replica's name, or the server's id where it is not known. */
   nameOf(serverId: string): string {
-    return this.recording.names[serverId] ?? serverId;
+    const { names } = this.recording;
+    return (Object.hasOwn(names, serverId) ? names[serverId] : undefined) ?? serverId;
   }
 
   /** One event as a line. */
@@ -281,7 +282,7 @@ export function moment(ms: number): string {
 
 /** `46.3 ms`, for a length of time. */
 export function millis(ms: number): string {
-  return Number.isInteger(ms) ? `${ms} ms` : `${ms.toFixed(1)} ms`;
+  return Number.isInteger(ms) ? `${ms} ms` : `${Number.isFinite(ms) ? ms.toFixed(1) : '–'} ms`;
 }
 
 /** `3 evictions`, `1 eviction`. */
