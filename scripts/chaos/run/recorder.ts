@@ -3,7 +3,7 @@
 import type { Replica } from '../../cluster/docker.ts';
 import type { LoadEnd } from '../../load/load-process.ts';
 import type { RequestRecord } from '../../load/observers.ts';
-import type { HitNote, Proof } from '../faults/fault.ts';
+import type { HitNote } from '../faults/fault.ts';
 import type {
   FaultRecord,
   Hit,
@@ -19,15 +19,6 @@ import type { Plan, PlannedFault } from '../plan.ts';
 
 /** What happened earlier than this before the load is of no interest. */
 const BEFORE_MS = 1_000;
-
-/** Notes what becomes of a fault. */
-export type FaultNote = {
-  hit(replica: Replica): HitNote;
-  injected(): void;
-  proven(proof: Proof): void;
-  healing(): void;
-  healed(): void;
-};
 
 export class Recorder {
   readonly #plan: Plan;
@@ -89,47 +80,22 @@ export class Recorder {
     this.#phases.push({ name, fromMs, toMs });
   }
 
-  /** A fault begins now. */
-  fault({ id, kind, targets, params }: PlannedFault, conntrack: number | null): FaultNote {
+  /** A fault begins now. @returns its record, to be completed as it goes on */
+  fault({ id, kind, targets, params }: PlannedFault, conntrack: number | null): FaultRecord {
+    const injectMs = this.elapsedMs();
     const record: FaultRecord = {
-      id,
-      kind,
-      targets,
-      params,
-      injectMs: this.elapsedMs(),
-      injectedMs: this.elapsedMs(),
-      healMs: null,
-      healedMs: null,
-      hits: [],
-      isProven: false,
-      proof: 'not looked at',
-      conntrack,
+      ...{ id, kind, targets, params, injectMs, injectedMs: injectMs, healMs: null, healedMs: null },
+      ...{ hits: [], isProven: false, proof: 'not looked at', conntrack },
     };
     this.#faults.push(record);
-    return {
-      hit: (replica) => this.#hit(record, replica),
-      injected: () => {
-        record.injectedMs = this.elapsedMs();
-      },
-      proven: ({ isProven, evidence }) => Object.assign(record, { isProven, proof: evidence }),
-      healing: () => {
-        record.healMs = this.elapsedMs();
-      },
-      healed: () => {
-        record.healedMs = this.elapsedMs();
-      },
-    };
+    return record;
   }
 
-  #hit(record: FaultRecord, { name, serverId, policy }: Replica): HitNote {
+  /** A replica is about to be hit. */
+  hit(record: FaultRecord, { name, serverId, policy }: Replica): HitNote {
     const hit: Hit = {
-      target: name,
-      serverId: policy === null ? null : serverId,
-      policy,
-      fromMs: this.elapsedMs(),
-      struckMs: null,
-      healMs: null,
-      healedMs: null,
+      ...{ target: name, serverId: policy === null ? null : serverId, policy },
+      ...{ fromMs: this.elapsedMs(), struckMs: null, healMs: null, healedMs: null },
     };
     record.hits.push(hit);
     return {

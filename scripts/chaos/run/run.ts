@@ -1,15 +1,16 @@
 // shell · one run: load from the first moment to the last, faults in the middle, and a recording of all of it. No fault begins
 // unless the steady state held before, and none before it stands in the undo file.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { DockerCluster } from '../../cluster/docker.ts';
+import type { DockerCluster, Replica } from '../../cluster/docker.ts';
 import { epochMs } from '../../kit/epoch.ts';
 import { percentile } from '../../kit/percentile.ts';
 import { type ProxyWatch, watchProxy } from '../../kit/proxy-events.ts';
 import type { Outcome, Progress, Step } from '../../kit/steps.ts';
+import { plural } from '../../kit/words.ts';
 import { type LoadEnd, type LoadProcess, startLoad } from '../../load/load-process.ts';
 import type { ShowSteps } from '../cluster.ts';
 import { FAULT_FACTS } from '../faults/facts.ts';
-import type { ArmedFault } from '../faults/fault.ts';
+import type { ArmedFault, HitNote, Proof } from '../faults/fault.ts';
 import { FAULTS } from '../faults/index.ts';
 import { INTERRUPTED, type PhaseName, type Recording } from '../journal.ts';
 import { lengthOf, type Plan, type PlannedFault } from '../plan.ts';
@@ -105,7 +106,7 @@ class Run {
   #steps(): Step[] {
     const { faults, phases } = this.#setting.plan;
     const during =
-      faults.length === 0 ? 'No fault' : `${faults.length} faults in ${phases.faultsMs / 1000} s`;
+      faults.length === 0 ? 'No fault' : `${plural(faults.length, 'fault')} in ${phases.faultsMs / 1000} s`;
     return [
       this.#step('Steady state', () => this.#control()),
       this.#step(during, () => this.#faults()),
@@ -164,26 +165,31 @@ class Run {
     const { cluster, remember } = this.#setting;
     await this.#sleepUntil(fault.atMs).catch(() => {});
     if (this.#over.aborted) return;
-    const note = this.#recorder.fault(fault, readConntrack());
+    const recorder = this.#recorder;
+    const record = recorder.fault(fault, readConntrack());
+    const proven = ({ isProven, evidence }: Proof): void => {
+      Object.assign(record, { isProven, proof: evidence });
+    };
     const name = `${fault.kind} ${fault.targets.join(', ')}`;
     const { isRepeated } = FAULT_FACTS[fault.kind];
     let armed: ArmedFault | null = null;
     try {
       remember(fault);
-      armed = FAULTS[fault.kind]({ fault, cluster, hit: note.hit, signal: this.#over });
+      const hit = (replica: Replica): HitNote => recorder.hit(record, replica);
+      armed = FAULTS[fault.kind]({ fault, cluster, hit, signal: this.#over });
       this.#say(name);
       await armed.inject();
-      note.injected();
-      if (!isRepeated) note.proven(await armed.prove());
+      record.injectedMs = recorder.elapsedMs();
+      if (!isRepeated) proven(await armed.prove());
       await this.#sleepUntil(fault.atMs + fault.forMs).catch(() => {});
-      if (isRepeated) note.proven(await armed.prove());
+      if (isRepeated) proven(await armed.prove());
     } catch (error) {
-      note.proven({ isProven: false, evidence: (error as Error).message });
+      proven({ isProven: false, evidence: (error as Error).message });
     }
-    note.healing();
+    record.healMs = recorder.elapsedMs();
     try {
       await armed?.heal();
-      note.healed();
+      record.healedMs = recorder.elapsedMs();
       this.#say(`${name}: over`);
     } catch (error) {
       // The general heal at the end of the run tries again, and reports what it can't mend.
