@@ -58,7 +58,7 @@ export async function setUp(cluster: DockerCluster, show: ShowSteps, signal: Abo
   return result as unknown as Found;
 }
 
-// Compose tells projects apart by their name alone; a clone beside this one has the same.
+// Compose tells projects apart by name only; a clone beside this one has the same.
 async function requireOwn(cluster: DockerCluster): Promise<void> {
   for (const replica of await cluster.replicas()) {
     const folder = (await cluster.inspect(replica)).Config.Labels[FOLDER_LABEL] ?? '';

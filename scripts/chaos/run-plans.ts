@@ -1,5 +1,4 @@
-// shell · plans one after the other: set up, run, judge, report, put back. What could not be run, healed or put back makes
-// the verdict unknown.
+// shell · plans one after the other: set up, run, judge, report, put back. What could not be done makes the verdict unknown.
 import { join } from 'node:path';
 import { publishedPort } from '../cluster/cluster.ts';
 import { DockerCluster } from '../cluster/docker.ts';

@@ -85,7 +85,7 @@ function findings({ judgement }: Journal): string {
     .join('\n');
 }
 
-/** Runs until the verdict is one that tells something: on a machine that is too slow to tell, it is unknown. */
+/** Runs until the verdict is not unknown, as it is on a machine that is too slow. */
 async function decided(report: string, more: Record<string, string> = {}): Promise<Program> {
   const plan = await shortPlan('pause', FREEZE);
   for (let left = TRIES; ; left -= 1) {

@@ -115,7 +115,7 @@ const CASES: Case[] = [
 
 for (const { kind, targets, params, evidence } of CASES) {
   test(`${kind} of ${targets.join(' and ')} is proven, healed twice, and leaves nothing`, async () => {
-    // Whoever has just been started is deaf to SIGTERM, and whoever is not up holds no address.
+    // A process that has just been started is deaf to SIGTERM, and one that is not up has no address.
     await whole();
     const { fault, hits } = arm(kind, targets, params);
     try {
@@ -136,7 +136,7 @@ for (const { kind, targets, params, evidence } of CASES) {
   });
 }
 
-test('partition: nobody finds it under its name, and afterwards everybody does', async () => {
+test('partition: it is not found under its name, and afterwards it is again', async () => {
   const before = await namesOf('server-p2');
   const { fault, hits } = arm('partition', ['server-p2-1']);
   const aliases = await cluster.aliasesOf(await cluster.find('server-p2-1'));
@@ -170,7 +170,7 @@ test('flap: one hit per pause until it is healed', async () => {
   await assertNothingLeft();
 });
 
-test('flap: when the run is ended it lets go by itself', async () => {
+test('flap: when the run is ended it resumes the replica by itself', async () => {
   const { fault, hits, end } = arm('flap', ['server-p1-1'], { onMs: 60_000, everyMs: 90_000 });
   await fault.inject();
   end.abort();
@@ -259,7 +259,7 @@ test('a fault that fails half-way is healed where it has hit', async () => {
   assert.equal((await cluster.find(second.name)).state, 'running');
 });
 
-test('whoever is not there is not hit, and nobody else is', async () => {
+test('when one target is not there, none is hit', async () => {
   const { fault, hits } = arm('kill', ['server-p1-1', 'server-p9-1']);
   await assert.rejects(() => fault.inject(), /There is no server-p9-1/);
   assert.deepEqual(hits, []);
@@ -290,7 +290,7 @@ test('everything at once is healed, twice', async () => {
   assert.equal((await namesOf('server-p2')).length, 2);
 });
 
-test('who is started while cut off gets its names back too', async () => {
+test('a replica that is started while cut off gets its names back too', async () => {
   const replica = await cluster.find('server-p2-2');
   await cutOff(cluster, replica);
   await cluster.kill(replica);

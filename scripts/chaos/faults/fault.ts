@@ -1,5 +1,4 @@
-// shell · what a fault is: three verbs that the runner calls in this order; and how most faults are made: each target is hit
-// once, all of them at the same time. A fault touches containers through `cluster` only, which knows one Compose project.
+// shell · what a fault is: three verbs in this order; and how most are made: each target is hit once, all at the same time.
 import type { DockerCluster, Replica } from '../../cluster/docker.ts';
 import type { PlannedFault } from '../plan.ts';
 import { FAULT_FACTS } from './facts.ts';

@@ -1,5 +1,4 @@
-// shell · the calibration beside a run: what the machine keeps from the load generator, the proxy and the servers. It reads
-// a few small files of /proc, twenty times a second.
+// shell · the calibration beside a run: what the machine keeps from the load generator, the proxy and the servers.
 import { readFileSync } from 'node:fs';
 import type { DockerCluster } from '../../cluster/docker.ts';
 import { epochMs } from '../../kit/epoch.ts';

@@ -1,5 +1,4 @@
-// pure · collects what is seen in a run; the only writer of a recording. Moments come in as ms since the epoch, and are
-// dated from the start of the load at the end, when that is known for certain.
+// pure · collects what is seen in a run, in ms since the epoch; at the end it is dated from the start of the load.
 import type { Replica } from '../../cluster/docker.ts';
 import type { LoadEnd } from '../../load/load-process.ts';
 import type { RequestRecord } from '../../load/observers.ts';

@@ -1,5 +1,4 @@
-// shell · one run: load from the first moment to the last, faults in the middle, and a recording of all of it. No fault begins
-// unless the steady state held before, and none before it stands in the undo file.
+// shell · one run: load from the first moment to the last, faults in the middle, and a recording of all of it.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DockerCluster, Replica } from '../../cluster/docker.ts';
 import { epochMs } from '../../kit/epoch.ts';
