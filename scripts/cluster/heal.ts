@@ -4,7 +4,7 @@ import { Failure } from '../kit/failure.ts';
 import { type Progress, SILENT } from '../kit/steps.ts';
 import { DockerCluster, isUp, type Replica } from './docker.ts';
 import { clearFaults, isFaulty, isRefused, readFaults } from './server-faults.ts';
-import { isOwnerAlive, isUnderWay, readUndo, removeUndo, type SavedNetworks, type Undo } from './undo.ts';
+import { readUndo, removeUndo, requireOwnerGone, type SavedNetworks, type Undo } from './undo.ts';
 
 const SETTLE_MS = 3_000;
 const POLL_MS = 50;
@@ -36,7 +36,7 @@ export async function healCluster(cluster: DockerCluster, saved: SavedNetworks =
 export async function healLeftovers(project: string, progress: Progress = SILENT): Promise<string | null> {
   const undo = readUndo(project);
   if (undo === null) return null;
-  if (isOwnerAlive(undo)) throw isUnderWay(undo);
+  requireOwnerGone(undo);
   const { pid, faults, found } = undo;
   progress.phase(`healing what the run with pid ${pid} has left`);
   const cluster = new DockerCluster(project, found?.settings);
