@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import type { RequestRecord } from './observers.ts';
+import type { RequestRecord } from './exchange.ts';
 
 const WORKER = fileURLToPath(new URL('./load-worker.ts', import.meta.url));
 const FIRST_REQUEST_MS = 15_000;

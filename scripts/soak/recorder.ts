@@ -1,7 +1,7 @@
 // shell · writes down what becomes of each request, and each second how the proxy is.
 // Must never keep a request: a soak of a night has millions.
 import { residentBytes } from '../kit/process-cost.ts';
-import type { RequestRecord } from '../load/observers.ts';
+import type { RequestRecord } from '../load/exchange.ts';
 import { readHandles } from './handles.ts';
 import { type Counts, NO_COUNTS, type Sample } from './journal.ts';
 import { pauseOr } from './pause.ts';

@@ -1,7 +1,7 @@
 // A recording is dated from the start of the load, whatever came first, and leaves nothing out.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { RequestRecord } from '../../load/observers.ts';
+import type { RequestRecord } from '../../load/exchange.ts';
 import type { Replica } from '../docker.ts';
 import type { ProxyEvent } from '../journal.ts';
 import { makePlan } from '../make-plan.ts';

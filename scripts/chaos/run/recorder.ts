@@ -1,8 +1,8 @@
 // pure · collects what is seen in a run and dates it from the start of the load. The only writer of a recording.
 // Must never judge, or drop anything because it is inconvenient.
 
+import type { RequestRecord } from '../../load/exchange.ts';
 import type { LoadEnd } from '../../load/load-process.ts';
-import type { RequestRecord } from '../../load/observers.ts';
 import type { Replica } from '../docker.ts';
 import type { HitNote, Proof } from '../faults/fault.ts';
 import type {
