@@ -22,9 +22,6 @@ const BROKEN = [
   ...['\xef\xbf\xbd', '\xef\xbf\xbd\xff', '\xef\xbf\xbf'], // what stands for broken ones, and a noncharacter
 ];
 
-/** All of them, in an order that never changes. */
-export const CATALOGUE: readonly Entry[] = [...streams(), ...members(), ...nearlyPlain()];
-
 /** @param texts one character a byte */
 function inBytes(name: string, texts: readonly string[], maxFrameBytes = DEFAULT_LIMIT): Entry[] {
   return texts.map((text) => ({ name, bytes: Buffer.from(text, 'latin1'), maxFrameBytes }));
@@ -244,3 +241,6 @@ function nearlyPlain(): Entry[] {
   ];
   return inBytes('nearly a plain request', texts);
 }
+
+/** All of them, in an order that never changes. */
+export const CATALOGUE: readonly Entry[] = [...streams(), ...members(), ...nearlyPlain()];

@@ -8,11 +8,13 @@ export type Expected = {
   requests: number;
   /** The proxy closes by itself, also when the peer does not. */
   isClosedByProxy: boolean;
-  /** A session has begun: heartbeats come in between, and others may take its place and end it. */
+  /** A session has begun: heartbeats come in between, and another server may replace this one. */
   hasSession: boolean;
 };
 
 const NO_ANSWER = ['NO_SERVER', 'OVERLOADED', 'UPSTREAM_FAILED', 'UPSTREAM_TIMEOUT'];
+// In a session: what may come without being asked for, and a server that is replaced is refused.
+const UNASKED = ['heartbeat', 'UNKNOWN_TYPE', 'registered', 'REGISTRATION_REFUSED'];
 const REPLY_MAX_BYTES = 1024;
 // A connection on which so many packets in a row are refused is closed.
 const MAX_REFUSALS_IN_A_ROW = 100;
@@ -63,8 +65,7 @@ export function judgeReplies(
   const named = lines.map(nameOf);
   const unreadable = named.indexOf(null);
   if (unreadable !== -1) return `no reply of the protocol, or too large: ${lines[unreadable]}`;
-  const isCounted = (name: string | null): boolean =>
-    !hasSession || (name !== 'heartbeat' && name !== 'UNKNOWN_TYPE');
+  const isCounted = (name: string | null): boolean => !hasSession || !UNASKED.includes(name ?? '');
   const answers = named.filter(isCounted);
   const wanted = replies.filter(([first = '']) => isCounted(first));
   if (answers.length > wanted.length) {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { startProgram } from '../../test-support/programs.ts';
 import { answerTo, type Script, startScriptedProxy } from '../../test-support/scripted-proxy.ts';
-import { Authority, type Pem } from '../certs/authority.ts';
+import { Authority, type Pem } from '../certs.ts';
 import type { LoadResult } from './result.ts';
 
 const HOUR_MS = 3_600_000;
