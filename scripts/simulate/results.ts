@@ -1,6 +1,6 @@
 // pure · what seeds have shown: the table of what worlds have to reach, the sums over seeds, and the text of both.
-import type { ProbeOutcome, State } from '../../services/proxy/health/health.ts';
-import type { FailureKind } from '../../services/proxy/servers/failure.ts';
+import type { State } from '../../services/proxy/health/health.ts';
+import type { FailureKind, ProbeOutcome } from '../../services/proxy/servers/failure.ts';
 import type { EventType } from '../../services/proxy/status/events.ts';
 import { ERROR_CODES } from '../../services/shared/error-codes.ts';
 import type { SeedResult } from './run.ts';
@@ -76,6 +76,7 @@ const FAILURES: Record<FailureKind, Row> = {
   local: 'held against nobody, so no event names it',
   reset: true,
   closed: true,
+  untrusted: 'simulated connections have no TLS',
   garbled: true,
   'wrong-digest': true,
   slipped: true,

@@ -70,7 +70,6 @@ export function drawScenario(seed: number, only: Only): Scenario {
       upstreamConnections: random.pick([1, 1, 2]),
       maxWaiting: random.pick([1024, 1024, 3]),
       maxServers: random.pick([1024, 1024, 20]),
-      listeners: random.pick([1, 2]),
     },
     latency: {
       min: random.between(1, 20),

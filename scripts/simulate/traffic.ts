@@ -231,7 +231,7 @@ export class Traffic {
     const isBetter = (one: Upstream): boolean =>
       one.health.state === 'ready' &&
       !one.isFull &&
-      one.carrier?.isSilent(nowMs) !== true &&
+      one.pool?.isSilent(nowMs) !== true &&
       !sends.some((other) => other.upstream === one);
     if (before > 1 || (mayDial && members.some(isBetter)))
       this.#world.violate(

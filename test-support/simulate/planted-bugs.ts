@@ -54,7 +54,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'the end of a session is ignored',
     file: 'proxy/registration/sessions.ts',
-    from: "    this.#observer.onLeaseLost(upstream, 'its session ended');\n",
+    from: "    this.#checker.onLeaseLost(upstream, 'its session ended');\n",
     to: '',
   },
   {
@@ -125,7 +125,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'a probe that this machine could not send fails',
     file: 'proxy/health/health.ts',
-    from: "      if (signal.outcome === 'local') return health;\n",
+    from: "      if (signal.outcome === 'local') return afterLocalFailure(health, signal.detail ?? '');\n",
     to: "      if (signal.outcome === 'local') return afterFailure(health, 'unreachable', '', thresholds, at);\n",
     only: 'descriptors',
   },
@@ -195,8 +195,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'who is replaced is cut off',
     file: 'proxy/registration/replaced.ts',
-    from: '    upstream.carrier?.retire();\n',
-    to: '    upstream.carrier?.destroy();\n',
+    from: '    upstream.pool?.retire();\n',
+    to: '    upstream.pool?.destroy();\n',
     only: 'twin',
   },
   {
@@ -229,7 +229,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'what waits of a client has no bound',
-    file: 'proxy/clients/intake.ts',
+    file: 'proxy/clients/client-connection.ts',
     from: '    return this.#reader.untakenBytes >= MAX_HELD_BYTES || this.#heldChunks >= MAX_HELD_CHUNKS;\n',
     to: '    return this.#reader.untakenBytes < 0;\n',
     only: 'deaf',

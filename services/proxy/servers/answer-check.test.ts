@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { formatAnswer, formatError, type Id } from '../../shared/packet.ts';
-import { isAnswerTo } from './answer-id.ts';
+import { isAnswerTo } from './answer-check.ts';
 
 const latin1 = (text: string): string => Buffer.from(text).toString('latin1');
 

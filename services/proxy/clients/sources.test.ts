@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { sourceOf } from './source.ts';
+import { sourceOf } from './sources.ts';
 
 const cases: [address: string, source: string][] = [
   ['10.0.0.1', '10.0.0.1'],

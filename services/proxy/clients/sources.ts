@@ -1,13 +1,34 @@
-// pure · how many connections one source may have. Counts only once there are so many that one source could have too many.
-import { plainHost, sourceOf } from './source.ts';
+// Which source a connection counts for, and how many connections one source may have.
 
-/** Of `--max-connections`, where nothing else is set: everybody behind a bridge or a load balancer has one address. */
+/** Of `--max-connections`, where nothing else is set: all clients behind a bridge or a load balancer have one address. */
 const DEFAULT_SHARE = 0.9;
+const GROUPS_OF_A_NETWORK = 4;
 
-/** A connection that is counted. `source` is the limit's alone to write; null where it is not counted. */
-export type Sourced = { readonly socket: Addressed; source: string | null };
+/** An IPv4 address as it is; of an IPv6 address its /64 network, of which each machine has 2^64 addresses. */
+export function sourceOf(address: string): string {
+  if (!address.includes(':')) return address;
+  const [left = '', right] = (address.split('%')[0] ?? '').split('::');
+  const groups = left === '' ? [] : left.split(':');
+  if (right !== undefined) {
+    const after = right === '' ? [] : right.split(':');
+    // An IPv4 address at the end stands for two groups.
+    const width = after.length + (right.includes('.') ? 1 : 0);
+    groups.push(...Array<string>(Math.max(0, 8 - groups.length - width)).fill('0'), ...after);
+  }
+  const network = groups
+    .slice(0, GROUPS_OF_A_NETWORK)
+    .map((group) => Number.parseInt(group, 16).toString(16));
+  return `${network.join(':')}::/64`;
+}
+
+/** An IPv4 address that came in over an IPv6 socket, as plain IPv4. */
+export function plainHost(address: string): string {
+  return address.startsWith('::ffff:') ? address.slice(7) : address;
+}
 
 type Addressed = { readonly remoteAddress?: string | undefined };
+/** A connection that is counted. `source` is written by the limit; null where it is not counted. */
+export type Sourced = { readonly socket: Addressed; source: string | null };
 
 export class SourceLimit {
   readonly limit: number;
@@ -29,7 +50,7 @@ export class SourceLimit {
    */
   fullSource(connections: readonly Sourced[], newcomer: Addressed): string | null {
     if (connections.length < this.limit) {
-      // Not at once: who comes and goes at the limit would have all of them counted again and again.
+      // Not at once: connections that come and go at the limit would have all of them counted again and again.
       if (connections.length < this.limit / 2) this.#counts = null;
       return null;
     }

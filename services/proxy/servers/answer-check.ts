@@ -1,4 +1,5 @@
-// pure · whether an answer is for the request that it arrives for: its `destid` is the request's `srcid`. On the data path.
+// Whether an answer is for the request that it arrives for, and right. On the data path.
+import { hash } from 'node:crypto';
 import { type Id, type Packet, parsePacket } from '../../shared/packet.ts';
 
 const FIELD = '"destid":';
@@ -26,9 +27,9 @@ export function isAnswerTo(answer: string, clientId: Id | undefined): boolean {
   return isAnswerToParsed(answer, clientId);
 }
 
-/** Whether it is a refusal that says of no request that it is for that: its server may say why it closes. */
-export function isForNobody(answer: string): boolean {
-  return !answer.includes(FIELD) && isAnswerToParsed(answer, undefined);
+/** Whether it is an error packet without a `destid`: its server may say why it closes. */
+export function isAnonymousRefusal(answer: string): boolean {
+  return isAnswerToParsed(answer, undefined);
 }
 
 /**
@@ -42,6 +43,13 @@ export function isSentAgain(answer: string, wires: readonly [string, string]): b
   if (parseLatin1(answer).kind !== 'answer') return false;
   const [before, now] = wires.map(parseLatin1);
   return before?.kind === 'request' && now?.kind === 'request' && before.payload !== now.payload;
+}
+
+/** Whether an answer (latin1) has the digest of `payload`. A server that says that it can't answer does not lie. */
+export function isRightAnswer(payload: string, answer: string): boolean {
+  const packet = parseLatin1(answer);
+  if (packet.kind === 'error') return true;
+  return packet.kind === 'answer' && packet.digest === hash('sha1', payload);
 }
 
 function parseLatin1(bytes: string): Packet {
@@ -75,6 +83,6 @@ function isAnswerToParsed(answer: string, clientId: Id | undefined): boolean {
   }
   const destination = raw?.destid;
   if (typeof destination === 'string' || typeof destination === 'number')
-    return String(destination) === String(clientId);
+    return clientId !== undefined && String(destination) === String(clientId);
   return destination === undefined && parsePacket(text).kind === 'error';
 }
