@@ -3,7 +3,7 @@
 import { rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UsageError } from '../services/shared/config.ts';
-import { readMachine } from './bench/versions.ts';
+import { readMachine } from './kit/machine.ts';
 import type { Judgement, Verdict } from './chaos/journal.ts';
 import { formatJudgement } from './chaos/verdict-text.ts';
 import { Failure } from './kit/failure.ts';

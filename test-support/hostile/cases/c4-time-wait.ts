@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { attempt } from '../../../scripts/kit/command.ts';
 import { CannotTell } from '../../../scripts/kit/criterion.ts';
-import { ownNetwork } from '../../../scripts/kit/namespace.ts';
+import { ownNetwork } from '../../../scripts/kit/ports.ts';
 import { atMost, type CaseResult, type Check, exactly, type HostileCase } from '../case.ts';
 import { closedLoop, count, others, question, type Reply, steady } from '../client.ts';
 import { countEvents, type Scene, type SceneProxy } from '../scene.ts';

@@ -1,5 +1,4 @@
-// For nginx's njs · reads the policy out of a packet; the variable $policy then names the servers.
-// Must never choose before the packet is whole: half of it is no JSON.
+// For nginx's njs: reads the policy out of a packet, once it is whole; the variable $policy then names the servers.
 
 function route(session) {
   session.on('upload', (data) => {

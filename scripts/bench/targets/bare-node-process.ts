@@ -1,5 +1,5 @@
-// shell · the least that a Node process can do for each request, with the proxy's own sockets: read, look up, write.
-// Must never do what a proxy is for: nothing is routed, there is no server behind it, and nothing has a limit.
+// The least that a Node process can do for each request, with the proxy's own sockets: read, look up, write. It forwards
+// nothing. Started by bare-node.ts.
 import { hash } from 'node:crypto';
 import { type Connection, type Receiver, systemNetwork } from '../../../services/proxy/network/network.ts';
 import { formatAnswer, parsePacket } from '../../../services/shared/packet.ts';
