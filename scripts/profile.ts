@@ -5,7 +5,13 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { commandLine, requireWhole, UsageError } from '../services/shared/config.ts';
 import { MAX_PAYLOAD_BYTES } from '../services/shared/packet.ts';
-import { type LoadResult, type NativePrograms, prepareNative, runLoad, startServers } from './bench/native.ts';
+import {
+  type LoadResult,
+  type NativePrograms,
+  prepareNative,
+  runLoad,
+  startServers,
+} from './bench/native.ts';
 import type { ProfilerOrder } from './bench/profiler.ts';
 import { type CpuProfile, functionCosts } from './kit/cpu-profile.ts';
 import { Failure } from './kit/failure.ts';
@@ -106,7 +112,7 @@ async function profileProxy(load: Load, programs: NativePrograms, signal: AbortS
       before = sampleCpu([proxy.pid]);
       order({ kind: 'start', sampleEveryUs: SAMPLE_EVERY_US });
     };
-    const run = { ...load, port: proxy.port, policies: POLICIES, rate: null, depth: null };
+    const run = { ...load, port: proxy.port, policies: POLICIES };
     const result = await runLoad(programs, run, onStart, signal);
     const cpuUs = cpuBetween(before, sampleCpu([proxy.pid]), 1);
     order({ kind: 'stop' });

@@ -20,7 +20,7 @@ const WARM_UP_CONNECTIONS = 64;
 const WARM_UP_SECONDS = 1;
 // In which the connections of the run before come to their end.
 const SETTLE_MS = 100;
-const PHASE_EVERY_MS = 15_000;
+const PHASE_EVERY_MS = 5_000;
 
 /** What is known so far; it grows with each run. */
 export type Measured = { runs: RunRecord[]; problems: string[] };

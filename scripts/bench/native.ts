@@ -1,6 +1,7 @@
 // The benchmark's C programs: compiled when their sources have changed, servers started, loads run.
-import { mkdir, readdir, rename, stat } from 'node:fs/promises';
+
 import { readFileSync } from 'node:fs';
+import { mkdir, readdir, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { attempt, run } from '../kit/command.ts';
 import { Failure } from '../kit/failure.ts';

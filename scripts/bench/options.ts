@@ -1,6 +1,7 @@
 // The command line of `npm run bench` → what is to be measured.
 import { commandLine, requireWhole, UsageError, withEnvironment } from '../../services/shared/config.ts';
 import { MAX_PAYLOAD_BYTES } from '../../services/shared/packet.ts';
+import type { Baseline } from './baseline.ts';
 import {
   type Choice,
   cellsOf,
@@ -10,7 +11,6 @@ import {
   PARTS,
   targetsOf,
 } from './plan.ts';
-import type { Baseline } from './baseline.ts';
 import { TARGETS } from './targets/index.ts';
 import { USUAL_SIZE } from './targets/policy-proxy.ts';
 import type { Size } from './targets/target.ts';
@@ -44,7 +44,12 @@ const FULL = {
   seconds: 2,
 };
 const QUICK = { part: 'throughput', payloads: '64', connections: '64', repeat: 1, seconds: 1 };
-const MANY_SERVERS = { part: 'throughput', payloads: '64', connections: '64', targets: 'six-servers,policy-proxy' };
+const MANY_SERVERS = {
+  part: 'throughput',
+  payloads: '64',
+  connections: '64',
+  targets: 'six-servers,policy-proxy',
+};
 const COMPARISON = { targets: 'direct,policy-proxy' };
 
 const FLAGS = {
@@ -97,7 +102,9 @@ Exit codes: 0 done · 1 something was lost, wrong or refused in a run, or not ev
  */
 export function parseBenchCommand(args: readonly string[], environment = process.env): BenchOptions {
   const flags = commandLine(args, SCRIPT_NAME)
-    .usage('$0 [OPTIONS]\n\nMeasures the proxy beside HAProxy, nginx and a plain server on the same requests.')
+    .usage(
+      '$0 [OPTIONS]\n\nMeasures the proxy beside HAProxy, nginx and a plain server on the same requests.',
+    )
     .options(withEnvironment('BENCH', FLAGS, environment))
     .example('$0 --quick --repeat 9 --baseline HEAD', 'what my changes come to')
     .example('$0 --part latency --targets direct,policy-proxy', 'what the proxy adds to a request')

@@ -2,15 +2,15 @@
 import { TARGETS } from './targets/index.ts';
 
 export const PARTS = ['throughput', 'latency', 'pipeline'] as const;
-export type Part = (typeof PARTS)[number];
+type Part = (typeof PARTS)[number];
 
 /** `oneshot`: a connection per request. `keep`: one request after another on each connection. */
 export const MODES = ['oneshot', 'keep'] as const;
 export const DEFAULT_PAYLOADS = [64, 1000] as const;
 export const DEFAULT_CONNECTIONS = [1, 64, 512] as const;
 
-const LATENCY_LOAD = { mode: 'open', payloadBytes: 64, connections: 1000, rate: 1000, depth: null } as const;
-const PIPELINE_LOAD = { mode: 'pipeline', payloadBytes: 64, connections: 1, rate: null, depth: 64 } as const;
+const LATENCY_LOAD = { mode: 'open', payloadBytes: 64, connections: 1000, rate: 1000 } as const;
+const PIPELINE_LOAD = { mode: 'pipeline', payloadBytes: 64, connections: 1, depth: 64 } as const;
 // Starting the generator, its warm-up and the pause in which connections die.
 const OVERHEAD_SECONDS = 0.6;
 
@@ -21,9 +21,9 @@ export type CellLoad = {
   /** At a time. The open loop opens one for each request; more than this would mean that nothing is answered. */
   connections: number;
   /** Requests a second of the open loop. */
-  rate: number | null;
+  rate?: number | undefined;
   /** Requests in flight on each connection of a pipeline. */
-  depth: number | null;
+  depth?: number | undefined;
 };
 
 /** Requests of one kind, and the names of the targets that get them. */
@@ -44,7 +44,7 @@ export type Choice = {
 export function cellsOf({ parts, targets, modes, payloads, connections }: Choice): Cell[] {
   const throughput = modes.flatMap((mode) =>
     payloads.flatMap((payloadBytes) =>
-      connections.map((count) => ({ mode, payloadBytes, connections: count, rate: null, depth: null })),
+      connections.map((count) => ({ mode, payloadBytes, connections: count })),
     ),
   );
   const loads: Record<Part, readonly CellLoad[]> = {
@@ -87,7 +87,9 @@ export function targetsOf(cells: readonly Cell[]): string[] {
 function suitable(load: CellLoad, chosen: readonly string[]): string[] {
   const isOneRequest = load.mode === 'oneshot' || load.mode === 'open';
   return TARGETS.filter(({ name }) => chosen.includes(name))
-    .filter(({ routesEveryRequest, suits }) => (isOneRequest || routesEveryRequest) && (suits?.(load) ?? true))
+    .filter(
+      ({ routesEveryRequest, suits }) => (isOneRequest || routesEveryRequest) && (suits?.(load) ?? true),
+    )
     .map(({ name }) => name);
 }
 

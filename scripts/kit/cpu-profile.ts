@@ -75,7 +75,10 @@ export function functionCosts(profile: CpuProfile): FunctionCost[] {
   return [...costs.values()].sort((a, b) => b.selfUs - a.selfUs);
 }
 
-function costOf({ functionName, url, lineNumber }: CallFrame, costs: Map<string, FunctionCost>): FunctionCost {
+function costOf(
+  { functionName, url, lineNumber }: CallFrame,
+  costs: Map<string, FunctionCost>,
+): FunctionCost {
   const place = url === '' ? '' : `${url}:${lineNumber + 1}`;
   const key = `${functionName} ${place}`;
   const cost = costs.get(key) ?? { name: functionName || '(anonymous)', place, selfUs: 0, totalUs: 0 };

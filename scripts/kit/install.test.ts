@@ -33,7 +33,7 @@ test('nothing is installed where it is there already', async () => {
 });
 
 test('where it can not be installed, the failure says what to install', async (t) => {
-  t.mock.method(process, 'getuid', () => 1000);
+  t.mock.method(process as { getuid(): number }, 'getuid', () => 1000);
   await assert.rejects(
     requireInstalled('A and B', ['a', 'b'], async () => false, SILENT),
     (error: Failure) => {

@@ -1,9 +1,6 @@
 // pure · figures → the charts of the page: for each target in each cell the median of the runs and their range.
-import { drawChart } from '../../kit/report/echart.ts';
-import { CHART_WIDTH, RIGHT, svg } from '../../kit/report/frame.ts';
+import { CHART_WIDTH, drawChart, figure, type Heading, RIGHT } from '../../kit/report/charts.ts';
 import type { CellFigures, Spread, TargetFigures } from '../result.ts';
-
-export type Chart = { title: string; note: string; drawing: string };
 
 /** A row of a chart: a target, with the cell's name at the first one of each cell. */
 type Row = { label: string; isFirst: boolean; spread: Spread };
@@ -13,40 +10,30 @@ const TOP = 6;
 const AXIS_ROW = 26;
 const ROW = 17;
 
-/** The charts that there is something to draw in. */
-export function chartsOf(figures: readonly CellFigures[]): Chart[] {
+/** Charts with their headings as HTML, of what there is to draw. */
+export function chartsOf(figures: readonly CellFigures[]): string[] {
+  const throughput = {
+    title: 'Throughput: policy-proxy ÷ each',
+    note: 'Right of 1: policy-proxy serves more requests a second. Mark: median of the paired runs, line: from the least to the most.',
+  };
+  const cpu = {
+    title: 'CPU per request: policy-proxy ÷ each',
+    note: 'Left of 1: policy-proxy takes less processor time for a request.',
+  };
+  const added = {
+    title: 'Latency added to a request, µs',
+    note: 'At 1,000 requests a second on a connection each: the more to the left, the less is added to the way straight to a server.',
+  };
   const closedLoop = figures.filter(({ cell }) => cell.mode !== 'open');
   const openLoop = figures.filter(({ cell }) => cell.mode === 'open');
-  const charts = [
-    {
-      id: 'throughput',
-      title: 'Throughput: policy-proxy ÷ each',
-      note: 'Right of 1: policy-proxy serves more requests a second. Box: median of the paired runs, line: from the least to the most.',
-      rows: rowsOf(closedLoop, ({ ratios }) => ratios.throughput),
-      isRatio: true,
-    },
-    {
-      id: 'cpu',
-      title: 'CPU per request: policy-proxy ÷ each',
-      note: 'Left of 1: policy-proxy takes less processor time for a request.',
-      rows: rowsOf(figures, ({ ratios }) => ratios.cpu),
-      isRatio: true,
-    },
-    {
-      id: 'added',
-      title: 'Latency added to a request, µs',
-      note: 'At 1,000 requests a second on a connection each: the more to the left, the less is added to the way straight to a server.',
-      rows: [
-        ...rowsOf(openLoop, ({ addedUs }) => addedUs.p50, 'p50'),
-        ...rowsOf(openLoop, ({ addedUs }) => addedUs.p99, 'p99'),
-      ],
-      isRatio: false,
-    },
-  ];
-  return charts
-    .map((chart) => ({ ...chart, rows: chart.isRatio ? chart.rows.filter(isOnLogarithmicAxis) : chart.rows }))
-    .filter(({ rows }) => rows.length > 0)
-    .map(({ id, title, note, rows, isRatio }) => ({ title, note, drawing: draw(id, title, rows, isRatio) }));
+  return [
+    draw(throughput, rowsOf(closedLoop, ({ ratios }) => ratios.throughput).filter(isPositive), true),
+    draw(cpu, rowsOf(figures, ({ ratios }) => ratios.cpu).filter(isPositive), true),
+    draw(added, [
+      ...rowsOf(openLoop, ({ addedUs }) => addedUs.p50, 'p50'),
+      ...rowsOf(openLoop, ({ addedUs }) => addedUs.p99, 'p99'),
+    ]),
+  ].flat();
 }
 
 function rowsOf(
@@ -54,22 +41,23 @@ function rowsOf(
   value: (of: TargetFigures) => Spread | null,
   heading?: string,
 ): Row[] {
-  return figures.flatMap(({ cell, targets }) => {
-    const found = targets
+  return figures.flatMap(({ cell, targets }) =>
+    targets
       .map((each) => ({ target: each.target, spread: value(each) }))
-      .filter((each): each is { target: string; spread: Spread } => each.spread !== null);
-    return found.map(({ target, spread }, at) => {
-      return { label: at === 0 ? `${heading ?? cell.id}   ${target}` : target, isFirst: at === 0, spread };
-    });
-  });
+      .filter((each): each is { target: string; spread: Spread } => each.spread !== null)
+      .map(({ target, spread }, at) => {
+        return { label: at === 0 ? `${heading ?? cell.id}   ${target}` : target, isFirst: at === 0, spread };
+      }),
+  );
 }
 
-// A run without any answer has the ratio 0.
-function isOnLogarithmicAxis({ spread }: Row): boolean {
+// A run without any answer has the ratio 0, which has no place on a logarithmic axis.
+function isPositive({ spread }: Row): boolean {
   return spread.min > 0;
 }
 
-function draw(id: string, label: string, rows: readonly Row[], isRatio: boolean): string {
+function draw(heading: Heading, rows: readonly Row[], isRatio = false): string[] {
+  if (rows.length === 0) return [];
   const plotHeight = rows.length * ROW;
   const height = TOP + plotHeight + AXIS_ROW;
   const least = Math.min(...rows.map(({ spread }) => spread.min));
@@ -77,14 +65,14 @@ function draw(id: string, label: string, rows: readonly Row[], isRatio: boolean)
   const scale = isRatio
     ? { type: 'log', logBase: 2, ...ratioLimits(least, most) }
     : { type: 'value', min: Math.min(least, 0), max: 'dataMax' };
-  const drawing = drawChart(id, height, {
+  const noLines = { axisLine: { show: false }, axisTick: { show: false } };
+  const drawing = drawChart(heading.title, height, {
     grid: { left: LEFT, right: CHART_WIDTH - RIGHT, top: TOP, height: plotHeight, outerBoundsMode: 'none' },
     yAxis: {
+      ...noLines,
       type: 'category',
-      data: rows.map((row) => row.label),
+      data: rows.map(({ label }) => label),
       inverse: true,
-      axisLine: { show: false },
-      axisTick: { show: false },
       axisLabel: { color: 'var(--ink)', fontSize: 12.5, margin: 12, interval: 0 },
       splitLine: {
         show: true,
@@ -93,10 +81,9 @@ function draw(id: string, label: string, rows: readonly Row[], isRatio: boolean)
       },
     },
     xAxis: {
+      ...noLines,
       ...scale,
       axisLabel: { color: 'var(--ink-2)', fontSize: 12, hideOverlap: true },
-      axisLine: { show: false },
-      axisTick: { show: false },
       splitLine: { lineStyle: { color: 'var(--grid)' } },
     },
     series: {
@@ -108,7 +95,7 @@ function draw(id: string, label: string, rows: readonly Row[], isRatio: boolean)
       ...(isRatio ? { markLine: LINE_AT_ONE } : {}),
     },
   });
-  return svg('ranges', label, height, `<g class="plot">${drawing}</g>`);
+  return [figure(heading, height, `<g class="plot">${drawing}</g>`)];
 }
 
 const LINE_AT_ONE = {

@@ -1,7 +1,14 @@
 // pure · the figures in a sentence for each target, and what a reader has to know before believing them.
 import { decimal, percent } from '../../kit/words.ts';
 import { type Cell, MODES } from '../plan.ts';
-import { type BenchResult, type CellFigures, errorsOf, type Spread, spreadOf, type TargetFigures } from '../result.ts';
+import {
+  type BenchResult,
+  type CellFigures,
+  errorsOf,
+  type Spread,
+  spreadOf,
+  type TargetFigures,
+} from '../result.ts';
 import { TARGETS } from '../targets/index.ts';
 
 const ALL_MODES: readonly Cell['mode'][] = [...MODES, 'open', 'pipeline'];
@@ -48,7 +55,11 @@ export function remarksOf(
   const { runs, problems, missing, wasInterrupted, machine } = result;
   const { baseline = null, 'policy-proxy': own = '' } = machine;
   const proxied = runs.filter(({ cores }) => cores.proxy !== null);
-  const about = (what: string, of: BenchResult['runs'], isSo: (run: BenchResult['runs'][number]) => boolean) => {
+  const about = (
+    what: string,
+    of: BenchResult['runs'],
+    isSo: (run: BenchResult['runs'][number]) => boolean,
+  ) => {
     const some = of.filter(isSo);
     return some.length === 0 ? [] : [`${what} in ${some.length} of ${of.length} runs: ${named(some)}.`];
   };

@@ -57,11 +57,14 @@ export function formatTables(figures: readonly CellFigures[]): string[] {
 
 /** Several lines; no trailing line end. */
 export function formatResult(result: BenchResult): string {
-  const { machine, figures, size, repetitions, seconds } = result;
-  const facts = Object.entries(machine).map(([name, value]) => `${name} ${value}`);
-  const order = repetitions === 1 ? 'one repetition' : `${repetitions} repetitions, interleaved`;
+  const { machine, figures } = result;
   const parts = [
-    [facts.join(' · '), `${order}, ${seconds} s each; ${describeSize(size)}`],
+    [
+      Object.entries(machine)
+        .map((each) => each.join(' '))
+        .join(' · '),
+      methodOf(result),
+    ],
     formatTables(figures),
     summaryOf(figures),
     remarksOf(result),
@@ -72,9 +75,14 @@ export function formatResult(result: BenchResult): string {
     .join('\n\n');
 }
 
-/** `6 servers, 3 policies`. */
-export function describeSize({ servers, policies }: BenchResult['size']): string {
-  return `${count(servers)} servers, ${count(policies)} policies`;
+/** How it was measured: `5 repetitions, interleaved, 2 s each; 6 servers, 3 policies`. */
+export function methodOf({
+  repetitions,
+  seconds,
+  size,
+}: Pick<BenchResult, 'repetitions' | 'seconds' | 'size'>): string {
+  const order = repetitions === 1 ? 'one repetition' : `${repetitions} repetitions, interleaved`;
+  return `${order}, ${seconds} s each; ${count(size.servers)} servers, ${count(size.policies)} policies`;
 }
 
 function titleOf({ mode, payloadBytes, connections, rate, depth }: Cell): string {

@@ -1,7 +1,14 @@
 // HAProxy in TCP mode with the same routing by the packet's policy, on a thread per processor or on one thread.
 import { availableParallelism } from 'node:os';
 import { freePorts } from '../../kit/ports.ts';
-import { byPolicy, checkIntervalMs, type ServerAddress, startPeer, type Target, versionOf } from './target.ts';
+import {
+  byPolicy,
+  checkIntervalMs,
+  type ServerAddress,
+  startPeer,
+  type Target,
+  versionOf,
+} from './target.ts';
 
 export const haproxy = haproxyTarget(
   'haproxy',

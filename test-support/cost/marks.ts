@@ -1,5 +1,4 @@
-// pure · what passes between the proxy that is measured and whoever measures it.
-// Must never hold anything that costs to make: the proxy makes it.
+// pure · what passes between the proxy that is measured and the test that measures it.
 
 /** To the proxy: a measure begins or ends. */
 export type Order = { kind: 'begin' | 'end'; name: string };
@@ -14,7 +13,7 @@ export type Reading = {
   readsAndWrites: number | null;
 };
 
-/** What the proxy writes to nowhere, so that a trace of its system calls shows where a measure begins and ends. */
+/** What the proxy writes to /dev/null, so that a trace of its system calls shows where a measure begins and ends. */
 export function traceMark(name: string, at: 'begin' | 'end'): string {
-  return `guard ${name} ${at}`;
+  return `cost ${name} ${at}`;
 }

@@ -1,5 +1,5 @@
-// shell · the proxy that is measured, in a process of its own, and the one server that it needs, in this one.
-// Must never let time decide what the proxy does: no health check and no collection of garbage falls into a measure.
+// The proxy that is measured, in a process of its own, and the one server that it needs, in this one. Time does not decide
+// what the proxy does: no health check and no collection of garbage falls into a measure.
 import { hash } from 'node:crypto';
 import { once } from 'node:events';
 import { type ProxyProcess, startProxyProcess } from '../../scripts/kit/proxy-process.ts';
@@ -9,7 +9,7 @@ import { createResolver } from '../../services/shared/addresses.ts';
 import { systemClock } from '../../services/shared/clock.ts';
 import { formatAnswer, formatRequest, formatSetup } from '../../services/shared/packet.ts';
 import { type Exchange, type Lockstep, send } from './client.ts';
-import type { Order, Reading } from './reading.ts';
+import type { Order, Reading } from './marks.ts';
 
 // The heap is so large that nothing is collected while requests are counted, and V8 is not to collect because it is idle.
 // Its optimising compilers take some of what the code allocates away, at moments of their own choosing: without them a
@@ -36,16 +36,16 @@ const EXCHANGE: Exchange = {
   answer: formatAnswer(SERVER_ID, CLIENT_ID, hash('sha1', PAYLOAD)),
 };
 
-export type Subject = {
-  /** Sends requests that nobody counts. */
+export type MeasuredProxy = {
+  /** Sends requests that are not counted. */
   warmUp(lockstep: Lockstep): Promise<void>;
   /** What these requests cost the proxy. */
   measure(name: string, lockstep: Lockstep): Promise<Reading>;
-  /** Ends both in good order. */
+  /** Stops both. */
   stop(): Promise<void>;
 };
 
-export type SubjectOptions = {
+export type ProxySettings = {
   /** What the proxy is started by: a tracer with its options. */
   tracer?: readonly string[];
   /** Settings of the proxy that differ from the defaults. */
@@ -54,11 +54,11 @@ export type SubjectOptions = {
 };
 
 /** Starts a proxy and a server, which has registered when this resolves. */
-export async function startSubject({
+export async function startMeasuredProxy({
   tracer = [],
   environment = {},
   signal,
-}: SubjectOptions): Promise<Subject> {
+}: ProxySettings): Promise<MeasuredProxy> {
   const proxy = await startProxyProcess({
     tracer,
     nodeFlags: NODE_FLAGS,
@@ -82,7 +82,7 @@ export async function startSubject({
   };
 }
 
-// A request that comes before the server has registered waits for it: nobody else has to.
+// A request that comes before the server has registered waits for it.
 async function startServer(proxyPort: number): Promise<() => Promise<void>> {
   const server = new AnswerServer(SERVER_ID);
   const listenPort = await server.listen(0, '127.0.0.1');
@@ -90,7 +90,7 @@ async function startServer(proxyPort: number): Promise<() => Promise<void>> {
     id: SERVER_ID,
     policy: POLICY,
     listenPort,
-    incarnation: 'guard',
+    incarnation: 'cost',
   });
   const announcement = new Announcement({
     proxy: { host: '127.0.0.1', port: proxyPort },

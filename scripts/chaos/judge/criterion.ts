@@ -1,6 +1,7 @@
 // pure · what a criterion is, and the words that all findings share.
 // Must never let a missing observation look like a good one: who cannot tell says unknown.
-import type { Finding, Recording, RequestRow, Verdict } from '../chaos/journal.ts';
+import { CannotTell, type Finding, type Verdict } from '../../kit/verdict.ts';
+import type { Recording, RequestRow } from '../journal.ts';
 
 /** One thing that a run is judged for. */
 export type Criterion = {
@@ -23,10 +24,6 @@ export type Assessment = {
 
 /** No finding has more. */
 export const MAX_DETAILS = 10;
-const SEVERITY: Record<Verdict, number> = { pass: 0, unknown: 1, fail: 2 };
-
-/** Thrown where the recording lacks what a judgement needs: the finding is unknown, with this message. */
-export class CannotTell extends Error {}
 
 /**
  * Makes a criterion.
@@ -69,12 +66,6 @@ function assessOrUnknown(assess: (recording: Recording) => Assessment, recording
 /** An assessment that nothing could be told. */
 export function unknown(measured: string, details: readonly string[] = [], n = 0): Assessment {
   return { verdict: 'unknown', measured, n, details };
-}
-
-/** The worst of several verdicts: pass < unknown < fail; of none: unknown. */
-export function worstVerdict(verdicts: readonly Verdict[]): Verdict {
-  if (verdicts.length === 0) return 'unknown';
-  return verdicts.reduce((worst, verdict) => (SEVERITY[verdict] > SEVERITY[worst] ? verdict : worst));
 }
 
 /** The lines of the `badness`-iest items, worst first, no more than a finding holds. */
