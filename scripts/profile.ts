@@ -15,13 +15,13 @@ import {
 import type { ProfilerOrder } from './bench/profiler.ts';
 import { type CpuProfile, functionCosts } from './kit/cpu-profile.ts';
 import { Failure } from './kit/failure.ts';
-import { runOneStep } from './kit/one-step.ts';
 import { freePorts } from './kit/ports.ts';
 import { cpuBetween, sampleCpu } from './kit/process-cost.ts';
 import { ROOT } from './kit/project.ts';
 import { startProxyProcess } from './kit/proxy-process.ts';
 import { folderName, makeReportFolder, shortPath } from './kit/report-files.ts';
 import { runScript } from './kit/script.ts';
+import { runOneStep } from './kit/steps.ts';
 import { count, decimal, percent, textTable } from './kit/words.ts';
 
 const SCRIPT_NAME = 'npm run profile --';

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Failure } from '../kit/failure.ts';
-import { SILENT } from '../kit/progress.ts';
+import { SILENT } from '../kit/steps.ts';
 import { prepareBaseline } from './baseline.ts';
 
 const MAIN = join('services', 'proxy', 'main.ts');

@@ -5,9 +5,9 @@ import { dirname, join, resolve } from 'node:path';
 import { attempt, run } from '../kit/command.ts';
 import { Failure } from '../kit/failure.ts';
 import { oneAtATime } from '../kit/install.ts';
-import type { Progress } from '../kit/progress.ts';
 import { CACHE, ROOT } from '../kit/project.ts';
 import { PROXY_MAIN } from '../kit/proxy-process.ts';
+import type { Progress } from '../kit/steps.ts';
 
 const PLACES = { root: ROOT, unpacked: join(CACHE, 'bench', 'baseline') };
 // What the proxy is made of; its packages are those of the project around it.

@@ -9,7 +9,7 @@ import {
   sampleCpu,
   sampleMachine,
 } from '../kit/process-cost.ts';
-import type { Progress } from '../kit/progress.ts';
+import type { Progress } from '../kit/steps.ts';
 import { type LoadResult, type NativePrograms, runLoad } from './native.ts';
 import { type PlannedRun, warmUps } from './plan.ts';
 import type { RunRecord } from './result.ts';

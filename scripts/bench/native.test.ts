@@ -7,7 +7,7 @@ import { type Frame, freePort, type Peer, scriptedServer } from '../../test-supp
 import { attempt } from '../kit/command.ts';
 import type { Failure } from '../kit/failure.ts';
 import { startProcess } from '../kit/process.ts';
-import { SILENT } from '../kit/progress.ts';
+import { SILENT } from '../kit/steps.ts';
 import {
   type LoadResult,
   type LoadRun,

@@ -7,8 +7,8 @@ import { attempt, run } from '../kit/command.ts';
 import { Failure } from '../kit/failure.ts';
 import { requireInstalled } from '../kit/install.ts';
 import { type RunningProcess, startProcess, within } from '../kit/process.ts';
-import type { Progress } from '../kit/progress.ts';
 import { CACHE } from '../kit/project.ts';
+import type { Progress } from '../kit/steps.ts';
 import type { CellLoad } from './plan.ts';
 import type { ServerAddress } from './targets/target.ts';
 

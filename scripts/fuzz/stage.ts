@@ -19,7 +19,7 @@ export const PACKET_TIMEOUT_MS = 2000;
 
 // Short times, so that an input which has to wait for one does not take half a minute.
 const ENVIRONMENT = {
-  PROXY_PACKET_TIMEOUT: String(PACKET_TIMEOUT_MS),
+  PROXY_CLIENT_TIMEOUT: String(PACKET_TIMEOUT_MS),
   PROXY_HOLD: '20',
   PROXY_STARTUP_HOLD: '0',
   // All of them come from a few addresses.

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Failure } from './failure.ts';
 import { oneAtATime, requireInstalled } from './install.ts';
-import { SILENT } from './progress.ts';
+import { SILENT } from './steps.ts';
 
 const NAME = `test-${process.pid}`;
 const { signal } = new AbortController();

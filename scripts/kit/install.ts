@@ -6,7 +6,7 @@ import { attempt } from './command.ts';
 import { isSupportedDebian } from './debian.ts';
 import { Failure } from './failure.ts';
 import { installPackages, readOsRelease } from './packages.ts';
-import type { Progress } from './progress.ts';
+import type { Progress } from './steps.ts';
 
 const WAIT_MS = 900_000;
 const RETRY_MS = 200;

@@ -1,10 +1,9 @@
-// shell · one packet to the proxy and its reply back. The client's only file with a socket.
-// Must never wait past its deadline, or take half a reply for a reply.
-
+// One packet to the proxy and its reply back.
 import type { Socket } from 'node:net';
-import { addressOf } from '../shared/address-text.ts';
 import type { Resolve } from '../shared/addresses.ts';
-import { FrameReader } from '../shared/framing.ts';
+import type { Packet } from '../shared/packet.ts';
+import { PacketReader } from '../shared/packet-reader.ts';
+import { addressOf } from '../shared/printable.ts';
 import { type DialTls, dial, explainTls } from '../shared/tls.ts';
 
 const CONNECT_MS = 1_000;
@@ -12,13 +11,13 @@ const MAX_REPLY_BYTES = 65_536;
 
 /** A reply, or why there is none. */
 export type Exchange =
-  | { kind: 'reply'; text: string; roundTripMs: number }
+  | { kind: 'reply'; packet: Packet; roundTripMs: number }
   | {
       kind: 'failed';
       reason: string;
-      /** Somebody was there: at least one address took the packet. */
+      /** At least one address took the packet. */
       wasTaken: boolean;
-      /** Somebody was there, and TLS failed. */
+      /** A connection was made, and TLS failed. */
       isTls: boolean;
     };
 
@@ -68,7 +67,7 @@ function exchangeOver(
   timeoutMs: number,
 ): Promise<Exchange> {
   return new Promise((resolve) => {
-    const reader = new FrameReader(MAX_REPLY_BYTES);
+    const reader = new PacketReader(MAX_REPLY_BYTES);
     const socket = open(() => {
       clearTimeout(connectTimer);
       sentMs = performance.now();
@@ -97,10 +96,10 @@ function exchangeOver(
     socket.on('close', () => fail('closed the connection without a reply'));
     socket.on('data', (chunk) => {
       reader.feed(chunk);
-      if (reader.next()) {
-        const text = reader.bytes.toString('utf8', reader.start, reader.end);
-        finish({ kind: 'reply', text, roundTripMs: performance.now() - (sentMs ?? 0) });
-      } else if (reader.fault !== null) fail('sent what is not a packet');
+      const packet = reader.next();
+      if (reader.isBroken) fail('sent what is not a packet');
+      else if (packet !== null)
+        finish({ kind: 'reply', packet, roundTripMs: performance.now() - (sentMs ?? 0) });
     });
   });
 }

@@ -1,10 +1,9 @@
-// shell · composition root of the client: file → packet → proxy → verdict → exit code.
-// Must never end without a sentence about what happened and the exit code that goes with it.
+// The client: file → packet → proxy → verdict → exit code.
 import { hash } from 'node:crypto';
 import { createInterface } from 'node:readline/promises';
 import { createResolver } from '../shared/addresses.ts';
 import { runMain } from '../shared/config.ts';
-import { type Id, parsePacket } from '../shared/packet.ts';
+import type { Id } from '../shared/packet.ts';
 import { printable } from '../shared/printable.ts';
 import { type Exchange, exchange } from './exchange.ts';
 import { readOptions, SCRIPT_NAME } from './options.ts';
@@ -37,7 +36,7 @@ await runMain(SCRIPT_NAME, async () => {
     const result = await exchange(bytes, proxy, timeoutMs, resolve, tls);
     code =
       result.kind === 'reply'
-        ? tell(judge(parsePacket(result.text), digest), result)
+        ? tell(judge(result.packet, digest), result)
         : tellFailure(result, tls === null);
   } while (code === EXIT.corrupted && (await wantsAnotherTry()));
   process.exitCode = code;

@@ -1,5 +1,4 @@
-// shell · what the client is told: command line and environment → checked options.
-// Must never change the order of the original's three arguments: CLIENT_ID PROXY_PORT JSON_FILENAME.
+// The client's options: command line and environment → checked values. The original's three arguments keep their order.
 import {
   commandLine,
   parseHostPort,
@@ -61,7 +60,7 @@ export function readOptions(args: readonly string[], environment: NodeJS.Process
     .parserConfiguration({ 'parse-positional-numbers': false })
     .example(`$0 client_packet_2.json`, 'a packet of policy 2 to the proxy on this machine')
     .example(`$0 111 10000 client_packet_2.json`, 'the same, as client 111')
-    .example(`$0 mine.json --proxy proxy:10000`, 'to whoever is behind the name')
+    .example(`$0 mine.json --proxy proxy:10000`, 'to the proxy of that name')
     .epilogue(CODES)
     .demandCommand(0)
     .parseSync();

@@ -1,12 +1,11 @@
-// shell · file name → the bytes to send. The first step of the client.
-// Must never change what the file says, the id apart: odd packets are there to be tried on the proxy.
+// File name → the bytes to send: those of the file, the id apart, since odd packets are there to be tried on the proxy.
 import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { UsageError } from '../shared/config.ts';
 import { membersOf } from '../shared/json-text.ts';
 import { type Id, MAX_PAYLOAD_BYTES, payloadTooLarge } from '../shared/packet.ts';
+import { decodeUtf8 } from '../shared/packet-reader.ts';
 import { printable } from '../shared/printable.ts';
-import { decodeUtf8 } from '../shared/utf8.ts';
 
 const SAMPLES = ['client_packet_1.json', 'client_packet_2.json', 'client_packet_3.json'];
 const MAX_FILE_BYTES = 1_048_576;

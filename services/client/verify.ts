@@ -1,5 +1,4 @@
-// pure · the proxy's reply → verdict. The last step of the client.
-// Must never believe the server: the digest is compared with one that the client made itself.
+// The proxy's reply → verdict: its digest is compared with one that the client made itself.
 import type { Id, Packet } from '../shared/packet.ts';
 
 export type Verdict =

@@ -1,11 +1,11 @@
 // shell · `npm run proxy`: command line, log, signals.
 // Must never do the proxy's work: proxy.ts wires it.
 import { setDefaultHighWaterMark } from 'node:stream';
-import { addressOf } from '../shared/address-text.ts';
 import { runMain, UsageError } from '../shared/config.ts';
 import { createLog } from '../shared/log.ts';
+import { addressOf } from '../shared/printable.ts';
 import { onStopSignal } from '../shared/signals.ts';
-import { HIGH_WATER_BYTES } from './network/read-buffer.ts';
+import { HIGH_WATER_BYTES } from './network/accepted-socket.ts';
 import { type ProxyOptions, readProxyOptions } from './options.ts';
 import { startProxy } from './proxy.ts';
 

@@ -1,5 +1,4 @@
-// shell · the proxy's command line and environment, checked before anything starts.
-// Must never be read after the start: what runs gets plain values.
+// The proxy's options, from its command line and its environment, checked before anything starts.
 import {
   commandLine,
   defaultValues,
@@ -11,7 +10,7 @@ import {
   withEnvironment,
 } from '../shared/config.ts';
 import type { LogLevel } from '../shared/log.ts';
-import { readToken, refuseClearToken } from '../shared/proof.ts';
+import { readToken } from '../shared/proof.ts';
 import {
   type DialTls,
   dialTlsOptions,
@@ -20,12 +19,10 @@ import {
   readDialTls,
   readListenTls,
 } from '../shared/tls.ts';
-import type { ProbeMode } from './health/prober.ts';
 import { NUMBERS, type NumberKey } from './number-options.ts';
-import type { RetryMode } from './routing/retries.ts';
 
-const PROBE_MODES: readonly ProbeMode[] = ['request', 'connect'];
-const RETRY_MODES: readonly RetryMode[] = ['never', 'connect', 'always'];
+const PROBE_MODES = ['request', 'connect'] as const;
+const RETRY_MODES = ['never', 'connect', 'always'] as const;
 
 /** Everything that can be set about a proxy. Times are in milliseconds, sizes in bytes. */
 export type ProxyOptions = Record<NumberKey, number> & {
@@ -40,8 +37,8 @@ export type ProxyOptions = Record<NumberKey, number> & {
   tls: ListenTls | null;
   /** For the connections to servers; null leaves them plain. */
   upstreamTls: DialTls | null;
-  probe: ProbeMode;
-  retry: RetryMode;
+  probe: (typeof PROBE_MODES)[number];
+  retry: (typeof RETRY_MODES)[number];
   verifyAnswers: boolean;
   logLevel: LogLevel;
   logFormat: 'text' | 'json';
@@ -64,12 +61,12 @@ const TEXTS = {
   },
   probe: {
     choices: PROBE_MODES,
-    default: 'request' as ProbeMode,
+    default: 'request' as const,
     describe: 'a complete request, or only a connection',
   },
   retry: {
     choices: RETRY_MODES,
-    default: 'always' as RetryMode,
+    default: 'always' as const,
     describe: 'when a failed request goes to the next server',
   },
   'verify-answers': {
@@ -83,7 +80,7 @@ const TEXTS = {
 } as const;
 
 const SIGNALS_AND_CODES = `SIGTERM or Ctrl-C: refuses what is new, answers what is under way, exits with 0.
-Exit codes: 0 stopped in good order, 1 it could not start, 2 bad usage, 130 or 143 on a second signal.`;
+Exit codes: 0 stopped cleanly, 1 it could not start, 2 bad usage, 130 or 143 on a second signal.`;
 
 /** Every variable that the proxy reads. */
 export function proxyVariables(): string[] {
@@ -99,7 +96,6 @@ export function readProxyOptions(
   args: readonly string[],
   environment: NodeJS.ProcessEnv = process.env,
 ): ProxyOptions {
-  refuseClearToken('PROXY', environment);
   const numbers = Object.entries(NUMBERS).map(([name, { value, describe }]) => {
     return [name, { type: 'number', default: value, describe }] as const;
   });
@@ -132,8 +128,8 @@ function check(values: Record<string, unknown>): ProxyOptions {
     tls: readListenTls(values),
     upstreamTls: readDialTls('upstream-tls', values),
     // The choices have been checked where they came from.
-    probe: values.probe as ProbeMode,
-    retry: values.retry as RetryMode,
+    probe: values.probe as ProxyOptions['probe'],
+    retry: values.retry as ProxyOptions['retry'],
     verifyAnswers: values['verify-answers'] === true,
     logLevel: values['log-level'] as LogLevel,
     logFormat: values['log-format'] as 'text' | 'json',

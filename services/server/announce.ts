@@ -1,10 +1,10 @@
-// shell · makes the server known to every proxy behind one name, for as long as it runs. Control path of the server.
-// Must never give up on a proxy that the name still stands for, or dial without a pause.
-import { addressOf } from '../shared/address-text.ts';
+// Makes the server known to every proxy behind one name, for as long as it runs.
+
 import type { Resolve } from '../shared/addresses.ts';
 import type { Clock } from '../shared/clock.ts';
 import type { Line } from '../shared/log.ts';
 import type { Id } from '../shared/packet.ts';
+import { addressOf } from '../shared/printable.ts';
 import type { DialTls } from '../shared/tls.ts';
 import { backoffMs, jittered, REFUSED_MS, REPLACED_CAP_MS, replacedMs } from './backoff.ts';
 import {
@@ -97,7 +97,7 @@ export class Announcement {
     }
   }
 
-  // Shared by all who ask at once: six sessions that break together make one query.
+  // Six sessions that break together make one query.
   #lookUp(): Promise<void> {
     this.#pendingLookUp ??= this.#refresh().finally(() => {
       this.#pendingLookUp = null;
@@ -183,7 +183,7 @@ export class Announcement {
     try {
       await this.#options.clock.sleep(ms, this.#stop.signal);
     } catch {
-      // Woken by `leave`: whoever sleeps here looks at the signal next.
+      // Woken by `leave`: the callers look at the signal next.
     }
   }
 }

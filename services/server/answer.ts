@@ -1,22 +1,20 @@
-// shell · data path of the server: request frame → SHA-1 of its payload → answer frame, in order.
-// Must never await, start a timer or log per request, or leave a connection unread without a deadline.
+// The data path of the server: request → SHA-1 of its payload → answer, in order.
 import { hash } from 'node:crypto';
 import { once } from 'node:events';
 import net from 'node:net';
-import { FrameReader } from '../shared/framing.ts';
-import { formatAnswer, formatError, type Id, type Packet, parsePacket } from '../shared/packet.ts';
+import { formatAnswer, formatError, type Id, type Packet } from '../shared/packet.ts';
+import { PacketReader } from '../shared/packet-reader.ts';
 import { type ListenTls, loadTls } from '../shared/tls.ts';
-import { BYTE_ORDER_MARK_SENTENCE, decodeUtf8, NOT_UTF8_SENTENCE } from '../shared/utf8.ts';
 
 /** A peer that takes nothing off us for this long is given up. */
 const STALLED_MS = 30_000;
 
 /** How long a peer may take to read our last words and close its side. */
 const GOODBYE_MS = 2_000;
-// Below the time that draining has: whoever is in the middle of a handshake holds it up.
+// Below the time that draining has: a peer in the middle of a handshake holds it up.
 const HANDSHAKE_MS = 2_500;
 
-export type Connection = { socket: net.Socket; reader: FrameReader };
+export type Connection = { socket: net.Socket; reader: PacketReader };
 
 /** Answers in the place of the honest path: the faults of the chaos tests. */
 export type StandIn = {
@@ -55,11 +53,11 @@ export class AnswerServer {
     this.#standIn = standIn;
   }
 
-  /** Starts to listen. @returns the port, for those who asked for 0; rejects when the port can't be had */
+  /** Starts to listen. @returns the port, which matters where 0 was asked for; rejects when the port can't be had */
   async listen(port: number, host: string): Promise<number> {
     this.#server.listen(port, host);
     await once(this.#server, 'listening');
-    // Out of file descriptors, say: whoever could not be accepted is refused, the others are served on.
+    // Out of file descriptors, say: a connection that could not be accepted is lost, the others are served on.
     this.#server.on('error', () => {});
     return (this.#server.address() as net.AddressInfo).port;
   }
@@ -79,7 +77,7 @@ export class AnswerServer {
     }, deadlineMs);
     await nextTurn();
     for (const connection of this.#connections) {
-      if (connection.reader.isMidFrame) continue;
+      if (connection.reader.isMidPacket) continue;
       if (this.#standIn?.takes() === true) this.#standIn.end(connection);
       else sayGoodbye(connection.socket, '');
     }
@@ -88,9 +86,9 @@ export class AnswerServer {
   }
 
   #accept(socket: net.Socket): void {
-    const connection = { socket, reader: new FrameReader() };
+    const connection = { socket, reader: new PacketReader() };
     this.#connections.add(connection);
-    // Whatever breaks a connection, `close` follows, and the peer is the one who has to know.
+    // Whatever breaks a connection, `close` follows, and it is for the peer to know.
     socket.on('error', () => {});
     socket.on('close', () => this.#connections.delete(connection));
     socket.on('data', (chunk) => {
@@ -101,14 +99,13 @@ export class AnswerServer {
 
   #leaveTo(standIn: StandIn, connection: Connection, chunk: Buffer): void {
     this.answered += standIn.answer(connection, chunk);
-    if (this.#isDraining && !connection.reader.isMidFrame) standIn.end(connection);
+    if (this.#isDraining && !connection.reader.isMidPacket) standIn.end(connection);
   }
 
   #answer({ socket, reader }: Connection, chunk: Buffer): void {
     let answers = '';
     reader.feed(chunk);
-    while (reader.next()) {
-      const packet = readPacket(reader);
+    for (let packet = reader.next(); packet !== null; packet = reader.next()) {
       if (packet.kind === 'request') {
         this.answered += 1;
         answers += formatAnswer(this.#serverId, packet.clientId, hash('sha1', packet.payload));
@@ -117,20 +114,9 @@ export class AnswerServer {
         return;
       }
     }
-    if (reader.fault !== null) {
-      sayGoodbye(socket, answers + refusalOfBytes(reader));
-    } else if (this.#isDraining && !reader.isMidFrame) {
-      sayGoodbye(socket, answers);
-    } else if (answers !== '' && !socket.write(answers)) {
-      waitForReader(socket);
-    }
+    if (this.#isDraining && !reader.isMidPacket) sayGoodbye(socket, answers);
+    else if (answers !== '' && !socket.write(answers)) waitForReader(socket);
   }
-}
-
-/** The packet that `reader` stands at. */
-export function readPacket({ bytes, start, end }: FrameReader): Packet {
-  const text = decodeUtf8(bytes, start, end);
-  return text === null ? { kind: 'fault', code: 'BAD_JSON', sentence: NOT_UTF8_SENTENCE } : parsePacket(text);
 }
 
 /** What a server replies to a packet that it does not answer. */
@@ -140,21 +126,6 @@ export function refusalOf(packet: Exclude<Packet, { kind: 'request' | 'legacy-pr
     'UNKNOWN_TYPE',
     `A server answers requests only (type 0), and this is a ${packet.kind}.`,
   );
-}
-
-/** What a server replies to bytes that are no packet. */
-export function refusalOfBytes(reader: FrameReader): string {
-  switch (reader.fault) {
-    case 'too-large':
-      return formatError(
-        'FRAME_TOO_LARGE',
-        'The packet is larger than a server accepts: send a shorter one.',
-      );
-    case 'byte-order-mark':
-      return formatError('BAD_JSON', BYTE_ORDER_MARK_SENTENCE);
-    default:
-      return formatError('BAD_JSON', 'The bytes are not a JSON object: send one that starts with "{".');
-  }
 }
 
 /**
@@ -192,7 +163,7 @@ function createListener(tls: ListenTls | null): net.Server {
   const { cert, key, clientCa } = tls;
   const client = clientCa === null ? {} : { ca: clientCa, requestCert: true, rejectUnauthorized: true };
   const secure = { cert, key, ...client, handshakeTimeout: HANDSHAKE_MS, minVersion: 'TLSv1.2' as const };
-  // Whoever fails at the handshake is the one who has to know.
+  // A failed handshake is for the peer to know.
   return loadTls()
     .createServer({ ...options, ...secure })
     .on('tlsClientError', (_error, socket) => socket.destroy());

@@ -1,5 +1,4 @@
-// pure · how long a session waits before it tries again. Control path of the server.
-// Must never return the same wait to a whole cluster: that is what the jitter is for.
+// How long a session waits before it tries again, with jitter: a whole cluster must not wait equally long.
 
 const FIRST_MS = 50;
 const CAP_MS = 100;

@@ -1,13 +1,12 @@
-// shell · composition root of the server: listens, makes itself known, leaves in good order.
-// Must never load what it can do without before it is registered: a restart's outage lasts that long.
+// The server: listens, registers, leaves cleanly. What is not needed for that is loaded after it has registered: the outage
+// of a restart lasts until then.
 import { randomUUID } from 'node:crypto';
-import type { AddressInfo } from 'node:net';
-import { addressOf } from '../shared/address-text.ts';
 import { createResolver } from '../shared/addresses.ts';
 import { systemClock } from '../shared/clock.ts';
 import { runMain, UsageError } from '../shared/config.ts';
 import { createLog, type Log } from '../shared/log.ts';
-import { formatSetup, type Id } from '../shared/packet.ts';
+import { formatSetup } from '../shared/packet.ts';
+import { addressOf } from '../shared/printable.ts';
 import { proofOf } from '../shared/proof.ts';
 import { onStopSignal } from '../shared/signals.ts';
 import { Announcement } from './announce.ts';
@@ -41,7 +40,7 @@ await runMain(SCRIPT_NAME, async () => {
     log,
   });
   announcement.start();
-  if (options.controlPort !== null) void openToFaults(server, { ...options, port: options.controlPort }, log);
+  if (options.controlPort !== null) void openToFaults(server, options, options.controlPort, log);
   stopOnSignal(log, async () => {
     await announcement.leave(LEAVE_MS);
     await server.drain(DRAIN_MS);
@@ -62,7 +61,7 @@ function stopOnSignal(log: Log, stop: () => Promise<void>): void {
   onStopSignal((signal) => {
     log({ level: 'info', message: 'stopping', signal });
     setTimeout(() => {
-      log({ level: 'error', message: 'could not stop in good order', afterMs: SHUTDOWN_MS });
+      log({ level: 'error', message: 'could not stop cleanly', afterMs: SHUTDOWN_MS });
       process.exit(1);
     }, SHUTDOWN_MS).unref();
     void stop().then(() => {
@@ -75,23 +74,11 @@ function stopOnSignal(log: Log, stop: () => Promise<void>): void {
 
 async function openToFaults(
   server: AnswerServer,
-  { id, host, port }: { id: Id; host: string; port: number },
+  { id, host }: ServerOptions,
+  port: number,
   log: Log,
 ): Promise<void> {
   await systemClock.sleep(CONTROL_AFTER_MS);
-  const [{ openControl }, { Saboteur }] = await Promise.all([
-    import('./faults/control.ts'),
-    import('./faults/saboteur.ts'),
-  ]);
-  const saboteur = new Saboteur(id);
-  server.letStandIn(saboteur);
-  try {
-    const control = await openControl(host, port, saboteur, log);
-    const { port: controlPort } = control.address() as AddressInfo;
-    log({ level: 'warn', message: 'faults can be turned on', controlPort });
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    log({ level: 'error', message: "can't listen on the control port", host, port, code });
-    process.exit(2);
-  }
+  const { openFaults } = await import('./faults/control.ts');
+  server.letStandIn(await openFaults(id, host, port, log));
 }

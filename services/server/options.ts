@@ -1,5 +1,4 @@
-// shell · what the server is told: command line and environment → checked options.
-// Must never load the command-line parser when there is no command line: containers start that way.
+// The server's options: command line and environment → checked values.
 import os from 'node:os';
 import {
   commandLine,
@@ -15,7 +14,7 @@ import {
 } from '../shared/config.ts';
 import type { LogLevel } from '../shared/log.ts';
 import { type Id, MAX_ID_LENGTH } from '../shared/packet.ts';
-import { readToken, refuseClearToken } from '../shared/proof.ts';
+import { readToken } from '../shared/proof.ts';
 import {
   type DialTls,
   dialTlsOptions,
@@ -68,14 +67,14 @@ const OPTIONS = {
     type: 'boolean',
     default: false,
     describe:
-      'opens the control port, by which anybody who reaches it can break this server: for chaos tests',
+      'opens the control port, by which any peer that reaches it can break this server: for chaos tests',
   },
   'control-port': { type: 'number', default: 9100, describe: 'the control port, on the same address' },
   ...LOG_OPTIONS,
 } as const;
 
 const SIGNALS_AND_CODES = `SIGTERM or Ctrl-C: tells the proxies, answers what is under way, exits with 0.
-Exit codes: 0 stopped in good order, 1 not in time, 2 bad usage or the port is taken, 130 or 143 on a second signal.`;
+Exit codes: 0 stopped cleanly, 1 not in time, 2 bad usage or the port is taken, 130 or 143 on a second signal.`;
 
 /** Every variable that a server reads. */
 export function serverVariables(): string[] {
@@ -87,7 +86,6 @@ export function serverVariables(): string[] {
  * @throws UsageError with one sentence about what is wrong
  */
 export function readOptions(args: readonly string[], environment: NodeJS.ProcessEnv): ServerOptions {
-  refuseClearToken('SERVER', environment);
   const positionals = withEnvironment('SERVER', POSITIONALS, environment);
   const options = withEnvironment('SERVER', OPTIONS, environment);
   if (args.length === 0) return check(defaultValues({ ...positionals, ...options }));

@@ -1,8 +1,7 @@
-// shell · one life of a session with one proxy: dial, register, echo heartbeats, leave. Control path of the server.
-// Must never reconnect by itself, or outlive its deadline without hearing from the proxy.
+// One session with one proxy: dial, register, echo heartbeats, leave.
 import type { Socket } from 'node:net';
 import type { Clock } from '../shared/clock.ts';
-import { FrameReader } from '../shared/framing.ts';
+import { DEFAULT_MAX_FRAME_BYTES } from '../shared/framing.ts';
 import {
   type ChallengePacket,
   formatHeartbeat,
@@ -12,6 +11,7 @@ import {
   parseFromProxy,
   type RegisteredPacket,
 } from '../shared/packet.ts';
+import { PacketReader } from '../shared/packet-reader.ts';
 import { type DialTls, dial, explainTls } from '../shared/tls.ts';
 
 export type SessionTimes = {
@@ -59,7 +59,7 @@ export class Session {
   readonly ended: Promise<SessionEnd>;
   readonly #options: SessionOptions;
   readonly #socket: Socket;
-  readonly #reader = new FrameReader();
+  readonly #reader = new PacketReader(DEFAULT_MAX_FRAME_BYTES, parseFromProxy);
   readonly #watch = new AbortController();
   #end: (end: SessionEnd) => void = () => {};
   #phase: Phase = 'dialling';
@@ -85,7 +85,7 @@ export class Session {
     void this.#keepDeadline();
   }
 
-  /** Tells the proxy that no new request should come; the session ends when the proxy has let go of it. */
+  /** Tells the proxy that no new request should come; the session ends when the proxy closes it. */
   leave(deadlineMs: number): void {
     if (this.#phase === 'over' || this.#phase === 'leaving') return;
     const hasSpoken = this.#phase !== 'dialling';
@@ -121,12 +121,12 @@ export class Session {
   }
 
   #read(chunk: Buffer): void {
-    this.#reader.feed(chunk);
-    while (this.#phase !== 'over' && this.#reader.next()) {
-      const { bytes, start, end } = this.#reader;
-      this.#take(parseFromProxy(bytes.toString('utf8', start, end)));
+    const reader = this.#reader;
+    reader.feed(chunk);
+    for (let packet = reader.next(); packet !== null && this.#phase !== 'over'; packet = reader.next()) {
+      if (reader.isBroken) this.#finish('the proxy sent what is not a packet');
+      else this.#take(packet);
     }
-    if (this.#reader.fault !== null) this.#finish('the proxy sent what is not a packet');
   }
 
   #take(packet: Packet | RegisteredPacket | ChallengePacket): void {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startProgram } from '../../test-support/programs.ts';
+import { LimitedLog, type Line } from './log.ts';
 
 test('what a peer calls itself can not begin a line of its own in the log', async (t) => {
   const program = startProgram('test-support/log-one-line.ts', ['a\nb\u001b[2Jc']);
@@ -22,3 +23,15 @@ for (const format of ['text', 'json']) {
     if (format === 'json') assert.equal(JSON.parse(text).id, id);
   });
 }
+
+test('a flood is ten lines a second, and how many were left out', () => {
+  const lines: Line[] = [];
+  const log = new LimitedLog((line) => lines.push(line));
+  for (let told = 0; told < 500; told += 1) log.write({ level: 'warn', message: 'refused' });
+  assert.equal(lines.length, 10);
+  log.nextSecond();
+  assert.deepEqual(lines[10], { level: 'warn', message: 'more of the like were left out', leftOut: 490 });
+  log.write({ level: 'warn', message: 'refused' });
+  log.nextSecond();
+  assert.deepEqual([lines.length, lines[11]?.message], [12, 'refused']);
+});

@@ -1,5 +1,5 @@
-// shell · the one winston logger of a process: text for a terminal, JSON lines for machines. Not on the data path.
-// Must never load anything when a line is written: a process that has run out of descriptors has to say so.
+// The log of a process, by winston: text for a terminal, JSON lines for machines. All of it is loaded before the process
+// serves: one that has run out of descriptors could load nothing to say so.
 import { createRequire } from 'node:module';
 import type winston from 'winston';
 import { printable } from './printable.ts';
@@ -43,4 +43,32 @@ export function createLog(role: string, level: LogLevel, format: 'text' | 'json'
   return (line) => {
     logger.log(line);
   };
+}
+
+const LINES_A_SECOND = 10;
+
+/** For lines that peers provoke: ten each second, the others counted. */
+export class LimitedLog {
+  readonly #log: Log;
+  readonly #level: LogLevel;
+  #lines = 0;
+
+  /** @param level of the line that says how many were left out */
+  constructor(log: Log, level: LogLevel = 'warn') {
+    this.#log = log;
+    this.#level = level;
+  }
+
+  /** Writes the line, unless there were too many within this second. */
+  write(line: Line): void {
+    this.#lines += 1;
+    if (this.#lines <= LINES_A_SECOND) this.#log(line);
+  }
+
+  /** A second is over: says how many lines were left out. */
+  nextSecond(): void {
+    const leftOut = this.#lines - LINES_A_SECOND;
+    this.#lines = 0;
+    if (leftOut > 0) this.#log({ level: this.#level, message: 'more of the like were left out', leftOut });
+  }
 }

@@ -2,9 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { endsStream } from '../proxy/clients/stream-faults.ts';
 import { type Packet, parsePacket } from './packet.ts';
-import { PacketReader } from './packet-reader.ts';
+import { endsStream, PacketReader } from './packet-reader.ts';
 
 const MAX_FRAME_BYTES = 200;
 

@@ -1,37 +1,56 @@
-// pure · what a peer sends → packets, and what is to be said to bytes that are none. On the data path.
-// Must never take a packet for a good one that parsePacket would refuse.
-
-import { faultOf, NOT_UTF8 } from '../proxy/clients/stream-faults.ts';
-import { FrameReader } from './framing.ts';
+// A byte stream → packets, and the refusals of bytes that are none. On the data path.
+import type { ErrorCode } from './error-codes.ts';
+import { DEFAULT_MAX_FRAME_BYTES, FrameReader, type FramingFault } from './framing.ts';
 import {
   MAX_PLAIN_REQUEST_BYTES,
   type Packet,
+  type PacketFault,
   parsePacket,
   parsePlainRequest,
   type RequestPacket,
 } from './packet.ts';
-import { decodeUtf8 } from './utf8.ts';
+
+const REPLACEMENT = '\ufffd';
+const NOT_UTF8 = refusal('BAD_JSON', 'The packet is not valid UTF-8: encode it as UTF-8.');
+const NOT_AN_OBJECT = refusal('BAD_JSON', 'The bytes are not a JSON object: a packet starts with "{".');
+const BYTE_ORDER_MARK = refusal(
+  'BAD_JSON',
+  'The bytes begin with a byte order mark, and a packet starts with "{": send it as UTF-8 without one.',
+);
 
 /**
  * Cuts a byte stream into packets.
  *
- *     const whole = reader.takeWhole(chunk);
- *     if (whole !== null) …
  *     reader.feed(chunk);
  *     for (let packet = reader.next(); packet !== null; packet = reader.next()) …
+ *
+ * A loop has to end at a fault whose code `endsStream`. `Other` is what `parse` knows beside Packet.
  */
-export class PacketReader {
+export class PacketReader<Other = never> {
   readonly #frames: FrameReader;
+  readonly #parse: (text: string) => Packet | Other;
   #wire = '';
 
-  /** @param maxFrameBytes largest packet that is accepted, in bytes */
-  constructor(maxFrameBytes: number) {
+  /**
+   * @param maxFrameBytes largest packet that is accepted, in bytes
+   * @param parse         text of a frame → packet
+   */
+  constructor(
+    maxFrameBytes: number = DEFAULT_MAX_FRAME_BYTES,
+    parse: (text: string) => Packet | Other = parsePacket,
+  ) {
     this.#frames = new FrameReader(maxFrameBytes);
+    this.#parse = parse;
   }
 
   /** A packet has begun, and its end has not come. */
   get isMidPacket(): boolean {
     return this.#frames.isMidFrame;
+  }
+
+  /** The bytes can't be cut into packets any more. */
+  get isBroken(): boolean {
+    return this.#frames.fault !== null;
   }
 
   /** Bytes that have come and are in no packet that was taken. */
@@ -65,13 +84,11 @@ export class PacketReader {
 
   /**
    * Takes the next packet, or the refusal of what stands in its place.
-   * @returns null when none is complete; the same refusal again and again once the stream can't be trusted any more
+   * @returns null when none is complete; the same refusal again and again once the stream `isBroken`
    */
-  next(): Packet | null {
+  next(): Packet | Other | null {
     const frames = this.#frames;
-    if (!frames.next()) {
-      return frames.fault === null ? null : faultOf(frames.fault, frames.maxFrameBytes);
-    }
+    if (!frames.next()) return frames.fault === null ? null : faultOf(frames.fault, frames.maxFrameBytes);
     const { bytes, start, end } = frames;
     // One that is all that has come has mostly been tried: only what came in pieces has not, and that is rare. Programs
     // in C send a NUL behind it, with which it is not known by its look.
@@ -85,8 +102,8 @@ export class PacketReader {
     }
     const text = decodeUtf8(bytes, start, end);
     if (text === null) return NOT_UTF8;
-    const packet = parsePacket(text);
-    if (packet.kind === 'request') this.#wire = frames.line();
+    const packet = this.#parse(text);
+    if ((packet as Packet).kind === 'request') this.#wire = frames.line();
     return packet;
   }
 
@@ -96,5 +113,39 @@ export class PacketReader {
     // A client that is idle keeps nothing of what it has sent.
     this.#wire = '';
     return wire;
+  }
+}
+
+/** Whether nothing that follows on the connection can be told apart any more, so that it has to be closed. */
+export function endsStream(code: ErrorCode): boolean {
+  return code === 'BAD_JSON' || code === 'FRAME_TOO_LARGE';
+}
+
+/**
+ * @param start first byte
+ * @param end   just behind the last one
+ * @returns the text, or null where the bytes are not UTF-8
+ */
+export function decodeUtf8(bytes: Buffer, start = 0, end = bytes.length): string | null {
+  const text = bytes.toString('utf8', start, end);
+  // It stands for what could not be read, or for itself.
+  const isRead = !text.includes(REPLACEMENT) || Buffer.from(text).equals(bytes.subarray(start, end));
+  return isRead ? text : null;
+}
+
+function refusal(code: ErrorCode, sentence: string): PacketFault {
+  return { kind: 'fault', code, sentence };
+}
+
+function faultOf(fault: FramingFault, maxFrameBytes: number): PacketFault {
+  switch (fault) {
+    case 'not-an-object':
+      return NOT_AN_OBJECT;
+    case 'byte-order-mark':
+      return BYTE_ORDER_MARK;
+    case 'too-large':
+      return refusal('FRAME_TOO_LARGE', `The packet is over ${maxFrameBytes} bytes: send a smaller one.`);
+    default:
+      return fault satisfies never;
   }
 }

@@ -1,4 +1,4 @@
-// pure · a text that a peer has sent → the same one, which can be shown. For logs, tables and every other output.
+// How an address, and a text that a peer has sent, are written for people: in logs, tables and every other output.
 
 // Control characters, line and paragraph separators, and what directs text from right to left (Bidi_Control of Unicode).
 const STEERING = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
@@ -22,4 +22,9 @@ export function printableLines(text: string): string {
 /** What JSON.parse makes of `json`, with every text in it made printable. */
 export function parsePrintable(json: string): unknown {
   return JSON.parse(json, (_name, value: unknown) => (typeof value === 'string' ? printable(value) : value));
+}
+
+/** `host:port`, with brackets round an IPv6 host. */
+export function addressOf(host: string, port: number): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }

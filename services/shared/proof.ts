@@ -1,6 +1,5 @@
-// shell · how a server proves that it knows the registration token, without ever sending it.
-// Must never put the token into a message, or compare a proof by its first wrong byte.
-// Challenge and response as in CRAM-MD5 (RFC 2195), with HMAC-SHA-256 (RFC 2104) over all that is claimed.
+// How a server proves that it knows the registration token without sending it: challenge and response as in CRAM-MD5
+// (RFC 2195), with HMAC-SHA-256 (RFC 2104) over all that is claimed.
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { UsageError } from './config.ts';
@@ -32,14 +31,6 @@ export function isProof(offered: string, token: Buffer, nonce: string, claim: Cl
   const right = Buffer.from(proofOf(token, nonce, claim));
   const given = Buffer.from(offered);
   return given.length === right.length && timingSafeEqual(given, right);
-}
-
-/** @throws UsageError when somebody still sets the token of former times, which was sent in the clear */
-export function refuseClearToken(prefix: string, environment: NodeJS.ProcessEnv): void {
-  if (!environment[`${prefix}_REGISTER_TOKEN`]) return;
-  throw new UsageError(
-    `${prefix}_REGISTER_TOKEN is no more: put the token into a file, and the file into ${prefix}_REGISTER_TOKEN_FILE.`,
-  );
 }
 
 /**

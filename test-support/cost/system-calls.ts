@@ -2,7 +2,7 @@
 import { attempt } from '../../scripts/kit/command.ts';
 import { Failure } from '../../scripts/kit/failure.ts';
 import { requireInstalled } from '../../scripts/kit/install.ts';
-import { SILENT } from '../../scripts/kit/progress.ts';
+import { SILENT } from '../../scripts/kit/steps.ts';
 import { traceMark } from './marks.ts';
 
 const TIMEOUT_MS = 10_000;

@@ -5,7 +5,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { answerTo, digestOf, request } from '../../../test-support/cluster.ts';
 import { connectPeer, freePort, type Peer, scriptedServer } from '../../../test-support/peers.ts';
 import { startProcess } from '../../kit/process.ts';
-import { SILENT } from '../../kit/progress.ts';
+import { SILENT } from '../../kit/steps.ts';
 import { type NativePrograms, prepareNative, startServers } from '../native.ts';
 
 const ID = 11;

@@ -1,7 +1,8 @@
 // The least that a Node process can do for each request, with the proxy's own sockets: read, look up, write. It forwards
 // nothing. Started by bare-node.ts.
 import { hash } from 'node:crypto';
-import { type Connection, type Receiver, systemNetwork } from '../../../services/proxy/network/network.ts';
+import type { Connection, Receiver } from '../../../services/proxy/network/network.ts';
+import { systemNetwork } from '../../../services/proxy/network/system-network.ts';
 import { formatAnswer, parsePacket } from '../../../services/shared/packet.ts';
 
 const SOCKETS = 8;

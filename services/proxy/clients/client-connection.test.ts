@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Clock } from '../../shared/clock.ts';
-import { formatRequest } from '../../shared/packet.ts';
+import { formatRequest, type RequestPacket } from '../../shared/packet.ts';
 import type { Connection } from '../network/network.ts';
-import { Request } from '../routing/request.ts';
-import { ClientConnection, type ConnectionHandler } from './client-connection.ts';
+import { type ReplySink, Request } from '../routing/request.ts';
+import { ClientConnection, type PacketHandlers } from './client-connection.ts';
 import { ReadTurns } from './read-turns.ts';
 
 const MAX_FRAME_BYTES = 8192;
@@ -54,21 +54,25 @@ function connect({ refuses = false } = {}) {
     soon: (work) => soon.push(work),
     after: () => () => {},
   };
-  const handler: ConnectionHandler = {
-    openRequest: (client, { clientId, policy }, wire) => new Request(client, clientId, policy, wire, null, 0),
-    forward: (client, request) => {
+  const forwarder = {
+    isDraining: false,
+    forward: (client: ReplySink, { clientId, policy }: RequestPacket, wire: string): void => {
+      const request = new Request(client, clientId, policy, wire, null, 0);
+      client.expect(request);
       requests.push(request);
       if (!refuses) return;
       request.reply = `refused ${request.clientId}\n`;
       client.deliver(request);
     },
-    onSetup: () => assert.fail('nobody registers'),
-    onSessionPacket: () => false,
-    onRefusal: () => {},
-    onEnded: () => {},
-    onClosed: () => {},
+    countRefusal: () => {},
   };
-  const connection = new ClientConnection(socket, null, clock as Clock, new ReadTurns(clock.soon), handler);
+  const handlers: PacketHandlers = {
+    forwarder,
+    registrar: { register: () => assert.fail('no server registers') },
+    sessions: { onPacket: () => false, onEnded: () => {}, has: () => false },
+  };
+  const turns = new ReadTurns(clock.soon);
+  const connection = new ClientConnection(socket, null, clock as Clock, turns, handlers, () => {});
   /** Turns the loop until nothing is left for a later turn. */
   const turn = (): void => {
     for (let work = soon.shift(); work !== undefined; work = soon.shift()) work();
@@ -92,7 +96,10 @@ function connect({ refuses = false } = {}) {
     connection.flush();
     turn();
   };
-  return { socket, requests, connection, bring, read, answer, turn };
+  const drain = (): void => {
+    forwarder.isDraining = true;
+  };
+  return { socket, requests, connection, bring, read, answer, turn, drain };
 }
 
 const plain = (id: number): string => formatRequest(id, 'p', `payload ${id}`);
@@ -214,8 +221,8 @@ for (const [form, write] of [
   });
 
   test(`${form} of a large chunk are all refused before a connection closes after it`, () => {
-    const { socket, connection, bring, turn } = connect({ refuses: true });
-    connection.closeAfterChunk();
+    const { socket, bring, turn, drain } = connect({ refuses: true });
+    drain();
     const ids = Array.from({ length: 100 }, (_, id) => id);
     bring(ids.map(write).join(''));
     assert.equal(socket.writableEnded, false);
@@ -226,8 +233,8 @@ for (const [form, write] of [
   });
 
   test(`${form} of a connection that closes after its chunk are the last`, () => {
-    const { socket, requests, connection, read, answer } = connect();
-    connection.closeAfterChunk();
+    const { socket, requests, read, answer, drain } = connect();
+    drain();
     read(write(1));
     read(write(2));
     assert.equal(requests.length, 1);

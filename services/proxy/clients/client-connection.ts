@@ -1,102 +1,99 @@
-// shell · one accepted connection: packets in, replies out in the order of the requests. On the data path.
-// Must never leave a refusal unsaid, write more than once for what is ready together, or outlive its socket.
+// One accepted connection: packets in, taken in turn with other connections; replies out. On the data path.
 import type { Clock } from '../../shared/clock.ts';
-import type { ErrorCode } from '../../shared/error-codes.ts';
+import type { SetMember } from '../../shared/intrusive-set.ts';
 import {
   formatError,
-  type HeartbeatPacket,
   type Id,
-  type LeavePacket,
   type Packet,
   type PacketFault,
   type RequestPacket,
-  type SetupPacket,
   unknownType,
 } from '../../shared/packet.ts';
+import { endsStream, PacketReader } from '../../shared/packet-reader.ts';
 import type { Connection, Receiver } from '../network/network.ts';
+import type { Registrar } from '../registration/registrar.ts';
+import type { Sessions } from '../registration/sessions.ts';
+import type { Forwarder } from '../routing/forwarder.ts';
 import { type ReplySink, Request } from '../routing/request.ts';
-import type { BagMember } from '../servers/bag.ts';
-import { Intake, type IntakeOwner } from './intake.ts';
-import type { ReadTurns } from './read-turns.ts';
+import type { PacketSource, ReadTurns } from './read-turns.ts';
 import { ReplyQueue } from './reply-queue.ts';
-import { plainHost } from './source.ts';
-import { CUT_SHORT, endsStream, tooSlow } from './stream-faults.ts';
+import { plainHost } from './sources.ts';
 
-// A client that sends more than this without reading its replies is not read from until some have gone.
-const MAX_OPEN_REQUESTS = 256;
-// Beside what its socket has not sent yet, which has a limit of its own.
-const MAX_WAITING_REPLY_BYTES = 16_384;
 const MAX_REFUSALS_IN_A_ROW = 100;
 const LAST_REFUSAL = `The connection is closed: its last ${MAX_REFUSALS_IN_A_ROW} packets were all refused.`;
 // How long a peer that was refused may take to read the refusal before the connection is cut.
 const LINGER_MS = 1000;
+// With a read of 16 KiB on top it is at most 32 KiB.
+const MAX_HELD_BYTES = 16_384;
+// Each chunk has what came before it copied once more.
+const MAX_HELD_CHUNKS = 64;
+// A read that is thrown away costs as much as some packets.
+const DISCARD_COST_PACKETS = 4;
 
-/** Who deals with what a connection brings. */
-export type ConnectionHandler = {
-  openRequest(connection: ClientConnection, packet: RequestPacket, wire: string, nowMs: number): Request;
-  forward(connection: ClientConnection, request: Request, nowMs: number): void;
-  /** Registers a server; returns the line to answer with. */
-  onSetup(connection: ClientConnection, packet: SetupPacket): string;
-  /** A heartbeat or a leave; false when the connection is no session. */
-  onSessionPacket(connection: ClientConnection, packet: HeartbeatPacket | LeavePacket): boolean;
-  /** A refusal was sent, for the counters. */
-  onRefusal(code: ErrorCode): void;
-  /** The peer has ended its side, or the connection is gone. Called once. */
-  onEnded(connection: ClientConnection): void;
-  /** The socket is closed; called once, last. */
-  onClosed(connection: ClientConnection): void;
+/** The parts of the proxy that take the packets. */
+export type PacketHandlers = {
+  forwarder: Pick<Forwarder, 'forward' | 'countRefusal' | 'isDraining'>;
+  registrar: Pick<Registrar, 'register'>;
+  sessions: Pick<Sessions, 'onPacket' | 'onEnded' | 'has'>;
 };
 
-export class ClientConnection implements ReplySink, Receiver, IntakeOwner, BagMember {
+export class ClientConnection implements ReplySink, Receiver, PacketSource, SetMember {
   readonly socket: Connection;
-  /** Whom it counts for where connections are limited by source; null where they are not counted. The listener's to write. */
-  source: string | null = null;
   /** Why it may only register a server: the places of clients are taken. null where it may ask as well. */
   readonly overload: string | null;
   readonly acceptedMs: number;
-  place = -1;
+  /** When the last bytes came, or were taken, monotonic ms. */
+  lastHeardMs: number;
+  /** When the packet that is still incomplete began, monotonic ms; 0 when there is none. */
+  partialSinceMs = 0;
   isClosed = false;
   isClosing = false;
   /** It has sent a setup packet. */
   hasSetUp = false;
-  readonly #handler: ConnectionHandler;
-  readonly #intake: Intake;
+  /** The source that it counts for; null where it is not counted. Written by the source limit. */
+  source: string | null = null;
+  place = -1;
+  line: PacketSource['line'] = 'none';
+  readonly #handlers: PacketHandlers;
   readonly #clock: Clock;
-  readonly #replies = new ReplyQueue();
-  /** Of replies that are there and have to wait for the replies before them. */
-  #queuedBytes = 0;
-  #unwritten = '';
+  readonly #turns: ReadTurns;
+  readonly #onClosed: (connection: ClientConnection) => void;
+  readonly #reader = new PacketReader();
+  readonly #replies: ReplyQueue;
+  /** Packets are being taken right now. */
+  #isTaking = false;
+  /** More may have come than was taken. */
+  #hasMore = false;
+  /** What has come waits for replies to leave, not for a turn. */
+  #needsRelief = false;
+  #isPaused = false;
+  #heldChunks = 0;
   #hasPeerEnded = false;
-  #refusalsInARow = 0;
-  #stuckBytes = 0;
-  #stuckSinceMs = 0;
+  #hasReportedEnd = false;
   #closesAfterChunk = false;
-  #hasEndBeenTold = false;
+  #refusalsInARow = 0;
 
-  /** @param overload why it may only register a server; null where it may ask as well */
+  /**
+   * @param overload why it may only register a server; null where it may ask as well
+   * @param onClosed called once, last
+   */
   constructor(
     socket: Connection,
     overload: string | null,
     clock: Clock,
     turns: ReadTurns,
-    handler: ConnectionHandler,
+    handlers: PacketHandlers,
+    onClosed: (connection: ClientConnection) => void,
   ) {
     this.socket = socket;
     this.overload = overload;
-    this.#handler = handler;
+    this.#handlers = handlers;
     this.#clock = clock;
-    this.#intake = new Intake(this, socket, clock, turns);
-    this.acceptedMs = this.#intake.lastHeardMs;
-  }
-
-  /** When the last bytes came, monotonic ms. */
-  get lastHeardMs(): number {
-    return this.#intake.lastHeardMs;
-  }
-
-  /** When the packet that is still incomplete began, monotonic ms; 0 when there is none. */
-  get partialSinceMs(): number {
-    return this.#intake.partialSinceMs;
+    this.#turns = turns;
+    this.#onClosed = onClosed;
+    this.#replies = new ReplyQueue(socket);
+    this.acceptedMs = clock.now();
+    this.lastHeardMs = this.acceptedMs;
   }
 
   /** The peer's own address; asking costs a system call, so only registrations do. */
@@ -109,98 +106,140 @@ export class ClientConnection implements ReplySink, Receiver, IntakeOwner, BagMe
     return plainHost(this.socket.localAddress ?? '');
   }
 
-  /** Sends one line that answers no request: a heartbeat. One that is about to close has nothing more to say. */
-  send(line: string): void {
-    if (this.isClosed || this.isClosing) return;
-    this.#unwritten += Buffer.from(line).toString('latin1');
-    this.flush();
-  }
-
-  deliver(request: Request): void {
-    this.#queuedBytes += request.reply?.length ?? 0;
-    const ready = this.#replies.take();
-    this.#queuedBytes -= ready.length;
-    this.#unwritten += ready;
-  }
-
-  flush(): void {
-    if (this.isClosed) return;
-    this.#write();
-    this.#intake.relieve();
-    const isOver = this.isClosing || (this.#hasPeerEnded && !this.#intake.isWaiting);
-    if (isOver && this.#replies.length === 0 && !this.#intake.isTaking) this.#finish();
-  }
-
-  #write(): void {
-    if (this.#unwritten === '') return;
-    const wire = this.#unwritten;
-    this.#unwritten = '';
-    this.socket.write(wire, 'latin1');
-  }
-
-  /** Refuses a packet that was not complete within `limitMs`; the stream can't be used any more. */
-  refuseSlow(limitMs: number): void {
-    this.#refuse(tooSlow(limitMs));
-    this.closeWhenIdle();
-  }
-
-  /** Ends one that may only register a server, and has not. */
-  refuseOverloaded(): void {
-    this.#refuse({ kind: 'fault', code: 'OVERLOADED', sentence: this.overload ?? '' });
-    this.closeWhenIdle();
-  }
-
   get openCount(): number {
     return this.#replies.length;
   }
 
   /** Requests on it have no reply yet, or are still to be read. */
-  get isWaitedFor(): boolean {
-    return this.#replies.length > 0 || this.#intake.isWaiting;
+  get isInUse(): boolean {
+    return this.#replies.length > 0 || this.#hasMore;
   }
 
-  /** Whether none of the replies that wait to be sent has gone for `limitMs`; asked again and again. */
-  isStuck(nowMs: number, limitMs: number): boolean {
-    const { writableLength } = this.socket;
-    if (writableLength === 0 || writableLength !== this.#stuckBytes) {
-      this.#stuckBytes = writableLength;
-      this.#stuckSinceMs = nowMs;
-    }
-    return nowMs - this.#stuckSinceMs >= limitMs;
-  }
-
-  /** Closes once every open request has been replied to; nothing more is read. */
-  close(): void {
-    this.isClosing = true;
-    this.#intake.stop();
-  }
-
-  /** Closes once every request that has been read, or begun, is replied to. */
-  closeAfterChunk(): void {
-    this.#closesAfterChunk = true;
-  }
-
-  /** Ends the connection as soon as it has nothing left to say; at once if that is now. */
-  closeWhenIdle(): void {
-    this.close();
-    this.flush();
-  }
+  // What comes in.
 
   onRead(chunk: Buffer): void {
-    this.#intake.onChunk(chunk);
+    const nowMs = this.#clock.now();
+    this.lastHeardMs = nowMs;
+    if (this.isClosing) {
+      // It is read so that the peer gets the last reply, and in turn like anything else.
+      this.#pause();
+      this.#turns.join(this, true);
+      return;
+    }
+    const limit = this.#hasMore || this.#replies.isOverdrawn ? 0 : this.#turns.allowance(this);
+    if (limit === 0) {
+      this.#hold(chunk);
+      return;
+    }
+    const whole = this.#reader.takeWhole(chunk);
+    if (whole === null) {
+      this.#reader.feed(chunk);
+      this.#take(limit, nowMs);
+      return;
+    }
+    this.#isTaking = true;
+    this.#forward(whole, nowMs);
+    this.#isTaking = false;
+    this.#turns.spend(1);
+    this.#afterTaking();
   }
 
-  onTaken(): void {
-    if (!this.#intake.isWaiting) {
-      // What has begun to come in is still read to its end, and told.
-      if (this.#closesAfterChunk && !this.#intake.isMidPacket) this.close();
-      // Its end may have been told while packets that came before were still to be read.
+  get isReady(): boolean {
+    if (this.isClosed) return false;
+    return this.isClosing ? this.#isPaused : this.#hasMore && !this.#needsRelief;
+  }
+
+  takeSome(limit: number): void {
+    if (this.isClosing) {
+      this.#turns.spend(DISCARD_COST_PACKETS);
+      this.#resume();
+      return;
+    }
+    this.#hasMore = false;
+    // It was not listened to meanwhile.
+    this.lastHeardMs = this.#clock.now();
+    this.#take(limit, this.lastHeardMs);
+  }
+
+  #take(limit: number, nowMs: number): void {
+    const reader = this.#reader;
+    let taken = 0;
+    let isAtEnd = false;
+    this.#isTaking = true;
+    while (taken < limit && !this.isClosing && !this.#replies.isOverdrawn) {
+      const packet = reader.next();
+      if (packet === null) {
+        if (!reader.isMidPacket) this.partialSinceMs = 0;
+        else if (taken > 0 || this.partialSinceMs === 0) this.partialSinceMs = nowMs;
+        isAtEnd = true;
+        break;
+      }
+      taken += 1;
+      this.#onPacket(packet, nowMs);
+    }
+    this.#isTaking = false;
+    this.#turns.spend(taken);
+    if (!this.isClosing) {
+      if (isAtEnd) this.#resume();
+      else this.#wait(true);
+    }
+    this.#afterTaking();
+  }
+
+  #hold(chunk: Buffer): void {
+    this.#reader.feed(chunk);
+    this.#reader.keep();
+    this.#heldChunks += 1;
+    if (!this.#hasMore) this.#wait(false);
+    else if (this.#isFull) this.#pause();
+  }
+
+  // What has come is taken in a later turn, or once enough replies have left.
+  #wait(hasHadShare: boolean): void {
+    this.#hasMore = true;
+    // While it is we who do not read, the peer is not slow.
+    this.partialSinceMs = 0;
+    this.#reader.keep();
+    this.#needsRelief = this.#replies.isOverdrawn;
+    if (!this.#needsRelief) this.#turns.join(this, hasHadShare);
+    // A paused socket does not notice that its peer has left. That is no matter for the milliseconds until its turn, and
+    // where replies wait to be sent their failure tells. Open requests may take seconds: until then some is read and held.
+    if (!this.#needsRelief || this.socket.writableNeedDrain || this.#isFull) this.#pause();
+    else this.#unpause();
+  }
+
+  get #isFull(): boolean {
+    return this.#reader.untakenBytes >= MAX_HELD_BYTES || this.#heldChunks >= MAX_HELD_CHUNKS;
+  }
+
+  #pause(): void {
+    if (this.#isPaused) return;
+    this.#isPaused = true;
+    this.socket.pause();
+  }
+
+  #unpause(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.socket.resume();
+  }
+
+  #resume(): void {
+    this.#heldChunks = 0;
+    this.#unpause();
+  }
+
+  #afterTaking(): void {
+    if (!this.#hasMore) {
+      // What has begun to come in is still read to its end, and answered.
+      if (this.#closesAfterChunk && !this.#reader.isMidPacket) this.close();
+      // The peer may have ended its side while packets that came before were still to be read.
       if (this.#hasPeerEnded) this.#refuseIfCutShort();
     }
     this.flush();
   }
 
-  onPacket(packet: Packet, nowMs: number): void {
+  #onPacket(packet: Packet, nowMs: number): void {
     switch (packet.kind) {
       case 'request':
         this.#forward(packet, nowMs);
@@ -208,11 +247,11 @@ export class ClientConnection implements ReplySink, Receiver, IntakeOwner, BagMe
       case 'setup':
         this.hasSetUp = true;
         this.#refusalsInARow = 0;
-        this.#answerInOrder(packet.id, packet.policy, this.#handler.onSetup(this, packet));
+        this.#answerInOrder(packet.id, packet.policy, this.#handlers.registrar.register(this, packet));
         return;
       case 'heartbeat':
       case 'leave':
-        if (this.#handler.onSessionPacket(this, packet)) this.#refusalsInARow = 0;
+        if (this.#handlers.sessions.onPacket(this, packet)) this.#refusalsInARow = 0;
         else this.#refusePacket(unknownType(packet.kind === 'leave' ? '4' : '3'));
         return;
       case 'answer':
@@ -234,7 +273,7 @@ export class ClientConnection implements ReplySink, Receiver, IntakeOwner, BagMe
   }
 
   #forward(packet: RequestPacket, nowMs: number): void {
-    const wire = this.#intake.takeWire();
+    const wire = this.#reader.takeWire();
     if (this.overload !== null) {
       const { clientId, policy } = packet;
       this.#refuse({ kind: 'fault', code: 'OVERLOADED', sentence: this.overload, clientId, policy });
@@ -242,13 +281,12 @@ export class ClientConnection implements ReplySink, Receiver, IntakeOwner, BagMe
       return;
     }
     this.#refusalsInARow = 0;
-    const request = this.#handler.openRequest(this, packet, wire, nowMs);
-    this.#replies.append(request);
-    this.#sendAtOnceIfPipelined();
-    this.#handler.forward(this, request, nowMs);
+    const { forwarder } = this.#handlers;
+    forwarder.forward(this, packet, wire, nowMs);
+    if (forwarder.isDraining) this.#closesAfterChunk = true;
   }
 
-  // One that sends nothing else costs others their time; its last refusal says that it is the last.
+  // A peer that sends nothing else costs others their time; its last refusal says that it is the last.
   #refusePacket(fault: PacketFault): void {
     this.#refusalsInARow += 1;
     const isLast = this.#refusalsInARow >= MAX_REFUSALS_IN_A_ROW && !endsStream(fault.code);
@@ -256,15 +294,8 @@ export class ClientConnection implements ReplySink, Receiver, IntakeOwner, BagMe
     if (isLast) this.close();
   }
 
-  // Small replies that follow each other unacknowledged would wait for each other (Nagle); a client that sends one
-  // request at a time never has two, and is spared the system call.
-  #sendAtOnceIfPipelined(): void {
-    if (this.#replies.length === 2) this.socket.setNoDelay(true);
-  }
-
-  #refuse(fault: PacketFault): void {
-    this.#handler.onRefusal(fault.code);
-    const { code, sentence, clientId, policy } = fault;
+  #refuse({ code, sentence, clientId, policy }: PacketFault): void {
+    this.#handlers.forwarder.countRefusal(code);
     this.#answerInOrder(clientId, policy ?? '', formatError(code, sentence, { clientId, policy }));
   }
 
@@ -273,48 +304,93 @@ export class ClientConnection implements ReplySink, Receiver, IntakeOwner, BagMe
     const placeholder = new Request(this, id, policy, '', null, 0);
     this.#replies.append(placeholder);
     placeholder.reply = Buffer.from(line).toString('latin1');
-    this.deliver(placeholder);
+    this.#replies.deliver(placeholder);
   }
 
-  // Refusals of a whole chunk wait for one write.
-  get #waitingBytes(): number {
-    return this.#unwritten.length + this.#queuedBytes;
+  // What goes out.
+
+  expect(request: Request): void {
+    this.#replies.append(request);
+    // Small replies that follow each other unacknowledged would wait for each other (Nagle); a client that sends one
+    // request at a time never has two, and is spared the system call.
+    if (this.#replies.length === 2) this.socket.setNoDelay(true);
   }
 
-  get isUnread(): boolean {
-    return this.socket.writableNeedDrain;
+  deliver(request: Request): void {
+    this.#replies.deliver(request);
   }
 
-  get isOverdrawn(): boolean {
-    return (
-      this.#replies.length >= MAX_OPEN_REQUESTS ||
-      this.#waitingBytes > MAX_WAITING_REPLY_BYTES ||
-      this.socket.writableNeedDrain
-    );
+  /** Sends one line that answers no request: a heartbeat. A connection that is about to close sends none. */
+  send(line: string): void {
+    if (this.isClosed || this.isClosing) return;
+    this.#replies.addLine(line);
+    this.flush();
   }
 
-  get isRelieved(): boolean {
-    return (
-      this.#replies.length <= MAX_OPEN_REQUESTS / 2 &&
-      this.#waitingBytes <= MAX_WAITING_REPLY_BYTES &&
-      !this.socket.writableNeedDrain
-    );
+  flush(): void {
+    if (this.isClosed) return;
+    this.#replies.write();
+    if (this.#needsRelief && this.#replies.isRelieved) {
+      this.#needsRelief = false;
+      this.#pause();
+      this.#turns.join(this, true);
+    }
+    const isOver = this.isClosing || (this.#hasPeerEnded && !this.#hasMore);
+    if (isOver && this.#replies.length === 0 && !this.#isTaking) this.#finish();
   }
 
   onDrain(): void {
     this.flush();
   }
 
+  /** Whether none of the replies that wait to be sent has gone for `limitMs`; asked again and again. */
+  isStuck(nowMs: number, limitMs: number): boolean {
+    return this.#replies.isStuck(nowMs, limitMs);
+  }
+
+  // How it ends.
+
+  /** Refuses a packet that was not complete within `limitMs`; the stream can't be used any more. */
+  refuseSlow(limitMs: number): void {
+    const sentence = `The packet was not complete within ${limitMs / 1000} s of its first byte: send it in one go.`;
+    this.#refuse({ kind: 'fault', code: 'TOO_SLOW', sentence });
+    this.closeWhenIdle();
+  }
+
+  /** Ends one that may only register a server, and has not. */
+  refuseOverloaded(): void {
+    this.#refuse({ kind: 'fault', code: 'OVERLOADED', sentence: this.overload ?? '' });
+    this.closeWhenIdle();
+  }
+
+  /** Closes once every open request has been replied to; nothing more is read. */
+  close(): void {
+    this.isClosing = true;
+    this.#stopTaking();
+  }
+
+  /** Ends the connection as soon as it has nothing left to say; at once if that is now. */
+  closeWhenIdle(): void {
+    this.close();
+    this.flush();
+  }
+
+  /** Cuts the connection. */
+  destroy(): void {
+    this.socket.destroy();
+  }
+
   onEnd(): void {
     this.#hasPeerEnded = true;
-    if (!this.#intake.isWaiting) this.#refuseIfCutShort();
-    this.#tellEnd();
+    if (!this.#hasMore) this.#refuseIfCutShort();
+    this.#reportEnd();
     this.flush();
   }
 
   #refuseIfCutShort(): void {
-    if (!this.#intake.isMidPacket || this.isClosing) return;
-    this.#refuse(CUT_SHORT);
+    if (!this.#reader.isMidPacket || this.isClosing) return;
+    const sentence = 'The connection ended in the middle of a packet: send it whole.';
+    this.#refuse({ kind: 'fault', code: 'BAD_JSON', sentence });
     this.close();
   }
 
@@ -327,19 +403,25 @@ export class ClientConnection implements ReplySink, Receiver, IntakeOwner, BagMe
     if (this.socket.writableEnded) return;
     // Closing with unread bytes would reset the connection and take the refusal with it: read on, for a while.
     this.socket.end(() => this.#clock.after(LINGER_MS, () => this.socket.destroy()));
-    this.#intake.resume();
+    this.#resume();
   }
 
   onClose(): void {
     this.isClosed = true;
-    this.#intake.stop();
-    this.#tellEnd();
-    this.#handler.onClosed(this);
+    this.#stopTaking();
+    this.#reportEnd();
+    this.#onClosed(this);
   }
 
-  #tellEnd(): void {
-    if (this.#hasEndBeenTold) return;
-    this.#hasEndBeenTold = true;
-    this.#handler.onEnded(this);
+  #stopTaking(): void {
+    this.partialSinceMs = 0;
+    this.#hasMore = false;
+    this.#needsRelief = false;
+  }
+
+  #reportEnd(): void {
+    if (this.#hasReportedEnd) return;
+    this.#hasReportedEnd = true;
+    this.#handlers.sessions.onEnded(this);
   }
 }

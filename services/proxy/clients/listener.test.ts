@@ -5,10 +5,12 @@ import { eventually } from '../../../test-support/cluster.ts';
 import { connectPeer, scriptedServer } from '../../../test-support/peers.ts';
 import { systemClock } from '../../shared/clock.ts';
 import type { Line } from '../../shared/log.ts';
+import { LimitedLog } from '../../shared/log.ts';
 import type { Connection, Network } from '../network/network.ts';
 import { readProxyOptions } from '../options.ts';
 import { startProxy } from '../proxy.ts';
-import { Listener, type ListenerHandler, type ListenerOptions } from './listener.ts';
+import type { PacketHandlers } from './client-connection.ts';
+import { Listener, type ListenerOptions, type ListenerWorld } from './listener.ts';
 
 test('a connection that takes one of the last descriptors is refused and counted; one line a second says so', async () => {
   let accept: (connection: Connection) => unknown = () => assert.fail('not open');
@@ -19,17 +21,19 @@ test('a connection that takes one of the last descriptors is refused and counted
     return { port: 1, close: () => {} };
   };
   const codes: string[] = [];
-  const handler = { onRefusal: (code: string) => codes.push(code), onCut: () => {} };
+  const forwarder = { countRefusal: (code: string) => codes.push(code) };
   const options = {
-    sockets: 1,
     maxConnections: 1_000,
     maxConnectionsPerSource: 0,
     serverPlaces: 1,
     maxDescriptor: 104,
-    network: { listen },
-    clock: systemClock,
   };
-  const listener = new Listener(options as unknown as ListenerOptions, handler as unknown as ListenerHandler);
+  const world = { network: { listen }, clock: systemClock, log: new LimitedLog(() => {}) };
+  const listener = new Listener(
+    options as unknown as ListenerOptions,
+    world as unknown as ListenerWorld,
+    { forwarder } as unknown as PacketHandlers,
+  );
   await listener.open();
   const said: string[] = [];
   let destroyed = 0;
@@ -51,7 +55,7 @@ test('a connection that takes one of the last descriptors is refused and counted
   assert.deepEqual([codes, destroyed], [['OVERLOADED', 'OVERLOADED'], 2], 'and closed at once');
   assert.deepEqual(listener.counters, { refusedConnections: 0, acceptFailures: 3 });
   const lines: Line[] = [];
-  for (let second = 0; second < 3; second += 1) listener.tellRefused((line) => lines.push(line));
+  for (let second = 0; second < 3; second += 1) listener.logRefused((line) => lines.push(line));
   assert.deepEqual(
     lines.map(({ level, count, open }) => [level, count, open]),
     [['warn', 3, 2]],

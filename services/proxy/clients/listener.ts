@@ -1,14 +1,14 @@
-// shell · the well-known port: accepts connections, and ends those that say nothing, take nothing or never finish a packet.
-// Must never look into a packet: each connection reads its own.
+// The well-known port: accepts connections, and ends those that say nothing, take nothing or never finish a packet.
 import type { Clock } from '../../shared/clock.ts';
-import type { Line } from '../../shared/log.ts';
+import { IntrusiveSet } from '../../shared/intrusive-set.ts';
+import type { LimitedLog, Log } from '../../shared/log.ts';
 import { formatError } from '../../shared/packet.ts';
+import { LISTENING_SOCKETS, type Places } from '../network/descriptors.ts';
 import type { Connection, Listening, Network, Receiver } from '../network/network.ts';
-import { Bag } from '../servers/bag.ts';
-import { ClientConnection, type ConnectionHandler } from './client-connection.ts';
+import type { ProxyOptions } from '../options.ts';
+import { ClientConnection, type PacketHandlers } from './client-connection.ts';
 import { ReadTurns } from './read-turns.ts';
-import { plainHost } from './source.ts';
-import { SourceLimit } from './source-limit.ts';
+import { plainHost, SourceLimit } from './sources.ts';
 
 // A turn of the loop with nothing to do takes a fraction of this.
 const CALM_TURN_MS = 0.05;
@@ -16,40 +16,27 @@ const CALM_TURN_MS = 0.05;
 const CALM_GROWS_BY = 0.001;
 const CLOSE_WITHIN_MS = 2_000;
 const ENDED_AT_A_TIME = 4;
-// Who takes a place that is kept back for servers has to register within this time.
+// A connection in a place that is kept back for servers has to register within this time.
 const SETUP_WITHIN_MS = 1_000;
 // A turn in which the process was not let run tells nothing, however long it took.
 const TURN_COUNTS_MS = 10;
 
-export type ListenerOptions = {
-  host: string;
-  port: number;
-  /** Listening sockets on the one port. Node accepts one connection per socket and turn of the loop. */
-  sockets: number;
-  maxConnections: number;
-  /** Of those from one address; 0 for nine tenths. */
-  maxConnectionsPerSource: number;
-  /** Connections above `maxConnections`, which may only register servers; half of them are for known servers. */
-  serverPlaces: number;
-  /** Who has a descriptor from here on is refused; Infinity where there is no such limit. */
-  maxDescriptor: number;
-  /** A started packet must be complete within this time, counted from its first byte. */
-  packetTimeoutMs: number;
-  /** A connection on which nothing comes for so long is closed. */
-  idleTimeoutMs: number;
-  /** A connection is cut when replies wait on it and none has gone for so long. */
-  sendTimeoutMs: number;
+/** How often `sweep` has to be called. */
+export const LISTENER_SWEEP_MS = 250;
+
+export type ListenerOptions = Places &
+  Pick<ProxyOptions, 'host' | 'port' | 'maxConnectionsPerSource' | 'idleTimeoutMs' | 'clientTimeoutMs'> & {
+    /** A connection with a descriptor from here on is refused; Infinity where there is no such limit. */
+    maxDescriptor: number;
+  };
+
+export type ListenerWorld = {
   network: Network;
   clock: Clock;
-};
-
-/** Whether an address is that of a server: `known` is in the table or named by the operator. */
-type Standing = 'known' | 'unknown' | 'excluded';
-
-export type ListenerHandler = Omit<ConnectionHandler, 'onClosed'> & {
-  standingOf(host: string): Standing;
-  /** The proxy ends a connection for a reason of its own. */
-  onCut(connection: ClientConnection, why: string): void;
+  /** Whether an address is that of a server: `known` is in the table or named by the operator. */
+  standingOf(host: string): 'known' | 'unknown' | 'excluded';
+  /** Gets a line for each connection that the proxy ends for a reason of its own. */
+  log: LimitedLog;
 };
 
 export type ListenerCounters = {
@@ -61,11 +48,12 @@ export type ListenerCounters = {
 
 export class Listener {
   readonly #options: ListenerOptions;
-  readonly #handler: ConnectionHandler & ListenerHandler;
+  readonly #world: ListenerWorld;
+  readonly #handlers: PacketHandlers;
   /** Those that may ask. */
-  readonly #clients = new Bag<ClientConnection>();
+  readonly #clients = new IntrusiveSet<ClientConnection>();
   /** Those in the places that are kept back for servers. */
-  readonly #servers = new Bag<ClientConnection>();
+  readonly #servers = new IntrusiveSet<ClientConnection>();
   readonly #sockets: Listening[] = [];
   readonly #perSource: SourceLimit;
   readonly #turns: ReadTurns;
@@ -73,14 +61,15 @@ export class Listener {
   #port = 0;
   #isSweeping = false;
   #acceptedCount = 0;
-  #toldFailures = 0;
-  #toldRefused = 0;
+  #loggedFailures = 0;
+  #loggedRefused = 0;
 
-  constructor(options: ListenerOptions, handler: ListenerHandler) {
+  constructor(options: ListenerOptions, world: ListenerWorld, handlers: PacketHandlers) {
     this.#options = options;
+    this.#world = world;
+    this.#handlers = handlers;
     this.#perSource = new SourceLimit(options.maxConnectionsPerSource, options.maxConnections);
-    this.#turns = new ReadTurns(options.clock.soon);
-    this.#handler = { ...handler, onClosed: (connection) => this.#forget(connection) };
+    this.#turns = new ReadTurns(world.clock.soon);
   }
 
   /** The port that it listens on; 0 before `open`. */
@@ -94,7 +83,8 @@ export class Listener {
 
   /** Starts to accept; rejects with the system's error when the port can't be had. */
   async open(): Promise<void> {
-    const { host, port, sockets, network } = this.#options;
+    const { host, port } = this.#options;
+    const { network } = this.#world;
     const accept = (socket: Connection): Receiver | null => this.#accept(socket);
     const onFailure = (): void => {
       this.counters.acceptFailures += 1;
@@ -103,8 +93,8 @@ export class Listener {
     const alone = await network.listen(host, port, false, accept, onFailure);
     this.#port = alone.port;
     alone.close();
-    const isShared = sockets > 1 && process.platform === 'linux';
-    for (let opened = 0; opened < (isShared ? sockets : 1); opened += 1) {
+    const isShared = process.platform === 'linux';
+    for (let opened = 0; opened < (isShared ? LISTENING_SOCKETS : 1); opened += 1) {
       this.#sockets.push(await network.listen(host, this.#port, isShared, accept, onFailure));
     }
   }
@@ -121,8 +111,15 @@ export class Listener {
       this.counters.refusedConnections += 1;
       return this.#refuse(socket, overload);
     }
-    const { clock } = this.#options;
-    const connection = new ClientConnection(socket, overload, clock, this.#turns, this.#handler);
+    const { clock } = this.#world;
+    const connection = new ClientConnection(
+      socket,
+      overload,
+      clock,
+      this.#turns,
+      this.#handlers,
+      this.#forget,
+    );
     if (overload === null) {
       this.#clients.add(connection);
       this.#perSource.add(connection);
@@ -143,101 +140,91 @@ export class Listener {
     return `${source} has ${this.#perSource.limit} connections open and gets no more: close some, or try again later.`;
   }
 
-  // Clients must not keep servers from registering. Half of the places are for servers that are known, so that strangers
-  // who take places and do not register keep out nobody but other strangers.
+  // Clients must not keep servers from registering. Half of the places are for servers that are known, so that unknown peers
+  // that take places and do not register keep out only other unknown peers.
   #hasServerPlace({ remoteAddress }: Connection): boolean {
     const { serverPlaces } = this.#options;
     // Its peer has reset it already.
     if (remoteAddress === undefined || this.#servers.size >= serverPlaces) return false;
-    const standing = this.#handler.standingOf(plainHost(remoteAddress));
+    const standing = this.#world.standingOf(plainHost(remoteAddress));
     return standing === 'known' || (standing === 'unknown' && this.#servers.size < serverPlaces / 2);
   }
 
   #refuse(socket: Connection, sentence: string): null {
-    this.#handler.onRefusal('OVERLOADED');
+    this.#handlers.forwarder.countRefusal('OVERLOADED');
     socket.write(formatError('OVERLOADED', sentence), 'utf8');
-    // To end it in good order takes some turns of the loop, in which others come: with a flood that is dozens of descriptors.
+    // To end it cleanly takes some turns of the loop, in which others come: with a flood that is dozens of descriptors.
     if (socket.writableLength === 0) socket.destroy();
     else socket.end(() => socket.destroy());
     return null;
   }
 
-  #forget(connection: ClientConnection): void {
+  readonly #forget = (connection: ClientConnection): void => {
     if (connection.overload === null) {
       this.#clients.delete(connection);
       this.#perSource.delete(connection);
     } else {
       this.#servers.delete(connection);
     }
-  }
+  };
 
-  /** Refuses packets that take too long, and ends connections that are idle or stuck; `isKept` names those that may be idle. */
-  sweep(isKept: (connection: ClientConnection) => boolean): void {
+  /** Refuses packets that take too long, and ends connections that are idle, unless they are sessions, or stuck. */
+  sweep(): void {
     if (this.#isSweeping) return;
     this.#isSweeping = true;
-    this.#sweepSome(this.#all.values(), isKept);
+    this.#sweepSome(this.#all.values());
   }
 
   get #all(): ClientConnection[] {
     return [...this.#clients.members, ...this.#servers.members];
   }
 
-  // A flood of them that is due at the same moment must not hold up everybody else.
-  #sweepSome(
-    connections: IterableIterator<ClientConnection>,
-    isKept: (connection: ClientConnection) => boolean,
-  ): void {
-    const nowMs = this.#options.clock.now();
+  // A flood of them that is due at the same moment must not hold up all others.
+  #sweepSome(connections: IterableIterator<ClientConnection>): void {
+    const { clock } = this.#world;
+    const nowMs = clock.now();
     let ended = 0;
     for (const connection of connections) {
-      if (this.#isEnded(connection, nowMs, isKept)) ended += 1;
+      if (this.#endIfDue(connection, nowMs)) ended += 1;
       if (ended < ENDED_AT_A_TIME) continue;
-      this.#options.clock.soon(() => this.#sweepSome(connections, isKept));
+      clock.soon(() => this.#sweepSome(connections));
       return;
     }
     this.#isSweeping = false;
   }
 
-  #isEnded(
-    connection: ClientConnection,
-    nowMs: number,
-    isKept: (connection: ClientConnection) => boolean,
-  ): boolean {
-    const { packetTimeoutMs, idleTimeoutMs, sendTimeoutMs } = this.#options;
-    if (connection.partialSinceMs > 0 && nowMs - connection.partialSinceMs >= packetTimeoutMs) {
-      this.#handler.onCut(connection, 'a packet was not complete in time');
-      connection.refuseSlow(packetTimeoutMs);
-      return true;
-    }
-    if (connection.isStuck(nowMs, sendTimeoutMs)) {
-      this.#handler.onCut(connection, 'it did not read its replies');
-      this.#handler.onRefusal('TOO_SLOW');
-      connection.socket.destroy();
-      return true;
-    }
-    if (
-      connection.overload !== null &&
-      nowMs - connection.acceptedMs >= SETUP_WITHIN_MS &&
-      !isKept(connection)
-    ) {
+  #endIfDue(connection: ClientConnection, nowMs: number): boolean {
+    const { clientTimeoutMs, idleTimeoutMs } = this.#options;
+    const { partialSinceMs, overload, acceptedMs, lastHeardMs } = connection;
+    const { sessions } = this.#handlers;
+    if (partialSinceMs > 0 && nowMs - partialSinceMs >= clientTimeoutMs) {
+      this.#noteCut(connection, 'a packet was not complete in time');
+      connection.refuseSlow(clientTimeoutMs);
+    } else if (connection.isStuck(nowMs, clientTimeoutMs)) {
+      this.#noteCut(connection, 'it did not read its replies');
+      this.#handlers.forwarder.countRefusal('TOO_SLOW');
+      connection.destroy();
+    } else if (overload !== null && nowMs - acceptedMs >= SETUP_WITHIN_MS && !sessions.has(connection)) {
       if (connection.hasSetUp) connection.closeWhenIdle();
       else connection.refuseOverloaded();
-      return true;
-    }
-    const isIdle = nowMs - connection.lastHeardMs >= idleTimeoutMs && !connection.isWaitedFor;
-    if (!isIdle || isKept(connection)) return false;
-    this.#handler.onCut(connection, 'nothing came on it');
-    connection.socket.destroy();
+    } else if (nowMs - lastHeardMs >= idleTimeoutMs && !connection.isInUse && !sessions.has(connection)) {
+      this.#noteCut(connection, 'nothing came on it');
+      connection.destroy();
+    } else return false;
     return true;
   }
 
-  /** Says how many connections could not be let in since the last time; called once a second. */
-  tellRefused(log: (line: Line) => void): void {
+  #noteCut({ remoteHost: from }: ClientConnection, why: string): void {
+    this.#world.log.write({ level: 'debug', message: 'connection ended', from, why });
+  }
+
+  /** Logs how many connections could not be let in since the last time; called once a second. */
+  logRefused(log: Log): void {
     const { acceptFailures, refusedConnections } = this.counters;
-    const failed = acceptFailures - this.#toldFailures;
-    const refused = refusedConnections - this.#toldRefused;
-    this.#toldFailures = acceptFailures;
-    this.#toldRefused = refusedConnections;
+    const failed = acceptFailures - this.#loggedFailures;
+    const refused = refusedConnections - this.#loggedRefused;
+    this.#loggedFailures = acceptFailures;
+    this.#loggedRefused = refusedConnections;
     const open = this.connectionCount;
     if (failed > 0) {
       const message = 'connections could not be accepted: this machine has run out of descriptors or memory';
@@ -247,12 +234,12 @@ export class Listener {
       log({ level: 'debug', message: 'connections refused: no place is free', count: refused, open });
   }
 
-  /** Accepts whoever has connected by now, and then nobody any more, at the latest by then; what is connected stays. */
+  /** Accepts the connections that have been made by now, and then no more, at the latest by then; those that are open stay. */
   async stopAccepting(deadlineMs: number): Promise<void> {
     let waitedMs = 0;
     for (const socket of this.#sockets) {
       let isCalm = false;
-      while (!isCalm && waitedMs < CLOSE_WITHIN_MS && this.#options.clock.now() < deadlineMs) {
+      while (!isCalm && waitedMs < CLOSE_WITHIN_MS && this.#world.clock.now() < deadlineMs) {
         const acceptedBefore = this.#acceptedCount;
         const turnMs = await this.#turn();
         isCalm = this.#acceptedCount === acceptedBefore && turnMs < CALM_TURN_MS + waitedMs * CALM_GROWS_BY;
@@ -262,11 +249,11 @@ export class Listener {
     }
   }
 
-  // The kernel resets whoever still waits in the queue of a socket that closes, and whatever a turn of the loop has to do
-  // after it has looked for them makes them more. So a socket closes right after a turn that found nobody and had nothing
-  // to do, and until then everybody is told as before; a flood must not keep it open for ever.
+  // The kernel resets the connections that still wait in the queue of a socket that closes, and the work of a turn of the loop
+  // after it has looked for them makes them more. So a socket closes right after a turn that found none and had nothing
+  // to do, and until then requests are refused as before; a flood must not keep it open for ever.
   #turn(): Promise<number> {
-    const { clock } = this.#options;
+    const { clock } = this.#world;
     const beganMs = clock.now();
     return new Promise((resolve) => {
       clock.soon(() => resolve(clock.now() - beganMs));
@@ -280,6 +267,6 @@ export class Listener {
 
   /** Cuts every connection. */
   destroyConnections(): void {
-    for (const connection of this.#all) connection.socket.destroy();
+    for (const connection of this.#all) connection.destroy();
   }
 }

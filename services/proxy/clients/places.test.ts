@@ -13,7 +13,7 @@ import {
 } from '../../../test-support/cluster.ts';
 import type { Frame, Peer } from '../../../test-support/peers.ts';
 import type { RunningProxy } from '../proxy.ts';
-import { SourceLimit } from './source-limit.ts';
+import { SourceLimit } from './sources.ts';
 
 const PLACES = 4;
 

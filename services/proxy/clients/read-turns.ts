@@ -1,5 +1,5 @@
-// pure · which connections may take packets now: one turn of the event loop takes a bounded number over all of them.
-// On the data path.
+// Which connections may take packets now: one turn of the event loop takes a bounded number over all. On the data path.
+import { Fifo } from '../../shared/fifo.ts';
 
 // A packet costs from 3 µs (a refusal) to 10 µs (a request), so a turn is bounded to a few milliseconds.
 const PACKETS_A_TURN = 512;
@@ -8,50 +8,26 @@ const PACKETS_FROM_LINES = 256;
 // What one connection may take before others have had theirs.
 const PACKETS_AT_ONCE = 16;
 
-/** A connection that packets are taken from. The two fields are the turns' alone to write. */
+/** A connection that packets are taken from. */
 export type PacketSource = {
+  /** In which of the two lines it stands. Written by the turns. */
   line: 'none' | 'new' | 'old';
-  nextInLine: PacketSource | null;
   /** It has something to take, and may be taken from. */
   readonly isReady: boolean;
   /** Takes up to `limit` packets; what it took has been reported with `spend` when this returns. */
   takeSome(limit: number): void;
 };
 
-class Line {
-  #first: PacketSource | null = null;
-  #last: PacketSource | null = null;
-
-  get isEmpty(): boolean {
-    return this.#first === null;
-  }
-
-  append(source: PacketSource): void {
-    if (this.#last === null) this.#first = source;
-    else this.#last.nextInLine = source;
-    this.#last = source;
-  }
-
-  shift(): PacketSource | null {
-    const source = this.#first;
-    if (source === null) return null;
-    this.#first = source.nextInLine;
-    if (this.#first === null) this.#last = null;
-    source.nextInLine = null;
-    return source;
-  }
-}
-
 /**
- * Shares each turn among the connections, after FQ-CoDel (RFC 8290, 4.1 and 4.2): whoever sends little is served at once
- * or from the line of the new, whoever sends without end waits among its like. A source whose packets are all taken stays
+ * Shares each turn among the connections, after FQ-CoDel (RFC 8290, 4.1 and 4.2): one that sends little is served at once
+ * or from the line of the new, one that sends without end waits in the line of the old. A source whose packets are all taken stays
  * in the line of the old until it comes up once more, or it would be new again with its next bytes.
  */
 export class ReadTurns {
   readonly #soon: (work: () => void) => void;
   readonly #serve = (): void => this.#nextTurn();
-  readonly #new = new Line();
-  readonly #old = new Line();
+  readonly #new = new Fifo<PacketSource>();
+  readonly #old = new Fifo<PacketSource>();
   #left = PACKETS_A_TURN;
   #isTurnBegun = false;
 
@@ -83,7 +59,7 @@ export class ReadTurns {
 
   #enter(source: PacketSource, line: 'new' | 'old'): void {
     source.line = line;
-    (line === 'new' ? this.#new : this.#old).append(source);
+    (line === 'new' ? this.#new : this.#old).push(source);
   }
 
   #begin(): void {
@@ -98,7 +74,7 @@ export class ReadTurns {
     const floor = PACKETS_A_TURN - PACKETS_FROM_LINES;
     while (this.#left > floor) {
       const source = this.#new.shift() ?? this.#old.shift();
-      if (source === null) break;
+      if (source === undefined) break;
       source.line = 'none';
       if (!source.isReady) continue;
       const before = this.#left;
@@ -107,6 +83,6 @@ export class ReadTurns {
       // Looking costs something too, also where nothing was whole.
       if (this.#left === before) this.#left -= 1;
     }
-    if (!this.#new.isEmpty || !this.#old.isEmpty) this.#begin();
+    if (this.#new.length + this.#old.length > 0) this.#begin();
   }
 }

@@ -4,8 +4,13 @@ import fc from 'fast-check';
 import { Request } from '../routing/request.ts';
 import { ReplyQueue } from './reply-queue.ts';
 
-const client = { isClosed: false, openCount: 0, deliver: () => {}, flush: () => {} };
+const client = { isClosed: false, openCount: 0, expect: () => {}, deliver: () => {}, flush: () => {} };
 const requestOf = (): Request => new Request(client, 1, '1', '', null, 0);
+const socketTo = (write: (text: string) => unknown) => ({
+  writableLength: 0,
+  writableNeedDrain: false,
+  write,
+});
 
 test('property: whatever the order of the answers, the replies leave in the order of the requests, each once', () => {
   const orders = fc.integer({ min: 1, max: 30 }).chain((count) =>
@@ -16,13 +21,15 @@ test('property: whatever the order of the answers, the replies leave in the orde
   );
   fc.assert(
     fc.property(orders, (order) => {
-      const queue = new ReplyQueue();
+      let left = '';
+      const queue = new ReplyQueue(socketTo((text) => (left += text)));
       const requests = order.map(requestOf);
       for (const request of requests) queue.append(request);
-      let left = '';
       for (const index of order) {
-        (requests[index] as Request).reply = `${index} `;
-        left += queue.take();
+        const request = requests[index] as Request;
+        request.reply = `${index} `;
+        queue.deliver(request);
+        queue.write();
       }
       assert.equal(left, requests.map((_, index) => `${index} `).join(''));
       assert.equal(queue.length, 0);
@@ -31,12 +38,12 @@ test('property: whatever the order of the answers, the replies leave in the orde
 });
 
 test('a request whose reply has left does not hold its successors', () => {
-  const queue = new ReplyQueue();
+  const queue = new ReplyQueue(socketTo(() => {}));
   const [first, second] = [requestOf(), requestOf()];
   queue.append(first);
   queue.append(second);
   first.reply = 'x';
-  queue.take();
+  queue.deliver(first);
   assert.equal(first.next, null);
   assert.equal(queue.length, 1);
 });

@@ -1,11 +1,28 @@
-// pure · the replies of one connection, in the order of its requests. On the data path.
-// Must never let a later reply overtake an earlier one, or keep a request whose reply has been taken.
+// What goes out on one client connection: replies in the order of the requests, in one write where ready together. On the data path.
+import type { Connection } from '../network/network.ts';
 import type { Request } from '../routing/request.ts';
 
+// A client that sends more than this without reading its replies is not read from until some have gone.
+const MAX_OPEN_REQUESTS = 256;
+// Beside what its socket has not sent yet, which has a limit of its own.
+const MAX_WAITING_BYTES = 16_384;
+
+type ReplySocket = Pick<Connection, 'write' | 'writableLength' | 'writableNeedDrain'>;
+
 export class ReplyQueue {
+  readonly #socket: ReplySocket;
   #first: Request | null = null;
   #last: Request | null = null;
   #length = 0;
+  /** Of replies that are there and have to wait for the replies before them. */
+  #queuedBytes = 0;
+  #unwritten = '';
+  #stuckBytes = 0;
+  #stuckSinceMs = 0;
+
+  constructor(socket: ReplySocket) {
+    this.#socket = socket;
+  }
 
   /** How many requests have no reply that may leave yet. */
   get length(): number {
@@ -20,12 +37,13 @@ export class ReplyQueue {
     this.#length += 1;
   }
 
-  /** Takes the replies that may leave now, as latin1: those up to the first request that has none yet. */
-  take(): string {
-    let ready = '';
+  /** A request has its reply: it leaves at the next `write` if those before it have theirs. */
+  deliver({ reply }: Request): void {
+    this.#queuedBytes += reply?.length ?? 0;
     let first = this.#first;
     while (first !== null && first.reply !== null) {
-      ready += first.reply;
+      this.#unwritten += first.reply;
+      this.#queuedBytes -= first.reply.length;
       this.#length -= 1;
       const { next }: Request = first;
       // A request that is held elsewhere must not hold all its successors too.
@@ -34,6 +52,42 @@ export class ReplyQueue {
     }
     this.#first = first;
     if (first === null) this.#last = null;
-    return ready;
+  }
+
+  /** Adds a line that answers no request, behind what is ready. */
+  addLine(line: string): void {
+    this.#unwritten += Buffer.from(line).toString('latin1');
+  }
+
+  /** Writes all that is ready. */
+  write(): void {
+    if (this.#unwritten === '') return;
+    const wire = this.#unwritten;
+    this.#unwritten = '';
+    this.#socket.write(wire, 'latin1');
+  }
+
+  /** So much is to be replied to, or waits to be sent, that no more requests may be taken. */
+  get isOverdrawn(): boolean {
+    return this.#length >= MAX_OPEN_REQUESTS || this.#isBehind;
+  }
+
+  /** Enough of that has gone. */
+  get isRelieved(): boolean {
+    return this.#length <= MAX_OPEN_REQUESTS / 2 && !this.#isBehind;
+  }
+
+  get #isBehind(): boolean {
+    return this.#unwritten.length + this.#queuedBytes > MAX_WAITING_BYTES || this.#socket.writableNeedDrain;
+  }
+
+  /** Whether none of the replies that wait to be sent has gone for `limitMs`; asked again and again. */
+  isStuck(nowMs: number, limitMs: number): boolean {
+    const { writableLength } = this.#socket;
+    if (writableLength === 0 || writableLength !== this.#stuckBytes) {
+      this.#stuckBytes = writableLength;
+      this.#stuckSinceMs = nowMs;
+    }
+    return nowMs - this.#stuckSinceMs >= limitMs;
   }
 }

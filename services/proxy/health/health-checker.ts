@@ -1,11 +1,12 @@
-// shell · when to probe whom, and the only writer of a server's health. Every change goes through one pure step.
-// Must never probe a server twice at once, and never let a probe that began before the evidence clear a suspect.
+// When to probe which server, and the only writer of a server's health: every change goes through one pure step.
 import type { Clock } from '../../shared/clock.ts';
+import type { LimitedLog } from '../../shared/log.ts';
 import type { Id } from '../../shared/packet.ts';
+import type { ProxyOptions } from '../options.ts';
 import type { Request } from '../routing/request.ts';
-import type { FailureKind } from '../servers/failure.ts';
+import type { FailureKind, ProbeOutcome } from '../servers/failure.ts';
 import type { Upstream } from '../servers/upstream.ts';
-import { type Health, isInRotation, type Signal, step, type Thresholds } from './health.ts';
+import { FIXED_THRESHOLDS, type Health, isInRotation, type Signal, step, type Thresholds } from './health.ts';
 import type { ProbeResult } from './prober.ts';
 
 const FIRST_RETRY_MS = 50;
@@ -13,7 +14,7 @@ const INTERVAL_JITTER = 0.1;
 // After a failed probe the next comes sooner, so that one miss is soon confirmed or forgotten (HAProxy's `fastinter`).
 const FAST_SHARE_OF_INTERVAL = 0.25;
 const SUSPECT_RETRY_MS = 10;
-// Evidence against a server that stays in rotation may come with every request; probes must not.
+// A server that stays in rotation may fail with every request; probes must not come as often.
 const MIN_GAP_MS = 100;
 const ADDRESS_BUSY_MS = 10;
 const MAX_KNOWN_AS = 64;
@@ -21,16 +22,18 @@ const SHARE_WITHIN_MS = 10_000;
 // An eviction names the request under which a connection to the server broke so shortly before.
 const NAMED_WITHIN_MS = 2000;
 
-export type HealthCheckerOptions = {
-  intervalMs: number;
-  thresholds: Thresholds;
+export type HealthCheckerOptions = Pick<ProxyOptions, 'healthIntervalMs' | 'fall' | 'rise' | 'forgetAfterMs'>;
+
+export type HealthCheckerWorld = {
   probe: (upstream: Upstream) => Promise<ProbeResult>;
   clock: Clock;
   random: () => number;
-  /** Whether nobody else of its policy is ready. */
+  /** Whether no other server of its policy is ready. */
   isLastReady: (upstream: Upstream) => boolean;
   /** Its state has changed from `before`; called after every flip. */
   onFlip: (upstream: Upstream, before: Health) => void;
+  /** Gets a line for each failed probe. */
+  log: LimitedLog;
 };
 
 type Watch = {
@@ -39,7 +42,7 @@ type Watch = {
   /** Cancels the end of the penalty. */
   cancelPenalty: () => void;
   isProbing: boolean;
-  /** The running probe began before the latest evidence: whatever it says, another one follows. */
+  /** The running probe began before the latest failure was reported: whatever it says, another one follows. */
   isStale: boolean;
   attempts: number;
   startedMs: number;
@@ -47,18 +50,26 @@ type Watch = {
   servedBefore: number;
   /** What real traffic had come to at the probes of the last 10 s, oldest first. */
   samples: TrafficSample[];
+  /** Real requests that failed since the last one that was answered: the count, and how many were answered before. */
+  failuresInARow: number;
+  servedBeforeRow: number;
 };
 
 type TrafficSample = { atMs: number; served: number; failed: number };
 
 export class HealthChecker {
-  readonly #options: HealthCheckerOptions;
+  readonly #intervalMs: number;
+  readonly #thresholds: Thresholds;
+  readonly #world: HealthCheckerWorld;
   readonly #watches = new Map<Upstream, Watch>();
   /** Addresses that are being probed: a server that registers anew must not be probed beside its former self. */
   readonly #probedAddresses = new Set<string>();
 
-  constructor(options: HealthCheckerOptions) {
-    this.#options = options;
+  constructor(options: HealthCheckerOptions, world: HealthCheckerWorld) {
+    const { healthIntervalMs, fall, rise, forgetAfterMs } = options;
+    this.#intervalMs = healthIntervalMs;
+    this.#thresholds = { ...FIXED_THRESHOLDS, fall, rise, forgetAfterMs };
+    this.#world = world;
   }
 
   /** Starts to look after a server; its first probe starts at once. */
@@ -71,7 +82,9 @@ export class HealthChecker {
       attempts: 0,
       startedMs: 0,
       servedBefore: 0,
-      samples: [{ atMs: this.#options.clock.now(), served: upstream.served, failed: upstream.failed }],
+      samples: [{ atMs: this.#world.clock.now(), served: upstream.served, failed: upstream.failed }],
+      failuresInARow: 0,
+      servedBeforeRow: upstream.served,
     });
     this.#probe(upstream);
   }
@@ -99,13 +112,22 @@ export class HealthChecker {
   /** A real request, or a connection without one, failed on it. */
   onFailure(upstream: Upstream, failure: FailureKind, request: Request | null): void {
     const why = `a real request failed: ${failure}${request === null ? '' : `, ${nameOf(request)}`}`;
+    const watch = this.#watches.get(upstream);
+    if (watch === undefined) return;
+    this.#countInARow(upstream, watch);
     if (upstream.health.state === 'trial') this.#signal(upstream, { kind: 'trial-failed', why: failure });
     else if (failure === 'wrong-digest') this.#signal(upstream, { kind: 'wrong-answer' });
     // The probe has been when it fell silent.
     else if (failure !== 'silent') this.#signal(upstream, { kind: 'bad-request', why });
-    this.#signal(upstream, { kind: 'failed-in-a-row', count: upstream.failuresInARow });
-    this.#signalShare(upstream);
+    this.#signal(upstream, { kind: 'failed-in-a-row', count: watch.failuresInARow });
+    this.#signalShare(upstream, watch);
     this.probeNow(upstream);
+  }
+
+  #countInARow({ served }: Upstream, watch: Watch): void {
+    if (watch.servedBeforeRow !== served) watch.failuresInARow = 0;
+    watch.servedBeforeRow = served;
+    watch.failuresInARow += 1;
   }
 
   /** It has worked on a real request for longer than an attempt may take: a probe tells slow from dead. */
@@ -114,9 +136,8 @@ export class HealthChecker {
     this.probeNow(upstream);
   }
 
-  #signalShare(upstream: Upstream): void {
-    const sample = this.#watches.get(upstream)?.samples[0];
-    if (sample === undefined) return;
+  #signalShare(upstream: Upstream, { samples }: Watch): void {
+    const sample = samples[0] as TrafficSample;
     const failed = upstream.failed - sample.failed;
     this.#signal(upstream, { kind: 'failed-share', failed, of: failed + upstream.served - sample.served });
   }
@@ -131,7 +152,7 @@ export class HealthChecker {
     this.#signal(upstream, { kind: 'leave' });
   }
 
-  /** Its policy has nobody in rotation: neither a penalty nor a suspicion that a probe can clear is a reason to stay out. */
+  /** Its policy has no server in rotation: neither a penalty nor a suspicion that a probe can clear is a reason to stay out. */
   onNeeded(upstream: Upstream): void {
     this.#signal(upstream, { kind: 'needed' });
     if (upstream.health.state === 'suspect') this.probeNow(upstream);
@@ -143,12 +164,12 @@ export class HealthChecker {
     if (watch === undefined || upstream.health.state === 'leaving') return;
     if (watch.isProbing) watch.isStale = true;
     else if (upstream.health.state === 'suspect') this.#probe(upstream);
-    else this.#probeIn(upstream, watch, watch.startedMs + MIN_GAP_MS - this.#options.clock.now());
+    else this.#probeIn(upstream, watch, watch.startedMs + MIN_GAP_MS - this.#world.clock.now());
   }
 
   #probeIn(upstream: Upstream, watch: Watch, delayMs: number): void {
     watch.cancelProbe();
-    watch.cancelProbe = this.#options.clock.after(Math.max(0, delayMs), () => this.#probe(upstream));
+    watch.cancelProbe = this.#world.clock.after(Math.max(0, delayMs), () => this.#probe(upstream));
   }
 
   #probe(upstream: Upstream): void {
@@ -163,9 +184,9 @@ export class HealthChecker {
     this.#probedAddresses.add(address);
     watch.isProbing = true;
     watch.isStale = false;
-    watch.startedMs = this.#options.clock.now();
+    watch.startedMs = this.#world.clock.now();
     watch.servedBefore = upstream.served;
-    void this.#options.probe(upstream).then((result) => {
+    void this.#world.probe(upstream).then((result) => {
       this.#probedAddresses.delete(address);
       this.#onResult(upstream, watch, result);
     });
@@ -177,13 +198,14 @@ export class HealthChecker {
     watch.attempts += 1;
     const { roundTripMs, answersAs, detail } = result;
     const outcome = this.#hasServedMeanwhile(upstream, watch, result) ? 'pass' : result.outcome;
-    upstream.lastProbe = { atWallMs: this.#options.clock.wallNow(), outcome, roundTripMs, detail };
+    upstream.lastProbe = { atWallMs: this.#world.clock.wallNow(), outcome, roundTripMs, detail };
     if (result.outcome === 'pass') {
       upstream.answersAs ??= answersAs;
       if (answersAs !== null) this.#noteAnswer(upstream, watch, answersAs);
     }
+    if (outcome !== 'pass') this.#logFailure(upstream, outcome, detail);
     this.#sample(upstream, watch);
-    // Only a suspect has evidence against it that a pass from before would wipe out.
+    // Only a suspect has something against it that a pass from before would wipe out.
     const isOutdated = watch.isStale && outcome === 'pass' && upstream.health.state === 'suspect';
     if (!isOutdated) this.#signal(upstream, { kind: 'probe', outcome, roundTripMs, detail });
     // A server that could not be probed has not had its time yet.
@@ -198,20 +220,26 @@ export class HealthChecker {
     return outcome === 'timeout' && !upstream.keepsAlive && upstream.served > watch.servedBefore;
   }
 
+  #logFailure({ id, policy, address }: Upstream, outcome: ProbeOutcome, detail: string): void {
+    const about = { policy, id, address, outcome, detail };
+    this.#world.log.write({ level: 'debug', message: 'probe failed', ...about });
+  }
+
   #noteAnswer(upstream: Upstream, { startedMs }: Watch, answersAs: string): void {
     upstream.provenMs = startedMs;
     if (upstream.knownAs.size < MAX_KNOWN_AS) upstream.knownAs.add(answersAs);
   }
 
   #sample({ served, failed }: Upstream, { samples }: Watch): void {
-    const nowMs = this.#options.clock.now();
+    const nowMs = this.#world.clock.now();
     samples.push({ atMs: nowMs, served, failed });
     while (samples.length > 1 && nowMs - (samples[1] as TrafficSample).atMs >= SHARE_WITHIN_MS)
       samples.shift();
   }
 
   #untilNextMs(upstream: Upstream, watch: Watch): number {
-    const { clock, intervalMs, random } = this.#options;
+    const intervalMs = this.#intervalMs;
+    const { clock, random } = this.#world;
     const { state, failures, clearFromMs } = upstream.health;
     if (state === 'joining') return Math.min(intervalMs, FIRST_RETRY_MS * 2 ** (watch.attempts - 1));
     if (state === 'suspect')
@@ -222,11 +250,11 @@ export class HealthChecker {
   }
 
   #signal(upstream: Upstream, signal: Signal): void {
-    const { clock, random, thresholds, isLastReady, onFlip } = this.#options;
+    const { clock, random, isLastReady, onFlip } = this.#world;
     const watch = this.#watches.get(upstream);
     if (watch === undefined) return;
     const before = upstream.health;
-    const stepped = step(before, signal, thresholds, {
+    const stepped = step(before, signal, this.#thresholds, {
       nowMs: clock.now(),
       isLastReady: isLastReady(upstream),
       random: random(),
@@ -243,26 +271,24 @@ export class HealthChecker {
       );
     }
     onFlip(upstream, before);
-    this.#settle(upstream, before);
+    this.#settle(upstream, watch, before);
   }
 
-  // Whoever reads of an eviction is to see which request was in the server's hands.
+  // An eviction names the request that was in the server's hands.
   #withCulprit({ brokeUnder }: Upstream, before: Health, after: Health): Health {
     const isEviction = after.state === 'evicted' && before.state !== 'evicted';
     if (!isEviction || brokeUnder === null || after.why.includes('a real request')) return after;
-    if (this.#options.clock.now() - brokeUnder.atMs > NAMED_WITHIN_MS) return after;
+    if (this.#world.clock.now() - brokeUnder.atMs > NAMED_WITHIN_MS) return after;
     return { ...after, why: `${after.why}; its connection broke under a request ${describe(brokeUnder)}` };
   }
 
   // Probes can pass while real requests fail: a suspect that a probe has cleared may still be an outlier. It may as well
   // have been frozen for a moment, with everything that was in flight: one real request tells, and no penalty is due yet.
-  #settle(upstream: Upstream, before: Health): void {
+  #settle(upstream: Upstream, watch: Watch, before: Health): void {
     if (upstream.health.state !== 'ready') return;
-    if (before.state === 'suspect') {
-      this.#signal(upstream, { kind: 'cleared', count: upstream.failuresInARow });
-    } else {
-      upstream.failuresInARow = 0;
-    }
+    const isInARow = watch.servedBeforeRow === upstream.served;
+    if (before.state !== 'suspect') watch.failuresInARow = 0;
+    else this.#signal(upstream, { kind: 'cleared', count: isInARow ? watch.failuresInARow : 0 });
   }
 }
 

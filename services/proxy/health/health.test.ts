@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import type { ProbeOutcome } from '../servers/failure.ts';
 import {
+  FIXED_THRESHOLDS,
   type Health,
   newcomer,
-  type ProbeOutcome,
   type Signal,
   type State,
   step,
@@ -12,16 +13,10 @@ import {
 } from './health.ts';
 
 const THRESHOLDS: Thresholds = {
+  ...FIXED_THRESHOLDS,
   fall: 2,
   rise: 2,
-  joinWithinMs: 10_000,
   forgetAfterMs: 60_000,
-  outlierFailures: 5,
-  outlierRequests: 20,
-  penaltyMs: 1000,
-  maxPenaltyMs: 60_000,
-  wrongAnswersWithinMs: 10_000,
-  forgiveEjectionsAfterMs: 60_000,
 };
 const probe = (outcome: ProbeOutcome): Signal => ({ kind: 'probe', outcome, roundTripMs: 1 });
 const PASS = probe('pass');

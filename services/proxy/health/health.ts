@@ -1,10 +1,13 @@
-// pure · what a server's state becomes when something is learnt of it: one step, no clock, no randomness, no sockets.
-// Must never decide when to probe or whom to tell: the health checker does, and only when a step flips the state.
-// The one-step shape follows pingora's load-balancing; an opposite result always resets a streak.
+// What a server's state becomes when something is learnt of it: one step, without a clock or randomness of its own. The shape
+// follows pingora's load-balancing; an opposite result always resets a streak.
+import type { ProxyOptions } from '../options.ts';
+import type { ProbeFailure, ProbeOutcome } from '../servers/failure.ts';
 import {
-  isLiar,
-  lies,
+  CLEAN_RECORD,
+  type OutlierRecord,
+  type OutlierThresholds,
   SILENCE_COUNTS_AGAIN_MS,
+  whyLiar,
   withEjection,
   withSuspicion,
   withWrongAnswer,
@@ -26,44 +29,19 @@ export type State =
   | 'leaving'
   | 'forgotten';
 
-export type ProbeOutcome =
-  | 'pass'
-  | 'refused'
-  | 'timeout'
-  | 'reset'
-  | 'closed'
-  | 'unreachable'
-  | 'garbled'
-  | 'wrong-digest'
-  /** The answer has another id than this server's before: the address has changed hands. */
-  | 'somebody-else'
-  /** Its TLS is not what it has to be: the log says what is wrong. */
-  | 'untrusted'
-  /** The proxy's own machine had run out of something: it says nothing about the server. */
-  | 'local';
-
-export type Health = Readonly<{
-  state: State;
-  /** Monotonic ms of the last change of state. */
-  sinceMs: number;
-  why: string;
-  passes: number;
-  failures: number;
-  /** How often it was ejected since it was last in rotation for long enough; the penalty doubles with each. */
-  ejections: number;
-  /** When an ejected server gets its trial, monotonic ms. */
-  penaltyEndsMs: number;
-  /** Since when it is back in rotation, monotonic ms; a probe that clears a suspect does not start this anew. */
-  readySinceMs: number;
-  /** When it gave its last wrong answers, monotonic ms, oldest first. */
-  wrongAnswersMs: readonly number[];
-  /** When it was last suspected because of real requests, monotonic ms, oldest first. */
-  suspectedMs: readonly number[];
-  /** A suspect that was suspected again and again is not cleared before then, monotonic ms. */
-  clearFromMs: number;
-  /** When it was last suspected because it was silent, monotonic ms. */
-  silentSinceMs: number;
-}>;
+export type Health = OutlierRecord &
+  Readonly<{
+    state: State;
+    /** Monotonic ms of the last change of state. */
+    sinceMs: number;
+    why: string;
+    passes: number;
+    failures: number;
+    /** Since when it is back in rotation, monotonic ms; a probe that clears a suspect does not start this anew. */
+    readySinceMs: number;
+    /** What the last probe that failed came to; '' before the first. */
+    lastFailure: string;
+  }>;
 
 export type Signal =
   /** `detail` is a clause about what the server did with the probe; '' where the outcome says all. */
@@ -85,31 +63,30 @@ export type Signal =
   | { kind: 'penalty-over' }
   | { kind: 'trial-passed' }
   | { kind: 'trial-failed'; why: string }
-  /** Its policy has nobody else left. */
+  /** Its policy has no other server left. */
   | { kind: 'needed' }
   | { kind: 'leave' }
   | { kind: 'tick' };
 
-export type Thresholds = {
-  fall: number;
-  rise: number;
-  joinWithinMs: number;
-  forgetAfterMs: number;
-  /** So many real requests that fail in a row eject. */
-  outlierFailures: number;
-  /** Half of at least so many real requests of the last seconds that fail eject. */
-  outlierRequests: number;
-  penaltyMs: number;
-  maxPenaltyMs: number;
-  /** `fall` wrong answers within this time eject. */
-  wrongAnswersWithinMs: number;
-  /** So long in rotation without an ejection, and the next penalty is the first again. */
-  forgiveEjectionsAfterMs: number;
+export type Thresholds = OutlierThresholds &
+  Pick<ProxyOptions, 'fall' | 'rise' | 'forgetAfterMs'> & { joinWithinMs: number };
+
+/** All thresholds but those that are options. */
+export const FIXED_THRESHOLDS: Omit<Thresholds, 'fall' | 'rise' | 'forgetAfterMs'> = {
+  joinWithinMs: 10_000,
+  outlierFailures: 5,
+  outlierRequests: 20,
+  penaltyMs: 1000,
+  maxPenaltyMs: 60_000,
+  wrongAnswersWithinMs: 10_000,
+  // The longest penalty, and well above the time in which an outlier shows itself again (ten seconds, or five requests):
+  // ten times the last penalty would forgive a liar after its first one as soon as the quietest policy could convict it.
+  forgiveEjectionsAfterMs: 60_000,
 };
 
 export type Circumstances = {
   nowMs: number;
-  /** Nobody else of its policy is ready: evidence from traffic may then not take it out. */
+  /** No other server of its policy is ready: real requests that failed may then not take it out. */
   isLastReady: boolean;
   /** From 0 to 1, for the jitter of the penalty. */
   random: number;
@@ -118,18 +95,14 @@ export type Circumstances = {
 /** The state of a server that has just registered. */
 export function newcomer(nowMs: number, why: string): Health {
   return {
+    ...CLEAN_RECORD,
     state: 'joining',
     sinceMs: nowMs,
     why,
     passes: 0,
     failures: 0,
-    ejections: 0,
-    penaltyEndsMs: 0,
     readySinceMs: 0,
-    wrongAnswersMs: [],
-    suspectedMs: [],
-    clearFromMs: 0,
-    silentSinceMs: Number.NEGATIVE_INFINITY,
+    lastFailure: '',
   };
 }
 
@@ -143,52 +116,66 @@ export function isInRotation(state: State): boolean {
  * @returns the same object when nothing changed; another `state` in it is a flip
  */
 export function step(health: Health, signal: Signal, thresholds: Thresholds, at: Circumstances): Health {
+  const { state } = health;
+  const mayGo = state === 'ready' && !at.isLastReady;
   switch (signal.kind) {
     case 'probe':
-      if (signal.outcome === 'local') return health;
+      if (signal.outcome === 'local') return afterLocalFailure(health, signal.detail ?? '');
       return signal.outcome === 'pass'
         ? afterPass(health, signal.roundTripMs, thresholds, at)
         : afterFailure(health, signal.outcome, signal.detail ?? '', thresholds, at);
     case 'lease-lost':
       return afterLostLease(health, signal.why, at);
-    case 'bad-request':
-      return isInRotation(health.state) && !at.isLastReady
-        ? flip(
-            withSuspicion({ ...health, failures: health.failures + 1 }, at.nowMs),
-            'suspect',
-            signal.why,
-            at,
-          )
-        : health;
-    case 'silence':
-      return afterSilence(health, signal.why, at);
+    case 'bad-request': {
+      if (!isInRotation(state) || at.isLastReady) return health;
+      const failed = withSuspicion({ ...health, failures: health.failures + 1 }, at.nowMs);
+      return flip(failed, 'suspect', signal.why, at);
+    }
+    case 'silence': {
+      // Slow requests may come one after the other, and each probe says that the server lives: that must not keep it out.
+      const isRecent = at.nowMs - health.silentSinceMs < SILENCE_COUNTS_AGAIN_MS;
+      if (!mayGo || isRecent) return health;
+      return flip({ ...health, silentSinceMs: at.nowMs }, 'suspect', signal.why, at);
+    }
     case 'failed-in-a-row':
-      return health.state === 'ready' && signal.count >= thresholds.outlierFailures && !at.isLastReady
+      return mayGo && signal.count >= thresholds.outlierFailures
         ? eject(health, `${signal.count} real requests in a row failed`, thresholds, at)
         : health;
-    case 'failed-share':
-      return afterFailedShare(health, signal.failed, signal.of, thresholds, at);
+    case 'failed-share': {
+      // Probes that pass clear a suspect within a millisecond, so it may be one or the other.
+      const isHit = signal.of >= thresholds.outlierRequests && signal.failed * 2 >= signal.of;
+      return isHit && (state === 'ready' || state === 'suspect') && !at.isLastReady
+        ? eject(health, `${signal.failed} of its last ${signal.of} real requests failed`, thresholds, at)
+        : health;
+    }
     case 'cleared':
-      return health.state === 'ready' && signal.count >= thresholds.outlierFailures && !at.isLastReady
+      return mayGo && signal.count >= thresholds.outlierFailures
         ? flip(health, 'trial', `${signal.count} real requests in a row failed: one more decides`, at)
         : health;
-    case 'wrong-answer':
-      return afterWrongAnswer(withWrongAnswer(health, thresholds, at.nowMs), thresholds, at);
+    case 'wrong-answer': {
+      // An ejection does not clear the record: a server that lies again within the window goes with its first lie.
+      const noted = withWrongAnswer(health, thresholds, at.nowMs);
+      const why = whyLiar(noted, thresholds);
+      return mayGo && why !== null ? eject(noted, why, thresholds, at) : noted;
+    }
     case 'penalty-over':
-      return health.state === 'ejected'
+      return state === 'ejected'
         ? flip(health, 'trial', 'its penalty is over: one real request decides', at)
         : health;
     case 'trial-passed':
-      return health.state === 'trial' ? flip(health, 'ready', 'its trial request was answered', at) : health;
-    case 'trial-failed':
-      return health.state === 'trial' ? afterFailedTrial(health, signal.why, thresholds, at) : health;
+      return state === 'trial' ? flip(health, 'ready', 'its trial request was answered', at) : health;
+    case 'trial-failed': {
+      if (state !== 'trial') return health;
+      const failed = `its trial request failed: ${signal.why}`;
+      return at.isLastReady
+        ? flip(health, 'ready', `${failed}, but its policy has no other server left`, at)
+        : eject(health, failed, thresholds, at);
+    }
     case 'needed':
-      if (health.state === 'suspect') return { ...health, clearFromMs: at.nowMs };
-      return health.state === 'ejected'
-        ? flip(health, 'ready', 'its policy has nobody else left', at)
-        : health;
+      if (state === 'suspect') return { ...health, clearFromMs: at.nowMs };
+      return state === 'ejected' ? flip(health, 'ready', 'its policy has no other server left', at) : health;
     case 'leave':
-      return health.state === 'leaving' ? health : flip(health, 'leaving', 'it said that it is leaving', at);
+      return state === 'leaving' ? health : flip(health, 'leaving', 'it said that it is leaving', at);
     case 'tick':
       return afterWaiting(health, thresholds, at);
     default:
@@ -196,47 +183,18 @@ export function step(health: Health, signal: Signal, thresholds: Thresholds, at:
   }
 }
 
+// A server that joins has not been probed yet, and says so.
+function afterLocalFailure(health: Health, detail: string): Health {
+  if (health.state !== 'joining') return health;
+  const why = `it could not be probed yet: this machine has run out of something${detail === '' ? '' : ` (${detail})`}`;
+  return { ...health, why };
+}
+
 // A server in its penalty gets nothing anyway; through a cut session it must not come back before its time.
 function afterLostLease(health: Health, why: string, at: Circumstances): Health {
   const failed = { ...health, failures: health.failures + 1 };
   if (isInRotation(health.state)) return flip(failed, 'suspect', why, at);
   return health.state === 'ejected' ? failed : health;
-}
-
-// Slow requests may come one after the other, and each probe says that the server lives: that must not keep it out.
-function afterSilence(health: Health, why: string, at: Circumstances): Health {
-  if (health.state !== 'ready' || at.isLastReady) return health;
-  const isRecent = at.nowMs - health.silentSinceMs < SILENCE_COUNTS_AGAIN_MS;
-  return isRecent ? health : flip({ ...health, silentSinceMs: at.nowMs }, 'suspect', why, at);
-}
-
-// Probes that pass clear a suspect within a millisecond, so it may be one or the other.
-function afterFailedShare(
-  health: Health,
-  failed: number,
-  of: number,
-  thresholds: Thresholds,
-  at: Circumstances,
-): Health {
-  const isHit = of >= thresholds.outlierRequests && failed * 2 >= of;
-  const isServing = health.state === 'ready' || health.state === 'suspect';
-  return isHit && isServing && !at.isLastReady
-    ? eject(health, `${failed} of its last ${of} real requests failed`, thresholds, at)
-    : health;
-}
-
-// An ejection does not clear the record: who lies again within the window goes with its first lie.
-function afterWrongAnswer(health: Health, thresholds: Thresholds, at: Circumstances): Health {
-  return health.state === 'ready' && isLiar(health, thresholds) && !at.isLastReady
-    ? eject(health, lies(health, thresholds), thresholds, at)
-    : health;
-}
-
-function afterFailedTrial(health: Health, why: string, thresholds: Thresholds, at: Circumstances): Health {
-  const failed = `its trial request failed: ${why}`;
-  return at.isLastReady
-    ? flip(health, 'ready', `${failed}, but its policy has nobody else left`, at)
-    : eject(health, failed, thresholds, at);
 }
 
 function afterPass(health: Health, roundTripMs: number, thresholds: Thresholds, at: Circumstances): Health {
@@ -269,14 +227,13 @@ function afterPass(health: Health, roundTripMs: number, thresholds: Thresholds, 
 
 function afterFailure(
   health: Health,
-  outcome: Exclude<ProbeOutcome, 'pass'>,
+  outcome: Exclude<ProbeFailure, 'local'>,
   detail: string,
   thresholds: Thresholds,
   at: Circumstances,
 ): Health {
-  if (outcome === 'local') return health;
-  const failed = { ...health, passes: 0, failures: health.failures + 1 };
   const what = detail === '' ? outcome : `${outcome} (${detail})`;
+  const failed = { ...health, passes: 0, failures: health.failures + 1, lastFailure: what };
   switch (health.state) {
     case 'joining':
       return { ...failed, why: `no probe has passed yet, the last: ${what}` };
@@ -311,24 +268,29 @@ function evictionReason(before: Health, failed: Health, what: string): string {
 }
 
 function afterWaiting(health: Health, thresholds: Thresholds, at: Circumstances): Health {
+  const { state, lastFailure } = health;
   const waitedMs = at.nowMs - health.sinceMs;
-  if (health.state === 'joining' && waitedMs >= thresholds.joinWithinMs) {
+  const last = lastFailure === '' ? '' : `, the last probe: ${lastFailure}`;
+  if (state === 'joining' && waitedMs >= thresholds.joinWithinMs) {
+    const why = `no probe passed in the ${thresholds.joinWithinMs / 1000} s since it registered${last}`;
+    return flip(health, 'forgotten', why, at);
+  }
+  if (state === 'evicted' && waitedMs >= thresholds.forgetAfterMs) {
     return flip(
       health,
       'forgotten',
-      `no probe passed in the ${thresholds.joinWithinMs / 1000} s since it registered`,
+      `it did not come back in ${thresholds.forgetAfterMs / 1000} s${last}`,
       at,
     );
-  }
-  if (health.state === 'evicted' && waitedMs >= thresholds.forgetAfterMs) {
-    return flip(health, 'forgotten', `it did not come back in ${thresholds.forgetAfterMs / 1000} s`, at);
   }
   return health;
 }
 
 function eject(health: Health, why: string, thresholds: Thresholds, at: Circumstances): Health {
-  const { health: ejected, penaltyMs } = withEjection(health, thresholds, at);
-  return flip(ejected, 'ejected', `${why}: out for ${(penaltyMs / 1000).toFixed(1)} s`, at);
+  const servedMs = health.state === 'ready' ? at.nowMs - health.readySinceMs : 0;
+  const ejected = withEjection(health, thresholds, servedMs, at.nowMs, at.random);
+  const penaltyS = ((ejected.penaltyEndsMs - at.nowMs) / 1000).toFixed(1);
+  return flip(ejected, 'ejected', `${why}: out for ${penaltyS} s`, at);
 }
 
 function flip(health: Health, state: State, why: string, at: Circumstances): Health {

@@ -1,6 +1,43 @@
-// pure · what is kept against a server whose probes pass while its real requests fail: lies, suspicions, ejections.
-// Must never look at probes, or forget an ejection because a single request went well.
-import type { Circumstances, Health, Thresholds } from './health.ts';
+// What is kept against a server whose probes pass while its real requests fail: wrong answers, suspicions, ejections.
+
+/** The record of a server. */
+export type OutlierRecord = Readonly<{
+  /** How often it was ejected since it was last in rotation for long enough; the penalty doubles with each. */
+  ejections: number;
+  /** When an ejected server gets its trial, monotonic ms. */
+  penaltyEndsMs: number;
+  /** When it gave its last wrong answers, monotonic ms, oldest first. */
+  wrongAnswersMs: readonly number[];
+  /** When it was last suspected because of real requests, monotonic ms, oldest first. */
+  suspectedMs: readonly number[];
+  /** A suspect that was suspected again and again is not cleared before then, monotonic ms. */
+  clearFromMs: number;
+  /** When it was last suspected because it was silent, monotonic ms. */
+  silentSinceMs: number;
+}>;
+
+export type OutlierThresholds = {
+  /** So many wrong answers within `wrongAnswersWithinMs` eject. */
+  fall: number;
+  wrongAnswersWithinMs: number;
+  /** So many real requests that fail in a row eject. */
+  outlierFailures: number;
+  /** Half of at least so many real requests of the last seconds that fail eject. */
+  outlierRequests: number;
+  penaltyMs: number;
+  maxPenaltyMs: number;
+  /** So long in rotation without an ejection, and the next penalty is the first again. */
+  forgiveEjectionsAfterMs: number;
+};
+
+export const CLEAN_RECORD: OutlierRecord = {
+  ejections: 0,
+  penaltyEndsMs: 0,
+  wrongAnswersMs: [],
+  suspectedMs: [],
+  clearFromMs: 0,
+  silentSinceMs: Number.NEGATIVE_INFINITY,
+};
 
 /** A silent server is suspected, and cleared by a probe, once in this time at most. */
 export const SILENCE_COUNTS_AGAIN_MS = 1000;
@@ -13,55 +50,50 @@ const FIRST_WAIT_MS = 100;
 const LONGEST_WAIT_MS = 5000;
 
 /**
- * The record of a server that becomes suspect now because a real request failed on it. The first three times within 10 s the
- * next good probe clears it; from then on it stays out for longer each time, as a route that flaps does (RFC 2439).
+ * A server that becomes suspect now because a real request failed on it. The first three times within 10 s the next good
+ * probe clears it; from then on it stays out for longer each time, as a route that flaps does (RFC 2439).
  */
-export function withSuspicion(health: Health, nowMs: number): Health {
-  const recentMs = health.suspectedMs.filter((ms) => nowMs - ms < SUSPICIONS_WITHIN_MS);
+export function withSuspicion<T extends OutlierRecord>(record: T, nowMs: number): T {
+  const recentMs = record.suspectedMs.filter((ms) => nowMs - ms < SUSPICIONS_WITHIN_MS);
   const suspectedMs = [...recentMs, nowMs].slice(-MAX_SUSPICIONS);
   const excess = suspectedMs.length - FREE_SUSPICIONS;
   const waitMs = excess <= 0 ? 0 : Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (excess - 1));
-  return { ...health, suspectedMs, clearFromMs: nowMs + waitMs };
+  return { ...record, suspectedMs, clearFromMs: nowMs + waitMs };
 }
 
-/** The times of the last wrong answers, oldest first; `fall` of them at most. */
-export function withWrongAnswer(
-  health: Health,
-  { fall, wrongAnswersWithinMs }: Thresholds,
+/** A server that has given a wrong answer now; `fall` of them are kept at most. */
+export function withWrongAnswer<T extends OutlierRecord>(
+  record: T,
+  { fall, wrongAnswersWithinMs }: OutlierThresholds,
   nowMs: number,
-): Health {
-  const recentMs = health.wrongAnswersMs.filter((ms) => nowMs - ms < wrongAnswersWithinMs);
-  return { ...health, wrongAnswersMs: [...recentMs, nowMs].slice(-fall) };
+): T {
+  const recentMs = record.wrongAnswersMs.filter((ms) => nowMs - ms < wrongAnswersWithinMs);
+  return { ...record, wrongAnswersMs: [...recentMs, nowMs].slice(-fall) };
 }
 
-/** Whether it has given so many wrong answers lately that it has to go. */
-export function isLiar({ wrongAnswersMs }: Health, { fall }: Thresholds): boolean {
-  return wrongAnswersMs.length >= fall;
-}
-
-/** `2 wrong answers within 10 s`. */
-export function lies({ wrongAnswersMs }: Health, { wrongAnswersWithinMs }: Thresholds): string {
-  const count = wrongAnswersMs.length;
-  return `${count} wrong answer${count === 1 ? '' : 's'} within ${wrongAnswersWithinMs / 1000} s`;
+/** Why it is ejected for its wrong answers; null when there are not enough of them. */
+export function whyLiar(
+  { wrongAnswersMs: { length } }: OutlierRecord,
+  { fall, wrongAnswersWithinMs }: OutlierThresholds,
+): string | null {
+  if (length < fall) return null;
+  return `${length} wrong answer${length === 1 ? '' : 's'} within ${wrongAnswersWithinMs / 1000} s`;
 }
 
 /**
- * The record of a server that is ejected now, and how long it stays out. The penalty doubles with each ejection, also
- * when trials pass in between: nineteen in twenty do with a server that lies in one answer of twenty. Only a time in
- * rotation without an ejection wipes the record; a trial is no such time, since it may wait for its request for hours.
+ * A server that is ejected now. The penalty doubles with each ejection, also when trials pass in between: nineteen in twenty
+ * do with a server that lies in one answer of twenty. Only a time in rotation without an ejection wipes the record.
+ * @param servedMs how long it has been in rotation without an ejection; a trial is no such time
+ * @param random   from 0 to 1, for the jitter
  */
-export function withEjection(
-  health: Health,
-  thresholds: Thresholds,
-  at: Circumstances,
-): { health: Health; penaltyMs: number } {
-  const isForgiven =
-    health.state === 'ready' && at.nowMs - health.readySinceMs >= thresholds.forgiveEjectionsAfterMs;
-  const before = isForgiven ? 0 : health.ejections;
-  const doubledMs = Math.min(thresholds.maxPenaltyMs, thresholds.penaltyMs * 2 ** before);
-  const penaltyMs = doubledMs * (0.9 + 0.2 * at.random);
-  return {
-    health: { ...health, ejections: before + 1, penaltyEndsMs: at.nowMs + penaltyMs },
-    penaltyMs,
-  };
+export function withEjection<T extends OutlierRecord>(
+  record: T,
+  { maxPenaltyMs, penaltyMs, forgiveEjectionsAfterMs }: OutlierThresholds,
+  servedMs: number,
+  nowMs: number,
+  random: number,
+): T {
+  const before = servedMs >= forgiveEjectionsAfterMs ? 0 : record.ejections;
+  const doubledMs = Math.min(maxPenaltyMs, penaltyMs * 2 ** before);
+  return { ...record, ejections: before + 1, penaltyEndsMs: nowMs + doubledMs * (0.9 + 0.2 * random) };
 }

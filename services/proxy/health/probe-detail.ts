@@ -1,4 +1,4 @@
-// pure · what a server did with a health probe, in words that a person can act on: for the table and for the reasons.
+// What a server did with a health probe, as a clause that a person can act on: for the table, the events and the log.
 import type { Packet } from '../../shared/packet.ts';
 import { printable } from '../../shared/printable.ts';
 
@@ -6,29 +6,27 @@ const SHOWN_BYTES = 40;
 const SHOWN_CHARACTERS = 200;
 
 /**
- * What an answer that is none was, as a clause.
+ * An answer that is none.
  * @param packet what it was understood as
  * @param bytes  what came, as latin1; its beginning is enough
  */
 export function describeNoAnswer(packet: Packet, bytes: string): string {
-  switch (packet.kind) {
-    case 'error':
-      return `it answered with an error packet: ${quoted(packet.sentence)} (${quoted(packet.code)})`;
-    case 'fault':
-      return describeBytes(bytes);
-    default:
-      return `it answered with a packet that is no answer: ${shown(bytes)}`;
-  }
+  return packet.kind === 'error'
+    ? `it answered with an error packet: ${quoted(packet.sentence)} (${quoted(packet.code)})`
+    : `it answered with a packet that is no answer: ${shown(bytes)}`;
 }
 
-/** The same for bytes that are no packet. */
+/** Bytes that are no packet. */
 export function describeBytes(bytes: string): string {
   return `it answered with what is no packet: ${shown(bytes)}`;
 }
 
-/** Who answered in place of the server. */
-export function describeOther(answersAs: string): string {
-  return `it answered as server ${printable(answersAs)}, which is another one`;
+/** A digest that is not `wanted`. */
+export function describeDigest(digest: string, wanted: string): string {
+  if (digest.toLowerCase() === wanted) return 'its hex digits are upper-case, and lower-case ones are wanted';
+  return digest.length === wanted.length
+    ? `its payload is "${quoted(digest)}", and "${wanted}" is wanted`
+    : `${wanted.length} hex digits wanted, ${digest.length} characters came`;
 }
 
 /** How a connection ended without an answer. */
@@ -45,7 +43,7 @@ export function describeSilence(wasConnected: boolean, bytes: string, timeoutMs:
     : `it had not finished its answer after ${timeoutMs} ms: ${shown(bytes)}`;
 }
 
-// Nothing that a server sends may move the cursor of whoever looks at the table.
+// Nothing that a server sends may move the cursor of a terminal.
 function shown(bytes: string): string {
   const text = bytes.slice(0, SHOWN_BYTES).replaceAll(/[^ -~]/g, (byte) => {
     return byte === '\n' ? '\\n' : `\\x${byte.charCodeAt(0).toString(16).padStart(2, '0')}`;

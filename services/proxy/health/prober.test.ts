@@ -3,9 +3,11 @@ import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
 import { describe, test } from 'node:test';
 import { type Clock, systemClock } from '../../shared/clock.ts';
+import { LimitedLog } from '../../shared/log.ts';
 import type { DialledConnection, Network } from '../network/network.ts';
+import type { ProbeOutcome } from '../servers/failure.ts';
 import { Upstream } from '../servers/upstream.ts';
-import { newcomer, type ProbeOutcome } from './health.ts';
+import { newcomer } from './health.ts';
 import { HealthChecker } from './health-checker.ts';
 import { probe } from './prober.ts';
 
@@ -41,9 +43,8 @@ describe('an error of the system while the probe is made', () => {
   for (const [code, expected] of cases) {
     test(`${code} is ${expected}`, async () => {
       const { outcome, detail } = await probe(TARGET, {
-        mode: 'request',
-        timeoutMs: 1000,
-        maxFrameBytes: 8192,
+        probe: 'request',
+        healthTimeoutMs: 1000,
         isSomebodyElse: () => false,
         network: failingNetwork(code),
         clock: systemClock,
@@ -68,26 +69,17 @@ test('a server that can not be probed for want of descriptors is not forgotten',
   const registration = { id: 1, policy: '1', host: '10.0.0.1', port: 1, keepsAlive: true, incarnation: null };
   const upstream = new Upstream(registration, 1, 1, newcomer(0, ''), 0);
   let outcome: ProbeOutcome = 'local';
-  const checker = new HealthChecker({
-    intervalMs: 1000,
-    thresholds: {
-      fall: 2,
-      rise: 2,
-      joinWithinMs: 10_000,
-      forgetAfterMs: 60_000,
-      outlierFailures: 5,
-      outlierRequests: 20,
-      penaltyMs: 1000,
-      maxPenaltyMs: 60_000,
-      wrongAnswersWithinMs: 10_000,
-      forgiveEjectionsAfterMs: 60_000,
+  const checker = new HealthChecker(
+    { healthIntervalMs: 1000, fall: 2, rise: 2, forgetAfterMs: 60_000 },
+    {
+      probe: async () => ({ outcome, roundTripMs: 1, answersAs: null, detail: 'EMFILE' }),
+      clock,
+      random: () => 0.5,
+      isLastReady: () => false,
+      onFlip: () => {},
+      log: new LimitedLog(() => {}),
     },
-    probe: async () => ({ outcome, roundTripMs: 1, answersAs: null, detail: 'EMFILE' }),
-    clock,
-    random: () => 0.5,
-    isLastReady: () => false,
-    onFlip: () => {},
-  } as ConstructorParameters<typeof HealthChecker>[0]);
+  );
   checker.watch(upstream);
   const nextProbe = async (): Promise<void> => {
     await new Promise(setImmediate);
@@ -99,7 +91,40 @@ test('a server that can not be probed for want of descriptors is not forgotten',
     await nextProbe();
   }
   assert.equal(upstream.health.state, 'joining');
+  assert.match(
+    upstream.health.why,
+    /could not be probed yet: this machine has run out of something \(EMFILE\)/,
+  );
   outcome = 'pass';
   await nextProbe();
   assert.equal(upstream.health.state, 'ready');
+});
+
+test('five real requests in a row that fail eject a server; an answer between them begins the row anew', () => {
+  const registration = { id: 1, policy: '1', host: '10.0.0.1', port: 1, keepsAlive: true, incarnation: null };
+  const upstream = new Upstream(registration, 1, 1, { ...newcomer(0, ''), state: 'ready' }, 0);
+  const checker = new HealthChecker(
+    { healthIntervalMs: 1000, fall: 2, rise: 2, forgetAfterMs: 60_000 },
+    {
+      probe: () => new Promise(() => {}),
+      clock: { ...systemClock, after: () => () => {} },
+      random: () => 0.5,
+      isLastReady: () => false,
+      onFlip: () => {},
+      log: new LimitedLog(() => {}),
+    },
+  );
+  checker.watch(upstream);
+  const fail = (count: number): void => {
+    for (let failed = 0; failed < count; failed += 1) {
+      upstream.failed += 1;
+      checker.onFailure(upstream, 'silent', null);
+    }
+  };
+  fail(4);
+  upstream.served += 1;
+  fail(4);
+  assert.equal(upstream.health.state, 'ready');
+  fail(1);
+  assert.match(upstream.health.why, /^5 real requests in a row failed: out for/);
 });

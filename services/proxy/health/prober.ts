@@ -1,35 +1,28 @@
-// shell · one health probe over a fresh connection: a complete request, or the original's bare connect.
-// Must never throw, never outlast its timeout, and never share a connection with real requests.
+// One health probe over a fresh connection: a complete request, or the original's bare connect.
 import { hash } from 'node:crypto';
 import type { Clock } from '../../shared/clock.ts';
-import { FrameReader } from '../../shared/framing.ts';
 import { OLD_HEALTH_CLIENT_ID, PROBE_PAYLOAD } from '../../shared/health-probe.ts';
-import { formatRequest, HEALTH_CLIENT_ID, type Id, parsePacket } from '../../shared/packet.ts';
+import { formatRequest, HEALTH_CLIENT_ID, type Packet } from '../../shared/packet.ts';
+import { PacketReader } from '../../shared/packet-reader.ts';
+import { printable } from '../../shared/printable.ts';
 import { explainTls } from '../../shared/tls.ts';
 import type { DialledConnection, Network } from '../network/network.ts';
-import { isLocalError } from '../servers/failure.ts';
-import type { ProbeOutcome } from './health.ts';
+import type { ProxyOptions } from '../options.ts';
+import { failureOf, type ProbeOutcome } from '../servers/failure.ts';
+import type { Upstream } from '../servers/upstream.ts';
 import {
   describeBytes,
+  describeDigest,
   describeEnd,
   describeNoAnswer,
-  describeOther,
   describeSilence,
 } from './probe-detail.ts';
 
-export type ProbeMode = 'request' | 'connect';
-export type ProbeTarget = {
-  host: string;
-  port: number;
-  /** Its policy, in the form in which it registered for it. */
-  policyAsWritten: Id;
-  /** It keeps connections; one that does not closes them itself. */
-  keepsAlive: boolean;
-  /** It has asked for a session: it is not of the old kind. */
-  asksForSession: boolean;
-  /** The id in its answers, as text; null when it has not answered yet. */
-  answersAs: string | null;
-};
+export type ProbeTarget = Pick<
+  Upstream,
+  'host' | 'port' | 'policyAsWritten' | 'keepsAlive' | 'asksForSession' | 'answersAs'
+>;
+
 export type ProbeResult = {
   outcome: ProbeOutcome;
   roundTripMs: number;
@@ -45,19 +38,15 @@ const LINGER_MS = 200;
 /** Of what comes, so much is kept to be shown. */
 const KEPT_BYTES = 64;
 
-export type ProbeOptions<Target extends ProbeTarget> = {
-  /** `request`: healthy means a type 2 answer with the right digest; `connect`: that it accepts a connection. */
-  mode: ProbeMode;
-  /** For the whole probe, connecting included. */
-  timeoutMs: number;
-  maxFrameBytes: number;
+/** `probe`: with `request`, healthy means a type 2 answer with the right digest; `healthTimeoutMs` includes connecting. */
+export type ProbeOptions<Target extends ProbeTarget> = Pick<ProxyOptions, 'probe' | 'healthTimeoutMs'> & {
   /** Whether the id in an answer belongs to another server than the one that was probed. */
   isSomebodyElse: (target: Target, answersAs: string) => boolean;
   network: Network;
   clock: Clock;
 };
 
-/** Probes one server. */
+/** Probes one server; never rejects. */
 export function probe<Target extends ProbeTarget>(
   target: Target,
   options: ProbeOptions<Target>,
@@ -72,7 +61,7 @@ class Probe<Target extends ProbeTarget> {
   readonly #options: ProbeOptions<Target>;
   readonly #resolve: (result: ProbeResult) => void;
   readonly #startedMs: number;
-  readonly #reader: FrameReader;
+  readonly #reader = new PacketReader();
   readonly #socket: DialledConnection;
   readonly #cancelTimeout: () => void;
   /** The beginning of what came, as latin1. */
@@ -84,9 +73,8 @@ class Probe<Target extends ProbeTarget> {
     this.#target = target;
     this.#options = options;
     this.#resolve = resolve;
-    const { clock, network, timeoutMs, maxFrameBytes } = options;
+    const { clock, network, healthTimeoutMs } = options;
     this.#startedMs = clock.now();
-    this.#reader = new FrameReader(maxFrameBytes);
     const { host, port } = target;
     this.#socket = network.connect(
       host,
@@ -95,7 +83,7 @@ class Probe<Target extends ProbeTarget> {
       (chunk) => this.#onRead(chunk),
     );
     // After a stall of this process the answer may lie in the kernel, and timers are served before sockets.
-    this.#cancelTimeout = clock.after(timeoutMs, () => clock.soon(() => this.#onTimeout()));
+    this.#cancelTimeout = clock.after(healthTimeoutMs, () => clock.soon(() => this.#onTimeout()));
     this.#socket.on('error', (error) => this.#onError(error));
     this.#socket.on('end', () => this.#onClosed());
     this.#socket.on('close', () => this.#onClosed());
@@ -105,34 +93,35 @@ class Probe<Target extends ProbeTarget> {
     this.#isConnected = true;
     const { asksForSession, policyAsWritten } = this.#target;
     const clientId = asksForSession ? HEALTH_CLIENT_ID : OLD_HEALTH_CLIENT_ID;
-    if (this.#options.mode === 'connect') this.#finish({ outcome: 'pass' });
+    if (this.#options.probe === 'connect') this.#finish({ outcome: 'pass' });
     else this.#socket.write(formatRequest(clientId, policyAsWritten, PROBE_PAYLOAD), 'utf8');
   }
 
   #onRead(chunk: Buffer): void {
-    const reader = this.#reader;
     if (this.#came.length < KEPT_BYTES) this.#came += chunk.toString('latin1', 0, KEPT_BYTES);
-    reader.feed(chunk);
-    if (reader.next()) this.#finish(this.#judge(reader.bytes.toString('utf8', reader.start, reader.end)));
-    if (reader.fault !== null) this.#finish({ outcome: 'garbled', detail: describeBytes(this.#came) });
+    this.#reader.feed(chunk);
+    const packet = this.#reader.next();
+    if (packet !== null) this.#finish(this.#judge(packet));
   }
 
-  // Everybody computes the same digest: only the id tells whether it is still this server that has the address. Workers
+  // All servers compute the same digest: only the id tells whether it is still this server that has the address. Workers
   // that share a port may each have an id of their own, so another id alone says nothing.
-  #judge(answer: string): Verdict {
-    const packet = parsePacket(answer);
+  #judge(packet: Packet): Verdict {
+    if (packet.kind === 'fault') return { outcome: 'garbled', detail: describeBytes(this.#came) };
     if (packet.kind !== 'answer') return { outcome: 'garbled', detail: describeNoAnswer(packet, this.#came) };
     const { answersAs: before } = this.#target;
     const answersAs = packet.serverId === null ? null : String(packet.serverId);
     const isOther = before !== null && answersAs !== null && answersAs !== before;
     if (isOther && this.#options.isSomebodyElse(this.#target, answersAs)) {
-      return { outcome: 'somebody-else', answersAs, detail: describeOther(answersAs) };
+      const detail = `it answered as server ${printable(answersAs)}, which is another one`;
+      return { outcome: 'somebody-else', answersAs, detail };
     }
-    return { outcome: packet.digest === DIGEST ? 'pass' : 'wrong-digest', answersAs };
+    if (packet.digest === DIGEST) return { outcome: 'pass', answersAs };
+    return { outcome: 'wrong-digest', answersAs, detail: describeDigest(packet.digest, DIGEST) };
   }
 
   #onTimeout(): void {
-    const detail = describeSilence(this.#isConnected, this.#came, this.#options.timeoutMs);
+    const detail = describeSilence(this.#isConnected, this.#came, this.#options.healthTimeoutMs);
     this.#finish({ outcome: 'timeout', detail });
   }
 
@@ -141,8 +130,10 @@ class Probe<Target extends ProbeTarget> {
   }
 
   #onError(error: NodeJS.ErrnoException): void {
-    const outcome = outcomeOf(error, this.#isConnected);
-    this.#finish({ outcome, detail: detailOf(outcome, error, this.#came) });
+    const outcome = failureOf(error, this.#isConnected);
+    if (outcome === 'refused') this.#finish({ outcome });
+    else if (outcome === 'reset') this.#finish({ outcome, detail: describeEnd('reset', this.#came) });
+    else this.#finish({ outcome, detail: explainTls(error) ?? error.code ?? '' });
   }
 
   #finish({ outcome, answersAs = null, detail = '' }: Verdict): void {
@@ -161,31 +152,5 @@ class Probe<Target extends ProbeTarget> {
     const cancel = this.#options.clock.after(LINGER_MS, () => socket.resetAndDestroy());
     socket.on('end', () => socket.destroy());
     socket.on('close', cancel);
-  }
-}
-
-function outcomeOf(error: NodeJS.ErrnoException, wasConnected: boolean): ProbeOutcome {
-  switch (error.code) {
-    case 'ECONNREFUSED':
-      return 'refused';
-    case 'ECONNRESET':
-    case 'EPIPE':
-      return 'reset';
-    default:
-      if (!wasConnected && isLocalError(error.code)) return 'local';
-      return explainTls(error) === null ? 'unreachable' : 'untrusted';
-  }
-}
-
-function detailOf(outcome: ProbeOutcome, error: NodeJS.ErrnoException, came: string): string {
-  switch (outcome) {
-    case 'reset':
-      return describeEnd('reset', came);
-    case 'untrusted':
-      return explainTls(error) ?? '';
-    case 'refused':
-      return '';
-    default:
-      return error.code ?? '';
   }
 }

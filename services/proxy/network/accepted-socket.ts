@@ -1,8 +1,17 @@
-// shell · accepted connections that are read without a stream in between, which is what Node puts there. On the data path.
-// Must never be the only way to accept: it uses what Node does not document, and does without where that is missing.
+// Accepted connections that are read without Node's stream in between, by what Node does not document: not the only way to
+// accept. On the data path.
 import { type Server, Socket } from 'node:net';
 import type { Connection, Receiver } from './network.ts';
-import { HIGH_WATER_BYTES, READ_BUFFER } from './read-buffer.ts';
+
+/**
+ * Every connection is read into this one buffer: what is in it is dealt with, or copied, before the next read. By itself Node
+ * takes 64 KiB for each read of each connection. What a connection can't be let take at once is copied, so a read is no
+ * larger than two packets.
+ */
+export const READ_BUFFER = Buffer.allocUnsafeSlow(16_384);
+
+/** More than this waiting to be sent to a client, and nothing more is read from it. */
+export const HIGH_WATER_BYTES = 16_384;
 
 // The major versions of Node with which network.test.ts has passed. Another one may mean something else by the same names.
 const TRIED_VERSIONS = [24, 25, 26];

@@ -1,7 +1,11 @@
-// pure · how the descriptors of the process are shared: what it needs itself, servers, and the rest for clients.
+// How the descriptors of the process are shared: what it needs itself, servers, and the rest for clients.
+import { readFileSync } from 'node:fs';
+import type { ProxyOptions } from '../options.ts';
 
 // Measured with Node 24 at rest: 21, and two more for each open event stream's file or look-up. Node keeps one in reserve.
 const OWN = 32;
+/** On the well-known port: Node accepts one connection per socket and turn of the event loop. */
+export const LISTENING_SOCKETS = 8;
 /** The last ones are for connections that are refused: as many as are accepted in two turns, and the system's own. */
 export const SPARE_DESCRIPTORS = 16;
 // Each server may have a session, a probe, and at first four connections for requests.
@@ -26,13 +30,9 @@ export type Places = {
  */
 export function placesFor(
   limit: number,
-  {
-    maxConnections,
-    maxServers,
-    listeners,
-  }: { maxConnections: number; maxServers: number; listeners: number },
+  { maxConnections, maxServers }: Pick<ProxyOptions, 'maxConnections' | 'maxServers'>,
 ): Places {
-  const left = Math.max(0, limit - OWN - SPARE_DESCRIPTORS - listeners);
+  const left = Math.max(0, limit - OWN - SPARE_DESCRIPTORS - LISTENING_SOCKETS);
   const forServers = Math.min(maxServers * PER_SERVER + STATUS, Math.floor(left * SERVERS_SHARE));
   return {
     maxConnections: Math.max(1, Math.min(maxConnections, left - forServers)),
@@ -40,8 +40,18 @@ export function placesFor(
   };
 }
 
-/** The limit that `/proc/self/limits` tells; Infinity where it tells none. */
-export function descriptorLimit(limits: string): number {
+/** The limit of this process, or of the text of `/proc/self/limits`; Infinity where it is not known. */
+export function descriptorLimit(limits: string = readLimits()): number {
   const soft = /^Max open files\s+(\d+)/m.exec(limits)?.[1];
   return soft === undefined ? Number.POSITIVE_INFINITY : Number(soft);
+}
+
+// Node has raised the soft limit to the hard one by now.
+function readLimits(): string {
+  try {
+    return readFileSync('/proc/self/limits', 'utf8');
+  } catch {
+    // Not Linux: the system's own refusal has to do.
+    return '';
+  }
 }

@@ -5,14 +5,8 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { type TestContext, test } from 'node:test';
 import { connectPeer, within } from '../../../test-support/peers.ts';
 import { acceptDirectly } from './accepted-socket.ts';
-import {
-  type Connection,
-  type Listening,
-  listenForSockets,
-  type Receiver,
-  receiveFrom,
-  systemNetwork,
-} from './network.ts';
+import type { Connection, Listening, Receiver } from './network.ts';
+import { listenForSockets, receiveFrom, systemNetwork } from './system-network.ts';
 
 const HOST = '127.0.0.1';
 const MEGABYTE = 1_000_000;

@@ -1,15 +1,18 @@
-// shell · a network whose connections are TLS where that is asked for: the rest of the proxy is none the wiser.
-// Must never hand out a connection before its peer is verified, or wait for a handshake without end.
+// A network whose connections are TLS where that is asked for; one is handed out only when its peer is verified.
+import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
-import type { TLSSocket } from 'node:tls';
-import { addressOf } from '../../shared/address-text.ts';
+import type { Server, TLSSocket } from 'node:tls';
+import { addressOf } from '../../shared/printable.ts';
 import { type DialTls, dialTls, explainTls, type ListenTls, loadTls } from '../../shared/tls.ts';
-import { listenForSockets, type Network, receiveFrom } from './network.ts';
-import { TicketKeys } from './ticket-keys.ts';
+import type { Network } from './network.ts';
+import { listenForSockets, receiveFrom } from './system-network.ts';
 
 const HANDSHAKE_MS = 5_000;
 // Each costs memory and a signature, before anything is known of the peer.
 const MAX_HANDSHAKES = 1024;
+const TICKET_KEY_BYTES = 48;
+// A ticket is good for two hours (OpenSSL's limit for TLS 1.3): a stolen key opens no more than what came near it.
+const ROTATE_MS = 3_600_000;
 
 type OnFailure = (failure: { with: 'client' | 'server'; address: string; why: string }) => void;
 
@@ -111,4 +114,38 @@ function whyUntrusted(socket: TLSSocket): string | null {
   if (Object.keys(socket.getPeerCertificate()).length === 0) return 'it showed no certificate';
   const code = String(socket.authorizationError);
   return explainTls({ code }) ?? `its certificate is no good (${code})`;
+}
+
+/** One key for the session tickets of all listening sockets of a port: the kernel hands a returning client to any of them. */
+export class TicketKeys {
+  readonly #servers = new Set<Server>();
+  readonly #now: () => number;
+  #key = randomBytes(TICKET_KEY_BYTES);
+  #rotateAtMs: number;
+
+  /** @param now monotonic ms */
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now;
+    this.#rotateAtMs = now() + ROTATE_MS;
+  }
+
+  /** Has a server use the common key. */
+  add(server: Server): void {
+    this.#servers.add(server);
+    server.setTicketKeys(this.#key);
+  }
+
+  /** A server listens no more. */
+  remove(server: Server): void {
+    this.#servers.delete(server);
+  }
+
+  /** Takes a new key when the old one is old enough; called for each connection, so that no timer is needed. */
+  rotateIfDue(): void {
+    const nowMs = this.#now();
+    if (nowMs < this.#rotateAtMs) return;
+    this.#rotateAtMs = nowMs + ROTATE_MS;
+    this.#key = randomBytes(TICKET_KEY_BYTES);
+    for (const server of this.#servers) server.setTicketKeys(this.#key);
+  }
 }

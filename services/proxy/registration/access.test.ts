@@ -27,8 +27,8 @@ function access(options: Partial<AccessOptions> = {}): RegistrationAccess {
     return `nonce ${drawn}`;
   };
   return new RegistrationAccess({
-    token: null,
-    networks: [],
+    registerToken: null,
+    registerFrom: [],
     maxSetupsPerSource: 0,
     now: () => 0,
     nonce,
@@ -63,7 +63,7 @@ describe('the networks', () => {
   ];
   for (const [networks, host, isListed] of cases) {
     test(`${networks.join(', ')} ${isListed ? 'lets in' : 'keeps out'} "${host}"`, () => {
-      const { kind } = access({ networks }).check({}, host, SETUP);
+      const { kind } = access({ registerFrom: networks }).check({}, host, SETUP);
       assert.equal(kind, isListed ? 'admitted' : 'refused');
     });
   }
@@ -83,14 +83,14 @@ describe('the networks', () => {
     '',
   ]) {
     test(`"${network}" is no network`, () => {
-      assert.throws(() => access({ networks: [network] }), UsageError);
+      assert.throws(() => access({ registerFrom: [network] }), UsageError);
     });
   }
 });
 
 describe('the token', () => {
   test('is proved for the nonce of this connection', () => {
-    const gate = access({ token: TOKEN });
+    const gate = access({ registerToken: TOKEN });
     const connection = {};
     const nonce = challenge(gate, connection);
     const proof = proofOf(TOKEN, nonce, SETUP);
@@ -105,7 +105,7 @@ describe('the token', () => {
   ];
   for (const [name, change] of changes) {
     test(`a proof is none for ${name}`, () => {
-      const gate = access({ token: TOKEN });
+      const gate = access({ registerToken: TOKEN });
       const connection = {};
       const proof = proofOf(TOKEN, challenge(gate, connection), SETUP);
       assert.equal(gate.check(connection, '10.0.0.1', { ...SETUP, ...change, proof }).kind, 'refused');
@@ -114,7 +114,7 @@ describe('the token', () => {
 
   test('a proof is used up, right or wrong', () => {
     for (const first of ['right', 'wrong']) {
-      const gate = access({ token: TOKEN });
+      const gate = access({ registerToken: TOKEN });
       const connection = {};
       const proof = proofOf(TOKEN, challenge(gate, connection), SETUP);
       gate.check(connection, '10.0.0.1', { ...SETUP, proof: first === 'right' ? proof : 'guess' });
@@ -123,7 +123,7 @@ describe('the token', () => {
   });
 
   test('a proof is none on another connection, nor after a newer challenge', () => {
-    const gate = access({ token: TOKEN });
+    const gate = access({ registerToken: TOKEN });
     const [one, other] = [{}, {}];
     const proof = proofOf(TOKEN, challenge(gate, one), SETUP);
     challenge(gate, other);
@@ -139,7 +139,7 @@ describe('the token', () => {
     );
     fc.assert(
       fc.property(guess, (proof) => {
-        const gate = access({ token: TOKEN });
+        const gate = access({ registerToken: TOKEN });
         const connection = {};
         challenge(gate, connection);
         assert.equal(gate.check(connection, '10.0.0.1', { ...SETUP, proof }).kind, 'refused');
@@ -148,8 +148,11 @@ describe('the token', () => {
   });
 
   test('a server that can prove nothing is told what to do', () => {
-    const admission = access({ token: TOKEN }).check({}, '10.0.0.1', { ...SETUP, canProve: false });
-    assert.match((admission as { sentence: string }).sentence, /--register-token-file/);
+    const admission = access({ registerToken: TOKEN }).check({}, '10.0.0.1', { ...SETUP, canProve: false });
+    const { sentence } = admission as { sentence: string };
+    assert.match(sentence, /--register-token-file FILE .*REGISTER_TOKEN_FILE= npm start/);
+    // A refusal is cut at 300 characters.
+    assert.ok(sentence.length <= 300, sentence);
   });
 
   test('nothing is asked where there is none', () => {
@@ -158,7 +161,7 @@ describe('the token', () => {
 });
 
 test('what is refused, or asked for a proof, does not count', () => {
-  const gate = access({ token: TOKEN, maxSetupsPerSource: 2, networks: ['10.0.0.0/8'] });
+  const gate = access({ registerToken: TOKEN, maxSetupsPerSource: 2, registerFrom: ['10.0.0.0/8'] });
   for (let tries = 0; tries < 10; tries += 1) {
     const connection = {};
     gate.check({}, '11.0.0.1', SETUP);

@@ -1,25 +1,19 @@
-// pure · who may register: how many new servers, from which networks, and only who proves the token where there is one.
-// Must never look at what a server says of its own address: only the connection's counts.
+// Which servers may register: how many new ones, from which networks, and with which proof where there is a token.
 import { BlockList, isIP } from 'node:net';
 import { UsageError } from '../../shared/config.ts';
 import type { SetupPacket } from '../../shared/packet.ts';
 import { isProof } from '../../shared/proof.ts';
-import { sourceOf } from '../clients/source.ts';
+import { sourceOf } from '../clients/sources.ts';
+import type { ProxyOptions } from '../options.ts';
 
 const WINDOW_MS = 10_000;
-// Who comes from more addresses than this within a window gets no more in from new ones.
+// From more addresses than this within a window no more are let in.
 const MAX_SOURCES = 65_536;
 
-export type AccessOptions = {
-  /** What servers must prove to know; null admits any. */
-  token: Buffer | null;
-  /** Addresses or CIDR blocks that servers may come from; none admits all. */
-  networks: readonly string[];
-  /** New entries of the table from one address in each 10 s; 0 for any number. */
-  maxSetupsPerSource: number;
+export type AccessOptions = Pick<ProxyOptions, 'registerToken' | 'registerFrom' | 'maxSetupsPerSource'> & {
   /** Monotonic ms. */
   now: () => number;
-  /** A text that nobody can guess, another one at each call. */
+  /** A text that can't be guessed, another one at each call. */
   nonce: () => string;
 };
 
@@ -30,6 +24,9 @@ export type Admission =
   | { kind: 'refused'; sentence: string };
 
 const ADMITTED: Admission = { kind: 'admitted' };
+const NEEDS_TOKEN =
+  "This proxy asks for a token: start the server with --register-token-file FILE (the cluster's is .secrets/register-token). " +
+  "A server that can't prove a token may register if the proxy is started without one: REGISTER_TOKEN_FILE= npm start.";
 
 export class RegistrationAccess {
   readonly #options: AccessOptions;
@@ -41,7 +38,7 @@ export class RegistrationAccess {
   /** @throws UsageError when a network is neither an address nor a CIDR block */
   constructor(options: AccessOptions) {
     this.#options = options;
-    this.#networks = options.networks.length === 0 ? null : blockList(options.networks);
+    this.#networks = options.registerFrom.length === 0 ? null : blockList(options.registerFrom);
   }
 
   /** Whether a host may be a server's: `known` when the operator has named it, `excluded` when others are named. */
@@ -65,7 +62,7 @@ export class RegistrationAccess {
   /**
    * Counts one that puts a new entry into the table: that is what lasts, with a probe, events and the end of whatever stood
    * there. What is refused, what a token is still asked for and what only refreshes an entry costs no more than any other
-   * packet, and counting it would punish whoever tries again: after a freeze or a restart of the proxy that is everybody.
+   * packet, and counting it would punish a server that tries again: after a freeze or a restart of the proxy all do.
    * @returns why there are too many from this address; null when there are not
    */
   countNew(host: string): string | null {
@@ -91,7 +88,7 @@ export class RegistrationAccess {
   }
 
   #checkProof(connection: object, packet: SetupPacket): Admission {
-    const { token, nonce } = this.#options;
+    const { registerToken: token, nonce } = this.#options;
     if (token === null) return ADMITTED;
     const challenge = this.#nonces.get(connection);
     this.#nonces.delete(connection);
@@ -102,7 +99,7 @@ export class RegistrationAccess {
       return refused("The proof is wrong: give the server the proxy's own --register-token-file.");
     }
     if (!packet.canProve) {
-      return refused("This proxy asks for a token: start the server with the proxy's --register-token-file.");
+      return refused(NEEDS_TOKEN);
     }
     const next = nonce();
     this.#nonces.set(connection, next);

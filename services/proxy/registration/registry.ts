@@ -1,23 +1,24 @@
-// pure · who is in the table: registrations, leaves, evictions and come-backs, and the events that tell of them.
-// Must never route a request or open a socket; it tells the health checker whom to look after.
-import { formatError, formatRegistered, type SetupPacket } from '../../shared/packet.ts';
+// Which servers are in the table: registrations, leaves, evictions and come-backs, and the events about them.
+import type { SetupPacket } from '../../shared/packet.ts';
 import { type Health, newcomer, type State } from '../health/health.ts';
 import type { HealthChecker } from '../health/health-checker.ts';
+import type { ProxyOptions } from '../options.ts';
 import type { PolicyTable, Route } from '../routing/policy-table.ts';
-import { type Carrier, type Registration, Upstream } from '../servers/upstream.ts';
+import { type Registration, Upstream, type UpstreamPool } from '../servers/upstream.ts';
 import type { EventLog, EventType } from '../status/events.ts';
-import { leastProven } from './full-table.ts';
-import { farewell, RetiredServers, whyMoved } from './replaced.ts';
+import { farewell, leastProven, RetiredServers, whyMoved } from './replaced.ts';
 
-export type RegistryOptions = {
+export type RegistryOptions = Pick<
+  ProxyOptions,
+  'maxServers' | 'upstreamConnections' | 'pipelineDepth' | 'oneRequestConnections'
+>;
+
+export type RegistryWorld = {
   table: PolicyTable;
   events: EventLog;
-  maxServers: number;
   now: () => number;
   wallNow: () => number;
-  /** How many requests a server may have in flight. */
-  capacityOf: (registration: Registration) => number;
-  makeCarrier: (upstream: Upstream) => Carrier;
+  makePool: (upstream: Upstream) => UpstreamPool;
   /** The servers of a route, or their states, have changed. */
   onRouteChanged: (route: Route) => void;
   /** A server goes on purpose. */
@@ -25,11 +26,6 @@ export type RegistryOptions = {
   /** A server is no longer in the table: its session has lost its meaning, and ends with `lastWords`, a line, if there are any. */
   onRemoved: (upstream: Upstream, lastWords: string | null) => void;
 };
-
-/** `reply` is the line to answer with; `refusal` says why there is no server, null when it has to prove the token first. */
-export type RegistrationResult =
-  | { upstream: Upstream; reply: string }
-  | { upstream: null; refusal: string | null; reply: string };
 
 const EVENT_OF_STATE: Record<State, EventType | null> = {
   joining: null,
@@ -44,37 +40,36 @@ const EVENT_OF_STATE: Record<State, EventType | null> = {
 
 export class Registry {
   readonly #options: RegistryOptions;
+  readonly #world: RegistryWorld;
   readonly #checker: HealthChecker;
   readonly #retired = new RetiredServers();
 
-  constructor(options: RegistryOptions, checker: HealthChecker) {
+  constructor(options: RegistryOptions, world: RegistryWorld, checker: HealthChecker) {
     this.#options = options;
+    this.#world = world;
     this.#checker = checker;
   }
 
   /**
    * Registers a server, refreshes it, or lets it take the place of whatever its id or its address stood for.
-   * @param host the connection's own remote address: nobody can register somebody else's
-   * @returns the server, or null when it was refused, with the line to answer
+   * @param host the connection's own remote address: no server can register the address of another
+   * @returns the server, or the sentence of the refusal
    */
-  register(packet: SetupPacket, host: string): RegistrationResult {
-    const { table, maxServers } = this.#options;
+  register(packet: SetupPacket, host: string): Upstream | string {
+    const { table } = this.#world;
+    const { maxServers } = this.#options;
     const registration = registrationOf(packet, host);
     const byId = table.findById(registration.policy, registration.id);
     const byAddress = table.findByAddress(host, registration.port);
-    const reply = formatRegistered(packet.id, packet.policyAsWritten);
     if (byId !== undefined && byId === byAddress && isSameBoot(byId, registration)) {
       byId.asksForSession = packet.hasSession;
       byId.policyAsWritten = packet.policyAsWritten;
-      // Whatever made it register again is a reason to look at once.
+      // What made it register again is a reason to probe it at once.
       if (byId.health.state !== 'ready') this.#checker.probeNow(byId);
-      return { upstream: byId, reply };
+      return byId;
     }
     if (byId === undefined && byAddress === undefined && table.size >= maxServers && !this.#makeRoom()) {
-      return refused(
-        packet,
-        `The table is full with ${maxServers} servers that pass their probes: raise the proxy's --max-servers.`,
-      );
+      return `The table is full with ${maxServers} servers that pass their probes: raise the proxy's --max-servers.`;
     }
     const order = byId !== undefined && byId.health.state !== 'evicted' ? byId.order : table.takeOrder();
     if (byAddress !== undefined && byAddress !== byId) {
@@ -85,26 +80,26 @@ export class Registry {
     if (byId !== undefined)
       this.#takeOff(byId, 'replaced', hasMoved ? whyMoved(host, packet) : 'it started again');
     const upstream = this.#add(registration, packet, order);
-    // Only now, so that whoever waits or has to be retried finds the successor in the table.
+    // Only now, so that requests that wait or have to be retried find the successor in the table.
     this.#retired.destroyAt(upstream.address);
     if (byAddress !== undefined) this.#letGo(byAddress, farewell(byAddress, upstream));
     if (hasMoved) this.#retire(byId, upstream);
-    return { upstream, reply };
+    return upstream;
   }
 
   #add(registration: Registration, packet: SetupPacket, order: number): Upstream {
-    const { table, events, now, wallNow, capacityOf, makeCarrier, onRouteChanged } = this.#options;
+    const { table, events, now, wallNow, makePool, onRouteChanged } = this.#world;
     const why = 'it registered, and its first probe is due';
     const upstream = new Upstream(
       registration,
-      capacityOf(registration),
+      this.#capacityOf(registration),
       order,
       newcomer(now(), why),
       wallNow(),
     );
     upstream.asksForSession = packet.hasSession;
     upstream.policyAsWritten = packet.policyAsWritten;
-    upstream.carrier = makeCarrier(upstream);
+    upstream.pool = makePool(upstream);
     const route = table.add(upstream);
     events.add('registered', upstream, why);
     this.#checker.watch(upstream);
@@ -112,9 +107,14 @@ export class Registry {
     return upstream;
   }
 
+  #capacityOf({ keepsAlive }: Registration): number {
+    const { upstreamConnections, pipelineDepth, oneRequestConnections } = this.#options;
+    return keepsAlive ? upstreamConnections * pipelineDepth : oneRequestConnections;
+  }
+
   /** Whether a setup packet is from a server of the table that is still the same: nothing new comes of it. */
   isRefresh(packet: SetupPacket, host: string): boolean {
-    const { table } = this.#options;
+    const { table } = this.#world;
     const registration = registrationOf(packet, host);
     const known = table.findById(registration.policy, registration.id);
     return (
@@ -124,14 +124,14 @@ export class Registry {
     );
   }
 
-  /** Whether a server is in the table still. */
+  /** Whether a server is still in the table. */
   has(upstream: Upstream): boolean {
-    return this.#options.table.has(upstream);
+    return this.#world.table.has(upstream);
   }
 
   /** The health checker has changed a server's state. */
   onFlip(upstream: Upstream, before: Health): void {
-    const { table, events, now, onRouteChanged } = this.#options;
+    const { table, events, now, onRouteChanged } = this.#world;
     const { state, why } = upstream.health;
     if (state === before.state) return;
     if (state === 'forgotten') {
@@ -141,8 +141,8 @@ export class Registry {
     table.place(upstream, now());
     const type = EVENT_OF_STATE[state];
     if (type !== null) events.add(type, upstream, why);
-    if (state === 'evicted') upstream.carrier?.destroy();
-    if (state === 'leaving') this.#options.onLeaving(upstream);
+    if (state === 'evicted') upstream.pool?.destroy();
+    if (state === 'leaving') this.#world.onLeaving(upstream);
     const route = table.route(upstream.policy);
     if (route === undefined) return;
     if (route.rotation.members.length === 0) this.#callBack(route);
@@ -167,32 +167,33 @@ export class Registry {
   }
 
   #takeOff(upstream: Upstream, type: EventType, why: string): void {
-    const { table, events, now } = this.#options;
+    const { table, events, now } = this.#world;
     this.#checker.unwatch(upstream);
     table.remove(upstream, now());
     events.add(type, upstream, why);
   }
 
   #letGo(upstream: Upstream, lastWords: string | null): void {
-    upstream.carrier?.destroy();
+    upstream.pool?.destroy();
     this.#afterRemoval(upstream, lastWords);
   }
 
-  // Whoever has its id now may be another program, beside it: what it has begun it still finishes, and it is told, so that
+  // The server that has its id now may be another program, beside it: it finishes what it has begun, and it is told, so that
   // the two do not take turns in replacing each other.
   #retire(upstream: Upstream, successor: Upstream): void {
     this.#retired.add(upstream);
     this.#afterRemoval(upstream, farewell(upstream, successor));
   }
 
-  /** Cuts what servers that were replaced have not finished. */
-  destroyRetired(): void {
+  /** Cuts the connections to all servers, the replaced ones included. */
+  destroyPools(): void {
+    for (const upstream of this.#world.table.upstreams) upstream.pool?.destroy();
     this.#retired.destroyAll();
   }
 
   // False when every server of the table serves.
   #makeRoom(): boolean {
-    const upstream = leastProven(this.#options.table.upstreams);
+    const upstream = leastProven(this.#world.table.upstreams);
     if (upstream === null) return false;
     const wasReady = upstream.health.state === 'evicted';
     this.#remove(
@@ -204,7 +205,7 @@ export class Registry {
   }
 
   #afterRemoval(upstream: Upstream, lastWords: string | null): void {
-    const { table, onRouteChanged, onRemoved } = this.#options;
+    const { table, onRouteChanged, onRemoved } = this.#world;
     onRemoved(upstream, lastWords);
     const route = table.route(upstream.policy);
     if (route === undefined) return;
@@ -218,16 +219,10 @@ function registrationOf(packet: SetupPacket, host: string): Registration {
   return { id, policy, host, port, keepsAlive, incarnation };
 }
 
-// Without an incarnation nobody can tell; an evicted server that registers has most likely been started again.
+// Without an incarnation there is no telling; an evicted server that registers has most likely been started again.
 function isSameBoot(known: Upstream, registration: Registration): boolean {
   if (known.keepsAlive !== registration.keepsAlive || known.incarnation !== registration.incarnation)
     return false;
   if (known.health.state === 'leaving') return false;
   return registration.incarnation !== null || known.health.state !== 'evicted';
-}
-
-/** The refusal of a registration. */
-export function refused({ id, policy }: SetupPacket, sentence: string): RegistrationResult {
-  const reply = formatError('REGISTRATION_REFUSED', sentence, { clientId: id, policy });
-  return { upstream: null, refusal: sentence, reply };
 }

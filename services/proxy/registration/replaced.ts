@@ -1,6 +1,7 @@
-// pure · servers whose place another one has taken: what they are told, and what they may still finish.
-import { addressOf } from '../../shared/address-text.ts';
+// Servers that lose their place to another one: which one a full table drops, what they are told, what they may still finish.
 import { formatError, type SetupPacket } from '../../shared/packet.ts';
+import { addressOf } from '../../shared/printable.ts';
+import { sourceOf } from '../clients/sources.ts';
 import type { Upstream } from '../servers/upstream.ts';
 
 /** Why an entry is replaced whose id has registered from another address. */
@@ -9,7 +10,7 @@ export function whyMoved(host: string, { listenPort }: SetupPacket): string {
   return `its id registered a new address, ${address}: if both run, give each an id of its own`;
 }
 
-/** What the one that was replaced is told over its session, which is open only where it still runs: one line. */
+/** The line that the replaced server gets over its session, which is open only where it still runs. */
 export function farewell({ id, policy, address, incarnation }: Upstream, successor: Upstream): string {
   const isSameId = policy === successor.policy && String(id) === String(successor.id);
   const sentence = !isSameId
@@ -28,21 +29,48 @@ export class RetiredServers {
   add(upstream: Upstream): void {
     for (const earlier of this.#servers) if (earlier.inFlight === 0) this.#servers.delete(earlier);
     this.#servers.add(upstream);
-    upstream.carrier?.retire();
+    upstream.pool?.retire();
   }
 
   /** Another server has the address now: nothing that was meant for the former one may reach it. */
   destroyAt(address: string): void {
     for (const upstream of this.#servers) {
       if (upstream.address !== address) continue;
-      upstream.carrier?.destroy();
+      upstream.pool?.destroy();
       this.#servers.delete(upstream);
     }
   }
 
   /** Cuts whatever is not finished. */
   destroyAll(): void {
-    for (const upstream of this.#servers) upstream.carrier?.destroy();
+    for (const upstream of this.#servers) upstream.pool?.destroy();
     this.#servers.clear();
   }
+}
+
+/**
+ * The server that is removed from a full table for a new one: of the source that has the most servers without a passed probe
+ * the oldest of these, so that a flood of forged registrations displaces itself; else the one that has been evicted the
+ * longest. A server whose first probe is still under way is left alone.
+ * @returns null when every server serves, or may in a moment
+ */
+export function leastProven(upstreams: Iterable<Upstream>): Upstream | null {
+  const unproven = new Map<string, { oldest: Upstream; count: number }>();
+  let evicted: Upstream | null = null;
+  for (const upstream of upstreams) {
+    const { state, sinceMs } = upstream.health;
+    if (state === 'evicted' && (evicted === null || sinceMs < evicted.health.sinceMs)) evicted = upstream;
+    const { lastProbe } = upstream;
+    if (state !== 'joining' || lastProbe === null || lastProbe.outcome === 'local') continue;
+    const source = sourceOf(upstream.host);
+    const group = unproven.get(source);
+    if (group === undefined) unproven.set(source, { oldest: upstream, count: 1 });
+    else {
+      group.count += 1;
+      if (sinceMs < group.oldest.health.sinceMs) group.oldest = upstream;
+    }
+  }
+  let most: { oldest: Upstream; count: number } | null = null;
+  for (const group of unproven.values()) if (most === null || group.count > most.count) most = group;
+  return most?.oldest ?? evicted;
 }

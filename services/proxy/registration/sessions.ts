@@ -1,43 +1,54 @@
-// shell · the leases: registration connections that stay open, with a heartbeat each second in both directions.
-// Must never judge a server: an ended or silent session makes it suspect, and the health checker decides.
+// The leases: registration connections that stay open, with a heartbeat each second in both directions.
+import type { LimitedLog } from '../../shared/log.ts';
 import { formatHeartbeat, type HeartbeatPacket, type LeavePacket } from '../../shared/packet.ts';
-import type { ClientConnection } from '../clients/client-connection.ts';
+import type { HealthChecker } from '../health/health-checker.ts';
 import type { Upstream } from '../servers/upstream.ts';
 
+/** How often `beat` has to be called. */
+export const HEARTBEAT_MS = 1000;
 const MISSED_HEARTBEATS = 3;
 
-export type SessionObserver = {
-  onLeaseLost(upstream: Upstream, why: string): void;
-  onLeave(upstream: Upstream): void;
+/** A connection that may be a server's lease. */
+export type LeaseConnection = {
+  readonly remoteHost: string;
+  /** When the last bytes came, monotonic ms. */
+  readonly lastHeardMs: number;
+  send(line: string): void;
+  /** Ends it as soon as it has nothing left to say. */
+  closeWhenIdle(): void;
+  /** Cuts it. */
+  destroy(): void;
 };
 
 export class Sessions {
-  readonly #byConnection = new Map<ClientConnection, Upstream>();
-  readonly #byUpstream = new Map<Upstream, ClientConnection>();
-  readonly #heartbeatMs: number;
+  readonly #byConnection = new Map<LeaseConnection, Upstream>();
+  readonly #byUpstream = new Map<Upstream, LeaseConnection>();
   readonly #now: () => number;
-  readonly #observer: SessionObserver;
+  readonly #checker: Pick<HealthChecker, 'onLeaseLost' | 'onLeave'>;
+  readonly #log: LimitedLog;
   #lastBeatMs: number;
 
-  constructor(heartbeatMs: number, now: () => number, observer: SessionObserver) {
-    this.#heartbeatMs = heartbeatMs;
+  /** @param log gets a line for each session that begins or ends */
+  constructor(now: () => number, checker: Pick<HealthChecker, 'onLeaseLost' | 'onLeave'>, log: LimitedLog) {
     this.#now = now;
-    this.#observer = observer;
+    this.#checker = checker;
+    this.#log = log;
     this.#lastBeatMs = now();
   }
 
   /** Makes `connection` the server's lease; one that it had before ends without blame. */
-  open(connection: ClientConnection, upstream: Upstream): void {
+  open(connection: LeaseConnection, upstream: Upstream): void {
     if (this.#byUpstream.get(upstream) === connection) return;
     this.close(upstream);
     this.#forget(connection);
     this.#byConnection.set(connection, upstream);
     this.#byUpstream.set(upstream, connection);
     upstream.hasSession = true;
+    this.#note('session opened', connection, upstream);
   }
 
-  /** The connection registers again: whatever it was the lease of is decided by that. @returns what it was the lease of */
-  release(connection: ClientConnection): Upstream | null {
+  /** The connection registers again, which decides what it is the lease of. @returns what it was the lease of */
+  release(connection: LeaseConnection): Upstream | null {
     const upstream = this.#byConnection.get(connection) ?? null;
     this.#forget(connection);
     return upstream;
@@ -53,42 +64,43 @@ export class Sessions {
   }
 
   /** Takes a heartbeat or a leave; false when the connection is no session. */
-  onPacket(connection: ClientConnection, packet: HeartbeatPacket | LeavePacket): boolean {
+  onPacket(connection: LeaseConnection, packet: HeartbeatPacket | LeavePacket): boolean {
     const upstream = this.#byConnection.get(connection);
     if (upstream === undefined) return false;
     // A heartbeat needs no note of its own: the connection knows when it was last heard.
-    if (packet.kind === 'leave') this.#observer.onLeave(upstream);
+    if (packet.kind === 'leave') this.#checker.onLeave(upstream);
     return true;
   }
 
   /** Whether the connection is some server's lease. */
-  has(connection: ClientConnection): boolean {
+  has(connection: LeaseConnection): boolean {
     return this.#byConnection.has(connection);
   }
 
   /** The connection has ended; if it was a lease, the lease is lost. */
-  onEnded(connection: ClientConnection): void {
+  onEnded(connection: LeaseConnection): void {
     const upstream = this.#byConnection.get(connection);
     if (upstream === undefined) return;
+    this.#note('session ended', connection, upstream);
     this.#forget(connection);
-    this.#observer.onLeaseLost(upstream, 'its session ended');
+    this.#checker.onLeaseLost(upstream, 'its session ended');
   }
 
-  /** Sends the heartbeats and finds those that have not echoed; called once per heartbeat interval. */
+  /** Sends the heartbeats and finds those that have not echoed. */
   beat(): void {
     const nowMs = this.#now();
-    // Nobody can echo what was sent late.
-    const lateMs = Math.max(0, nowMs - this.#lastBeatMs - this.#heartbeatMs);
+    // No server can echo what was sent late.
+    const lateMs = Math.max(0, nowMs - this.#lastBeatMs - HEARTBEAT_MS);
     this.#lastBeatMs = nowMs;
-    const silentBeforeMs = nowMs - MISSED_HEARTBEATS * this.#heartbeatMs - lateMs;
+    const silentBeforeMs = nowMs - MISSED_HEARTBEATS * HEARTBEAT_MS - lateMs;
     for (const [connection, upstream] of [...this.#byConnection]) {
       if (connection.lastHeardMs >= silentBeforeMs) {
         connection.send(formatHeartbeat('proxy'));
         continue;
       }
       this.#forget(connection);
-      connection.socket.destroy();
-      this.#observer.onLeaseLost(upstream, `its session missed ${MISSED_HEARTBEATS} heartbeats`);
+      connection.destroy();
+      this.#checker.onLeaseLost(upstream, `its session missed ${MISSED_HEARTBEATS} heartbeats`);
     }
   }
 
@@ -97,7 +109,11 @@ export class Sessions {
     for (const upstream of [...this.#byUpstream.keys()]) this.close(upstream);
   }
 
-  #forget(connection: ClientConnection): void {
+  #note(message: string, { remoteHost: from }: LeaseConnection, { id, policy }: Upstream): void {
+    this.#log.write({ level: 'debug', message, policy, id, from });
+  }
+
+  #forget(connection: LeaseConnection): void {
     const upstream = this.#byConnection.get(connection);
     if (upstream === undefined) return;
     this.#byConnection.delete(connection);

@@ -1,27 +1,22 @@
-// pure · a request's way from the client to an answer: pick, hand over, try the next server, reply exactly once.
-// Must never touch a socket or a timer, or make a closure or a promise per request: deadlines are swept.
-
+// A request's way from the client to an answer: pick a server, hand over, try the next one, reply once. On the data path.
 import { DeadlineQueue } from '../../shared/deadline-queue.ts';
 import type { ErrorCode } from '../../shared/error-codes.ts';
 import type { RequestPacket } from '../../shared/packet.ts';
+import type { ProxyOptions } from '../options.ts';
 import { blameOf, type FailureKind } from '../servers/failure.ts';
 import type { Silence, TrafficObserver } from '../servers/pool.ts';
 import type { Upstream } from '../servers/upstream.ts';
-import { handOver } from './hand-over.ts';
 import type { PolicyTable, Route } from './policy-table.ts';
 import { Replier } from './replier.ts';
 import { type ReplySink, Request } from './request.ts';
-import { Retries, type RetryLimits } from './retries.ts';
+import { type NextStep, Retries, type RetryLimits } from './retries.ts';
 import { WaitingRoom, type WaitingRoomLimits } from './waiting-room.ts';
 
-export type ForwarderLimits = WaitingRoomLimits &
-  RetryLimits & {
-    /** How long after the start a policy without a server is taken for one whose servers are about to register. */
-    startupMs: number;
-  };
+/** `startupMs`: so long after the start a policy without a server is taken for one whose servers are about to register. */
+export type ForwarderLimits = WaitingRoomLimits & RetryLimits & Pick<ProxyOptions, 'startupMs'>;
 
-/** What real traffic tells of a server; the health checker listens. */
-export type Evidence = {
+/** What real traffic shows of a server. */
+export type TrafficReports = {
   /** A request, or a connection without one, failed on it; called before the request is sent elsewhere. */
   onFailure(upstream: Upstream, failure: FailureKind, request: Request | null): void;
   /** It has worked on a request for longer than an attempt may take. */
@@ -39,11 +34,11 @@ export type ForwarderCounters = {
   answered: number;
   /** Second attempts that the budget has paid for. */
   retries: number;
-  /** Requests that went to another server because somebody before them was silent, or broke the connection. */
+  /** Requests that went to another server because a request before them was silent, or broke the connection. */
   moves: number;
-  /** Answers to requests that had their reply already; never handed to anybody. */
+  /** Answers to requests that had their reply already; never handed to a client. */
   lateAnswers: number;
-  /** Answers with another client's id; never handed to anybody. */
+  /** Answers with another client's id; never handed to a client. */
   slippedAnswers: number;
   /** Connections to servers that failed since this machine had run out of something. */
   localFailures: number;
@@ -57,16 +52,26 @@ export type ForwarderCounters = {
 export type Verify = ((payload: string, answer: string) => boolean) | null;
 
 export class Forwarder implements TrafficObserver {
-  readonly counters: ForwarderCounters;
+  readonly counters: ForwarderCounters = {
+    requests: 0,
+    answered: 0,
+    retries: 0,
+    moves: 0,
+    lateAnswers: 0,
+    slippedAnswers: 0,
+    localFailures: 0,
+    errors: {},
+    refusals: {},
+  };
   readonly #table: PolicyTable;
   readonly #limits: ForwarderLimits;
-  readonly #evidence: Evidence;
+  readonly #reports: TrafficReports;
   readonly #verify: Verify;
   readonly #now: () => number;
   readonly #deadlines = new DeadlineQueue<Request>();
   /** Those that a sweep has to look at: thousands of others may be idle. */
   readonly #busy = new Set<Upstream>();
-  readonly #replier = new Replier();
+  readonly #replier: Replier;
   readonly #waitingRoom: WaitingRoom;
   readonly #retries: Retries;
   readonly #startedMs: number;
@@ -76,34 +81,20 @@ export class Forwarder implements TrafficObserver {
   constructor(
     table: PolicyTable,
     limits: ForwarderLimits,
-    evidence: Evidence,
+    reports: TrafficReports,
     verify: Verify,
     now: () => number,
   ) {
     this.#table = table;
     this.#limits = limits;
-    this.#evidence = evidence;
+    this.#reports = reports;
     this.#verify = verify;
     this.#now = now;
     this.#startedMs = now();
     this.#sweptMs = this.#startedMs;
-    this.counters = {
-      requests: 0,
-      answered: 0,
-      retries: 0,
-      moves: 0,
-      lateAnswers: 0,
-      slippedAnswers: 0,
-      localFailures: 0,
-      errors: this.#replier.errors,
-      refusals: {},
-    };
+    this.#replier = new Replier(this.counters.errors);
     this.#waitingRoom = new WaitingRoom(limits, this.#replier, this.counters);
-    this.#retries = new Retries(limits, this.counters, {
-      dispatch: (request, nowMs) => this.#dispatch(table.route(request.policy), request, nowMs),
-      giveUp: (request) => this.#replier.giveUp(request),
-      onCulprit: (request) => evidence.onCulprit(request),
-    });
+    this.#retries = new Retries(limits, this.counters, reports.onCulprit);
   }
 
   /** When the last sweep was, monotonic ms. */
@@ -114,6 +105,10 @@ export class Forwarder implements TrafficObserver {
   /** How many requests have no reply yet. */
   get openRequests(): number {
     return this.#deadlines.countOpen();
+  }
+
+  get isDraining(): boolean {
+    return this.#isDraining;
   }
 
   /** Counts a refusal that answers no request. */
@@ -128,41 +123,30 @@ export class Forwarder implements TrafficObserver {
   }
 
   /**
-   * Opens a client's request. `forward` sends it on its way, once the client has noted its place in the order of replies.
+   * Sends a client's request on its way; its reply comes through `client.deliver`, perhaps before this returns.
    * @param wire the request's bytes as latin1, ending in `\n`
    */
-  open(client: ReplySink, packet: RequestPacket, wire: string, nowMs: number): Request {
-    const { requestTimeoutMs } = this.#limits;
-    const payload = this.#verify === null ? null : packet.payload;
-    const request = new Request(
-      client,
-      packet.clientId,
-      packet.policy,
-      wire,
-      payload,
-      nowMs + requestTimeoutMs,
-    );
+  forward(
+    client: ReplySink,
+    { clientId, policy, payload }: RequestPacket,
+    wire: string,
+    nowMs: number,
+  ): void {
+    const deadlineMs = nowMs + this.#limits.requestTimeoutMs;
+    const kept = this.#verify === null ? null : payload;
+    const request = new Request(client, clientId, policy, wire, kept, deadlineMs);
     this.counters.requests += 1;
-    return request;
-  }
-
-  /** Sends an open request on its way; its reply comes through `client.deliver`, perhaps before this returns. */
-  forward(request: Request, nowMs: number): void {
+    client.expect(request);
     if (this.#isDraining) {
-      this.#replier.refuse(
-        request,
-        'SHUTTING_DOWN',
-        'The proxy is shutting down: try again in a few seconds.',
-      );
+      this.#replier.shutDown(request);
       return;
     }
     this.#deadlines.push(request);
-    this.#dispatch(this.#routeOf(request.policy, nowMs), request, nowMs);
+    this.#dispatch(this.#table.route(policy) ?? this.#expectRoute(policy, nowMs), request, nowMs);
   }
 
-  #routeOf(policy: string, nowMs: number): Route | undefined {
-    const route = this.#table.route(policy);
-    if (route !== undefined || nowMs - this.#startedMs >= this.#limits.startupMs) return route;
+  #expectRoute(policy: string, nowMs: number): Route | undefined {
+    if (nowMs - this.#startedMs >= this.#limits.startupMs) return undefined;
     return this.#table.expect(policy, nowMs);
   }
 
@@ -170,14 +154,14 @@ export class Forwarder implements TrafficObserver {
     if (route !== undefined && route.waiting.length === 0) {
       const upstream = route.pickFor(request);
       if (upstream !== null) {
-        if (!handOver(route, upstream, request, this.counters, nowMs)) this.#replier.giveUp(request);
+        if (!route.handOver(upstream, request, this.counters, nowMs)) this.#replier.giveUp(request);
         return;
       }
     }
     this.#waitingRoom.admit(request, route, nowMs);
   }
 
-  /** The servers of a route have changed: whoever waits is served, waits on, or is refused. */
+  /** The servers of a route have changed: each request that waits is served, waits on, or is refused. */
   routeChanged(route: Route): void {
     this.#waitingRoom.serve(route, this.#now());
     this.#replier.flush();
@@ -189,13 +173,13 @@ export class Forwarder implements TrafficObserver {
       return true;
     }
     if (this.#verify !== null && !this.#verify(request.payload ?? '', answer)) {
-      this.#blame(upstream, 'wrong-digest', request);
-      this.#retries.afterAttempt(request, upstream, 'wrong-digest', this.#now());
+      this.#fail(upstream, 'wrong-digest', request);
+      const nowMs = this.#now();
+      this.#follow(this.#retries.afterAttempt(request, upstream, 'wrong-digest', nowMs), request, nowMs);
       return false;
     }
     upstream.served += 1;
-    upstream.failuresInARow = 0;
-    if (upstream.health.state === 'trial') this.#evidence.onTrialPassed(upstream);
+    if (upstream.health.state === 'trial') this.#reports.onTrialPassed(upstream);
     this.counters.answered += 1;
     this.#replier.reply(request, answer);
     return true;
@@ -205,26 +189,29 @@ export class Forwarder implements TrafficObserver {
     this.#busy.add(upstream);
   }
 
-  /** It goes on purpose: `Evidence.onDrained` is told once nothing is in flight on it. */
+  /** It goes on purpose: it is reported as drained once nothing is in flight on it. */
   onLeaving(upstream: Upstream): void {
     this.#busy.add(upstream);
   }
 
-  onAnswersEnd(upstream: Upstream): void {
-    this.#serveWaiting(upstream.policy);
+  // A server has room again, or is gone.
+  onAnswersEnd({ policy }: Upstream): void {
+    const route = this.#table.route(policy);
+    if (route !== undefined && route.waiting.length > 0) this.#waitingRoom.serve(route, this.#now());
+    this.#replier.flush();
   }
 
   onSilence(upstream: Upstream, silence: Silence): void {
-    if (silence.isNews) this.#evidence.onSilence(upstream, silence.first);
+    if (silence.isNews) this.#reports.onSilence(upstream, silence.first);
     const route = this.#table.route(upstream.policy);
     if (route !== undefined) this.#retries.duringSilence(route, upstream, silence, this.#now());
   }
 
   onGivenUp(upstream: Upstream, first: Request): void {
-    this.#blame(upstream, 'silent', first);
+    this.#fail(upstream, 'silent', first);
   }
 
-  // A kept connection answers in order: its first request is the one that was being worked on, and alone is evidence.
+  // A kept connection answers in order: its first request is the one that was being worked on, and alone is held against it.
   onBroken(
     upstream: Upstream,
     failure: FailureKind,
@@ -237,24 +224,44 @@ export class Forwarder implements TrafficObserver {
     const first = unanswered[0] ?? null;
     if (first !== null && wasConnected && first.reply === null)
       upstream.brokeUnder = { clientId: first.clientId, bytes: first.wire.length, atMs: nowMs };
-    // Evidence goes first, so that a retry does not meet the same server again.
-    const isEvidence = failure === 'slipped' || unanswered.some(({ isDone }) => !isDone);
-    if (isEvidence && blameOf(failure) === 'server') this.#blame(upstream, failure, first);
+    // The report goes first, so that a retry does not meet the same server again.
+    const isReported = failure === 'slipped' || unanswered.some(({ isDone }) => !isDone);
+    if (isReported && blameOf(failure) === 'server') this.#fail(upstream, failure, first);
     for (const request of unanswered) {
       if (request.isDone) continue;
       if (failure === 'congested') this.#readmit(request, nowMs);
-      else if (!wasConnected) this.#retries.afterNothingSent(request, upstream, failure, nowMs);
-      else if (request === first && failure !== 'distrusted')
-        this.#retries.afterAttempt(request, upstream, failure, nowMs);
-      else this.#retries.afterWaiting(request, upstream, failure, nowMs);
+      else
+        this.#follow(
+          this.#afterBreak(request, upstream, failure, wasConnected && first, nowMs),
+          request,
+          nowMs,
+        );
     }
-    this.#serveWaiting(upstream.policy);
+    this.onAnswersEnd(upstream);
   }
 
-  #blame(upstream: Upstream, failure: FailureKind, request: Request | null): void {
+  // `attempted` is the request that the server was working on; false where the connection never stood.
+  #afterBreak(
+    request: Request,
+    upstream: Upstream,
+    failure: FailureKind,
+    attempted: Request | null | false,
+    nowMs: number,
+  ): NextStep {
+    if (attempted === false) return this.#retries.afterNothingSent(request, upstream, failure);
+    return request === attempted && failure !== 'distrusted'
+      ? this.#retries.afterAttempt(request, upstream, failure, nowMs)
+      : this.#retries.afterWaiting(request, upstream, failure);
+  }
+
+  #follow(step: NextStep, request: Request, nowMs: number): void {
+    if (step === 'dispatch') this.#dispatch(this.#table.route(request.policy), request, nowMs);
+    else if (step === 'give-up') this.#replier.giveUp(request);
+  }
+
+  #fail(upstream: Upstream, failure: FailureKind, request: Request | null): void {
     upstream.failed += 1;
-    upstream.failuresInARow += 1;
-    this.#evidence.onFailure(upstream, failure, request);
+    this.#reports.onFailure(upstream, failure, request);
   }
 
   #readmit(request: Request, nowMs: number): void {
@@ -262,13 +269,6 @@ export class Forwarder implements TrafficObserver {
     if (request.placements > 0) return;
     if (route === undefined) this.#waitingRoom.admit(request, route, nowMs);
     else this.#waitingRoom.readmit(request, route);
-  }
-
-  // A server has room again, or is gone: whoever waits for one of its policy is looked at.
-  #serveWaiting(policy: string): void {
-    const route = this.#table.route(policy);
-    if (route !== undefined && route.waiting.length > 0) this.#waitingRoom.serve(route, this.#now());
-    this.#replier.flush();
   }
 
   /** Ends what has waited too long: attempts, holds and whole requests. Called every few milliseconds. */
@@ -290,12 +290,12 @@ export class Forwarder implements TrafficObserver {
   }
 
   #sweepUpstream(upstream: Upstream, nowMs: number): void {
-    if (upstream.carrier?.sweep(nowMs) !== true) this.#busy.delete(upstream);
+    if (upstream.pool?.sweep(nowMs) !== true) this.#busy.delete(upstream);
     const isDrained = upstream.inFlight === 0 && upstream.health.state === 'leaving';
-    if (isDrained && this.#table.has(upstream)) this.#evidence.onDrained(upstream);
+    if (isDrained && this.#table.has(upstream)) this.#reports.onDrained(upstream);
   }
 
-  // What it was on stays: others wait there, and with nobody else ready they may still be answered. Nothing new joins
+  // What it was on stays: others wait there, and with no other server ready they may still be answered. Nothing new joins
   // them, and an answer to this one, should it come, finds the request done.
   #timeOut(request: Request): void {
     if (request.upstream !== null) request.wasSent = true;

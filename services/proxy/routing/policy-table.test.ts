@@ -5,7 +5,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { newcomer } from '../health/health.ts';
 import { Upstream } from '../servers/upstream.ts';
-import { PolicyTable } from './policy-table.ts';
+import { PolicyTable, Route } from './policy-table.ts';
 
 const POLICIES = 500;
 const PACKET_CHARACTERS = 100_000;
@@ -67,4 +67,38 @@ test('only policies without a server count against the limit of those that are e
   for (let index = 0; index < limit; index += 1) assert.ok(table.expect(`later ${index}`, 3), String(index));
   assert.equal(table.expect('one too many', 3), undefined);
   assert.equal(table.size, served.length + 1);
+});
+
+// A route whose one server has given so many answers, and so many of them slowly.
+function routeOf() {
+  const route = new Route('1');
+  const registration = { id: 1, policy: '1', host: '10.0.0.1', port: 1, keepsAlive: true, incarnation: null };
+  const upstream = new Upstream(registration, 1, 1, newcomer(0, ''), 0);
+  route.upstreams.push(upstream);
+  const isSlow = (answers: number, slowAnswers: number, nowMs: number): boolean => {
+    Object.assign(upstream, { answers, slowAnswers });
+    return route.isSlow(nowMs);
+  };
+  return { isSlow };
+}
+
+test('half of the answers being slow makes a policy slow, from five answers on', () => {
+  assert.equal(routeOf().isSlow(4, 4, 0), false);
+  assert.equal(routeOf().isSlow(5, 2, 0), false);
+  assert.equal(routeOf().isSlow(6, 3, 0), true);
+});
+
+test('only the answers of the last seconds make a policy slow', () => {
+  const { isSlow } = routeOf();
+  assert.equal(isSlow(100, 100, 0), true);
+  assert.equal(isSlow(104, 100, 4999), true);
+  assert.equal(isSlow(200, 100, 5000), false);
+  assert.equal(isSlow(300, 199, 10_000), true);
+});
+
+test('servers that have left with their counters make nothing slow', () => {
+  const { isSlow } = routeOf();
+  isSlow(1000, 1000, 0);
+  isSlow(1000, 1000, 5000);
+  assert.equal(isSlow(10, 10, 6000), false);
 });

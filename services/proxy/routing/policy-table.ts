@@ -1,15 +1,21 @@
-// pure · the policy table: policy → servers, policy → round-robin index. The one place that lists servers.
-// Must never move an index by looking, and never hold two entries for one address.
-import { addressOf } from '../../shared/address-text.ts';
+// The policy table: policy → servers, in the order of registration, and policy → rotation.
+
 import type { Id } from '../../shared/packet.ts';
+import { addressOf } from '../../shared/printable.ts';
 import { isInRotation } from '../health/health.ts';
 import type { Upstream } from '../servers/upstream.ts';
 import type { Request } from './request.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { RoundRobin } from './round-robin.ts';
-import { SlowShare } from './slow-share.ts';
 
 const MAX_ROUTES_WITHOUT_SERVER = 1000;
+// Half of at least so many sampled answers within the last seconds being slow makes a policy slow.
+const SLOW_SPAN_MS = 5000;
+const MIN_ANSWERS = 5;
+const SLOW_FROM_SHARE = 0.5;
+
+/** Answers whose time was sampled so far, and how many of them were slow. */
+type AnswerSample = { answers: number; slow: number };
 
 /** One policy: every server known for it, and the rotation of those that get requests. */
 export class Route {
@@ -17,26 +23,31 @@ export class Route {
   /** Every server of this policy that is in the table, in the order of registration. */
   readonly upstreams: Upstream[] = [];
   readonly rotation = new RoundRobin<Upstream>();
-  /** Requests that nobody could take yet, oldest first. Written by the waiting room alone. */
+  /** Requests that no server could take yet, oldest first. Written by the waiting room. */
   readonly waiting: Request[] = [];
   /** What its retries are paid from: another policy's trouble costs this one nothing. */
   readonly budget = new RetryBudget();
-  readonly #slowShare = new SlowShare();
-  /** When the rotation last became empty, monotonic ms; -Infinity when it never had anybody. */
+  #older: AnswerSample = { answers: 0, slow: 0 };
+  #newer: AnswerSample = { answers: 0, slow: 0 };
+  #newerAtMs = Number.NEGATIVE_INFINITY;
+  /** When the rotation last became empty, monotonic ms; -Infinity when it never had a server. */
   emptiedAtMs = Number.NEGATIVE_INFINITY;
-  /** The one that left the rotation empty went on purpose. */
+  /** The last server of the rotation went on purpose. */
   wasLeft = false;
 
   constructor(policy: string) {
     this.policy = policy;
   }
 
-  /** True when somebody is in rotation, but none of them has room. */
+  /** True when there are servers in rotation, but none of them has room. */
   get isFull(): boolean {
     return this.rotation.members.length > 0 && this.rotation.members.every((member) => member.isFull);
   }
 
-  /** Whether its answers take long by their nature. */
+  /**
+   * Whether its answers take long by their nature, so that slowness is no reason to ask another server: half of those of the
+   * last seconds. Servers that leave take their counts along, which counts as nothing known.
+   */
   isSlow(nowMs: number): boolean {
     let answers = 0;
     let slow = 0;
@@ -44,10 +55,35 @@ export class Route {
       answers += upstream.answers;
       slow += upstream.slowAnswers;
     }
-    return this.#slowShare.isSlow({ answers, slow }, nowMs);
+    if (nowMs - this.#newerAtMs >= SLOW_SPAN_MS) {
+      this.#older = this.#newer;
+      this.#newer = { answers, slow };
+      this.#newerAtMs = nowMs;
+    }
+    const recent = answers - this.#older.answers;
+    return recent >= MIN_ANSWERS && slow - this.#older.slow >= recent * SLOW_FROM_SHARE;
   }
 
-  /** Whose turn it is for this request: one that may get it, and best one that it need not avoid. */
+  /**
+   * Hands a request to a server: first attempts feed the policy's retry budget, and retries are paid from it.
+   * @param counters counts the retries
+   * @returns false, and nothing is sent, when it is a retry and the budget has none left
+   */
+  handOver(upstream: Upstream, request: Request, counters: { retries: number }, nowMs: number): boolean {
+    const { trouble } = request;
+    if (request.upstream === null) {
+      this.budget.feed(nowMs);
+    } else if (trouble?.isRetry === true) {
+      if (!this.budget.canRetry(nowMs)) return false;
+      this.budget.charge(nowMs);
+      counters.retries += 1;
+      trouble.isRetry = false;
+    }
+    upstream.send(request, nowMs);
+    return true;
+  }
+
+  /** The next server in turn for this request: one that may get it, and best one that it need not avoid. */
   pickFor({ trouble }: Request): Upstream | null {
     if (trouble === null) return this.rotation.pick();
     const { tried, avoid } = trouble;
@@ -55,7 +91,7 @@ export class Route {
     return other ?? this.rotation.pick(tried);
   }
 
-  /** Whether nobody but `upstream` is in rotation. */
+  /** Whether no server but `upstream` is in rotation. */
   isLastReady(upstream: Upstream): boolean {
     return this.rotation.members.every((member) => member === upstream);
   }
@@ -83,7 +119,7 @@ export class PolicyTable {
     return this.#byAddress.size;
   }
 
-  /** The policy's route, or undefined when nobody has registered for it, or was expected, for a while. */
+  /** The policy's route, or undefined when no server has registered for it, or was expected, for a while. */
   route(policy: string): Route | undefined {
     return this.#routes.get(policy);
   }
@@ -98,8 +134,9 @@ export class PolicyTable {
     return this.#byAddress.get(addressOf(host, port));
   }
 
-  /** Whether `answersAs`, the id in an answer to a probe, is the id of another server than `upstream`, of any policy. */
+  /** Whether `answersAs`, the id in an answer to a probe, is known only as that of another server, of any policy. */
   isOthers(upstream: Upstream, answersAs: string): boolean {
+    if (upstream.knownAs.has(answersAs)) return false;
     for (const other of this.#byAddress.values()) {
       if (other !== upstream && (other.answersAs ?? String(other.id)) === answersAs) return true;
     }
@@ -112,7 +149,7 @@ export class PolicyTable {
     return false;
   }
 
-  /** Whether it is in the table still. */
+  /** Whether it is still in the table. */
   has(upstream: Upstream): boolean {
     return this.#byAddress.get(upstream.address) === upstream;
   }

@@ -1,23 +1,25 @@
-// pure · what a request is told in the end: an answer, or a refusal in a sentence. On the data path.
-// Must never reply twice, or have a client write before all replies of this chunk are there.
+// The one reply to a request: an answer, or a refusal in a sentence. On the data path.
 import type { ErrorCode } from '../../shared/error-codes.ts';
 import { formatError } from '../../shared/packet.ts';
-import type { Upstream } from '../servers/upstream.ts';
-import type { ReplySink, Request } from './request.ts';
+import type { ReplySink, Request, TriedServer } from './request.ts';
 
 export class Replier {
-  /** How often each code was the reply. */
-  readonly errors: Record<string, number> = {};
+  readonly #errors: Record<string, number>;
   #clients: ReplySink[] = [];
 
-  /** Hands the one reply (latin1) to the client, who writes it at the next `flush`. */
+  /** @param errors counts how often each code is the reply */
+  constructor(errors: Record<string, number>) {
+    this.#errors = errors;
+  }
+
+  /** Hands the reply (latin1) to the client, which writes it at the next `flush`: all replies of a chunk go out together. */
   reply(request: Request, reply: string): void {
     request.reply = reply;
     request.client.deliver(request);
     this.#clients.push(request.client);
   }
 
-  /** Has every client write what it was told since the last time. */
+  /** Has every client write what was handed to it since the last time. */
   flush(): void {
     if (this.#clients.length === 0) return;
     const clients = this.#clients;
@@ -26,13 +28,13 @@ export class Replier {
   }
 
   refuse(request: Request, code: ErrorCode, sentence: string): void {
-    this.errors[code] = (this.errors[code] ?? 0) + 1;
+    this.#errors[code] = (this.#errors[code] ?? 0) + 1;
     const { clientId, policy, wasSent } = request;
     const text = formatError(code, sentence, { clientId, policy, wasSent });
     this.reply(request, Buffer.from(text).toString('latin1'));
   }
 
-  /** Nobody can take it any more: says who has tried, or that there is nobody. */
+  /** No server can take it any more: says which ones have tried, or that there is none. */
   giveUp(request: Request): void {
     const { policy, wasSent } = request;
     if (request.trouble?.isLocal === true && !wasSent) {
@@ -89,8 +91,8 @@ export class Replier {
   }
 }
 
-// Null when it was never handed to anybody.
-function serversOf({ trouble, upstream }: Request): readonly Upstream[] | null {
+// Null when it was never handed to a server.
+function serversOf({ trouble, upstream }: Request): readonly TriedServer[] | null {
   if (trouble === null) return upstream === null ? null : [upstream];
   const { tried, staleOn } = trouble;
   if (staleOn !== null && !tried.includes(staleOn)) return [staleOn, ...tried];

@@ -1,35 +1,38 @@
-// pure · one client request and what has become of it. A small object with fields, made once per request.
-// Must never hold a timer, a promise or a closure: deadlines are swept, its life is a few synchronous calls.
+// One client request and what has become of it: a small object with fields, made once per request. On the data path.
 import type { Id } from '../../shared/packet.ts';
-import type { Upstream } from '../servers/upstream.ts';
 
-/** Whoever gets the reply: the client's connection. */
+/** The client's connection, as a request knows it. */
 export type ReplySink = {
   readonly isClosed: boolean;
   /** How many requests it has sent whose replies have not left. */
   readonly openCount: number;
+  /** Notes a request's place in the order of the replies. Called once for each request, before `deliver`. */
+  expect(request: Request): void;
   /** Called once for each request, when its `reply` has been set. */
   deliver(request: Request): void;
   /** Writes what was delivered; nothing when there is nothing. */
   flush(): void;
 };
 
+/** A server, as a request knows it. */
+export type TriedServer = { readonly id: Id };
+
 /** What has gone wrong with a request so far: kept apart, since nearly all have none of it. Written by the retries. */
 export class Trouble {
   /** The servers that it must not be sent to any more. */
-  tried: Upstream[] = [];
-  /** Where it should not go next, as long as somebody else can take it. */
-  avoid: Upstream | null = null;
+  tried: TriedServer[] = [];
+  /** Where it should not go next, as long as another server can take it. */
+  avoid: TriedServer | null = null;
   /** How many servers may have worked on it and have not answered. */
   exposures = 0;
   /** How many connections have broken on which it was not the first without an answer. */
   breaks = 0;
-  /** How often it was sent to another server because somebody before it was silent. */
+  /** How often it was sent to another server because a request before it was silent. */
   moves = 0;
-  /** Where it waits behind somebody silent: not to be sent there once more while others can take it. */
-  leftBehind: Upstream[] = [];
+  /** Where it waits behind a silent request: not to be sent there once more while others can take it. */
+  leftBehind: TriedServer[] = [];
   /** A reused connection to this server broke before its answer began, and it was sent once more for that. */
-  staleOn: Upstream | null = null;
+  staleOn: TriedServer | null = null;
   /** It gets connections of its own: one that it was on has broken, or it is being hedged. */
   isAlone = false;
   /** It has had its second attempt because the first was silent. */
@@ -54,10 +57,9 @@ export class Request {
   /** Since when it has waited for a server to become ready, monotonic ms; 0 when it does not. */
   heldSinceMs = 0;
   /** The server that it was last handed to. */
-  upstream: Upstream | null = null;
+  upstream: TriedServer | null = null;
   /** On how many connections it is, without an answer yet. Written by the pools. */
   placements = 0;
-  /** What has gone wrong with it; null for nearly all. */
   trouble: Trouble | null = null;
   /** A server may have executed it. */
   wasSent = false;
@@ -83,11 +85,17 @@ export class Request {
   }
 
   /** The servers that it must not be sent to any more; null when there is none. */
-  get tried(): readonly Upstream[] | null {
+  get tried(): readonly TriedServer[] | null {
     return this.trouble === null ? null : this.trouble.tried;
   }
 
   get isDone(): boolean {
+    return this.reply !== null;
+  }
+
+  /** Whether nothing is left to be done for it: it has its reply, or its client has gone. */
+  get isOver(): boolean {
+    if (this.reply === null && this.client.isClosed) this.reply = '';
     return this.reply !== null;
   }
 }

@@ -1,34 +1,21 @@
-// pure · what becomes of a request whose attempt failed, or whose server is silent: who pays, and where it goes next.
-// Must never expose more servers to a request than it may, or let a retry turn slow into failed.
-
+// What becomes of a request whose attempt failed, or whose server is silent: what it costs, and where it goes next.
 import { isInRotation } from '../health/health.ts';
+import type { ProxyOptions } from '../options.ts';
 import type { FailureKind } from '../servers/failure.ts';
 import type { Silence } from '../servers/pool.ts';
 import type { Upstream } from '../servers/upstream.ts';
-import { handOver } from './hand-over.ts';
 import type { Route } from './policy-table.ts';
-import { type Request, Trouble } from './request.ts';
+import { type Request, type TriedServer, Trouble } from './request.ts';
 
-export type RetryMode = 'never' | 'connect' | 'always';
-
-export type RetryLimits = {
-  retry: RetryMode;
-  /** So many servers may have worked on a request. */
-  maxAttempts: number;
-};
+/** `retry`: when a failed request is sent again; `maxAttempts`: so many servers may have worked on a request. */
+export type RetryLimits = Pick<ProxyOptions, 'retry' | 'maxAttempts'>;
 
 export type RetryCounters = { retries: number; moves: number };
 
-export type RetryActions = {
-  /** Sends a request to a server of its policy, or has it wait for one. */
-  dispatch(request: Request, nowMs: number): void;
-  /** Tells the client that it has failed. */
-  giveUp(request: Request): void;
-  /** It has broken its connection to every server that it was tried on. */
-  onCulprit(request: Request): void;
-};
+/** What has to be done with a request now; `settled`: nothing. */
+export type NextStep = 'dispatch' | 'give-up' | 'settled';
 
-// How often a request moves on because somebody before it was silent.
+// How often a request moves on because a request before it was silent.
 const MAX_MOVES = 3;
 // How many connections may break with a request that was not the first on them. From the second on it was alone.
 const MAX_BREAKS = 4;
@@ -36,66 +23,62 @@ const MAX_BREAKS = 4;
 export class Retries {
   readonly #limits: RetryLimits;
   readonly #counters: RetryCounters;
-  readonly #actions: RetryActions;
+  readonly #onCulprit: (request: Request) => void;
 
-  constructor(limits: RetryLimits, counters: RetryCounters, actions: RetryActions) {
+  /** @param onCulprit a request has broken its connection to every server that it was tried on */
+  constructor(limits: RetryLimits, counters: RetryCounters, onCulprit: (request: Request) => void) {
     this.#limits = limits;
     this.#counters = counters;
-    this.#actions = actions;
+    this.#onCulprit = onCulprit;
   }
 
-  /** A server was working on it: it is exposed to one more, if it may be and its policy's budget pays for that. */
-  afterAttempt(request: Request, upstream: Upstream, failure: FailureKind, nowMs: number): void {
+  /** A server was working on it: it is exposed to one more, if it may be. */
+  afterAttempt(request: Request, upstream: Upstream, failure: FailureKind, nowMs: number): NextStep {
     request.wasSent = true;
     const trouble = troubleOf(request);
     const isStale = failure === 'stale' && trouble.staleOn === null;
     if (isStale) noteStale(trouble, upstream);
     else noteExposure(trouble, upstream);
     if (mayHaveCrashed(failure)) trouble.isAlone = true;
-    if (isSettled(request)) return;
+    if (isSettled(request)) return 'settled';
     const { retry, maxAttempts } = this.#limits;
     const isSpent = trouble.exposures >= maxAttempts;
     if (isStale && isSpent && retry === 'always' && canTakeAgain(upstream)) {
       upstream.send(request, nowMs);
-      return;
+      return 'settled';
     }
     if (retry !== 'always' || isSpent) {
-      if (isSpent && mayHaveCrashed(failure)) this.#actions.onCulprit(request);
-      this.#actions.giveUp(request);
-      return;
+      if (isSpent && mayHaveCrashed(failure)) this.#onCulprit(request);
+      return 'give-up';
     }
     // What was lost with a connection that had been idle is no sign of trouble, and costs nothing.
     trouble.isRetry = !isStale;
-    this.#actions.dispatch(request, nowMs);
+    return 'dispatch';
   }
 
   /** It stood behind the request that the server was working on: it goes elsewhere at no cost to its attempts. */
-  afterWaiting(request: Request, upstream: Upstream, failure: FailureKind, nowMs: number): void {
+  afterWaiting(request: Request, upstream: Upstream, failure: FailureKind): NextStep {
     request.wasSent = true;
     const trouble = troubleOf(request);
     trouble.breaks += 1;
-    // If it is the one that breaks connections, nobody else shall be on the next.
+    // If it is the one that breaks connections, no other request shall be on the next.
     if (mayHaveCrashed(failure)) trouble.isAlone = true;
-    if (isSettled(request)) return;
-    if (this.#limits.retry !== 'always' || trouble.breaks > MAX_BREAKS) {
-      this.#actions.giveUp(request);
-      return;
-    }
+    if (isSettled(request)) return 'settled';
+    if (this.#limits.retry !== 'always' || trouble.breaks > MAX_BREAKS) return 'give-up';
     trouble.avoid = upstream;
     this.#counters.moves += 1;
-    this.#actions.dispatch(request, nowMs);
+    return 'dispatch';
   }
 
-  /** The connection never stood: nobody was exposed to anything. */
-  afterNothingSent(request: Request, upstream: Upstream, failure: FailureKind, nowMs: number): void {
+  /** The connection never stood: no server was exposed to it. */
+  afterNothingSent(request: Request, upstream: Upstream, failure: FailureKind): NextStep {
     const trouble = troubleOf(request);
     if (failure === 'local') trouble.isLocal = true;
     exclude(trouble, upstream);
     // A second attempt that never was one may be made elsewhere.
     if (trouble.isHedged && request.placements > 0) trouble.isHedged = false;
-    if (isSettled(request)) return;
-    if (this.#limits.retry === 'never') this.#actions.giveUp(request);
-    else this.#actions.dispatch(request, nowMs);
+    if (isSettled(request)) return 'settled';
+    return this.#limits.retry === 'never' ? 'give-up' : 'dispatch';
   }
 
   /**
@@ -105,11 +88,11 @@ export class Retries {
   duringSilence(route: Route, upstream: Upstream, silence: Silence, nowMs: number): void {
     if (this.#limits.retry !== 'always' || route.isSlow(nowMs)) return;
     const { first, behind, isForgotten } = silence;
-    const silent = route.rotation.members.filter((member) => member.carrier?.isSilent(nowMs) === true);
+    const silent = route.rotation.members.filter((member) => member.pool?.isSilent(nowMs) === true);
     const others = [upstream, ...silent];
-    // They hold up what is behind their silent requests, and nobody else.
-    const stuck = silent.filter((member) => member.carrier?.isStuck(nowMs) === true);
-    // With nobody else there, another connection to the same server shows whether this one was forgotten.
+    // They hold up what is behind their silent requests, and no other requests.
+    const stuck = silent.filter((member) => member.pool?.isStuck(nowMs) === true);
+    // With no other server, another connection to the same one shows whether this one was forgotten.
     const again = isForgotten && !upstream.isFull ? upstream : null;
     for (const request of behind) {
       if (!this.#mayMove(request, silence)) continue;
@@ -156,11 +139,11 @@ export class Retries {
     trouble.isAlone = true;
     trouble.isRetry = true;
     request.wasSent = true;
-    handOver(route, other, request, this.#counters, nowMs);
+    route.handOver(other, request, this.#counters, nowMs);
   }
 }
 
-function pickBeside(route: Route, { trouble }: Request, others: readonly Upstream[]): Upstream | null {
+function pickBeside(route: Route, { trouble }: Request, others: readonly TriedServer[]): Upstream | null {
   if (trouble === null) return route.rotation.pick(others);
   const { tried, leftBehind } = trouble;
   const fresh = leftBehind.length === 0 ? null : route.rotation.pick([...tried, ...others, ...leftBehind]);
@@ -198,8 +181,7 @@ function noteStale(trouble: Trouble, upstream: Upstream): void {
   trouble.avoid = upstream;
 }
 
-// Nothing is left to be done: it is on another connection still, it has its reply, or its client has gone.
+// It may be on another connection still.
 function isSettled(request: Request): boolean {
-  if (!request.isDone && request.client.isClosed) request.reply = '';
-  return request.placements > 0 || request.isDone;
+  return request.isOver || request.placements > 0;
 }

@@ -1,5 +1,4 @@
-// pure · how many retries the traffic of one policy allows, so that retries can't multiply an outage.
-// Must never refuse below its floor, or a quiet policy could not retry at all. After finagle's RetryBudget.
+// How many retries the traffic of one policy allows, so that retries can't multiply an outage. After finagle's RetryBudget.
 
 const WINDOW_SECONDS = 10;
 const SHARE_OF_REQUESTS = 0.2;
@@ -7,7 +6,7 @@ const FLOOR_PER_SECOND = 10;
 
 /**
  * Retries may be 20 % of the first attempts of the last 10 s, or 100 where that is more, and 10 in any second whatever was
- * before. Both are counted when a request is handed to a server: one that nobody takes neither feeds the budget nor costs.
+ * before. Both are counted when a request is handed to a server: one that no server takes neither feeds the budget nor costs.
  */
 export class RetryBudget {
   readonly #firstAttempts = new Float64Array(WINDOW_SECONDS);

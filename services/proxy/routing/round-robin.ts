@@ -1,8 +1,7 @@
-// pure · one policy's rotation: who may get a request, and whose turn it is. On the data path.
-// Must never move the turn by looking: only `pick` moves it, and only eviction resets it.
+// Round robin: which member is next. Only `pick` moves the index, and only an eviction resets it. On the data path.
 
 /** What a rotation needs to know of its members. */
-export type Turn = {
+export type RotationMember = {
   /** Place in the order of registration; smaller comes first. */
   readonly order: number;
   /** True when it can't take a request right now. */
@@ -10,21 +9,21 @@ export type Turn = {
 };
 
 /** Round robin over members in the order of registration. */
-export class RoundRobin<Member extends Turn> {
+export class RoundRobin<Member extends RotationMember> {
   readonly #members: Member[] = [];
   #nextIndex = 0;
 
-  /** The members in turn order; a live view, never to be changed. */
+  /** The members in their order; a live view, never to be changed. */
   get members(): readonly Member[] {
     return this.#members;
   }
 
-  /** Index of the member whose turn is next; 0 in an empty rotation. */
+  /** Index of the next member; 0 in an empty rotation. */
   get nextIndex(): number {
     return this.#nextIndex;
   }
 
-  /** Puts a member at its place in the order. Whose turn it is stays as it is, unless it comes in right there: then it is its. */
+  /** Puts a member at its place in the order. The next member stays the next one, unless the new one comes right before it. */
   add(member: Member): void {
     if (this.#members.includes(member)) return;
     const at = this.#members.findLastIndex(({ order }) => order <= member.order) + 1;
@@ -32,7 +31,7 @@ export class RoundRobin<Member extends Turn> {
     if (at < this.#nextIndex) this.#nextIndex += 1;
   }
 
-  /** Takes a member out for a while; whose turn it is stays as it is. */
+  /** Takes a member out for a while; the next member stays the next one. */
   remove(member: Member): void {
     const at = this.#members.indexOf(member);
     if (at === -1) return;
@@ -47,16 +46,16 @@ export class RoundRobin<Member extends Turn> {
     this.#nextIndex = 0;
   }
 
-  /** Whether anybody that is not in `excluded` has room. */
-  hasRoom(excluded: readonly Member[] | null = null): boolean {
+  /** Whether a member that is not in `excluded` has room. */
+  hasRoom(excluded: readonly unknown[] | null = null): boolean {
     return this.#members.some((member) => canTake(member, excluded));
   }
 
   /**
-   * The member whose turn it is among those that have room and are not in `excluded`; the turn moves past it.
-   * @returns null, with the turn unmoved, when there is none
+   * The next member among those that have room and are not in `excluded`; the index moves past it.
+   * @returns null, with the index unmoved, when there is none
    */
-  pick(excluded: readonly Member[] | null = null): Member | null {
+  pick(excluded: readonly unknown[] | null = null): Member | null {
     const members = this.#members;
     const count = members.length;
     let at = this.#nextIndex;
@@ -72,6 +71,9 @@ export class RoundRobin<Member extends Turn> {
   }
 }
 
-function canTake<Member extends Turn>(member: Member, excluded: readonly Member[] | null): boolean {
+function canTake<Member extends RotationMember>(
+  member: Member,
+  excluded: readonly unknown[] | null,
+): boolean {
   return !member.isFull && (excluded === null || !excluded.includes(member));
 }

@@ -1,19 +1,20 @@
-// pure · the requests that nobody can take yet: who may wait, and who is served once something has changed.
-// Must never let one wait that has no hope of a server, or overtake those that have waited for longer.
-import { handOver } from './hand-over.ts';
+// The requests that no server can take yet: which ones may wait, and which ones are served once something has changed.
+import type { ProxyOptions } from '../options.ts';
+import type { Upstream } from '../servers/upstream.ts';
 import type { Route } from './policy-table.ts';
-import { hasProspects, type WaitingLimits } from './prospects.ts';
 import type { Replier } from './replier.ts';
 import type { Request } from './request.ts';
 
 const SCARCE_SHARE = 1 / 8;
+// How long after a policy has become empty requests still wait for its next server.
+const AFTER_FAILURE_MS = 1000;
+const AFTER_LEAVE_MS = 5000;
+// A held request is told that there is no server shortly before its deadline would say that the time is up.
+const LAST_WORD_MS = 100;
 
-export type WaitingRoomLimits = WaitingLimits & {
-  /** Requests of one policy that may wait. */
-  maxWaiting: number;
-};
+export type WaitingRoomLimits = Pick<ProxyOptions, 'maxWaiting' | 'holdMs' | 'requestTimeoutMs'>;
 
-/** Each route has its own queue in it; nobody else writes those. */
+/** Writes the queue of each route. */
 export class WaitingRoom {
   readonly #limits: WaitingRoomLimits;
   readonly #replier: Replier;
@@ -27,7 +28,7 @@ export class WaitingRoom {
 
   /** Has a request wait for a server of its route, or refuses it. */
   admit(request: Request, route: Route | undefined, nowMs: number): void {
-    if (route === undefined || !hasProspects(route, request, this.#limits, nowMs)) {
+    if (route === undefined || !mayWait(route, request, this.#limits, nowMs)) {
       this.#replier.giveUp(request);
     } else if (this.#isFullFor(request, route)) {
       this.#replier.refuse(
@@ -55,12 +56,12 @@ export class WaitingRoom {
     route.waiting.unshift(request);
   }
 
-  /** Whoever has gone, or has been told that its time is up, gives its place up; then as `serve`. Called now and then. */
+  /** Drops the requests that are over, wherever they stand; then as `serve`. Called now and then. */
   sweep(route: Route, nowMs: number): void {
     const { waiting } = route;
     let kept = 0;
     for (const request of waiting) {
-      if (isOver(request)) continue;
+      if (request.isOver) continue;
       waiting[kept] = request;
       kept += 1;
     }
@@ -68,7 +69,7 @@ export class WaitingRoom {
     this.serve(route, nowMs);
   }
 
-  /** The servers of a route, or their load, have changed: whoever waits is served, waits on, or is refused. */
+  /** The servers of a route, or their load, have changed: each request is served, waits on, or is refused. */
   serve(route: Route, nowMs: number): void {
     const { waiting } = route;
     if (waiting.length === 0) return;
@@ -77,7 +78,7 @@ export class WaitingRoom {
     while (at < waiting.length && !route.isFull) {
       const request = waiting[at] as Request;
       at += 1;
-      if (!this.#isServed(request, route, nowMs)) stillWaiting.push(request);
+      if (!this.#isSettled(request, route, nowMs)) stillWaiting.push(request);
     }
     if (at === stillWaiting.length) return;
     waiting.splice(0, at - stillWaiting.length);
@@ -85,23 +86,40 @@ export class WaitingRoom {
   }
 
   // False when the request has to wait on.
-  #isServed(request: Request, route: Route, nowMs: number): boolean {
-    if (isOver(request)) return true;
+  #isSettled(request: Request, route: Route, nowMs: number): boolean {
+    if (request.isOver) return true;
     const upstream = route.pickFor(request);
-    if (upstream !== null)
-      return handOver(route, upstream, request, this.#counters, nowMs) || this.#giveUp(request);
-    if (hasProspects(route, request, this.#limits, nowMs)) return false;
-    return this.#giveUp(request);
-  }
-
-  #giveUp(request: Request): true {
-    this.#replier.giveUp(request);
+    if (upstream === null && mayWait(route, request, this.#limits, nowMs)) return false;
+    if (upstream === null || !route.handOver(upstream, request, this.#counters, nowMs))
+      this.#replier.giveUp(request);
     return true;
   }
 }
 
-// Nobody waits for it any more.
-function isOver(request: Request): boolean {
-  if (!request.isDone && request.client.isClosed) request.reply = '';
-  return request.isDone;
+/**
+ * A full server will have room again, and one that joins or is suspect may be ready soon. After a policy has lost its
+ * last server the next one is often on its way: soon if that one failed, a little later if it left to start again.
+ * @returns false when waiting is of no use; otherwise `request.heldSinceMs` says since when it is held
+ */
+function mayWait(route: Route, request: Request, limits: WaitingRoomLimits, nowMs: number): boolean {
+  const isUntried = (upstream: Upstream): boolean => !request.tried?.includes(upstream);
+  if (route.rotation.members.some(isUntried)) {
+    request.heldSinceMs = 0;
+    return true;
+  }
+  if (request.heldSinceMs === 0) request.heldSinceMs = nowMs;
+  const heldMs = nowMs - request.heldSinceMs;
+  const isEmpty = route.rotation.members.length === 0;
+  const emptyMs = nowMs - route.emptiedAtMs;
+  if (isEmpty && route.wasLeft && emptyMs < AFTER_LEAVE_MS && limits.holdMs > 0) {
+    return heldMs < limits.requestTimeoutMs - LAST_WORD_MS;
+  }
+  if (heldMs >= limits.holdMs) return false;
+  // With no server even on its way it is mere hope: the wait counts from when the request came, so that one which was on
+  // the last server when that died is not held for longer than the others.
+  const sinceArrivalMs = nowMs - (request.deadlineMs - limits.requestTimeoutMs);
+  const mayHope = isEmpty && emptyMs < AFTER_FAILURE_MS && sinceArrivalMs < limits.holdMs;
+  const mayBecomeReady = ({ health: { state } }: Upstream): boolean =>
+    state === 'joining' || state === 'suspect';
+  return route.upstreams.some((upstream) => mayBecomeReady(upstream) && isUntried(upstream)) || mayHope;
 }

@@ -1,5 +1,4 @@
-// pure · how many connections at once a server gets that takes one request on each.
-// After TCP's slow start and congestion avoidance (RFC 5681), and TCP Vegas, which stops growing when answers slow down.
+// How many connections at once a server gets that takes one request on each: after TCP's slow start and congestion avoidance (RFC 5681), and TCP Vegas, which stops growing when answers slow down.
 
 const MAX_CONNECTIONS = 256;
 // Answers that take twice as long as usual have waited for each other: more at once would only wait longer.

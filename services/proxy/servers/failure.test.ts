@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { blameOf, failureOf, isLocalError } from './failure.ts';
+import { blameOf, failureOf } from './failure.ts';
 
 const CASES: [string | undefined, boolean, string, string][] = [
   ['ECONNREFUSED', false, 'refused', 'server'],
   ['EHOSTUNREACH', false, 'unreachable', 'server'],
   ['ECONNRESET', false, 'reset', 'server'],
   ['EPIPE', true, 'reset', 'server'],
+  ['CERT_HAS_EXPIRED', false, 'untrusted', 'server'],
+  ['ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED', true, 'untrusted', 'server'],
   ['EMFILE', false, 'local', 'local'],
   ['ENFILE', false, 'local', 'local'],
   ['ENOBUFS', false, 'local', 'local'],
@@ -16,8 +18,8 @@ const CASES: [string | undefined, boolean, string, string][] = [
 ];
 for (const [code, wasConnected, kind, blame] of CASES) {
   test(`${code} ${wasConnected ? 'on' : 'while making'} a connection: ${kind}, held against ${blame}`, () => {
-    assert.equal(failureOf(code, wasConnected), kind);
-    assert.equal(blameOf(failureOf(code, wasConnected)), blame);
-    assert.equal(isLocalError(code), blame === 'local');
+    const error = Object.assign(new Error('failed'), code === undefined ? {} : { code });
+    assert.equal(failureOf(error, wasConnected), kind);
+    assert.equal(blameOf(failureOf(error, wasConnected)), blame);
   });
 }

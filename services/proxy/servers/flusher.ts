@@ -1,15 +1,11 @@
-// shell · when what was handed to the servers' connections is written: once in a while, for many requests at a time.
-// Must never hold anything back while nothing else is to be done: an idle proxy writes within two turns of its loop.
+// When requests that were handed to connections are written: many of one connection in one write.
+import type { UpstreamConnection } from './upstream-connection.ts';
 
 // A busy loop turns in a fraction of a millisecond, so this bounds what waiting costs.
 const MAX_TURNS = 3;
 
-/** Something with writes to be joined. */
-export type Flushable = {
-  readonly hasUnwritten: boolean;
-  /** Writes all that has gathered. */
-  flush(): void;
-};
+/** What a connection has to be for its writes to be joined. */
+export type Flushable = Pick<UpstreamConnection, 'hasUnwritten' | 'flush'>;
 
 /**
  * Joins writes: what is added goes out in one write a connection as soon as a turn of the event loop has added nothing

@@ -1,13 +1,13 @@
-// shell · the connections to one server: opened when needed, few, shared by many requests. On the data path.
-// Must never keep a connection that missed an answer: what arrives on it late could not be told from the next one.
-
+// The connections to one server: opened when needed, few, shared by many requests. On the data path.
+import { DEFAULT_MAX_FRAME_BYTES } from '../../shared/framing.ts';
+import { IntrusiveSet } from '../../shared/intrusive-set.ts';
 import type { Network } from '../network/network.ts';
+import type { ProxyOptions } from '../options.ts';
 import type { Request } from '../routing/request.ts';
-import { Bag } from './bag.ts';
 import { ConnectionLimit } from './connection-limit.ts';
 import type { FailureKind } from './failure.ts';
 import type { Flusher } from './flusher.ts';
-import type { Carrier, Upstream } from './upstream.ts';
+import type { Upstream, UpstreamPool } from './upstream.ts';
 import { type ConnectionOwner, UpstreamConnection } from './upstream-connection.ts';
 
 // A server that closes after its answer has done so by then.
@@ -36,7 +36,7 @@ export type Silence = {
   sinceMs: number;
 };
 
-/** What the forwarder learns of the traffic to a server. */
+/** The forwarder, as a pool knows it. */
 export type TrafficObserver = {
   /** It had nothing in flight, and now it has. */
   onBusy(upstream: Upstream): void;
@@ -56,18 +56,18 @@ export type TrafficObserver = {
   ): void;
 };
 
-export type PoolOptions = {
-  /** Shared connections that are kept to one server. */
-  connections: number;
-  /** Connections at once to a server that takes one request each, before it is known how many it likes. */
-  oneRequestConnections: number;
-  maxFrameBytes: number;
-  connectTimeoutMs: number;
-  attemptTimeoutMs: number;
-  /** A server that has worked for longer on a request whose time is up is to be blamed for that. */
-  patienceMs: number;
-  /** A connection that was idle for longer is not used again. */
-  maxIdleMs: number;
+export type PoolOptions = Pick<
+  ProxyOptions,
+  | 'upstreamConnections'
+  | 'oneRequestConnections'
+  | 'connectTimeoutMs'
+  | 'attemptTimeoutMs'
+  | 'requestTimeoutMs'
+  | 'upstreamIdleMs'
+>;
+
+/** What the pools of all servers share. */
+export type PoolWorld = {
   network: Network;
   flusher: Flusher;
   /** Monotonic ms. */
@@ -76,20 +76,25 @@ export type PoolOptions = {
   roughNow: () => number;
 };
 
-export class Pool implements Carrier, ConnectionOwner {
+export class Pool implements UpstreamPool, ConnectionOwner {
   readonly #upstream: Upstream;
   readonly #options: PoolOptions;
+  readonly #world: PoolWorld;
+  /** A server that has worked for longer on a request whose time is up is to be blamed for that. */
+  readonly #patienceMs: number;
   readonly #observer: TrafficObserver;
-  readonly #connections = new Bag<UpstreamConnection>();
-  readonly #lingering = new Bag<UpstreamConnection>();
+  readonly #connections = new IntrusiveSet<UpstreamConnection>();
+  readonly #lingering = new IntrusiveSet<UpstreamConnection>();
   readonly #limit: ConnectionLimit;
   readonly #keptCapacity: number;
   #lastAnswerMs = Number.NEGATIVE_INFINITY;
   #closesFirst = true;
 
-  constructor(upstream: Upstream, options: PoolOptions, observer: TrafficObserver) {
+  constructor(upstream: Upstream, options: PoolOptions, world: PoolWorld, observer: TrafficObserver) {
     this.#upstream = upstream;
     this.#options = options;
+    this.#world = world;
+    this.#patienceMs = Math.min(options.attemptTimeoutMs, options.requestTimeoutMs / 2);
     this.#observer = observer;
     this.#limit = new ConnectionLimit(options.oneRequestConnections);
     this.#keptCapacity = upstream.capacity;
@@ -126,7 +131,7 @@ export class Pool implements Carrier, ConnectionOwner {
     upstream.inFlight += 1;
     if (upstream.inFlight === 1) this.#observer.onBusy(upstream);
     upstream.sent += 1;
-    this.#options.flusher.add(connection);
+    this.#world.flusher.add(connection);
     connection.push(request);
   }
 
@@ -144,26 +149,25 @@ export class Pool implements Carrier, ConnectionOwner {
     if (least === null) return silent !== null && shared >= MAX_SILENT ? silent : this.#open(nowMs, true);
     if (least.inFlight === 0) {
       least.restedMs = nowMs - least.idleSinceMs;
-      if (least.restedMs < this.#options.maxIdleMs) return least;
+      if (least.restedMs < this.#options.upstreamIdleMs) return least;
       // Something on the way may have forgotten it.
       this.#closeIfDone(least);
       return this.#open(nowMs, true);
     }
-    return shared >= this.#options.connections ? least : this.#open(nowMs, true);
+    return shared >= this.#options.upstreamConnections ? least : this.#open(nowMs, true);
   }
 
   // Answers to what is on it may never come: nothing new may join. A first request that has its reply already may just have
   // been old when it came.
   #isStalled(connection: UpstreamConnection, nowMs: number): boolean {
     if (connection.isSilent) return true;
-    return connection.first?.isDone === true && connection.silentMs(nowMs) > this.#options.patienceMs;
+    return connection.first?.isDone === true && connection.silentMs(nowMs) > this.#patienceMs;
   }
 
   #open(nowMs: number, isShared: boolean): UpstreamConnection {
     const { host, port, keepsAlive } = this.#upstream;
-    const { network, maxFrameBytes } = this.#options;
-    const options = { host, port, keepsAlive, isShared, maxFrameBytes };
-    const opened = new UpstreamConnection(network, options, nowMs, this);
+    const options = { host, port, keepsAlive, isShared, maxFrameBytes: DEFAULT_MAX_FRAME_BYTES };
+    const opened = new UpstreamConnection(this.#world.network, options, nowMs, this);
     this.#connections.add(opened);
     return opened;
   }
@@ -203,11 +207,11 @@ export class Pool implements Carrier, ConnectionOwner {
   #look(connection: UpstreamConnection, nowMs: number): void {
     const { first } = connection;
     if (first === null) return;
-    const { attemptTimeoutMs, patienceMs } = this.#options;
+    const { attemptTimeoutMs } = this.#options;
     const silentMs = connection.silentMs(nowMs);
     if (first.isDone) {
       // A client that has gone has had no reply, and a request whose time was up soon after it came is no sign of silence.
-      const isOverdue = connection.isSilent || silentMs > patienceMs;
+      const isOverdue = connection.isSilent || silentMs > this.#patienceMs;
       if (isOverdue && first.reply !== '' && connection.isFirstBlameFor(first))
         this.#observer.onGivenUp(this.#upstream, first);
       const isOver = isOverdue || !connection.isShared;
@@ -258,7 +262,7 @@ export class Pool implements Carrier, ConnectionOwner {
 
   onAnswersEnd(connection: UpstreamConnection, attemptMs: number): void {
     const upstream = this.#upstream;
-    const nowMs = connection.isShared ? this.#options.roughNow() : this.#options.now();
+    const nowMs = connection.isShared ? this.#world.roughNow() : this.#world.now();
     const tookMs = nowMs - attemptMs;
     this.#lastAnswerMs = nowMs;
     upstream.answers += 1;
@@ -306,7 +310,7 @@ export class Pool implements Carrier, ConnectionOwner {
     for (const request of unanswered) request.placements -= 1;
     upstream.inFlight -= unanswered.length;
     if (failure === 'congested') {
-      this.#limit.onCongestion(this.#options.now());
+      this.#limit.onCongestion(this.#world.now());
       this.#setCapacity();
     }
     this.#observer.onBroken(upstream, failure, unanswered, connection.isConnected);

@@ -1,15 +1,16 @@
-// shell · one TCP connection to a server: requests out, answers in, in the same order.
-// Must never decide where a request goes next: it reports what came back or what broke to its owner.
+// One TCP connection to a server: requests out, answers in, in the same order. On the data path.
+import { Fifo } from '../../shared/fifo.ts';
 import { FrameReader } from '../../shared/framing.ts';
+import type { SetMember } from '../../shared/intrusive-set.ts';
 import type { DialledConnection, Network } from '../network/network.ts';
 import type { Request } from '../routing/request.ts';
-import { isAnswerTo, isForNobody, isSentAgain } from './answer-id.ts';
-import type { BagMember } from './bag.ts';
+import { isAnonymousRefusal, isAnswerTo, isSentAgain } from './answer-check.ts';
 import { type FailureKind, failureOf } from './failure.ts';
 
 // Middleboxes forget silent connections after a minute at the earliest, most of them later.
 const KEEP_ALIVE_MS = 15_000;
 
+/** The pool, as a connection knows it. */
 export type ConnectionOwner = {
   /** An answer arrived; `answer` is the server's own bytes as latin1, ending in `\n`. */
   onAnswer(connection: UpstreamConnection, request: Request, answer: string): void;
@@ -35,7 +36,7 @@ export type ConnectionOptions = {
  * Carries requests to one server. A shared connection pipelines them and joins what is written until the flusher's next turn;
  * the other kind carries one request and reads one answer.
  */
-export class UpstreamConnection implements BagMember {
+export class UpstreamConnection implements SetMember {
   place = -1;
   readonly isShared: boolean;
   /** When connecting began, monotonic ms. */
@@ -54,8 +55,7 @@ export class UpstreamConnection implements BagMember {
   readonly #owner: ConnectionOwner;
   readonly #reader: FrameReader;
   readonly #checksIds: boolean;
-  readonly #queue: (Request | null)[] = [];
-  #head = 0;
+  readonly #queue = new Fifo<Request>();
   #unwritten = '';
   #isConnected = false;
   #isOver = false;
@@ -80,9 +80,7 @@ export class UpstreamConnection implements BagMember {
       () => this.#onConnected(),
       (chunk) => this.#read(chunk),
     );
-    this.#socket.on('error', (error: NodeJS.ErrnoException) =>
-      this.#onEnd(failureOf(error.code, this.#isConnected)),
-    );
+    this.#socket.on('error', (error) => this.#onEnd(failureOf(error, this.#isConnected)));
     this.#socket.on('end', () => this.#onEnd('closed'));
     this.#socket.on('close', () => this.#onEnd('closed'));
   }
@@ -93,25 +91,22 @@ export class UpstreamConnection implements BagMember {
 
   /** How many requests on it have no answer yet. */
   get inFlight(): number {
-    return this.#queue.length - this.#head;
+    return this.#queue.length;
   }
 
   /** The oldest request without an answer: the one that the server is working on. Null when it is idle. */
   get first(): Request | null {
-    return this.#queue[this.#head] ?? null;
+    return this.#queue.peek() ?? null;
   }
 
   /** Those that wait behind the first, oldest first. */
   get behind(): readonly Request[] {
-    return this.#queue.slice(this.#head + 1) as Request[];
+    return this.#queue.toArray(1);
   }
 
-  /** Nobody waits any more for what is on it. */
+  /** All requests that are on it have their replies from elsewhere, or their time was up. */
   get isAbandoned(): boolean {
-    for (let at = this.#head; at < this.#queue.length; at += 1) {
-      if (this.#queue[at]?.isDone !== true) return false;
-    }
-    return this.inFlight > 0;
+    return this.inFlight > 0 && this.#queue.toArray().every(({ isDone }) => isDone);
   }
 
   /** For how long the server has worked on the first request, as far as looking at it every few milliseconds can tell. */
@@ -156,7 +151,7 @@ export class UpstreamConnection implements BagMember {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#socket.destroy();
-    this.#owner.onBroken(this, failure, this.#queue.slice(this.#head) as Request[]);
+    this.#owner.onBroken(this, failure, this.#queue.toArray());
   }
 
   /** Ends an idle connection without reporting it. */
@@ -165,7 +160,7 @@ export class UpstreamConnection implements BagMember {
     this.#socket.destroy();
   }
 
-  /** Reports nothing more, but lets the server close first: whoever closes first has the port in TIME_WAIT for a minute. */
+  /** Reports nothing more, but lets the server close first: the side that closes first has the port in TIME_WAIT for a minute. */
   linger(nowMs: number): void {
     this.#isOver = true;
     this.lingersSinceMs = nowMs;
@@ -205,7 +200,7 @@ export class UpstreamConnection implements BagMember {
     while (!this.#isOver && reader.next()) {
       const request = this.first;
       const answer = reader.line();
-      if (request === null && isForNobody(answer)) {
+      if (request === null && isAnonymousRefusal(answer)) {
         // It says why it closes.
         this.fail('closed');
         break;
@@ -235,18 +230,11 @@ export class UpstreamConnection implements BagMember {
   }
 
   #advance(): void {
-    this.#queue[this.#head] = null;
-    this.#head += 1;
+    this.#queue.shift();
     this.isSilent = false;
-    if (this.#head === this.#queue.length) {
-      this.#queue.length = 0;
-      this.#head = 0;
-      // An idle connection keeps no request in memory.
-      this.#watched = null;
-      this.#blamedFor = null;
-    } else if (this.#head > 256) {
-      this.#queue.splice(0, this.#head);
-      this.#head = 0;
-    }
+    if (this.#queue.length > 0) return;
+    // An idle connection keeps no request in memory.
+    this.#watched = null;
+    this.#blamedFor = null;
   }
 }

@@ -1,9 +1,9 @@
-// pure · one registered server as the proxy knows it. Routing reads it, each field has one writer.
-// Must never hold sockets or timers: its connections are the pool's, its probes the health checker's.
-import { addressOf } from '../../shared/address-text.ts';
+// One registered server as the proxy knows it.
 import type { Id } from '../../shared/packet.ts';
-import type { Health, ProbeOutcome } from '../health/health.ts';
+import { addressOf } from '../../shared/printable.ts';
+import type { Health } from '../health/health.ts';
 import type { Request } from '../routing/request.ts';
+import type { ProbeOutcome } from './failure.ts';
 
 /** What a server says of itself, with the address that its connection came from. */
 export type Registration = {
@@ -18,8 +18,8 @@ export type Registration = {
 /** `detail` is a clause about what the server did with the probe; '' where the outcome says all. */
 export type ProbeRecord = { atWallMs: number; outcome: ProbeOutcome; roundTripMs: number; detail: string };
 
-/** Carries requests to one server; the seam between routing and sockets. */
-export type Carrier = {
+/** The connections to one server. */
+export type UpstreamPool = {
   /** A request has had no answer for so long that nothing should be moved here. */
   isSilent(nowMs: number): boolean;
   /** It is silent, and no probe that began after that has passed, which would show that others are served meanwhile. */
@@ -27,15 +27,12 @@ export type Carrier = {
   /** Hands a request over; the flusher has it written soon. */
   send(request: Request, nowMs: number): void;
   /**
-   * Looks at every connection: ends those that stay unconnected and those that nobody waits for, and tells of silence.
-   * Called every few milliseconds as long as it returns true.
+   * Looks at every connection: ends those that do not get connected and those whose requests all have replies, and reports
+   * silence. Called every few milliseconds as long as it returns true.
    * @returns whether anything is under way
    */
   sweep(nowMs: number): boolean;
-  /**
-   * Takes nothing new: each connection ends when it has nothing left, or when its requests are given up. What has not been
-   * sent is reported as broken.
-   */
+  /** Takes nothing new: each connection ends when it has nothing left. What has not been sent is reported as broken. */
   retire(): void;
   /** Ends every connection and reports what was on them. */
   destroy(): void;
@@ -44,7 +41,11 @@ export type Carrier = {
 /** A request that was being worked on when its connection broke. */
 export type Suspect = { clientId: Id | undefined; bytes: number; atMs: number };
 
-/** A server of one policy. Written by: the health checker (health, lastProbe, answersAs, knownAs, provenMs), the pool (capacity, isRetired, inFlight, hanging, sent, answers, slowAnswers), the forwarder (the other counters). */
+/**
+ * A server of one policy. Written by the health checker: health, stateSinceWallMs, lastProbe, answersAs, knownAs, provenMs; by
+ * the pool: capacity, isRetired, inFlight, hanging, sent, answers, slowAnswers; by the forwarder: served, failed, brokeUnder; by
+ * the registry and its sessions: the rest.
+ */
 export class Upstream {
   readonly id: Id;
   readonly policy: string;
@@ -52,12 +53,16 @@ export class Upstream {
   readonly port: number;
   readonly keepsAlive: boolean;
   readonly incarnation: string | null;
+  /** `host:port`, with brackets round an IPv6 host. */
+  readonly address: string;
   /** The policy as a number or a text, as the server wrote it: it is probed with that. */
   policyAsWritten: Id;
-  /** How many requests it may have under way. */
-  capacity: number;
   /** Place in the order of registration. */
   order: number;
+  hasSession = false;
+  /** It asked for a session when it last registered: it is not of the old kind. */
+  asksForSession = false;
+  pool: UpstreamPool | null = null;
 
   health: Health;
   stateSinceWallMs: number;
@@ -68,26 +73,23 @@ export class Upstream {
   readonly knownAs = new Set<string>();
   /** When the last complete request that it answered as a probe had begun, monotonic ms. */
   provenMs = Number.NEGATIVE_INFINITY;
-  hasSession = false;
-  /** It asked for a session when it last registered: it is not of the old kind. Written by the registry. */
-  asksForSession = false;
-  carrier: Carrier | null = null;
 
-  /** Somebody else has taken its place: it finishes what it has. */
+  /** How many requests it may have under way. */
+  capacity: number;
+  /** Another server has taken its place: it finishes what it has. */
   isRetired = false;
-
   inFlight = 0;
   /** Of those, the ones on silent connections of a server that serves others meanwhile. */
   hanging = 0;
   /** Answers whose time was sampled, and those of them that took longer than an attempt may. */
   answers = 0;
   slowAnswers = 0;
-  /** Real requests handed over so far, answered or not; it never goes down. */
+  /** Real requests handed over so far, answered or not. */
   sent = 0;
+  /** Real requests answered so far. */
   served = 0;
+  /** Real requests failed so far. */
   failed = 0;
-  /** Real requests that failed since the last one that was answered. */
-  failuresInARow = 0;
   /** The last request under which one of its connections broke. */
   brokeUnder: Suspect | null = null;
 
@@ -99,6 +101,7 @@ export class Upstream {
     this.port = registration.port;
     this.keepsAlive = registration.keepsAlive;
     this.incarnation = registration.incarnation;
+    this.address = addressOf(registration.host, registration.port);
     this.policyAsWritten = registration.policy;
     this.capacity = capacity;
     this.order = order;
@@ -106,14 +109,9 @@ export class Upstream {
     this.stateSinceWallMs = wallMs;
   }
 
-  /** `host:port`, with brackets round an IPv6 host. */
-  get address(): string {
-    return addressOf(this.host, this.port);
-  }
-
-  /** Hands a request over; every server in rotation has been given its carrier when it was registered. */
+  /** Hands a request over; every server in rotation was given its pool when it was registered. */
   send(request: Request, nowMs: number): void {
-    (this.carrier as Carrier).send(request, nowMs);
+    (this.pool as UpstreamPool).send(request, nowMs);
   }
 
   /** A server on trial gets one request at a time, one that is retired none. */

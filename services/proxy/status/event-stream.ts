@@ -1,4 +1,4 @@
-// shell · one reader of the events, as server-sent events over HTTP: first those that are kept, then every new one.
+// One reader of the events, as server-sent events over HTTP: first those that are kept, then every new one.
 import type { ServerResponse } from 'node:http';
 import { printable } from '../../shared/printable.ts';
 import type { EventLog } from './events.ts';

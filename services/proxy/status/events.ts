@@ -1,12 +1,13 @@
-// pure · what happened to the servers, numbered and dated: the last 1,000 for whoever comes late.
-// Must never be called per request, or wait for a listener.
+// What happened to the servers, numbered and dated: the last 1,000 are kept, and a bounded number about one that flaps.
 import type { Id } from '../../shared/packet.ts';
 import type { Upstream } from '../servers/upstream.ts';
-import { EventFlow, type Happening } from './event-flow.ts';
 
 const KEPT_EVENTS = 1000;
 // One that flaps must not push out what happened to the others.
 const KEPT_OF_ONE_SERVER = 200;
+const WINDOW_MS = 10_000;
+// A server that is restarted, frozen or cut off again and again comes to a handful in this time.
+const TOLD_IN_WINDOW = 40;
 
 export type EventType =
   | 'registered'
@@ -38,8 +39,21 @@ export type ClusterEvent = Readonly<{
   sent: number;
 }>;
 
+/** What an event is about, before it has its number and its time. */
+type Happening = Omit<ClusterEvent, 'seq' | 'atMs'>;
+
 /** An event as a reader of the stream names it: numbers begin anew with each start of the proxy. */
 export type EventId = `${string}-${number}`;
+
+/** These end what there is of a server, or begin an outage that lasts: they are never left out. */
+const NEVER_LEFT_OUT: ReadonlySet<EventType> = new Set([
+  'evicted',
+  'ejected',
+  'forgotten',
+  'leaving',
+  'left',
+]);
+const IN_ROTATION: ReadonlySet<EventType> = new Set(['admitted', 'trial']);
 
 export class EventLog {
   /** Which start of the proxy this is. */
@@ -57,7 +71,7 @@ export class EventLog {
     this.boot = Math.trunc(wallNow()).toString(36);
   }
 
-  /** Records an event and tells everybody who listens, unless there are too many about this server. */
+  /** Records an event and hands it to every listener, unless there are too many about this server. */
   add(type: EventType, { policy, id, address, sent }: Upstream, why: string): void {
     const nowMs = this.#wallNow();
     const key = keyOf(policy, id);
@@ -71,7 +85,7 @@ export class EventLog {
     this.#record(key, flow.take({ type, policy, id, address, why, sent }), nowMs);
   }
 
-  /** Called each second or so: tells how many events were left out of windows that are over. */
+  /** Called each second or so: says how many events were left out of windows that are over. */
   nextSecond(): void {
     const nowMs = this.#wallNow();
     for (const [key, flow] of this.#flows) {
@@ -130,4 +144,68 @@ export class EventLog {
 
 function keyOf(policy: string, id: Id): string {
   return JSON.stringify([policy, String(id)]);
+}
+
+/** The events about one server. */
+class EventFlow {
+  #windowEndsMs: number;
+  #told = 0;
+  #leftOut = 0;
+  /** The last that was left out, when none was told after it. */
+  #pending: Happening | null = null;
+  /** The last event that was told says that it is out of the rotation. */
+  #isShownOut = false;
+
+  constructor(nowMs: number) {
+    this.#windowEndsMs = nowMs + WINDOW_MS;
+  }
+
+  /**
+   * An event happened. Too many in this window, and short absences are left out, in pairs: what is told always says the truth
+   * about who is in the rotation, but for absences that are over within the window.
+   * @returns what to tell; null to leave it out
+   */
+  take(happening: Happening): Happening | null {
+    const isIn = IN_ROTATION.has(happening.type);
+    const isTold =
+      this.#told < TOLD_IN_WINDOW || NEVER_LEFT_OUT.has(happening.type) || (isIn && this.#isShownOut);
+    if (!isTold) {
+      this.#leftOut += 1;
+      this.#pending = happening;
+      return null;
+    }
+    return this.#tell(happening, this.#leftOut);
+  }
+
+  /**
+   * Begins a new window when the old one is over.
+   * @returns the last event that was left out, with how many others were; null when there is none
+   */
+  nextWindow(nowMs: number): Happening | null {
+    this.#windowEndsMs = nowMs + WINDOW_MS;
+    this.#told = 0;
+    return this.#pending === null ? null : this.#tell(this.#pending, this.#leftOut - 1);
+  }
+
+  /** Whether its window is over; a clock that was set back ends it too. */
+  isOver(nowMs: number): boolean {
+    return nowMs >= this.#windowEndsMs || nowMs < this.#windowEndsMs - WINDOW_MS;
+  }
+
+  /** Nothing has happened in its window. */
+  get isIdle(): boolean {
+    return this.#told === 0;
+  }
+
+  #tell(happening: Happening, leftOut: number): Happening {
+    this.#told += 1;
+    this.#leftOut = 0;
+    this.#pending = null;
+    this.#isShownOut = !IN_ROTATION.has(happening.type);
+    if (leftOut === 0) return happening;
+    return {
+      ...happening,
+      why: `${happening.why}; ${leftOut} events about it before this one were left out`,
+    };
+  }
 }

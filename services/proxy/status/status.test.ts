@@ -16,7 +16,6 @@ import {
 import { readEvents } from '../../../test-support/event-stream.ts';
 import type { Frame } from '../../../test-support/peers.ts';
 import { newcomer } from '../health/health.ts';
-import { PolicyTable } from '../routing/policy-table.ts';
 import { Upstream } from '../servers/upstream.ts';
 import { EventLog } from './events.ts';
 import { openStatus, type StatusSources } from './status.ts';
@@ -260,28 +259,7 @@ function eventsAbout(servers: number, each: number, why: string): EventLog {
 }
 
 function sourcesWith(events: EventLog): StatusSources {
-  const counters = {
-    requests: 0,
-    answered: 0,
-    retries: 0,
-    moves: 0,
-    lateAnswers: 0,
-    slippedAnswers: 0,
-    localFailures: 0,
-    abandoned: 0,
-    errors: {},
-    refusals: {},
-  };
-  const none = (): number => 0;
-  return {
-    table: new PolicyTable(),
-    events,
-    counters,
-    listenerCounters: { refusedConnections: 0, acceptFailures: 0 },
-    unreadyReason: () => null,
-    openRequests: none,
-    connections: none,
-  };
+  return { events, snapshot: () => assert.fail('only events are asked for'), unreadyReason: () => null };
 }
 
 async function idsOf(response: Response, count: number): Promise<string[]> {

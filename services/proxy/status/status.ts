@@ -1,27 +1,20 @@
-// shell · the status listener: HTTP on a port of its own, for people, health checks and the chaos verdict.
-// Must never change anything, or let a slow reader of events pile up memory.
+// The status listener: HTTP on a port of its own, for people, health checks and the chaos verdict.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { isIP } from 'node:net';
 import { printableLines } from '../../shared/printable.ts';
-import type { ListenerCounters } from '../clients/listener.ts';
-import type { ForwarderCounters } from '../routing/forwarder.ts';
-import type { PolicyTable } from '../routing/policy-table.ts';
-import type { Upstream } from '../servers/upstream.ts';
+import type { ProxyOptions } from '../options.ts';
 import { streamEvents } from './event-stream.ts';
 import type { EventLog } from './events.ts';
+import type { Snapshot } from './snapshot.ts';
 
 const MAX_CONNECTIONS = 256;
 
 export type StatusSources = {
-  table: PolicyTable;
   events: EventLog;
-  /** Shown as they are, with all that is in them. */
-  counters: ForwarderCounters;
-  listenerCounters: ListenerCounters;
+  /** The table and the counters, as they are now. */
+  snapshot: () => Snapshot;
   /** Why the proxy is not ready; null when it is. */
   unreadyReason: () => string | null;
-  openRequests: () => number;
-  connections: () => number;
 };
 
 const EVENT_STREAM = { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-store' };
@@ -36,12 +29,7 @@ const UNKNOWN_HOST =
   'The status listener is not asked by this name: use an address, or start the proxy with --admin-names.';
 const PATHS = ['/healthz', '/readyz', '/api/policies', '/api/events'];
 
-export type StatusOptions = {
-  adminHost: string;
-  adminPort: number;
-  /** Names with a dot by which it may be asked. */
-  adminNames: readonly string[];
-};
+export type StatusOptions = Pick<ProxyOptions, 'adminHost' | 'adminPort' | 'adminNames'>;
 
 /** Starts the status listener; rejects with the system's error when the port can't be had. */
 export function openStatus(
@@ -83,7 +71,7 @@ function answer(request: IncomingMessage, response: ServerResponse, sources: Sta
       return;
     }
     case '/api/policies':
-      sendJson(response, 200, snapshot(sources));
+      sendJson(response, 200, sources.snapshot());
       return;
     case '/api/events':
       response.writeHead(200, EVENT_STREAM);
@@ -96,7 +84,7 @@ function answer(request: IncomingMessage, response: ServerResponse, sources: Sta
 }
 
 // A page from elsewhere can have its own name point here (DNS rebinding), and would then be let read what this tells. The
-// names of the public DNS have a dot, addresses are no names, and whoever sends no host is no browser.
+// names of the public DNS have a dot, addresses are no names, and a request without a host is not from a browser.
 function isKnownHost(header: string | undefined, names: ReadonlySet<string>): boolean {
   if (header === undefined) return true;
   const host = header
@@ -112,64 +100,4 @@ function sendJson(response: ServerResponse, status: number, body: object): void 
     'cache-control': 'no-store',
   });
   response.end(`${printableLines(JSON.stringify(body, null, 2))}\n`);
-}
-
-function snapshot({ table, counters, listenerCounters, openRequests, connections }: StatusSources): object {
-  const routes = [...table.routes].sort((a, b) =>
-    a.policy.localeCompare(b.policy, undefined, { numeric: true }),
-  );
-  return {
-    at: new Date().toISOString(),
-    policies: routes.map((route) => ({
-      policy: route.policy,
-      nextIndex: route.rotation.nextIndex,
-      waiting: route.waiting.length,
-      servers: route.upstreams.map(describe),
-    })),
-    proxy: {
-      ...counters,
-      abandoned: abandonedOf(counters, openRequests()),
-      ...listenerCounters,
-      openRequests: openRequests(),
-      connections: connections(),
-    },
-  };
-}
-
-// What has ended neither with an answer nor with a refusal: its client has left.
-function abandonedOf({ requests, answered, errors }: ForwarderCounters, open: number): number {
-  return requests - answered - Object.values(errors).reduce((sum, count) => sum + count, 0) - open;
-}
-
-function describe(upstream: Upstream): object {
-  const { id, policy, address, health, lastProbe } = upstream;
-  return {
-    id,
-    policy,
-    address,
-    state: health.state,
-    since: new Date(upstream.stateSinceWallMs).toISOString(),
-    why: health.why,
-    lastProbe: lastProbe === null ? null : describeProbe(lastProbe),
-    sent: upstream.sent,
-    served: upstream.served,
-    failed: upstream.failed,
-    inFlight: upstream.inFlight,
-    session: upstream.hasSession,
-    keepAlive: upstream.keepsAlive,
-  };
-}
-
-function describeProbe({
-  atWallMs,
-  outcome,
-  roundTripMs,
-  detail,
-}: NonNullable<Upstream['lastProbe']>): object {
-  return {
-    at: new Date(atWallMs).toISOString(),
-    outcome,
-    roundTripMs: Math.round(roundTripMs * 100) / 100,
-    detail,
-  };
 }

@@ -67,7 +67,7 @@ describe('packets that are no packets: one reply, then the connection is closed'
   });
 
   test('a packet that is not complete in time', async (t) => {
-    const proxy = await testProxy(t, { packetTimeoutMs: 100 });
+    const proxy = await testProxy(t, { clientTimeoutMs: 100 });
     const peer = clientOf(proxy);
     peer.send('{"type":0,');
     expectError(await peer.nextFrame(), 'TOO_SLOW', /not complete within 0.1 s/);

@@ -80,7 +80,7 @@ test('a connection on which nothing comes is closed, a session is not', async (t
 });
 
 test('a client that reads no replies is cut off, and what waits for it stays small', async (t) => {
-  const proxy = await testProxy(t, { sendTimeoutMs: 300, idleTimeoutMs: 60_000 });
+  const proxy = await testProxy(t, { clientTimeoutMs: 300, idleTimeoutMs: 60_000 });
   await (await fakeServer(t, proxy, 1)).join({ keepAlive: true });
   const socket = socketTo(t, proxy);
   socket.pause();
@@ -98,7 +98,7 @@ test('a client that reads no replies is cut off, and what waits for it stays sma
 });
 
 test('a client that reads slowly gets every reply', async (t) => {
-  const proxy = await testProxy(t, { sendTimeoutMs: 400 });
+  const proxy = await testProxy(t, { clientTimeoutMs: 400 });
   const socket = socketTo(t, proxy);
   const count = 60_000;
   socket.write(BATCH.repeat(count / BATCH_PACKETS));
@@ -114,7 +114,7 @@ test('a client that reads slowly gets every reply', async (t) => {
 });
 
 test('packets that drip in for ever do not keep others waiting', async (t) => {
-  const proxy = await testProxy(t, { packetTimeoutMs: 500 });
+  const proxy = await testProxy(t, { clientTimeoutMs: 500 });
   await (await fakeServer(t, proxy, 1)).join({ keepAlive: true });
   const drips = Array.from({ length: 300 }, () => connectPeer(proxy.port));
   t.after(() => {
@@ -196,7 +196,7 @@ test('a client that has to wait for replies is missed as soon as it has gone', a
 });
 
 test('a packet that was begun slowly and is refused is refused once', async (t) => {
-  const proxy = await testProxy(t, { packetTimeoutMs: 100, requestTimeoutMs: 60_000 });
+  const proxy = await testProxy(t, { clientTimeoutMs: 100, requestTimeoutMs: 60_000 });
   const answers: (() => void)[] = [];
   const server = await fakeServer(t, proxy, 1, { behave: (_peer, _frame, answer) => answers.push(answer) });
   await server.join({ session: true, keepAlive: true });

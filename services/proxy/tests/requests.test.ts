@@ -344,7 +344,7 @@ describe('one answer that never comes', () => {
 });
 
 test('a slow reader is not told that its own packet was slow', async (t) => {
-  const proxy = await testProxy(t, { packetTimeoutMs: 100 });
+  const proxy = await testProxy(t, { clientTimeoutMs: 100 });
   await (await fakeServer(t, proxy, 1)).join(KEPT);
   const peer = clientOf(proxy);
   peer.socket.pause();

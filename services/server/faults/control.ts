@@ -1,14 +1,30 @@
-// shell · the control listener: HTTP, by which the chaos orchestrator turns the server's faults on and off.
-// Must never be loaded without --faults, or be reachable from where nobody may break the server.
+// The control listener: HTTP, by which the chaos orchestrator turns the server's faults on and off. Only with --faults.
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { Line } from '../../shared/log.ts';
+import type { AddressInfo } from 'node:net';
+import type { Log } from '../../shared/log.ts';
+import type { Id } from '../../shared/packet.ts';
 import { NO_FAULTS, parseExitCode, parseFaults } from './misbehaviour.ts';
-import type { Saboteur } from './saboteur.ts';
+import { Saboteur } from './saboteur.ts';
 
 const MAX_BODY_BYTES = 4_096;
 
 const METHODS: Record<string, string> = { '/faults': 'GET, PUT, DELETE', '/exit': 'POST' };
+
+/** Opens the control port of server `id`; ends the process with 2 when it can't be had. @returns what answers while faults are on */
+export async function openFaults(id: Id, host: string, port: number, log: Log): Promise<Saboteur> {
+  const saboteur = new Saboteur(id);
+  try {
+    const control = await openControl(host, port, saboteur, log);
+    const { port: controlPort } = control.address() as AddressInfo;
+    log({ level: 'warn', message: 'faults can be turned on', controlPort });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    log({ level: 'error', message: "can't listen on the control port", host, port, code });
+    process.exit(2);
+  }
+  return saboteur;
+}
 
 /**
  * Starts the control listener; rejects with the system's error when the port can't be had.
@@ -20,12 +36,7 @@ const METHODS: Record<string, string> = { '/faults': 'GET, PUT, DELETE', '/exit'
  *
  * What is refused gets 400, 404, 405 or 413 with `{"error": "one sentence"}`.
  */
-export async function openControl(
-  host: string,
-  port: number,
-  saboteur: Saboteur,
-  log: (line: Line) => void,
-): Promise<Server> {
+export async function openControl(host: string, port: number, saboteur: Saboteur, log: Log): Promise<Server> {
   const server = createServer((request, response) => {
     answer(request, response, saboteur, log).catch(() => response.destroy());
   });
@@ -41,7 +52,7 @@ async function answer(
   request: IncomingMessage,
   response: ServerResponse,
   saboteur: Saboteur,
-  log: (line: Line) => void,
+  log: Log,
 ): Promise<void> {
   const path = URL.parse(request.url ?? '/', 'http://control')?.pathname ?? '';
   const allowed = Object.hasOwn(METHODS, path) ? METHODS[path] : undefined;

@@ -1,5 +1,4 @@
-// shell · the answers of one connection that are held back, in order. Data path of the server, only with --faults.
-// Must never write out of turn, outlive the socket, or hold more than its limit without pausing the peer.
+// The answers of one connection that are held back, in order. Only with --faults.
 import type net from 'node:net';
 import { sayGoodbye, waitForReader } from '../answer.ts';
 
@@ -17,7 +16,7 @@ export class HeldAnswers {
   #isEnding = false;
   #isFull = false;
 
-  /** @param delayMs asked again at each `release`, so that a fault that ends lets go of what it held */
+  /** @param delayMs asked again at each `release`, so that a fault that ends releases what it held */
   constructor(socket: net.Socket, delayMs: () => number) {
     this.#socket = socket;
     this.#delayMs = delayMs;

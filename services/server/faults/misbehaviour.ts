@@ -1,5 +1,4 @@
-// pure · what the server does wrong on purpose, for the chaos tests: the state, its validation, one decision a request.
-// Must never be loaded without --faults, or decide by anything but its arguments.
+// What the server does wrong on purpose, for the chaos tests: the state, its validation, one decision a request.
 
 export type Faults = {
   /** Each answer is held back so long. */

@@ -1,10 +1,9 @@
-// shell · answers in the place of the honest data path while faults are on. Data path of the server, only with --faults.
-// Must never answer a request out of the order that it came in: whoever pipelines would take one answer for another.
+// Answers in the place of the honest data path while faults are on, in the order of the requests. Only with --faults.
 import { hash } from 'node:crypto';
 import type net from 'node:net';
 import { isHealthProbe } from '../../shared/health-probe.ts';
 import { formatAnswer, type Id, type RequestPacket } from '../../shared/packet.ts';
-import { type Connection, readPacket, refusalOf, refusalOfBytes, type StandIn } from '../answer.ts';
+import { type Connection, refusalOf, type StandIn } from '../answer.ts';
 import { HeldAnswers } from './held-answers.ts';
 import { type Faults, Misbehaviour } from './misbehaviour.ts';
 
@@ -42,7 +41,7 @@ export class Saboteur implements StandIn {
     for (const held of this.#held.values()) held.release();
   }
 
-  // Healing lets go of everything at once, so that nothing waits which an honest answer could overtake.
+  // Healing releases everything at once, so that nothing waits which an honest answer could overtake.
   takes(): boolean {
     return this.#misbehaviour.isOn;
   }
@@ -55,8 +54,7 @@ export class Saboteur implements StandIn {
     const held = this.#heldOf(socket);
     let answered = 0;
     reader.feed(chunk);
-    while (reader.next()) {
-      const packet = readPacket(reader);
+    for (let packet = reader.next(); packet !== null; packet = reader.next()) {
       if (packet.kind === 'request') {
         answered += 1;
         if (!this.#answerOne(socket, held, packet)) return answered;
@@ -65,8 +63,7 @@ export class Saboteur implements StandIn {
         return answered;
       }
     }
-    if (reader.fault !== null) held.end(this.#muted.has(socket) ? '' : refusalOfBytes(reader));
-    else held.release();
+    held.release();
     return answered;
   }
 

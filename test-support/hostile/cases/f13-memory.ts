@@ -12,7 +12,7 @@ const KIB = 1024;
 const BAR_KIB = 64;
 const OVERHEAD_KIB = 16;
 // They would be cut off while the others come; one that reads a byte now and then is not.
-const PATIENT = { PROXY_SEND_TIMEOUT: '60000' };
+const PATIENT = { PROXY_CLIENT_TIMEOUT: '60000' };
 
 const PLACES = 100;
 const SERVER_HOST = '127.0.0.2';

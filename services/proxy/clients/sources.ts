@@ -1,0 +1,86 @@
+// Which source a connection counts for, and how many connections one source may have.
+
+/** Of `--max-connections`, where nothing else is set: all clients behind a bridge or a load balancer have one address. */
+const DEFAULT_SHARE = 0.9;
+const GROUPS_OF_A_NETWORK = 4;
+
+/** An IPv4 address as it is; of an IPv6 address its /64 network, of which each machine has 2^64 addresses. */
+export function sourceOf(address: string): string {
+  if (!address.includes(':')) return address;
+  const [left = '', right] = (address.split('%')[0] ?? '').split('::');
+  const groups = left === '' ? [] : left.split(':');
+  if (right !== undefined) {
+    const after = right === '' ? [] : right.split(':');
+    // An IPv4 address at the end stands for two groups.
+    const width = after.length + (right.includes('.') ? 1 : 0);
+    groups.push(...Array<string>(Math.max(0, 8 - groups.length - width)).fill('0'), ...after);
+  }
+  const network = groups
+    .slice(0, GROUPS_OF_A_NETWORK)
+    .map((group) => Number.parseInt(group, 16).toString(16));
+  return `${network.join(':')}::/64`;
+}
+
+/** An IPv4 address that came in over an IPv6 socket, as plain IPv4. */
+export function plainHost(address: string): string {
+  return address.startsWith('::ffff:') ? address.slice(7) : address;
+}
+
+type Addressed = { readonly remoteAddress?: string | undefined };
+/** A connection that is counted. `source` is written by the limit; null where it is not counted. */
+export type Sourced = { readonly socket: Addressed; source: string | null };
+
+export class SourceLimit {
+  readonly limit: number;
+  #counts: Map<string, number> | null = null;
+
+  /**
+   * @param limit          connections from one source; 0 for nine tenths of all
+   * @param maxConnections how many there may be in all
+   */
+  constructor(limit: number, maxConnections: number) {
+    this.limit = limit === 0 ? Math.ceil(maxConnections * DEFAULT_SHARE) : limit;
+  }
+
+  /**
+   * The source that a new connection would be one too many of; null when it may come in. Asking a connection for its
+   * address costs a system call, so nothing is counted as long as all of them are fewer than one source may have.
+   * @param connections all that are counted
+   * @param newcomer    the socket of the new one
+   */
+  fullSource(connections: readonly Sourced[], newcomer: Addressed): string | null {
+    if (connections.length < this.limit) {
+      // Not at once: connections that come and go at the limit would have all of them counted again and again.
+      if (connections.length < this.limit / 2) this.#counts = null;
+      return null;
+    }
+    this.#counts ??= this.#countAll(connections);
+    const source = sourceOf(plainHost(newcomer.remoteAddress ?? ''));
+    return (this.#counts.get(source) ?? 0) >= this.limit ? source : null;
+  }
+
+  /** A connection has come in. */
+  add(connection: Sourced): void {
+    if (this.#counts !== null) this.#count(this.#counts, connection);
+  }
+
+  /** A connection has gone. */
+  delete({ source }: Sourced): void {
+    if (this.#counts === null || source === null) return;
+    const left = (this.#counts.get(source) ?? 1) - 1;
+    if (left === 0) this.#counts.delete(source);
+    else this.#counts.set(source, left);
+  }
+
+  #countAll(connections: readonly Sourced[]): Map<string, number> {
+    const counts = new Map<string, number>();
+    for (const connection of connections) this.#count(counts, connection);
+    return counts;
+  }
+
+  #count(counts: Map<string, number>, connection: Sourced): void {
+    const source = sourceOf(plainHost(connection.socket.remoteAddress ?? ''));
+    connection.source = source;
+    counts.set(source, (counts.get(source) ?? 0) + 1);
+  }
+}

@@ -1,0 +1,37 @@
+// How the proxy stops: refuses what is new, finishes what is in flight, then closes everything.
+import type { Clock } from '../shared/clock.ts';
+import type { Listener } from './clients/listener.ts';
+import type { Registrar } from './registration/registrar.ts';
+import type { Sessions } from './registration/sessions.ts';
+import type { Forwarder } from './routing/forwarder.ts';
+
+// Clients that have connected before the port closes still get a refusal; connections wait a moment in the accept queue.
+const LAST_ACCEPTS_MS = 50;
+// A request may be on its way over a connection that looks idle: for so long it gets a refusal instead of being cut off.
+const LAST_REQUESTS_MS = 300;
+const LAST_REPLIES_MS = 1000;
+const LOOK_EVERY_MS = 20;
+
+/** @param timeoutMs how long open requests may take; resolves when every client connection is closed */
+export async function drain(
+  forwarder: Forwarder,
+  registrar: Registrar,
+  sessions: Sessions,
+  listener: Listener,
+  clock: Clock,
+  timeoutMs: number,
+): Promise<void> {
+  forwarder.drain();
+  registrar.drain();
+  const deadlineMs = clock.now() + timeoutMs;
+  await clock.sleep(LAST_ACCEPTS_MS);
+  await listener.stopAccepting(deadlineMs);
+  await clock.sleep(LAST_REQUESTS_MS);
+  while (forwarder.openRequests > 0 && clock.now() < deadlineMs) await clock.sleep(LOOK_EVERY_MS);
+  forwarder.refuseOpen();
+  sessions.closeAll();
+  listener.closeConnections();
+  const lastMs = clock.now() + LAST_REPLIES_MS;
+  while (listener.connectionCount > 0 && clock.now() < lastMs) await clock.sleep(LOOK_EVERY_MS);
+  listener.destroyConnections();
+}

@@ -1,0 +1,100 @@
+// A setup packet that came over a connection: which server is registered, and whose lease the connection is from now on.
+import type { LimitedLog, Line } from '../../shared/log.ts';
+import { formatChallenge, formatError, formatRegistered, type SetupPacket } from '../../shared/packet.ts';
+import { addressOf } from '../../shared/printable.ts';
+import type { Upstream } from '../servers/upstream.ts';
+import type { RegistrationAccess } from './access.ts';
+import type { Registry } from './registry.ts';
+import type { LeaseConnection, Sessions } from './sessions.ts';
+
+export type RegistrarOptions = {
+  access: RegistrationAccess;
+  registry: Registry;
+  sessions: Sessions;
+  /** The proxy's own port. */
+  ownPort: () => number;
+  /** The proxy listens on every address of this machine. */
+  isEverywhere: boolean;
+  /** Counts a refusal. */
+  onRefusal: (code: 'REGISTRATION_REFUSED' | 'SHUTTING_DOWN') => void;
+  log: LimitedLog;
+};
+
+/** A connection that a server may register over. */
+export type RegisteringConnection = LeaseConnection & {
+  readonly remoteHost: string;
+  /** Which of our own addresses the peer has connected to. */
+  readonly localHost: string;
+};
+
+export class Registrar {
+  readonly #options: RegistrarOptions;
+  #isDraining = false;
+
+  constructor(options: RegistrarOptions) {
+    this.#options = options;
+  }
+
+  /** From now on every setup packet is refused with SHUTTING_DOWN. */
+  drain(): void {
+    this.#isDraining = true;
+  }
+
+  /**
+   * Registers a server over `connection`, which may be another server's lease already: a refused registration, or one
+   * without a session, leaves it that, as long as that server is in the table.
+   * @returns the line to answer with
+   */
+  register(connection: RegisteringConnection, packet: SetupPacket): string {
+    const { access, registry, sessions, onRefusal } = this.#options;
+    if (this.#isDraining) {
+      onRefusal('SHUTTING_DOWN');
+      return formatError('SHUTTING_DOWN', 'The proxy is shutting down: register again in a few seconds.');
+    }
+    const host = connection.remoteHost;
+    // A connection that its peer has reset has no address any more, and '' would mean this machine.
+    if (host === '')
+      return this.#refuse(packet, host, 'The connection was gone before it was read: register again.');
+    if (this.#isOwnAddress(connection, packet)) {
+      const address = addressOf(host, packet.listenPort);
+      const sentence = `${address} is this proxy itself: send the port that the server listens on.`;
+      return this.#refuse(packet, host, sentence);
+    }
+    const admission = access.check(connection, host, packet);
+    if (admission.kind === 'refused') return this.#refuse(packet, host, admission.sentence);
+    if (admission.kind === 'challenged') return formatChallenge(admission.nonce);
+    const tooMany = registry.isRefresh(packet, host) ? null : access.countNew(host);
+    if (tooMany !== null) return this.#refuse(packet, host, tooMany);
+    const before = sessions.release(connection);
+    const result = registry.register(packet, host);
+    const isRefused = typeof result === 'string';
+    const lessee: Upstream | null = !isRefused && packet.hasSession ? result : before;
+    if (lessee !== null && registry.has(lessee)) sessions.open(connection, lessee);
+    return isRefused
+      ? this.#refuse(packet, host, result)
+      : formatRegistered(packet.id, packet.policyAsWritten);
+  }
+
+  #refuse({ id, policy }: SetupPacket, from: string, sentence: string): string {
+    const line: Line = { level: 'warn', message: 'registration refused', id, policy, from, why: sentence };
+    this.#options.log.write(line);
+    this.#options.onRefusal('REGISTRATION_REFUSED');
+    return formatError('REGISTRATION_REFUSED', sentence, { clientId: id, policy });
+  }
+
+  // A proxy that is its own server would hand each request to itself, again and again.
+  #isOwnAddress({ remoteHost, localHost }: RegisteringConnection, { listenPort }: SetupPacket): boolean {
+    const { ownPort, isEverywhere } = this.#options;
+    if (listenPort !== ownPort()) return false;
+    return remoteHost === localHost || (isEverywhere && isLoopback(remoteHost));
+  }
+}
+
+function isLoopback(host: string): boolean {
+  return host === '::1' || host.startsWith('127.');
+}
+
+/** Whether listening on `host` means every address of this machine. */
+export function isWildcard(host: string): boolean {
+  return host === '0.0.0.0' || host === '::';
+}
