@@ -98,7 +98,7 @@ function phaseMark(
 }
 
 /** An SVG whose colours are those of the page around it. */
-export function svg(className: string, name: string, height: number, body: string, attributes = ''): string {
+function svg(className: string, name: string, height: number, body: string, attributes = ''): string {
   const size = `viewBox="0 0 ${CHART_WIDTH} ${coordinate(height)}"`;
   return `<svg class="chart ${className}" ${size} role="img" aria-label="${escapeText(name)}" ${attributes}>\n${body}\n</svg>`;
 }
@@ -136,7 +136,7 @@ function titleOf(title: string): string {
 }
 
 /** A coordinate of an SVG: one decimal, no trailing zero. */
-export function coordinate(value: number): string {
+function coordinate(value: number): string {
   return Number.isFinite(value) ? String(Math.round(value * 10) / 10) : '0';
 }
 
