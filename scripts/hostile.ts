@@ -3,9 +3,9 @@
 import { type CaseResult, formatResult, type HostileCase, runCase } from '../test-support/hostile/case.ts';
 import { parseHostileCommand, SCRIPT_NAME } from '../test-support/hostile/options.ts';
 import type { Size } from '../test-support/hostile/scene.ts';
-import { runOneStep } from './kit/one-step.ts';
 import { runScript } from './kit/script.ts';
 import type { Progress } from './kit/steps.ts';
+import { runOneStep } from './kit/steps.ts';
 import { VERDICT_EXIT_CODES, worstVerdict } from './kit/verdict.ts';
 
 await runScript(SCRIPT_NAME, 'Nothing is left running.', main, { mustCleanUp: true });
