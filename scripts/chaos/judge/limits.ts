@@ -1,7 +1,7 @@
 // pure · the times that the design promises, from which every limit of a verdict follows.
 // Must never be tuned to what a run happened to measure: a limit that moves with the results judges nothing.
 
-import { NUMBERS } from '../../../services/proxy/number-options.ts';
+import { NUMBERS } from '../../../services/proxy/options.ts';
 
 /** I: how often a server is probed. */
 const PROBE_INTERVAL_MS = NUMBERS['health-interval'].value;
