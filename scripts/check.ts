@@ -1,5 +1,4 @@
-// `npm run check`: format, lint, types and dead code, in that order; stops with 1 if any of them finds something.
-// Must never change a file: `npx biome check --write` does that.
+// `npm run check`: format, lint, types and dead code.
 import { spawnSync } from 'node:child_process';
 import { hideBin } from 'yargs/helpers';
 import { commandLine, runMain } from '../services/shared/config.ts';
@@ -11,19 +10,28 @@ const CHECKS = [
 ];
 
 await runMain('npm run check --', async () => {
-  await commandLine(hideBin(process.argv), 'npm run check')
-    .usage(`$0\n\nLooks for what is to be mended: ${CHECKS.map(({ name }) => name).join(', ')}.`)
-    .epilogue('Exit codes: 0 nothing found, 1 something is to be mended, 2 bad usage.')
+  const { fix } = await commandLine(hideBin(process.argv), 'npm run check')
+    .usage(
+      `$0 [-- OPTIONS]\n\nLooks for what has to be corrected: ${CHECKS.map(({ name }) => name).join(', ')}.`,
+    )
+    .options({
+      fix: { type: 'boolean', default: false, describe: 'first correct format and lint where that is safe' },
+    })
+    .epilogue('Exit codes: 0 nothing found, 1 something has to be corrected, 2 bad usage.')
     .parse();
+  if (fix) runProgram(['biome', 'check', '--write', '.']);
   const failed = CHECKS.filter(({ name, command }) => {
     console.log(`\n== ${name}: ${command.join(' ')}`);
-    const [program = '', ...args] = command;
-    return spawnSync(`node_modules/.bin/${program}`, args, { stdio: 'inherit' }).status !== 0;
+    return !runProgram(command);
   });
   if (failed.length === 0) {
     console.log('\nnpm run check: nothing found.');
     return;
   }
-  console.error(`\nnpm run check: ${failed.map(({ name }) => name).join(', ')} found something to mend.`);
+  console.error(`\nnpm run check: ${failed.map(({ name }) => name).join(', ')} found something to correct.`);
   process.exitCode = 1;
 });
+
+function runProgram([program = '', ...args]: readonly string[]): boolean {
+  return spawnSync(`node_modules/.bin/${program}`, args, { stdio: 'inherit' }).status === 0;
+}

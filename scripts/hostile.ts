@@ -3,13 +3,10 @@
 import { type CaseResult, formatResult, type HostileCase, runCase } from '../test-support/hostile/case.ts';
 import { parseHostileCommand, SCRIPT_NAME } from '../test-support/hostile/options.ts';
 import type { Size } from '../test-support/hostile/scene.ts';
-import type { Verdict } from './chaos/journal.ts';
-import { worstVerdict } from './kit/criterion.ts';
 import { runOneStep } from './kit/one-step.ts';
 import type { Progress } from './kit/progress.ts';
 import { runScript } from './kit/script.ts';
-
-const EXIT_CODES: Record<Verdict, number> = { pass: 0, fail: 1, unknown: 3 };
+import { VERDICT_EXIT_CODES, worstVerdict } from './kit/verdict.ts';
 
 await runScript(SCRIPT_NAME, 'Nothing is left running.', main, { mustCleanUp: true });
 
@@ -26,7 +23,7 @@ async function main(signal: AbortSignal): Promise<void> {
   if (isJson) console.log(JSON.stringify({ verdict, cases: results }));
   const say = isJson ? console.error : console.log;
   say(`\n${results.map(formatResult).join('\n')}\n\n${verdict}`);
-  process.exitCode = EXIT_CODES[verdict];
+  process.exitCode = VERDICT_EXIT_CODES[verdict];
 }
 
 async function runAll(

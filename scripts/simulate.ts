@@ -1,153 +1,142 @@
-// `npm run simulate`: the proxy's own code in simulated worlds, drawn from seeds. The parts are in simulate/.
-// Must never call a seed good that was not run to its end.
+// shell · `npm run simulate`: the proxy's own code in simulated worlds that seeds decide.
+import { commandLine, requireWhole, UsageError } from '../services/shared/config.ts';
 import { runOneStep } from './kit/one-step.ts';
 import { runScript } from './kit/script.ts';
-import { parseSimulateCommand, SCRIPT_NAME, type SimulateCommand } from './simulate/options.ts';
-import { PLANTED_BUGS, type PlantedBug } from './simulate/planted-bugs.ts';
-import { runSeed } from './simulate/run-seed.ts';
-import { formatScale, measureScale } from './simulate/scale.ts';
-import { formatReached, neverReached, tableOf, unlisted } from './simulate/sometimes.ts';
 import {
-  addOutcome,
-  firstFailure,
+  addResult,
   formatFailure,
+  formatReached,
   formatTally,
+  gapsIn,
   newTally,
-  type Tally,
-} from './simulate/text.ts';
-import { runSeeds } from './simulate/threads.ts';
+  tableOf,
+  verdictOf,
+} from './simulate/results.ts';
+import { runSeeds, type SeedResult } from './simulate/run.ts';
+import { formatScale, measureScale } from './simulate/scale.ts';
+import { CAUSES, type Only } from './simulate/scenario.ts';
 
+const SCRIPT_NAME = 'npm run simulate --';
+const MAX_SEED = 0x7fff_ffff;
 const PROGRESS_EACH_SEEDS = 100;
-/** With so many seeds all of the table must have been reached. */
-const SEEDS_FOR_ALL = 1000;
+const FLAGS = {
+  seeds: { type: 'number', default: 1000, describe: 'how many seeds to run' },
+  seed: { type: 'number', describe: 'the first seed; alone, the only one' },
+  trace: { type: 'boolean', default: false, describe: 'print all that happens in the one seed' },
+  cause: {
+    choices: [...CAUSES, 'none'] as const,
+    describe: 'put this cause, and no other, into every world',
+  },
+  scale: {
+    type: 'boolean',
+    default: false,
+    describe: 'what a request and a probe cost with 10 to 10,000 servers, instead',
+  },
+  requests: {
+    type: 'number',
+    default: 1_000_000,
+    describe: 'with --scale: requests for each number of servers',
+  },
+  json: {
+    type: 'boolean',
+    default: false,
+    describe: 'one JSON document on standard output; progress on standard error',
+  },
+} as const;
+const EPILOGUE = `Exit codes: 0 every promise was kept · 1 one was not, or 1,000 seeds or more have not reached all that worlds have to reach · 2 bad usage · 130 ended early with Ctrl-C, with no promise broken by then`;
 
-type Seeds = Extract<SimulateCommand, { kind: 'seeds' }>;
-
-await runScript(SCRIPT_NAME, 'What was run by then is told above.', async (signal) => {
-  const command = parseSimulateCommand(process.argv.slice(2));
-  switch (command.kind) {
-    case 'trace': {
-      const { trace, violation } = await runSeed(command.seed, true, command.only);
-      for (const line of trace) console.log(line);
-      if (violation === null) return;
-      console.error(`\n${violation.invariant}: ${violation.detail}`);
-      process.exitCode = 1;
-      return;
-    }
-    case 'scale': {
-      const rows = await measureScale(command.requests, signal, command.isJson);
-      console.log(command.isJson ? JSON.stringify({ rows }) : `\n${formatScale(rows)}`);
-      return;
-    }
-    case 'seeds': {
-      const bug = PLANTED_BUGS.find(({ name }) => name === command.bugName);
-      if (bug === undefined) await simulate(command, signal);
-      else await plant([bug], command, signal);
-      return;
-    }
-    case 'plant-all':
-      await plant(PLANTED_BUGS, { ...command, firstSeed: 1, only: null }, signal);
-      return;
-    default:
-      command satisfies never;
+await runScript(SCRIPT_NAME, 'What was run by then is printed above.', async (signal) => {
+  const args = process.argv.slice(2);
+  const flags = commandLine(args, SCRIPT_NAME)
+    .usage(
+      "$0 [OPTIONS]\n\nRuns the proxy's own code in worlds in which time, network and chance are simulated. A seed decides all that happens, on every machine; what is promised of the proxy is checked at every step.",
+    )
+    .options(FLAGS)
+    .example('$0 --seeds 100000', 'a night of it')
+    .example('$0 --seed 42 --trace', 'what happens in one of them')
+    .example('$0 --seeds 500 --cause poison', 'worlds with requests that kill servers')
+    .epilogue(EPILOGUE)
+    .parseSync();
+  if (flags._.length > 0)
+    throw new UsageError(`"${flags._.join(' ')}" is not understood: options begin with --.`);
+  if (flags.scale) {
+    await scale(requireWhole('--requests', flags.requests, 1000, 100_000_000), flags.json, signal);
+    return;
   }
+  const isOne = flags.seed !== undefined && !args.some((arg) => /^--seeds(=|$)/.test(arg));
+  const count = isOne ? 1 : requireWhole('--seeds', flags.seeds, 1, MAX_SEED);
+  const firstSeed = requireWhole('--seed', flags.seed ?? 1, 0, MAX_SEED);
+  const only = flags.cause ?? null;
+  if (!flags.trace) await simulate(firstSeed, count, only, flags.json, signal);
+  else if (count === 1) await trace(firstSeed, only, signal);
+  else throw new UsageError('--trace prints one seed: give it with --seed, without --seeds.');
 });
 
-async function simulate(command: Omit<Seeds, 'kind' | 'bugName'>, signal: AbortSignal): Promise<void> {
-  const tally = newTally();
-  try {
-    await runAll('Simulated worlds', command, null, tally, signal);
-  } finally {
-    // Also when it was interrupted: what has been found by then must not be lost.
-    await conclude(tally, command);
-  }
-}
-
-async function runAll(
-  title: string,
-  { firstSeed, count, only, isJson }: Omit<Seeds, 'kind' | 'bugName'>,
-  bug: PlantedBug | null,
-  tally: Tally,
-  signal: AbortSignal,
-): Promise<void> {
-  await runOneStep(
+async function scale(requests: number, isJson: boolean, signal: AbortSignal): Promise<void> {
+  const rows = await runOneStep(
     signal,
-    title,
-    ({ phase }) =>
-      runSeeds({
-        firstSeed,
-        count,
-        bug,
-        only,
-        signal,
-        onOutcome: (outcome) => {
-          addOutcome(tally, outcome);
-          if (tally.seeds % PROGRESS_EACH_SEEDS === 0) phase(`${tally.seeds} of ${count}`);
-          return bug === null || tally.failures.length === 0;
-        },
-      }),
-    () => `${formatTally(tally)}, ${tally.failures.length} with a promise broken`,
+    'What requests and probes cost',
+    ({ phase }) => measureScale(requests, signal, (size) => phase(`${size.toLocaleString('en')} servers`)),
+    ({ length }) => `${length} sizes measured`,
     { isOnStderr: isJson },
   );
+  console.log(isJson ? JSON.stringify({ rows }) : `\n${formatScale(rows)}`);
 }
 
-async function conclude(tally: Tally, { only, isJson }: Pick<Seeds, 'only' | 'isJson'>): Promise<void> {
-  const first = firstFailure(tally);
-  const never = [...neverReached(tally.reached), ...unlisted(tally.reached)];
-  const isTame = tally.seeds >= SEEDS_FOR_ALL && only === null && never.length > 0;
-  if (first !== undefined || isTame) process.exitCode ||= 1;
-  if (isJson) {
-    const verdict = first === undefined && !isTame ? 'pass' : 'fail';
-    console.log(JSON.stringify({ verdict, bug: null, ...tally, table: tableOf(), never }));
-    return;
-  }
-  console.log(`\n${formatReached(tally.reached)}`);
-  if (first !== undefined) {
-    const { trace } = await runSeed(first.seed, true, only);
-    console.log(`\n${formatFailure(first, trace, only)}`);
-    return;
-  }
-  console.log(`\nEvery promise was kept. ${formatTally(tally)}.`);
-  if (isTame)
-    console.log(
-      `The run fails all the same: ${never.length} of what worlds have to reach were never reached.`,
-    );
+async function trace(seed: number, only: Only, signal: AbortSignal): Promise<void> {
+  const { log, violation } = await runTraced(seed, only, signal);
+  for (const line of log) console.log(line);
+  if (violation === null) return;
+  console.error(`\n${violation.invariant}: ${violation.detail}`);
+  process.exitCode = 1;
 }
 
-async function plant(
-  bugs: readonly PlantedBug[],
-  command: Omit<Seeds, 'kind' | 'bugName'>,
+async function runTraced(seed: number, only: Only, signal: AbortSignal): Promise<SeedResult> {
+  const results: SeedResult[] = [];
+  const onResult = (result: SeedResult): boolean => results.push(result) > 0;
+  await runSeeds({ firstSeed: seed, count: 1, only, isTracing: true, signal, onResult });
+  return results[0] as SeedResult;
+}
+
+async function simulate(
+  firstSeed: number,
+  count: number,
+  only: Only,
+  isJson: boolean,
   signal: AbortSignal,
 ): Promise<void> {
-  const { isJson } = command;
-  const found: {
-    bug: string;
-    isFound: boolean;
-    seed: number | null;
-    invariant: string | null;
-    seeds: number;
-  }[] = [];
+  const tally = newTally();
+  const onResult = (phase: (text: string) => void, result: SeedResult): boolean => {
+    addResult(tally, result);
+    if (tally.seeds % PROGRESS_EACH_SEEDS === 0) phase(`${tally.seeds} of ${count}`);
+    return true;
+  };
   try {
-    for (const bug of bugs) {
-      const tally = newTally();
-      await runAll(`With a bug: ${bug.name}`, command, bug, tally, signal);
-      const first = firstFailure(tally);
-      const invariant = first?.violation?.invariant ?? null;
-      if (first === undefined) process.exitCode = 1;
-      found.push({
-        bug: bug.name,
-        isFound: first !== undefined,
-        seed: first?.seed ?? null,
-        invariant,
-        seeds: tally.seeds,
-      });
-      if (!isJson)
-        console.log(first === undefined ? '  NOT found' : `  found by seed ${first.seed}: ${invariant}`);
-    }
+    await runOneStep(
+      signal,
+      'Simulated worlds',
+      ({ phase }) =>
+        runSeeds({ firstSeed, count, only, signal, onResult: (result) => onResult(phase, result) }),
+      () => `${formatTally(tally)}, ${tally.failures.length} with a promise broken`,
+      { isOnStderr: isJson },
+    );
   } finally {
+    // Also when it was interrupted: what has been found by then must not be lost.
+    const verdict = verdictOf(tally, { only, isInterrupted: signal.aborted });
+    const [first] = tally.failures;
+    if (verdict === 'fail') process.exitCode = 1;
     if (isJson) {
-      const isGood = found.length === bugs.length && found.every(({ isFound }) => isFound);
-      console.log(JSON.stringify({ verdict: isGood ? 'pass' : 'fail', bugs: found }));
+      const failures = tally.failures.map(({ log: _log, ...failure }) => failure);
+      const document = { verdict, ...tally, failures, table: tableOf(), never: gapsIn(tally.reached) };
+      console.log(JSON.stringify(document));
+    } else {
+      console.log(`\n${formatReached(tally.reached)}\n`);
+      if (first === undefined) console.log(`Every promise was kept. ${formatTally(tally)}.`);
+      else
+        console.log(
+          formatFailure(first, signal.aborted ? [] : (await runTraced(first.seed, only, signal)).log, only),
+        );
+      if (first === undefined && verdict === 'fail') console.log('The run fails all the same: see "never".');
     }
   }
 }

@@ -1,65 +1,117 @@
-// shell · `npm run soak`: load and constant churn on a real proxy, and whether it leaks or loses anything. The parts are in soak/.
-// Must never call a run good that was cut short, or leave a process behind.
+// shell · `npm run soak`: load and constant churn on a real proxy, and whether it leaks or loses anything.
 import { rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { UsageError } from '../services/shared/config.ts';
-import { readMachine } from './bench/versions.ts';
-import type { Judgement, Verdict } from './chaos/journal.ts';
-import { formatJudgement } from './chaos/verdict-text.ts';
+import { commandLine, requireWhole, UsageError, withEnvironment } from '../services/shared/config.ts';
 import { Failure } from './kit/failure.ts';
+import { readMachine } from './kit/machine.ts';
 import { runOneStep } from './kit/one-step.ts';
+import { formatJudgement } from './kit/report/judgement.ts';
 import { folderName, makeReportFolder, shortPath } from './kit/report-files.ts';
 import { runScript } from './kit/script.ts';
-import type { Soak } from './soak/journal.ts';
-import { commandOf, parseSoakCommand, SCRIPT_NAME, type SoakOptions } from './soak/options.ts';
+import { VERDICT_EXIT_CODES } from './kit/verdict.ts';
 import { renderSoak } from './soak/report.ts';
 import { runSoak } from './soak/run.ts';
-import { judgeSoak } from './soak/verdict.ts';
+import { judgeSoak, type Soak } from './soak/verdict.ts';
 
-const EXIT_CODES: Record<Verdict, number> = { pass: 0, fail: 1, unknown: 3 };
+const SCRIPT_NAME = 'npm run soak --';
+const MAX_SEED = 2 ** 31 - 1;
+const MINUTES = { min: 0.05, max: 1_400 };
 
-await runScript(SCRIPT_NAME, 'Nothing was found out, and nothing is left running.', main, {
+const FLAGS = {
+  minutes: { type: 'number', default: 10, describe: 'how long the churn goes on' },
+  rate: { type: 'number', default: 500, describe: 'requests a second all along' },
+  seed: {
+    type: 'number',
+    default: 1,
+    describe: 'decides what is done when: the same seed, the same actions',
+  },
+  report: { type: 'string', describe: 'folder for the report (reports/TIME-soak)' },
+  json: {
+    type: 'boolean',
+    default: false,
+    describe: 'one JSON document on standard output, progress on standard error',
+  },
+} as const;
+
+const EPILOGUE = `A proxy and six servers run as processes on loopback, without Docker. About once a second a server is killed, frozen or restarted, another one comes and goes, or connections are reset, left idle or filled with garbage; one healthy server of each policy remains.
+
+It fails when memory grows by more than 1 MB a minute in the second half, when open files, connections or the policy table are not at the end what they were, and when a request was lost, wrong or refused. It takes two minutes to tell whether memory grows.
+
+Exit codes: 0 pass · 1 fail · 2 bad usage, or the machine is not as needed · 3 unknown, or the run could not be made · 130 ended early with Ctrl-C (what was measured is still reported)`;
+
+await runScript(SCRIPT_NAME, 'Nothing was measured, and nothing is left running.', main, {
   mustCleanUp: true,
 });
 
+/** @throws UsageError */
+function parse(args: readonly string[]) {
+  const flags = commandLine(args, SCRIPT_NAME)
+    .usage(
+      '$0 [OPTIONS]\n\nLoad and constant churn on a real proxy: does it leak, and does it lose anything?',
+    )
+    .options(withEnvironment('SOAK', FLAGS, process.env))
+    .example('$0 --minutes 2', 'the shortest run that is judged for memory')
+    .example('$0 --minutes 10 --seed 7', 'another choice of servers and times')
+    .example('$0 --minutes 480 --rate 1000', 'a night of it')
+    .epilogue(EPILOGUE)
+    .parseSync();
+  if (flags._.length > 0)
+    throw new UsageError(`"${flags._.join(' ')}" is not understood: options begin with --.`);
+  const { minutes, report } = flags;
+  if (!(minutes >= MINUTES.min && minutes <= MINUTES.max))
+    throw new UsageError(`--minutes must be a number from ${MINUTES.min} to ${MINUTES.max}.`);
+  if (report?.trim() === '') throw new UsageError('--report must not be empty.');
+  return {
+    minutes,
+    rate: requireWhole('--rate', flags.rate, 10, 5_000),
+    seed: requireWhole('--seed', flags.seed, 0, MAX_SEED),
+    reportFolder: report ?? null,
+    isJson: flags.json,
+  };
+}
+
 async function main(signal: AbortSignal): Promise<void> {
-  const options = parseSoakCommand(process.argv.slice(2));
-  // First of all, so that nothing is started when there is nowhere to report to.
+  const options = parse(process.argv.slice(2));
+  const { minutes, rate, seed, isJson } = options;
+  // Before anything is started: without it there is nowhere to report to.
   const folder = await makeReportFolder(folderName(new Date(), 'soak'), options.reportFolder);
   const soak = await runOneStep(
     signal,
-    `Soak of ${options.minutes} min, ${options.rate} requests a second, seed ${options.seed}`,
+    `Soak of ${minutes} min, ${rate} requests a second, seed ${seed}`,
     (progress) => runSoak(options, progress, signal),
-    ({ deeds, counts }) => `${counts.ok} requests answered right, ${deeds.length} deeds`,
-    { isOnStderr: options.isJson },
+    ({ actions, counts }) => `${counts.ok} requests answered right, ${actions.length} actions`,
+    { isOnStderr: isJson },
   ).catch(async (error: unknown) => {
     await rmdir(folder).catch(() => {});
-    throw signal.aborted ? error : saysNothingOfTheProxy(error);
+    throw signal.aborted ? error : asUnknown(error);
   });
-  const judgement = judgeSoak(soak);
-  await report(soak, judgement, folder, options);
-  if (!signal.aborted) process.exitCode = EXIT_CODES[judgement.verdict];
+  const verdict = await report(
+    soak,
+    folder,
+    `${SCRIPT_NAME} --minutes ${minutes} --rate ${rate} --seed ${seed}`,
+    isJson,
+  );
+  if (!signal.aborted) process.exitCode = VERDICT_EXIT_CODES[verdict];
 }
 
-async function report(soak: Soak, judgement: Judgement, folder: string, options: SoakOptions): Promise<void> {
-  const [machine, command] = [await readMachine(), commandOf(options)];
+async function report(soak: Soak, folder: string, command: string, isJson: boolean) {
+  const judgement = judgeSoak(soak);
+  const machine = await readMachine();
   const result = { ...judgement, command, machine, report: folder, soak };
   const file = join(folder, 'report.html');
-  await Promise.all([
-    writeFile(file, renderSoak(soak, judgement, { machine, command })),
-    writeFile(join(folder, 'soak.json'), `${JSON.stringify(result, null, 2)}\n`),
-  ]);
-  if (options.isJson) console.log(JSON.stringify(result));
-  const say = options.isJson ? console.error : console.log;
-  say(`\n${formatJudgement(judgement)}\n\n${judgement.verdict}: ${shortPath(file)}`);
+  await writeFile(file, renderSoak(soak, judgement, { machine, command }));
+  await writeFile(join(folder, 'soak.json'), `${JSON.stringify(result, null, 2)}\n`);
+  if (isJson) console.log(JSON.stringify(result));
+  const print = isJson ? console.error : console.log;
+  print(`\n${formatJudgement(judgement)}\n\n${judgement.verdict}: ${shortPath(file)}`);
+  return judgement.verdict;
 }
 
-// 1 would say that the proxy failed; a run that could not be made says nothing about it.
-function saysNothingOfTheProxy(error: unknown): unknown {
-  if (error instanceof UsageError) return error;
+// The exit code 1 would say that the proxy failed: a run that could not be made shows nothing about it.
+function asUnknown(error: unknown): unknown {
+  if (error instanceof UsageError || (error instanceof Failure && error.exitCode !== 1)) return error;
   const { message, stack = '' } = error as Error;
-  if (!(error instanceof Failure))
-    return new Failure(message, 'Nothing was found out about the proxy.', { tail: stack, exitCode: 3 });
-  if (error.exitCode !== 1) return error;
-  return new Failure(message, error.next, { tail: error.tail, exitCode: 3, cause: error });
+  const { next, tail } =
+    error instanceof Failure ? error : { next: 'This shows nothing about the proxy.', tail: stack };
+  return new Failure(message, next, { tail, exitCode: 3, cause: error });
 }

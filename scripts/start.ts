@@ -1,91 +1,147 @@
 // `npm start`: from nothing to a running cluster. Every step is skipped when it is already done.
-// Must never go on after a step that failed, or hide what failed.
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { hideBin } from 'yargs/helpers';
-import { commandLine } from '../services/shared/config.ts';
+import { commandLine, publishedProxy } from '../services/shared/config.ts';
 import { healLeftovers } from './chaos/heal.ts';
 import { readUndo } from './chaos/undo.ts';
 import { prepareAppImage } from './cluster/app-image.ts';
-import { bringUp, MAY_BE_LEFT, publishedPort, recentLogs, wholeClusterSize } from './cluster/cluster.ts';
-import { ContainerNames } from './cluster/container-names.ts';
+import { bringUp, MAY_BE_LEFT, publishedPort, recentLogs } from './cluster/cluster.ts';
+import { containerNames } from './cluster/containers.ts';
 import { prepareEngine } from './cluster/engine.ts';
-import { formatHints } from './cluster/hints.ts';
 import { prepareNodeImage } from './cluster/node-image.ts';
 import { renderPolicyTable } from './cluster/policy-table.ts';
-import { settingsWithoutEffect } from './cluster/role-settings.ts';
-import { SAMPLE_PACKETS, sendPacket } from './cluster/samples.ts';
+import {
+  type ComposeConfig,
+  clientTlsOptions,
+  readComposeConfig,
+  serverServices,
+  serversByPolicy,
+} from './cluster/services.ts';
+import { settingsWithoutEffect } from './cluster/settings.ts';
+import { attempt } from './kit/command.ts';
 import { Failure } from './kit/failure.ts';
-import { fetchPolicies, serverIds, waitForServers } from './kit/policies.ts';
-import type { Outcome, Progress } from './kit/progress.ts';
-import { clusterName, savedNames, unsavedSettings } from './kit/project.ts';
+import { fetchPolicies, waitForServers } from './kit/policies.ts';
+import { clusterName, ROOT, readSetting, savedSettings } from './kit/project.ts';
 import { isColoured, runScript } from './kit/script.ts';
-import { runSteps } from './kit/steps.ts';
+import { type Outcome, type Progress, runSteps } from './kit/steps.ts';
 
 const READY_TIMEOUT_MS = 30_000;
+const CLIENT_TIMEOUT_MS = 15_000;
 const LOG_LINES = 8;
 
+/** What other commands have to know too. */
 const SETTINGS = [
-  'COMPOSE_PROJECT_NAME',
-  'PROXY_PUBLISH_PORT',
-  'PROXY_PUBLISH_ADMIN_PORT',
-  'SERVERS_PER_POLICY',
-  'POLICY_PROXY_IMAGE',
-] as const;
+  ...['COMPOSE_FILE', 'COMPOSE_PROJECT_NAME', 'PROXY_PUBLISH_PORT', 'PROXY_PUBLISH_ADMIN_PORT'],
+  ...['SERVERS_PER_POLICY', 'POLICY_PROXY_IMAGE'],
+];
 
 await runScript('npm start --', MAY_BE_LEFT, async (signal) => {
   await commandLine(hideBin(process.argv), 'npm start')
-    .usage('$0\n\nSets up Docker where it is missing, builds the image, starts the cluster and tries it.')
+    .usage(
+      '$0\n\nSets up Docker where it is missing, builds the image, starts the cluster and tries it.\nInto a running cluster npm run upgrade brings a change without an outage.',
+    )
     .epilogue(
-      'Settings, from the environment or from .env: SERVERS_PER_POLICY (2), PROXY_PUBLISH_PORT (10000),\n' +
-        'PROXY_PUBLISH_ADMIN_PORT (10080), NODE_IMAGE (node:24-slim), COMPOSE_PROJECT_NAME (policy-proxy).\n' +
-        'Exit codes: 0 it runs, 1 a step failed, 2 the machine or a setting is not what it takes, 130 stopped by Ctrl-C.',
+      'Settings, from the environment or from .env: SERVERS_PER_POLICY (2), NODE_IMAGE (node:24-slim),\n' +
+        'COMPOSE_PROJECT_NAME (policy-proxy), COMPOSE_FILE (with :docker-compose.tls.yml: over TLS),\n' +
+        'PROXY_PUBLISH_PORT (10000, on every address of this machine; 127.0.0.1:10000: on that one only),\n' +
+        'PROXY_PUBLISH_ADMIN_PORT (10080, on 127.0.0.1 only), and those of the roles, for example PROXY_HOLD.\n' +
+        'Exit codes: 0 it runs, 1 a step failed, 2 the machine or a setting is not as needed, 130 stopped by Ctrl-C.',
     )
     .parse();
-  for (const warning of settingsWithoutEffect(await savedNames())) console.error(`Warning: ${warning}`);
+  const saved = await savedSettings();
+  for (const warning of settingsWithoutEffect(Object.keys(saved), await composeFiles())) {
+    console.error(`Warning: ${warning}`);
+  }
   const project = clusterName();
   const adminUrl = `http://127.0.0.1:${publishedPort('PROXY_PUBLISH_ADMIN_PORT')}`;
-  const port = publishedPort('PROXY_PUBLISH_PORT');
-  const proxy = `127.0.0.1:${port}`;
-  const count = wholeClusterSize();
+  const proxy = publishedProxy(process.env);
   const replies: string[] = [];
-  const wasChaosKilled = (await readUndo(project)) !== null;
+  const isChaosLeft = (await readUndo(project)) !== null;
   await runSteps(signal, [
     { title: 'Docker Engine and Compose', run: prepareEngine },
     { title: 'Image with Node 24', run: prepareNodeImage },
     { title: 'Image of the cluster', run: prepareAppImage },
-    ...(wasChaosKilled ? [{ title: 'What a chaos run left', run: healAfterChaos }] : []),
+    ...(isChaosLeft ? [{ title: 'What a chaos run left', run: healAfterChaos }] : []),
     { title: 'Cluster', run: (progress) => bringUp({}, progress) },
-    { title: 'Servers in rotation', run: (progress) => waitUntilReady(adminUrl, count, progress) },
+    { title: 'Servers in rotation', run: (progress) => waitUntilReady(adminUrl, progress) },
     { title: 'Sample packets', run: (progress) => sendSamples(proxy, replies, progress) },
   ]);
   console.log(`\n${replies.join('\n\n')}\n`);
   const table = await fetchPolicies(adminUrl, signal);
-  const names = await new ContainerNames().of(serverIds(table), signal);
-  console.log(renderPolicyTable(table, isColoured(), 0, names));
-  console.log(`The proxy listens on port ${port}, its status is at ${adminUrl}/api/policies.\n`);
-  console.log(formatHints({ project, port, unsaved: await unsavedSettings(SETTINGS) }));
+  console.log(renderPolicyTable(table, isColoured(), await containerNames(signal)));
+  console.log(`The proxy listens on ${proxy}, its status is at ${adminUrl}/api/policies.\n`);
+  console.log([...settingsToSave(saved), ...whatToTry(project)].join('\n'));
 });
+
+// Those that Compose reads by itself.
+async function composeFiles(): Promise<string[]> {
+  const names = readSetting('COMPOSE_FILE') ?? 'docker-compose.yml:docker-compose.override.yml';
+  return await Promise.all(
+    names.split(':').map((name) => readFile(join(ROOT, name), 'utf8').catch(() => '')),
+  );
+}
 
 async function healAfterChaos(progress: Progress): Promise<Outcome> {
   const healed = await healLeftovers(clusterName(), progress);
   return { isSkipped: healed === null, summary: healed ?? 'nothing' };
 }
 
-async function waitUntilReady(adminUrl: string, count: number, progress: Progress): Promise<Outcome> {
+async function waitUntilReady(adminUrl: string, progress: Progress): Promise<Outcome> {
   const { signal } = progress;
+  const count = serversByPolicy(serverServices(await readComposeConfig({}, signal)));
+  const total = Object.values(count).reduce((sum, each) => sum + each, 0);
   try {
-    const onChange = (ready: number): void => progress.phase(`${ready} of ${count} are ready`);
+    const onChange = (ready: number): void => progress.phase(`${ready} of ${total} are ready`);
     await waitForServers({ adminUrl, count, timeoutMs: READY_TIMEOUT_MS, signal, onChange });
-    return { isSkipped: false, summary: `${count} servers are ready` };
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     throw new Failure(error.message, error.next, { tail: await recentLogs({}, LOG_LINES), cause: error });
   }
+  const each = Object.entries(count).map(([policy, servers]) => `${servers} of policy ${policy}`);
+  return { isSkipped: false, summary: `${total} servers are ready: ${each.join(', ')}` };
 }
 
+// The number in a sample's name is its policy.
 async function sendSamples(proxy: string, replies: string[], progress: Progress): Promise<Outcome> {
-  for (const packet of SAMPLE_PACKETS) {
+  const config: ComposeConfig = await readComposeConfig({}, progress.signal);
+  const policies = Object.keys(serversByPolicy(serverServices(config)));
+  for (const policy of ['1', '2', '3'].filter((each) => policies.includes(each))) {
+    const packet = `client_packet_${policy}.json`;
     progress.line(packet);
-    replies.push(`${packet}:\n${(await sendPacket(packet, proxy, progress.signal)).replaceAll(/^/gm, '  ')}`);
+    const args = ['services/client/main.ts', packet, '--proxy', proxy, ...clientTlsOptions(config)];
+    const options = { cwd: ROOT, timeoutMs: CLIENT_TIMEOUT_MS, signal: progress.signal };
+    const { isOk, outcome, stdout, tail } = await attempt(process.execPath, args, options);
+    if (!isOk) {
+      throw new Failure(
+        `${packet} was not answered as it should be: ${outcome}.`,
+        'Look at "npm run status" and "docker compose logs".',
+        { tail },
+      );
+    }
+    replies.push(`${packet}:\n${stdout.trimEnd().replaceAll(/^/gm, '  ')}`);
   }
   return { isSkipped: false, summary: `${replies.length} packets answered` };
+}
+
+function settingsToSave(saved: NodeJS.Dict<string>): string[] {
+  const lines = SETTINGS.map((name) => [name, readSetting(name)] as const)
+    .filter(([name, value]) => value !== undefined && value !== saved[name])
+    .map(([name, value]) => `  echo ${name}=${value} >> .env`);
+  if (lines.length === 0) return [];
+  return ['Other commands do not have the settings of this one yet. To give them to all:', ...lines, ''];
+}
+
+function whatToTry(project: string): string[] {
+  const server = `${project}-server-p1-1`;
+  return [
+    'What to try next:',
+    '  npm run client -- client_packet_2.json             # a packet of policy 2',
+    '  npm run status -- --watch                          # the table, live, in another terminal',
+    '  npm run load -- --rate 1000 --duration 20          # a load test: do the rest meanwhile',
+    `  ${`docker kill ${server}`.padEnd(50)} # a crash: it leaves the table`,
+    `  ${'npm start'.padEnd(50)} # everything as it was`,
+    `  ${'npm run upgrade'.padEnd(50)} # new code or settings, without an outage`,
+    `  ${'npm stop'.padEnd(50)} # takes the cluster down`,
+  ];
 }

@@ -1,11 +1,10 @@
-// `npm run status`: the live policy table. Must never change anything: it only looks.
+// `npm run status`: the live policy table.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hideBin } from 'yargs/helpers';
-import { commandLine } from '../services/shared/config.ts';
+import { commandLine, parseHostPort } from '../services/shared/config.ts';
 import { printable } from '../services/shared/printable.ts';
-import { parseAdminAddress } from './cluster/admin-address.ts';
 import { publishedPort } from './cluster/cluster.ts';
-import { ContainerNames } from './cluster/container-names.ts';
+import { containerNames } from './cluster/containers.ts';
 import { renderPolicyTable } from './cluster/policy-table.ts';
 import { Failure } from './kit/failure.ts';
 import { fetchPolicies, serverIds } from './kit/policies.ts';
@@ -16,8 +15,17 @@ const WATCH_INTERVAL_MS = 1_000;
 const HOME = '\u001b[H';
 const ERASE_BELOW = '\u001b[J';
 const ERASE_LINE_END = '\u001b[K';
+// A line that is longer than the terminal is wide is cut off, not wrapped.
+const WRAP_OFF = '\u001b[?7l';
+const WRAP_ON = '\u001b[?7h';
 
-type Look = { adminUrl: string; isJson: boolean; names: ContainerNames };
+type Look = {
+  adminUrl: string;
+  isJson: boolean;
+  /** Docker is asked for the containers' names only when the table has other servers than before. */
+  asked: string;
+  names: ReadonlyMap<string, string>;
+};
 
 await runScript('npm run status --', '', async (signal) => {
   const options = await commandLine(hideBin(process.argv), 'npm run status')
@@ -41,16 +49,24 @@ await runScript('npm run status --', '', async (signal) => {
     )
     .parse();
   const address = options.admin ?? `127.0.0.1:${publishedPort('PROXY_PUBLISH_ADMIN_PORT')}`;
-  const look = { adminUrl: parseAdminAddress(address), isJson: options.json, names: new ContainerNames() };
+  parseHostPort('--admin', address);
+  const look: Look = { adminUrl: `http://${address}`, isJson: options.json, asked: '', names: new Map() };
   if (options.watch) await watch(look, signal);
-  else process.stdout.write(await draw(look, signal));
+  else show(look, await draw(look, signal));
 });
 
-async function draw({ adminUrl, isJson, names }: Look, signal: AbortSignal): Promise<string> {
-  const snapshot = await fetchPolicies(adminUrl, signal);
-  if (isJson) return `${printable(JSON.stringify(snapshot))}\n`;
-  const width = process.stdout.isTTY ? process.stdout.columns : 0;
-  return renderPolicyTable(snapshot, isColoured(), width, await names.of(serverIds(snapshot), signal));
+function show({ isJson }: Look, text: string): void {
+  const isTable = process.stdout.isTTY === true && !isJson;
+  process.stdout.write(isTable ? `${WRAP_OFF}${text}${WRAP_ON}` : text);
+}
+
+async function draw(look: Look, signal: AbortSignal): Promise<string> {
+  const snapshot = await fetchPolicies(look.adminUrl, signal);
+  if (look.isJson) return `${printable(JSON.stringify(snapshot))}\n`;
+  const ids = serverIds(snapshot).sort().join();
+  if (ids !== look.asked) look.names = await containerNames(signal);
+  look.asked = ids;
+  return renderPolicyTable(snapshot, isColoured(), look.names);
 }
 
 async function watch(look: Look, signal: AbortSignal): Promise<void> {
@@ -58,9 +74,9 @@ async function watch(look: Look, signal: AbortSignal): Promise<void> {
   if (isScreen) process.stdout.write('\u001b[2J');
   try {
     while (true) {
-      const text = await draw(look, signal).catch((error: unknown) => tellOrThrow(error, signal));
+      const text = await draw(look, signal).catch((error: unknown) => showOrThrow(error, signal));
       const lines = isScreen ? `${HOME}${text.replaceAll('\n', `${ERASE_LINE_END}\n`)}${ERASE_BELOW}` : text;
-      process.stdout.write(lines);
+      show(look, lines);
       await sleep(WATCH_INTERVAL_MS, undefined, { signal });
     }
   } catch (error) {
@@ -71,7 +87,7 @@ async function watch(look: Look, signal: AbortSignal): Promise<void> {
 }
 
 // A proxy that is being restarted is worth watching too.
-function tellOrThrow(error: unknown, signal: AbortSignal): string {
+function showOrThrow(error: unknown, signal: AbortSignal): string {
   if (signal.aborted || !(error instanceof Failure)) throw error;
   return `${error.message}\n${error.next}\n`;
 }

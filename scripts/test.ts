@@ -1,47 +1,103 @@
-// `npm test`: every test. First what needs no Docker, then the cluster in containers, set up as `npm start` does it.
-// Must never call a run good in which nothing ran.
-import { spawnSync } from 'node:child_process';
-import { globSync } from 'node:fs';
+// `npm test`: the tests that need no Docker, then those of the cluster in containers, set up as `npm start` does it.
+import { existsSync, globSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { relative, resolve } from 'node:path';
+import { run } from 'node:test';
+import { spec } from 'node:test/reporters';
 import { hideBin } from 'yargs/helpers';
-import { commandLine } from '../services/shared/config.ts';
+import { commandLine, UsageError } from '../services/shared/config.ts';
 import { prepareAppImage } from './cluster/app-image.ts';
 import { prepareEngine } from './cluster/engine.ts';
 import { prepareNodeImage } from './cluster/node-image.ts';
 import { runScript } from './kit/script.ts';
 import { runSteps } from './kit/steps.ts';
 
-const END_TO_END = 'scripts/e2e/*.test.ts';
-const ALL = '{services,scripts,test-support}/**/*.test.ts';
-const UNIT_TIMEOUT_MS = 120_000;
-const END_TO_END_TIMEOUT_MS = 180_000;
+const KINDS = ['unit', 'e2e', 'long'] as const;
+type Kind = (typeof KINDS)[number];
 
+const NAMES: Readonly<Record<Kind, string>> = {
+  unit: 'tests without Docker',
+  e2e: 'tests in containers',
+  long: 'long tests',
+};
+const TIMEOUTS_MS: Readonly<Record<Kind, number>> = { unit: 120_000, e2e: 180_000, long: 600_000 };
+const SLOWEST = 10;
 const AGAIN = 'Run it again: what is set up already is skipped, and what a test has left is removed.';
 
 await runScript('npm test --', AGAIN, async (signal) => {
-  const { only } = await commandLine(hideBin(process.argv), 'npm test')
+  const { only, _: words } = await commandLine(hideBin(process.argv), 'npm test --')
     .usage(
-      '$0 [-- OPTIONS]\n\nRuns the tests: those that need no Docker, then those of the cluster in containers.',
+      '$0 [FILE...]\n$0 --only KIND\n\nRuns the tests: those that need no Docker, then those of the cluster in containers.\n' +
+        'Files named *.long.test.ts run only when they are asked for.',
     )
-    .options({ only: { choices: ['unit', 'e2e'] as const, describe: 'only one of the two' } })
+    .options({ only: { choices: KINDS, describe: 'only the tests of one kind' } })
+    .example('$0 scripts/kit/script.test.ts', 'the tests of one file')
+    .example('$0 --only unit', 'what needs no Docker')
+    .demandCommand(0)
+    .epilogue('Exit codes: 0 all passed, 1 a test failed, 2 bad usage or no Docker, 130 stopped by Ctrl-C.')
     .parse();
-  const endToEnd = globSync(END_TO_END);
-  const unit = globSync(ALL).filter((file) => !endToEnd.includes(file));
-  if (only !== 'e2e') runTests('tests without Docker', unit, UNIT_TIMEOUT_MS);
-  if (only === 'unit') return;
+  const files =
+    words.length > 0
+      ? words.map(String).map(requireFile)
+      : globSync('{services,scripts,test-support}/**/*.test.ts');
+  if (words.length > 0 && only !== undefined) throw new UsageError('Name files or give --only, not both.');
+  const kinds =
+    only !== undefined ? [only] : words.length > 0 ? KINDS : KINDS.filter((kind) => kind !== 'long');
+  for (const kind of kinds) {
+    const chosen = files.filter((file) => kindOf(file) === kind);
+    if (chosen.length === 0 && words.length > 0) continue;
+    if (kind === 'e2e') await setUpDocker(signal);
+    await runTests(kind, chosen, signal);
+    if (process.exitCode) return;
+  }
+});
+
+function requireFile(word: string): string {
+  const file = relative('.', resolve(process.env.INIT_CWD ?? '.', word));
+  if (file.endsWith('.test.ts') && existsSync(file)) return file;
+  throw new UsageError(`${word} is no file of tests: their names end with .test.ts.`);
+}
+
+function kindOf(file: string): Kind {
+  if (file.endsWith('.long.test.ts')) return 'long';
+  return file.startsWith('scripts/e2e/') ? 'e2e' : 'unit';
+}
+
+async function setUpDocker(signal: AbortSignal): Promise<void> {
   await runSteps(signal, [
     { title: 'Docker Engine and Compose', run: prepareEngine },
     { title: 'Image with Node 24', run: prepareNodeImage },
     { title: 'Image of the cluster', run: prepareAppImage },
   ]);
-  runTests('tests in containers', endToEnd, END_TO_END_TIMEOUT_MS);
-});
+}
 
-function runTests(name: string, files: readonly string[], timeoutMs: number): void {
-  if (files.length === 0) throw new Error(`There are no ${name}.`);
-  console.log(`\n== ${name}: ${files.length} files`);
-  const flags = ['--test', '--test-reporter=spec', `--test-timeout=${timeoutMs}`];
-  const { status, signal } = spawnSync(process.execPath, [...flags, ...files.toSorted()], {
-    stdio: 'inherit',
+/** Runs each file in a process of its own; sets the exit code when a test fails. */
+async function runTests(kind: Kind, files: readonly string[], signal: AbortSignal): Promise<void> {
+  if (files.length === 0) throw new Error(`There are no ${NAMES[kind]}.`);
+  console.log(`\n== ${NAMES[kind]}: ${files.length} files`);
+  const durations: { name: string; ms: number }[] = [];
+  const startedMs = performance.now();
+  const tests = run({
+    files: files.toSorted(),
+    // Files of tests in containers would share two cores with each other's load.
+    concurrency: kind === 'unit' ? availableParallelism() : 1,
+    timeout: TIMEOUTS_MS[kind],
+    signal,
   });
-  if (status !== 0) process.exit(signal === 'SIGINT' ? 130 : 1);
+  tests.on('test:fail', ({ todo, skip }) => {
+    if (todo === undefined && skip === undefined) process.exitCode ||= 1;
+  });
+  for (const event of ['test:pass', 'test:fail'] as const) {
+    tests.on(event, ({ name, nesting, file = '', details }) => {
+      if (nesting > 0 || name === file) return;
+      durations.push({ name: `${relative('.', file)}: ${name}`, ms: details.duration_ms });
+    });
+  }
+  for await (const text of tests.compose(spec)) process.stdout.write(text as string);
+  signal.throwIfAborted();
+  const slowest = durations.sort((a, b) => b.ms - a.ms).slice(0, SLOWEST);
+  const seconds = (ms: number): string => `${(ms / 1000).toFixed(1).padStart(6)} s`;
+  console.log(`The slowest of ${durations.length} tests:`);
+  for (const { name, ms } of slowest) console.log(`${seconds(ms)}  ${name}`);
+  console.log(`${seconds(performance.now() - startedMs)}  in all`);
 }

@@ -9,7 +9,7 @@ import { makeFolder } from '../kit/make-folder.ts';
 import { oneAtATime } from '../kit/one-at-a-time.ts';
 import type { Progress } from '../kit/progress.ts';
 import { CACHE, ROOT } from '../kit/project.ts';
-import { PROXY_MAIN } from './default-proxy.ts';
+import { PROXY_MAIN } from '../kit/proxy-process.ts';
 
 /** Whose commits they are, and where they are unpacked to. */
 type Places = { root: string; unpacked: string };

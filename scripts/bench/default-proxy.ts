@@ -1,11 +1,10 @@
 // shell · the proxy of this project, started as a person would, with its defaults.
 // Must never be given an option that makes it faster: what is measured is what everybody gets.
 import { join } from 'node:path';
-import { type BenchProcess, startProcess } from '../kit/process.ts';
+import { type RunningProcess, startProcess } from '../kit/process.ts';
 import { ROOT } from '../kit/project.ts';
+import { PROXY_MAIN } from '../kit/proxy-process.ts';
 
-/** The proxy's own program, in the folder of the project. */
-export const PROXY_MAIN = join('services', 'proxy', 'main.ts');
 const START_TIMEOUT_MS = 10_000;
 
 type Program = { command: string; args: readonly string[] };
@@ -26,7 +25,7 @@ export function startDefaultProxy(
     flags = [],
     wrap = (program) => program,
   }: { root?: string; flags?: readonly string[]; wrap?: (program: Program) => Program } = {},
-): Promise<BenchProcess> {
+): Promise<RunningProcess> {
   const ports = ['--port', String(port), '--admin-port', String(adminPort)];
   const { command, args } = wrap({
     command: process.execPath,

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { before, describe, type TestContext, test } from 'node:test';
 import { answerTo, digestOf, eventOf, testProxy } from '../../test-support/cluster.ts';
 import { type Frame, freePort, type Peer, scriptedServer } from '../../test-support/peers.ts';
-import { launch } from '../kit/process.ts';
+import { startProcess } from '../kit/process.ts';
 import { SILENT } from '../kit/progress.ts';
 import { compilerWarnings } from './native/compile.ts';
 import {
@@ -160,7 +160,7 @@ const wrongUsages = [
 test('is told with 2 how it can not be used', { concurrency: true }, async (t) => {
   for (const line of wrongUsages) {
     await t.test(line, async () => {
-      const generator = await launch(programs.load, line.split(' '));
+      const generator = await startProcess(programs.load, line.split(' '));
       assert.equal(await generator.ended, 'exit code 2');
       assert.notEqual(generator.tail(), '');
     });

@@ -2,7 +2,7 @@
 // Must never judge a result: errors are part of it.
 import { readFileSync } from 'node:fs';
 import { Failure } from '../kit/failure.ts';
-import { type BenchProcess, launch, startProcess, within } from '../kit/process.ts';
+import { type RunningProcess, startProcess, within } from '../kit/process.ts';
 import type { NativePrograms } from './native/compile.ts';
 
 export { type NativePrograms, prepareNative } from './native/compile.ts';
@@ -68,7 +68,7 @@ export function startServer(
   programs: NativePrograms,
   { id, policy, port, proxyPort }: ServerSpec,
   signal?: AbortSignal,
-): Promise<BenchProcess> {
+): Promise<RunningProcess> {
   const registration = proxyPort === undefined ? [] : ['--proxy', String(proxyPort)];
   const args = ['--id', String(id), '--policy', String(policy), '--port', String(port), ...registration];
   return startProcess(programs.server, args, {
@@ -94,7 +94,7 @@ export async function runLoad(
     if (line === 'start') onStart();
     else if (line.startsWith('{')) result.resolve(JSON.parse(line) as LoadResult);
   };
-  const generator = await launch(programs.load, loadArguments(run, hasLoopbackOnly()), {
+  const generator = await startProcess(programs.load, loadArguments(run, hasLoopbackOnly()), {
     signal,
     onLine: (line) => {
       try {

@@ -1,20 +1,17 @@
 // shell · carries out plans one after the other: set up, run, judge, report, put back. Behind `npm run chaos`.
 // Must never say less than it knows: what could not be run, healed or put back makes the verdict unknown.
 import { join } from 'node:path';
-import { worstVerdict } from '../kit/criterion.ts';
 import { Failure } from '../kit/failure.ts';
 import { clusterName } from '../kit/project.ts';
 import { folderName, makeReportFolder, pointLatest, shortPath, writeOverview } from '../kit/report-files.ts';
 import { runSteps, type Step } from '../kit/steps.ts';
+import { VERDICT_EXIT_CODES, type Verdict, worstVerdict } from '../kit/verdict.ts';
 import { ChaosCluster } from './docker.ts';
-import type { Verdict } from './journal.ts';
 import { carryOutOne, type RunContext, type RunSummary, summaryOfFailure } from './one-run.ts';
 import type { ChaosOptions } from './options.ts';
 import type { Plan } from './plan.ts';
 import { leaveAsFound, setUp } from './set-up.ts';
 import { formatLastLine, formatOverview } from './verdict-text.ts';
-
-const EXIT_CODES: Record<Verdict, number> = { pass: 0, fail: 1, unknown: 3 };
 
 /** Shows steps as they run; for machines on standard error, in plain lines. */
 export type ShowSteps = (signal: AbortSignal, steps: readonly Step[]) => Promise<void>;
@@ -50,7 +47,7 @@ export async function carryOut(
     ...summaries.map((summary) => summary.verdict),
     ...(isIncomplete ? ['unknown' as const] : []),
   ]);
-  if (!signal.aborted) process.exitCode = EXIT_CODES[verdict];
+  if (!signal.aborted) process.exitCode = VERDICT_EXIT_CODES[verdict];
   await tell(verdict, summaries, { folder, isMany, isJson: options.isJson, say });
 }
 

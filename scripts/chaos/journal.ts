@@ -1,10 +1,11 @@
 // pure · what was seen in a chaos run, as data: the judge and the report read nothing else.
 // All times are ms after the load has started; negative ones were before. Must never hold a judgement of its own.
-import type { EventType } from '../../services/proxy/status/events.ts';
+import type { ProxyEvent, TableSample } from '../kit/proxy-events.ts';
+import type { Judgement } from '../kit/verdict.ts';
 import type { FaultKind, Plan } from './plan.ts';
 
-/** pass < unknown < fail: the worst of several counts. */
-export type Verdict = 'pass' | 'unknown' | 'fail';
+export type { ProxyEvent, TableSample } from '../kit/proxy-events.ts';
+export type { Finding, Judgement, Verdict } from '../kit/verdict.ts';
 
 export type PhaseName = 'warm-up' | 'control' | 'faults' | 'quiet' | 'after';
 export type Phase = { name: PhaseName; fromMs: number; toMs: number };
@@ -45,28 +46,6 @@ export type FaultRecord = {
   proof: string;
   /** Entries of the connection tracking table at the injection; null where it can't be read. */
   conntrack: number | null;
-};
-
-/** An event of the proxy. */
-export type ProxyEvent = {
-  atMs: number;
-  /** Which start of the proxy it belongs to, from 0: its numbers begin anew with each. */
-  boot: number;
-  seq: number;
-  type: EventType;
-  policy: string;
-  id: string;
-  address: string;
-  why: string;
-  /** Requests handed to this entry of the table so far. */
-  sent: number;
-};
-
-/** The policy table at one moment. */
-export type TableSample = {
-  atMs: number;
-  boot: number;
-  servers: { id: string; policy: string; state: string; sent: number; served: number; failed: number }[];
 };
 
 /** What the machine kept from those at work since the sample before: time in which they could have run and were not let. */
@@ -134,23 +113,6 @@ export type Recording = {
   /** Answers that came without a request waiting for them. */
   strayAnswers: number;
 };
-
-/** What one criterion found. */
-export type Finding = {
-  /** For example `no request lost`. */
-  criterion: string;
-  verdict: Verdict;
-  /** What was measured, in words with units. */
-  measured: string;
-  /** What passes, in words with units. */
-  limit: string;
-  /** How many observations it rests on. */
-  n: number;
-  /** The worst cases, a line each. */
-  details: string[];
-};
-
-export type Judgement = { verdict: Verdict; findings: Finding[] };
 
 /** The document `journal.json`; the requests lie beside it in `requests.csv`. */
 export type Journal = {

@@ -1,7 +1,7 @@
 // What a run says in a terminal: the verdict last, the bad findings where they are seen.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Finding, Verdict } from './journal.ts';
+import type { Finding, Verdict } from '../kit/verdict.ts';
 import type { RunSummary } from './one-run.ts';
 import { formatJudgement, formatLastLine, formatOverview } from './verdict-text.ts';
 

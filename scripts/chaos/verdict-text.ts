@@ -1,14 +1,13 @@
 // pure · verdicts in words, for a terminal. Must never tell a verdict by colour alone.
-import type { Finding, Judgement, Verdict } from './journal.ts';
+import { compareVerdicts, type Finding, type Judgement, type Verdict } from '../kit/verdict.ts';
 import type { RunSummary } from './one-run.ts';
 
 const MARKS: Record<Verdict, string> = { pass: '✔', fail: '✖', unknown: '?' };
-const SEVERITY: Record<Verdict, number> = { fail: 0, unknown: 1, pass: 2 };
 const MAX_DETAILS = 3;
 
 /** One line per finding, the bad ones last, where they are seen; with their worst cases. */
 export function formatJudgement({ findings }: Judgement): string {
-  const inOrder = findings.toSorted((a, b) => SEVERITY[b.verdict] - SEVERITY[a.verdict]);
+  const inOrder = findings.toSorted((a, b) => compareVerdicts(b.verdict, a.verdict));
   const width = Math.max(0, ...inOrder.map(({ criterion }) => criterion.length));
   return inOrder.flatMap((finding) => formatFinding(finding, width)).join('\n');
 }

@@ -1,17 +1,15 @@
 // shell · the project's own image, built only when something that goes into it has changed.
-// Must never decide by dates: a clone or a checkout changes all of them.
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { run } from '../kit/command.ts';
-import { type Outcome, type Progress, SILENT } from '../kit/progress.ts';
+import { attempt, run } from '../kit/command.ts';
 import { CACHE, clusterName, ROOT, readSetting } from '../kit/project.ts';
-import { writeBuildSecrets } from './build-secrets.ts';
-import { localImageId } from './images.ts';
+import { type Outcome, type Progress, SILENT } from '../kit/steps.ts';
+import { writeBuildSecrets } from './secrets.ts';
 
-const IMAGE = 'policy-proxy:local';
-const RECORD = join(CACHE, 'build', 'image.json');
+const INSPECT_TIMEOUT_MS = 20_000;
 const BUILD_TIMEOUT_MS = 600_000;
+const RECORD = join(CACHE, 'build', 'image.json');
 const INGREDIENTS = [
   'Dockerfile',
   '.dockerignore',
@@ -20,36 +18,48 @@ const INGREDIENTS = [
   'package-lock.json',
 ];
 
+/** The name of the image of all roles. */
+export function appImage(): string {
+  return readSetting('POLICY_PROXY_IMAGE') ?? 'policy-proxy:local';
+}
+
+/** The id of a local image, or null when there is none of that name. */
+export async function localImageId(name: string, signal?: AbortSignal): Promise<string | null> {
+  const args = ['image', 'inspect', '--format', '{{.Id}}', name];
+  const { isOk, stdout } = await attempt('docker', args, { timeoutMs: INSPECT_TIMEOUT_MS, signal });
+  return isOk ? stdout.trim() : null;
+}
+
 /**
- * Builds the image of all roles unless the one that is there was built from the same files.
- * `prepareNodeImage` has to be done before.
+ * Builds the image of all roles unless the one that is there was built from the same files: dates say nothing, since a
+ * clone or a checkout changes them. `prepareNodeImage` has to be done before.
  * @throws Failure with the last lines of the build
  */
 export async function prepareAppImage(progress: Progress = SILENT): Promise<Outcome> {
-  const image = readSetting('POLICY_PROXY_IMAGE') ?? IMAGE;
+  const { signal } = progress;
+  const image = appImage();
   const nodeImage = readSetting('NODE_IMAGE') ?? '';
-  const content = await hashContent(
-    `${image} ${nodeImage} ${await localImageId(nodeImage, progress.signal)}`,
-  );
+  const content = await hashContent(`${image} ${nodeImage} ${await localImageId(nodeImage, signal)}`);
+  const record = (imageId: string | null): string => `${JSON.stringify({ content, imageId })}\n`;
+  const present = await localImageId(image, signal);
   const recorded = await readFile(RECORD, 'utf8').catch(() => '');
-  const present = await localImageId(image, progress.signal);
-  if (present !== null && recorded === formatRecord(content, present))
+  if (present !== null && recorded === record(present))
     return { isSkipped: true, summary: `${image} (up to date)` };
   progress.phase(`building ${image}`);
-  await writeBuildSecrets(progress.signal);
+  await writeBuildSecrets(signal);
   await run('docker', ['compose', '--project-name', clusterName(), 'build', 'proxy'], {
     cwd: ROOT,
     env: { ...process.env, BUILDKIT_PROGRESS: 'plain' },
     timeoutMs: BUILD_TIMEOUT_MS,
-    signal: progress.signal,
+    signal,
     onLine: progress.line,
     failure: {
       what: 'The image could not be built',
-      next: 'Mend what the lines above say, then run it again.',
+      next: 'Correct what the lines above say, then run it again.',
     },
   });
   await mkdir(join(CACHE, 'build'), { recursive: true });
-  await writeFile(RECORD, formatRecord(content, (await localImageId(image, progress.signal)) ?? ''));
+  await writeFile(RECORD, record(await localImageId(image, signal)));
   return { isSkipped: false, summary: image };
 }
 
@@ -64,8 +74,4 @@ async function hashContent(seed: string): Promise<string> {
     hash.update(`\n${path} ${bytes.length}\n`).update(bytes);
   }
   return hash.digest('hex');
-}
-
-function formatRecord(content: string, imageId: string): string {
-  return `${JSON.stringify({ content, imageId })}\n`;
 }

@@ -1,21 +1,22 @@
-// shell · the cluster as a whole: up and down through Docker Compose. Must never touch another project's containers.
+// shell · the cluster as a whole: up and down through Docker Compose, never another project's containers.
 import { createServer } from 'node:net';
+import { publishedProxy, UsageError } from '../../services/shared/config.ts';
 import { attempt, run } from '../kit/command.ts';
 import { Failure } from '../kit/failure.ts';
-import { type Outcome, type Progress, SILENT } from '../kit/progress.ts';
 import { clusterName, ROOT, readSetting } from '../kit/project.ts';
+import { type Outcome, type Progress, SILENT } from '../kit/steps.ts';
+import { type Container, isUp, listContainers } from './containers.ts';
 import { isEngineUp } from './engine.ts';
-import { prepareRegisterToken } from './register-token.ts';
-import { summarizeDown, summarizeUp } from './summary.ts';
+import { prepareRegisterToken } from './secrets.ts';
 
 /** What to say when bringing the cluster up or down was interrupted. */
-export const MAY_BE_LEFT = 'Containers may be left: "npm stop" removes them, "npm start" goes on.';
+export const MAY_BE_LEFT = 'Containers may be left: "npm stop" removes them, "npm start" continues.';
 
 const ASK_TIMEOUT_MS = 20_000;
-const UP_TIMEOUT_MS = 120_000;
+const COMPOSE_TIMEOUT_MS = 120_000;
 const RESTART_TIMEOUT_MS = 40_000;
-const DOWN_TIMEOUT_MS = 120_000;
-const DOWN_GRACE_S = 12;
+/** What docker-compose.yml gives a container to stop. */
+export const GRACE_S = 12;
 
 /**
  * Which cluster: `project` is the Compose project's name, `env` what Compose gets on top of the environment, `scale` how
@@ -28,60 +29,44 @@ export type Cluster = {
 };
 
 /**
- * Starts whatever of the cluster is not running, and lets go on what is paused; containers that run well, with the
- * same settings, are left alone.
+ * Starts what is not running, and resumes what is paused; containers that run well, with the same settings, are left
+ * alone.
  * @throws Failure when a port is taken, or with Compose's last lines
  */
 export async function bringUp(cluster: Cluster = {}, progress: Progress = SILENT): Promise<Outcome> {
-  const before = await runningContainers(cluster, progress.signal);
+  const before = (await listContainers(nameOf(cluster), progress.signal)).filter(isUp);
   if (!before.some(({ service }) => service === 'proxy')) await requireFreePorts(cluster);
-  const paused = before.filter(({ isPaused }) => isPaused);
-  if (paused.length > 0) await dockerAll('unpause', paused, progress);
-  // Docker calls what was paused unhealthy until the next look, a minute away, and Compose waits for nobody unhealthy.
-  const sick = before.filter(
-    ({ service, isPaused, isUnhealthy }) => service === 'proxy' && (isPaused || isUnhealthy),
-  );
-  if (sick.length > 0) await dockerAll('restart', sick, progress);
+  const { unpaused, restarted } = await repair(before, progress);
   await prepareRegisterToken();
   progress.phase('docker compose up');
-  const scale = Object.entries(cluster.scale ?? {}).flatMap(([service, count]) => [
-    '--scale',
-    `${service}=${count}`,
-  ]);
-  await run('docker', [...compose(cluster), 'up', '--detach', '--no-build', '--remove-orphans', ...scale], {
-    ...at(cluster),
-    timeoutMs: UP_TIMEOUT_MS,
-    signal: progress.signal,
-    onLine: progress.line,
-    failure: {
-      what: 'The cluster could not be started',
-      next: 'Look at "docker compose logs", then run it again.',
-    },
-  });
-  const after = await runningContainers(cluster, progress.signal);
-  return summarizeUp({
-    before,
-    after,
-    unpaused: paused.length,
-    restarted: sick.length,
-  });
+  const counts = Object.entries(cluster.scale ?? {}).map(([service, count]) => `${service}=${count}`);
+  const scale = counts.flatMap((count) => ['--scale', count]);
+  const what = 'The cluster could not be started';
+  await compose(cluster, ['up', '--detach', '--no-build', '--remove-orphans', ...scale], what, progress);
+  const after = (await listContainers(nameOf(cluster), progress.signal)).filter(isUp);
+  return summarizeUp({ before, after, unpaused, restarted });
 }
 
-async function dockerAll(
-  command: 'unpause' | 'restart',
+/**
+ * Resumes what is paused, and restarts a proxy that Docker calls unhealthy, as it does one that was paused until the next
+ * look, a minute away: Compose would wait for it.
+ */
+export async function repair(
   containers: readonly Container[],
   progress: Progress,
-): Promise<void> {
-  progress.phase(`docker ${command}`);
-  await run('docker', [command, ...containers.map(({ id }) => id)], {
-    timeoutMs: RESTART_TIMEOUT_MS,
-    signal: progress.signal,
-    onLine: progress.line,
-    failure: {
-      what: 'A container that is paused or unhealthy could not be mended',
-      next: 'Look at "docker compose ps", or take the cluster down with "npm stop" and start it again.',
-    },
-  });
+): Promise<{ unpaused: number; restarted: number }> {
+  const paused = containers.filter(({ state }) => state === 'paused');
+  const sick = containers.filter(
+    (one) => one.service === 'proxy' && (paused.includes(one) || one.isUnhealthy),
+  );
+  for (const [command, chosen] of [
+    ['unpause', paused],
+    ['restart', sick],
+  ] as const) {
+    const what = 'A container that is paused or unhealthy could not be repaired';
+    if (chosen.length > 0) await docker(command, [], chosen, what, progress);
+  }
+  return { unpaused: paused.length, restarted: sick.length };
 }
 
 /**
@@ -89,104 +74,97 @@ async function dockerAll(
  * @throws Failure with Compose's last lines
  */
 export async function takeDown(cluster: Cluster = {}, progress: Progress = SILENT): Promise<Outcome> {
-  const command = compose(cluster);
+  const project = nameOf(cluster);
   if (!(await isEngineUp(progress.signal))) {
     return {
       isSkipped: true,
       summary: 'no Docker Engine with Compose is running here, so nothing is to be stopped',
     };
   }
-  const found = await allContainers(cluster, progress.signal);
-  const args = ['--profile', 'client', 'down', '--remove-orphans', '--timeout', String(DOWN_GRACE_S)];
-  await run('docker', [...command, ...args], {
-    ...at(cluster),
-    timeoutMs: DOWN_TIMEOUT_MS,
-    signal: progress.signal,
-    onLine: progress.line,
-    failure: {
-      what: 'The cluster could not be taken down',
-      next: 'Run it again, or look at "docker ps -a".',
-    },
-  });
-  return summarizeDown(found);
+  const found = await listContainers(project, progress.signal);
+  const args = ['--profile', 'client', 'down', '--remove-orphans', '--timeout', String(GRACE_S)];
+  await compose(cluster, args, 'The cluster could not be taken down', progress);
+  return summarizeDown(found.length);
 }
 
-/** The port that the proxy (`PROXY_PUBLISH_PORT`) or its status listener (`PROXY_PUBLISH_ADMIN_PORT`) has on this machine. */
+/** Runs `docker compose` on the cluster. @throws Failure that begins with `what`, with Compose's last lines */
+export async function compose(
+  cluster: Cluster,
+  args: readonly string[],
+  what: string,
+  { signal, line }: Progress = SILENT,
+): Promise<string> {
+  const next = 'Look at "docker compose ps --all" and "docker compose logs", then run it again.';
+  return await run('docker', [...composeArgs(cluster), ...args], {
+    ...{ ...whereabouts(cluster), timeoutMs: COMPOSE_TIMEOUT_MS, signal, onLine: line },
+    failure: { what, next },
+  });
+}
+
+/** Runs a command of `docker` on containers. @throws Failure that begins with `what` */
+export async function docker(
+  command: 'unpause' | 'restart' | 'stop' | 'rm',
+  options: readonly string[],
+  containers: readonly Container[],
+  what: string,
+  { phase, signal, line }: Progress,
+): Promise<void> {
+  phase(`docker ${command} ${containers.map(({ name }) => name).join(' ')}`);
+  const next = 'Look at "docker compose ps", or take the cluster down with "npm stop" and start it again.';
+  await run('docker', [command, ...options, ...containers.map(({ id }) => id)], {
+    ...{ timeoutMs: RESTART_TIMEOUT_MS, signal, onLine: line },
+    failure: { what, next },
+  });
+}
+
+/**
+ * The port that the proxy (`PROXY_PUBLISH_PORT`) or its status listener (`PROXY_PUBLISH_ADMIN_PORT`) has on this machine.
+ * @throws UsageError when it is none
+ */
 export function publishedPort(
   name: 'PROXY_PUBLISH_PORT' | 'PROXY_PUBLISH_ADMIN_PORT',
-  cluster: Cluster = {},
+  { env }: Cluster = {},
 ): number {
-  const usual = name === 'PROXY_PUBLISH_PORT' ? 10_000 : 10_080;
-  return requirePort(name, cluster.env?.[name] ?? readSetting(name) ?? String(usual));
+  const isProxy = name === 'PROXY_PUBLISH_PORT';
+  const text = env?.[name] ?? readSetting(name) ?? (isProxy ? '10000' : '10080');
+  if (isProxy) return Number(/\d+$/.exec(publishedProxy({ PROXY_PUBLISH_PORT: text }))?.[0]);
+  const port = Number(text);
+  if (Number.isInteger(port) && port >= 1 && port <= 65_535) return port;
+  throw new UsageError(`${name} is "${text}": it must be a port from 1 to 65535.`);
 }
 
-/** How many servers the cluster has in all when it is whole. */
-export function wholeClusterSize(cluster: Cluster = {}): number {
-  const name = 'SERVERS_PER_POLICY';
-  const text = cluster.env?.[name] ?? readSetting(name) ?? '2';
-  const each = Number(text);
-  if (Number.isInteger(each) && each >= 1 && each <= 100) return 3 * each;
-  throw new Failure(`${name} is "${text}".`, 'Set it to a whole number from 1 to 100.', { exitCode: 2 });
+/** How many servers docker-compose.yml alone has in all. */
+export function wholeClusterSize({ env }: Cluster = {}): number {
+  return 3 * Number(env?.SERVERS_PER_POLICY ?? readSetting('SERVERS_PER_POLICY') ?? '2');
 }
 
 /** The last lines that the cluster's containers have logged. */
 export async function recentLogs(cluster: Cluster, lines: number): Promise<string> {
-  const args = [...compose(cluster), 'logs', '--no-color', '--tail', String(lines)];
-  return (await attempt('docker', args, { ...at(cluster), timeoutMs: ASK_TIMEOUT_MS })).tail;
-}
-
-type Container = { id: string; name: string; service: string; isPaused: boolean; isUnhealthy: boolean };
-
-async function runningContainers(cluster: Cluster, signal: AbortSignal): Promise<Container[]> {
-  const filter = `label=com.docker.compose.project=${nameOf(cluster)}`;
-  const format = '{{.ID}} {{.Names}} {{.State}} {{.Label "com.docker.compose.service"}} {{.Status}}';
-  const args = ['ps', '--filter', filter, '--format', format];
-  const { stdout } = await attempt('docker', args, { timeoutMs: ASK_TIMEOUT_MS, signal });
-  return stdout
-    .split('\n')
-    .filter(Boolean)
-    .map((line) => line.split(' '))
-    .map(([id = '', name = '', state, service = '', ...status]) => ({
-      id,
-      name,
-      service,
-      isPaused: state === 'paused',
-      isUnhealthy: status.includes('(unhealthy)'),
-    }));
-}
-
-async function allContainers(cluster: Cluster, signal: AbortSignal): Promise<number> {
-  const filter = `label=com.docker.compose.project=${nameOf(cluster)}`;
-  const args = ['ps', '--all', '--quiet', '--filter', filter];
-  const { stdout } = await attempt('docker', args, { timeoutMs: ASK_TIMEOUT_MS, signal });
-  return stdout.split('\n').filter(Boolean).length;
+  const args = [...composeArgs(cluster), 'logs', '--no-color', '--tail', String(lines)];
+  return (await attempt('docker', args, { ...whereabouts(cluster), timeoutMs: ASK_TIMEOUT_MS })).tail;
 }
 
 // Docker says "driver failed programming external connectivity" and leaves a half-made cluster behind.
 async function requireFreePorts(cluster: Cluster): Promise<void> {
-  const wanted = [
-    { name: 'PROXY_PUBLISH_PORT', host: '0.0.0.0' },
-    { name: 'PROXY_PUBLISH_ADMIN_PORT', host: '127.0.0.1' },
-  ] as const;
-  for (const { name, host } of wanted) {
+  for (const name of ['PROXY_PUBLISH_PORT', 'PROXY_PUBLISH_ADMIN_PORT'] as const) {
     const port = publishedPort(name, cluster);
-    const problem = await whyNotFree(port, host);
+    const problem = await whyNotFree(port, hostOf(name, cluster));
     if (problem === null) continue;
-    const { stdout } = await attempt(
-      'docker',
-      ['ps', '--filter', `publish=${port}`, '--format', '{{.Names}}'],
-      {
-        timeoutMs: ASK_TIMEOUT_MS,
-      },
-    );
-    const owner = stdout.trim() === '' ? 'another program' : `the container ${stdout.trim().split('\n')[0]}`;
+    const args = ['ps', '--filter', `publish=${port}`, '--format', '{{.Names}}'];
+    const [owner] = (await attempt('docker', args, { timeoutMs: ASK_TIMEOUT_MS })).stdout.split('\n');
     throw new Failure(
       problem === 'EADDRINUSE'
-        ? `Port ${port} is taken by ${owner}.`
+        ? `Port ${port} is taken by ${owner ? `the container ${owner}` : 'another program'}.`
         : `Port ${port} can't be used: ${problem}.`,
       `Stop what uses it, or choose another one, in .env so that every command uses it:\n  echo ${name}=${port < 65_535 ? port + 1 : port - 1} >> .env && npm start`,
     );
   }
+}
+
+// PROXY_PUBLISH_PORT may say on which address: 127.0.0.1:10000.
+function hostOf(name: string, { env }: Cluster): string {
+  if (name === 'PROXY_PUBLISH_ADMIN_PORT') return '127.0.0.1';
+  return /^\[?(.+?)\]?:\d+$/.exec(env?.[name] ?? readSetting(name) ?? '')?.[1] ?? '0.0.0.0';
 }
 
 function whyNotFree(port: number, host: string): Promise<string | null> {
@@ -197,20 +175,52 @@ function whyNotFree(port: number, host: string): Promise<string | null> {
   });
 }
 
-function requirePort(name: string, text: string): number {
-  const port = Number(text);
-  if (Number.isInteger(port) && port >= 1 && port <= 65_535) return port;
-  throw new Failure(`${name} is "${text}".`, 'Set it to a port from 1 to 65535.', { exitCode: 2 });
-}
-
 function nameOf({ project }: Cluster): string {
   return project ?? clusterName();
 }
 
-function compose(cluster: Cluster): string[] {
+function composeArgs(cluster: Cluster): string[] {
   return ['compose', '--ansi', 'never', '--project-name', nameOf(cluster)];
 }
 
-function at({ env }: Cluster): { cwd: string; env: NodeJS.ProcessEnv } {
+function whereabouts({ env }: Cluster): { cwd: string; env: NodeJS.ProcessEnv } {
   return { cwd: ROOT, env: { ...process.env, ...env } };
+}
+
+/** What was done: the containers that ran before and run now, and how many of them needed help. */
+export type BroughtUp = {
+  before: readonly Pick<Container, 'id' | 'name'>[];
+  after: readonly Pick<Container, 'id' | 'name'>[];
+  unpaused: number;
+  restarted: number;
+};
+
+/** Says what was done to the containers, or that nothing was to be done. */
+export function summarizeUp({ before, after, unpaused, restarted }: BroughtUp): Outcome {
+  const started = after.filter(({ id }) => !before.some((other) => other.id === id)).length;
+  // One that was replaced has a successor of the same name.
+  const removed = before.filter(({ name }) => !after.some((other) => other.name === name)).length;
+  const changes = [
+    [started, 'just started'],
+    [removed, 'removed'],
+    [unpaused, 'no longer paused'],
+    [restarted, 'restarted'],
+  ]
+    .filter(([count]) => count !== 0)
+    .map(([count, what]) => `${count} ${what}`);
+  const total = containers(after.length);
+  return changes.length === 0
+    ? { isSkipped: true, summary: `${total} (already running)` }
+    : { isSkipped: false, summary: `${total}: ${changes.join(', ')}` };
+}
+
+/** @param found how many containers there were, stopped ones too */
+export function summarizeDown(found: number): Outcome {
+  if (found === 0) return { isSkipped: true, summary: 'nothing was running' };
+  const summary = `${containers(found)} and ${found === 1 ? 'its' : 'their'} network are gone`;
+  return { isSkipped: false, summary };
+}
+
+function containers(count: number): string {
+  return `${count} ${count === 1 ? 'container' : 'containers'}`;
 }

@@ -1,4 +1,4 @@
-// pure · from what is found on the machine to what has to be installed and started. Must never look at the machine itself.
+// pure · decides from what was found on the machine what has to be installed and started.
 import { isSupportedDebian, type OsRelease } from '../kit/debian.ts';
 
 // The first engine that knows a health check's start interval, and the first Compose that passes it on.
@@ -13,7 +13,7 @@ export type EngineFacts = {
   engineProblem: string;
   composeVersion: string | null;
   hasDaemonProgram: boolean;
-  /** DOCKER_HOST: the engine is somebody else's to start. */
+  /** DOCKER_HOST: the engine is not ours to start. */
   dockerHost: string;
   isRoot: boolean;
   os: OsRelease;
@@ -28,7 +28,7 @@ export type EnginePlan =
 export function planEngine(facts: EngineFacts): EnginePlan {
   const hasEngine = facts.engineVersion !== null;
   const hasCompose = facts.composeVersion !== null && isRecentCompose(facts.composeVersion);
-  if (hasEngine && majorOf(facts.engineVersion ?? '') < OLDEST_ENGINE) {
+  if (hasEngine && Number.parseInt(facts.engineVersion ?? '', 10) < OLDEST_ENGINE) {
     return refuse(
       `Docker Engine ${facts.engineVersion} is too old`,
       `Install Docker Engine ${OLDEST_ENGINE} or newer, then run the command again.`,
@@ -85,10 +85,6 @@ function howTo(why: string): string {
 function isRecentCompose(version: string): boolean {
   const [major = 0, minor = 0] = version.replace(/^v/, '').split('.').map(Number);
   return major > OLDEST_COMPOSE[0] || (major === OLDEST_COMPOSE[0] && minor >= OLDEST_COMPOSE[1]);
-}
-
-function majorOf(version: string): number {
-  return Number.parseInt(version, 10);
 }
 
 function refuse(what: string, next: string): EnginePlan {

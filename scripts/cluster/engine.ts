@@ -1,13 +1,20 @@
-// shell · finds, installs and starts a Docker Engine with Compose v2: the first step from nothing to running.
-// Must never install or start anything when "docker info" and "docker compose version" both answer.
-import { attempt } from '../kit/command.ts';
+// shell · finds, installs and starts a Docker Engine with Compose v2, and never stops one: it may run other containers.
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { open, readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { attempt, programEnvironment, run } from '../kit/command.ts';
 import { Failure } from '../kit/failure.ts';
 import { installPackages, readOsRelease } from '../kit/packages.ts';
-import { type Outcome, type Progress, SILENT } from '../kit/progress.ts';
-import { startDaemon } from './daemon.ts';
+import { type Outcome, type Progress, SILENT } from '../kit/steps.ts';
 import { type EngineFacts, planEngine } from './engine-plan.ts';
 
 const ASK_TIMEOUT_MS = 20_000;
+const DAEMON = 'dockerd';
+const LOG_FILE = '/var/log/policy-proxy-dockerd.log';
+const LOG_LINES = 12;
+const START_TIMEOUT_MS = 60_000;
+const POLL_MS = 200;
 
 /**
  * Makes sure that a Docker Engine with Compose v2 answers.
@@ -16,20 +23,12 @@ const ASK_TIMEOUT_MS = 20_000;
 export async function prepareEngine(progress: Progress = SILENT): Promise<Outcome> {
   const found = await lookAtEngine(progress.signal);
   const plan = planEngine(found);
-  switch (plan.kind) {
-    case 'ready':
-      return { isSkipped: true, summary: `${versions(found)} (already running)` };
-    case 'refuse':
-      throw new Failure(plan.what, plan.next, { exitCode: 2 });
-    case 'act':
-      break;
-    default:
-      plan satisfies never;
-  }
+  if (plan.kind === 'ready') return { isSkipped: true, summary: `${versions(found)} (already running)` };
+  if (plan.kind === 'refuse') throw new Failure(plan.what, plan.next, { exitCode: 2 });
   if (plan.install.length > 0) await installPackages(plan.install, progress);
   // A package's own scripts may have started it already.
   if (plan.mustStart && (await lookAtEngine(progress.signal)).engineVersion === null)
-    await startDaemon(progress);
+    await startEngine(progress);
   const now = await lookAtEngine(progress.signal);
   if (planEngine(now).kind === 'ready') return { isSkipped: false, summary: versions(now) };
   throw new Failure(
@@ -49,7 +48,7 @@ async function lookAtEngine(signal?: AbortSignal): Promise<EngineFacts> {
   const [info, compose, daemon, os] = await Promise.all([
     attempt('docker', ['info', '--format', '{{.ServerVersion}}'], options),
     attempt('docker', ['compose', 'version', '--short'], options),
-    attempt('dockerd', ['--version'], options),
+    attempt(DAEMON, ['--version'], options),
     readOsRelease(),
   ]);
   const version = info.stdout.trim();
@@ -67,4 +66,43 @@ async function lookAtEngine(signal?: AbortSignal): Promise<EngineFacts> {
 
 function versions(facts: EngineFacts): string {
   return `Docker Engine ${facts.engineVersion}, Compose ${facts.composeVersion}`;
+}
+
+// Through systemd where that runs the machine, otherwise as a session of its own that outlives this process.
+async function startEngine({ phase, signal }: Progress): Promise<void> {
+  if (existsSync('/run/systemd/system')) {
+    phase('starting the Docker service');
+    const failure = { what: 'The Docker service did not start', next: 'Look at "journalctl -u docker".' };
+    const args = ['enable', '--now', 'docker'];
+    await run('systemctl', args, { timeoutMs: START_TIMEOUT_MS, signal, failure });
+    return await waitForEngine(() => false, signal);
+  }
+  phase(`starting ${DAEMON} (log: ${LOG_FILE})`);
+  const log = await open(LOG_FILE, 'a', 0o640);
+  const daemon = spawn(DAEMON, [], {
+    detached: true,
+    env: programEnvironment(),
+    stdio: ['ignore', log.fd, log.fd],
+  });
+  await log.close();
+  let hasEnded = false;
+  const end = (): void => {
+    hasEnded = true;
+  };
+  daemon.once('error', end).once('exit', end).unref();
+  await waitForEngine(() => hasEnded, signal);
+}
+
+async function waitForEngine(hasEnded: () => boolean, signal: AbortSignal): Promise<void> {
+  const deadline = performance.now() + START_TIMEOUT_MS;
+  while (performance.now() < deadline) {
+    const wasOver = hasEnded();
+    if ((await attempt('docker', ['info'], { timeoutMs: 10_000, signal })).isOk) return;
+    // Ours may have ended because another one was starting, so the engine is asked once more after that.
+    if (wasOver) break;
+    await sleep(POLL_MS, undefined, { signal });
+  }
+  const lines = (await readFile(LOG_FILE, 'utf8').catch(() => '')).trimEnd().split('\n');
+  const tail = lines.slice(-LOG_LINES).join('\n');
+  throw new Failure('The Docker Engine did not start.', `Its whole log is in ${LOG_FILE}.`, { tail });
 }

@@ -1,12 +1,11 @@
 // shell · the image with Node 24 that everything is built on: what is there, else the real one, else a stand-in.
-// Must never give the stand-in the real one's name.
 import { attempt } from '../kit/command.ts';
 import { isSupportedDebian } from '../kit/debian.ts';
 import { Failure } from '../kit/failure.ts';
 import { readOsRelease } from '../kit/packages.ts';
-import { type Outcome, type Progress, SILENT } from '../kit/progress.ts';
 import { readSetting, writeSettings } from '../kit/project.ts';
-import { localImageId } from './images.ts';
+import { type Outcome, type Progress, SILENT } from '../kit/steps.ts';
+import { localImageId } from './app-image.ts';
 import { buildStandIn, STAND_IN } from './stand-in.ts';
 
 const NODE_IMAGE = 'node:24-slim';

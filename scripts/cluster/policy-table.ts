@@ -1,12 +1,11 @@
-// pure · the policy table as text for a terminal. Must never ask for anything: it draws what it is handed.
+// pure · the policy table as text for a terminal.
 import { styleText } from 'node:util';
 import { printable } from '../../services/shared/printable.ts';
 import { type PolicyRow, type PolicySnapshot, type ServerRow, serverIds } from '../kit/policies.ts';
+import { textTable } from '../kit/words.ts';
 
 type Style = Parameters<typeof styleText>[0];
-type Cell = { text: string; style?: Style };
-type Column = { title: string; isNumber?: boolean; cell: (server: ServerRow, place: Place) => Cell };
-type Place = { isFirst: boolean; isNext: boolean; nowMs: number; names: ReadonlyMap<string, string> };
+type Cell = readonly [text: string, style?: Style];
 
 const STATE_STYLES: Readonly<Record<string, Style>> = {
   ready: 'green',
@@ -17,100 +16,65 @@ const STATE_STYLES: Readonly<Record<string, Style>> = {
   ejected: 'red',
   evicted: 'red',
 };
-
-/** The column that is left out where no server is a container. */
-const CONTAINER = 'container';
-
-const COLUMNS: readonly Column[] = [
-  { title: 'policy', cell: ({ policy }, { isFirst }) => ({ text: isFirst ? policy : '', style: 'bold' }) },
-  {
-    title: 'server',
-    cell: ({ id }, { isNext }) => ({ text: `${isNext ? '› ' : '  '}${String(id)}` }),
-  },
-  { title: CONTAINER, cell: ({ id }, { names }) => ({ text: names.get(String(id)) ?? '' }) },
-  { title: 'address', cell: ({ address }) => ({ text: address }) },
-  { title: 'state', cell: ({ state }) => ({ text: state, style: STATE_STYLES[state] ?? 'reset' }) },
-  { title: 'since', isNumber: true, cell: ({ since }, { nowMs }) => ({ text: age(since, nowMs) }) },
-  { title: 'probe', isNumber: true, cell: ({ lastProbe }) => probe(lastProbe) },
-  { title: 'served', isNumber: true, cell: ({ served }) => ({ text: String(served) }) },
-  { title: 'failed', isNumber: true, cell: ({ failed }) => count(failed, 'red') },
-  { title: 'in flight', isNumber: true, cell: ({ inFlight }) => ({ text: String(inFlight) }) },
-  { title: 'why', cell: ({ why }) => ({ text: why, style: 'dim' }) },
-];
+const BEFORE_NAMES = ['policy', 'server'];
+const BEHIND_NAMES = ['address', 'state', 'since', 'probe', 'served', 'failed', 'in flight', 'why'];
 
 /**
  * Draws the table: one line a server, `›` before the one whose turn is next.
  * @param isColoured false draws the same text without a single escape sequence
- * @param width lines are cut to this many columns; 0 leaves them as long as they are
- * @param names the containers' names by server id; none of the table's servers among them, and there is no such column
+ * @param names the containers' names by server id; with none of the table's servers among them there is no such column
  */
 export function renderPolicyTable(
   snapshot: PolicySnapshot,
   isColoured: boolean,
-  width = 0,
   names: ReadonlyMap<string, string> = new Map(),
 ): string {
   const nowMs = Date.parse(snapshot.at);
-  const columns = serverIds(snapshot).some((id) => names.has(id))
-    ? COLUMNS
-    : COLUMNS.filter(({ title }) => title !== CONTAINER);
-  // Policies, ids and reasons come from whoever connects: they must not be able to move the cursor of who looks at them.
-  const rows = snapshot.policies
-    .flatMap((policy) => rowsOf(policy, columns, nowMs, names))
-    .map((row) => row.map((cell) => ({ ...cell, text: printable(cell.text) })));
+  const isNamed = serverIds(snapshot).some((id) => names.has(id));
+  const rows = snapshot.policies.flatMap((policy) => rowsOf(policy, nowMs, isNamed ? names : null));
   if (rows.length === 0) return 'No server has registered yet.\n';
-  const header = columns.map(({ title }): Cell => ({ text: title, style: 'dim' }));
-  const widths = columns.map((_, i) => Math.max(...[header, ...rows].map((row) => row[i]?.text.length ?? 0)));
-  const lines = [header, ...rows].map((row) => drawRow(row, columns, widths, isColoured, width));
-  return `${lines.join('\n')}\n`;
+  const titles = [...BEFORE_NAMES, ...(isNamed ? ['container'] : []), ...BEHIND_NAMES];
+  const table = [titles.map((title): Cell => [title, 'dim']), ...rows].map((row) =>
+    row.map(([text, style]) => {
+      // Policies, ids and reasons come from peers: they must not be able to move the cursor.
+      const shown = printable(text);
+      // The stream's own opinion would win over the caller's otherwise.
+      return isColoured && style ? styleText(style, shown, { validateStream: false }) : shown;
+    }),
+  );
+  return textTable(table, isNamed ? 'lllllrrrrrl' : 'llllrrrrrl')
+    .map((line) => `${line}\n`)
+    .join('');
 }
 
 function rowsOf(
-  policy: PolicyRow,
-  columns: readonly Column[],
+  { policy, nextIndex, servers }: PolicyRow,
   nowMs: number,
-  names: ReadonlyMap<string, string>,
+  names: ReadonlyMap<string, string> | null,
 ): Cell[][] {
-  if (policy.servers.length === 0) return [[{ text: policy.policy }, { text: '  (no server)' }]];
-  return policy.servers.map((server, i) =>
-    columns.map(({ cell }) =>
-      cell(server, { isFirst: i === 0, isNext: i === policy.nextIndex, nowMs, names }),
-    ),
-  );
-}
-
-function drawRow(
-  row: readonly Cell[],
-  columns: readonly Column[],
-  widths: readonly number[],
-  isColoured: boolean,
-  width: number,
-): string {
-  let left = width === 0 ? Number.POSITIVE_INFINITY : width;
-  let line = '';
-  row.forEach(({ text, style }, i) => {
-    const cellWidth = widths[i] ?? 0;
-    const padded = columns[i]?.isNumber === true ? text.padStart(cellWidth) : text.padEnd(cellWidth);
-    const isLast = i === row.length - 1;
-    const cut = (isLast ? padded.trimEnd() : `${padded}  `).slice(0, Math.max(left, 0));
-    left -= cut.length;
-    // The stream's own opinion would win over the caller's otherwise.
-    line += isColoured && style !== undefined ? styleText(style, cut, { validateStream: false }) : cut;
-  });
-  return isColoured ? line : line.trimEnd();
+  if (servers.length === 0) return [[[policy, 'bold'], ['  (no server)']]];
+  return servers.map((server, i) => [
+    [i === 0 ? policy : '', 'bold'],
+    [`${i === nextIndex ? '› ' : '  '}${server.id}`],
+    ...(names === null ? [] : [[names.get(String(server.id)) ?? ''] as const]),
+    [server.address],
+    [server.state, STATE_STYLES[server.state] ?? 'reset'],
+    [age(server.since, nowMs)],
+    probe(server.lastProbe),
+    [String(server.served)],
+    server.failed === 0 ? ['0'] : [String(server.failed), 'red'],
+    [String(server.inFlight)],
+    [server.why, 'dim'],
+  ]);
 }
 
 function probe(last: ServerRow['lastProbe']): Cell {
-  if (last === null) return { text: '–', style: 'dim' };
-  if (last.outcome !== 'pass') return { text: last.outcome, style: 'red' };
-  return { text: last.roundTripMs === null ? 'pass' : `${last.roundTripMs.toFixed(1)} ms` };
+  if (last === null) return ['–', 'dim'];
+  if (last.outcome !== 'pass') return [last.outcome, 'red'];
+  return [last.roundTripMs === null ? 'pass' : `${last.roundTripMs.toFixed(1)} ms`];
 }
 
-function count(value: number, style: Style): Cell {
-  return value === 0 ? { text: '0' } : { text: String(value), style };
-}
-
-/** A span of time in one unit, as short as it can be read: `0.4 s`, `12 s`, `5 min`, `3 h`, `2 d`. */
+/** A length of time in one unit, as short as it can be read: `0.4 s`, `12 s`, `5 min`, `3 h`, `2 d`. */
 function age(since: string, nowMs: number): string {
   const seconds = Math.max(0, (nowMs - Date.parse(since)) / 1000);
   if (Number.isNaN(seconds)) return '–';

@@ -1,13 +1,12 @@
-// shell · builds an image with Node 24 where none can be pulled: a few packages of the machine's own Debian, Node and npm from npm.
-// Must never be used where the real image can be pulled, and leaves nothing behind but the image.
+// shell · builds an image with Node 24 where none can be pulled: packages of the machine's own Debian, Node and npm from npm.
 import { existsSync } from 'node:fs';
 import { chmod, copyFile, cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { run } from '../kit/command.ts';
-import { downloadPackages, unpackPackage } from '../kit/packages.ts';
-import type { Progress } from '../kit/progress.ts';
+import { downloadPackages } from '../kit/packages.ts';
 import { CACHE } from '../kit/project.ts';
-import { readCaBundle } from './build-secrets.ts';
+import type { Progress } from '../kit/steps.ts';
+import { readCaBundle } from './secrets.ts';
 
 /** The stand-in's own name; it never passes for the real image. */
 export const STAND_IN = 'policy-proxy/node:24-local';
@@ -17,12 +16,12 @@ const NPM_MAJOR = 11;
 // A shell with its everyday programs for `RUN` and `docker exec`, and the libraries of Node's binary. Unpacking these takes
 // two seconds; a whole base system by debootstrap took over a minute, for programs that nothing here calls.
 const PACKAGES = ['base-files', 'coreutils', 'dash', 'findutils', 'grep', 'libc-bin', 'libstdc++6', 'sed'];
+const UNPACK_TIMEOUT_MS = 60_000;
 const FETCH_TIMEOUT_MS = 300_000;
 const IMPORT_TIMEOUT_MS = 180_000;
 const CA_BUNDLE = 'etc/ssl/certs/ca-certificates.crt';
 const NEXT =
   'Check the network and the space on the disk, or set NODE_IMAGE in .env to an image with Node 24 and npm.';
-// Nobody reads manuals in a container.
 const LEFT_OUT = ['usr/share/doc', 'usr/share/man', 'usr/share/info', 'usr/share/locale'];
 const PASSWD = 'root:x:0:0:root:/root:/bin/sh\nnode:x:1000:1000::/home/node:/bin/sh\n';
 const GROUP = 'root:x:0:\nnode:x:1000:\n';
@@ -54,7 +53,8 @@ async function makeBaseSystem(system: string, downloads: string, progress: Progr
   progress.phase(`unpacking ${paths.length} packages of Debian`);
   await mkdir(system);
   const failure = { what: 'A package for the stand-in image could not be unpacked', next: NEXT };
-  for (const path of paths) await unpackPackage(path, system, progress.signal, failure);
+  const options = { timeoutMs: UNPACK_TIMEOUT_MS, signal: progress.signal, failure };
+  for (const path of paths) await run('dpkg-deb', ['--extract', path, system], options);
   await writeFile(join(system, 'etc', 'passwd'), PASSWD);
   await writeFile(join(system, 'etc', 'group'), GROUP);
   await mkdir(join(system, 'home', 'node'), { recursive: true });
@@ -72,16 +72,9 @@ async function fetchNode(prefix: string, progress: Progress): Promise<Fetched> {
   const launchers = join(CACHE, 'node', inPackage);
   const isThere = existsSync(launchers);
   const wanted = [`npm@${NPM_MAJOR}`, ...(isThere ? [] : [`${nodePackage}@${NODE_MAJOR}`])];
-  const options = [
-    '--no-save',
-    '--no-package-lock',
-    '--ignore-scripts',
-    '--loglevel=error',
-    '--prefix',
-    prefix,
-  ];
+  const options = ['--no-save', '--no-package-lock', '--ignore-scripts', '--loglevel=error'];
   await mkdir(prefix, { recursive: true });
-  await run('npm', ['install', ...options, ...wanted], {
+  await run('npm', ['install', ...options, '--prefix', prefix, ...wanted], {
     timeoutMs: FETCH_TIMEOUT_MS,
     signal: progress.signal,
     onLine: progress.line,
@@ -111,9 +104,6 @@ async function importImage(system: string, archive: string, signal: AbortSignal)
   const owner = ['--owner=0', '--group=0', '--numeric-owner'];
   const excludes = LEFT_OUT.map((path) => `--exclude=./${path}/*`);
   await run('tar', ['-C', system, ...owner, ...excludes, '-cf', archive, '.'], options);
-  const changes = [`ENV NODE_EXTRA_CA_CERTS=/${CA_BUNDLE}`, 'CMD ["node"]'].flatMap((line) => [
-    '--change',
-    line,
-  ]);
+  const changes = ['--change', `ENV NODE_EXTRA_CA_CERTS=/${CA_BUNDLE}`, '--change', 'CMD ["node"]'];
   await run('docker', ['import', ...changes, archive, STAND_IN], options);
 }

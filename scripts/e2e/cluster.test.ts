@@ -2,15 +2,17 @@
 // How soon is for the chaos scenarios to say: here only the order of events counts.
 // One cluster for all tests, in a project and on ports of its own; each test leaves it whole.
 import assert from 'node:assert/strict';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { type EventWatch, watchEvents } from '../../test-support/event-stream.ts';
 import { freePortBelowEphemeral } from '../../test-support/peers.ts';
-import { startProgram } from '../../test-support/programs.ts';
+import { type Program, startProgram } from '../../test-support/programs.ts';
 import { ChaosCluster, type Replica } from '../chaos/docker.ts';
 import { bringUp, type Cluster, takeDown } from '../cluster/cluster.ts';
 import { attempt, run } from '../kit/command.ts';
 import { fetchPolicies, type ServerRow, waitForServers } from '../kit/policies.ts';
-import { ROOT } from '../kit/project.ts';
+import { CACHE, ROOT } from '../kit/project.ts';
 import type { LoadResult } from '../load/result.ts';
 
 const PROJECT = 'policy-proxy-e2e';
@@ -28,9 +30,10 @@ let events: EventWatch;
 before(async () => {
   await takeDown(cluster);
   const [port, adminPort] = [await freePortBelowEphemeral(), await freePortBelowEphemeral()];
-  Object.assign(env, { PROXY_PUBLISH_PORT: String(port), PROXY_PUBLISH_ADMIN_PORT: String(adminPort) });
-  adminUrl = `http://127.0.0.1:${adminPort}`;
   proxyAddress = `127.0.0.1:${port}`;
+  // On one address of this machine only.
+  Object.assign(env, { PROXY_PUBLISH_PORT: proxyAddress, PROXY_PUBLISH_ADMIN_PORT: String(adminPort) });
+  adminUrl = `http://127.0.0.1:${adminPort}`;
   await bringUp(cluster);
   await whole();
   events = await watchEvents(adminUrl);
@@ -76,7 +79,7 @@ async function logged(container: string, pattern: RegExp): Promise<void> {
 function load(
   seconds: number,
   { rate = 500, args = [] as string[] } = {},
-): { result: () => Promise<LoadResult> } {
+): { result: () => Promise<LoadResult>; stop: () => void } {
   const to = args.includes('--proxy') ? [] : ['--proxy', proxyAddress];
   const flags = ['--rate', String(rate), '--duration', String(seconds), '--json'];
   const program = startProgram('scripts/load.ts', [...flags, ...to, ...args]);
@@ -85,7 +88,19 @@ function load(
       await program.exited((seconds + 20) * 1000);
       return JSON.parse(program.stdout()) as LoadResult;
     },
+    // It reports what it has measured so far.
+    stop: () => program.child.kill('SIGINT'),
   };
+}
+
+/** Runs one of the project's commands on this cluster. */
+function command(file: string, settings: Record<string, string> = {}, args: string[] = []): Program {
+  return startProgram(file, args, { environment: { ...env, COMPOSE_PROJECT_NAME: PROJECT, ...settings } });
+}
+
+async function succeeds(program: Program): Promise<string> {
+  assert.equal(await program.exited(120_000), 0, `${program.stdout()}${program.stderr()}`);
+  return program.stdout();
 }
 
 /** Waits until the load has arrived: the proxy has answered some more requests. */
@@ -290,4 +305,57 @@ test('the proxy is stopped under load: whoever was connected is answered, and it
   await containers.start(proxy);
   await whole();
   events = await watchEvents(adminUrl);
+});
+
+test('upgraded under load, interrupted and continued: every container is replaced, and nothing is lost', async () => {
+  const idsOf = async (): Promise<string[]> =>
+    (await containers.replicas()).map(({ containerId }) => containerId);
+  const before = await idsOf();
+  const settings = { PROXY_LOG_LEVEL: 'debug', SERVER_LOG_LEVEL: 'debug' };
+  const running = load(120, { rate: 200, args: ['--retry-for', '20000', '--attempt-timeout', '2000'] });
+  await underLoad();
+  events.close();
+  const first = command('scripts/upgrade.ts', settings);
+  await first.printed(/waiting until 2 are ready/, 60_000);
+  first.child.kill('SIGINT');
+  assert.equal(await first.exited(), 130, first.stderr());
+  const said = await succeeds(command('scripts/upgrade.ts', settings));
+  assert.match(said, /proxy: replaced/);
+  running.stop();
+  assertNothingLost(await running.result());
+  const now = await idsOf();
+  assert.deepEqual([now.length, now.filter((id) => before.includes(id))], [SERVERS + 1, []]);
+  assert.match(await succeeds(command('scripts/upgrade.ts', settings)), /server-p3.*up to date/);
+  assert.deepEqual(await idsOf(), now);
+});
+
+test('an own policy in an override file: npm start waits for its servers, and they serve', async () => {
+  await mkdir(CACHE, { recursive: true });
+  const override = join(CACHE, 'e2e-gold.yml');
+  await writeFile(
+    override,
+    `services:
+  server-gold:
+    extends: { file: ${join(ROOT, 'docker-compose.yml')}, service: server-p1 }
+    environment: { SERVER_POLICY: "4" }
+    deploy: { replicas: 1 }
+`,
+  );
+  const settings = { COMPOSE_FILE: `docker-compose.yml:${override}` };
+  const said = await succeeds(command('scripts/start.ts', settings));
+  assert.match(said, /7 servers are ready: 2 of policy 1, 2 of policy 2, 2 of policy 3, 1 of policy 4/);
+  const result = await load(1, { rate: 50, args: ['--policies', '4'] }).result();
+  assert.deepEqual([result.ok, result.lost], [result.due, 0]);
+});
+
+test('the cluster over TLS, with what npm run certs makes', async () => {
+  const certs = join(CACHE, 'e2e-certs');
+  await succeeds(command('scripts/certs.ts', {}, ['--dir', certs]));
+  const settings = { COMPOSE_FILE: 'docker-compose.yml:docker-compose.tls.yml', CERTS: certs };
+  const said = await succeeds(command('scripts/start.ts', settings));
+  assert.match(said, /3 packets answered/);
+  const args = ['client_packet_1.json', '--proxy', proxyAddress];
+  const trusting = [...args, '--tls', '--tls-ca', join(certs, 'ca.pem')];
+  assert.match(await succeeds(startProgram('services/client/main.ts', trusting)), /successfully received/);
+  assert.notEqual(await startProgram('services/client/main.ts', args).exited(), 0);
 });

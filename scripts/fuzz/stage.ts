@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { formatRequest } from '../../services/shared/packet.ts';
 import { Failure } from '../kit/failure.ts';
-import { type BenchProcess, startProcess, within } from '../kit/process.ts';
+import { type RunningProcess, startProcess, within } from '../kit/process.ts';
 import { ROOT } from '../kit/project.ts';
 import { startProxyProcess } from '../kit/proxy-process.ts';
 
@@ -53,7 +53,7 @@ export async function setStage(policy: string, signal: AbortSignal): Promise<Sta
   void proxy.ended.then((how) => {
     if (!isStopping) broken.resolve(`the proxy has ended: ${how}\n${proxy.tail()}`);
   });
-  const servers: BenchProcess[] = [];
+  const servers: RunningProcess[] = [];
   const stop = async (): Promise<string | null> => {
     isStopping = true;
     await proxy.stop();
@@ -77,7 +77,7 @@ async function startServer(
   policy: string,
   proxyPort: number,
   signal: AbortSignal,
-): Promise<BenchProcess> {
+): Promise<RunningProcess> {
   const env = {
     PATH: process.env.PATH ?? '',
     SERVER_ID: id,

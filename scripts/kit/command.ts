@@ -1,5 +1,4 @@
-// shell · the one place of the bootstrap that starts programs. Every one has a deadline and an owner that ends it.
-// Must never leave a child behind: a program gets a process group of its own, and the whole group is ended.
+// shell · runs a program to its end, in a process group of its own that ends as a whole, with a deadline.
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { Failure } from './failure.ts';
@@ -29,7 +28,7 @@ export type CommandResult = {
 };
 
 /**
- * Runs a program to its end and tells how it went.
+ * Runs a program to its end, whatever that is.
  * @throws the signal's reason when the signal fires; nothing else
  */
 export async function attempt(
@@ -37,14 +36,16 @@ export async function attempt(
   args: readonly string[],
   options: CommandOptions,
 ): Promise<CommandResult> {
-  options.signal?.throwIfAborted();
+  const { cwd, env, signal, timeoutMs, firstLineWithinMs = timeoutMs } = options;
+  signal?.throwIfAborted();
+  const stdio = ['ignore', 'pipe', 'pipe'] as const;
   const child = spawn(program, args, {
-    cwd: options.cwd,
-    env: programEnvironment(options.env),
-    stdio: ['ignore', 'pipe', 'pipe'],
+    cwd,
+    env: programEnvironment(env),
+    stdio: [...stdio],
     detached: true,
   });
-  const lines: string[] = [];
+  const tail: string[] = [];
   let stdout = '';
   let ending = '';
   const end = (why: string): void => {
@@ -53,29 +54,22 @@ export async function attempt(
     setTimeout(() => endGroup(child.pid, 'SIGKILL'), KILL_AFTER_MS).unref();
   };
   const onAbort = (): void => end('interrupted');
-  options.signal?.addEventListener('abort', onAbort, { once: true });
+  signal?.addEventListener('abort', onAbort, { once: true });
   const timers = [
-    setTimeout(() => end(`not done after ${options.timeoutMs / 1000} s`), options.timeoutMs),
-    ...(options.firstLineWithinMs === undefined
-      ? []
-      : [
-          setTimeout(
-            () => lines.length === 0 && end('no answer from the network'),
-            options.firstLineWithinMs,
-          ),
-        ]),
+    setTimeout(() => end(`not done after ${timeoutMs / 1000} s`), timeoutMs),
+    setTimeout(() => tail.length === 0 && end('no answer from the network'), firstLineWithinMs),
   ];
-  const take = (line: string): void => {
-    if (line.trim() === '') return;
-    lines.push(line);
-    if (lines.length > TAIL_LINES) lines.shift();
-    options.onLine?.(line);
-  };
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     if (stdout.length < MAX_STDOUT_CHARS) stdout += text;
   });
-  createInterface({ input: child.stdout }).on('line', take);
-  createInterface({ input: child.stderr }).on('line', take);
+  for (const input of [child.stdout, child.stderr]) {
+    createInterface({ input }).on('line', (line) => {
+      if (line.trim() === '') return;
+      tail.push(line);
+      if (tail.length > TAIL_LINES) tail.shift();
+      options.onLine?.(line);
+    });
+  }
   const outcome = await new Promise<string>((resolve) => {
     child.once('error', (error: NodeJS.ErrnoException) =>
       resolve(error.code === 'ENOENT' ? 'not found' : error.message),
@@ -85,10 +79,10 @@ export async function attempt(
     );
   });
   timers.forEach(clearTimeout);
-  options.signal?.removeEventListener('abort', onAbort);
-  options.signal?.throwIfAborted();
+  signal?.removeEventListener('abort', onAbort);
+  signal?.throwIfAborted();
   const isOk = ending === '' && outcome === 'exit code 0';
-  return { isOk, outcome: ending || outcome, stdout, tail: lines.join('\n') };
+  return { isOk, outcome: ending || outcome, stdout, tail: tail.join('\n') };
 }
 
 /**
@@ -118,6 +112,6 @@ function endGroup(pid: number | undefined, signal: NodeJS.Signals): void {
   try {
     process.kill(-pid, signal);
   } catch {
-    // Already gone, which is what was wanted.
+    // Already gone.
   }
 }

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
-  findDebianSources,
+  debianEntries,
   formatPreferences,
-  formatSources,
   isSupportedDebian,
   needsNewerSuite,
   parseOsRelease,
@@ -60,44 +59,27 @@ for (const [what, text, isSupported] of [
   });
 }
 
-test("sources: Debian's own stanzas are found, others are left out", () => {
-  const sources = findDebianSources([STANZAS], 'bookworm');
-  assert.deepEqual(
-    sources.map(({ suite }) => suite),
-    ['bookworm', 'bookworm-updates', 'bookworm-security'],
-  );
-  assert.equal(sources[0]?.options, '[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ');
+test("sources: Debian's own stanzas are followed by their twins, others are left out", () => {
+  const [first = '', second = ''] = STANZAS.split('\n\n');
+  const twins = [first, second].flatMap((stanza) => [stanza, stanza.replaceAll('bookworm', 'trixie')]);
+  assert.equal(debianEntries(STANZAS, 'bookworm', 'trixie'), twins.map((stanza) => `${stanza}\n\n`).join(''));
 });
 
-test('sources: one-line entries are found with their options, comments and deb-src are not', () => {
-  const sources = findDebianSources(
-    [
-      '# deb http://old.test/debian bookworm main\ndeb [arch=amd64] http://mirror.test/debian bookworm main  contrib # why\n' +
-        'deb-src http://mirror.test/debian bookworm main\ndeb http://other.test/linux bookworm stable\n',
-    ],
-    'bookworm',
-  );
-  assert.deepEqual(sources, [
-    {
-      options: '[arch=amd64] ',
-      uri: 'http://mirror.test/debian',
-      suite: 'bookworm',
-      components: 'main contrib',
-    },
-  ]);
-});
-
-test('sources: every archive gets a twin of the newer suite', () => {
-  const text = formatSources(findDebianSources([STANZAS], 'bookworm'), 'bookworm', 'trixie');
-  assert.deepEqual(
-    text.match(/(?:bookworm|trixie)\S*/g)?.filter((word) => !word.includes('/')),
-    ['bookworm', 'trixie', 'bookworm-updates', 'trixie-updates', 'bookworm-security', 'trixie-security'],
+test('sources: of one-line entries comments, deb-src and others are left out', () => {
+  const text =
+    '# deb http://old.test/debian bookworm main\ndeb [arch=amd64] http://mirror.test/debian bookworm-updates main  contrib # why\n' +
+    'deb-src http://mirror.test/debian bookworm main\ndeb http://other.test/linux bookworm stable\n' +
+    'deb http://other.test/cloud cloud-bookworm main\n';
+  assert.equal(
+    debianEntries(text, 'bookworm', 'trixie'),
+    'deb [arch=amd64] http://mirror.test/debian bookworm-updates main  contrib # why\n' +
+      'deb [arch=amd64] http://mirror.test/debian trixie-updates main  contrib # why\n',
   );
 });
 
 test('sources: nothing is doubled when the machine is of that suite already', () => {
-  const sources = [{ options: '', uri: 'http://mirror.test/debian', suite: 'trixie', components: 'main' }];
-  assert.equal(formatSources(sources, 'trixie', 'trixie'), 'deb http://mirror.test/debian trixie main\n');
+  const text = 'deb http://mirror.test/debian trixie main\n';
+  assert.equal(debianEntries(text, 'trixie', 'trixie'), text);
 });
 
 test('preferences: only the named packages come from the newer suite', () => {

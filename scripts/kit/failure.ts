@@ -1,10 +1,8 @@
-// shell · what a script of the bootstrap says when it cannot go on, and the exit code that goes with it.
-// Must never print a stack for something a person can mend.
+// pure · a failure that a person can act on: what failed, what to do next, and the command's exit code.
 
-/** Exit codes of the scripts: 1 something failed, 2 the machine or the command line is not what it takes, 3 nobody knows. */
+/** Exit codes of the commands: 1 something failed, 2 the machine or the command line is not as needed, 3 unknown. */
 export type FailureExitCode = 1 | 2 | 3;
 
-/** A failure that a person can act on. */
 export class Failure extends Error {
   override name = 'Failure';
   readonly next: string;

@@ -2,9 +2,10 @@
 // Must never install them: the packages of HAProxy and nginx start a service, nginx's on port 80.
 import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { run } from './command.ts';
 import { isSupportedDebian } from './debian.ts';
 import { Failure } from './failure.ts';
-import { downloadPackages, readOsRelease, unpackPackage } from './packages.ts';
+import { downloadPackages, readOsRelease } from './packages.ts';
 import type { Progress } from './progress.ts';
 
 /** A folder in the place, with an empty file by the name of each package that was unpacked there. */
@@ -52,9 +53,10 @@ async function unpack(paths: readonly string[], root: string, progress: Progress
     // The C library has to be the one that the machine's own loader belongs to.
     if (/^lib(c6|gcc-s1)_/.test(name)) continue;
     await writeFile(join(root, PACKAGE_NAMES, name), '');
-    await unpackPackage(path, root, progress.signal, {
+    const failure = {
       what: `${name} could not be unpacked`,
       next: 'Is there space on the disk? Leave what needs it out with --targets.',
-    });
+    };
+    await run('dpkg-deb', ['--extract', path, root], { timeoutMs: 60_000, signal: progress.signal, failure });
   }
 }

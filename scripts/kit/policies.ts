@@ -1,6 +1,5 @@
-// shell · asks the proxy's status listener for the policy table. Must never wait without a deadline.
-import { once } from 'node:events';
-import { get, type IncomingMessage } from 'node:http';
+// shell · asks the proxy's status listener for the policy table.
+import { get } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from './failure.ts';
@@ -37,68 +36,67 @@ export async function fetchPolicies(adminUrl: string, signal?: AbortSignal): Pro
   const both = signal === undefined ? deadline : AbortSignal.any([deadline, signal]);
   try {
     return JSON.parse(await getText(new URL('/api/policies', adminUrl), both)) as PolicySnapshot;
-  } catch (error) {
+  } catch (cause) {
     signal?.throwIfAborted();
-    if (deadline.aborted) {
-      throw new Failure(
-        `The proxy's status listener at ${adminUrl} gave no answer within ${ANSWER_TIMEOUT_MS / 1000} s.`,
-        'Is the proxy paused? "docker compose ps" shows it, "npm start" lets it go on.',
-        { cause: error },
-      );
-    }
-    throw new Failure(
-      `The proxy's status listener does not answer at ${adminUrl}: ${(error as Error).message}.`,
-      'Is the cluster up? "npm start" starts it, "docker compose ps" shows it.',
-      { cause: error },
-    );
+    const [what, next] = deadline.aborted
+      ? [
+          ` at ${adminUrl} gave no answer within ${ANSWER_TIMEOUT_MS / 1000} s.`,
+          'Is the proxy paused? "docker compose ps" shows it, "npm start" resumes it.',
+        ]
+      : [
+          ` does not answer at ${adminUrl}: ${(cause as Error).message}.`,
+          'Is the cluster up? "npm start" starts it, "docker compose ps" shows it.',
+        ];
+    throw new Failure(`The proxy's status listener${what}`, next, { cause });
   }
 }
 
 // Not `fetch`: 10080 is on the list of ports that it refuses (https://fetch.spec.whatwg.org/#port-blocking).
-async function getText(url: URL, signal: AbortSignal): Promise<string> {
-  const request = get(url, { agent: false, signal });
-  // `once` stops listening when the signal fires, and the request tells of the same only then.
-  request.on('error', () => {});
-  const [response] = (await once(request, 'response', { signal })) as [IncomingMessage];
-  if (response.statusCode !== 200) {
-    response.resume();
-    throw new Error(`status ${response.statusCode}`);
-  }
-  return await text(response);
+function getText(url: URL, signal: AbortSignal): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const request = get(url, { agent: false, signal }, (response) => {
+      if (response.statusCode === 200) text(response).then(resolve, reject);
+      else request.destroy(new Error(`status ${response.statusCode}`));
+    });
+    request.on('error', reject);
+  });
 }
 
 /**
- * Waits until `count` servers are ready.
+ * Waits until enough servers are ready.
  * @returns the table in which they were
  * @throws Failure when they are not after `timeoutMs`
  */
 export async function waitForServers(wanted: {
   adminUrl: string;
-  count: number;
+  /** In all, or of each policy. */
+  count: number | Readonly<Record<string, number>>;
   timeoutMs: number;
   signal?: AbortSignal | undefined;
-  /** Told how many are ready whenever that changes. */
+  /** Called with how many of them are ready whenever that changes. */
   onChange?: (ready: number) => void;
 }): Promise<PolicySnapshot> {
-  const deadline = performance.now() + wanted.timeoutMs;
+  const { adminUrl, count, timeoutMs, signal, onChange } = wanted;
+  const total = typeof count === 'number' ? count : Object.values(count).reduce((sum, each) => sum + each, 0);
+  const deadlineMs = performance.now() + timeoutMs;
   let ready = -1;
   let problem: unknown;
-  while (performance.now() < deadline) {
+  while (performance.now() < deadlineMs) {
     try {
-      const snapshot = await fetchPolicies(wanted.adminUrl, wanted.signal);
-      const now = countReady(snapshot);
-      if (now >= wanted.count) return snapshot;
-      if (now !== ready) wanted.onChange?.(now);
+      const snapshot = await fetchPolicies(adminUrl, signal);
+      const now = countReady(snapshot, typeof count === 'number' ? undefined : count);
+      if (now >= total) return snapshot;
+      if (now !== ready) onChange?.(now);
       ready = now;
     } catch (error) {
-      wanted.signal?.throwIfAborted();
+      signal?.throwIfAborted();
       problem = error;
     }
-    await sleep(POLL_MS, undefined, wanted.signal === undefined ? {} : { signal: wanted.signal });
+    await sleep(POLL_MS, undefined, signal === undefined ? {} : { signal });
   }
-  const found = ready === -1 ? (problem as Error).message : `${ready} of ${wanted.count} servers were ready.`;
+  const found = ready === -1 ? (problem as Error).message : `${ready} of ${total} servers were ready.`;
   throw new Failure(
-    `The cluster is not whole after ${wanted.timeoutMs / 1000} s. ${found}`,
+    `The cluster is not whole after ${timeoutMs / 1000} s. ${found}`,
     'Look at "docker compose ps" and "docker compose logs".',
     { cause: problem },
   );
@@ -109,7 +107,10 @@ export function serverIds({ policies }: PolicySnapshot): string[] {
   return policies.flatMap(({ servers }) => servers).map(({ id }) => String(id));
 }
 
-/** How many servers of the table are in rotation. */
-export function countReady({ policies }: PolicySnapshot): number {
-  return policies.flatMap(({ servers }) => servers).filter(({ state }) => state === 'ready').length;
+/** How many servers are in rotation. @param wanted counts at most so many of each policy, and none of any other */
+export function countReady({ policies }: PolicySnapshot, wanted?: Readonly<Record<string, number>>): number {
+  return policies.reduce((sum, { policy, servers }) => {
+    const ready = servers.filter(({ state }) => state === 'ready').length;
+    return sum + (wanted === undefined ? ready : Math.min(ready, wanted[policy] ?? 0));
+  }, 0);
 }

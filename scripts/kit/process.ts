@@ -1,35 +1,35 @@
-// shell · the programs that run beside the benchmark: servers, proxies, the generator. Started, watched, and ended.
-// Must never leave one behind: each has a process group of its own, which ends with the benchmark at the latest.
+// Programs that run beside a command: started, awaited until they are ready, and stopped. They end with this process.
 import { type ChildProcess, spawn } from 'node:child_process';
+import type { Socket } from 'node:net';
 import { basename } from 'node:path';
 import { createInterface } from 'node:readline';
-import type { Readable } from 'node:stream';
+import type { Writable } from 'node:stream';
 import { programEnvironment } from './command.ts';
 import { Failure } from './failure.ts';
 
 const TAIL_LINES = 20;
+const READY_WITHIN_MS = 20_000;
 const STOP_WITHIN_MS = 2_000;
-const NEXT =
-  'Its own last lines say why. When another program has the port, end that one and run this again.';
+const NEXT = 'Its last lines say why. If another program uses the port, stop that one and run this again.';
 
-/** A program that runs until it is stopped. */
-export type BenchProcess = {
+/** A program that was started. */
+export type RunningProcess = {
   pid: number;
-  /** Ends it and whatever it has started: SIGTERM, and SIGKILL when that takes too long. Fine when it has ended already. */
-  stop(): Promise<void>;
-};
-
-/** A program whose end is somebody's business too. */
-export type WatchedProcess = BenchProcess & {
-  /** Resolves with how it ended, in words: `exit code 1`, `ended by SIGKILL`. */
+  /** For messages (`hasChannel`) and for signals to this one process. */
+  child: ChildProcess;
+  /** How it ended: `exit code 1`, `ended by SIGKILL`. */
   ended: Promise<string>;
   /** The last lines of its standard error. */
   tail(): string;
-  /** Where it can be sent messages, with `hasChannel`. */
-  child: ChildProcess;
+  /** Ends it and all that it has started: SIGTERM, and SIGKILL if that takes too long. Fine if it has ended already. */
+  stop(): Promise<void>;
 };
 
-export type LaunchOptions = {
+export type ProcessOptions = {
+  /** Matches the line of either stream that says that the program is ready; without one it is ready once it runs. */
+  readyLine?: RegExp | undefined;
+  /** How long it may take to be ready; 20 seconds. */
+  deadlineMs?: number | undefined;
   env?: NodeJS.ProcessEnv | undefined;
   /** Stops the program. */
   signal?: AbortSignal | undefined;
@@ -39,38 +39,39 @@ export type LaunchOptions = {
   stopWithinMs?: number | undefined;
   /** Opens a channel for messages between this process and the program, which has to be Node. */
   hasChannel?: boolean | undefined;
+  /** It writes to the standard streams of this process; there are no lines then. */
+  sharesOutput?: boolean | undefined;
 };
 
-const running = new Set<number>();
-// Whoever is killed by hand can't clean up; every other end comes through here.
-process.on('exit', () => {
-  for (const pid of running) signalGroup(pid, 'SIGKILL');
-});
-
 /**
- * Starts a program.
- * @throws Failure when there is no such program; the signal's reason when it has fired already
+ * Starts a program and waits until it is ready.
+ * @throws Failure when there is no such program, and, with its last lines, when it ends before it is ready or is not
+ * ready in time (it is stopped then); the signal's reason when the signal has fired
  */
-export async function launch(
+export async function startProcess(
   command: string,
   args: readonly string[],
-  { env, signal, onLine, stopWithinMs = STOP_WITHIN_MS, hasChannel = false }: LaunchOptions = {},
-): Promise<WatchedProcess> {
+  options: ProcessOptions = {},
+): Promise<RunningProcess> {
+  const { readyLine, deadlineMs = READY_WITHIN_MS, signal, stopWithinMs = STOP_WITHIN_MS } = options;
   signal?.throwIfAborted();
+  const output = options.sharesOutput ? 'inherit' : 'pipe';
   const child = spawn(command, args, {
-    env: programEnvironment(env),
-    stdio: ['ignore', 'pipe', 'pipe', ...(hasChannel ? (['ipc'] as const) : [])],
+    env: programEnvironment(options.env),
+    stdio: ['ignore', output, output, ...(options.hasChannel ? (['ipc'] as const) : [])],
     detached: true,
   });
   const ended = endOf(child);
   const { pid } = child;
   if (pid === undefined) throw new Failure(`${command} could not be started: ${await ended}.`, NEXT);
-  running.add(pid);
-  // What it has started itself may hold its outputs open.
-  child.once('exit', () => signalGroup(pid, 'SIGKILL'));
-  const tail = readLines(child, onLine);
+  const isOver = killWithThisProcess(child, pid);
+  const ready = Promise.withResolvers<'ready'>();
+  const tail = readLines(child, (line) => {
+    options.onLine?.(line);
+    if (readyLine?.test(line)) ready.resolve('ready');
+  });
   const stop = async (): Promise<void> => {
-    if (!running.has(pid)) return;
+    if (isOver()) return;
     signalGroup(pid, 'SIGTERM');
     const timer = setTimeout(() => signalGroup(pid, 'SIGKILL'), stopWithinMs);
     await ended;
@@ -78,42 +79,62 @@ export async function launch(
   };
   const onAbort = (): void => void stop();
   signal?.addEventListener('abort', onAbort, { once: true });
-  void ended.then(() => {
-    running.delete(pid);
-    signal?.removeEventListener('abort', onAbort);
-  });
-  return { pid, ended, stop, tail: () => tail.join('\n'), child };
-}
-
-/**
- * Starts a program that runs until it is stopped, and waits until it is ready.
- * @param options.readyLine  a line of either stream that says so; without one, it is ready once it runs
- * @param options.deadlineMs how long that may take
- * @throws Failure with its last lines when it ends before it is ready, or is not ready in time; it is stopped then
- */
-export async function startProcess(
-  command: string,
-  args: readonly string[],
-  options: {
-    readyLine?: RegExp;
-    env?: NodeJS.ProcessEnv;
-    signal?: AbortSignal | undefined;
-    deadlineMs: number;
-  },
-): Promise<BenchProcess> {
-  const { readyLine, env, signal, deadlineMs } = options;
-  const ready = Promise.withResolvers<true>();
-  const onLine = (line: string): void => {
-    if (readyLine?.test(line)) ready.resolve(true);
-  };
-  const started = await launch(command, args, { env, signal, onLine });
-  if (readyLine === undefined) ready.resolve(true);
-  const outcome = await within(Promise.race([ready.promise, started.ended]), deadlineMs);
-  if (outcome === true) return started;
-  await started.stop();
+  void ended.then(() => signal?.removeEventListener('abort', onAbort));
+  const started = { pid, child, ended, tail: () => tail.join('\n'), stop };
+  if (readyLine === undefined) return started;
+  const outcome = await within(Promise.race([ready.promise, ended]), deadlineMs);
+  if (outcome === 'ready') return started;
+  await stop();
   signal?.throwIfAborted();
   const what = outcome === null ? `was not ready within ${deadlineMs / 1000} s` : `has ended: ${outcome}`;
   throw new Failure(`${basename(command)} ${what}.`, NEXT, { tail: started.tail() });
+}
+
+/** What `promise` resolves to, or null after so many milliseconds. */
+export async function within<T>(promise: Promise<T>, ms: number): Promise<T | null> {
+  const late = Promise.withResolvers<null>();
+  const timer = setTimeout(() => late.resolve(null), ms);
+  try {
+    return await Promise.race([promise, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+// One small process for all programs: it is given the id of each process group that begins and ends. When this process
+// ends, however it does, the pipe closes, and the guard kills the groups that are left.
+const GUARD = `all=
+while read -r change pid; do
+  case $change in
+    begins) all="$all $pid " ;;
+    ends) all="\${all%% $pid *} \${all#* $pid }" ;;
+  esac
+done
+for pid in $all; do kill -KILL "-$pid"; done`;
+let guard: Writable | null = null;
+
+function tellGuard(change: 'begins' | 'ends', pid: number): void {
+  if (guard === null) {
+    const started = spawn('sh', ['-c', GUARD], { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
+    started.unref();
+    (started.stdin as unknown as Socket).unref();
+    guard = started.stdin;
+    guard.on('error', () => {});
+  }
+  guard.write(`${change} ${pid}\n`);
+}
+
+// Returns whether the program has ended.
+function killWithThisProcess(child: ChildProcess, pid: number): () => boolean {
+  let isOver = false;
+  tellGuard('begins', pid);
+  child.once('exit', () => {
+    isOver = true;
+    // What it has started may still run, and may hold its outputs open.
+    signalGroup(pid, 'SIGKILL');
+    tellGuard('ends', pid);
+  });
+  return () => isOver;
 }
 
 function endOf(child: ChildProcess): Promise<string> {
@@ -127,33 +148,24 @@ function endOf(child: ChildProcess): Promise<string> {
   });
 }
 
-// Returns where the last lines of standard error are kept.
-function readLines(child: ChildProcess, onLine: LaunchOptions['onLine']): readonly string[] {
+// Returns the array in which the last lines of standard error are kept.
+function readLines({ stdout, stderr }: ChildProcess, onLine: (line: string) => void): readonly string[] {
   const tail: string[] = [];
-  createInterface({ input: child.stdout as Readable }).on('line', (line) => onLine?.(line));
-  createInterface({ input: child.stderr as Readable }).on('line', (line) => {
-    tail.push(line);
-    if (tail.length > TAIL_LINES) tail.shift();
-    onLine?.(line);
-  });
-  return tail;
-}
-
-/** What `promise` comes to, or null after so many milliseconds. */
-export async function within<T>(promise: Promise<T>, ms: number): Promise<T | null> {
-  const late = Promise.withResolvers<null>();
-  const timer = setTimeout(() => late.resolve(null), ms);
-  try {
-    return await Promise.race([promise, late.promise]);
-  } finally {
-    clearTimeout(timer);
+  if (stdout !== null) createInterface({ input: stdout }).on('line', onLine);
+  if (stderr !== null) {
+    createInterface({ input: stderr }).on('line', (line) => {
+      tail.push(line);
+      if (tail.length > TAIL_LINES) tail.shift();
+      onLine(line);
+    });
   }
+  return tail;
 }
 
 function signalGroup(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(-pid, signal);
   } catch {
-    // Already gone, which is what was wanted.
+    // It has ended.
   }
 }

@@ -1,9 +1,7 @@
-// shell · where the project lies and what its settings are: the environment, into which scripts/run has put .env.
-// Must never touch a line of .env that is not its own.
+// shell · where the project lies, and its settings: the environment, into which scripts/run has put .env.
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
-import { upsertEnv } from './env-text.ts';
 import { Failure } from './failure.ts';
 
 /** The folder of the repository. */
@@ -29,20 +27,9 @@ export async function writeSettings(settings: Readonly<Record<string, string>>):
   Object.assign(process.env, settings);
 }
 
-/** The names that .env sets. */
-export async function savedNames(): Promise<string[]> {
-  return Object.keys(parseEnv(await readEnvText()));
-}
-
-/** Which of these settings the environment has and .env has not: another command will not know of them. */
-export async function unsavedSettings(names: readonly string[]): Promise<Record<string, string>> {
-  const saved = parseEnv(await readEnvText());
-  const unsaved: Record<string, string> = {};
-  for (const name of names) {
-    const value = readSetting(name);
-    if (value !== undefined && value !== saved[name]) unsaved[name] = value;
-  }
-  return unsaved;
+/** What .env sets. */
+export async function savedSettings(): Promise<NodeJS.Dict<string>> {
+  return parseEnv(await readEnvText());
 }
 
 /**
@@ -56,6 +43,32 @@ export function clusterName(): string {
     `COMPOSE_PROJECT_NAME is "${name}".`,
     'Set it to lower-case letters, digits, dashes and underscores, with a letter or a digit first.',
     { exitCode: 2 },
+  );
+}
+
+/**
+ * Sets `NAME=value` in the text of a .env file: in place where the name stands, else at the end. The value is written in
+ * the way that Compose and Node read alike, as scripts/run checks it.
+ * @throws Error for a value that there is no such way for
+ */
+export function upsertEnv(text: string, settings: Readonly<Record<string, string>>): string {
+  let result = text;
+  for (const [name, value] of Object.entries(settings)) {
+    const line = new RegExp(`^[ \\t]*(?:export[ \\t]+)?${name}[ \\t]*=.*$`, 'm');
+    const entry = `${name}=${quoted(name, value)}`;
+    if (line.test(result)) result = result.replace(line, () => entry);
+    else result = `${result}${result === '' || result.endsWith('\n') ? '' : '\n'}${entry}\n`;
+  }
+  return result;
+}
+
+// As it is, in single quotes, or in double quotes: in neither of them a backslash, and in double ones no variable.
+function quoted(name: string, value: string): string {
+  if (/^([!%&(-_a-~]([ -"%-~]*[!"%-~])?)?$/.test(value)) return value;
+  if (/^[^'\\\p{Cc}]*$/u.test(value)) return `'${value}'`;
+  if (/^[^"$\\\p{Cc}]*$/u.test(value)) return `"${value}"`;
+  throw new Error(
+    `${name} is ${value}: that can't be written into .env so that Compose and Node read the same.`,
   );
 }
 

@@ -5,8 +5,7 @@ import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { within } from '../../test-support/peers.ts';
-import type { ProxyEvent } from '../chaos/journal.ts';
-import { watchProxy } from './proxy-events.ts';
+import { type ProxyEvent, watchProxy } from './proxy-events.ts';
 
 type Stream = { send(seq: number, atMs: number): void; sendRaw(text: string): void; end(): void };
 

@@ -2,9 +2,8 @@
 // Must never miss that the proxy has started anew: its event numbers begin again, and its table is empty.
 import { get, type IncomingMessage } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ClusterEvent } from '../../services/proxy/status/events.ts';
+import type { ClusterEvent, EventType } from '../../services/proxy/status/events.ts';
 import { parsePrintable } from '../../services/shared/printable.ts';
-import type { ProxyEvent, TableSample } from '../chaos/journal.ts';
 import { epochMs } from './epoch.ts';
 import { fetchPolicies } from './policies.ts';
 
@@ -12,6 +11,28 @@ const REDIAL_MS = 30;
 const CONNECT_MS = 1_000;
 /** The proxy writes a comment every 15 s, so a stream that is silent for longer is dead. */
 const SILENT_MS = 20_000;
+
+/** An event of the proxy. */
+export type ProxyEvent = {
+  atMs: number;
+  /** Which start of the proxy it belongs to, from 0: its numbers begin anew with each. */
+  boot: number;
+  seq: number;
+  type: EventType;
+  policy: string;
+  id: string;
+  address: string;
+  why: string;
+  /** Requests handed to this entry of the table so far. */
+  sent: number;
+};
+
+/** The policy table at one moment. */
+export type TableSample = {
+  atMs: number;
+  boot: number;
+  servers: { id: string; policy: string; state: string; sent: number; served: number; failed: number }[];
+};
 
 export type ProxyWatch = {
   /** Which start of the proxy this is, from 0. */

@@ -1,73 +1,62 @@
-// shell · a real proxy in a process of its own, on free ports of loopback, for those who measure it from outside.
-// Must never outlive its owner, or run with other settings than a person's proxy would.
+// A real proxy in a process of its own, on free ports of loopback.
 import { join } from 'node:path';
 import { Failure } from './failure.ts';
-import { launch, type WatchedProcess, within } from './process.ts';
+import { type ProcessOptions, type RunningProcess, startProcess } from './process.ts';
 import { ROOT } from './project.ts';
 
-const MAIN = join(ROOT, 'services', 'proxy', 'main.ts');
+/** The proxy's program, from the project's folder. */
+export const PROXY_MAIN = join('services', 'proxy', 'main.ts');
+
 const SETTINGS = {
   PROXY_HOST: '127.0.0.1',
   PROXY_PORT: '0',
   PROXY_ADMIN_PORT: '0',
   PROXY_LOG_FORMAT: 'json',
 };
-const READY_WITHIN_MS = 20_000;
-const STOPPED_WITHIN_MS = 15_000;
-const NEXT = 'Its own last lines say why. See whether "npm run proxy" starts.';
+const STOP_WITHIN_MS = 15_000;
+const LISTENING = /^\{.*"message":"listening"/;
 
-export type ProxyProcess = WatchedProcess & {
-  /** The well-known port. */
+export type ProxyProcess = RunningProcess & {
+  /** The port for clients and servers. */
   port: number;
+  /** The base address of its status listener, for `policies.ts` and `proxy-events.ts`. */
+  adminUrl: string;
 };
 
-export type ProxyCommand = {
-  /** What `node` is started by: a tracer with its options. */
+export type ProxyCommand = Pick<ProcessOptions, 'hasChannel' | 'onLine' | 'signal'> & {
+  /** The folder of the project whose proxy it is; this one. */
+  root?: string;
+  /** What `node` is started by, such as a tracer with its options. */
   tracer?: readonly string[];
   nodeFlags?: readonly string[];
   /** Settings that differ from the defaults, such as PROXY_HEALTH_INTERVAL. */
   environment?: Readonly<Record<string, string>>;
-  /** Opens a channel for messages between this process and the proxy's. */
-  hasChannel?: boolean;
-  /** Called with every line of its output; must not throw. */
-  onLine?: (line: string) => void;
-  signal: AbortSignal;
 };
 
 /**
- * Starts a proxy and waits until it listens.
- * @throws Failure with its last lines when it does not; the signal's reason when the signal has fired
+ * Starts a proxy and waits until it listens. It has its defaults and no setting of this process's environment, where
+ * .env may have put some.
+ * @throws Failure with its last lines when it does not start; the signal's reason when the signal has fired
  */
 export async function startProxyProcess(command: ProxyCommand): Promise<ProxyProcess> {
-  const { tracer = [], nodeFlags = [], environment = {}, hasChannel, onLine, signal } = command;
-  const [program = '', ...args] = [...tracer, process.execPath, ...nodeFlags, MAIN];
-  const listening = Promise.withResolvers<number>();
-  const proxy = await launch(program, args, {
-    // Nothing else of this process's own environment: a setting in .env would change what is measured.
+  const { root = ROOT, tracer = [], nodeFlags = [], environment = {}, onLine, hasChannel, signal } = command;
+  const [program = '', ...args] = [...tracer, process.execPath, ...nodeFlags, join(root, PROXY_MAIN)];
+  let listening = '';
+  const started = await startProcess(program, args, {
     env: { PATH: process.env.PATH ?? '', ...SETTINGS, ...environment },
-    signal,
+    readyLine: LISTENING,
     onLine: (line) => {
+      if (listening === '' && LISTENING.test(line)) listening = line;
       onLine?.(line);
-      const port = portIn(line);
-      if (port !== null) listening.resolve(port);
     },
-    stopWithinMs: STOPPED_WITHIN_MS,
     hasChannel,
+    signal,
+    stopWithinMs: STOP_WITHIN_MS,
+  }).catch((error: unknown) => {
+    if (!(error instanceof Failure)) throw error;
+    const next = 'Its last lines say why. Check whether "npm run proxy" starts.';
+    throw new Failure(`The proxy did not start: ${error.message}`, next, { tail: error.tail, cause: error });
   });
-  const outcome = await within(Promise.race([listening.promise, proxy.ended]), READY_WITHIN_MS);
-  if (typeof outcome === 'number') return { ...proxy, port: outcome };
-  await proxy.stop();
-  signal.throwIfAborted();
-  const how = outcome ?? `it did not listen within ${READY_WITHIN_MS / 1000} s`;
-  throw new Failure(`The proxy did not start: ${how}.`, NEXT, { tail: proxy.tail() });
-}
-
-function portIn(line: string): number | null {
-  if (!line.startsWith('{')) return null;
-  try {
-    const { message, port } = JSON.parse(line) as { message?: unknown; port?: unknown };
-    return message === 'listening' && typeof port === 'number' ? port : null;
-  } catch {
-    return null;
-  }
+  const { port, status } = JSON.parse(listening) as { port: number; status: string };
+  return { ...started, port, adminUrl: status };
 }

@@ -6,7 +6,8 @@ import { UsageError } from '../../services/shared/config.ts';
 import type { Journal, Judgement, Outcome, Recording } from '../chaos/journal.ts';
 import type { RunSummary } from '../chaos/one-run.ts';
 import { formatPlan } from '../chaos/plan.ts';
-import { formatRequestsCsv, renderReport, renderSummary } from '../chaos/report/report.ts';
+import { formatRequestsCsv } from '../chaos/report/csv.ts';
+import { renderReport, renderSummary } from '../chaos/report/report.ts';
 import { makeFolder } from './make-folder.ts';
 import { ROOT } from './project.ts';
 
@@ -63,10 +64,10 @@ export type ReportContents = {
   replay: string;
 };
 
-/** Writes `report.html`, its plots, `journal.json`, `plan.json` and `requests.csv` into `folder`. */
+/** Writes `report.html`, `journal.json`, `plan.json` and `requests.csv` into `folder`. */
 export async function writeReport(folder: string, contents: ReportContents): Promise<void> {
   const { title, recording, judgement, versions, replay } = contents;
-  const { html, svgs } = renderReport(title, recording, judgement, { versions, replay });
+  const html = renderReport(title, recording, judgement, { versions, replay });
   const { requests, ...rest } = recording;
   const journal: Journal = {
     version: 1,
@@ -82,7 +83,6 @@ export async function writeReport(folder: string, contents: ReportContents): Pro
     'journal.json': `${JSON.stringify(journal, null, 2)}\n`,
     'plan.json': formatPlan(recording.plan),
     'requests.csv': formatRequestsCsv(requests),
-    ...svgs,
   };
   await mkdir(folder, { recursive: true });
   await Promise.all(Object.entries(files).map(([name, text]) => writeFile(join(folder, name), text)));

@@ -1,8 +1,22 @@
-// shell · shows the steps of the bootstrap as they run, with listr2: a live list in a terminal, plain lines elsewhere.
+// shell · shows the steps of a command as they run, with listr2: a live list in a terminal, plain lines elsewhere.
 import { Listr, type ListrTask, PRESET_TIMER } from 'listr2';
-import type { Outcome, Progress } from './progress.ts';
+
+/** How a step says what it is doing. */
+export type Progress = {
+  /** A new part of the step begins: worth a line in any log. */
+  phase(text: string): void;
+  /** A line of a program's own output: shown in a terminal only. */
+  line(text: string): void;
+  signal: AbortSignal;
+};
+
+/** What a step did: a skipped one says why there was nothing to do. */
+export type Outcome = { isSkipped: boolean; summary: string };
 
 export type Step = { title: string; run: (progress: Progress) => Promise<Outcome> };
+
+/** For callers that show nothing. */
+export const SILENT: Progress = { phase() {}, line() {}, signal: new AbortController().signal };
 
 /**
  * Runs the steps one after the other and stops at the first that fails.
@@ -15,35 +29,43 @@ export async function runSteps(
   { isOnStderr = false } = {},
 ): Promise<void> {
   if (isOnStderr) {
-    await runOnStderr(signal, steps);
+    for (const { title, run } of steps) {
+      const phase = (text: string): void => console.error(`${title}: ${text}`);
+      phase((await run({ ...SILENT, signal, phase })).summary);
+    }
     return;
   }
   const isLive = process.stdout.isTTY === true;
-  const options = {
-    concurrent: false,
-    exitOnError: true,
-    // The scripts have their own, which end what is under way.
+  const tasks = steps.map((step) => asTask(step, signal, isLive));
+  await new Listr(tasks, {
+    // runScript has its own, which end what is under way.
     registerSignalListeners: false,
-    rendererOptions: {
-      collapseSkips: true,
-      collapseErrors: true,
-      showErrorMessage: false,
-      timer: PRESET_TIMER,
-    },
+    rendererOptions: { collapseSkips: true, showErrorMessage: false, timer: PRESET_TIMER },
     fallbackRenderer: 'simple',
     fallbackRendererOptions: { timer: PRESET_TIMER },
-  } as const;
-  await new Listr(
-    steps.map((step) => asTask(step, signal, isLive)),
-    options,
-  ).run();
+  }).run();
 }
 
-async function runOnStderr(signal: AbortSignal, steps: readonly Step[]): Promise<void> {
-  for (const { title, run } of steps) {
-    const phase = (text: string): void => console.error(`${title}: ${text}`);
-    phase((await run({ signal, phase, line: () => {} })).summary);
-  }
+/**
+ * Runs `work` as the only step, with its progress shown.
+ * @param summaryOf what the step's line says at its end
+ * @returns what `work` made; throws what it threw
+ */
+export async function runOneStep<T>(
+  signal: AbortSignal,
+  title: string,
+  work: (progress: Progress) => Promise<T>,
+  summaryOf: (made: T) => string,
+  options: { isOnStderr?: boolean } = {},
+): Promise<T> {
+  const made: T[] = [];
+  const run = async (progress: Progress): Promise<Outcome> => {
+    const one = await work(progress);
+    made.push(one);
+    return { isSkipped: false, summary: summaryOf(one) };
+  };
+  await runSteps(signal, [{ title, run }], options);
+  return made[0] as T;
 }
 
 function asTask({ title, run }: Step, signal: AbortSignal, isLive: boolean): ListrTask {
@@ -53,7 +75,6 @@ function asTask({ title, run }: Step, signal: AbortSignal, isLive: boolean): Lis
       const show = (text: string): void => {
         task.output = text;
       };
-      // A log has no use for every line of apt; a person who waits has.
       const { isSkipped, summary } = await run({ signal, phase: show, line: isLive ? show : () => {} });
       // A live list shows the message in place of the title, plain lines show it behind the title.
       if (isSkipped) task.skip(`${isLive ? `${title}: ` : ''}${summary}`);

@@ -1,25 +1,103 @@
-// pure · one simulated machine with one process on it, which can be frozen, killed and started again.
-// Must never run anything of a process that is frozen or dead: what comes for the first waits, for the second is lost.
+// pure · simulated time, and machines with one process each that can be frozen, killed and started again.
 import type { Clock } from '../../services/shared/clock.ts';
-import type { Endpoint } from './endpoint.ts';
-import type { Timeline } from './timeline.ts';
+import type { SimulatedSocket } from './socket.ts';
 
 const EPOCH_MS = Date.UTC(2030, 0, 1);
 
+type Entry = { atMs: number; isLast: boolean; seq: number; work: (() => void) | null };
+
+/** A queue of things to do, each at its own simulated time. What is due together runs in the order of scheduling. */
+export class Timeline {
+  nowMs: number;
+  /** A binary heap. */
+  readonly #heap: Entry[] = [];
+  #lastSeq = 0;
+
+  /** @param startMs not 0, which some fields of the proxy take for "never" */
+  constructor(startMs: number) {
+    this.nowMs = startMs;
+  }
+
+  /** Runs `work` in `ms` from now. @returns cancels it */
+  after(ms: number, work: () => void): () => void {
+    const entry = { atMs: this.nowMs + ms, isLast: false, seq: ++this.#lastSeq, work };
+    return this.#add(entry);
+  }
+
+  /** Runs `work` when nothing else is left to do at this time. */
+  last(work: () => void): void {
+    this.#add({ atMs: this.nowMs, isLast: true, seq: ++this.#lastSeq, work });
+  }
+
+  /** Advances to the next thing that is due until `untilMs`. @returns null, with the time at `untilMs`, when there is none */
+  next(untilMs: number): (() => void) | null {
+    while (true) {
+      const first = this.#heap[0];
+      if (first === undefined || first.atMs > untilMs) {
+        this.nowMs = Math.max(this.nowMs, untilMs);
+        return null;
+      }
+      this.#takeFirst();
+      if (first.work === null) continue;
+      this.nowMs = Math.max(this.nowMs, first.atMs);
+      return first.work;
+    }
+  }
+
+  #add(entry: Entry): () => void {
+    const heap = this.#heap;
+    let at = heap.length;
+    heap.push(entry);
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      if (!isBefore(entry, heap[parent] as Entry)) break;
+      heap[at] = heap[parent] as Entry;
+      at = parent;
+    }
+    heap[at] = entry;
+    return () => {
+      entry.work = null;
+    };
+  }
+
+  #takeFirst(): void {
+    const heap = this.#heap;
+    const moved = heap.pop() as Entry;
+    if (heap.length === 0) return;
+    let at = 0;
+    while (true) {
+      let child = at * 2 + 1;
+      if (child >= heap.length) break;
+      if (child + 1 < heap.length && isBefore(heap[child + 1] as Entry, heap[child] as Entry)) child += 1;
+      if (!isBefore(heap[child] as Entry, moved)) break;
+      heap[at] = heap[child] as Entry;
+      at = child;
+    }
+    heap[at] = moved;
+  }
+}
+
+function isBefore(one: Entry, other: Entry): boolean {
+  if (one.atMs !== other.atMs) return one.atMs < other.atMs;
+  return one.isLast === other.isLast ? one.seq < other.seq : other.isLast;
+}
+
+/** A machine with one process. Work for a frozen process waits until it thaws; work for a dead one is dropped. */
 export class Host {
   readonly name: string;
   address: string;
-  readonly endpoints = new Set<Endpoint>();
-  readonly #timeline: Timeline;
-  /** The process has done something since somebody last took note. */
+  readonly sockets = new Set<SimulatedSocket>();
+  /** The process has done something since this was last set to false. */
   hasActed = false;
-  #isAlive = true;
-  #isFrozen = false;
-  /** Counts the lives of the process, so that what a dead one has left is not done by the next. */
+  isAlive = true;
+  isFrozen = false;
+  /** Timers of the process that are still to come. */
+  pendingTimers = 0;
+  readonly #timeline: Timeline;
+  /** Counts the starts of the process: what a dead process has scheduled must not run in the next one. */
   #life = 0;
-  #pendingTimers = 0;
-  #dueTimers: (() => void)[] = [];
-  #dueInput: (() => void)[] = [];
+  #timersWhileFrozen: (() => void)[] = [];
+  #inputWhileFrozen: (() => void)[] = [];
 
   constructor(name: string, address: string, timeline: Timeline) {
     this.name = name;
@@ -27,117 +105,96 @@ export class Host {
     this.#timeline = timeline;
   }
 
-  get isAlive(): boolean {
-    return this.#isAlive;
-  }
-
-  get isFrozen(): boolean {
-    return this.#isFrozen;
-  }
-
-  /** How many timers of this life are still to come. */
-  get pendingTimers(): number {
-    return this.#pendingTimers;
-  }
-
-  /** Has the process deal with something that its kernel has for it. */
-  deal(work: () => void): void {
-    if (!this.#isAlive) return;
-    if (this.#isFrozen) {
-      this.#dueInput.push(work);
+  /** Runs `work` in the process: its kernel has something for it. */
+  run(work: () => void): void {
+    if (!this.isAlive) return;
+    if (this.isFrozen) {
+      this.#inputWhileFrozen.push(work);
       return;
     }
     this.hasActed = true;
     work();
   }
 
-  /** Has the process deal with it after everything else of this moment. */
-  dealLast(work: () => void): void {
-    this.#timeline.last(this.#ofThisLife(() => this.deal(work)));
+  /** As `run`, after everything else of this moment. */
+  runLast(work: () => void): void {
+    this.#timeline.last(this.#ofThisLife(() => this.run(work)));
   }
 
-  /** A timer of the process. */
+  /** A timer of the process. @returns cancels it */
   after(ms: number, work: () => void): () => void {
-    this.#pendingTimers += 1;
+    const life = this.#life;
     let isPending = true;
+    this.pendingTimers += 1;
     const settle = (): boolean => {
-      if (!isPending) return false;
+      if (!isPending || life !== this.#life) return false;
       isPending = false;
-      this.#pendingTimers -= 1;
+      this.pendingTimers -= 1;
       return true;
     };
-    const run = (): void => {
+    const fire = (): void => {
       if (!settle()) return;
       this.hasActed = true;
       work();
     };
     const onDue = this.#ofThisLife(() => {
-      if (this.#isFrozen) this.#dueTimers.push(run);
-      else run();
+      if (this.isFrozen) this.#timersWhileFrozen.push(fire);
+      else fire();
     });
     const cancel = this.#timeline.after(ms, onDue);
-    const life = this.#life;
     return () => {
       cancel();
-      if (life === this.#life) settle();
+      settle();
     };
   }
 
   #ofThisLife(work: () => void): () => void {
     const life = this.#life;
     return () => {
-      if (this.#isAlive && life === this.#life) work();
+      if (this.isAlive && life === this.#life) work();
     };
   }
 
   freeze(): void {
-    this.#isFrozen = true;
+    this.isFrozen = true;
   }
 
-  /** Goes on: timers come before what the network has brought, as in libuv. */
+  /** Continues the process: its timers run before its input, as in libuv. */
   thaw(): void {
-    if (!this.#isFrozen) return;
-    this.#isFrozen = false;
-    for (const work of [...this.#dueTimers.splice(0), ...this.#dueInput.splice(0)]) {
-      this.#timeline.after(
-        0,
-        this.#ofThisLife(() => this.deal(work)),
-      );
+    if (!this.isFrozen) return;
+    this.isFrozen = false;
+    for (const work of [...this.#timersWhileFrozen.splice(0), ...this.#inputWhileFrozen.splice(0)]) {
+      const resume = this.#ofThisLife(() => this.run(work));
+      this.#timeline.after(0, resume);
     }
   }
 
-  /** Ends the process; its kernel closes what it had open. */
+  /** Ends the process; its kernel closes its sockets. */
   kill(): void {
-    this.#isAlive = false;
-    this.#isFrozen = false;
+    this.isAlive = false;
+    this.isFrozen = false;
     this.#life += 1;
-    this.#pendingTimers = 0;
-    this.#dueTimers = [];
-    this.#dueInput = [];
-    for (const endpoint of [...this.endpoints]) endpoint.abandon();
+    this.pendingTimers = 0;
+    this.#timersWhileFrozen = [];
+    this.#inputWhileFrozen = [];
+    for (const socket of [...this.sockets]) socket.abandon();
   }
 
   /** Starts the process again. */
   revive(): void {
-    this.#isAlive = true;
+    this.isAlive = true;
   }
-}
 
-/** A clock of a process that runs on `host`. */
-export function clockOf(host: Host, timeline: Timeline): Clock {
-  return {
-    now: () => timeline.nowMs,
-    wallNow: () => EPOCH_MS + Math.floor(timeline.nowMs),
-    sleep: (ms) =>
-      new Promise((resolve) => {
-        host.after(nodeDelay(ms), resolve);
-      }),
-    after: (ms, work) => host.after(nodeDelay(ms), work),
-    soon: (work) => host.dealLast(work),
-  };
-}
-
-// Node's timers know whole milliseconds, and at least one.
-function nodeDelay(ms: number): number {
-  return Math.max(1, Math.trunc(ms));
+  /** The clock of the process. */
+  clock(): Clock {
+    // Node's timers know whole milliseconds, and at least one.
+    const after = (ms: number, work: () => void) => this.after(Math.max(1, Math.trunc(ms)), work);
+    return {
+      now: () => this.#timeline.nowMs,
+      wallNow: () => EPOCH_MS + Math.floor(this.#timeline.nowMs),
+      sleep: (ms) => new Promise((resolve) => void after(ms, resolve)),
+      after,
+      soon: (work) => this.runLast(work),
+    };
+  }
 }

@@ -1,70 +1,68 @@
-// pure · the simulated network: who listens where, how long things take, and what is cut off.
-// Must never lose or reorder what one end has sent while the connection stands: it is TCP.
-import type { DialledConnection, Listening, Network } from '../../services/proxy/network/network.ts';
+// pure · the simulated network: who listens where, how long packets take, what is cut off, and the ports of one machine.
+import type { Listening, Network } from '../../services/proxy/network/network.ts';
 import type { Random } from '../kit/random.ts';
-import { AcceptQueue } from './accept-queue.ts';
-import { Endpoint } from './endpoint.ts';
-import type { Host } from './host.ts';
-import { LocalMachine } from './local-machine.ts';
-import type { Timeline } from './timeline.ts';
+import type { Host, Timeline } from './host.ts';
+import { SimulatedSocket } from './socket.ts';
 
-const WELL_KNOWN_PORT = 10_000;
 const NO_ROUTE_MS = 3000;
 const MAX_RETRANSMISSION_MS = 200;
 const MAX_PIECE_BYTES = 32_768;
 const READ_BUFFER = Buffer.alloc(MAX_PIECE_BYTES);
-
-// Linux asks again after 1, 3 and 7 s; nothing here waits for longer.
+// Linux sends a SYN again after 1, 3 and 7 s; nothing here waits for longer.
 const SYN_AGAIN_MS = [1000, 2000, 4000];
+// RFC 9293, 3.6.1, as Linux has it: the end that closes first keeps its port for so long.
+const TIME_WAIT_MS = 60_000;
 
 type Listener = {
   host: Host;
   allowsHalfOpen: boolean;
-  /** Takes a new connection at once, or has it wait to be accepted. */
-  onConnection: ((endpoint: Endpoint) => void) | AcceptQueue;
+  /** Takes a new connection at once, or queues it until the process accepts it. */
+  onConnection: ((socket: SimulatedSocket) => void) | AcceptQueue;
 };
-type Held = { from: Endpoint; work: () => void };
 
 export type Latency = {
   /** Of one way, hundredths of a millisecond. */
   min: number;
   max: number;
-  /** Of so many writes in a hundred the bytes arrive in pieces. */
+  /** The bytes of so many writes in a hundred arrive in pieces. */
   splitPercent: number;
 };
 
+/** What dialling fails with while a machine has no descriptors or no local ports left. */
+export type DialFault = 'EMFILE' | 'EADDRNOTAVAIL';
+
+/** TCP: what one end sends arrives in order, or the connection is lost. */
 export class SimulatedNetwork {
-  readonly #timeline: Timeline;
-  readonly #random: Random;
-  readonly #latency: Latency;
-  readonly #hosts = new Map<string, Host>();
-  readonly #listeners = new Map<string, Listener[]>();
-  /** What waits for an address that is cut off to be reached again. */
-  readonly #cuts = new Map<string, Held[]>();
-  #lastAddress = 0;
-  /** The machine of `limitedHost`, whose ports and descriptors can run out. */
-  readonly machine: LocalMachine;
+  /** The one machine whose local ports and descriptors are limited; null for none. */
   limitedHost: Host | null = null;
+  /** How many connections to one address and port `limitedHost` can have. */
+  portsPerDestination = Number.POSITIVE_INFINITY;
+  /** What every dial of `limitedHost` fails with now. */
+  dialFault: DialFault | null = null;
+  /** When a dial of `limitedHost` last failed for want of a port or descriptor. */
+  lastDialFaultMs = Number.NEGATIVE_INFINITY;
   /** After so much silence a middlebox forgets a connection that `limitedHost` has opened. */
   forgetsAfterMs = Number.POSITIVE_INFINITY;
   /** How often a SYN found an accept queue full. */
   droppedSyns = 0;
   /** How often a middlebox has forgotten a connection. */
   forgotten = 0;
-  /** Called for each connection that somebody opens. */
-  onDial: ((endpoint: Endpoint, address: string, port: number) => void) | null = null;
+  /** Called for each connection that is dialled. */
+  onDial: ((socket: SimulatedSocket, address: string, port: number) => void) | null = null;
+  readonly #timeline: Timeline;
+  readonly #random: Random;
+  readonly #latency: Latency;
+  readonly #hosts = new Map<string, Host>();
+  readonly #listeners = new Map<string, Listener[]>();
+  /** What waits until an address that is cut off is reached again. */
+  readonly #cuts = new Map<string, { from: SimulatedSocket; work: () => void }[]>();
+  readonly #portsInUse = new Map<string, number>();
+  #lastAddress = 0;
 
-  /** @param portsPerDestination how many connections to one address and port `limitedHost` can have */
-  constructor(
-    timeline: Timeline,
-    random: Random,
-    latency: Latency,
-    portsPerDestination = Number.POSITIVE_INFINITY,
-  ) {
+  constructor(timeline: Timeline, random: Random, latency: Latency) {
     this.#timeline = timeline;
     this.#random = random;
     this.#latency = latency;
-    this.machine = new LocalMachine(portsPerDestination, (ms, work) => timeline.after(ms, work));
   }
 
   attach(host: Host): void {
@@ -80,30 +78,21 @@ export class SimulatedNetwork {
     return this.#hosts.get(address);
   }
 
-  /** An address that nobody has had yet. */
+  /** @returns an address that no host has had yet */
   freeAddress(): string {
     this.#lastAddress += 1;
     return `10.0.3.${this.#lastAddress}`;
   }
 
-  /** Gives a machine that runs another address; its connections still have the former one, and are lost. */
+  /** Gives a running machine another address; its connections keep the former one, and are lost. */
   move(host: Host, address: string): void {
     this.detach(host);
-    for (const endpoint of host.endpoints) {
-      endpoint.isBlackholed = true;
-      endpoint.lostAddress ??= host.address;
+    for (const socket of host.sockets) {
+      socket.isBlackholed = true;
+      socket.lostAddress ??= host.address;
     }
     host.address = address;
     this.attach(host);
-  }
-
-  /** Stops a killed host from listening. */
-  stopListening(host: Host): void {
-    for (const [key, listeners] of this.#listeners) {
-      const others = listeners.filter((listener) => listener.host !== host);
-      if (others.length === 0) this.#listeners.delete(key);
-      else this.#listeners.set(key, others);
-    }
   }
 
   listen(
@@ -113,39 +102,53 @@ export class SimulatedNetwork {
     onConnection: Listener['onConnection'],
   ): () => void {
     const key = `${host.address}:${port}`;
-    const listener: Listener = { host, allowsHalfOpen, onConnection };
+    const listener = { host, allowsHalfOpen, onConnection };
     this.#listeners.set(key, [...(this.#listeners.get(key) ?? []), listener]);
-    return () => {
-      const others = (this.#listeners.get(key) ?? []).filter((other) => other !== listener);
-      if (others.length === 0) this.#listeners.delete(key);
-      else this.#listeners.set(key, others);
-    };
+    return () => this.#dropListeners((one) => one === listener);
   }
 
-  dial(host: Host, address: string, port: number): Endpoint {
-    const local = new Endpoint(this, host, address, false);
+  stopListening(host: Host): void {
+    this.#dropListeners((listener) => listener.host === host);
+  }
+
+  #dropListeners(isDropped: (listener: Listener) => boolean): void {
+    for (const [key, listeners] of this.#listeners) {
+      const others = listeners.filter((listener) => !isDropped(listener));
+      if (others.length === 0) this.#listeners.delete(key);
+      else this.#listeners.set(key, others);
+    }
+  }
+
+  dial(host: Host, address: string, port: number): SimulatedSocket {
+    const local = new SimulatedSocket(this, host, address, false);
     this.onDial?.(local, address, port);
-    if (host === this.limitedHost && !this.#takesPort(local, `${address}:${port}`)) return local;
+    if (host === this.limitedHost && !this.#takePort(local, `${address}:${port}`)) return local;
     this.#carryTo(local, address, () => this.#onSyn(local, address, port, 0));
     return local;
   }
 
-  #takesPort(local: Endpoint, destination: string): boolean {
-    const fault = this.machine.take(destination, this.#timeline.nowMs);
+  #takePort(local: SimulatedSocket, destination: string): boolean {
+    const used = this.#portsInUse.get(destination) ?? 0;
+    const fault = this.dialFault ?? (used >= this.portsPerDestination ? 'EADDRNOTAVAIL' : null);
     if (fault !== null) {
+      this.lastDialFaultMs = this.#timeline.nowMs;
       this.#timeline.last(() => local.fail(fault));
       return false;
     }
-    const told = local.onReleased;
+    this.#portsInUse.set(destination, used + 1);
+    const free = (): void =>
+      void this.#portsInUse.set(destination, (this.#portsInUse.get(destination) ?? 1) - 1);
+    const { onReleased } = local;
     local.onReleased = (isTimeWait) => {
-      this.machine.release(destination, isTimeWait);
-      told?.(isTimeWait);
+      if (isTimeWait) this.#timeline.after(TIME_WAIT_MS, free);
+      else free();
+      onReleased?.(isTimeWait);
     };
     local.forgottenAfterMs = this.forgetsAfterMs;
     return true;
   }
 
-  #onSyn(local: Endpoint, address: string, port: number, attempt: number): void {
+  #onSyn(local: SimulatedSocket, address: string, port: number, attempt: number): void {
     if (local.isDestroyed) return;
     const target = this.#hosts.get(address);
     if (target === undefined) {
@@ -159,34 +162,29 @@ export class SimulatedNetwork {
     }
     const { onConnection, allowsHalfOpen } = this.#random.pick(listeners);
     if (onConnection instanceof AcceptQueue && onConnection.isFull) {
-      this.#dropSyn(local, address, port, attempt);
+      this.droppedSyns += 1;
+      const againMs = SYN_AGAIN_MS[attempt];
+      if (againMs === undefined) return;
+      this.#timeline.after(againMs, () => {
+        if (local.isDestroyed) return;
+        this.#carryTo(local, address, () => this.#onSyn(local, address, port, attempt + 1));
+      });
       return;
     }
-    const remote = new Endpoint(this, target, local.host.address, allowsHalfOpen);
+    const remote = new SimulatedSocket(this, target, local.host.address, allowsHalfOpen);
     local.join(remote);
     this.carry(remote, () => local.onConnected());
     if (onConnection instanceof AcceptQueue) {
-      remote.awaitAccept();
       onConnection.push(remote);
       return;
     }
-    target.deal(() => {
+    target.run(() => {
       if (!remote.isDestroyed) onConnection(remote);
     });
   }
 
-  #dropSyn(local: Endpoint, address: string, port: number, attempt: number): void {
-    this.droppedSyns += 1;
-    const againMs = SYN_AGAIN_MS[attempt];
-    if (againMs === undefined) return;
-    this.#timeline.after(againMs, () => {
-      if (local.isDestroyed) return;
-      this.#carryTo(local, address, () => this.#onSyn(local, address, port, attempt + 1));
-    });
-  }
-
-  /** Has something that `from` sends arrive at its peer, after everything that it has sent before. */
-  carry(from: Endpoint, work: () => void): void {
+  /** `work` is the arrival at the peer of something that `from` sends, after everything that it has sent before. */
+  carry(from: SimulatedSocket, work: () => void): void {
     this.#forgetIfIdle(from);
     if (from.isBlackholed) return;
     const lostAddress = from.peer?.lostAddress ?? null;
@@ -194,7 +192,7 @@ export class SimulatedNetwork {
     else if (this.#hosts.has(lostAddress)) this.#carryTo(from, lostAddress, () => from.onReset());
   }
 
-  #forgetIfIdle(from: Endpoint): void {
+  #forgetIfIdle(from: SimulatedSocket): void {
     const { peer } = from;
     if (peer === null) return;
     const { nowMs } = this.#timeline;
@@ -208,9 +206,10 @@ export class SimulatedNetwork {
     peer.isBlackholed = true;
   }
 
-  #carryTo(from: Endpoint, address: string, work: () => void): void {
+  #carryTo(from: SimulatedSocket, address: string, work: () => void): void {
     const { nowMs } = this.#timeline;
-    const arrivalMs = Math.max(from.lastArrivalMs, nowMs + this.#latencyMs());
+    const latencyMs = this.#random.between(this.#latency.min, this.#latency.max) / 100;
+    const arrivalMs = Math.max(from.lastArrivalMs, nowMs + latencyMs);
     from.lastArrivalMs = arrivalMs;
     this.#timeline.after(arrivalMs - nowMs, () => {
       if (from.isBlackholed) return;
@@ -218,10 +217,6 @@ export class SimulatedNetwork {
       if (held === undefined) work();
       else held.push({ from, work });
     });
-  }
-
-  #latencyMs(): number {
-    return this.#random.between(this.#latency.min, this.#latency.max) / 100;
   }
 
   /** The bytes in the pieces in which they arrive. */
@@ -241,7 +236,7 @@ export class SimulatedNetwork {
     );
   }
 
-  /** Nothing gets to an address or away from it. */
+  /** From now on nothing reaches an address or leaves it. */
   cut(address: string): void {
     if (!this.#cuts.has(address)) this.#cuts.set(address, []);
   }
@@ -250,7 +245,7 @@ export class SimulatedNetwork {
     return this.#cuts.has(address);
   }
 
-  /** It is reached again; what has waited is sent once more. */
+  /** Ends `cut`: what has waited is sent once more. */
   heal(address: string): void {
     const held = this.#cuts.get(address) ?? [];
     this.#cuts.delete(address);
@@ -264,33 +259,81 @@ export class SimulatedNetwork {
   /** The network as a process on `host` sees it. */
   of(host: Host): Network {
     return {
-      connect: (address, port, onConnected, onRead): DialledConnection => {
-        const endpoint = this.dial(host, address, port);
-        endpoint.on('connect', onConnected);
-        readInto(endpoint, onRead);
-        return endpoint;
+      connect: (address, port, onConnected, onRead) => {
+        const socket = this.dial(host, address, port);
+        socket.on('connect', onConnected);
+        readInto(socket, onRead);
+        return socket;
       },
       listen: async (_host, port, _isShared, accept): Promise<Listening> => {
-        const actualPort = port === 0 ? WELL_KNOWN_PORT : port;
-        const close = this.listen(host, actualPort, true, (endpoint) => {
-          const receiver = accept(endpoint);
+        const close = this.listen(host, port, true, (socket) => {
+          const receiver = accept(socket);
           if (receiver === null) return;
-          readInto(endpoint, (chunk) => receiver.onRead(chunk));
-          endpoint.on('end', () => receiver.onEnd());
-          endpoint.on('drain', () => receiver.onDrain());
-          endpoint.on('close', () => receiver.onClose());
+          readInto(socket, (chunk) => receiver.onRead(chunk));
+          socket.on('end', () => receiver.onEnd());
+          socket.on('drain', () => receiver.onDrain());
+          socket.on('close', () => receiver.onClose());
         });
-        return { port: actualPort, close };
+        return { port, close };
       },
     };
   }
 }
 
-// The bytes are the reader's only until it returns: what it keeps of them would be gone.
-function readInto(endpoint: Endpoint, onRead: (chunk: Buffer) => void): void {
-  endpoint.on('data', (piece) => {
+// The bytes are the reader's only until it returns: they are overwritten then, so that keeping them shows.
+function readInto(socket: SimulatedSocket, onRead: (chunk: Buffer) => void): void {
+  socket.on('data', (piece) => {
     piece.copy(READ_BUFFER);
     onRead(READ_BUFFER.subarray(0, piece.length));
     READ_BUFFER.fill(0xff, 0, piece.length);
   });
+}
+
+/** The kernel's accept queue of a server that serves one connection at a time. */
+export class AcceptQueue {
+  readonly #host: Host;
+  readonly #backlog: number;
+  readonly #serveOne: (connection: SimulatedSocket, done: () => void) => void;
+  readonly #waiting: SimulatedSocket[] = [];
+  #isServing = false;
+
+  /** @param backlog as in listen(2) */
+  constructor(
+    host: Host,
+    backlog: number,
+    serveOne: (connection: SimulatedSocket, done: () => void) => void,
+  ) {
+    this.#host = host;
+    this.#backlog = backlog;
+    this.#serveOne = serveOne;
+  }
+
+  /** Linux compares with "greater than": one more than the backlog fits. */
+  get isFull(): boolean {
+    return this.#waiting.length > this.#backlog;
+  }
+
+  push(connection: SimulatedSocket): void {
+    connection.isAccepted = false;
+    this.#waiting.push(connection);
+    this.#host.run(() => this.#acceptNext());
+  }
+
+  #acceptNext(): void {
+    while (!this.#isServing) {
+      const connection = this.#waiting.shift();
+      if (connection === undefined) return;
+      // Its peer has reset it meanwhile: the first read fails, and the server continues.
+      if (connection.isDestroyed) continue;
+      this.#isServing = true;
+      let isDone = false;
+      this.#serveOne(connection, () => {
+        if (isDone) return;
+        isDone = true;
+        this.#isServing = false;
+        this.#host.runLast(() => this.#acceptNext());
+      });
+      connection.accept();
+    }
+  }
 }

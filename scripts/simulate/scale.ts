@@ -1,66 +1,224 @@
 // shell · what a request and a probe cost the proxy with few servers and with many, in worlds without faults.
-// Must never measure two numbers of servers at once.
-import { join } from 'node:path';
-import { Worker } from 'node:worker_threads';
-import { runOneStep } from '../kit/one-step.ts';
-import type { ScaleRow } from './scale-world.ts';
+// This file is the code of its threads too: each number of servers is measured in one, with a heap of its own.
+import { hash } from 'node:crypto';
+import { Session } from 'node:inspector/promises';
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+import { FrameReader } from '../../services/shared/framing.ts';
+import { isHealthProbe } from '../../services/shared/health-probe.ts';
+import { formatAnswer, formatRequest } from '../../services/shared/packet.ts';
+import { type CpuProfile, type ProfileNode, selfTimes } from '../kit/cpu-profile.ts';
+import { Host } from './host.ts';
+import type { SimulatedSocket } from './socket.ts';
+import { PROXY_ADDRESS, PROXY_PORT, World } from './world.ts';
 
-const WORKER = join(import.meta.dirname, 'scale-worker.ts');
 const SIZES = [10, 100, 1000, 10_000];
+const WARM_UP_SIZE = 100;
+const WARM_UP_REQUESTS = 100_000;
 // Ten thousand servers' connections outlive a small young generation, and copying them would be most of what is measured.
-const YOUNG_MB = 512;
+const YOUNG_GENERATION_MB = 512;
+const SERVERS_PER_POLICY = 10;
+const SERVER_HOSTS = 64;
+const CLIENTS = 64;
+const REGISTER_WITHIN_MS = 30_000;
+const MIN_IDLE_MS = 10_000;
+const MIN_PROBES = 20_000;
+const SAMPLE_EVERY_US = 200;
+const STEPS_A_TURN = 32;
+const LATENCY = { min: 5, max: 15, splitPercent: 0 };
+const DIGEST = '0'.repeat(40);
 
-/** Measures each number of servers in turn; takes minutes with a million requests. */
+export type ScaleRow = {
+  servers: number;
+  policies: number;
+  requests: number;
+  /** CPU of the proxy's own code, microseconds; without the kernel's and the garbage collector's share. */
+  perRequestMicros: number;
+  /** The same for a probe, its share of the sweeps included. */
+  perProbeMicros: number;
+};
+
+/** Measures each number of servers in turn, never two at once; takes minutes with a million requests. */
 export async function measureScale(
   requests: number,
   signal: AbortSignal,
-  isOnStderr: boolean,
+  onSize: (size: number) => void,
 ): Promise<ScaleRow[]> {
-  return runOneStep(
-    signal,
-    'What requests and probes cost',
-    async ({ phase }) => {
-      const rows: ScaleRow[] = [];
-      for (const size of SIZES) {
-        phase(`${size.toLocaleString('en')} servers`);
-        rows.push(await measureSize(size, requests, signal));
-      }
-      return rows;
-    },
-    (rows) => `${rows.length} sizes measured`,
-    { isOnStderr },
-  );
-}
-
-async function measureSize(size: number, requests: number, signal: AbortSignal): Promise<ScaleRow> {
-  signal.throwIfAborted();
-  const worker = new Worker(WORKER, {
-    workerData: { size, requests },
-    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
-  });
-  try {
-    return await new Promise<ScaleRow>((resolve, reject) => {
-      worker.on('message', resolve);
-      worker.on('error', reject);
-      signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  const rows: ScaleRow[] = [];
+  for (const size of SIZES) {
+    signal.throwIfAborted();
+    onSize(size);
+    const worker = new Worker(import.meta.filename, {
+      workerData: { size, requests },
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
     });
-  } finally {
-    await worker.terminate();
+    try {
+      const row = new Promise<ScaleRow>((resolve, reject) => {
+        worker.on('message', resolve);
+        worker.on('error', reject);
+        signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+      });
+      rows.push(await row);
+    } finally {
+      await worker.terminate();
+    }
   }
+  return rows;
 }
 
 /** The rows as a table in Markdown, with each cost against the first row's. */
 export function formatScale(rows: readonly ScaleRow[]): string {
-  const first = rows[0];
-  const against = (value: number, base: number | undefined): string =>
-    `${value.toFixed(1)} µs (× ${(value / (base ?? value)).toFixed(2)})`;
+  const cost = (value: number, base = value): string =>
+    `${value.toFixed(1)} µs (× ${(value / base).toFixed(2)})`;
   return [
     '| servers | policies | requests | CPU per request | CPU per probe |',
     '|---:|---:|---:|---:|---:|',
     ...rows.map(({ servers, policies, requests, perRequestMicros, perProbeMicros }) => {
       const counts = [servers, policies, requests].map((count) => count.toLocaleString('en'));
-      const request = against(perRequestMicros, first?.perRequestMicros);
-      return `| ${[...counts, request, against(perProbeMicros, first?.perProbeMicros)].join(' | ')} |`;
+      const request = cost(perRequestMicros, rows[0]?.perRequestMicros);
+      return `| ${[...counts, request, cost(perProbeMicros, rows[0]?.perProbeMicros)].join(' | ')} |`;
     }),
   ].join('\n');
+}
+
+/** Microseconds of a profile in the proxy's code, or in Node's on its behalf; not in the simulated world's. */
+export function microsInProxy(profile: CpuProfile): number {
+  const times = selfTimes(profile);
+  const byId = new Map(profile.nodes.map((node) => [node.id, node]));
+  let micros = 0;
+  const visit = (node: ProfileNode, isCallerProxy: boolean): void => {
+    const { url } = node.callFrame;
+    const isProxy = url.includes('/services/') || (isCallerProxy && !url.includes('/scripts/'));
+    if (isProxy) micros += times.get(node.id) ?? 0;
+    for (const id of node.children ?? []) visit(byId.get(id) as ProfileNode, isProxy);
+  };
+  const root = profile.nodes[0];
+  if (root !== undefined) visit(root, false);
+  return micros;
+}
+
+class ScaleWorld {
+  readonly #size: number;
+  readonly #policies: number;
+  readonly #world: World;
+  #probes = 0;
+  #answered = 0;
+
+  constructor(size: number) {
+    this.#size = size;
+    this.#policies = Math.ceil(size / SERVERS_PER_POLICY);
+    this.#world = new World(size, LATENCY, { maxServers: size, maxSetupsPerSource: 0 });
+  }
+
+  async measure(requests: number): Promise<ScaleRow> {
+    const { core } = this.#world;
+    await core.open();
+    this.#registerAll();
+    const isReady = (): boolean => {
+      let ready = 0;
+      for (const { rotation } of core.sources.table.routes) ready += rotation.members.length;
+      return ready === this.#size;
+    };
+    await this.#run(REGISTER_WITHIN_MS, isReady);
+    // A second more, in which the probes are spread.
+    await this.#run(1000);
+    this.#probes = 0;
+    const idle = await this.#profile(Math.max(MIN_IDLE_MS, (MIN_PROBES / this.#size) * 1000));
+    const perProbeMicros = idle.cpuMicros / this.#probes;
+    this.#ask(requests);
+    const busy = await this.#profile(Number.POSITIVE_INFINITY, () => this.#answered >= requests);
+    const probing = (idle.cpuMicros / idle.tookMs) * busy.tookMs;
+    const perRequestMicros = (busy.cpuMicros - probing) / requests;
+    return { servers: this.#size, policies: this.#policies, requests, perRequestMicros, perProbeMicros };
+  }
+
+  #host(name: string, address: string): Host {
+    const host = new Host(name, address, this.#world.timeline);
+    this.#world.network.attach(host);
+    return host;
+  }
+
+  #registerAll(): void {
+    const { network } = this.#world;
+    const hosts = Array.from({ length: Math.min(SERVER_HOSTS, this.#size) }, (_, at) =>
+      this.#host(`servers-${at}`, `10.0.4.${at}`),
+    );
+    for (let id = 0; id < this.#size; id += 1) {
+      const host = hosts[id % hosts.length] as Host;
+      const listenport = 10_001 + id;
+      network.listen(host, listenport, false, (connection) => this.#serve(connection, id));
+      const connection = network.dial(host, PROXY_ADDRESS, PROXY_PORT);
+      connection.write(
+        JSON.stringify({ type: 1, id, privPoliId: id % this.#policies, listenport, keepAlive: true }),
+      );
+      connection.on('data', () => connection.end());
+    }
+  }
+
+  #serve(connection: SimulatedSocket, id: number): void {
+    const reader = new FrameReader();
+    connection.on('data', (chunk) => {
+      reader.feed(chunk);
+      let answers = '';
+      while (reader.next()) {
+        const { srcid, payload } = JSON.parse(reader.bytes.toString('utf8', reader.start, reader.end));
+        const isProbe = isHealthProbe({ clientId: srcid, payload });
+        if (isProbe) this.#probes += 1;
+        answers += formatAnswer(id, srcid, isProbe ? hash('sha1', payload) : DIGEST);
+      }
+      connection.write(answers);
+    });
+  }
+
+  // Each client keeps a connection and asks for one policy after another.
+  #ask(requests: number): void {
+    let asked = 0;
+    for (let client = 0; client < CLIENTS; client += 1) {
+      const host = this.#host(`client-${client}`, `10.0.5.${client}`);
+      const connection = this.#world.network.dial(host, PROXY_ADDRESS, PROXY_PORT);
+      const next = (): void => {
+        if (asked >= requests) return;
+        asked += 1;
+        connection.write(formatRequest(client, String(asked % this.#policies), 'a payload of some bytes'));
+      };
+      connection.on('data', () => {
+        this.#answered += 1;
+        next();
+      });
+      next();
+    }
+  }
+
+  async #profile(withinMs: number, isOver?: () => boolean): Promise<{ cpuMicros: number; tookMs: number }> {
+    const startMs = this.#world.nowMs;
+    const session = new Session();
+    session.connect();
+    await session.post('Profiler.enable');
+    await session.post('Profiler.setSamplingInterval', { interval: SAMPLE_EVERY_US });
+    await session.post('Profiler.start');
+    await this.#run(withinMs, isOver);
+    const { profile } = await session.post('Profiler.stop');
+    session.disconnect();
+    return { cpuMicros: microsInProxy(profile as CpuProfile), tookMs: this.#world.nowMs - startMs };
+  }
+
+  // Promises of the proxy (its probes' outcomes) are settled every few steps: without faults that makes no difference.
+  async #run(withinMs: number, isOver = (): boolean => false): Promise<void> {
+    const { timeline } = this.#world;
+    const untilMs = timeline.nowMs + withinMs;
+    for (let steps = 1; ; steps += 1) {
+      const work = timeline.next(untilMs);
+      if (work === null) return;
+      work();
+      if (steps % STEPS_A_TURN !== 0) continue;
+      await new Promise((resolve) => setImmediate(resolve));
+      if (isOver()) return;
+    }
+  }
+}
+
+if (!isMainThread && parentPort !== null) {
+  const { size, requests } = workerData as { size: number; requests: number };
+  // Nothing is measured before the code is warm.
+  await new ScaleWorld(WARM_UP_SIZE).measure(Math.min(requests, WARM_UP_REQUESTS));
+  parentPort.postMessage(await new ScaleWorld(size).measure(requests));
 }

@@ -1,11 +1,9 @@
-// pure · what one seed means: the proxy's settings, the servers, the clients, and what goes wrong when.
-// Must never draw from anything but the seed, or the same seed would stop meaning the same world.
+// pure · what a seed means: the proxy's settings, the servers, the clients, and what goes wrong when.
 import type { ProxyOptions } from '../../services/proxy/options.ts';
 import { Random } from '../kit/random.ts';
-import type { Cause, Only } from './causes.ts';
-import type { ClientKind, ClientSpec } from './client.ts';
-import { FAULT_KINDS, type Fault } from './faults.ts';
-import { addCauses, drawCauses } from './meanness.ts';
+import type { ClientSpec } from './client.ts';
+import { type ClientKind, PLAIN_CLIENTS } from './client-behaviours.ts';
+import { type Fault, type FaultKind, PLAIN_FAULTS } from './faults.ts';
 import type { Latency } from './network.ts';
 import type { ServerSpec } from './server.ts';
 
@@ -13,22 +11,17 @@ export const FAULTS_FROM_MS = 1500;
 export const FAULTS_UNTIL_MS = 9000;
 
 const MAX_FAULTS = 9;
-const KINDS: readonly ClientKind[] = [
-  'sequential',
-  'sequential',
-  'pipeline',
-  'pipeline',
-  'oneshot',
-  'half-close',
-  'stall',
-  'vanish',
-  'drip',
-  'cut-short',
-  'garbage',
-  'forger',
-  'refused',
-  'half',
-];
+const CAUSE_ONE_IN = 9;
+/** So many that it shows when one request meets them all. */
+const SERVERS_TO_KILL = 6;
+const PLACES = 30;
+/** Too few for a port a request, and enough for those that probes and broken connections leave behind. */
+const PORTS = 400;
+const SERVER_NETWORKS = ['10.0.1.0/24', '10.0.3.0/24'];
+/** Two kinds twice as often as the others. */
+const DRAWN_CLIENTS = PLAIN_CLIENTS.flatMap((kind) =>
+  kind === 'sequential' || kind === 'pipeline' ? [kind, kind] : [kind],
+);
 
 export type Scenario = {
   options: Partial<ProxyOptions>;
@@ -36,17 +29,16 @@ export type Scenario = {
   servers: ServerSpec[];
   clients: ClientSpec[];
   faults: Fault[];
-  /** What is mean about it beyond the faults. */
   causes: Cause[];
   /** Connections that the proxy's machine can have to one address and port. */
   portsPerDestination: number;
   /** After so much silence connections to servers are forgotten. */
   forgetsAfterMs: number;
-  /** At the end everybody goes, and the proxy is watched until it has forgotten them. */
+  /** At the end all servers and clients leave, and the proxy has to forget them. */
   endsEmpty: boolean;
 };
 
-/** @param seed a 32-bit whole number */
+/** Draws nothing from anywhere but the seed. @param seed a 32-bit whole number */
 export function drawScenario(seed: number, only: Only): Scenario {
   const random = new Random(seed);
   const isOneIn = (count: number): boolean => random.between(1, count) === 1;
@@ -54,18 +46,18 @@ export function drawScenario(seed: number, only: Only): Scenario {
   const servers = policies.flatMap((policy) =>
     Array.from({ length: random.pick([1, 1, 2, 3, 4]) }, (_, at) => drawServer(random, policy, at)),
   );
-  // Nobody asks for the last of several policies: there the probes are alone.
+  // No client asks for the last of several policies: there the probes are alone.
   const asked = policies.length > 1 ? policies.slice(0, -1) : policies;
   const clients = Array.from({ length: random.between(2, 6) }, (_, at) => ({
     id: at + 1,
-    kind: random.pick(KINDS),
+    kind: random.pick(DRAWN_CLIENTS),
     policies: isOneIn(8) ? [...asked, 'nobody serves this'] : asked,
     thinkMs: random.pick([100, 250, 600]),
     burst: random.pick([2, 4, 8]),
   }));
   const faults = Array.from({ length: random.between(0, MAX_FAULTS) }, () => ({
     atMs: random.between(FAULTS_FROM_MS, FAULTS_UNTIL_MS),
-    kind: random.pick(FAULT_KINDS),
+    kind: random.pick(PLAIN_FAULTS),
     forMs: random.pick([200, 700, 1500, 3000, 5500]),
     server: random.between(0, servers.length - 1),
     client: random.between(0, clients.length - 1),
@@ -92,13 +84,16 @@ export function drawScenario(seed: number, only: Only): Scenario {
     forgetsAfterMs: Number.POSITIVE_INFINITY,
     endsEmpty: isOneIn(10),
   };
-  scenario.causes = drawCauses(random, only);
-  addCauses(scenario, asked, random);
+  // Drawn also where the draw does not count: what else a seed means must not depend on `only`.
+  const drawn = CAUSES.filter(() => isOneIn(CAUSE_ONE_IN));
+  scenario.causes =
+    only === null ? drawn.filter((cause) => !isAwaited(cause)) : CAUSES.filter((one) => one === only);
+  for (const cause of scenario.causes) CAUSE_FACTS[cause].add({ scenario, asked, random });
   return scenario;
 }
 
-/** A server of a policy, the `at`th of it. */
-export function drawServer(random: Random, policy: string, at: number): ServerSpec {
+// The server `at` of a policy.
+function drawServer(random: Random, policy: string, at: number): ServerSpec {
   const isOld = random.between(1, 4) === 1;
   const id = Number(policy) * 10 + at + 1;
   return {
@@ -116,4 +111,189 @@ export function drawServer(random: Random, policy: string, at: number): ServerSp
     doesArithmetic: false,
     workers: 1,
   };
+}
+
+/** @param asked the policies that clients ask for */
+type Draft = { scenario: Scenario; asked: readonly string[]; random: Random };
+
+type Reaches = { limits?: string; traits?: string };
+
+type CauseFacts = {
+  /** Puts the cause into a scenario. */
+  add(draft: Draft): void;
+  /** What it has to have done, beyond being there: rows of the coverage table. */
+  reaches?: Reaches;
+  /** The proxy has no remedy yet: no world has it unless it is asked for by name. */
+  isAwaited?: true;
+};
+
+/** The causes of trouble beyond plain faults. */
+const CAUSE_FACTS = {
+  /** The proxy's machine has no local ports left for a while, and dialling fails at once. */
+  ports: { add: (draft) => addFault(draft, 'no-ports', draft.random.pick([700, 1500, 3000])) },
+  /** The same with descriptors. */
+  descriptors: { add: (draft) => addFault(draft, 'no-descriptors', draft.random.pick([700, 1500, 3000])) },
+  /** Few local ports to one destination; the end that closes first keeps its port for a minute. */
+  'time-wait': {
+    add: (draft) => {
+      draft.scenario.portsPerDestination = PORTS;
+      changeToOld(draft, (random) => ({ hasSession: random.between(0, 1) === 0 }));
+      addClient(draft, 'oneshot', 30, 1);
+    },
+  },
+  /** Servers with a short accept queue that serve one connection at a time. */
+  'accept-queue': {
+    isAwaited: true,
+    reaches: { limits: 'a full accept queue' },
+    add: (draft) => {
+      changeToOld(draft, (random) => ({ backlog: random.between(1, 10) }));
+      addClient(draft, 'burster', 600, 1);
+    },
+  },
+  /** Servers that take 700 to 900 ms for everything but probes. */
+  sluggish: { add: (draft) => change(draft, () => ({ keepsAlive: true, isSluggish: true })) },
+  /** Requests that are slow wherever they go. */
+  'slow-request': { add: (draft) => addClient(draft, 'dawdler', 250, 2) },
+  /** A client that sends tens of requests in one write. */
+  burst: { add: (draft) => addClient(draft, 'burster', 600, 1) },
+  /** Answers that are sent twice. */
+  doubler: {
+    reaches: { traits: 'an answer was sent twice' },
+    add: (draft) => addBusyFault(draft, 'answer-twice'),
+  },
+  /** Answers that carry another client's id. */
+  misaddress: { add: (draft) => addBusyFault(draft, 'misaddress') },
+  /** Requests that kill the process that reads them; it is started again. */
+  poison: {
+    reaches: { traits: 'a poison has killed' },
+    add: (draft) => {
+      const { scenario, asked, random } = draft;
+      const policy = asked[0] as string;
+      const count = scenario.servers.filter((spec) => spec.policy === policy).length;
+      for (let at = count; at < SERVERS_TO_KILL; at += 1)
+        scenario.servers.push(drawServer(random, policy, at));
+      addClient(draft, 'poisoner', 400, 1);
+    },
+  },
+  /** A server that resets every second request and passes its probes. */
+  flapper: {
+    add: (draft) => {
+      addFault(draft, 'reset-every-second', 5500);
+      addClient(draft, 'pipeline', 30, 4);
+    },
+  },
+  /** Connections to servers are forgotten after some silence. */
+  middlebox: {
+    isAwaited: true,
+    reaches: { traits: 'a middlebox has forgotten a connection' },
+    add: (draft) => {
+      draft.scenario.forgetsAfterMs = draft.random.pick([2200, 3000]);
+      change(draft, () => ({ keepsAlive: true }));
+      for (const client of draft.scenario.clients) client.thinkMs = 3000;
+    },
+  },
+  /** Servers that reset a connection that is used again. */
+  'reset-reused': {
+    reaches: { traits: 'a reused connection was reset' },
+    add: (draft) => change(draft, () => ({ keepsAlive: true, resetsReused: true })),
+  },
+  /** A second server with the same id. */
+  twin: {
+    reaches: { traits: 'two servers had one id' },
+    add: (draft) => addFault(draft, 'twin', draft.random.pick([700, 3000])),
+  },
+  /** Several processes behind one port, each with an id of its own. */
+  workers: { add: (draft) => change(draft, (random) => ({ workers: random.between(2, 4) })) },
+  /** Old servers that die of a `srcid` that is no number. */
+  arithmetic: { add: (draft) => change(draft, () => ({ hasSession: false, doesArithmetic: true })) },
+  /** Clients that do not read. */
+  deaf: { add: (draft) => addClient(draft, 'deaf', 4000, 1) },
+  /** Clients that hold connections and send nothing. */
+  squatter: {
+    isAwaited: true,
+    reaches: { limits: '--max-connections', traits: 'a server registered while all places were held' },
+    add: (draft) => {
+      draft.scenario.options.maxConnections = PLACES;
+      draft.scenario.options.registerFrom = SERVER_NETWORKS;
+      addClient(draft, 'squatter', 100, 1);
+    },
+  },
+  /** Clients that only send what is refused. */
+  flooder: {
+    isAwaited: true,
+    reaches: { traits: 'a flood of refusals was cut off' },
+    add: (draft) => addClient(draft, 'flooder', 600, 1),
+  },
+  /** One policy's only server fails everything under load, while another's has one that fails beside a healthy one. */
+  'sick-neighbour': {
+    add: (draft) => {
+      const { random, scenario } = draft;
+      const servers = [drawServer(random, '8', 0), drawServer(random, '9', 0), drawServer(random, '9', 1)];
+      const at = scenario.servers.push(...servers) - servers.length;
+      addFault(draft, 'reset-requests', 5500, at, FAULTS_FROM_MS);
+      addFault(draft, 'reset-requests', 1500, at + 1, FAULTS_FROM_MS + 3500);
+      addClient(draft, 'pipeline', 60, 6, ['8']);
+      addClient(draft, 'pipeline', 60, 6, ['8']);
+      addClient(draft, 'sequential', 100, 1, ['9']);
+    },
+  },
+} satisfies Record<string, CauseFacts>;
+
+export type Cause = keyof typeof CAUSE_FACTS;
+export const CAUSES = Object.keys(CAUSE_FACTS) as Cause[];
+
+/** Which causes a world may have: this one alone, none, or (null) what its seed draws. */
+export type Only = Cause | 'none' | null;
+
+/** Whether no world has the cause unless it is asked for by name. */
+export function isAwaited(cause: Cause): boolean {
+  return (CAUSE_FACTS[cause] as CauseFacts).isAwaited === true;
+}
+
+/** What a cause has to have done, by group of the coverage table. */
+export function reachesOf(cause: Cause): Reaches {
+  return (CAUSE_FACTS[cause] as CauseFacts).reaches ?? {};
+}
+
+function addClient(
+  { scenario: { clients }, asked }: Draft,
+  kind: ClientKind,
+  thinkMs: number,
+  burst: number,
+  policies: string[] = [...asked],
+): void {
+  clients.push({ id: clients.length + 1, kind, policies, thinkMs, burst });
+}
+
+function addFault(
+  { scenario, random }: Draft,
+  kind: FaultKind,
+  forMs: number,
+  server: number | null = null,
+  atMs = random.between(FAULTS_FROM_MS, FAULTS_UNTIL_MS - forMs),
+): void {
+  const index = server ?? random.between(0, scenario.servers.length - 1);
+  scenario.faults.push({ atMs, kind, forMs, server: index, client: 0 });
+}
+
+// A fault that shows only where connections are kept and many requests are under way.
+function addBusyFault(draft: Draft, kind: FaultKind): void {
+  change(draft, () => ({ keepsAlive: true }));
+  addFault(draft, kind, 3000);
+  addClient(draft, 'pipeline', 100, 8);
+  addClient(draft, 'pipeline', 100, 8);
+}
+
+// Changes at least one of the servers, and each other one perhaps.
+function change({ scenario, random }: Draft, draw: (random: Random) => Partial<ServerSpec>): void {
+  const first = random.between(0, scenario.servers.length - 1);
+  for (const [at, spec] of scenario.servers.entries()) {
+    if (at === first || random.between(0, 1) === 0) Object.assign(spec, draw(random));
+  }
+}
+
+// Only kept connections can be sluggish, or be used again.
+function changeToOld(draft: Draft, draw: (random: Random) => Partial<ServerSpec>): void {
+  const old = { keepsAlive: false, isSluggish: false, resetsReused: false };
+  change(draft, (random) => ({ ...old, ...draw(random) }));
 }

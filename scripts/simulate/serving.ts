@@ -1,173 +1,124 @@
-// pure · how a simulated server answers: rightly, wrongly, late, twice, or not at all.
-// Must never be better behaved than its scenario says, or answer out of order on one connection.
+// pure · how a simulated server answers on one connection: rightly, wrongly, late, twice, or not at all.
 import { hash } from 'node:crypto';
-import { FrameReader } from '../../services/shared/framing.ts';
 import { isHealthProbe } from '../../services/shared/health-probe.ts';
 import { formatAnswer } from '../../services/shared/packet.ts';
-import { AcceptQueue } from './accept-queue.ts';
-import type { Endpoint } from './endpoint.ts';
 import type { SimulatedServer } from './server.ts';
-import { isPoison, lieAbout, slownessOf, strayKey, type World } from './world.ts';
+import { readPackets, type SimulatedSocket } from './socket.ts';
+import { isPoison, liePayload, slownessOf, strayKey, type World } from './world.ts';
 
-// So long after an address has changed hands the next probe has told who is there.
+// So long after an address has changed hands the next probe has shown which server is there.
 const NOTICED_WITHIN_MS = 1300;
-// Silence after which a server that resets reused connections takes the next request for the use of an old one.
+// After so much silence a server that resets reused connections takes the next request for the use of an old one.
 const REUSED_AFTER_MS = 30;
 const SECOND_COPY_MS = 3;
 const WORK_YOUNG_MS = 400;
 const FAULT_OVER_MS = 3000;
 const NOBODYS_ID = 424_242;
 
-/** How a server treats requests; liars, late, misaddressing and flapping ones treat probes as they should, full liars nobody. */
-export type Behaviour =
-  | 'honest'
-  | 'mute'
-  | 'late'
-  | 'liar'
-  | 'full-liar'
-  | 'garbler'
-  | 'slow'
-  | 'resetter'
-  | 'cutter'
-  | 'doubler'
-  | 'misaddresser'
-  | 'flapper';
+type Packet = { type: unknown; srcid: string | number; privPoliId: unknown; payload: string };
 
-type RequestOnWire = { type: unknown; srcid: string | number; privPoliId: unknown; payload: string };
-
-/** Starts to listen as the server's kind does. */
-export function listenFor(server: SimulatedServer, world: World): void {
-  const { host, spec } = server;
-  const serve = (connection: Endpoint): void => new Serving(server, world, connection).start();
-  const { network } = world;
-  if (spec.backlog === null) {
-    network.listen(host, spec.port, false, serve);
-    return;
-  }
-  const queue = new AcceptQueue(host, spec.backlog, (connection, done) =>
-    new Serving(server, world, connection).startOne(done),
-  );
-  network.listen(host, spec.port, true, queue);
-}
-
-/** One accepted connection. */
-class Serving {
+/** One accepted connection; its requests are answered in order. */
+export class Serving {
   readonly #server: SimulatedServer;
   readonly #world: World;
-  readonly #connection: Endpoint;
-  readonly #reader = new FrameReader();
-  /** The worker that has this connection calls itself so. */
-  readonly #answersAs: number;
+  readonly #connection: SimulatedSocket;
+  /** The id of the worker that has this connection. */
+  readonly #workerId: number;
   #freeAtMs = 0;
   #isMute = false;
-  #answered = 0;
   /** When the requests came that have no answer yet. */
   readonly #pendingMs: number[] = [];
-  #lastAnswerMs = 0;
+  /** Infinity before the first answer. */
+  #lastAnswerMs = Number.POSITIVE_INFINITY;
   /** An answer was sent twice on it: from then on answers may be one place behind. */
   #hasDoubled = false;
 
-  constructor(server: SimulatedServer, world: World, connection: Endpoint) {
+  constructor(server: SimulatedServer, world: World, connection: SimulatedSocket) {
     this.#server = server;
     this.#world = world;
     this.#connection = connection;
     const { id, workers } = server.spec;
-    this.#answersAs = workers === 1 ? id : id * 100 + world.random.between(1, workers);
+    this.#workerId = workers === 1 ? id : id * 100 + world.random.between(1, workers);
   }
 
   start(): void {
-    const connection = this.#connection;
-    connection.on('error', () => this.#onCut());
-    connection.on('end', () => this.#onCut());
-    connection.on('data', (chunk) => {
-      this.#reader.feed(chunk);
-      while (!this.#isMute && this.#reader.next()) this.#onFrame(() => {});
-    });
+    this.#connection.on('error', () => this.#onCut()).on('end', () => this.#onCut());
+    readPackets<Packet>(
+      this.#connection,
+      (packet) => this.#onPacket(packet, () => {}),
+      () => this.#isMute,
+    );
   }
 
-  /** Takes one request, answers and closes; nobody else is served meanwhile. */
+  /** Takes one request, answers and closes. @param done the next connection can be served */
   startOne(done: () => void): void {
     const connection = this.#connection;
     let hasRead = false;
-    connection.on('error', done);
-    connection.on('close', done);
-    connection.on('end', () => {
-      // It notices only when it reads.
-      if (hasRead && !this.#isMute) return;
-      connection.destroy();
-      done();
-    });
-    connection.on('data', (chunk) => {
-      this.#reader.feed(chunk);
-      if (hasRead || !this.#reader.next()) return;
+    const onPacket = (packet: Packet): void => {
       hasRead = true;
-      this.#onFrame(done);
-    });
+      this.#onPacket(packet, done);
+    };
+    readPackets(connection, onPacket, () => hasRead);
+    connection
+      .on('error', done)
+      .on('close', done)
+      .on('end', () => {
+        // It notices only when it reads.
+        if (hasRead && !this.#isMute) return;
+        connection.destroy();
+        done();
+      });
   }
 
-  #onFrame(done: () => void): void {
-    const { timeline } = this.#world;
+  #onPacket({ type, srcid, privPoliId, payload }: Packet, done: () => void): void {
+    const world = this.#world;
     const server = this.#server;
-    const packet = this.#packet();
-    if (packet === null) return;
-    const { srcid, payload } = packet;
+    if (type !== 0) return;
     const isProbe = isHealthProbe({ clientId: srcid, payload });
-    if (!isProbe) this.#checkPolicy(packet);
+    if (!isProbe) this.#checkPolicy(String(privPoliId));
     if (server.spec.doesArithmetic && typeof srcid !== 'number' && !/^\d+$/.test(srcid)) {
       // The thread that does `int(srcid)` ends, and its connection with it.
-      this.#world.reached('traits', 'an old server met a srcid that is no number');
+      world.reached('traits', 'an old server met a srcid that is no number');
       this.#connection.destroy();
-      return;
+    } else if (isPoison(payload)) world.onPoison(server, payload);
+    else if (!isProbe && this.#resetsInsteadOf(payload)) this.#connection.resetAndDestroy();
+    else {
+      // Once mute it stays so: an answer to the next request would be taken for the answer to this one.
+      if (server.behaviour === 'mute') this.#isMute = true;
+      if (this.#isMute) return;
+      this.#pendingMs.push(world.nowMs);
+      this.#freeAtMs = Math.max(this.#freeAtMs, world.nowMs + this.#serviceMs(isProbe, payload));
+      server.host.after(this.#freeAtMs - world.nowMs, () => {
+        this.#pendingMs.shift();
+        this.#answer(srcid, payload, isProbe);
+        done();
+      });
     }
-    if (isPoison(payload)) {
-      this.#world.onPoison(server, payload);
-      return;
-    }
-    if (!isProbe && this.#resetsThis(payload)) {
-      this.#connection.reset();
-      return;
-    }
-    // One that once says nothing stays silent: an answer to the next request would be taken for this one's.
-    if (server.behaviour === 'mute') this.#isMute = true;
-    if (this.#isMute) return;
-    this.#pendingMs.push(timeline.nowMs);
-    this.#freeAtMs = Math.max(this.#freeAtMs, timeline.nowMs + this.#serviceMs(isProbe, payload));
-    server.host.after(this.#freeAtMs - timeline.nowMs, () => {
-      this.#pendingMs.shift();
-      this.#answer(srcid, payload, isProbe);
-      done();
-    });
   }
 
-  #packet(): RequestOnWire | null {
-    const { bytes, start, end } = this.#reader;
-    const packet = JSON.parse(bytes.toString('utf8', start, end)) as RequestOnWire;
-    return packet.type === 0 ? packet : null;
-  }
-
-  // A server that resets reused connections, and one that fails every second request.
-  #resetsThis(payload: string): boolean {
-    const { timeline, reached } = this.#world;
+  #resetsInsteadOf(payload: string): boolean {
+    const world = this.#world;
     const server = this.#server;
-    const isIdle = this.#answered > 0 && this.#pendingMs.length === 0;
-    if (server.spec.resetsReused && isIdle && timeline.nowMs - this.#lastAnswerMs > REUSED_AFTER_MS) {
-      reached('traits', 'a reused connection was reset');
+    const isIdle = this.#pendingMs.length === 0;
+    if (server.spec.resetsReused && isIdle && world.nowMs - this.#lastAnswerMs > REUSED_AFTER_MS) {
+      world.reached('traits', 'a reused connection was reset');
       return true;
     }
-    if (server.behaviour !== 'flapper') return false;
+    if (server.behaviour !== 'reset-every-second') return false;
     server.flaps += 1;
-    this.#world.trace(() => `${server.name} ${server.flaps % 2 === 0 ? 'resets' : 'takes'} "${payload}"`);
-    return server.flaps % 2 === 0;
+    const resets = server.flaps % 2 === 0;
+    world.trace(() => `${server.name} ${resets ? 'resets' : 'takes'} "${payload}"`);
+    return resets;
   }
 
-  #checkPolicy({ privPoliId }: RequestOnWire): void {
-    const { timeline, stalledUntilMs, violate, network } = this.#world;
+  #checkPolicy(policy: string): void {
+    const { nowMs, stalledUntilMs, network } = this.#world;
     const { atAddressSinceMs, behaviour, spec, name } = this.#server;
-    if (String(privPoliId) === spec.policy) return;
-    const sinceMs = Math.max(atAddressSinceMs, stalledUntilMs, network.machine.lastFaultMs);
-    // Who garbles its answers does not say who it is.
-    if (timeline.nowMs - sinceMs > NOTICED_WITHIN_MS && behaviour === 'honest')
-      violate('a policy only reaches its servers', `${name} got a request of policy ${String(privPoliId)}`);
+    if (policy === spec.policy) return;
+    const sinceMs = Math.max(atAddressSinceMs, stalledUntilMs, network.lastDialFaultMs);
+    // A server that garbles its answers does not show which one it is.
+    if (nowMs - sinceMs > NOTICED_WITHIN_MS && behaviour === 'honest')
+      this.#world.violate('a policy only reaches its servers', `${name} got a request of policy ${policy}`);
   }
 
   #serviceMs(isProbe: boolean, payload: string): number {
@@ -182,73 +133,54 @@ class Serving {
   }
 
   #answer(clientId: string | number, payload: string, isProbe: boolean): void {
-    const server = this.#server;
     const connection = this.#connection;
+    const world = this.#world;
+    const { behaviour, spec, host } = this.#server;
     const digest = this.#digestFor(payload, isProbe);
-    const isMisaddressed = server.behaviour === 'misaddresser' && !isProbe;
-    const destination = isMisaddressed ? NOBODYS_ID : clientId;
-    const answer = formatAnswer(this.#answersAs, destination, digest);
-    switch (server.behaviour) {
-      case 'resetter':
-        connection.reset();
-        return;
-      case 'cutter':
-        connection.write(answer.slice(0, answer.length / 2), 'utf8');
-        connection.destroy();
-        return;
-      case 'garbler':
-        connection.write('garbage, not an answer\n', 'utf8');
-        return;
-      case 'doubler':
-      case 'misaddresser':
-      case 'flapper':
-      case 'honest':
-      case 'mute':
-      case 'late':
-      case 'liar':
-      case 'full-liar':
-      case 'slow':
-        this.#answered += 1;
-        this.#lastAnswerMs = this.#world.timeline.nowMs;
-        if (isMisaddressed && !server.spec.keepsAlive) this.#world.misaddressed.add(payload);
-        connection.write(answer, 'utf8');
-        if (server.behaviour === 'doubler' && !isProbe) this.#repeat(answer);
-        if (this.#hasDoubled) this.#world.strays.add(strayKey(clientId, digest));
-        if (!server.spec.keepsAlive) connection.end();
-        return;
-      default:
-        server.behaviour satisfies never;
+    const isMisaddressed = behaviour === 'misaddress' && !isProbe;
+    const answer = formatAnswer(this.#workerId, isMisaddressed ? NOBODYS_ID : clientId, digest);
+    if (behaviour === 'reset-requests') connection.resetAndDestroy();
+    else if (behaviour === 'cut-answers') {
+      connection.write(answer.slice(0, answer.length / 2));
+      connection.destroy();
+    } else if (behaviour === 'garble') connection.write('garbage, not an answer\n');
+    else {
+      this.#lastAnswerMs = world.nowMs;
+      if (isMisaddressed && !spec.keepsAlive) world.misaddressed.add(payload);
+      connection.write(answer);
+      // Only where connections are kept can a second copy reach another client.
+      if (behaviour === 'answer-twice' && !isProbe && spec.keepsAlive) {
+        this.#hasDoubled = true;
+        host.after(SECOND_COPY_MS, () => {
+          world.reached('traits', 'an answer was sent twice');
+          if (!connection.isDestroyed) connection.write(answer);
+        });
+      }
+      if (this.#hasDoubled) world.strays.add(strayKey(clientId, digest));
+      if (!spec.keepsAlive) connection.end();
     }
-  }
-
-  // Only where connections are kept can a second copy reach anybody.
-  #repeat(answer: string): void {
-    if (!this.#server.spec.keepsAlive) return;
-    this.#hasDoubled = true;
-    this.#server.host.after(SECOND_COPY_MS, () => {
-      this.#world.reached('traits', 'an answer was sent twice');
-      if (!this.#connection.isDestroyed) this.#connection.write(answer, 'utf8');
-    });
   }
 
   #digestFor(payload: string, isProbe: boolean): string {
     const { behaviour } = this.#server;
-    const lies = behaviour === 'full-liar' || (behaviour === 'liar' && !isProbe);
-    if (!lies) return hash('sha1', payload);
+    const isLie = behaviour === 'lie-always' || (behaviour === 'lie' && !isProbe);
+    if (!isLie) return hash('sha1', payload);
     this.#world.lies.add(payload);
-    return hash('sha1', lieAbout(payload));
+    return hash('sha1', liePayload(payload));
   }
 
-  // The proxy has ended it with work on it: who was replaced by another with its id has to be let finish.
+  // The proxy has ended the connection with work on it: a server that was replaced by another with its id must finish.
   #onCut(): void {
-    const { timeline, stoppingSinceMs, violate, hasSlowWork } = this.#world;
+    const { nowMs, stoppingSinceMs, hasSlowWork } = this.#world;
     const oldestMs = this.#pendingMs[0];
-    const { isDoubled, behaviour, host, name, faultCount, lastFaultEndMs } = this.#server;
+    const { isDoubled, behaviour, host, name, faults, lastFaultEndMs } = this.#server;
     // To have a twin is a fault; with one more it may be for that. What is slow may have been answered elsewhere.
-    const isOurs = !isDoubled || behaviour !== 'honest' || !host.isAlive || faultCount > 1 || hasSlowWork;
-    if (isOurs || oldestMs === undefined || timeline.nowMs >= stoppingSinceMs) return;
-    const isYoung = timeline.nowMs - oldestMs < WORK_YOUNG_MS;
-    if (isYoung && timeline.nowMs - lastFaultEndMs > FAULT_OVER_MS)
-      violate('who is replaced may finish', `${name} had ${this.#pendingMs.length} requests in work`);
+    const isExcused = !isDoubled || behaviour !== 'honest' || !host.isAlive || faults > 1 || hasSlowWork;
+    if (isExcused || oldestMs === undefined || nowMs >= stoppingSinceMs) return;
+    if (nowMs - oldestMs < WORK_YOUNG_MS && nowMs - lastFaultEndMs > FAULT_OVER_MS)
+      this.#world.violate(
+        'a replaced server may finish its work',
+        `${name} had ${this.#pendingMs.length} requests in work`,
+      );
   }
 }

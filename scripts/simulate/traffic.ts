@@ -1,10 +1,21 @@
-// pure · what the proxy sends to servers, as the wire shows it: which request went where, and which of them was worked on.
+// pure · what the proxy sends to servers, seen on the wire: which request goes where, and what is promised of that.
 import type { Upstream } from '../../services/proxy/servers/upstream.ts';
 import { isHealthProbe } from '../../services/shared/health-probe.ts';
-import type { Endpoint } from './endpoint.ts';
-import { RetryAccount } from './retry-account.ts';
 import type { SimulatedServer } from './server.ts';
+import type { SimulatedSocket } from './socket.ts';
 import { isPoison, type World } from './world.ts';
+
+/** Ports to one server that a proxy which closes first by chance may leave behind. */
+const MAX_TIME_WAITS = 10;
+/** How often a request may have stood behind another one that broke the connection, or was silent. */
+const MAX_MOVES = 7;
+/** A poison that stood behind another request when it killed, or on a reused connection. */
+const KILLS_FROM_BEHIND = 2;
+// By then nothing is left of what was at the address before.
+const MOVED_LATELY_MS = 3000;
+const DESTINATION = /"destid":"?([^",}]*)/;
+// After their answers it can't be seen from here which request was the first.
+const UNCLEAR = new Set(['lie', 'lie-always', 'answer-twice', 'misaddress', 'garble']);
 
 /** One connection from the proxy to a server. */
 type Wire = {
@@ -24,47 +35,37 @@ export type Send = {
   wire: Wire;
   clientId: string;
   upstream: Upstream;
-  /** Who was at that address; undefined when nobody was. */
+  /** The server at that address; undefined when there was none. */
   server: SimulatedServer | undefined;
   /** It was the first without an answer on its connection: the one that is worked on. */
   wasFirst: boolean;
   /** Its connection had been used before. */
   wasReused: boolean;
-  /** To a server after whose answers nobody here can tell which request was the first. */
   isUnclear: boolean;
 };
 
-/** What became of a request. */
+/** Where a request has been sent. */
 export type Sent = { payload: string; policy: string; sends: Send[] };
-
-const UNCLEAR = new Set(['liar', 'full-liar', 'doubler', 'misaddresser', 'garbler']);
-// By then nothing is left of what was at the address before.
-const MOVED_LATELY_MS = 3000;
-
-const DESTINATION = /"destid":"?([^",}]*)/;
-
-type Observer = {
-  /** A request is about to go to an address. @returns who that is in the table; undefined when it may not go there */
-  onSend(payload: string, host: string, port: number): Upstream | undefined;
-  /** It is on its way, perhaps for the second time. */
-  onSent(sent: Sent, send: Send): void;
-  /** An answer has come to a one-request connection that the proxy has then closed first. */
-  onTimeWait(destination: string): void;
-  /** A connection to a server of this policy is over: what was on it goes elsewhere. */
-  onBroken(policy: string): void;
-};
 
 export class Traffic {
   readonly #world: World;
-  readonly #servers: readonly SimulatedServer[];
-  readonly #observer: Observer;
+  readonly #onDisorder: (policy: string) => void;
   readonly #requests = new Map<string, Sent>();
-  readonly #accounts = new Map<string, RetryAccount>();
+  readonly #retries = new Map<string, Retries>();
+  readonly #timeWaits = new Map<string, number>();
+  readonly #replacedMs = new Map<string, number>();
+  readonly #kills = new Map<string, number>();
 
-  constructor(world: World, servers: readonly SimulatedServer[], observer: Observer) {
+  /** @param onDisorder requests of this policy may go to its servers out of turn now */
+  constructor(world: World, onDisorder: (policy: string) => void) {
     this.#world = world;
-    this.#servers = servers;
-    this.#observer = observer;
+    this.#onDisorder = onDisorder;
+    world.sources.events.listen(({ type, address }) => {
+      if (type === 'replaced') this.#replacedMs.set(address, world.nowMs);
+    });
+    world.network.onDial = (socket, address, port) => {
+      if (socket.host === world.proxy) this.#follow(socket, address, port);
+    };
   }
 
   /** Where the request has been; undefined when it was never sent. */
@@ -72,38 +73,68 @@ export class Traffic {
     return this.#requests.get(payload);
   }
 
-  accountOf(policy: string): RetryAccount {
-    const account = this.#accounts.get(policy) ?? new RetryAccount();
-    this.#accounts.set(policy, account);
-    return account;
+  retriesOf(policy: string): Retries {
+    const retries = this.#retries.get(policy) ?? new Retries();
+    this.#retries.set(policy, retries);
+    return retries;
   }
 
-  get accounts(): Iterable<[string, RetryAccount]> {
-    return this.#accounts;
+  checkRetries(): void {
+    for (const [policy, retries] of this.#retries) {
+      if (retries.isNearlyUsedUp(this.#world.nowMs))
+        this.#world.reached('limits', 'a retry budget that is nearly used up');
+      if (retries.isOverdrawn(this.#world.nowMs))
+        this.#world.violate('retries stay within their budget', `policy ${policy}: ${retries.toText()}`);
+    }
   }
 
-  /** Looks at all that goes over a connection that the proxy dials. */
-  follow(endpoint: Endpoint, host: string, port: number): void {
+  /** A request has killed the process that has read it. */
+  onPoison(payload: string): void {
+    const kills = (this.#kills.get(payload) ?? 0) + 1;
+    this.#kills.set(payload, kills);
+    this.#world.reached('traits', 'a poison has killed');
+    if (kills > this.#world.options.maxAttempts + KILLS_FROM_BEHIND)
+      this.#world.violate('a poison kills few servers', `"${payload}" has killed ${kills}`);
+  }
+
+  #follow(socket: SimulatedSocket, host: string, port: number): void {
     const wire: Wire = { isConnected: false, hasAnswered: false, isReal: false, begun: '', queue: [] };
-    endpoint.on('connect', () => {
-      wire.isConnected = true;
-    });
     // What was on it, or was just about to be written, goes elsewhere.
     const onGone = (): void => {
       const policy = this.#world.sources.table.findByAddress(host, port)?.policy;
-      if (policy !== undefined && (!wire.isConnected || wire.isReal)) this.#observer.onBroken(policy);
+      if (policy !== undefined && (!wire.isConnected || wire.isReal)) this.#onDisorder(policy);
     };
-    endpoint.on('error', onGone);
-    endpoint.on('end', onGone);
-    endpoint.on('close', onGone);
-    endpoint.on('data', (chunk) => this.#onChunk(wire, chunk));
-    endpoint.onWrite = (text) => {
+    socket
+      .on('connect', () => {
+        wire.isConnected = true;
+      })
+      .on('error', onGone)
+      .on('end', onGone)
+      .on('close', onGone)
+      .on('data', (chunk) => this.#onChunk(wire, chunk));
+    socket.onWrite = (text) => {
       for (const line of text.split('\n')) if (line !== '') this.#onLine(wire, line, host, port);
     };
-    endpoint.onReleased = (isTimeWait) => {
-      if (isTimeWait && wire.hasAnswered && wire.isReal && this.#closesFirst(host, port))
-        this.#observer.onTimeWait(`${host}:${port}`);
+    socket.onReleased = (isTimeWait) => {
+      if (isTimeWait && wire.hasAnswered && wire.isReal) this.#onTimeWait(`${host}:${port}`);
     };
+  }
+
+  #serverAt(destination: string): SimulatedServer | undefined {
+    return this.#world.servers.find(({ address }) => address === destination);
+  }
+
+  // The proxy has closed first, after an answer.
+  #onTimeWait(destination: string): void {
+    const { nowMs } = this.#world;
+    const server = this.#serverAt(destination);
+    if (server === undefined || nowMs - server.atAddressSinceMs < MOVED_LATELY_MS) return;
+    // Only an old server in good health closes after its answer.
+    if (server.spec.keepsAlive || server.behaviour !== 'honest' || !server.isUp) return;
+    const count = (this.#timeWaits.get(destination) ?? 0) + 1;
+    this.#timeWaits.set(destination, count);
+    if (count > MAX_TIME_WAITS)
+      this.#world.violate('few ports stay in TIME_WAIT', `${count} to ${destination}, after answers`);
   }
 
   #onChunk(wire: Wire, chunk: Buffer): void {
@@ -112,7 +143,7 @@ export class Traffic {
     for (const line of lines) {
       const id = DESTINATION.exec(line)?.[1];
       const first = wire.queue[0];
-      // What is no answer, or one to somebody else, ends no attempt: the connection is about to be closed.
+      // What is no answer, or one to another client, ends no attempt: the connection is about to be closed.
       if (first === undefined || id !== first.clientId) continue;
       wire.queue.shift();
       wire.hasAnswered = true;
@@ -121,60 +152,139 @@ export class Traffic {
     }
   }
 
-  // An old server in good health, which closes after its answer.
-  #closesFirst(host: string, port: number): boolean {
-    const server = this.#servers.find(({ address }) => address === `${host}:${port}`);
-    if (server === undefined || this.#world.timeline.nowMs - server.atAddressSinceMs < MOVED_LATELY_MS)
-      return false;
-    return !server.spec.keepsAlive && server.behaviour === 'honest' && server.isUp;
-  }
-
   #onLine(wire: Wire, line: string, host: string, port: number): void {
-    const packet = JSON.parse(line) as {
-      srcid: string | number;
-      payload: string;
-      privPoliId: string | number;
-    };
-    const { srcid, payload, privPoliId } = packet;
+    const { srcid, payload, privPoliId } = JSON.parse(line);
     if (isHealthProbe({ clientId: srcid, payload })) return;
     wire.isReal = true;
-    const upstream = this.#observer.onSend(payload, host, port);
-    if (upstream === undefined) return;
-    const { timeline, reached } = this.#world;
-    const sent = this.#requests.get(payload) ?? { payload, policy: String(privPoliId), sends: [] };
-    const account = this.accountOf(sent.policy);
-    const before = sent.sends.at(-1);
-    if (before === undefined) account.countFirst(timeline.nowMs);
-    // What a connection lost that had been idle is sent again for nothing.
-    else account.countAgain(timeline.nowMs, before.wasFirst && before.wire.isConnected && !before.wasReused);
+    const destination = `${host}:${port}`;
+    const upstream = this.#world.sources.table.findByAddress(host, port);
+    if (!this.#mayGoTo(upstream, destination, payload)) return;
+    const { nowMs } = this.#world;
+    const sent: Sent = this.#requests.get(payload) ?? { payload, policy: String(privPoliId), sends: [] };
     this.#requests.set(payload, sent);
-    const wasFirst = wire.queue.length === 0;
-    const server = this.#servers.find(({ address }) => address === `${host}:${port}`);
-    const isUnclear = server !== undefined && UNCLEAR.has(server.behaviour);
+    const before = sent.sends.at(-1);
+    const retries = this.retriesOf(sent.policy);
+    if (before === undefined) retries.countFirst(nowMs);
+    // What an idle connection has lost is sent again without being charged.
+    else retries.countAgain(nowMs, before.wasFirst && before.wire.isConnected && !before.wasReused);
+    const server = this.#serverAt(destination);
     const send: Send = {
       wire,
       clientId: String(srcid),
       upstream,
       server,
-      wasFirst,
+      wasFirst: wire.queue.length === 0,
       wasReused: wire.hasAnswered,
-      isUnclear,
+      isUnclear: server !== undefined && UNCLEAR.has(server.behaviour),
     };
     sent.sends.push(send);
     wire.queue.push(send);
-    if (before !== undefined) reached('traffic', 'a request was sent again');
-    if (!wasFirst) reached('traffic', 'a request stood behind another');
-    if (isPoison(payload)) reached('traffic', 'a poison was sent');
-    this.#observer.onSent(sent, send);
+    if (before !== undefined) this.#world.reached('traffic', 'a request was sent again');
+    if (!send.wasFirst) this.#world.reached('traffic', 'a request stood behind another');
+    if (isPoison(payload)) this.#world.reached('traffic', 'a poison was sent');
+    if (upstream.inFlight >= upstream.capacity) this.#world.reached('limits', 'a full pipeline');
+    if (before !== undefined) this.#onDisorder(sent.policy);
+    this.#checkServers(sent);
+    this.#checkOther(sent, send);
+  }
+
+  #mayGoTo(upstream: Upstream | undefined, destination: string, payload: string): upstream is Upstream {
+    const state = upstream?.health.state ?? 'not in the table';
+    this.#world.trace(() => `"${payload}" goes to ${destination}, which is ${state}`);
+    if (upstream !== undefined && state !== 'evicted' && state !== 'joining' && state !== 'forgotten')
+      return true;
+    // It was handed over at this very time, before its server was replaced.
+    if (this.#replacedMs.get(destination) !== this.#world.nowMs)
+      this.#world.violate(
+        'nothing goes to an evicted server',
+        `"${payload}" went to ${destination}, which is ${state}`,
+      );
+    return false;
+  }
+
+  // What stood on a connection that broke before it was used was worked on by no server.
+  #checkServers({ payload, sends }: Sent): void {
+    const exposed = sends.filter(({ wire }) => wire.isConnected);
+    const worked = exposed.filter(({ wasFirst }) => wasFirst).length;
+    const limit = this.#world.options.maxAttempts + exposed.filter(({ wasReused }) => wasReused).length;
+    if (worked > 1) this.#world.reached('traffic', 'two servers have worked on it');
+    const isClear = !sends.some(({ isUnclear }) => isUnclear);
+    if ((isClear && worked > limit) || exposed.length > limit + MAX_MOVES)
+      this.#world.violate(
+        'a request meets few servers',
+        `"${payload}" met ${exposed.length}, and ${worked} of them worked on it`,
+      );
+  }
+
+  #checkOther({ payload, policy, sends }: Sent, send: Send): void {
+    const { network, nowMs, sources, options } = this.#world;
+    const { upstream } = send;
+    // On a connection that never stood or had been idle, or behind another one, it has not been tried.
+    const wasTried = ({ wire, wasFirst, wasReused }: Send): boolean =>
+      wire.isConnected && wasFirst && !wasReused;
+    const before = sends.filter((one) => wasTried(one) && one !== send && one.upstream === upstream).length;
+    // After a lie, or an answer too many, what stood behind looks from here as if it had been first.
+    if (before === 0 || sends.some(({ isUnclear }) => isUnclear)) return;
+    const members = sources.table.route(policy)?.rotation.members ?? [];
+    // Others may have been tried in vain.
+    const mayDial = network.lastDialFaultMs < nowMs - options.requestTimeoutMs;
+    const isBetter = (one: Upstream): boolean =>
+      one.health.state === 'ready' &&
+      !one.isFull &&
+      one.pool?.isSilent(nowMs) !== true &&
+      !sends.some((other) => other.upstream === one);
+    if (before > 1 || (mayDial && members.some(isBetter)))
+      this.#world.violate(
+        'a retry goes to another server',
+        `"${payload}" went to server ${String(upstream.id)} again`,
+      );
   }
 }
 
-/** How many servers may have worked on a request; what stood on a connection that broke before it was used does not count. */
-export function exposuresOf({ sends }: Sent): { first: number; any: number; reused: number } {
-  const exposed = sends.filter(({ wire }) => wire.isConnected);
-  return {
-    first: exposed.filter(({ wasFirst }) => wasFirst).length,
-    any: exposed.length,
-    reused: exposed.filter(({ wasReused }) => wasReused).length,
-  };
+const WINDOW_MS = 10_000;
+const SHARE = 0.2;
+const FLOOR = 100;
+// Ten in any second are allowed in any case.
+const ALWAYS = 100;
+
+/** One policy's retries, counted from outside to check its budget. It must share no rule with that. */
+class Retries {
+  readonly #firsts: number[] = [];
+  /** Sent again after an attempt: these are charged. */
+  readonly #charged: number[] = [];
+  /** Sent again for any reason. */
+  readonly #again: number[] = [];
+
+  /** A request was handed over for the first time. */
+  countFirst(nowMs: number): void {
+    this.#firsts.push(nowMs);
+  }
+
+  /** A request was handed over again. @param wasAttempted it was the one that was worked on, and not one behind that */
+  countAgain(nowMs: number, wasAttempted: boolean): void {
+    this.#again.push(nowMs);
+    if (wasAttempted) this.#charged.push(nowMs);
+  }
+
+  /** More than any rule allows. */
+  isOverdrawn(nowMs: number): boolean {
+    this.#forget(nowMs);
+    return this.#charged.length > Math.max(this.#firsts.length * SHARE, FLOOR) + ALWAYS;
+  }
+
+  /** So many that one more may have been refused. */
+  isNearlyUsedUp(nowMs: number): boolean {
+    this.#forget(nowMs);
+    return this.#again.length > FLOOR - 30;
+  }
+
+  toText(): string {
+    return `${this.#charged.length} retries and ${this.#firsts.length} requests in ${WINDOW_MS / 1000} s`;
+  }
+
+  #forget(nowMs: number): void {
+    for (const times of [this.#firsts, this.#charged, this.#again]) {
+      while ((times[0] ?? nowMs) < nowMs - WINDOW_MS) times.shift();
+    }
+  }
 }

@@ -1,125 +1,142 @@
-// shell · carries out the plan of a soak, deed by deed at its time, and mends what it has broken.
-// Must never take the last server of a policy that is in rotation, or end before all is mended.
-import { sendCrowd } from './crowd.ts';
-import type { DoneDeed } from './journal.ts';
-import { pauseOr } from './pause.ts';
-import { type Deed, describeDeed } from './plan.ts';
+// shell · carries out the plan of a soak, action by action at its time, and undoes each before it ends.
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { AnswerServer } from '../../services/server/answer.ts';
+import { formatRequest } from '../../services/shared/packet.ts';
+import { freePorts } from '../kit/ports.ts';
+import { type Action, type CrowdKind, describeAction, POLICIES, SERVERS, type Server } from './plan.ts';
 import type { Stage } from './stage.ts';
-import { registerStranger } from './stranger.ts';
+import type { DoneAction, Soak } from './verdict.ts';
 
-type ChurnOptions = {
-  plan: readonly Deed[];
-  durationMs: number;
-  stage: Stage;
-  /** Ends it early. */
-  signal: AbortSignal;
-};
+const REGISTER_WITHIN_MS = 5_000;
+const DRAIN_MS = 1_000;
+const GARBAGE = [
+  'GET / HTTP/1.1\r\nHost: proxy\r\n\r\n',
+  '[1, 2, 3]\n',
+  '{"type": 0, "srcid": 1, "payload": }\n',
+  '{"type": 7}\n',
+  `{"type": 0, "payload": "${'x'.repeat(9_000)}"}\n`,
+  '\u0016\u0003\u0001\u0002\u0000\u0001\u0000\u0001',
+];
 
-export type Churn = {
-  /** What was done so far, in the order of its beginning. */
-  readonly deeds: readonly DoneDeed[];
-  readonly problems: readonly string[];
-  /** Resolves when the time is up or the signal has fired, and everything is mended. */
-  readonly over: Promise<void>;
-};
-
-/** Begins at once. */
-export function startChurn(options: ChurnOptions): Churn {
-  const deeds: DoneDeed[] = [];
-  const problems: string[] = [];
-  return { deeds, problems, over: carryOut(options, deeds, problems) };
+/** Resolves after so many ms, or when `signal` fires. */
+export async function pauseOr(ms: number, signal: AbortSignal): Promise<void> {
+  await sleep(Math.max(0, ms), undefined, { signal }).catch(() => {});
 }
 
-async function carryOut(
-  { plan, durationMs, stage, signal }: ChurnOptions,
-  deeds: DoneDeed[],
-  problems: string[],
+/**
+ * Begins at once, notes each action in `soak` and what went wrong with it; resolves when the time is up or the signal
+ * has fired, and everything is undone.
+ */
+export async function runChurn(
+  plan: readonly Action[],
+  durationMs: number,
+  stage: Stage,
+  soak: Pick<Soak, 'actions' | 'problems'>,
+  signal: AbortSignal,
 ): Promise<void> {
   const startMs = performance.now();
-  const mending = new AbortController();
+  const ending = new AbortController();
   const underWay: Promise<void>[] = [];
-  for (const deed of plan) {
-    await pauseOr(startMs + deed.atMs - performance.now(), signal);
+  for (const action of plan) {
+    await pauseOr(startMs + action.atMs - performance.now(), signal);
     if (signal.aborted) break;
-    const done: DoneDeed = { deed, atMs: performance.now() - startMs, endedMs: null, isSkipped: false };
-    deeds.push(done);
-    const task = doDeed(deed, stage, mending.signal)
-      .then((isDone) => {
+    const atMs = performance.now() - startMs;
+    const done: DoneAction = { action, atMs, endedMs: null, isSkipped: false };
+    soak.actions.push(done);
+    const task = carryOut(action, stage, ending.signal).then(
+      (isDone) => {
         done.isSkipped = !isDone;
         done.endedMs = performance.now() - startMs;
-      })
-      .catch((error: Error) => void problems.push(`${describeDeed(deed)}: ${error.message}`));
+      },
+      (error: Error) => void soak.problems.push(`${describeAction(action)}: ${error.message}`),
+    );
     underWay.push(task);
   }
   await pauseOr(startMs + durationMs - performance.now(), signal);
-  mending.abort();
+  ending.abort();
   await Promise.all(underWay);
 }
 
 /** @returns false when it was left out */
-async function doDeed(deed: Deed, stage: Stage, mending: AbortSignal): Promise<boolean> {
-  switch (deed.kind) {
-    case 'kill':
-    case 'freeze':
-    case 'restart':
-      return await hitServer(deed, stage, mending);
-    case 'newcomer': {
-      const guest = await stage.makeGuest(deed.guest, deed.policy);
-      await guest.start();
-      await pauseOr(deed.lastsMs, mending);
-      await guest.stop();
-      return true;
-    }
-    case 'stranger': {
-      const leave = await registerStranger(deed.guest, deed.policy, stage.proxy.port);
-      await pauseOr(deed.lastsMs, mending);
-      await leave();
-      return true;
-    }
-    case 'visitors':
-    case 'resets':
-    case 'idlers':
-    case 'unfinished':
-    case 'garbage':
-      await sendCrowd(stage.proxy.port, deed, mending);
-      return true;
-    default:
-      return deed satisfies never;
+async function carryOut(action: Action, stage: Stage, ending: AbortSignal): Promise<boolean> {
+  const wait = () => pauseOr(action.lastsMs, ending);
+  if ('size' in action) await openConnections(action.kind, action.size, stage.proxy.port, wait);
+  else if (action.kind === 'sessionless') await runSessionless(action, stage.proxy.port, wait);
+  else if (action.kind === 'guest') {
+    await stage.startServers([action]);
+    await wait();
+    await stage.server(action.id)?.stop();
+  } else {
+    const server = stage.server(action.id);
+    if (server === undefined || !(await hasAnother(action, stage)) || ending.aborted) return false;
+    if (action.kind === 'freeze') server.signal('SIGSTOP');
+    else await server.stop(action.kind === 'kill' ? 'killed' : 'cleanly');
+    await wait();
+    if (action.kind === 'freeze') server.signal('SIGCONT');
+    else await server.start();
   }
+  return true;
 }
 
-type ServerDeed = Extract<Deed, { server: number }>;
-
-async function hitServer(deed: ServerDeed, stage: Stage, mending: AbortSignal): Promise<boolean> {
-  const server = stage.residents.get(deed.server);
-  if (server === undefined || !(await hasAnother(deed, stage)) || mending.aborted) return false;
-  switch (deed.kind) {
-    case 'kill':
-      await server.kill();
-      await pauseOr(deed.lastsMs, mending);
-      await server.start();
-      return true;
-    case 'freeze':
-      server.freeze(deed.lastsMs);
-      await pauseOr(deed.lastsMs, mending);
-      server.thaw();
-      return true;
-    case 'restart':
-      await server.stop();
-      await pauseOr(deed.lastsMs, mending);
-      await server.start();
-      return true;
-    default:
-      return deed.kind satisfies never;
-  }
-}
-
-// The plan leaves time for that; a machine that is slower than was thought must not turn it into an outage.
-async function hasAnother({ policy, server }: ServerDeed, stage: Stage): Promise<boolean> {
-  const others = [...stage.residents.values()]
-    .filter((one) => one.policy === policy && one.id !== String(server))
-    .map(({ id }) => id);
+// The plan leaves time for that; on a machine that is slower than was thought, an action must not become an outage.
+async function hasAnother({ policy, id }: Server, stage: Stage): Promise<boolean> {
+  const others = SERVERS.filter((each) => each.policy === policy && each.id !== id).map((each) => each.id);
   const { policies } = await stage.status();
   const rows = policies.find((row) => row.policy === policy)?.servers ?? [];
-  return rows.some(({ id, state }) => state === 'ready' && others.includes(String(id)));
+  return rows.some((row) => row.state === 'ready' && others.includes(String(row.id)));
+}
+
+/** A server in this process that registers without a session, and ends without a word to the proxy. */
+async function runSessionless(
+  { id, policy }: Server,
+  proxyPort: number,
+  wait: () => Promise<void>,
+): Promise<void> {
+  const server = new AnswerServer(id);
+  const [wanted = 0] = await freePorts(1);
+  const listenport = await server.listen(wanted, '127.0.0.1');
+  const socket = connect({ port: proxyPort, host: '127.0.0.1' });
+  socket.on('error', () => {});
+  socket.write(`${JSON.stringify({ type: 1, id, privPoliId: policy, listenport })}\n`);
+  try {
+    await once(socket, 'data', { signal: AbortSignal.timeout(REGISTER_WITHIN_MS) });
+    socket.destroy();
+    await wait();
+  } finally {
+    socket.destroy();
+    await server.drain(DRAIN_MS);
+  }
+}
+
+/** Opens so many connections, does with each what the kind says, and ends them all after `wait`, half with a reset. */
+async function openConnections(
+  kind: CrowdKind,
+  size: number,
+  port: number,
+  wait: () => Promise<void>,
+): Promise<void> {
+  const sockets = Array.from({ length: size }, (_, index) => {
+    const socket = connect({ port, host: '127.0.0.1', noDelay: true });
+    socket.on('error', () => {});
+    socket.resume();
+    misuse(socket, kind, index);
+    return socket;
+  });
+  const closed = sockets.map((socket) => new Promise((resolve) => socket.once('close', resolve)));
+  await wait();
+  for (const [index, socket] of sockets.entries()) {
+    if (index % 2 === 0) socket.destroy();
+    else socket.resetAndDestroy();
+  }
+  await Promise.all(closed);
+}
+
+function misuse(socket: Socket, kind: CrowdKind, index: number): void {
+  const request = formatRequest('crowd', POLICIES[index % POLICIES.length] ?? '', `request ${index}`);
+  if (kind === 'visits') socket.end(request);
+  else if (kind === 'resets') socket.write(request, () => void socket.resetAndDestroy());
+  else if (kind === 'partial') socket.write(request.slice(0, request.length >> 1));
+  else if (kind === 'garbage') socket.write(GARBAGE[index % GARBAGE.length] ?? '');
 }

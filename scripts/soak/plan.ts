@@ -1,95 +1,83 @@
-// pure · a seed and a length → what is done to servers and connections, and when. The first step of a soak.
-// Must never plan a moment at which a policy has no healthy server: then the proxy would be right to refuse.
-import { POLICIES } from '../chaos/plan.ts';
+// pure · a seed and a length → what is done to servers and connections, and when. At every moment each policy has a
+// healthy server: without one the proxy would be right to refuse.
 import { Random } from '../kit/random.ts';
 
+export const POLICIES = ['1', '2', '3'] as const;
 export const SERVERS_PER_POLICY = 2;
 
-const SERVER_KINDS = ['kill', 'freeze', 'restart'] as const;
-const GUEST_KINDS = ['newcomer', 'stranger'] as const;
-const CROWD_KINDS = ['visitors', 'resets', 'idlers', 'unfinished', 'garbage'] as const;
+/** How long each takes, in ms: until the server runs again, the guest leaves, or the connections are closed. */
+const LASTS_MS: Readonly<Record<ServerKind | GuestKind | CrowdKind, readonly [min: number, max: number]>> = {
+  // done to one of the servers that are there all along
+  kill: [50, 2_000],
+  freeze: [300, 3_000],
+  restart: [0, 1_000],
+  // a server that comes and goes; without a session, the proxy has to find out that it is gone
+  guest: [2_000, 8_000],
+  sessionless: [2_000, 8_000],
+  // many connections at once: one request each, a reset, silence, half a packet, bytes that are no packet
+  visits: [100, 300],
+  resets: [100, 300],
+  idle: [500, 5_000],
+  partial: [500, 5_000],
+  garbage: [100, 300],
+};
+
+type ServerKind = 'kill' | 'freeze' | 'restart';
+type GuestKind = 'guest' | 'sessionless';
+export type CrowdKind = 'visits' | 'resets' | 'idle' | 'partial' | 'garbage';
 
 /** In the order in which the report shows them. */
-export const DEED_KINDS = [...SERVER_KINDS, ...GUEST_KINDS, ...CROWD_KINDS] as const;
+export const ACTION_KINDS = Object.keys(LASTS_MS) as (keyof typeof LASTS_MS)[];
 
-type ServerDeedKind = (typeof SERVER_KINDS)[number];
-type GuestKind = (typeof GUEST_KINDS)[number];
-export type CrowdKind = (typeof CROWD_KINDS)[number];
-
-/** Times in ms after the churn has begun. `lastsMs` is until the server is let go on, the guest leaves, the crowd is gone. */
-export type Deed = { atMs: number; lastsMs: number } & (
-  | { kind: ServerDeedKind; policy: string; server: number }
-  | { kind: GuestKind; policy: string; guest: string }
+/** `atMs` counts from the beginning of the churn; `id` is that of the server or the guest. */
+export type Action = { atMs: number; lastsMs: number } & (
+  | { kind: ServerKind | GuestKind; policy: string; id: string }
   | { kind: CrowdKind; size: number }
 );
 
-/** So long after a server was let go on nothing is done to its policy: it starts, registers, and passes its probes. */
+/** For so long after an action on a server its policy is left alone: it starts, registers, and passes its probes. */
 export const SETTLE_MS = 4_000;
+const GAP_MS = [700, 1_300] as const;
+const CROWD_SIZE = [5, 40] as const;
 
-const GAP_MS = { min: 700, max: 1_300 };
-const LASTS_MS: Record<Deed['kind'], { min: number; max: number }> = {
-  kill: { min: 50, max: 2_000 },
-  freeze: { min: 300, max: 3_000 },
-  restart: { min: 0, max: 1_000 },
-  newcomer: { min: 2_000, max: 8_000 },
-  stranger: { min: 2_000, max: 8_000 },
-  visitors: { min: 100, max: 300 },
-  resets: { min: 100, max: 300 },
-  idlers: { min: 500, max: 5_000 },
-  unfinished: { min: 500, max: 5_000 },
-  garbage: { min: 100, max: 300 },
-};
-const CROWD_SIZE = { min: 5, max: 40 };
+export type Server = { id: string; policy: string };
 
-/** Every server that lives all through the soak: its number and its policy. */
-export function residents(): { server: number; policy: string }[] {
-  return POLICIES.flatMap((policy, at) =>
-    Array.from({ length: SERVERS_PER_POLICY }, (_, n) => ({
-      server: at * SERVERS_PER_POLICY + n + 1,
-      policy,
-    })),
-  );
+/** The servers that are there all along. */
+export const SERVERS: readonly Server[] = POLICIES.flatMap((policy, at) =>
+  Array.from({ length: SERVERS_PER_POLICY }, (_, n) => ({
+    policy,
+    id: String(at * SERVERS_PER_POLICY + n + 1),
+  })),
+);
+
+export function isOnServer(kind: Action['kind']): kind is ServerKind {
+  return kind === 'kill' || kind === 'freeze' || kind === 'restart';
 }
 
-/** What is done in `durationMs`, about one deed a second; the same seed and length mean the same plan. */
-export function makePlan(seed: number, durationMs: number): Deed[] {
+/** About one action a second for `durationMs`; the same seed and length mean the same plan. */
+export function makePlan(seed: number, durationMs: number): Action[] {
   const random = new Random(seed);
-  const deeds: Deed[] = [];
-  const freeAtMs = new Map<string, number>(POLICIES.map((policy) => [policy, 0]));
-  for (let atMs = 0; atMs < durationMs; atMs += random.between(GAP_MS.min, GAP_MS.max)) {
-    const deed = drawDeed(random, atMs, deeds.length, (policy) => (freeAtMs.get(policy) ?? 0) <= atMs);
-    if ('server' in deed) freeAtMs.set(deed.policy, atMs + deed.lastsMs + SETTLE_MS);
-    deeds.push(deed);
+  const actions: Action[] = [];
+  const freeAtMs = new Map<string, number>();
+  for (let atMs = 0; atMs < durationMs; atMs += random.between(...GAP_MS)) {
+    const free = SERVERS.filter(({ policy }) => (freeAtMs.get(policy) ?? 0) <= atMs);
+    const kind = random.pick(ACTION_KINDS.filter((each) => free.length > 0 || !isOnServer(each)));
+    const when = { atMs, lastsMs: random.between(...LASTS_MS[kind]) };
+    if (isOnServer(kind)) {
+      const server = random.pick(free);
+      freeAtMs.set(server.policy, atMs + when.lastsMs + SETTLE_MS);
+      actions.push({ ...when, kind, ...server });
+    } else if (kind === 'guest' || kind === 'sessionless') {
+      actions.push({ ...when, kind, policy: random.pick(POLICIES), id: `${kind}-${actions.length}` });
+    } else actions.push({ ...when, kind, size: random.between(...CROWD_SIZE) });
   }
-  return deeds;
+  return actions;
 }
 
-function drawDeed(random: Random, atMs: number, index: number, isFree: (policy: string) => boolean): Deed {
-  const free = residents().filter(({ policy }) => isFree(policy));
-  const kind = random.pick(free.length > 0 ? DEED_KINDS : [...GUEST_KINDS, ...CROWD_KINDS]);
-  const when = { atMs, lastsMs: random.between(LASTS_MS[kind].min, LASTS_MS[kind].max) };
-  switch (kind) {
-    case 'kill':
-    case 'freeze':
-    case 'restart':
-      return { ...when, kind, ...random.pick(free) };
-    case 'newcomer':
-    case 'stranger':
-      return { ...when, kind, policy: random.pick(POLICIES), guest: `${kind}-${index}` };
-    case 'visitors':
-    case 'resets':
-    case 'idlers':
-    case 'unfinished':
-    case 'garbage':
-      return { ...when, kind, size: random.between(CROWD_SIZE.min, CROWD_SIZE.max) };
-    default:
-      return kind satisfies never;
-  }
-}
-
-/** `kill server 3`, `newcomer newcomer-7 of policy 2`, `garbage × 12`. */
-export function describeDeed(deed: Deed): string {
-  if ('server' in deed) return `${deed.kind} server ${deed.server}`;
-  if ('guest' in deed) return `${deed.guest} of policy ${deed.policy}`;
-  return `${deed.kind} × ${deed.size}`;
+/** `kill server 3`, `guest-7 of policy 2`, `garbage × 12`. */
+export function describeAction(action: Action): string {
+  if ('size' in action) return `${action.kind} × ${action.size}`;
+  return isOnServer(action.kind)
+    ? `${action.kind} server ${action.id}`
+    : `${action.id} of policy ${action.policy}`;
 }

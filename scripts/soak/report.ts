@@ -1,127 +1,116 @@
-// pure · a soak and its judgement → one HTML file that needs nothing else.
-// Must never judge, ask the clock, or let a foreign text in unescaped.
-import type { Judgement } from '../chaos/journal.ts';
-import { count, escapeText, seconds, VERDICT_WORDS } from '../kit/report/format.ts';
-import { page } from '../kit/report/page.ts';
-import { findingsTable, verdictIcon } from '../kit/report/verdict.ts';
-import { axisOf, type Curve, curvesChart, deedsChart } from './chart.ts';
-import { lowsOf } from './growth.ts';
-import type { Sample, Soak } from './journal.ts';
-import { describeJudgement } from './words.ts';
+// pure · a soak and its judgement → one HTML page that needs nothing else.
+import {
+  type Curve,
+  curvesChart,
+  label,
+  rect,
+  type TimeAxis,
+  timeAxis,
+  timeChart,
+} from '../kit/report/charts.ts';
+import { escapeText, header, htmlDocument, section } from '../kit/report/html.ts';
+import { describeJudgement, findingsTable, judgedTitle, verdictBadge } from '../kit/report/judgement.ts';
+import type { Judgement } from '../kit/verdict.ts';
+import { count, seconds } from '../kit/words.ts';
+import { ACTION_KINDS, describeAction } from './plan.ts';
+import { lowsOf, type Sample, type Soak, totalOf } from './verdict.ts';
 
 const TITLE = 'Soak: load with constant churn';
 const TIME_NOTE =
   'All charts share one axis: seconds after the churn has begun. Shaded: the half in which memory is judged.';
+const LANE = 18;
+
+type Line = readonly [name: string, color: string, width: number, value: (sample: Sample) => number | null];
+const CHARTS: readonly (readonly [title: string, note: string, ...lines: Line[]])[] = [
+  [
+    'Open files of the proxy',
+    'Those of clients and servers too.',
+    ['all', 'l-p50', 1.4, ({ handles }) => totalOf(handles)],
+    ['connections to its port', 'l-max', 1.2, ({ connections }) => connections],
+  ],
+  [
+    'Requests per sample of a second',
+    'As they ended.',
+    ['ok', 'l-p99', 1.4, ({ counts }) => counts.ok],
+    ['not ok', 'l-p50', 2, ({ counts }) => counts.error + counts.wrong + counts.lost],
+  ],
+  [
+    'Servers',
+    'Those in the table and those in rotation.',
+    ['in the table', 'l-max', 1.4, ({ servers }) => servers],
+    ['in rotation', 'l-p50', 1.6, ({ ready }) => ready],
+  ],
+];
 
 /** The page. `machine` says by name what it ran on; `command` runs it again. */
 export function renderSoak(
   soak: Soak,
   judgement: Judgement,
-  extras: { machine: Readonly<Record<string, string>>; command: string },
+  { machine, command }: { machine: Readonly<Record<string, string>>; command: string },
 ): string {
+  const { verdict, findings } = judgement;
   const facts = [
     `seed ${soak.seed}`,
     `${soak.startedAt.replace('T', ' ').slice(0, 19)} UTC`,
     `${seconds(soak.churnMs)} s of churn`,
     `${count(soak.rate)} requests/s`,
-    ...Object.entries(extras.machine).map(([name, value]) => `${name} ${value}`),
+    ...Object.entries(machine).map(([name, value]) => `${name} ${value}`),
   ];
-  const { verdict } = judgement;
   const body = [
-    `<header><p class="facts">${facts.map(escapeText).join('<i>·</i>')}</p><h1>${TITLE}</h1></header>`,
-    `<section class="verdict v-${verdict}"><div class="badge">${verdictIcon(verdict)}<span>${VERDICT_WORDS[verdict]}</span></div><p>${escapeText(describeJudgement(judgement))}</p></section>`,
-    section('Verdicts', findingsTable(judgement)),
+    header(facts, TITLE),
+    verdictBadge(verdict, describeJudgement(judgement, soak.cutShort)),
+    section('Verdicts', findingsTable(findings)),
     section('Over time', `<p class="note">${TIME_NOTE}</p>${charts(soak)}`),
-    section('Run it again', `<pre>${escapeText(extras.command)}</pre>`),
+    section('Run it again', `<pre>${escapeText(command)}</pre>`),
   ];
-  return page(TITLE, verdict, body.join('\n'));
-}
-
-function section(title: string, content: string): string {
-  return `<section><h2>${title}</h2>${content}</section>`;
+  const style = '.action{fill:var(--hit);fill-opacity:.65}';
+  return htmlDocument({ title: judgedTitle(verdict, TITLE), style, body: body.join('\n') });
 }
 
 function charts(soak: Soak): string {
-  const axis = axisOf(soak);
-  const of = (
-    name: string,
-    color: string,
-    width: number,
-    value: (sample: Sample) => number | null,
-  ): Curve => ({
-    name,
-    color,
-    width,
-    points: soak.samples.map((sample) => [sample.atMs, value(sample)] as const),
-  });
-  const half = soak.churnMs / 2;
+  const { churnMs, endedMs, samples } = soak;
+  const half = churnMs > 0 ? [{ fromMs: churnMs / 2, toMs: churnMs }] : [];
+  const axis = timeAxis(Math.max(endedMs, 1_000), half);
+  const curveOf = ([name, color, width, value]: Line): Curve => {
+    return { name, color, width, points: samples.map((sample) => [sample.atMs, value(sample)]) };
+  };
   const lows: Curve = {
     name: 'least of each window',
     color: 'l-p50',
     width: 3,
-    points: lowsOf(soak.samples, half, soak.churnMs).map(({ fromMs, toMs, bytes }) => [
-      (fromMs + toMs) / 2,
-      bytes / 1e6,
-    ]),
+    points: lowsOf(soak).map(({ fromMs, toMs, bytes }) => [(fromMs + toMs) / 2, bytes / 1e6]),
   };
-  const drawn: [title: string, note: string, svg: string][] = [
-    [
-      'Memory of the proxy, MB',
-      'Resident; the slope of the thick line is judged (Theil–Sen).',
-      curvesChart(axis, 'resident', 'Resident memory in megabytes', [
-        of('resident', 'l-p99', 1.4, ({ residentBytes }) => residentBytes / 1e6),
-        lows,
-      ]),
-    ],
-    [
-      'Heap of the proxy, MB',
-      'In use, what is garbage by now included.',
-      curvesChart(axis, 'heap', 'Used heap in megabytes', [
-        of('heap in use', 'l-p99', 1.4, ({ inside }) => (inside === null ? null : inside.heapBytes / 1e6)),
-      ]),
-    ],
-    [
-      'Open files of the proxy',
-      'Those of clients and servers too.',
-      curvesChart(axis, 'files', 'Open files', [
-        of('all', 'l-p50', 1.4, ({ handles }) => handles.total),
-        of('connections to its port', 'l-max', 1.2, ({ connections }) => connections),
-      ]),
-    ],
-    [
-      'Delay of its event loop, ms',
-      'Of each second: how much later than due a timer fired.',
-      curvesChart(axis, 'delay', 'Event-loop delay in milliseconds', [
-        of('max', 'l-max', 1, ({ inside }) => inside?.delayMaxMs ?? null),
-        of('p99', 'l-p50', 1.6, ({ inside }) => inside?.delayP99Ms ?? null),
-      ]),
-    ],
-    [
-      'Requests per sample of a second',
-      'As they ended.',
-      curvesChart(axis, 'rates', 'Requests per second', [
-        of('ok', 'l-p99', 1.4, ({ counts }) => counts.ok),
-        of('not ok', 'l-p50', 2, ({ counts }) => counts.error + counts.wrong + counts.lost),
-      ]),
-    ],
-    [
-      'Servers',
-      'Those in the table and those in rotation.',
-      curvesChart(axis, 'servers', 'Servers in the table', [
-        of('in the table', 'l-max', 1.4, ({ servers }) => servers),
-        of('in rotation', 'l-p50', 1.6, ({ ready }) => ready),
-      ]),
-    ],
-    [
-      `What was done, n = ${soak.deeds.length}`,
-      'Each from its beginning to its end.',
-      deedsChart(axis, soak),
-    ],
-  ];
-  return drawn
-    .map(
-      ([title, note, svg]) =>
-        `<figure><figcaption><h3>${title}</h3><span class="note">${note}</span></figcaption>${svg}</figure>`,
-    )
-    .join('\n');
+  const resident = curveOf(['resident', 'l-p99', 1.4, ({ residentBytes }) => residentBytes / 1e6]);
+  const chart = (title: string, note: string, curves: Curve[]) => {
+    const shape = { height: 150, empty: 'Nothing was measured.', values: { scale: true } };
+    return curvesChart(axis, { title, note, curves, ...shape });
+  };
+  return [
+    chart('Memory of the proxy, MB', 'Resident; the slope of the thick line is judged (Theil–Sen).', [
+      resident,
+      lows,
+    ]),
+    ...CHARTS.map(([title, note, ...lines]) => chart(title, note, lines.map(curveOf))),
+    actionsChart(axis, soak),
+  ].join('\n');
+}
+
+/** A row for each kind of action, and in it each from its beginning to its end. */
+function actionsChart(axis: TimeAxis, { actions }: Soak): string {
+  return timeChart(axis, {
+    title: `What was done, n = ${actions.length}`,
+    note: 'Each from its beginning to its end.',
+    height: ACTION_KINDS.length * LANE + 8,
+    draw: (top) =>
+      ACTION_KINDS.map((kind, row) => {
+        const y = top + 4 + row * LANE;
+        const done = actions.filter(({ action, isSkipped }) => action.kind === kind && !isSkipped);
+        const bars = done.map(({ action, atMs, endedMs }) => {
+          const [from, to] = [axis.x(atMs), axis.x(endedMs ?? axis.endMs)];
+          const about = `${describeAction(action)} at ${(atMs / 1000).toFixed(1)} s`;
+          return rect('action', from, y + 3, Math.max(to - from, 2), LANE - 6, about);
+        });
+        return label('name', 22, y + LANE / 2, `${kind} × ${done.length}`) + bars.join('');
+      }).join('\n'),
+  });
 }

@@ -1,182 +1,256 @@
-// shell · one soak from its start to its end: warm up, rest, load with churn, calm, rest again.
-// Must never throw away what was seen: an interruption and a proxy that ends are a part of what is reported.
-
-import { POLICIES } from '../chaos/plan.ts';
+// shell · one soak from its start to its end: warm up, rest, load with churn, rest again. What was seen is kept when it is
+// interrupted and when the proxy ends: both are a part of what is reported.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { residentBytes } from '../kit/process-cost.ts';
 import type { Progress } from '../kit/progress.ts';
-import { type LoadProcess, startLoad } from '../load/load-process.ts';
-import { type Churn, startChurn } from './churn.ts';
-import type { Rest, Soak } from './journal.ts';
-import type { SoakOptions } from './options.ts';
-import { pauseOr } from './pause.ts';
-import { makePlan, residents } from './plan.ts';
-import { Recorder } from './recorder.ts';
-import { takeRest } from './rest.ts';
-import { type Stage, startStage } from './stage.ts';
-import { describeNow } from './text.ts';
+import { clock, count } from '../kit/words.ts';
+import { startLoad } from '../load/load-process.ts';
+import type { RequestRecord } from '../load/observers.ts';
+import { pauseOr, runChurn } from './churn.ts';
+import { describeAction, makePlan, POLICIES } from './plan.ts';
+import { readHandles, type Stage, startStage } from './stage.ts';
+import { type Counts, type Handles, type Rest, type Sample, type Soak, totalOf } from './verdict.ts';
 
-// Long enough for a request to every server, so that the proxy's connections to them stand.
+// Long enough for a request to every server, so that the proxy's connections to them are open.
 const CALM_MS = 2_000;
-const TELL_EVERY_MS = 30_000;
-const MS_PER_MINUTE = 60_000;
+const SAMPLE_EVERY_MS = 1_000;
+const REPORT_EVERY_MS = 30_000;
+const MAX_FAULTS = 20;
+// A probe that is under way is no leak: of many readings the least counts.
+const READINGS = 20;
+const READ_EVERY_MS = 100;
+// Servers without a session that were found dead are forgotten by then, and the last connections have been closed.
+const REST_WITHIN_MS = 30_000;
 
-type Wanted = Pick<SoakOptions, 'minutes' | 'rate' | 'seed'>;
-
-/** What is known so far; each part of the run adds to it. */
-type Seen = {
-  churn: Churn | null;
-  churnMs: number;
-  endedMs: number;
-  before: Rest | null;
-  after: Rest | null;
-  strayAnswers: number;
-  proxyEnded: string | null;
-  problems: string[];
-};
+type Wanted = { minutes: number; rate: number; seed: number };
 
 /**
  * Runs a soak.
  * @throws Failure when it could not begin; the signal's reason when it was interrupted by then
  */
 export async function runSoak(wanted: Wanted, progress: Progress, signal: AbortSignal): Promise<Soak> {
-  const startedAt = new Date().toISOString();
-  progress.phase('starting a proxy and its servers');
-  const stage = await startStage(signal);
-  const recorder = new Recorder();
-  const seen: Seen = {
-    churn: null,
+  const soak: Soak = {
+    version: 1,
+    startedAt: new Date().toISOString(),
+    seed: wanted.seed,
+    rate: wanted.rate,
+    plannedMs: wanted.minutes * 60_000,
     churnMs: 0,
     endedMs: 0,
+    samples: [],
+    actions: [],
+    counts: noCounts(),
+    faults: [],
+    strayAnswers: 0,
     before: null,
     after: null,
-    strayAnswers: 0,
     proxyEnded: null,
     problems: [],
+    cutShort: null,
   };
-  // The run ends early for a person, and when there is no proxy any more.
+  progress.phase('starting a proxy and its servers');
+  const stage = await startStage(soak.problems, signal);
+  // The run ends early on an interruption, and when there is no proxy any more.
   const ending = new AbortController();
   const until = AbortSignal.any([signal, ending.signal]);
   let isOver = false;
   void stage.proxy.ended.then((how) => {
     if (isOver) return;
-    seen.proxyEnded = `it ended: ${how}. ${stage.proxy.tail()}`.trim();
+    soak.proxyEnded = `it ended: ${how}. ${stage.proxy.tail()}`.trim();
     ending.abort();
   });
   try {
-    await carryOut(wanted, { stage, recorder, seen, progress }, until);
+    await new SoakRun(soak, stage, progress).carryOut(until);
   } catch (error) {
-    if (seen.before === null && seen.proxyEnded === null) throw error;
-    if (!until.aborted) seen.problems.push((error as Error).message);
+    if (soak.before === null && soak.proxyEnded === null) throw error;
+    if (!until.aborted) soak.problems.push((error as Error).message);
   } finally {
     isOver = true;
     await stage.stop();
   }
-  return {
-    version: 1,
-    startedAt,
-    seed: wanted.seed,
-    rate: wanted.rate,
-    plannedMs: wanted.minutes * MS_PER_MINUTE,
-    churnMs: seen.churnMs,
-    endedMs: seen.endedMs,
-    samples: recorder.samples,
-    deeds: seen.churn?.deeds ?? [],
-    counts: recorder.counts,
-    errors: recorder.errors,
-    faults: recorder.faults,
-    strayAnswers: seen.strayAnswers,
-    before: seen.before,
-    after: seen.after,
-    living: residents().map(({ server, policy }) => `${policy}/${server}`),
-    proxyEnded: seen.proxyEnded,
-    problems: [...new Set([...seen.problems, ...(seen.churn?.problems ?? []), ...stage.problems])],
-    cutShort: signal.aborted ? 'interrupted' : null,
-  };
+  soak.problems = [...new Set(soak.problems)];
+  if (signal.aborted) soak.cutShort = 'interrupted';
+  return soak;
 }
 
-type Scene = { stage: Stage; recorder: Recorder; seen: Seen; progress: Progress };
-
-async function carryOut(wanted: Wanted, scene: Scene, signal: AbortSignal): Promise<void> {
-  const { stage, seen, progress } = scene;
-  await stage.whole(signal);
-  progress.phase('warming up');
-  await underLoad(wanted, scene, signal, (until) => pauseOr(CALM_MS, until));
-  signal.throwIfAborted();
-  seen.before = await takeRest(stage, null, signal);
-  await underLoad(wanted, scene, signal, (until) => soak(wanted, scene, until));
-  signal.throwIfAborted();
-  progress.phase('waiting until it rests');
-  seen.after = await takeRest(stage, seen.before, signal);
+function noCounts(): Counts {
+  return { ok: 0, wrong: 0, error: 0, lost: 0, dropped: 0 };
 }
 
-async function soak(wanted: Wanted, scene: Scene, signal: AbortSignal): Promise<void> {
-  const { stage, recorder, seen, progress } = scene;
-  const durationMs = wanted.minutes * MS_PER_MINUTE;
-  const plan = makePlan(wanted.seed, durationMs);
-  const sampling = new AbortController();
-  recorder.begin();
-  const churn = startChurn({ plan, durationMs, stage, signal });
-  seen.churn = churn;
-  let nextPhaseMs = 0;
-  const onSample = (sample: (typeof recorder.samples)[number]): void => {
-    const now = describeNow(sample, recorder.counts, durationMs, churn.deeds.at(-1));
-    if (sample.atMs < nextPhaseMs) {
-      progress.line(now);
-      return;
+class SoakRun {
+  readonly #soak: Soak;
+  readonly #stage: Stage;
+  readonly #progress: Progress;
+  /** Since the last sample. */
+  #recent = noCounts();
+  /** When the churn has begun. */
+  #originMs = performance.now();
+
+  constructor(soak: Soak, stage: Stage, progress: Progress) {
+    this.#soak = soak;
+    this.#stage = stage;
+    this.#progress = progress;
+  }
+
+  async carryOut(signal: AbortSignal): Promise<void> {
+    await this.#stage.whole(signal);
+    this.#progress.phase('warming up');
+    await this.#underLoad(signal, (until) => pauseOr(CALM_MS, until));
+    this.#soak.before = await this.#takeRest(null, signal);
+    await this.#underLoad(signal, (until) => this.#churn(until));
+    this.#progress.phase('waiting until it rests');
+    this.#soak.after = await this.#takeRest(this.#soak.before, signal);
+  }
+
+  /** The load ends before the proxy does, or its end would cost requests. */
+  async #underLoad(signal: AbortSignal, work: (until: AbortSignal) => Promise<void>): Promise<void> {
+    const options = {
+      proxy: `127.0.0.1:${this.#stage.proxy.port}`,
+      rate: this.#soak.rate,
+      // The longest that it takes; it is stopped earlier.
+      duration: 86_400,
+      policies: POLICIES.join(','),
+    };
+    const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
+    const load = startLoad(args, (request) => this.#onRequest(request));
+    const broken = new AbortController();
+    load.failed.catch((error: Error) => broken.abort(error));
+    try {
+      await load.started;
+      await work(AbortSignal.any([signal, broken.signal]));
+      broken.signal.throwIfAborted();
+    } finally {
+      await load.stop().then(
+        ({ strayAnswers }) => {
+          this.#soak.strayAnswers += strayAnswers;
+        },
+        (error: Error) => this.#soak.problems.push(error.message),
+      );
     }
-    nextPhaseMs += TELL_EVERY_MS;
-    progress.phase(now);
-  };
-  const sampled = recorder.keepSampling(stage, onSample, sampling.signal);
-  try {
-    await churn.over;
-    seen.churnMs = recorder.elapsedMs();
-    if (signal.aborted) return;
-    progress.phase('calming down');
-    // Who is missing after that is missing in the table at rest too, and judged there.
-    await stage.whole(signal).catch(() => {});
-    await pauseOr(CALM_MS, signal);
-  } finally {
-    sampling.abort();
-    await sampled;
-    seen.endedMs = recorder.elapsedMs();
+    signal.throwIfAborted();
+  }
+
+  #elapsedMs(): number {
+    return performance.now() - this.#originMs;
+  }
+
+  #onRequest({ outcome, detail, policy, latencyMs, dueEpochMs }: RequestRecord): void {
+    // The load was told to end.
+    if (outcome === 'dropped' && detail === 'interrupted') return;
+    const { counts, faults } = this.#soak;
+    counts[outcome] += 1;
+    this.#recent[outcome] += 1;
+    if (outcome === 'ok' || outcome === 'dropped' || faults.length >= MAX_FAULTS) return;
+    const atS = (dueEpochMs - performance.timeOrigin - this.#originMs) / 1000;
+    faults.push(
+      `${atS.toFixed(2)} s: policy ${policy}, ${outcome} (${detail}) after ${Math.round(latencyMs)} ms`,
+    );
+  }
+
+  async #churn(signal: AbortSignal): Promise<void> {
+    const { seed, plannedMs } = this.#soak;
+    const sampling = new AbortController();
+    this.#originMs = performance.now();
+    this.#recent = noCounts();
+    const sampled = this.#keepSampling(sampling.signal);
+    try {
+      await runChurn(makePlan(seed, plannedMs), plannedMs, this.#stage, this.#soak, signal);
+      this.#soak.churnMs = this.#elapsedMs();
+      if (signal.aborted) return;
+      this.#progress.phase('calming down');
+      // A server that is missing after that is missing at rest too, and judged there.
+      await this.#stage.whole(signal).catch(() => {});
+      await pauseOr(CALM_MS, signal);
+    } finally {
+      sampling.abort();
+      await sampled;
+      this.#soak.endedMs = this.#elapsedMs();
+    }
+  }
+
+  async #keepSampling(signal: AbortSignal): Promise<void> {
+    let nextReportMs = 0;
+    while (!signal.aborted) {
+      const startedMs = performance.now();
+      const sample = await this.#sample();
+      // A process that has ended holds no memory, and that is no measurement.
+      if (sample.residentBytes > 0) {
+        this.#soak.samples.push(sample);
+        const isDue = sample.atMs >= nextReportMs;
+        this.#progress[isDue ? 'phase' : 'line'](this.#describe(sample));
+        if (isDue) nextReportMs += REPORT_EVERY_MS;
+      }
+      await pauseOr(startedMs + SAMPLE_EVERY_MS - performance.now(), signal);
+    }
+  }
+
+  async #sample(): Promise<Sample> {
+    const { pid } = this.#stage.proxy;
+    // The files first: asking for the status opens one.
+    const own = {
+      atMs: this.#elapsedMs(),
+      handles: readHandles(pid),
+      residentBytes: residentBytes([pid]),
+      counts: this.#recent,
+    };
+    this.#recent = noCounts();
+    const status = await this.#stage.status().catch(() => null);
+    const servers = status?.policies.flatMap((row) => row.servers) ?? null;
+    return {
+      ...own,
+      connections: status?.proxy.connections ?? null,
+      servers: servers?.length ?? null,
+      ready: servers?.filter(({ state }) => state === 'ready').length ?? null,
+    };
+  }
+
+  /** `3:20 of 10:00 · ok 99,870 · wrong 0 · errors 0 · lost 0 · 92.1 MB · 61 files · 6 of 7 in rotation · kill server 3`. */
+  #describe({ atMs, residentBytes: bytes, handles, ready, servers }: Sample): string {
+    const { counts, actions, plannedMs } = this.#soak;
+    const latest = actions.at(-1);
+    return [
+      `${clock(atMs)} of ${clock(plannedMs)}`,
+      `ok ${count(counts.ok)}`,
+      `wrong ${counts.wrong}`,
+      `errors ${counts.error}`,
+      `lost ${counts.lost}`,
+      `${(bytes / 1e6).toFixed(1)} MB`,
+      `${totalOf(handles)} files`,
+      `${ready ?? '?'} of ${servers ?? '?'} in rotation`,
+      ...(latest === undefined ? [] : [describeAction(latest.action)]),
+    ].join(' · ');
+  }
+
+  /**
+   * Looks until it is as it was `before`, or until two looks in a row are the same when there is no before.
+   * @returns the last look, at the deadline too: the verdict says what that means
+   */
+  async #takeRest(before: Rest | null, signal: AbortSignal): Promise<Rest> {
+    const untilMs = performance.now() + REST_WITHIN_MS;
+    for (let wanted = before; ; ) {
+      const rest = await this.#look(signal);
+      if (performance.now() > untilMs || (wanted !== null && keyOf(rest) === keyOf(wanted))) return rest;
+      wanted = before ?? rest;
+    }
+  }
+
+  async #look(signal: AbortSignal): Promise<Rest> {
+    const { proxy } = this.#stage;
+    let least: Handles = readHandles(proxy.pid);
+    for (let n = 1; n < READINGS; n += 1) {
+      await sleep(READ_EVERY_MS, undefined, { signal });
+      const now = readHandles(proxy.pid);
+      if (totalOf(now) < totalOf(least)) least = now;
+    }
+    const status = await this.#stage.status();
+    const servers = status.policies
+      .flatMap((row) => row.servers)
+      .map(({ id, policy, state }) => `${policy}/${id}${state === 'ready' ? '' : ` (${state})`}`)
+      .sort();
+    return { handles: least, connections: status.proxy.connections, servers };
   }
 }
 
-// The load always ends before the proxy does, or its end would cost requests.
-async function underLoad(
-  wanted: Wanted,
-  { stage, recorder, seen }: Scene,
-  signal: AbortSignal,
-  work: (until: AbortSignal) => Promise<void>,
-): Promise<void> {
-  const load = startLoad(loadArguments(wanted, stage.proxy.port), (request) => recorder.onRequest(request));
-  const broken = new AbortController();
-  load.failed.catch((error: Error) => broken.abort(error));
-  try {
-    await load.started;
-    await work(AbortSignal.any([signal, broken.signal]));
-    broken.signal.throwIfAborted();
-  } finally {
-    await endLoad(load, seen);
-  }
-}
-
-async function endLoad(load: LoadProcess, seen: Seen): Promise<void> {
-  try {
-    const { strayAnswers } = await load.stop();
-    seen.strayAnswers += strayAnswers;
-  } catch (error) {
-    seen.problems.push((error as Error).message);
-  }
-}
-
-function loadArguments({ rate }: Wanted, port: number): string[] {
-  const options = {
-    proxy: `127.0.0.1:${port}`,
-    rate,
-    // It is told when to end; this is the longest that can be asked for.
-    duration: 86_400,
-    policies: POLICIES.join(','),
-  };
-  return Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
+function keyOf({ handles, connections, servers }: Rest): string {
+  return [totalOf(handles), connections, ...servers].join();
 }

@@ -1,144 +1,223 @@
-// pure · what was seen in a soak → pass, fail or unknown, with the number and the bound of each finding.
-// Must never let what was not seen look like a good sign: it is unknown.
-import type { Finding, Judgement, Verdict } from '../chaos/journal.ts';
-import { worstVerdict } from '../kit/criterion.ts';
-import { growthPerMinute, lowsOf } from './growth.ts';
-import type { Handles, Soak } from './journal.ts';
+// pure · what was seen in a soak, and what it comes to: pass, fail or unknown, with the number and the bound of each finding.
+// All times are ms after the churn has begun.
+import { type Finding, type Judgement, type Verdict, worstVerdict } from '../kit/verdict.ts';
+import { type Action, SERVERS } from './plan.ts';
 
 /** Less than this is too short to tell growth from a start. */
 const MIN_CHURN_MS = 120_000;
 const MAX_GROWTH_BYTES = 1_000_000;
 const MAX_DROPPED_SHARE = 0.001;
 const MAX_SKIPPED_SHARE = 0.2;
+const MIN_WINDOW_MS = 15_000;
+const MAX_WINDOWS = 12;
+const MIN_WINDOWS = 4;
 
-type Assessment = Omit<Finding, 'criterion' | 'limit' | 'details'> & { details?: readonly string[] };
+/** How many files of each kind a process has open. */
+export type Handles = Readonly<Record<string, number>>;
+
+/** How many requests ended how. */
+export type Counts = { ok: number; wrong: number; error: number; lost: number; dropped: number };
+
+/** One moment of the proxy; null where it gave no answer. */
+export type Sample = {
+  atMs: number;
+  residentBytes: number;
+  handles: Handles;
+  /** From clients and servers to its port. */
+  connections: number | null;
+  /** Servers in the table, and those of them in rotation. */
+  servers: number | null;
+  ready: number | null;
+  /** Of the time since the last sample. */
+  counts: Counts;
+};
+
+/** The proxy with all servers in rotation and no client; servers as `policy/id`, with their state unless ready. */
+export type Rest = { handles: Handles; connections: number; servers: readonly string[] };
+
+/** `isSkipped`: it would have taken the last healthy server of a policy. */
+export type DoneAction = { action: Action; atMs: number; endedMs: number | null; isSkipped: boolean };
+
+export type Soak = {
+  version: 1;
+  /** ISO 8601. */
+  startedAt: string;
+  seed: number;
+  rate: number;
+  plannedMs: number;
+  /** How long the churn went on. */
+  churnMs: number;
+  /** Until when samples were taken. */
+  endedMs: number;
+  samples: Sample[];
+  actions: DoneAction[];
+  /** From the first request to the last, before and after the churn too. */
+  counts: Counts;
+  /** The first requests that did not end well, a line each. */
+  faults: string[];
+  strayAnswers: number;
+  /** Before and after; null when that was not reached. */
+  before: Rest | null;
+  after: Rest | null;
+  /** How the proxy ended by itself; null when it did not. */
+  proxyEnded: string | null;
+  /** What else went wrong, so that the run shows less than it was to show. */
+  problems: string[];
+  cutShort: string | null;
+};
+
+type Assessment = Omit<Finding, 'criterion' | 'limit' | 'details'> & { details?: string[] };
+const NOT_REACHED: Assessment = { verdict: 'unknown', measured: 'the end was not reached', n: 0 };
 
 /** The judgement of a soak. An interruption is unknown, except for what has failed by then. */
 export function judgeSoak(soak: Soak): Judgement {
+  const { counts, strayAnswers, proxyEnded, samples } = soak;
+  const finding = (criterion: string, limit: string, assessment: Assessment): Finding => ({
+    criterion,
+    limit,
+    details: [],
+    ...assessment,
+  });
+  const proxy = {
+    verdict: passIf(proxyEnded === null),
+    measured: proxyEnded ?? 'it lived',
+    n: samples.length,
+  };
   const findings = [
-    finding('no request lost', '0 lost', lost(soak)),
-    finding('no wrong answer', '0 wrong, 0 that nobody asked for', wrong(soak)),
-    finding('no request refused', '0 error replies: a healthy server was there', refused(soak)),
+    finding('no request lost', '0 lost', none(soak, counts.lost, `${counts.lost} lost of ${answered(soak)}`)),
+    finding(
+      'no wrong answer',
+      '0 wrong, 0 that nobody asked for',
+      none(soak, counts.wrong + strayAnswers, `${counts.wrong} wrong, ${strayAnswers} that nobody asked for`),
+    ),
+    finding(
+      'no request refused',
+      '0 error replies: a healthy server was there',
+      none(soak, counts.error, `${counts.error} error replies`),
+    ),
     finding('memory', 'at most 1 MB more a minute, in the second half', memory(soak)),
     finding('open files', 'as many as before, at rest', handles(soak)),
     finding('connections', 'as many as before, at rest', connections(soak)),
     finding('policy table', 'the servers that live, all in rotation', table(soak)),
-    finding('the proxy lives', 'it runs until it is stopped', proxy(soak)),
-    finding('the run was what it was to be', 'whole, with its load and its churn', whole(soak)),
+    finding('the proxy lives', 'it runs until it is stopped', proxy),
+    finding('the run was as planned', 'whole, with its load and its churn', whole(soak)),
   ];
   return { verdict: worstVerdict(findings.map(({ verdict }) => verdict)), findings };
-}
-
-function finding(criterion: string, limit: string, { details = [], ...rest }: Assessment): Finding {
-  return { criterion, limit, ...rest, details: [...details] };
 }
 
 function passIf(isGood: boolean): Verdict {
   return isGood ? 'pass' : 'fail';
 }
 
-function ended({ counts }: Soak): number {
-  return counts.ok + counts.wrong + counts.error + counts.lost;
+function answered({ counts: { ok, wrong, error, lost } }: Soak): number {
+  return ok + wrong + error + lost;
 }
 
-// Nothing sent is nothing shown.
-function none(soak: Soak, bad: number): Verdict {
-  return bad === 0 && ended(soak) === 0 ? 'unknown' : passIf(bad === 0);
+function none(soak: Soak, bad: number, measured: string): Assessment {
+  const n = answered(soak);
+  // Nothing sent is nothing shown.
+  if (bad === 0) return { verdict: n === 0 ? 'unknown' : 'pass', measured, n };
+  return { verdict: 'fail', measured, n, details: soak.faults };
 }
 
-function lost(soak: Soak): Assessment {
-  const { lost: bad } = soak.counts;
-  const details = bad > 0 ? soak.faults : [];
-  return { verdict: none(soak, bad), measured: `${bad} lost of ${ended(soak)}`, n: ended(soak), details };
-}
-
-function wrong(soak: Soak): Assessment {
-  const { counts, strayAnswers } = soak;
-  const measured = `${counts.wrong} wrong, ${strayAnswers} that nobody asked for`;
-  return { verdict: none(soak, counts.wrong + strayAnswers), measured, n: ended(soak) };
-}
-
-function refused(soak: Soak): Assessment {
-  const { error } = soak.counts;
-  const codes = Object.entries(soak.errors).map(([code, times]) => `${times} × ${code}`);
-  const details = error > 0 ? [...codes, ...soak.faults] : [];
-  return { verdict: none(soak, error), measured: `${error} error replies`, n: ended(soak), details };
-}
-
-function memory({ samples, churnMs }: Soak): Assessment {
-  const lows = lowsOf(samples, churnMs / 2, churnMs);
-  const bytes = churnMs < MIN_CHURN_MS ? null : growthPerMinute(lows);
+function memory(soak: Soak): Assessment {
+  const lows = lowsOf(soak);
+  const bytes = soak.churnMs < MIN_CHURN_MS ? null : growthPerMinute(lows);
   if (bytes === null) {
-    const measured = `too short to tell: ${(churnMs / 1000).toFixed(0)} s of churn, and it takes ${MIN_CHURN_MS / 1000} s`;
+    const measured = `too short to tell: ${(soak.churnMs / 1000).toFixed(0)} s of churn, and it takes ${MIN_CHURN_MS / 1000} s`;
     return { verdict: 'unknown', measured, n: lows.length };
   }
-  const [first, last] = [lows[0], lows.at(-1)].map((low) => megabytes(low?.bytes ?? 0));
-  const measured = `${signed(bytes / 1e6)} MB a minute (${lows.length} lows, from ${first} to ${last} MB)`;
+  const [first = 0, last = 0] = [lows[0]?.bytes, lows.at(-1)?.bytes];
+  const growth = `${bytes >= 0 ? '+' : '−'}${Math.abs(bytes / 1e6).toFixed(2)} MB a minute`;
+  const measured = `${growth} (${lows.length} lows, from ${(first / 1e6).toFixed(1)} to ${(last / 1e6).toFixed(1)} MB)`;
   return { verdict: passIf(bytes <= MAX_GROWTH_BYTES), measured, n: lows.length };
 }
 
 function handles({ before, after }: Soak): Assessment {
-  if (before === null || after === null) return NO_REST;
-  const measured = `${after.handles.total}, before ${before.handles.total}`;
-  const isSame = after.handles.total === before.handles.total;
-  const details = isSame ? [] : differences(before.handles, after.handles);
-  return { verdict: passIf(isSame), measured, n: 2, details };
+  if (before === null || after === null) return NOT_REACHED;
+  const [was, is] = [totalOf(before.handles), totalOf(after.handles)];
+  const kinds = Object.keys({ ...before.handles, ...after.handles });
+  const details = kinds
+    .map((kind) => [kind, after.handles[kind] ?? 0, before.handles[kind] ?? 0] as const)
+    .filter(([, now, then]) => is !== was && now !== then)
+    .map(([kind, now, then]) => `${kind}: ${now}, before ${then}`);
+  return { verdict: passIf(is === was), measured: `${is}, before ${was}`, n: 2, details };
 }
 
-function differences(before: Handles, after: Handles): string[] {
-  return (['sockets', 'pipes', 'files', 'others'] as const)
-    .filter((kind) => before[kind] !== after[kind])
-    .map((kind) => `${kind}: ${after[kind]}, before ${before[kind]}`);
+export function totalOf(of: Handles): number {
+  return Object.values(of).reduce((sum, n) => sum + n, 0);
 }
 
 function connections({ before, after }: Soak): Assessment {
-  if (before === null || after === null) return NO_REST;
+  if (before === null || after === null) return NOT_REACHED;
   const measured = `${after.connections}, before ${before.connections}`;
   return { verdict: passIf(after.connections === before.connections), measured, n: 2 };
 }
 
-function table({ after, living }: Soak): Assessment {
-  if (after === null) return NO_REST;
-  const missing = living.filter((id) => !after.servers.includes(id));
-  const surplus = after.servers.filter((id) => !living.includes(id));
-  return {
-    verdict: passIf(missing.length + surplus.length === 0),
-    measured: `${after.servers.length} in it, ${living.length} live`,
-    n: living.length,
-    details: [
-      ...missing.map((id) => `missing or not in rotation: ${id}`),
-      ...surplus.map((id) => `lives no more, or not in rotation: ${id}`),
-    ],
-  };
-}
-
-const NO_REST: Assessment = { verdict: 'unknown', measured: 'the end was not reached', n: 0 };
-
-function proxy({ proxyEnded, samples }: Soak): Assessment {
-  return { verdict: passIf(proxyEnded === null), measured: proxyEnded ?? 'it lived', n: samples.length };
-}
-
-function whole({ counts, deeds, problems, cutShort, endedMs }: Soak): Assessment {
-  const due = counts.ok + counts.wrong + counts.error + counts.lost + counts.dropped;
-  const skipped = deeds.filter(({ isSkipped }) => isSkipped).length;
-  const reasons = [
-    ...(cutShort === null ? [] : [`cut short after ${(endedMs / 1000).toFixed(0)} s: ${cutShort}`]),
-    ...(counts.dropped > due * MAX_DROPPED_SHARE
-      ? [`${counts.dropped} of ${due} requests were not sent: the load itself could not keep up`]
-      : []),
-    ...(skipped > deeds.length * MAX_SKIPPED_SHARE
-      ? [`${skipped} of ${deeds.length} deeds were left out: no other server of the policy was in rotation`]
-      : []),
-    ...problems,
+function table({ after }: Soak): Assessment {
+  if (after === null) return NOT_REACHED;
+  const living = SERVERS.map(({ id, policy }) => `${policy}/${id}`);
+  const details = [
+    ...living.filter((id) => !after.servers.includes(id)).map((id) => `missing or not in rotation: ${id}`),
+    ...after.servers.filter((id) => !living.includes(id)).map((id) => `dead, or not in rotation: ${id}`),
   ];
-  const measured = `${deeds.length - skipped} deeds, ${skipped} left out, ${counts.dropped} requests not sent`;
-  return { verdict: reasons.length === 0 ? 'pass' : 'unknown', measured, n: deeds.length, details: reasons };
+  const measured = `${after.servers.length} in it, ${living.length} live`;
+  return { verdict: passIf(details.length === 0), measured, n: living.length, details };
 }
 
-function megabytes(bytes: number): string {
-  return (bytes / 1e6).toFixed(1);
+function whole(soak: Soak): Assessment {
+  const { counts, actions, problems, cutShort, endedMs } = soak;
+  const due = answered(soak) + counts.dropped;
+  const skipped = actions.filter(({ isSkipped }) => isSkipped).length;
+  const reasons: [boolean, string][] = [
+    [cutShort !== null, `cut short after ${(endedMs / 1000).toFixed(0)} s: ${cutShort}`],
+    [
+      counts.dropped > due * MAX_DROPPED_SHARE,
+      `${counts.dropped} of ${due} requests were not sent: the load itself could not keep up`,
+    ],
+    [
+      skipped > actions.length * MAX_SKIPPED_SHARE,
+      `${skipped} of ${actions.length} actions were left out: no other server of the policy was in rotation`,
+    ],
+    ...problems.map((problem): [boolean, string] => [true, problem]),
+  ];
+  const details = reasons.filter(([isSo]) => isSo).map(([, reason]) => reason);
+  const measured = `${actions.length - skipped} actions, ${skipped} left out, ${counts.dropped} requests not sent`;
+  return { verdict: details.length === 0 ? 'pass' : 'unknown', measured, n: actions.length, details };
 }
 
-function signed(value: number): string {
-  return `${value >= 0 ? '+' : '−'}${Math.abs(value).toFixed(2)}`;
+/** The least that was resident in a window of time. */
+export type Low = { fromMs: number; toMs: number; bytes: number };
+
+/**
+ * The least memory in each window of the second half of the churn: what the collector has not got round to is no growth.
+ * The longer the time, the longer the windows, so that a tooth of the collector's saw fits into one.
+ */
+export function lowsOf({ samples, churnMs }: Pick<Soak, 'samples' | 'churnMs'>): Low[] {
+  const fromMs = churnMs / 2;
+  const windowMs = Math.max(MIN_WINDOW_MS, fromMs / MAX_WINDOWS);
+  return Array.from(
+    { length: Math.floor(fromMs / windowMs) },
+    (_, index) => fromMs + index * windowMs,
+  ).flatMap((start) => {
+    const within = samples.filter(({ atMs }) => atMs >= start && atMs < start + windowMs);
+    const bytes = Math.min(...within.map(({ residentBytes }) => residentBytes));
+    return Number.isFinite(bytes) ? [{ fromMs: start, toMs: start + windowMs, bytes }] : [];
+  });
+}
+
+/**
+ * The slope of the lows by Theil and Sen: the median of the slopes between all pairs, which nearly a third of the values
+ * may be wrong without moving (H. Theil 1950, P. K. Sen 1968). A line of least squares would follow one late collection.
+ * @returns bytes a minute; null where there are too few windows to tell
+ */
+function growthPerMinute(lows: readonly Low[]): number | null {
+  if (lows.length < MIN_WINDOWS) return null;
+  const slopes = lows
+    .flatMap((from, at) =>
+      lows.slice(at + 1).map((to) => ((to.bytes - from.bytes) / (to.fromMs - from.fromMs)) * 60_000),
+    )
+    .sort((a, b) => a - b);
+  const at = (index: number) => slopes[Math.floor(index)] ?? 0;
+  return (at((slopes.length - 1) / 2) + at(slopes.length / 2)) / 2;
 }

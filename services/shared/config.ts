@@ -142,13 +142,18 @@ export function parseHostPort(name: string, text: string): { host: string; port:
 
 /**
  * Where the cluster's proxy is reached on this machine, as host:port: where Compose publishes it.
- * @throws UsageError when PROXY_PUBLISH_PORT is no port
+ * @throws UsageError when PROXY_PUBLISH_PORT is neither a port nor host:port
  */
 export function publishedProxy(environment: NodeJS.ProcessEnv): string {
   const text = environment.PROXY_PUBLISH_PORT || '10000';
-  const port = Number(text);
-  if (Number.isInteger(port) && port >= 1 && port <= 65_535) return `127.0.0.1:${port}`;
-  throw new UsageError(`PROXY_PUBLISH_PORT is "${text}": it must be a port from 1 to 65535.`);
+  const [, host = '0.0.0.0', digits] = /^(?:(\[[\da-f:]+\]|[\d.]+):)?(\d+)$/i.exec(text) ?? [];
+  const port = Number(digits);
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) {
+    throw new UsageError(
+      `PROXY_PUBLISH_PORT is "${text}": it must be a port from 1 to 65535, or an address of this machine and a port: 127.0.0.1:10000.`,
+    );
+  }
+  return `${host === '0.0.0.0' || host === '[::]' ? '127.0.0.1' : host}:${port}`;
 }
 
 /** An id from the command line: digits become a number, as the packets of the original have them. */

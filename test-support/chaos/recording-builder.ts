@@ -14,9 +14,9 @@ import type {
   TableSample,
   Verdict,
 } from '../../scripts/chaos/journal.ts';
+import type { Criterion } from '../../scripts/chaos/judge/criterion.ts';
 import { judge } from '../../scripts/chaos/judge/judge.ts';
 import type { FaultKind, Plan } from '../../scripts/chaos/plan.ts';
-import type { Criterion } from '../../scripts/kit/criterion.ts';
 import type { EventType } from '../../services/proxy/status/events.ts';
 
 /** One hit: on which server (`proxy` for the proxy), from, heal and healed; `null` where it never was. */

@@ -1,6 +1,6 @@
 // pure · the guard's findings → what a person reads.
 // Must never name a bound without what was measured, or the other way round.
-import { count, decimal } from '../../scripts/kit/report/format.ts';
+import { count, decimal } from '../../scripts/kit/words.ts';
 import { type Bounds, type Finding, isLoose, MEASURE_WORDS } from './bounds.ts';
 
 /** A table with a row for each bound. */

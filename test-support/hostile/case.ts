@@ -1,7 +1,6 @@
 // What a hostile case is, and how its checks become a verdict.
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import type { Verdict } from '../../scripts/chaos/journal.ts';
-import { CannotTell } from '../../scripts/kit/criterion.ts';
+import { CannotTell, type Verdict } from '../../scripts/kit/verdict.ts';
 import { Scene, type Size } from './scene.ts';
 
 const NS_PER_MS = 1e6;

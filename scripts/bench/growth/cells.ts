@@ -1,6 +1,6 @@
 // pure · figures → the cells and lines of a text table.
 // Must never print a number that isn't one: what is missing is a dash.
-import { decimal } from '../../kit/report/format.ts';
+import { decimal } from '../../kit/words.ts';
 import type { Spread } from '../statistics.ts';
 
 export const MISSING = '–';

@@ -1,6 +1,6 @@
 // pure · the growth's results → text tables for a person.
 // Must never show a ratio without the spread it was seen with, or a row without its notes.
-import { count, decimal } from '../../kit/report/format.ts';
+import { count, decimal } from '../../kit/words.ts';
 import type { Spread } from '../statistics.ts';
 import { DEFAULT_HEALTH_INTERVAL_MS } from './cases.ts';
 import { MISSING, median, percent, scaled, spread, table } from './cells.ts';

@@ -1,7 +1,7 @@
 // shell · a worker process of the growth measurements, as its owner sees it: started, called, ended.
 // Must never leave one behind, or wait for a reply without a deadline.
 import { Failure } from '../../kit/failure.ts';
-import { launch } from '../../kit/process.ts';
+import { startProcess } from '../../kit/process.ts';
 import type { CallMessage, Calls, ReplyMessage } from './calls.ts';
 import { withManyFiles } from './open-files.ts';
 
@@ -26,7 +26,7 @@ type Pending = { resolve: (reply: object) => void; reject: (error: Error) => voi
  */
 export async function startWorker<C extends Calls>(file: string, signal: AbortSignal): Promise<Worker<C>> {
   const { command, args } = withManyFiles({ command: process.execPath, args: [file] });
-  const started = await launch(command, args, { hasChannel: true });
+  const started = await startProcess(command, args, { hasChannel: true });
   const { child } = started;
   const pending = new Map<number, Pending>();
   let last = 0;

@@ -5,7 +5,7 @@ import { before, type TestContext, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { answerTo, digestOf, request } from '../../../test-support/cluster.ts';
 import { connectPeer, freePort, type Peer, scriptedServer, within } from '../../../test-support/peers.ts';
-import { launch } from '../../kit/process.ts';
+import { startProcess } from '../../kit/process.ts';
 import { SILENT } from '../../kit/progress.ts';
 import { type NativePrograms, prepareNative, startServer } from '../native.ts';
 
@@ -159,7 +159,7 @@ test('a port that is taken, and a wrong command line', async (t) => {
   t.after(taken.close);
   const spec = { id: 1, policy: 1, port: taken.port };
   await assert.rejects(startServer(programs, spec), /server has ended: exit code 1/);
-  const misused = await launch(programs.server, ['--id', '1', '--policy', '1']);
+  const misused = await startProcess(programs.server, ['--id', '1', '--policy', '1']);
   assert.equal(await misused.ended, 'exit code 2');
   assert.match(misused.tail(), /--port PORT/);
 });

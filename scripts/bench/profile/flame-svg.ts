@@ -1,6 +1,9 @@
 // pure · a tree of functions → a drawing of it, callers above callees, as wide as their share of the time.
 // Must never tell whose time it is by colour alone: each frame's title says it too.
-import { coordinate, escapeText, percent } from '../../kit/report/format.ts';
+
+import { coordinate } from '../../kit/report/charts.ts';
+import { escapeText } from '../../kit/report/html.ts';
+import { percent } from '../../kit/words.ts';
 import type { Category, Flame, Frame } from './flame.ts';
 
 /** The drawing's own units; a page scales it. */

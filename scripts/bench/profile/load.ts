@@ -4,7 +4,7 @@
 import type { Span } from '../../kit/cpu-profile.ts';
 import { Failure } from '../../kit/failure.ts';
 import { freePorts } from '../../kit/ports.ts';
-import type { BenchProcess } from '../../kit/process.ts';
+import type { RunningProcess } from '../../kit/process.ts';
 import { cpuBetween, sampleCpu } from '../../kit/process-cost.ts';
 import type { ProxyProcess } from '../../kit/proxy-process.ts';
 import { type LoadResult, type NativePrograms, runLoad, startServer } from '../native.ts';
@@ -33,7 +33,7 @@ export async function loadProxy(
   signal: AbortSignal,
 ): Promise<LoadFigures> {
   const { mode, connections, payloadBytes, seconds } = options;
-  const servers: BenchProcess[] = [];
+  const servers: RunningProcess[] = [];
   try {
     for (const [index, port] of (await freePorts(POLICIES.length * SERVERS_PER_POLICY)).entries()) {
       const policy = POLICIES[index % POLICIES.length] as string;

@@ -1,9 +1,8 @@
 // pure · the report of a profile: one HTML page that stands alone.
 // Must never show a share without saying of what.
-import { escapeText, percent } from '../../kit/report/format.ts';
-import { htmlDocument } from '../../kit/report/html.ts';
-import { PAGE_STYLE } from '../../kit/report/page-style.ts';
-import { PALETTE } from '../../kit/report/theme.ts';
+
+import { escapeText, htmlDocument } from '../../kit/report/html.ts';
+import { percent } from '../../kit/words.ts';
 import { CATEGORIES, categoryTimes, type Flame, type FunctionCost, functionCosts } from './flame.ts';
 import { FLAME_STYLE } from './flame-style.ts';
 import { CATEGORY_WORDS, drawFlame } from './flame-svg.ts';
@@ -26,7 +25,7 @@ ${drawFlame(flame)}
 click to zoom in. All shares are of the busy time, that of waiting is of the whole.
 <code>proxy.cpuprofile</code> beside this page opens in Chrome's DevTools (Performance) and in speedscope.</p>
 ${table(flame)}`;
-  return htmlDocument({ title, style: `${PALETTE}${PAGE_STYLE}${FLAME_STYLE}`, body, script: PAGE_SCRIPT });
+  return htmlDocument({ title, style: FLAME_STYLE, body, script: PAGE_SCRIPT });
 }
 
 function legend(flame: Flame): string {

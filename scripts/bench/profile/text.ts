@@ -1,7 +1,7 @@
 // pure · the figures of a profile → what the terminal shows.
 // Must never print more than a screen: the page has the rest.
 
-import { count, decimal, percent } from '../../kit/report/format.ts';
+import { count, decimal, percent } from '../../kit/words.ts';
 import type { LoadResult } from '../native.ts';
 import { type Flame, functionCosts } from './flame.ts';
 import { CATEGORY_WORDS } from './flame-svg.ts';

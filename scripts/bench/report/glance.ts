@@ -1,6 +1,6 @@
 // pure · figures → what they come to, in a sentence for each target, and what speaks against believing them.
 // Must never leave out a run that failed, or a bottleneck that was not the proxy.
-import { decimal, percent } from '../../kit/report/format.ts';
+import { decimal, percent } from '../../kit/words.ts';
 import { type Cell, MODES, type TargetName } from '../plan.ts';
 import { type BenchResult, errorsOf } from '../result.ts';
 import { type CellFigures, type Spread, spreadOf, type TargetFigures } from '../statistics.ts';

@@ -1,9 +1,6 @@
 // pure · the result → index.html.
 // Must never leave out a figure that the tables in the terminal have.
-import { escapeText } from '../../kit/report/format.ts';
-import { htmlDocument } from '../../kit/report/html.ts';
-import { PAGE_STYLE } from '../../kit/report/page-style.ts';
-import { CHART_STYLE, PALETTE } from '../../kit/report/theme.ts';
+import { escapeText, htmlDocument } from '../../kit/report/html.ts';
 import { TARGETS } from '../plan.ts';
 import type { BenchResult } from '../result.ts';
 import { chartsOf } from './charts.ts';
@@ -37,7 +34,7 @@ export function renderPage(result: BenchResult, growth: string): string {
   ];
   return htmlDocument({
     title: `Benchmark of ${result.startedAt.slice(0, 10)}: policy-proxy beside its peers`,
-    style: `${PALETTE}${CHART_STYLE}${PAGE_STYLE}${OWN_STYLE}`,
+    style: OWN_STYLE,
     body: body.filter(Boolean).join('\n'),
   });
 }

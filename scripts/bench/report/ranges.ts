@@ -1,7 +1,6 @@
 // pure · ratios as dots with the range of their runs, in rows: drawn by ECharts as SVG.
 // Must never tell two targets apart by colour alone.
-import { drawChart } from '../../kit/report/echart.ts';
-import { CHART_WIDTH, LEFT, RIGHT, svg } from '../../kit/report/frame.ts';
+import { CHART_WIDTH, drawChart, LEFT, RIGHT, svg } from '../../kit/report/charts.ts';
 import type { TargetName } from '../plan.ts';
 import type { Spread } from '../statistics.ts';
 import { markOf, symbolShape } from './marks.ts';

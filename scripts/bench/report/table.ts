@@ -1,6 +1,6 @@
 // pure · figures → rows of words, for the terminal and for the page alike.
 // Must never show a ratio without how far its runs lie apart.
-import { count, decimal } from '../../kit/report/format.ts';
+import { count, decimal } from '../../kit/words.ts';
 import type { Cell } from '../plan.ts';
 import type { CellFigures, Spread, TargetFigures } from '../statistics.ts';
 

@@ -1,6 +1,8 @@
 // pure · how requests fare with a server that fails them: those caught in flight, and those that follow.
 // Must never be content with a window in which there was no request.
 
+import type { Recording, RequestRow } from '../journal.ts';
+import type { FaultKind } from '../plan.ts';
 import {
   type Criterion,
   criterion,
@@ -9,9 +11,7 @@ import {
   plural,
   unknown,
   worstLines,
-} from '../../kit/criterion.ts';
-import type { Recording, RequestRow } from '../journal.ts';
-import type { FaultKind } from '../plan.ts';
+} from './criterion.ts';
 import { describeHit } from './detection.ts';
 import { type Trouble, weigh } from './machine.ts';
 import { type FaultHit, provenHitsOf, requireHits, requireServer, struckMsOf } from './queries.ts';

@@ -1,8 +1,8 @@
 // pure · every criterion that a scenario can be judged by, in one place for the scenarios' table.
 // Must never hold a criterion itself.
 
-export type { Criterion } from '../../kit/criterion.ts';
 export { answeredByAnother, outByTraffic } from './caught.ts';
+export type { Criterion } from './criterion.ts';
 export { detection } from './detection.ts';
 export { noErrors, noServerOnly } from './errors.ts';
 export { evictionsAtMost, evictionsAtMostCrashes } from './eviction-rates.ts';

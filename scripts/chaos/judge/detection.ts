@@ -1,6 +1,9 @@
 // pure · how soon the proxy noticed that a server had been hit: from when it had been hit for certain to the event.
 // Must never forget a hit that was not noticed at all.
 
+import { percentile } from '../../kit/percentile.ts';
+import type { Hit, ProxyEvent, Recording } from '../journal.ts';
+import type { FaultKind } from '../plan.ts';
 import {
   type Assessment,
   type Criterion,
@@ -9,10 +12,7 @@ import {
   moment,
   plural,
   worstLines,
-} from '../../kit/criterion.ts';
-import { percentile } from '../../kit/percentile.ts';
-import type { Hit, ProxyEvent, Recording } from '../journal.ts';
-import type { FaultKind } from '../plan.ts';
+} from './criterion.ts';
 import { AFTERMATH_MS, TRIALS_FOR_P95 } from './limits.ts';
 import { leastMs, weigh } from './machine.ts';
 import {

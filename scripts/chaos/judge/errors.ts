@@ -1,7 +1,7 @@
 // pure · error replies: only those that a scenario allows, and only while it allows them.
 
-import { type Criterion, criterion, millis } from '../../kit/criterion.ts';
 import type { Recording, RequestRow } from '../journal.ts';
+import { type Criterion, criterion, millis } from './criterion.ts';
 import { policyOutages } from './policy-outages.ts';
 import { overlaps, proxyOutages, requireRequests, type Span, warmUpEndMs } from './queries.ts';
 import { allSent, noneOf } from './replies.ts';

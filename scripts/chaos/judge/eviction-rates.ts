@@ -1,9 +1,9 @@
 // pure · how often servers that are hit again and again were evicted and readmitted.
 // Must never count a suspect that was cleared: it had only been doubted.
 
-import { type Criterion, criterion, millis, nameOf, plural } from '../../kit/criterion.ts';
 import type { ProxyEvent, Recording } from '../journal.ts';
 import type { FaultKind } from '../plan.ts';
+import { type Criterion, criterion, millis, nameOf, plural } from './criterion.ts';
 import { weigh } from './machine.ts';
 import { type FaultHit, requireHits, requireServer, serverHitsOf } from './queries.ts';
 import { describeEvent, eventsOf, eventsOfServer, isEviction, spanOfEvent } from './server-events.ts';

@@ -1,8 +1,8 @@
 // pure · evictions that should not have been: of servers without a fault, or at all.
 // Must never count what the proxy does while it is itself hit, or has only just started.
 
-import { type Criterion, criterion, moment, nameOf, plural, unknown } from '../../kit/criterion.ts';
 import type { ProxyEvent, Recording } from '../journal.ts';
+import { type Criterion, criterion, moment, nameOf, plural, unknown } from './criterion.ts';
 import { AFTERMATH_MS } from './limits.ts';
 import { type Trouble, weigh } from './machine.ts';
 import { type FaultHit, isHitOn, isJudged, proxyHitsOf, type Span, serverHitsOf } from './queries.ts';

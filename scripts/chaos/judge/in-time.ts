@@ -1,14 +1,7 @@
 // pure · whether the proxy kept its promise of a reply within the request timeout.
 // Must never count the clients' own patience for it: what they sent again says nothing of one reply.
-import {
-  CannotTell,
-  type Criterion,
-  criterion,
-  describeRequest,
-  millis,
-  plural,
-  worstLines,
-} from '../../kit/criterion.ts';
+import { CannotTell } from '../../kit/verdict.ts';
+import { type Criterion, criterion, describeRequest, millis, plural, worstLines } from './criterion.ts';
 import { REQUEST_TIMEOUT_MS, SLACK_MS } from './limits.ts';
 import { weigh } from './machine.ts';
 import { overlaps, proxyOutages } from './queries.ts';

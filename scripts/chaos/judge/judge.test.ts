@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { emptyRecording, recordingOf } from '../../../test-support/chaos/recording-builder.ts';
-import { type Criterion, criterion, unknown, worstLines, worstVerdict } from '../../kit/criterion.ts';
 import { percentile } from '../../kit/percentile.ts';
+import { worstVerdict } from '../../kit/verdict.ts';
 import { INTERRUPTED, type Verdict } from '../journal.ts';
 import type { FaultKind } from '../plan.ts';
 import { criteriaOf } from '../scenarios/common.ts';
 import { SCENARIOS } from '../scenarios/index.ts';
 import * as criteria from './criteria.ts';
+import { type Criterion, criterion, unknown, worstLines } from './criterion.ts';
 import { judge } from './judge.ts';
 
 const ALL: readonly Criterion[] = [

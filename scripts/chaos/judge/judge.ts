@@ -1,8 +1,9 @@
 // pure · the verdict over one run: every criterion in turn, and the worst of them counts.
 // Must never let a criterion that breaks pass, or keep the others from being judged.
 
-import { type Criterion, MAX_DETAILS, plural, worstVerdict } from '../../kit/criterion.ts';
+import { worstVerdict } from '../../kit/verdict.ts';
 import { type Finding, INTERRUPTED, type Judgement, type Recording } from '../journal.ts';
+import { type Criterion, MAX_DETAILS, plural } from './criterion.ts';
 import { isConntrackFull, maxConntrack } from './machine.ts';
 
 /**

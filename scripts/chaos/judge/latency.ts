@@ -3,6 +3,9 @@
 // While Docker itself kills or starts a container it takes a processor for half a second: that is the tool's own
 // disturbance, not the fault's, so requests due then are told but not compared.
 
+import { percentile } from '../../kit/percentile.ts';
+import { worstVerdict } from '../../kit/verdict.ts';
+import type { FaultRecord, Recording, RequestRow } from '../journal.ts';
 import {
   type Assessment,
   type Criterion,
@@ -11,10 +14,7 @@ import {
   millis,
   plural,
   unknown,
-  worstVerdict,
-} from '../../kit/criterion.ts';
-import { percentile } from '../../kit/percentile.ts';
-import type { FaultRecord, Recording, RequestRow } from '../journal.ts';
+} from './criterion.ts';
 import { leastMs, weigh } from './machine.ts';
 import {
   faultSpan,

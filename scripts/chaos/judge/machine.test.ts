@@ -9,9 +9,9 @@ import {
   recordingOf,
   type Sketch,
 } from '../../../test-support/chaos/recording-builder.ts';
-import type { Criterion } from '../../kit/criterion.ts';
 import { INTERRUPTED, type MachineSample, type Recording, type Verdict } from '../journal.ts';
 import { answeredByAnother, outByTraffic } from './caught.ts';
+import type { Criterion } from './criterion.ts';
 import { detection } from './detection.ts';
 import { noErrors, noServerOnly } from './errors.ts';
 import { evictionsAtMost, evictionsAtMostCrashes } from './eviction-rates.ts';

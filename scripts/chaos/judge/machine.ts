@@ -1,8 +1,8 @@
 // pure · whether the machine could have told: what it kept from those at work is not held against the proxy.
 // Must never excuse what no slowness explains, such as a wrong answer: criteria do not ask here about that.
 
-import { millis, moment } from '../../kit/criterion.ts';
 import type { MachineSample, Recording, Verdict } from '../journal.ts';
+import { millis, moment } from './criterion.ts';
 import { MAX_CONNTRACK, PROBE_TIMEOUT_MS } from './limits.ts';
 import type { Span } from './queries.ts';
 

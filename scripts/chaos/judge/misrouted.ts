@@ -1,8 +1,8 @@
 // pure · requests that went to a server after it was taken out, seen in three ways: events, table samples, answers.
 // Must never compare the counts of different entries of the table: each begins at 0.
 import type { EventType } from '../../../services/proxy/status/events.ts';
-import { type Criterion, criterion, describeRequest, moment, nameOf, plural } from '../../kit/criterion.ts';
 import type { ProxyEvent, Recording, RequestRow } from '../journal.ts';
+import { type Criterion, criterion, describeRequest, moment, nameOf, plural } from './criterion.ts';
 import { answersOf, endMsOf } from './request-index.ts';
 import { eventsOf, eventsOfServer, firstOf } from './server-events.ts';
 

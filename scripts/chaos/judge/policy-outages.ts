@@ -1,7 +1,8 @@
 // pure · when a policy had no server left because all of them had been hit.
 // Must never call a policy down while a server that was not hit was there.
+import { FAULT_FACTS } from '../faults/facts.ts';
 import type { Recording } from '../journal.ts';
-import type { FaultKind } from '../plan.ts';
+import { FAULT_KINDS, type FaultKind } from '../plan.ts';
 import { type FaultHit, serverHitsOf, struckMsOf } from './queries.ts';
 import { eventsOfServer, firstOf, firstOut, wasOutBefore } from './server-events.ts';
 
@@ -20,7 +21,7 @@ export type PolicyOutage = {
 };
 
 /** The faults after which a server's process is gone. */
-export const DEADLY: readonly FaultKind[] = ['kill', 'stop', 'restart', 'exit', 'swap'];
+export const DEADLY: readonly FaultKind[] = FAULT_KINDS.filter((kind) => FAULT_FACTS[kind].leaves === 'down');
 
 type Down = {
   id: string;

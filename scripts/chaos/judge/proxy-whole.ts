@@ -1,15 +1,8 @@
 // pure · how soon the proxy listens and its table is whole again after it was brought down.
 
-import {
-  CannotTell,
-  type Criterion,
-  criterion,
-  millis,
-  nameOf,
-  plural,
-  worstLines,
-} from '../../kit/criterion.ts';
+import { CannotTell } from '../../kit/verdict.ts';
 import type { Recording } from '../journal.ts';
+import { type Criterion, criterion, millis, nameOf, plural, worstLines } from './criterion.ts';
 import { describeHit } from './detection.ts';
 import { type Trouble, weigh } from './machine.ts';
 import {

@@ -1,8 +1,9 @@
 // pure · the proxy's own end: what was in flight, and what was lost with it.
 // Must never excuse a loss outside of the outage: that is for the criterion of loss.
 
-import { CannotTell, type Criterion, criterion, describeRequest, moment } from '../../kit/criterion.ts';
+import { CannotTell } from '../../kit/verdict.ts';
 import type { Recording, RequestRow } from '../journal.ts';
+import { type Criterion, criterion, describeRequest, moment } from './criterion.ts';
 import { describeHit } from './detection.ts';
 import { weigh } from './machine.ts';
 import { type FaultHit, overlaps, proxyHitsOf, proxyOutages, requireHits, struckMsOf } from './queries.ts';

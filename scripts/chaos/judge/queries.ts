@@ -1,9 +1,10 @@
 // pure · what criteria ask of a recording: phases, hits, the windows of faults, and outages of the proxy.
 // Must never judge.
 
-import { CannotTell, plural } from '../../kit/criterion.ts';
+import { CannotTell } from '../../kit/verdict.ts';
 import type { FaultRecord, Hit, Phase, PhaseName, Recording, RequestRow, TableSample } from '../journal.ts';
 import { type FaultKind, policyOf } from '../plan.ts';
+import { plural } from './criterion.ts';
 import { requestsIn } from './request-index.ts';
 
 export type FaultHit = { fault: FaultRecord; hit: Hit };

@@ -1,9 +1,9 @@
 // pure · how soon healed servers are back, and under the policy they belong to.
 // Must never take the readmission after a later fault for that of an earlier one.
 
-import { type Assessment, type Criterion, criterion, millis, worstLines } from '../../kit/criterion.ts';
 import type { Hit, ProxyEvent, Recording } from '../journal.ts';
 import type { FaultKind } from '../plan.ts';
+import { type Assessment, type Criterion, criterion, millis, worstLines } from './criterion.ts';
 import { deadlineOf, describeHit, nextHitMs } from './detection.ts';
 import { READMISSION_LIMIT_MS } from './limits.ts';
 import { type Trouble, weigh } from './machine.ts';

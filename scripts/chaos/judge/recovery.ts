@@ -1,18 +1,18 @@
 // pure · how soon there are answers: after an outage of a policy, and from servers that are new.
 // Must never take silence up to the end of a recording for an answer.
 
+import { CannotTell } from '../../kit/verdict.ts';
+import type { Recording, RequestRow } from '../journal.ts';
+import type { FaultKind } from '../plan.ts';
 import {
   type Assessment,
-  CannotTell,
   type Criterion,
   criterion,
   millis,
   moment,
   nameOf,
   worstLines,
-} from '../../kit/criterion.ts';
-import type { Recording, RequestRow } from '../journal.ts';
-import type { FaultKind } from '../plan.ts';
+} from './criterion.ts';
 import { weigh } from './machine.ts';
 import { DEADLY, policyOutages } from './policy-outages.ts';
 import { tableAt } from './queries.ts';

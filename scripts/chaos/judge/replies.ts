@@ -1,6 +1,8 @@
 // pure · what the clients got: nothing wrong, nothing lost, and errors only where they are allowed.
 // Must never count a request that the load generator dropped, but for those it sent and never had an answer to.
 
+import type { Recording, RequestRow } from '../journal.ts';
+import { policyOf } from '../plan.ts';
 import {
   type Assessment,
   type Criterion,
@@ -9,9 +11,7 @@ import {
   MAX_DETAILS,
   plural,
   worstLines,
-} from '../../kit/criterion.ts';
-import type { Recording, RequestRow } from '../journal.ts';
-import { policyOf } from '../plan.ts';
+} from './criterion.ts';
 import { type Trouble, weigh } from './machine.ts';
 import { overlaps, proxyOutages, requireRequests } from './queries.ts';
 import { requestIndex, spanOf, unansweredAtEnd } from './request-index.ts';

@@ -1,16 +1,9 @@
 // pure · whether everything is as it was: the same servers, all in rotation, with equal shares, and nothing left over.
 // Must never compare counts across a restart of the proxy.
 
-import {
-  CannotTell,
-  type Criterion,
-  criterion,
-  moment,
-  nameOf,
-  plural,
-  unknown,
-} from '../../kit/criterion.ts';
+import { CannotTell } from '../../kit/verdict.ts';
 import type { Recording, TableSample } from '../journal.ts';
+import { type Criterion, criterion, moment, nameOf, plural, unknown } from './criterion.ts';
 import { type Trouble, weigh } from './machine.ts';
 import { phaseNamed, tableAt } from './queries.ts';
 import { eventsOf, isEviction, spanOfEvent } from './server-events.ts';

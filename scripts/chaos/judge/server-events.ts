@@ -1,8 +1,9 @@
 // pure · the proxy's events server by server, and what takes a server out of the rotation.
 // Must never mix the starts of the proxy: each begins its table, its numbers and its counts anew.
 import type { EventType } from '../../../services/proxy/status/events.ts';
-import { CannotTell, moment, nameOf } from '../../kit/criterion.ts';
+import { CannotTell } from '../../kit/verdict.ts';
 import type { ProxyEvent, Recording } from '../journal.ts';
+import { moment, nameOf } from './criterion.ts';
 
 const NONE: readonly ProxyEvent[] = [];
 // After one of these it gets no request before it is admitted again.

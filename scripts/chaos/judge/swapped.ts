@@ -1,8 +1,9 @@
 // pure · whether servers that came back with each other's address are known under their own policy.
 
-import { CannotTell, type Criterion, criterion, moment, nameOf, plural } from '../../kit/criterion.ts';
+import { CannotTell } from '../../kit/verdict.ts';
 import type { Recording } from '../journal.ts';
 import type { FaultKind } from '../plan.ts';
+import { type Criterion, criterion, moment, nameOf, plural } from './criterion.ts';
 import { describeHit } from './detection.ts';
 import { READMISSION_LIMIT_MS } from './limits.ts';
 import { type Trouble, weigh } from './machine.ts';

@@ -1,17 +1,9 @@
 // pure · whether the run tested anything at all, and whether the cluster was steady to begin with.
 // Must never fail a run for what the harness did: a bad experiment is unknown.
 
-import {
-  CannotTell,
-  type Criterion,
-  criterion,
-  describeRequest,
-  moment,
-  nameOf,
-  plural,
-  unknown,
-} from '../../kit/criterion.ts';
+import { CannotTell } from '../../kit/verdict.ts';
 import type { FaultRecord, PhaseName, ProxyEvent, Recording } from '../journal.ts';
+import { type Criterion, criterion, describeRequest, moment, nameOf, plural, unknown } from './criterion.ts';
 import { MAX_CONNTRACK, MAX_DROPPED_SHARE } from './limits.ts';
 import { isConntrackFull, maxConntrack, starvedMs, weigh } from './machine.ts';
 import { phaseNamed, policiesOfFault, requestsOfPhase, windowOf } from './queries.ts';

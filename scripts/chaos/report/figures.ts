@@ -1,8 +1,11 @@
-// pure · requests → the figures that the report is about: kinds, counts, percentiles, phases.
-// Must never judge; what is good or bad, the judgement says.
-import type { Phase, PhaseName, Recording, RequestRow } from '../journal.ts';
+// pure · requests → the figures that the report is about: kinds of outcomes, percentiles, phases, and the figures at its top.
+import { nearestRank } from '../../kit/percentile.ts';
+import { escapeText } from '../../kit/report/html.ts';
+import { count, decimal, duration, percent } from '../../kit/words.ts';
+import type { PhaseName, Recording, RequestRow } from '../journal.ts';
+import { detections, readmissions, type Timings } from './timings.ts';
 
-/** How a request is drawn. A retried one is one that ended well, though not at its first attempt. */
+/** How a request is drawn. A retried one ended well, though not at its first attempt. */
 export type Kind = 'ok' | 'retried' | 'error' | 'wrong' | 'lost' | 'dropped';
 
 /** From the best to the worst, dropped last: that one is the generator's own doing. */
@@ -17,6 +20,22 @@ export const KIND_WORDS: Readonly<Record<Kind, string>> = {
   dropped: 'dropped',
 };
 
+// A shape for each, so that no reader depends on colours: where it begins, seen from its centre, and how it goes on.
+const SHAPES: Readonly<Record<Kind, readonly [dx: number, dy: number, path: string]>> = {
+  ok: [-1.5, 0, 'h3'],
+  retried: [-3.2, 0, 'a3.2 3.2 0 1 0 6.4 0a3.2 3.2 0 1 0 -6.4 0'],
+  error: [0, -4.6, 'l4.4 8h-8.8z'],
+  wrong: [0, -5, 'l5 5l-5 5l-5 -5z'],
+  lost: [-4, -4, 'l8 8m0 -8l-8 8'],
+  dropped: [-3.5, -2, 'h7v4h-7z'],
+};
+
+/** SVG path data of a kind's symbol with its centre at (x, y), about 8 pixels across. */
+export function symbolOf(kind: Kind, x: number, y: number): string {
+  const [dx, dy, shape] = SHAPES[kind];
+  return `M${x + dx} ${y + dy}${shape}`;
+}
+
 export function kindOf(request: RequestRow): Kind {
   return request.outcome === 'ok' && request.attempts > 1 ? 'retried' : request.outcome;
 }
@@ -27,27 +46,63 @@ export function countKinds(requests: readonly RequestRow[]): Record<Kind, number
   return counts;
 }
 
-/** Latencies of the right answers in ms, sorted; in the phases named, or in all. */
-export function okLatencies(recording: Recording, phases: readonly PhaseName[] | null = null): Float64Array {
-  const spans = phases === null ? null : recording.phases.filter(({ name }) => phases.includes(name));
-  const chosen = recording.requests.filter(
-    (r) => r.outcome === 'ok' && Number.isFinite(r.latencyMs) && (spans === null || isWithin(r.dueMs, spans)),
-  );
-  return Float64Array.from(chosen, (r) => r.latencyMs).sort();
+/** Latencies of the right answers in ms, in ascending order. */
+export function okLatencies(requests: readonly RequestRow[]): Float64Array {
+  const chosen = requests.filter((row) => row.outcome === 'ok' && Number.isFinite(row.latencyMs));
+  return Float64Array.from(chosen, ({ latencyMs }) => latencyMs).sort();
 }
 
-export function isWithin(atMs: number, spans: readonly Phase[]): boolean {
-  return spans.some(({ fromMs, toMs }) => atMs >= fromMs && atMs < toMs);
+/** The requests that were due in a phase. */
+export function requestsDuring({ phases, requests }: Recording, name: PhaseName): RequestRow[] {
+  const spans = phases.filter((phase) => phase.name === name);
+  return requests.filter(({ dueMs }) => spans.some(({ fromMs, toMs }) => dueMs >= fromMs && dueMs < toMs));
 }
 
-/** The phases that began before the run ended, cut at its end. */
-export function phasesSeen({ phases, endedMs }: Recording): Phase[] {
-  return phases
-    .filter(({ fromMs, toMs }) => fromMs < endedMs && toMs > fromMs)
-    .map((phase) => ({ ...phase, toMs: Math.min(phase.toMs, endedMs) }));
-}
-
-/** What a server is called: `server-p1-1`, or its id when nobody knows. */
+/** What a server is called: `server-p1-1`, or its id where its name is unknown. */
 export function nameOf(names: Readonly<Record<string, string>>, id: string): string {
   return Object.hasOwn(names, id) ? (names[id] ?? id) : id;
+}
+
+/** The figures that one looks for first, as HTML. */
+export function keyFigures(recording: Recording): string {
+  const counts = countKinds(recording.requests);
+  const { length } = recording.requests;
+  const sent = length - counts.dropped;
+  const control = okLatencies(requestsDuring(recording, 'control'));
+  const faults = okLatencies(requestsDuring(recording, 'faults'));
+  // Of 0 in n, the upper bound of the rate with a confidence of 95 % is 3 / n.
+  const lostRate =
+    counts.lost === 0 && sent > 0 ? `rate < ${percent(3, sent)} (95 %)` : percent(counts.lost, sent);
+  const figures = [
+    figure('Requests', count(length), `${count(counts.ok + counts.retried)} ok`),
+    figure('Lost', count(counts.lost), lostRate, counts.lost > 0),
+    figure('Wrong', count(counts.wrong), percent(counts.wrong, sent), counts.wrong > 0),
+    figure('Errors', count(counts.error), percent(counts.error, sent)),
+    figure('Retried, ok', count(counts.retried), percent(counts.retried, sent)),
+    figure('Dropped', count(counts.dropped), `${percent(counts.dropped, length)}, by the load itself`),
+    latency(50, control, faults),
+    latency(99, control, faults),
+    timing('Detection, max', detections(recording), 'not taken out'),
+    timing('Readmission, max', readmissions(recording), 'not back'),
+  ];
+  return `<dl class="figures">${figures.join('')}</dl>`;
+}
+
+function figure(name: string, value: string, note: string, isBad = false): string {
+  return `<div${isBad ? ' class="bad"' : ''}><dt>${name}</dt><dd class="value">${value}</dd><dd class="aside">${escapeText(note)}</dd></div>`;
+}
+
+function latency(p: number, control: Float64Array, faults: Float64Array): string {
+  const [before, during] = [nearestRank(control, p), nearestRank(faults, p)];
+  const value = `<span>${decimal(before)}</span><i>→</i><span>${decimal(during)}</span><small>ms</small>`;
+  const factor = before > 0 && Number.isFinite(during) ? `× ${decimal(during / before)}, ` : '';
+  const note = `${factor}n ${count(control.length)} → ${count(faults.length)}`;
+  return figure(`p${p}, control → faults`, value, note);
+}
+
+function timing(name: string, timings: readonly Timings[], otherwise: string): string {
+  const times = timings.flatMap((each) => each.times);
+  const none = timings.reduce((sum, each) => sum + each.none, 0);
+  const max = times.length === 0 ? null : Math.max(...times);
+  return figure(name, duration(max), `n = ${times.length}${none > 0 ? `, ${none} ${otherwise}` : ''}`);
 }

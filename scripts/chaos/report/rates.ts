@@ -1,85 +1,135 @@
-// pure · how much of what happened in each second, and how long it took.
-// Must never be the only place to look for bad ones: among thousands a few can't be seen; trouble.ts shows them.
-
-import { drawSeries, type TimeSeries } from '../../kit/report/echart.ts';
-import { type TimeAxis, timeChart } from '../../kit/report/frame.ts';
-import { nothingHere } from '../../kit/report/symbols.ts';
+// pure · what became of the requests of each second, and how long they took.
+import { nearestRank } from '../../kit/percentile.ts';
+import {
+  curvesChart,
+  LEFT,
+  label,
+  logScale,
+  path,
+  RIGHT,
+  type TimeAxis,
+  tickOf,
+  timeChart,
+} from '../../kit/report/charts.ts';
+import { count } from '../../kit/words.ts';
 import type { Recording } from '../journal.ts';
-import { type Bucket, bucketsOf, steps } from './buckets.ts';
-import { KIND_WORDS, KINDS } from './figures.ts';
-import { decadesAround } from './log-scale.ts';
+import { countKinds, KIND_WORDS, KINDS, type Kind, okLatencies, symbolOf } from './figures.ts';
 
-const RATES_HEIGHT = 120;
-const LATENCY_HEIGHT = 170;
-const LEGEND_ROW = 18;
+const TROUBLE_ROW = 26;
+const MIN_BAR = 3;
+/** A last part of a second shorter than this says too little about a rate. */
+const MIN_PART_S = 0.25;
+
+export type Second = {
+  fromMs: number;
+  toMs: number;
+  /** Requests a second that were due in it. */
+  rates: Record<Kind, number>;
+  /** Latencies of the right answers in ms, in ascending order. */
+  latencies: Float64Array;
+};
+
+/** Every second from the start to the end; rates in a last one that was seen only in part are those of the whole. */
+export function secondsOf({ requests, endedMs }: Recording): Second[] {
+  const bySecond = Map.groupBy(requests, ({ dueMs }) => Math.floor(dueMs / 1000));
+  const endS = Number.isFinite(endedMs) ? Math.max(endedMs, 0) / 1000 : 0;
+  const length = endS % 1 >= MIN_PART_S ? Math.ceil(endS) : Math.floor(endS);
+  return Array.from({ length }, (_, second) => {
+    const rows = bySecond.get(second) ?? [];
+    const part = Math.min(endS - second, 1);
+    const rates = countKinds(rows);
+    for (const kind of KINDS) rates[kind] /= part;
+    return { fromMs: second * 1000, toMs: (second + part) * 1000, rates, latencies: okLatencies(rows) };
+  });
+}
+
+// Each value holds to the end of its second, the last one too.
+function steps(all: readonly Second[], value: (second: Second) => number | null): [number, number | null][] {
+  const points = all.map((second): [number, number | null] => [second.fromMs, value(second)]);
+  const last = all.at(-1);
+  return last === undefined ? points : [...points, [last.toMs, value(last)]];
+}
+
+/** A row with a scale of its own for each kind of outcome that is not simply good: one request among thousands is seen. */
+export function troubleChart(recording: Recording, all: readonly Second[], axis: TimeAxis): string {
+  const kinds = KINDS.filter((kind) => kind !== 'ok');
+  const totals = countKinds(recording.requests);
+  return timeChart(axis, {
+    title: 'Not ok at once, per second',
+    note: 'Each row has its own scale; one request is enough to be seen.',
+    height: kinds.length * TROUBLE_ROW,
+    draw: (top) =>
+      kinds
+        .map((kind, index) => {
+          const base = top + (index + 1) * TROUBLE_ROW;
+          const middle = base - TROUBLE_ROW / 2 + 3;
+          const max = Math.max(0, ...all.map(({ rates }) => rates[kind]));
+          const words = [
+            path(`symbol k-${kind}`, symbolOf(kind, 8, middle)),
+            label('name', 20, middle, KIND_WORDS[kind]),
+            max > 0 ? label('tick end', LEFT - 7, middle, `max ${count(Math.ceil(max))}/s`) : '',
+          ];
+          const bars = all
+            .filter(({ rates }) => rates[kind] > 0)
+            .map(({ fromMs, rates }) => {
+              const [from, to] = [axis.x(fromMs), axis.x(fromMs + 1000)];
+              const height = Math.max((rates[kind] / max) * (TROUBLE_ROW - 7), MIN_BAR);
+              return `M${from} ${base}v${-height}h${Math.max(to - from, 1.5)}v${height}z`;
+            });
+          return [
+            `<g${totals[kind] === 0 ? ' class="dim"' : ''}>${words.join('')}</g>`,
+            path('rule', `M${LEFT} ${base}H${RIGHT}`),
+            path(`fill-k-${kind}`, bars.join('')),
+          ].join('');
+        })
+        .join('\n'),
+  });
+}
 
 /** All requests by outcome, stacked. */
-export function ratesChart(recording: Recording, axis: TimeAxis): string {
-  const buckets = bucketsOf(recording);
-  const sumTo = (bucket: Bucket, last: number) =>
-    KINDS.slice(0, last + 1).reduce((sum, kind) => sum + bucket.rates[kind], 0);
-  const isEmpty = buckets.every((bucket) => sumTo(bucket, KINDS.length - 1) === 0);
+export function ratesChart(all: readonly Second[], axis: TimeAxis): string {
+  const sumTo = ({ rates }: Second, last: number) =>
+    KINDS.slice(0, last + 1).reduce((sum, kind) => sum + rates[kind], 0);
   // Areas from the axis up, the whole sum first: each covers the lower part of the one before.
-  const series = KINDS.map(
-    (kind, index): TimeSeries => ({
-      color: `k-${kind}`,
-      kind: 'area',
-      points: steps(buckets, axis.endMs / 1000, (bucket) => sumTo(bucket, index)),
-    }),
-  );
-  return timeChart(axis, {
-    label: 'Requests a second by outcome, stacked',
-    height: RATES_HEIGHT,
-    draw: (top) =>
-      legend(KINDS.map((kind) => [`k-${kind}`, KIND_WORDS[kind]] as const).reverse(), top, true) +
-      (isEmpty
-        ? nothingHere(top + RATES_HEIGHT / 2, 'No request was sent.')
-        : drawSeries(axis, top, RATES_HEIGHT, { id: 'rates', splits: 3 }, series.reverse())),
+  const areas = KINDS.map((kind, index) => ({
+    name: KIND_WORDS[kind],
+    color: `k-${kind}`,
+    width: 0,
+    points: steps(all, (second) => sumTo(second, index)),
+  }));
+  return curvesChart(axis, {
+    title: 'All requests, per second',
+    note: 'By outcome, stacked.',
+    height: 120,
+    empty: 'No request was sent.',
+    curves: areas.reverse(),
+    values: { minInterval: 1 },
+    isStepped: true,
   });
 }
 
 /** Median, 99th percentile and maximum of the right answers. */
-export function latencyChart(recording: Recording, axis: TimeAxis): string {
-  const buckets = bucketsOf(recording);
-  const range = decadesAround(buckets.flatMap(({ p50, max }) => [p50 ?? 0, max ?? 0]));
-  const endS = axis.endMs / 1000;
-  const series: TimeSeries[] = [
-    { color: 'l-max', kind: 'line', width: 1, points: steps(buckets, endS, ({ max }) => max) },
-    { color: 'l-p99', kind: 'line', width: 1.6, points: steps(buckets, endS, ({ p99 }) => p99) },
-    { color: 'l-p50', kind: 'line', width: 2.4, points: steps(buckets, endS, ({ p50 }) => p50) },
-  ];
-  const isEmpty = buckets.every(({ p50 }) => p50 === null);
-  const names = [
-    ['l-max', 'max'],
-    ['l-p99', 'p99'],
-    ['l-p50', 'p50'],
-  ] as const;
-  return timeChart(axis, {
-    label: 'Median, 99th percentile and maximum latency per second',
-    height: LATENCY_HEIGHT,
-    draw: (top) =>
-      legend(names, top, false) +
-      (isEmpty
-        ? nothingHere(top + LATENCY_HEIGHT / 2, 'No request was answered right.')
-        : drawSeries(
-            axis,
-            top,
-            LATENCY_HEIGHT,
-            { id: 'percentiles', logarithmic: range, splits: 5 },
-            series,
-          )),
+export function percentilesChart(all: readonly Second[], axis: TimeAxis): string {
+  const curve = (name: string, p: number, width: number) => ({
+    name,
+    color: `l-${name}`,
+    width,
+    points: steps(all, ({ latencies }) => (latencies.length === 0 ? null : nearestRank(latencies, p))),
   });
-}
-
-function legend(entries: readonly (readonly [string, string])[], top: number, isArea: boolean): string {
-  return entries
-    .map(([color, text], index) => {
-      const y = top + 14 + index * LEGEND_ROW;
-      const width = color === 'l-p50' ? 2.4 : color === 'l-p99' ? 1.6 : 1;
-      const sample = isArea
-        ? `<rect class="fill-${color}" x="2" y="${y - 5}" width="12" height="10"/>`
-        : `<path class="stroke-${color}" style="stroke-width:${width}" d="M0 ${y}H16"/>`;
-      return `${sample}<text class="name" x="22" y="${y}" dy=".35em">${text}</text>`;
-    })
-    .join('');
+  const curves = [curve('max', 100, 1), curve('p99', 99, 1.6), curve('p50', 50, 2.4)];
+  const { decades } = logScale(
+    curves.flatMap(({ points }) => points.map(([, ms]) => ms ?? 0)),
+    0,
+    1,
+  );
+  return curvesChart(axis, {
+    title: 'Latency percentiles, per second',
+    note: 'Of right answers, logarithmic.',
+    height: 170,
+    empty: 'No request was answered right.',
+    curves,
+    values: { type: 'log', min: decades[0], max: decades.at(-1), splitNumber: 5 },
+    tick: tickOf,
+    isStepped: true,
+  });
 }

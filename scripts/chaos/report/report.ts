@@ -1,46 +1,38 @@
-// pure · a recording and its judgement → one HTML file that needs nothing else, and its plots as SVG files.
-// Must never judge, read a file, ask the clock, or let a foreign text in unescaped.
-
-import { count, escapeText, seconds } from '../../kit/report/format.ts';
-import { timeAxis } from '../../kit/report/frame.ts';
-import { page } from '../../kit/report/page.ts';
-import { findingsTable, keyFigures, verdictBadge, warnings } from '../../kit/report/verdict.ts';
-import type { Judgement, Recording } from '../journal.ts';
-import { faultLanes } from './fault-lanes.ts';
-import { latencyChart, ratesChart } from './rates.ts';
+// pure · a recording and its judgement → one HTML page that needs nothing else; and the overview of several runs.
+import { type TimeAxis, timeAxis } from '../../kit/report/charts.ts';
+import { escapeText, header, htmlDocument, section } from '../../kit/report/html.ts';
+import {
+  describeJudgement,
+  findingsTable,
+  judgedTitle,
+  verdictBadge,
+  verdictRow,
+  verdictTable,
+} from '../../kit/report/judgement.ts';
+import { compareVerdicts, type Judgement, type Verdict } from '../../kit/verdict.ts';
+import { count, decimal, plural, seconds } from '../../kit/words.ts';
+import type { FaultRecord, Recording } from '../journal.ts';
+import { KINDS, keyFigures } from './figures.ts';
+import { faultEndMs, faultLanes, serverLaneChart } from './lanes.ts';
+import { percentilesChart, ratesChart, secondsOf, troubleChart } from './rates.ts';
 import { latencyScatter } from './scatter.ts';
-import { serverLaneChart } from './server-lanes.ts';
-import { shareChart } from './share.ts';
-import { standalone } from './standalone.ts';
-import { stripChart } from './strips.ts';
-import { faultsTable, setupTable } from './tables.ts';
-import { troubleChart } from './trouble.ts';
-
-export { formatRequestsCsv } from './csv.ts';
-export { renderSummary } from './summary.ts';
-
-export type ReportExtras = {
-  /** What ran, by name: `{ "node": "24.1.0" }`. */
-  versions: Record<string, string>;
-  /** The command that runs it again. */
-  replay: string;
-};
-
-type Chart = { file: string; title: string; note: string; svg: string };
+import { shareTable } from './share.ts';
+import { timingsChart } from './timings.ts';
 
 /**
  * The report of one run.
  * @param title one line, for example `kill: a server dies`
- * @returns the page, and each plot under its file name; they follow the reader's theme and load nothing
+ * @param extras.versions what ran, by name
+ * @param extras.replay   the command that runs it again
  */
 export function renderReport(
   title: string,
   recording: Recording,
   judgement: Judgement,
-  extras: ReportExtras,
-): { html: string; svgs: Record<string, string> } {
-  const [overTime, others] = [timeCharts(recording), otherCharts(recording)];
-  const { plan, startedAt, endedMs } = recording;
+  extras: { versions: Readonly<Record<string, string>>; replay: string },
+): string {
+  const { plan, startedAt, endedMs, cutShort } = recording;
+  const { verdict, findings } = judgement;
   const facts = [
     `scenario ${plan.scenario}`,
     `seed ${plan.seed}`,
@@ -50,89 +42,179 @@ export function renderReport(
     `${plan.policies.length} × ${plan.serversPerPolicy} servers`,
   ];
   const body = [
-    `<header><p class="facts">${facts.map(escapeText).join('<i>·</i>')}</p><h1>${escapeText(title)}</h1></header>`,
-    verdictBadge(judgement, recording),
+    header(facts, title),
+    verdictBadge(verdict, describeJudgement(judgement, cutShort)),
     warnings(recording),
     keyFigures(recording),
-    section('Verdicts', findingsTable(judgement)),
-    section('Over time', `<p class="note">${TIME_NOTE}</p>${overTime.map(figure).join('\n')}`),
-    section('Who answered, and how fast the proxy noticed', others.map(figure).join('\n')),
+    section('Verdicts', findingsTable(findings)),
+    section('Over time', `<p class="note">${TIME_NOTE}</p>${chartsOverTime(recording)}`),
+    section('Who answered, and how fast the proxy noticed', timingsChart(recording) + shareTable(recording)),
     section('Faults', faultsTable(recording)),
     section('Run it again', `<pre>${escapeText(extras.replay)}</pre>`),
-    section('What ran', `<div class="columns">${setupTable(recording, extras.versions)}</div>`),
+    section('What ran', `<div class="columns">${setup(recording)}${pairs(extras.versions)}</div>`),
   ];
-  const svgs = Object.fromEntries([...overTime, ...others].map(({ file, svg }) => [file, standalone(svg)]));
-  return { html: page(title, judgement.verdict, body.join('\n')), svgs };
+  return htmlDocument({ title: judgedTitle(verdict, title), style: STYLE, body: body.join('\n') });
+}
+
+/** What makes everything else doubtful; empty when nothing does. */
+function warnings({ faults, cutShort, leftovers, strayAnswers }: Recording): string {
+  const unproven = faults.filter(({ isProven }) => !isProven);
+  const lines = [
+    ...(cutShort === null ? [] : [`The run was cut short: ${cutShort}`]),
+    ...leftovers.map((leftover) => `Left over after healing: ${leftover}`),
+    ...unproven.map(({ id, kind, proof }) => `Fault ${id} (${kind}) is not proven: ${proof}`),
+    ...(strayAnswers > 0 ? [`${plural(strayAnswers, 'answer')} came that no request waited for`] : []),
+  ];
+  if (lines.length === 0) return '';
+  return `<ul class="warnings">${lines.map((line) => `<li>${escapeText(line)}</li>`).join('')}</ul>`;
 }
 
 const TIME_NOTE =
   'All charts share one axis: seconds after the load has started. Shaded: at least one fault lasts, from inject to heal. Upright lines part the phases.';
 
-function timeCharts(recording: Recording): Chart[] {
-  const axis = timeAxis(recording);
-  const scatter = latencyScatter(recording, axis);
-  const n = count(recording.requests.length);
+/** The axis to the end, with the phases that had begun by then. */
+function axisOf({ endedMs, phases, faults }: Recording): TimeAxis {
+  const lastMs = Math.max(endedMs, ...phases.map(({ fromMs }) => fromMs));
+  const endMs = Number.isFinite(lastMs) && lastMs > 0 ? lastMs : 1000;
+  const bands = faults.map((fault) => ({ fromMs: fault.injectMs, toMs: faultEndMs(fault, endMs) }));
+  const seen = phases.filter(({ fromMs, toMs }) => fromMs < endedMs && toMs > fromMs);
+  return timeAxis(
+    endMs,
+    bands,
+    seen.map((phase) => ({ ...phase, toMs: Math.min(phase.toMs, endedMs) })),
+  );
+}
+
+function chartsOverTime(recording: Recording): string {
+  const axis = axisOf(recording);
+  const all = secondsOf(recording);
   return [
-    {
-      file: 'latency.svg',
-      title: `Latency of each request, n = ${n}`,
-      note: `At its intended start, logarithmic; ${scatter.note}`,
-      svg: scatter.svg,
-    },
-    {
-      file: 'faults.svg',
-      title: `Faults, n = ${recording.faults.length}`,
-      note: 'What was done to whom.',
-      svg: faultLanes(recording, axis),
-    },
-    {
-      file: 'servers.svg',
-      title: 'Servers in the eyes of the proxy',
-      note: 'The higher the bar, the more the server is in rotation; hatched while the fault lasted.',
-      svg: serverLaneChart(recording, axis),
-    },
-    {
-      file: 'trouble.svg',
-      title: 'Not ok at once, per second',
-      note: 'Each row has its own scale; one request is enough to be seen.',
-      svg: troubleChart(recording, axis),
-    },
-    {
-      file: 'rates.svg',
-      title: 'All requests, per second',
-      note: 'By outcome, stacked.',
-      svg: ratesChart(recording, axis),
-    },
-    {
-      file: 'percentiles.svg',
-      title: 'Latency percentiles, per second',
-      note: 'Of right answers, logarithmic.',
-      svg: latencyChart(recording, axis),
-    },
+    latencyScatter(recording, axis),
+    faultLanes(recording, axis),
+    serverLaneChart(recording, axis),
+    troubleChart(recording, all, axis),
+    ratesChart(all, axis),
+    percentilesChart(all, axis),
+  ].join('\n');
+}
+
+function faultsTable({ faults }: Recording): string {
+  if (faults.length === 0) return '<p class="note">No fault was injected.</p>';
+  const number = (name: string) => `<th class="number">${name}</th>`;
+  const times = ['inject, s', 'heal, s', 'lasted, s'].map(number).join('');
+  const head = `${number('#')}<th>Fault</th><th>Target</th>${times}<th>Proof</th>${number('conntrack')}`;
+  return `<table class="faults"><thead><tr>${head}</tr></thead><tbody>${faults.map(faultRow).join('\n')}</tbody></table>`;
+}
+
+function faultRow(fault: FaultRecord): string {
+  const { id, kind, targets, params, injectMs, healedMs, isProven, proof, conntrack } = fault;
+  const numbers = Object.entries(params).map(([name, value]) => `${name} ${value}`);
+  const note = numbers.length > 0 ? `<br><span class="note">${escapeText(numbers.join(', '))}</span>` : '';
+  const number = (text: string | number) => `<td class="number">${text}</td>`;
+  const cells = [
+    number(id),
+    `<td><b>${escapeText(kind)}</b>${note}</td>`,
+    `<td>${escapeText(targets.join(', '))}</td>`,
+    number(seconds(injectMs)),
+    number(healedMs === null ? 'never' : seconds(healedMs)),
+    number(seconds(healedMs === null ? null : healedMs - injectMs)),
+    `<td>${isProven ? '' : '<b class="bad">not proven: </b>'}${escapeText(proof)}</td>`,
+    number(conntrack === null ? '–' : count(conntrack)),
   ];
+  return `<tr>${cells.join('')}</tr>`;
 }
 
-function otherCharts(recording: Recording): Chart[] {
-  return [
-    {
-      file: 'timings.svg',
-      title: 'Detection and readmission',
-      note: 'One point per hit, logarithmic; dashed: what the design allows. “none”: hits without such an event.',
-      svg: stripChart(recording),
-    },
-    {
-      file: 'share.svg',
-      title: 'Share of each server',
-      note: 'Answers within its policy; the tick marks equal shares.',
-      svg: shareChart(recording),
-    },
+function setup({ plan, phases, startedAt, endedMs, startLagP99Ms }: Recording): string {
+  const lengths = phases.map(({ name, fromMs, toMs }) => `${name} ${seconds(toMs - fromMs)} s`);
+  const settings = Object.entries(plan.settings).map(([name, value]) => `${name}=${value}`);
+  return pairs({
+    Scenario: plan.scenario,
+    Seed: String(plan.seed),
+    Started: startedAt,
+    Length: `${seconds(endedMs)} s`,
+    Phases: lengths.join(', ') || 'none',
+    Load: `${count(plan.rate)} requests a second, own delay p99 ${decimal(startLagP99Ms)} ms`,
+    'Clients retry for': plan.retryForMs > 0 ? `${plan.retryForMs} ms` : 'not at all',
+    Cluster: `policies ${plan.policies.join(', ')}; ${plan.serversPerPolicy} servers each`,
+    Settings: settings.join(', ') || 'as they are by default',
+  });
+}
+
+function pairs(rows: Readonly<Record<string, string>>): string {
+  const lines = Object.entries(rows).map(
+    ([name, value]) => `<tr><th>${escapeText(name)}</th><td>${escapeText(value)}</td></tr>`,
+  );
+  return `<table class="pairs"><tbody>${lines.join('')}</tbody></table>`;
+}
+
+/** One of several runs: `measured` in words, `folder` relative to the overview. */
+export type SummaryRow = {
+  scenario: string;
+  title: string;
+  verdict: Verdict;
+  measured: string;
+  folder: string;
+};
+
+/** An overview with a row per run, the worst first; the worst verdict is that of all, of no run it is unknown. */
+export function renderSummary(rows: readonly SummaryRow[]): string {
+  const sorted = rows.toSorted((a, b) => compareVerdicts(a.verdict, b.verdict));
+  const verdict = sorted[0]?.verdict ?? 'unknown';
+  const counts = [...Map.groupBy(sorted, (row) => row.verdict)].map(
+    ([each, { length }]) => `${length} ${each}`,
+  );
+  const title = `Chaos: ${plural(rows.length, 'scenario')}`;
+  const lines = sorted.map(({ scenario, title: about, verdict: own, measured, folder }) => {
+    const link = `${folder.split('/').map(encodeURIComponent).join('/')}/report.html`;
+    const name = `<a href="${escapeText(link)}">${escapeText(scenario)}</a>`;
+    const cells = `<td class="criterion">${name}</td><td>${escapeText(about)}</td><td>${escapeText(measured)}</td>`;
+    return verdictRow(own, cells);
+  });
+  const body = [
+    header([], title),
+    verdictBadge(verdict, counts.join(', ') || 'No scenario was run.'),
+    `<section>${verdictTable(['Scenario', 'What happens', 'Measured'], lines)}</section>`,
   ];
+  return htmlDocument({ title: judgedTitle(verdict, title), body: body.join('\n') });
 }
 
-function figure({ title, note, svg }: Chart): string {
-  return `<figure><figcaption><h3>${escapeText(title)}</h3><span class="note">${escapeText(note)}</span></figcaption>${svg}</figure>`;
-}
+const FILLED = ['error', 'wrong'];
+const KIND_RULES = KINDS.map((kind) => {
+  const fill = FILLED.includes(kind) ? `var(--k-${kind})` : 'none';
+  return `.symbol.k-${kind}{stroke:var(--k-${kind});fill:${fill}}.fill-k-${kind}{fill:var(--k-${kind})}`;
+}).join('\n');
 
-function section(title: string, content: string): string {
-  return `<section class="${title.toLowerCase().replaceAll(/\W+/g, '-')}"><h2>${title}</h2>${content}</section>`;
-}
+const STYLE = `
+.figures{display:grid;grid-template-columns:repeat(5,1fr);margin:18px 0 0;border-top:1px solid var(--rule);border-left:1px solid var(--rule)}
+.figures div{padding:9px 13px 10px;border-right:1px solid var(--rule);border-bottom:1px solid var(--rule)}
+.figures dt{color:var(--ink-2);font-size:12.5px}.figures dd{margin:0}
+.figures .value{font-size:23px;font-weight:600;line-height:1.3;white-space:nowrap}
+.figures .value i{font-style:normal;font-weight:400;color:var(--ink-2);margin:0 6px;font-size:17px}.figures .value small{font-size:13px;font-weight:400;margin-left:4px}
+.figures .aside{color:var(--ink-2);font-size:12px}
+.figures .bad .value,.figures .bad dt{color:var(--fail)}
+.faults td,.pairs th,.pairs td{font-size:13px}.faults .number{padding-left:10px}
+.pairs th{width:150px;font-weight:400;vertical-align:top;border-top:1px solid var(--rule)}.pairs tr:first-child>*{border-top:0}
+.columns{display:grid;grid-template-columns:3fr 2fr;gap:0 48px;align-items:start}
+.chart .id{font:10.5px ui-monospace,"Cascadia Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace;fill:var(--ink-2)}
+.chart .bad{fill:var(--fail);font-weight:600}
+.ground{fill:var(--paper)}.grid.minor{stroke-dasharray:1 3}
+.k-ok path{stroke:var(--k-ok);stroke-width:2;stroke-linecap:square;fill:none}.k-ok .d0{opacity:.5}.k-ok .d1{opacity:.75}
+.symbol{stroke-width:1.3;stroke-linejoin:round}.symbol.k-lost{stroke-width:2.4}.symbol.k-ok{stroke-width:3}
+${KIND_RULES}
+.hover{fill:var(--ink);opacity:0}.hover:hover{opacity:.06}
+.fault-bar{fill:var(--fault)}.fault-hit{fill:var(--hit)}
+.s-ready,.s-trial{fill:var(--s-ready)}.s-trial{stroke:var(--s-suspect);stroke-width:1.5}
+.s-suspect{fill:var(--s-suspect)}.s-evicted,.s-ejected{fill:var(--s-out)}
+.s-joining,.s-leaving{fill:var(--s-between)}.s-gone{fill:var(--s-gone)}.s-unknown{fill:var(--grid)}
+.hatch{stroke:var(--hatch);stroke-width:1.5}.hatch-dot{fill:var(--hatch)}
+.broken{fill:url(#hatch-down);stroke:var(--hatch);stroke-width:.8;fill-opacity:.75}.broken.gray{fill:url(#hatch-gray)}
+.fault-start{fill:var(--ink)}.eviction{fill:var(--s-out);stroke:var(--paper);stroke-width:.8}
+.hit-point{fill:var(--k-ok);fill-opacity:.65;stroke:var(--l-p50);stroke-width:.8}
+.limit{stroke:var(--fail);stroke-width:1.4;stroke-dasharray:4 2;fill:none}
+.chart .limit-name{fill:var(--fail);font-size:10.5px}.chart .band-name{fill:var(--hit);font-size:11px;font-weight:600}
+.share td{border:0;padding:0 0 0 8px;font-size:12.5px;white-space:nowrap}.share tr.first td{padding-top:8px}.share th{padding:2px 0}.share td:first-child,.share th:first-child{padding-left:0;width:204px}
+.share .bar{width:158px}.share .bar i{display:block;position:relative;height:12px;background:linear-gradient(90deg,var(--k-ok) var(--share),var(--grid) var(--share))}
+.share .bar i::after{content:'';position:absolute;left:var(--fair);top:-2px;bottom:-2px;border-left:1.5px solid var(--ink)}
+@media screen and (max-width:820px){.figures{grid-template-columns:repeat(2,1fr)}.columns{grid-template-columns:1fr}}
+@media print{.faults td,.pairs th,.pairs td{font-size:10px}.faults tr,.figures{break-inside:avoid}}
+`;

@@ -1,77 +1,113 @@
-// pure · one point per request: when it was due and how long it took, by what became of it.
-// Must never let many good points hide a bad one: the rarest kind is drawn last, and only good ones are thinned out.
-
-import { coordinate, count, decimal, escapeText, seconds } from '../../kit/report/format.ts';
-import { LEFT, RIGHT, type TimeAxis, timeChart } from '../../kit/report/frame.ts';
-import { symbolPath } from '../../kit/report/symbols.ts';
+// pure · one point per request: when it was due and how long it took, by its outcome.
+import {
+  LEFT,
+  type LogScale,
+  label,
+  logScale,
+  path,
+  RIGHT,
+  type TimeAxis,
+  tickOf,
+  timeChart,
+} from '../../kit/report/charts.ts';
+import { count, decimal, seconds } from '../../kit/words.ts';
 import type { Recording, RequestRow } from '../journal.ts';
-import { densityOf } from './density.ts';
-import { KIND_WORDS, KINDS, type Kind, kindOf, nameOf } from './figures.ts';
-import { decadesAround, horizontalGrid, type LogScale, logScale } from './log-scale.ts';
+import { KIND_WORDS, KINDS, type Kind, kindOf, nameOf, symbolOf } from './figures.ts';
 
 const HEIGHT = 340;
 const LEGEND_ROW = 22;
-/** More points of one kind than this are thinned out evenly. */
+/** Of more bad points of one kind than this only some are drawn, evenly chosen. */
 const MAX_POINTS = 5000;
-/** So many points of a kind tell under the mouse what they are. */
-const MAX_TOLD = 300;
+/** Up to so many points of a kind say under the mouse what they are. */
+const MAX_DESCRIBED = 300;
+/** Right answers are drawn as cells of a grid: 100,000 points would be too many. */
+const CELL = 2;
+const COLUMNS = 1000;
+/** From how many points on a cell is darker. */
+const LAYERS = [1, 3, 8];
 
-/** The chart, and in words what was left out of it. */
-export function latencyScatter(recording: Recording, axis: TimeAxis): { svg: string; note: string } {
-  const byKind = Map.groupBy(recording.requests, kindOf);
+type Rows = ReadonlyMap<Kind, readonly RequestRow[]>;
+
+export function latencyScatter(recording: Recording, axis: TimeAxis): string {
+  const rows: Rows = Map.groupBy(recording.requests, kindOf);
   const sent = recording.requests.filter(({ outcome }) => outcome !== 'dropped');
-  const range = decadesAround(sent.map(({ latencyMs }) => latencyMs));
   // The most frequent kind first, so that the rarest lies on top.
-  const order = KINDS.filter((kind) => byKind.has(kind)).sort(
-    (a, b) => (byKind.get(b)?.length ?? 0) - (byKind.get(a)?.length ?? 0),
-  );
-  const chart = timeChart(axis, {
-    label: 'Latency of each request over time, logarithmic, by outcome',
-    height: HEIGHT,
-    draw: (top) => {
-      const scale = logScale(range, top + HEIGHT - 8, top + 22);
-      const layers = order.map((kind) => layer(kind, byKind.get(kind) ?? [], recording, axis, scale));
-      return [horizontalGrid(scale), ...layers, faultNames(recording, axis, top), legend(byKind, top)].join(
-        '\n',
-      );
-    },
-  });
-  return { svg: chart, note: noteOf(byKind) };
-}
-
-function noteOf(byKind: ReadonlyMap<Kind, readonly RequestRow[]>): string {
-  const thinned = KINDS.filter((kind) => kind !== 'ok' && (byKind.get(kind)?.length ?? 0) > MAX_POINTS);
-  const ok = 'ok points that fall on the same spot are one, the darker the more there are; ';
+  const order = KINDS.filter((kind) => rows.has(kind)).sort((a, b) => sizeOf(rows, b) - sizeOf(rows, a));
+  const thinned = KINDS.filter((kind) => kind !== 'ok' && sizeOf(rows, kind) > MAX_POINTS);
   const others =
     thinned.length === 0
       ? 'all others are drawn.'
       : `of ${thinned.map((kind) => KIND_WORDS[kind]).join(', ')} ${count(MAX_POINTS)} are drawn, evenly chosen.`;
-  return ok + others;
+  return timeChart(axis, {
+    title: `Latency of each request, n = ${count(recording.requests.length)}`,
+    note: `At its intended start, logarithmic; ok points on the same spot are one, the darker the more there are; ${others}`,
+    height: HEIGHT,
+    draw: (top) => {
+      const latencies = sent.map(({ latencyMs }) => latencyMs);
+      const scale = logScale(latencies, top + HEIGHT - 8, top + 22);
+      const layers = order.map((kind) => layerOf(kind, rows.get(kind) ?? [], recording, axis, scale));
+      return [grid(scale), ...layers, faultNames(recording, axis, top), legend(rows, top)].join('\n');
+    },
+  });
 }
 
-function layer(
+function sizeOf(rows: Rows, kind: Kind): number {
+  return rows.get(kind)?.length ?? 0;
+}
+
+/** Lines at the decades with their names, and fainter ones at 2 and 5. */
+function grid({ decades, at }: LogScale): string {
+  const line = (className: string, value: number) => path(className, `M${LEFT} ${at(value)}H${RIGHT}`);
+  return decades
+    .flatMap((decade, index) => [
+      line('grid', decade),
+      label('tick end', LEFT - 7, at(decade), tickOf(decade)),
+      ...(index === decades.length - 1 ? [] : [2, 5].map((factor) => line('grid minor', decade * factor))),
+    ])
+    .join('');
+}
+
+function layerOf(
   kind: Kind,
   rows: readonly RequestRow[],
   recording: Recording,
   axis: TimeAxis,
   scale: LogScale,
 ): string {
-  const point = (row: RequestRow) => ({ x: axis.x(row.dueMs), y: scale.position(row.latencyMs) });
-  if (kind === 'ok') return `<g class="k-ok">${densityOf(rows.map(point))}</g>`;
-  const step = Math.max(1, rows.length / MAX_POINTS);
-  const chosen = step === 1 ? rows : Array.from({ length: MAX_POINTS }, (_, i) => rows[Math.floor(i * step)]);
-  const paths = chosen.flatMap((row) => {
-    if (row === undefined) return [];
-    const { x, y } = point(row);
-    return { row, path: symbolPath(kind, x, y) };
-  });
-  if (rows.length > MAX_TOLD) {
-    return `<path class="symbol k-${kind}" d="${paths.map(({ path }) => path).join('')}"/>`;
+  const at = (row: RequestRow): [x: number, y: number] => [axis.x(row.dueMs), scale.at(row.latencyMs)];
+  if (kind === 'ok') return `<g class="k-ok">${densityOf(rows.map(at))}</g>`;
+  if (rows.length <= MAX_DESCRIBED) {
+    const marks = rows.map((row) => path('', symbolOf(kind, ...at(row)), describe(row, recording)));
+    return `<g class="symbol k-${kind}">${marks.join('')}</g>`;
   }
-  const told = paths.map(
-    ({ row, path }) => `<path d="${path}"><title>${describe(row, recording)}</title></path>`,
-  );
-  return `<g class="symbol k-${kind}">${told.join('')}</g>`;
+  const step = Math.max(1, rows.length / MAX_POINTS);
+  const chosen = rows.filter((_, index) => Math.floor(index / step) !== Math.floor((index - 1) / step));
+  return path(`symbol k-${kind}`, chosen.map((row) => symbolOf(kind, ...at(row))).join(''));
+}
+
+/** A path for each layer of density, for strokes as wide as a cell: neighbours in a row of one layer are one stroke. */
+function densityOf(points: readonly (readonly [x: number, y: number])[]): string {
+  const cells = new Map<number, number>();
+  for (const [x, y] of points) {
+    const cell = Math.round(y / CELL) * COLUMNS + Math.round(x / CELL);
+    cells.set(cell, (cells.get(cell) ?? 0) + 1);
+  }
+  const runs: { first: number; last: number; layer: number }[] = [];
+  for (const [cell, n] of [...cells].sort(([a], [b]) => a - b)) {
+    const layer = LAYERS.findLastIndex((least) => n >= least);
+    const run = runs.at(-1);
+    if (run !== undefined && run.last === cell - 1 && run.layer === layer) run.last = cell;
+    else runs.push({ first: cell, last: cell, layer });
+  }
+  return LAYERS.map((_, layer) => {
+    const strokes = runs
+      .filter((run) => run.layer === layer)
+      .map(({ first, last }) => {
+        const [x, y] = [(first % COLUMNS) * CELL, Math.floor(first / COLUMNS) * CELL];
+        return `M${x} ${y}h${(last - first) * CELL}`;
+      });
+    return path(`d${layer}`, strokes.join(''));
+  }).join('');
 }
 
 function describe(row: RequestRow, { names }: Recording): string {
@@ -79,38 +115,31 @@ function describe(row: RequestRow, { names }: Recording): string {
   const detail = isById ? `by ${nameOf(names, row.detail)}` : row.detail;
   const first = row.first === null ? '' : `; first ${row.first.outcome} ${row.first.detail}`;
   const attempts = row.attempts > 1 ? `, ${row.attempts} attempts${first}` : '';
-  return escapeText(
-    `${seconds(row.dueMs)} s: ${KIND_WORDS[kindOf(row)]} ${detail}, ${decimal(row.latencyMs)} ms, policy ${row.policy}${attempts}`,
-  );
+  return `${seconds(row.dueMs)} s: ${KIND_WORDS[kindOf(row)]} ${detail}, ${decimal(row.latencyMs)} ms, policy ${row.policy}${attempts}`;
 }
 
 /** What the shaded bands are, where there is room. */
 function faultNames({ faults }: Recording, axis: TimeAxis, top: number): string {
   const sorted = faults.toSorted((a, b) => a.injectMs - b.injectMs);
+  const widthOf = (text: string) => text.length * 6.5 + 4;
   let freeFrom = 0;
   return sorted
     .map(({ id, kind, injectMs }, index) => {
       const x = axis.x(injectMs);
       const end = Math.min(axis.x(sorted[index + 1]?.injectMs ?? axis.endMs), RIGHT);
       if (x < freeFrom) return '';
-      const whole = `${id} ${kind}`;
-      const text = x + widthOf(whole) < end ? whole : String(id);
+      const text = [`${id} ${kind}`].find((whole) => x + widthOf(whole) < end) ?? String(id);
       freeFrom = x + widthOf(text);
-      return `<text class="band-name" x="${coordinate(x + 2)}" y="${top + 12}">${escapeText(text)}</text>`;
+      return label('band-name', x + 2, top + 8, text);
     })
     .join('');
 }
 
-function widthOf(text: string): number {
-  return text.length * 6.5 + 4;
-}
-
-function legend(byKind: ReadonlyMap<Kind, readonly RequestRow[]>, top: number): string {
-  const rows = KINDS.map((kind, index) => {
+function legend(rows: Rows, top: number): string {
+  return KINDS.map((kind, index) => {
     const y = top + 16 + index * LEGEND_ROW;
-    const n = byKind.get(kind)?.length ?? 0;
-    const symbol = `<path class="symbol k-${kind}" d="${symbolPath(kind, 8, y)}"/>`;
-    return `<g${n === 0 ? ' class="dim"' : ''}>${symbol}<text class="name" x="20" y="${y}" dy=".35em">${KIND_WORDS[kind]}</text><text class="name number end" x="${coordinate(LEFT - 62)}" y="${y}" dy=".35em">${count(n)}</text></g>`;
-  });
-  return rows.join('');
+    const n = sizeOf(rows, kind);
+    const words = label('name', 20, y, KIND_WORDS[kind]) + label('end', LEFT - 62, y, count(n));
+    return `<g${n === 0 ? ' class="dim"' : ''}>${path(`symbol k-${kind}`, symbolOf(kind, 8, y))}${words}</g>`;
+  }).join('');
 }

@@ -1,72 +1,44 @@
-// pure · who answered how much: in the control phase, while faults went on, and afterwards.
-// Must never mix policies: a share is one of its own policy.
-
-import { compareNames, coordinate, count, escapeText, percent, shorten } from '../../kit/report/format.ts';
-import { LEFT, RIGHT, svg } from '../../kit/report/frame.ts';
-import { nothingHere } from '../../kit/report/symbols.ts';
+// pure · which server answered how much of its policy's requests: in the control phase, during the faults, afterwards.
+import { escapeText } from '../../kit/report/html.ts';
+import { compareNames, count, percent } from '../../kit/words.ts';
 import type { PhaseName, Recording } from '../journal.ts';
-import { isWithin, nameOf } from './figures.ts';
+import { nameOf } from './figures.ts';
 
-const ROW = 20;
-const POLICY_GAP = 8;
-const HEAD = 30;
-const BAR = 150;
-const PHASES: readonly { title: string; names: readonly PhaseName[] }[] = [
-  { title: 'control', names: ['control'] },
-  { title: 'faults', names: ['faults'] },
-  { title: 'after', names: ['after'] },
-];
-const PANEL = (RIGHT - LEFT) / PHASES.length;
+const PHASES: readonly PhaseName[] = ['control', 'faults', 'after'];
 
-type Row = { id: string; name: string; policy: string; answers: number[] };
+type Row = { id: string; name: string; policy: string; answers: Partial<Record<PhaseName, number>> };
 
-export function shareChart(recording: Recording): string {
+/** A table with a bar for each share, as HTML. */
+export function shareTable(recording: Recording): string {
   const rows = answersByServer(recording);
-  const heads = PHASES.map(
-    ({ title }, index) =>
-      `<text class="name strong" x="${coordinate(LEFT + index * PANEL)}" y="14">${title}</text>`,
-  );
-  if (rows.length === 0) {
-    return svg('share', 'Answers of each server', HEAD + 24, nothingHere(HEAD + 8, 'No server answered.'));
-  }
-  let top = HEAD - 4;
-  const drawn = rows.map((row, index) => {
-    if (index > 0) top += ROW + (rows[index - 1]?.policy === row.policy ? 0 : POLICY_GAP);
-    return drawRow(row, rows, top);
+  const heads = PHASES.map((phase) => `<th colspan="3">${phase}</th>`).join('');
+  const lines = rows.map((row, index) => {
+    const peers = rows.filter(({ policy }) => policy === row.policy);
+    const isFirst = index > 0 && rows[index - 1]?.policy !== row.policy;
+    const name = `<td title="${escapeText(row.id)}">${escapeText(row.name)}</td>`;
+    return `<tr${isFirst ? ' class="first"' : ''}>${name}${PHASES.map((phase) => shareOf(phase, row, peers)).join('')}</tr>`;
   });
-  return svg('share', 'Answers of each server by phase', top + ROW + 4, heads.join('') + drawn.join('\n'));
+  const table = `<table class="share"><thead><tr><th></th>${heads}</tr></thead><tbody>${lines.join('\n')}</tbody></table>`;
+  const content = rows.length === 0 ? '<p class="note">No server answered.</p>' : table;
+  return `<figure><figcaption><h3>Share of each server</h3><span class="note">Answers within its policy; the tick marks equal shares.</span></figcaption>${content}</figure>`;
 }
 
-function answersByServer(recording: Recording): Row[] {
-  const spans = PHASES.map(({ names }) => recording.phases.filter(({ name }) => names.includes(name)));
+function answersByServer({ requests, phases, names }: Recording): Row[] {
   const rows = new Map<string, Row>();
-  for (const { outcome, detail, policy, dueMs } of recording.requests) {
+  for (const { outcome, detail: id, policy, dueMs } of requests) {
     if (outcome !== 'ok' && outcome !== 'wrong') continue;
-    const key = `${policy} ${detail}`;
-    const row = rows.get(key) ?? {
-      id: detail,
-      name: nameOf(recording.names, detail),
-      policy,
-      answers: PHASES.map(() => 0),
-    };
+    const key = `${policy} ${id}`;
+    const row = rows.get(key) ?? { id, name: nameOf(names, id), policy, answers: {} };
     rows.set(key, row);
-    spans.forEach((phase, index) => {
-      if (isWithin(dueMs, phase)) row.answers[index] = (row.answers[index] ?? 0) + 1;
-    });
+    const phase = phases.find(({ fromMs, toMs }) => dueMs >= fromMs && dueMs < toMs);
+    if (phase !== undefined) row.answers[phase.name] = (row.answers[phase.name] ?? 0) + 1;
   }
   return [...rows.values()].sort((a, b) => compareNames(a.policy, b.policy) || compareNames(a.name, b.name));
 }
 
-function drawRow(row: Row, all: readonly Row[], top: number): string {
-  const middle = top + ROW / 2;
-  const label = `<text class="name" x="0" y="${middle}" dy=".35em"><title>${escapeText(row.id)}</title>${escapeText(shorten(row.name, 24))}</text>`;
-  const peers = all.filter(({ policy }) => policy === row.policy);
-  const panels = row.answers.map((answers, index) => {
-    const whole = peers.reduce((sum, peer) => sum + (peer.answers[index] ?? 0), 0);
-    const x = LEFT + index * PANEL;
-    const width = whole === 0 ? 0 : (answers / whole) * BAR;
-    const fair = coordinate(x + BAR / peers.length);
-    return `<rect class="share-ground" x="${coordinate(x)}" y="${top + 4}" width="${BAR}" height="${ROW - 8}"/><rect class="share-bar" x="${coordinate(x)}" y="${top + 4}" width="${coordinate(width)}" height="${ROW - 8}"/><path class="fair" d="M${fair} ${top + 2}V${top + ROW - 2}"/><text class="name number end" x="${coordinate(x + BAR + 58)}" y="${middle}" dy=".35em">${percent(answers, whole)}</text><text class="name number end dim" x="${coordinate(x + BAR + 124)}" y="${middle}" dy=".35em">${count(answers)}</text>`;
-  });
-  return label + panels.join('');
+function shareOf(phase: PhaseName, { answers }: Row, peers: readonly Row[]): string {
+  const own = answers[phase] ?? 0;
+  const whole = peers.reduce((sum, peer) => sum + (peer.answers[phase] ?? 0), 0);
+  const style = `--share:${whole === 0 ? 0 : ((100 * own) / whole).toFixed(1)}%;--fair:${(100 / peers.length).toFixed(1)}%`;
+  return `<td class="bar"><i style="${style}"></i></td><td class="number">${percent(own, whole)}</td><td class="number note">${count(own)}</td>`;
 }

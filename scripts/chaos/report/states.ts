@@ -1,31 +1,20 @@
 // pure · the proxy's events → what every server was in its table, from the start to the end.
-// Must never carry a state over from one start of the proxy to the next: its table is empty then.
 import type { EventType } from '../../../services/proxy/status/events.ts';
-import { compareNames } from '../../kit/report/format.ts';
+import { compareNames } from '../../kit/words.ts';
 import type { ProxyEvent, Recording } from '../journal.ts';
 import { proxyHitsOf, serverHitsOf } from '../judge/queries.ts';
 import { policyOf } from '../plan.ts';
 import { nameOf } from './figures.ts';
 
-export type LaneState =
-  | 'ready'
-  | 'trial'
-  | 'joining'
-  | 'suspect'
-  | 'evicted'
-  | 'ejected'
-  | 'leaving'
-  | 'gone'
-  | 'unknown';
-export type StateSpan = { state: LaneState; fromMs: number; toMs: number };
+const TABLE_STATES = ['ready', 'trial', 'joining', 'suspect', 'evicted', 'ejected', 'leaving'] as const;
+export type LaneState = (typeof TABLE_STATES)[number] | 'gone' | 'unknown';
 export type ServerLane = {
   id: string;
   name: string;
   policy: string;
-  spans: StateSpan[];
+  spans: { state: LaneState; fromMs: number; toMs: number }[];
   events: readonly ProxyEvent[];
 };
-
 type Change = { atMs: number; state: LaneState };
 
 const STATE_AFTER: Readonly<Record<EventType, LaneState>> = {
@@ -40,37 +29,19 @@ const STATE_AFTER: Readonly<Record<EventType, LaneState>> = {
   replaced: 'gone',
   forgotten: 'gone',
 };
-const TABLE_STATES: readonly string[] = [
-  'ready',
-  'trial',
-  'joining',
-  'suspect',
-  'evicted',
-  'ejected',
-  'leaving',
-];
 
 /** A lane for every server that was named, listed, hit or had an event, by policy and name. */
 export function serverLanes(recording: Recording): ServerLane[] {
-  const eventsById = Map.groupBy(inOrder(recording.events), ({ id }) => id);
+  const inOrder = recording.events.toSorted((a, b) => a.boot - b.boot || a.seq - b.seq);
+  const eventsById = Map.groupBy(inOrder, ({ id }) => id);
   const emptied = emptiedTables(recording);
-  const policies = policiesById(recording);
-  const lanes = [...policies].map(([id, policy]) => {
+  const lanes = [...policiesById(recording)].map(([id, policy]) => {
     const events = eventsById.get(id) ?? [];
-    const changes = [initial(recording, id, events), ...changesOf(events, emptied)];
-    return {
-      id,
-      name: nameOf(recording.names, id),
-      policy,
-      events,
-      spans: spansOf(changes, recording.endedMs),
-    };
+    const changes = [initial(recording, id, events[0]), ...changesOf(events, emptied)];
+    const spans = spansOf(changes, recording.endedMs);
+    return { id, name: nameOf(recording.names, id), policy, events, spans };
   });
   return lanes.sort((a, b) => compareNames(a.policy, b.policy) || compareNames(a.name, b.name));
-}
-
-function inOrder(events: readonly ProxyEvent[]): ProxyEvent[] {
-  return events.toSorted((a, b) => a.boot - b.boot || a.seq - b.seq);
 }
 
 function policiesById(recording: Recording): Map<string, string> {
@@ -87,7 +58,7 @@ function policiesById(recording: Recording): Map<string, string> {
   return found;
 }
 
-/** When the table of one start of the proxy was gone: at the hit on the proxy, or else when the next table begins. */
+/** By start of the proxy, when the table before it was gone: at the hit on the proxy, or else when the next one is seen. */
 function emptiedTables(recording: Recording): Map<number, number> {
   const firstSeen = new Map<number, number>();
   for (const { boot, atMs } of [...recording.events, ...recording.tables]) {
@@ -103,35 +74,29 @@ function emptiedTables(recording: Recording): Map<number, number> {
 }
 
 function changesOf(events: readonly ProxyEvent[], emptied: ReadonlyMap<number, number>): Change[] {
-  const ends = [...emptied].map(([boot, atMs]): Change & { boot: number } => ({ atMs, boot, state: 'gone' }));
-  const steps = events.map(({ atMs, boot, type }) => ({ atMs, boot, state: STATE_AFTER[type] ?? 'unknown' }));
-  // What the old proxy still said while it went is of no account.
-  const counted = steps.filter(
-    ({ boot, atMs }) => atMs < (emptied.get(boot + 1) ?? Number.POSITIVE_INFINITY),
-  );
-  return [...ends, ...counted].sort((a, b) => a.boot - b.boot || a.atMs - b.atMs);
+  const ends = [...emptied].map(([boot, atMs]) => ({ atMs, boot, state: 'gone' as const }));
+  const steps = events
+    // What a proxy that has been hit still reports does not count.
+    .filter(({ boot, atMs }) => atMs < (emptied.get(boot + 1) ?? Number.POSITIVE_INFINITY))
+    .map(({ atMs, boot, type }) => ({ atMs, boot, state: STATE_AFTER[type] ?? 'unknown' }));
+  return [...ends, ...steps].sort((a, b) => a.boot - b.boot || a.atMs - b.atMs);
 }
 
 /** Before its first event: as the first table lists it, or else what the event shows that it was. */
-function initial(recording: Recording, id: string, events: readonly ProxyEvent[]): Change {
+function initial({ tables: [table] }: Recording, id: string, event: ProxyEvent | undefined): Change {
   const atMs = Number.NEGATIVE_INFINITY;
-  const [event] = events;
-  const [table] = recording.tables;
   if (table !== undefined && (event === undefined || table.atMs <= event.atMs)) {
     const listed = table.servers.find((server) => server.id === id);
-    return { atMs, state: listed === undefined ? 'gone' : asState(listed.state) };
+    const state = TABLE_STATES.find((name) => name === listed?.state) ?? 'unknown';
+    return { atMs, state: listed === undefined ? 'gone' : state };
   }
   if (event === undefined) return { atMs, state: 'unknown' };
   if (event.type === 'registered') return { atMs, state: 'gone' };
   return { atMs, state: event.type === 'admitted' ? 'joining' : 'ready' };
 }
 
-function asState(text: string): LaneState {
-  return TABLE_STATES.includes(text) ? (text as LaneState) : 'unknown';
-}
-
-function spansOf(changes: readonly Change[], endMs: number): StateSpan[] {
-  const spans: StateSpan[] = [];
+function spansOf(changes: readonly Change[], endMs: number): ServerLane['spans'] {
+  const spans: ServerLane['spans'] = [];
   changes.forEach(({ atMs, state }, index) => {
     const fromMs = Math.max(atMs, 0);
     const toMs = Math.min(changes[index + 1]?.atMs ?? endMs, endMs);

@@ -1,8 +1,8 @@
 // seam · what a scenario is: which faults when, under which settings, and what passes.
 // Must never decide by itself whether a run was good: its criteria do, and they are the judge's.
 
-import type { Criterion } from '../../kit/criterion.ts';
 import type { Draft } from '../draft.ts';
+import type { Criterion } from '../judge/criterion.ts';
 import type { PhaseLengths, Plan } from '../plan.ts';
 
 export type Scenario = {

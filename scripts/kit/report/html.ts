@@ -1,35 +1,46 @@
 // pure · the HTML document around every report: one page that stands on its own, light, dark and on paper.
-// Must never load anything from anywhere: the policy in its head forbids it to the browser too.
-import { escapeText } from './format.ts';
+import { STYLE } from './theme.ts';
 
-const POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
+const ESCAPES: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
 
-// Without it everything can be read as well, in the theme that the reader's system prefers.
-const SWITCH_THEME = `
-const root = document.documentElement;
-const button = document.getElementById('theme');
-button.hidden = false;
-button.addEventListener('click', () => {
-  const isDark = getComputedStyle(root).colorScheme === 'dark';
-  root.dataset.theme = isDark ? 'light' : 'dark';
-});
-`;
+/** Safe in HTML and SVG, in text and in quoted attributes; control characters, which XML forbids, are left out. */
+export function escapeText(text: string): string {
+  const allowed = [...text].filter((c) => c >= ' ' || c === '\n' || c === '\t').join('');
+  return allowed.replace(/[&<>"']/g, (character) => ESCAPES[character] ?? '');
+}
+
+/** A heading and what stands under it; its class is the title in lower case. */
+export function section(title: string, content: string): string {
+  return `<section class="${title.toLowerCase().replaceAll(/\W+/g, '-')}"><h2>${title}</h2>${content}</section>`;
+}
+
+/** The head of a page: short facts, and its title. */
+export function header(facts: readonly string[], title: string): string {
+  const line = facts.map(escapeText).join('<i>·</i>');
+  return `<header><p class="facts">${line}</p><h1>${escapeText(title)}</h1></header>`;
+}
 
 /**
- * The whole document; a button in it switches between dark and light.
- * @param parts.title  plain text
- * @param parts.style  a style sheet
- * @param parts.body   HTML that is safe already
- * @param parts.script what the page does besides
+ * The whole document, which loads nothing.
+ * @param page.title plain text
+ * @param page.style what its own parts look like, as CSS
+ * @param page.body  HTML that is safe already
+ * @param page.script what it does besides
  */
 export function htmlDocument({
   title,
-  style,
+  style = '',
   body,
   script = '',
 }: {
   title: string;
-  style: string;
+  style?: string;
   body: string;
   script?: string;
 }): string {
@@ -38,17 +49,50 @@ export function htmlDocument({
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="${POLICY}">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
 <title>${escapeText(title)}</title>
 <style>
-${style}</style>
+${STYLE}${style}</style>
 </head>
 <body>
 <button id="theme" type="button" hidden>dark / light</button>
 ${body}
-<script>
-${SWITCH_THEME}${script}</script>
+<script>${SCRIPT}${script}</script>
 </body>
 </html>
 `;
 }
+
+// Without it everything can be read as well, in the theme that the reader's system prefers: it switches between dark and
+// light, and shows one moment in all charts over time.
+const SCRIPT = `
+const root = document.documentElement;
+const button = document.getElementById('theme');
+button.hidden = false;
+button.addEventListener('click', () => {
+  root.dataset.theme = getComputedStyle(root).colorScheme === 'dark' ? 'light' : 'dark';
+});
+const charts = [...document.querySelectorAll('svg.time')].map((svg) => {
+  const [line, text] = ['path', 'text'].map((tag) => document.createElementNS(svg.namespaceURI, tag));
+  line.setAttribute('class', 'cross');
+  text.setAttribute('class', 'tick');
+  svg.append(line, text);
+  return { svg, line, text, left: +svg.dataset.left, right: +svg.dataset.right, end: +svg.dataset.end, height: svg.viewBox.baseVal.height };
+});
+const show = (x) => {
+  for (const { line, text, left, right, end, height } of charts) {
+    const isShown = x >= left && x <= right;
+    line.setAttribute('d', isShown ? 'M' + x + ' 0V' + height : '');
+    text.textContent = isShown ? ((x - left) / (right - left) * end / 1000).toFixed(2) + ' s' : '';
+    text.setAttribute('x', x > right - 60 ? x - 30 : x + 30);
+    text.setAttribute('y', height - 2);
+  }
+};
+for (const { svg } of charts) {
+  svg.addEventListener('pointermove', (event) => {
+    const box = svg.getBoundingClientRect();
+    show((event.clientX - box.left) / box.width * svg.viewBox.baseVal.width);
+  });
+  svg.addEventListener('pointerleave', () => show(-1));
+}
+`;

@@ -1,5 +1,5 @@
-// pure · the colours, and how the charts use them. One drawing serves light, dark and paper: it names variables only.
-// Must never tell two outcomes apart by hue alone; the hues are of the Okabe-Ito kind, made dark enough for text.
+// pure · the look of every report: colours for light, dark and paper, pages and charts, which name variables only.
+// No two outcomes differ by hue alone; the hues are of the Okabe-Ito kind, dark enough for text.
 
 const LIGHT = `color-scheme:light;
 --paper:#ffffff;--panel:#f6f7f9;--ink:#191c20;--ink-2:#555c66;--rule:#d5d9df;--grid:#e4e7eb;--band:#f8f0df;
@@ -17,55 +17,76 @@ const DARK = `color-scheme:dark;
 --s-ready:#3f658c;--s-suspect:#e39a22;--s-out:#ff6b6f;--s-between:#8a95a1;--s-gone:#5c656f;
 --fault:#5d4a1f;--hit:#e3b04b;--hatch:#e7e9ec;`;
 
-/** The variables, by the reader's preference, by the page's switch (`data-theme`), and always light on paper. */
-export const PALETTE = `:root{${LIGHT}}
+// By the reader's preference, by the page's switch (`data-theme`), and always light on paper.
+const PALETTE = `:root{${LIGHT}}
 @media (prefers-color-scheme:dark){:root:not([data-theme=light]){${DARK}}}
 :root[data-theme=dark]{${DARK}}
 @media print{:root:not(#screen){${LIGHT}}}
 `;
 
-const KINDS = ['ok', 'retried', 'error', 'wrong', 'lost', 'dropped'];
-const FILLED = ['error', 'wrong'];
-const LINES = ['l-p50', 'l-p99', 'l-max'];
-
-const kindRules = KINDS.map((kind) => {
-  const fill = FILLED.includes(kind) ? `var(--k-${kind})` : 'none';
-  return `.symbol.k-${kind}{stroke:var(--k-${kind});fill:${fill}}.fill-k-${kind}{fill:var(--k-${kind})}`;
-}).join('\n');
-
-const lineRules = LINES.map((line) => `.stroke-${line}{stroke:var(--${line});fill:none}`).join('');
-
-/** How the drawings look; also goes into each SVG file. */
-export const CHART_STYLE = `
+const CHARTS = `
 .chart{display:block;width:100%;height:auto;font:12.5px system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;font-variant-numeric:tabular-nums}
 .chart text{fill:var(--ink)}
 .chart .tick,.chart .plot text,.chart .note,.chart .phase-name{fill:var(--ink-2);font-size:12px}
 .tick{text-anchor:middle}.chart .end{text-anchor:end}
-.strong{font-weight:600}.chart .dim{fill:var(--ink-2)}.dim{opacity:.75}
-.chart .id{font:10.5px ui-monospace,"Cascadia Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace;fill:var(--ink-2)}
-.chart .bad{fill:var(--fail);font-weight:600}
-.ground{fill:var(--paper)}
+.strong,.chart .phase-name{font-weight:600}.chart .dim{fill:var(--ink-2)}.dim{opacity:.75}
 .band{fill:var(--band)}
-.grid{stroke:var(--grid);fill:none;shape-rendering:crispEdges}.minor{stroke-dasharray:1 3}
+.grid,.base,.rule{stroke:var(--grid);fill:none;shape-rendering:crispEdges}.base{stroke:var(--ink-2)}.rule{stroke:var(--rule)}
 .phase{stroke:var(--ink-2);stroke-dasharray:2 3;fill:none}
-.chart .phase-name{font-weight:600}
-.base{stroke:var(--ink-2);fill:none;shape-rendering:crispEdges}
-.rule{stroke:var(--rule);fill:none;shape-rendering:crispEdges}
-.k-ok path{stroke:var(--k-ok);stroke-width:2;stroke-linecap:square;fill:none}
-.k-ok .d0{opacity:.5}.k-ok .d1{opacity:.75}
-.symbol{stroke-width:1.3;stroke-linejoin:round}.symbol.k-lost{stroke-width:2.4}.symbol.k-ok{stroke-width:3}
-${kindRules}
-${lineRules}
-.hover{fill:var(--ink);opacity:0}g:hover>.hover{opacity:.06}
-.fault-bar{fill:var(--fault)}.fault-hit{fill:var(--hit)}
-.s-ready,.s-trial{fill:var(--s-ready)}.s-trial{stroke:var(--s-suspect);stroke-width:1.5}
-.s-suspect{fill:var(--s-suspect)}.s-evicted,.s-ejected{fill:var(--s-out)}
-.s-joining,.s-leaving{fill:var(--s-between)}.s-gone{fill:var(--s-gone)}.s-unknown{fill:var(--grid)}
-.hatch{stroke:var(--hatch);stroke-width:1.5}.hatch-dot{fill:var(--hatch)}
-.broken{stroke:var(--hatch);stroke-width:.8;fill-opacity:.75}
-.fault-start{fill:var(--ink)}.eviction{fill:var(--s-out);stroke:var(--paper);stroke-width:.8}
-.hit-point{fill:var(--k-ok);fill-opacity:.65;stroke:var(--l-p50);stroke-width:.8}
-.limit{stroke:var(--fail);stroke-width:1.4;stroke-dasharray:4 2;fill:none}.chart .limit-name{fill:var(--fail);font-size:10.5px}.chart .band-name{fill:var(--hit);font-size:11px;font-weight:600}
-.share-ground{fill:var(--grid)}.share-bar{fill:var(--k-ok)}.fair{stroke:var(--ink);stroke-width:1.5}
 .cross{stroke:var(--ink);opacity:.55;pointer-events:none}
+.time{cursor:crosshair}
 `;
+
+const PAGE = `
+*{box-sizing:border-box}
+body{margin:0 auto;max-width:1320px;padding:26px 32px 60px;background:var(--paper);color:var(--ink);
+font:14px/1.45 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;font-variant-numeric:tabular-nums}
+h1{font-size:25px;line-height:1.2;margin:2px 0 16px;letter-spacing:-.01em;overflow-wrap:anywhere}
+h2{font-size:17px;margin:38px 0 10px;padding-top:12px;border-top:2px solid var(--ink)}
+h3{font-size:14px;margin:0;white-space:nowrap}
+a{color:var(--link)}
+.note{color:var(--ink-2);font-size:13px}p.note{margin:0 0 12px}section+p.note{margin-top:14px}
+.bad{color:var(--fail)}
+.facts{margin:0;padding-right:90px;color:var(--ink-2);font-size:13px}.facts i{margin:0 7px;opacity:.6}
+#theme{position:absolute;top:22px;right:max(32px,calc(50% - 628px));font:inherit;font-size:12px;color:var(--ink-2);
+background:none;border:1px solid var(--rule);border-radius:4px;padding:3px 9px;cursor:pointer}
+.icon{width:1em;height:1em;flex:none}.icon path{fill:none;stroke:currentColor;stroke-width:2.2;stroke-linecap:round;stroke-linejoin:round}
+.v-pass{--v:var(--pass)}.v-unknown{--v:var(--unknown)}.v-fail{--v:var(--fail)}
+.verdict{display:flex;align-items:stretch;border:2px solid var(--v);border-radius:5px;overflow:hidden}
+.verdict .badge{display:flex;align-items:center;gap:10px;padding:12px 24px 12px 20px;background:var(--v);color:var(--paper);
+font-size:27px;font-weight:700;line-height:1}
+.verdict p{margin:0;padding:12px 20px;align-self:center;font-size:16px;overflow-wrap:anywhere}
+.verdict+section{margin-top:22px}
+.warnings{margin:12px 0 0;padding:9px 14px 9px 32px;border-left:5px solid var(--unknown);background:var(--panel)}
+table{border-collapse:collapse;width:100%}
+th{font-size:12.5px;font-weight:600;color:var(--ink-2);text-align:left;vertical-align:bottom}
+th,td{padding:5px 14px 5px 0;vertical-align:top;overflow-wrap:anywhere}
+th:last-child,td:last-child{padding-right:4px}
+thead th{border-bottom:1px solid var(--ink-2)}
+tbody tr:not(.more) td{border-top:1px solid var(--rule)}thead+tbody tr:first-child td{border-top:0}
+.number{text-align:right;white-space:nowrap}
+.findings .word{white-space:nowrap;font-weight:600;color:var(--v);width:96px}.findings .word .icon{margin-right:7px;vertical-align:-2px}
+.findings .criterion{font-weight:600;min-width:170px}.findings .limit{color:var(--ink-2)}
+.findings .v-fail td:first-child,.findings .v-unknown td:first-child{border-left:4px solid var(--v);padding-left:10px}
+.findings .v-pass td:first-child{padding-left:12px}.findings th:first-child{padding-left:12px}
+.findings .v-fail,.findings .v-unknown{background:var(--panel)}
+.more td{padding-top:0}
+summary{cursor:pointer;color:var(--ink-2);font-size:13px}details ul{margin:3px 0 6px;padding-left:18px;font-size:13px}
+figure{margin:0 0 24px}
+figcaption{display:flex;flex-wrap:wrap;align-items:baseline;column-gap:14px;margin-bottom:5px}
+pre{margin:0;padding:11px 14px;background:var(--panel);border:1px solid var(--rule);border-radius:4px;overflow:auto;
+font:13px ui-monospace,"Cascadia Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace;white-space:pre-wrap;overflow-wrap:anywhere}
+@media screen and (max-width:820px){body{padding:20px 16px}h1{padding-right:84px}}
+@page{size:A4 landscape;margin:11mm 12mm}
+@media print{
+body{max-width:none;padding:0;font-size:11px;-webkit-print-color-adjust:exact;print-color-adjust:exact}
+#theme{display:none}h1{font-size:20px}h2{font-size:14px;margin-top:18px;break-after:avoid}h3{font-size:12px}
+.note,.facts,summary,details ul{font-size:10px}
+figure,.findings tbody,.verdict,pre{break-inside:avoid}figcaption{break-after:avoid}thead{display:table-header-group}
+figure{margin-bottom:14px}
+details::details-content{content-visibility:visible;height:auto}
+}
+`;
+
+/** The style sheet of a page with charts. */
+export const STYLE = `${PALETTE}${CHARTS}${PAGE}`;

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
-import { Authority, type Pem } from '../../../scripts/certs/authority.ts';
+import { Authority, type Pem } from '../../../scripts/certs.ts';
 import { eventOf, eventually, fakeServer, request, rowOf, testProxy } from '../../../test-support/cluster.ts';
 import { connectPeer, within } from '../../../test-support/peers.ts';
 import { startProgram } from '../../../test-support/programs.ts';

@@ -1,6 +1,6 @@
 // Row F12: a client's share of the proxy, beside a crowd that has thousands of packets refused.
 import { readFileSync } from 'node:fs';
-import { CannotTell } from '../../../scripts/kit/criterion.ts';
+import { CannotTell } from '../../../scripts/kit/verdict.ts';
 import { atMost, exactly, type HostileCase } from '../case.ts';
 import { count, others, quantile, question, steady } from '../client.ts';
 

@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { ROOT } from '../kit/project.ts';
+import { roleVariables, SET_BY_COMPOSE, settingsWithoutEffect } from './settings.ts';
+
+const COMPOSE = readFileSync(join(ROOT, 'docker-compose.yml'), 'utf8');
+
+// Null hands on what the environment or .env says, and nothing where they say nothing.
+function variablesInCompose(): Map<string, string> {
+  const lines = COMPOSE.matchAll(/^ +((?:PROXY|SERVER|CLIENT)_[A-Z_]+): *(.*)$/gm);
+  return new Map([...lines].map(([, name = '', value = '']) => [name, value]));
+}
+
+test('every option of every role reaches its container', () => {
+  const passedOn = [...variablesInCompose()].filter(([, value]) => value === '').map(([name]) => name);
+  const expected = roleVariables().filter((name) => !(name in SET_BY_COMPOSE));
+  assert.deepEqual(passedOn.sort(), expected.sort());
+});
+
+test('what is not handed on is set, or left to the image', () => {
+  const known = new Set(roleVariables());
+  for (const [name, value] of variablesInCompose()) assert.ok(known.has(name), `${name}: ${value}`);
+  const left = Object.keys(SET_BY_COMPOSE).filter((name) => !variablesInCompose().has(name));
+  assert.deepEqual(left, ['SERVER_ID', 'SERVER_HOST', 'SERVER_CONTROL_PORT']);
+});
+
+test('a name in .env that has no effect is warned of, with what to do instead', () => {
+  const names = [
+    ...['NODE_IMAGE', 'SERVERS_PER_POLICY', 'PROXY_PUBLISH_PORT', 'PROXY_HOLD', 'SERVER_LOG_LEVEL', 'CERTS'],
+    ...['CLIENT_TIMEOUT', 'COMPOSE_FILE', 'https_proxy', 'GOLD_SERVERS'],
+    ...['PROXY_PORT', 'PROXY_HOLDS', 'SERVER_TOKEN', 'SERVERS_PER_POLICIES'],
+  ];
+  const nothing = (name: string, command: string) =>
+    `${name} in .env has no effect: nothing here reads it. "npm ${command} -- --help" lists the settings.`;
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: as a Compose file has it
+  const override = 'replicas: ${GOLD_SERVERS:-2}';
+  assert.deepEqual(settingsWithoutEffect(names, [COMPOSE, override]), [
+    'PROXY_PORT in .env does not reach the cluster: PROXY_PUBLISH_PORT is the port on this machine.',
+    nothing('PROXY_HOLDS', 'run proxy'),
+    nothing('SERVER_TOKEN', 'run server'),
+    nothing('SERVERS_PER_POLICIES', 'start'),
+  ]);
+});
+
+test('every variable of docker-compose.yml is a known setting', () => {
+  const names = [...COMPOSE.matchAll(/\$\{(\w+)/g)].map(([, name = '']) => name);
+  assert.ok(names.length > 5);
+  assert.deepEqual(settingsWithoutEffect(names, []), []);
+});

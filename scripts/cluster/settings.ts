@@ -1,0 +1,62 @@
+// pure · the settings in .env: which of them reach the containers, and what to say of those that do not.
+import { clientVariables } from '../../services/client/options.ts';
+import { proxyVariables } from '../../services/proxy/options.ts';
+import { serverVariables } from '../../services/server/options.ts';
+
+/** What docker-compose.yml decides itself: each with what to set, or do, instead. */
+export const SET_BY_COMPOSE: Readonly<Record<string, string>> = {
+  PROXY_HOST: 'it is every address of its container',
+  PROXY_PORT: 'PROXY_PUBLISH_PORT is the port on this machine',
+  PROXY_ADMIN_HOST: 'it is every address of its container',
+  PROXY_ADMIN_PORT: 'PROXY_PUBLISH_ADMIN_PORT is the port on this machine',
+  PROXY_REGISTER_TOKEN_FILE: 'REGISTER_TOKEN_FILE is the file on this machine',
+  SERVER_ID: 'it is the host name of each container',
+  SERVER_POLICY: 'each service of docker-compose.yml has its own',
+  SERVER_HOST: 'it is every address of its container',
+  SERVER_PORT: 'it is 9000 in its container',
+  SERVER_PROXY: 'it is the proxy of the cluster',
+  SERVER_REGISTER_TOKEN_FILE: 'REGISTER_TOKEN_FILE is the file on this machine',
+  SERVER_FAULTS: 'FAULTS=1 turns faults on',
+  SERVER_CONTROL_PORT: 'it is 9100 in its container',
+  CLIENT_PROXY: 'it is the proxy of the cluster',
+};
+
+const OF_THE_CLUSTER = [
+  ...[
+    'PROXY_PUBLISH_PORT',
+    'PROXY_PUBLISH_ADMIN_PORT',
+    'SERVERS_PER_POLICY',
+    'REGISTER_TOKEN_FILE',
+    'FAULTS',
+  ],
+  ...['NODE_IMAGE', 'POLICY_PROXY_IMAGE', 'BUILD_NPMRC', 'BUILD_CA', 'CERTS'],
+];
+/** Read by the programs that the commands start, or by options of the lab's own commands. */
+const OF_PROGRAMS =
+  /^(?:COMPOSE|DOCKER|BUILDKIT|NODE|NPM|LOAD|CHAOS|BENCH|SOAK|SIMULATE|FUZZ)_|_PROXY$|^(?:NO_COLOR|FORCE_COLOR|TZ)$/i;
+
+/** The variables of all roles. */
+export function roleVariables(): string[] {
+  return [...proxyVariables(), ...serverVariables(), ...clientVariables()];
+}
+
+/**
+ * What to say of names in .env that do not reach the cluster: one line each.
+ * @param names what .env sets
+ * @param composeFiles the texts of the Compose files that are used: names in them are known
+ */
+export function settingsWithoutEffect(names: readonly string[], composeFiles: readonly string[]): string[] {
+  const inCompose = composeFiles.flatMap((text) => [...text.matchAll(/\$\{?([A-Za-z_]\w*)/g)]);
+  const known = new Set([...roleVariables(), ...OF_THE_CLUSTER, ...inCompose.map(([, name = '']) => name)]);
+  return names.flatMap((name) => {
+    const instead = SET_BY_COMPOSE[name];
+    if (instead !== undefined) return [`${name} in .env does not reach the cluster: ${instead}.`];
+    if (known.has(name)) return [];
+    const [, role] = /^(PROXY|SERVER|CLIENT)_/.exec(name) ?? [];
+    if (role === undefined && OF_PROGRAMS.test(name)) return [];
+    const help = role === undefined ? 'start' : `run ${role.toLowerCase()}`;
+    return [
+      `${name} in .env has no effect: nothing here reads it. "npm ${help} -- --help" lists the settings.`,
+    ];
+  });
+}

@@ -1,0 +1,125 @@
+// shell · replaces containers that are out of date by new ones without an outage: servers first, then the proxy.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { attempt } from '../kit/command.ts';
+import { Failure } from '../kit/failure.ts';
+import { fetchPolicies, waitForServers } from '../kit/policies.ts';
+import { clusterName } from '../kit/project.ts';
+import type { Outcome, Progress } from '../kit/steps.ts';
+import { appImage, localImageId } from './app-image.ts';
+import { compose, docker, GRACE_S, repair } from './cluster.ts';
+import { type Container, isUp, listContainers } from './containers.ts';
+import { type ServerService, serversByPolicy } from './services.ts';
+
+const READY_TIMEOUT_MS = 30_000;
+const INSPECT_TIMEOUT_MS = 20_000;
+const POLL_MS = 100;
+
+type Sorted = { current: Container[]; old: Container[] };
+
+/**
+ * Replaces the servers of one service: starts as many new ones as it is to have, waits until the proxy has them in
+ * rotation, then stops and removes the old ones. Interrupted at any point, it leaves more servers than before, and
+ * continues there when it is run again.
+ * @param adminUrl base address of the proxy's status listener
+ * @throws Failure when the new servers do not become ready: the old ones serve on then
+ */
+export async function upgradeServers(
+  { name, replicas }: ServerService,
+  adminUrl: string,
+  progress: Progress,
+): Promise<Outcome> {
+  const { current, old } = await sortContainers(name, progress);
+  const { unpaused } = await repair([...current, ...old], progress);
+  const running = old.filter(isUp);
+  const ended = old.filter((container) => !isUp(container));
+  if (old.length === 0 && current.length === replicas && current.every(isUp) && unpaused === 0) {
+    return { isSkipped: true, summary: `${count(replicas)} (up to date)` };
+  }
+  // Compose would start an old one that has ended before it makes a new one.
+  if (ended.length > 0) await docker('rm', [], ended, 'An old server could not be removed', progress);
+  const wanted = running.length + Math.max(replicas, current.length);
+  progress.phase(`starting ${count(Math.max(0, replicas - current.length))} beside ${running.length} old`);
+  const scale = ['--no-build', '--no-deps', '--no-recreate', '--scale', `${name}=${wanted}`, name];
+  await compose({}, ['up', '--detach', ...scale], `New servers of ${name} could not be started`, progress);
+  const started = (await sortContainers(name, progress)).current;
+  await waitUntilReady(name, started, adminUrl, progress);
+  if (running.length > 0) {
+    const what = 'An old server could not be stopped';
+    await docker('stop', ['--time', String(GRACE_S)], running, what, progress);
+    await docker('rm', [], running, 'An old server could not be removed', progress);
+  }
+  return { isSkipped: false, summary: `${count(started.length)} ready, ${old.length} old removed` };
+}
+
+/**
+ * Replaces the proxy when it is out of date, and waits until its table is whole again. Requests that arrive meanwhile
+ * are refused: clients that try again for a few seconds lose nothing.
+ */
+export async function upgradeProxy(
+  services: readonly ServerService[],
+  adminUrl: string,
+  progress: Progress,
+): Promise<Outcome> {
+  const { old } = await sortContainers('proxy', progress);
+  if (old.length === 0) return { isSkipped: true, summary: 'up to date' };
+  progress.phase('replacing the proxy');
+  const what = 'The new proxy could not be started';
+  await compose({}, ['up', '--detach', '--no-build', '--no-deps', 'proxy'], what, progress);
+  await waitForServers({
+    ...{ adminUrl, count: serversByPolicy(services), timeoutMs: READY_TIMEOUT_MS, signal: progress.signal },
+    onChange: (ready) => progress.phase(`${ready} servers have registered again`),
+  });
+  return { isSkipped: false, summary: 'replaced, and every server has registered again' };
+}
+
+/** A service's containers: those that Compose would make in the same way today, and the others. */
+async function sortContainers(service: string, progress: Progress): Promise<Sorted> {
+  const { signal } = progress;
+  const containers = (await listContainers(clusterName(), signal)).filter((one) => one.service === service);
+  const hashes = await compose({}, ['config', '--hash', service], 'Compose could not be asked', progress);
+  const hash = hashes.trim().split(' ')[1];
+  const image = await localImageId(appImage(), signal);
+  const images = await imagesOf(containers, signal);
+  const isCurrent = ({ id, configHash }: Container): boolean =>
+    configHash === hash && images.get(id) === image;
+  return { current: containers.filter(isCurrent), old: containers.filter((one) => !isCurrent(one)) };
+}
+
+async function imagesOf(
+  containers: readonly Container[],
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, string>> {
+  if (containers.length === 0) return new Map();
+  const ids = containers.map(({ id }) => id);
+  const args = ['inspect', '--format', '{{slice .Id 0 12}} {{.Image}}', ...ids];
+  const { stdout } = await attempt('docker', args, { timeoutMs: INSPECT_TIMEOUT_MS, signal });
+  return new Map(stdout.split('\n').map((line) => line.split(' ') as [string, string]));
+}
+
+async function waitUntilReady(
+  name: string,
+  containers: readonly Container[],
+  adminUrl: string,
+  { phase, signal }: Progress,
+): Promise<void> {
+  const deadlineMs = performance.now() + READY_TIMEOUT_MS;
+  phase(`waiting until ${containers.length} are ready`);
+  for (;;) {
+    const { policies } = await fetchPolicies(adminUrl, signal);
+    const servers = policies.flatMap((policy) => policy.servers);
+    const ready = new Set(servers.filter(({ state }) => state === 'ready').map(({ id }) => id));
+    const missing = containers.filter(({ id }) => !ready.has(id));
+    if (missing.length === 0) return;
+    if (performance.now() > deadlineMs) {
+      throw new Failure(
+        `New servers of ${name} are not ready after ${READY_TIMEOUT_MS / 1000} s: ${missing.map((one) => one.name).join(', ')}.`,
+        `The old ones still serve. Look at "docker logs ${missing[0]?.name}", correct what it says, and run this again.`,
+      );
+    }
+    await sleep(POLL_MS, undefined, { signal });
+  }
+}
+
+function count(servers: number): string {
+  return `${servers} ${servers === 1 ? 'server' : 'servers'}`;
+}

@@ -1,0 +1,317 @@
+// pure · what is promised of the proxy, checked at every step of a simulated world and at its end: never by asking the
+// proxy whether it did right where the world can show it.
+import { isInRotation } from '../../services/proxy/health/health.ts';
+import type { Route } from '../../services/proxy/routing/policy-table.ts';
+import type { ProbeRecord, Upstream } from '../../services/proxy/servers/upstream.ts';
+import type { ClusterEvent, EventType } from '../../services/proxy/status/events.ts';
+import type { ClientConnection } from './client.ts';
+import { hasStalledSince, ReplyPromises } from './replies.ts';
+import { transitionName } from './results.ts';
+import type { SimulatedServer } from './server.ts';
+import { Traffic } from './traffic.ts';
+import type { World } from './world.ts';
+
+/** Within what times the proxy notices what has happened, milliseconds. */
+export const WITHIN = {
+  /** The process of a server with a session has ended, and the session with it. */
+  crashMs: 250,
+  /** It sends nothing, or nothing right: two probes. */
+  silentMs: 2750,
+  /** Its session is silent: three heartbeats. */
+  sessionMs: 4500,
+};
+const CHECK_SIZES_EACH = 16;
+const CHECK_RETRIES_EACH = 64;
+/** Unsent replies, held input, and what one read brings more. */
+const MAX_BUFFERED_BYTES = 65_536 + 32_768;
+/** What a server may have under way beside the requests that are assigned to it, and the longest request of these worlds. */
+const MAX_BESIDE_REQUESTS = 256;
+const MAX_REQUEST_BYTES = 1_200;
+/** Requests of one connection that may be open, which are held as text. */
+const MAX_OPEN_REQUESTS = 256;
+const MAX_COME_BACK = 256;
+const SUSPECTED_LATELY_MS = 600;
+const SUSPECTS_WITHIN_MS = 10_000;
+/** Three at once, and then each after a longer while; a silent one once a second. */
+const MAX_SUSPECTS = 18;
+const LOCAL_FAULT_LATELY_MS = 300;
+const FAILED_REQUEST = /a real request failed: ([a-z-]+)|trial request failed: ([a-z-]+)/;
+
+type Streak = { last: ProbeRecord | null; failures: number; hadSession: boolean };
+
+export class Promises {
+  readonly traffic: Traffic;
+  readonly replies: ReplyPromises;
+  readonly #world: World;
+  readonly #streaks = new WeakMap<Upstream, Streak>();
+  /** What each server of a policy had been sent when requests last could not go out of turn. */
+  readonly #orderly = new Map<string, Map<Upstream, number>>();
+  readonly #lastEvent = new Map<string, EventType>();
+  readonly #suspectedMs = new Map<string, number[]>();
+  readonly #forgotten = new Set<string>();
+  #checks = 0;
+  #seenAgain = 0;
+
+  constructor(world: World) {
+    this.#world = world;
+    this.traffic = new Traffic(world, (policy) => this.#orderly.delete(policy));
+    this.replies = new ReplyPromises(world, this.traffic);
+    world.sources.events.listen((event) => this.#onEvent(event));
+  }
+
+  #onEvent(event: ClusterEvent): void {
+    const world = this.#world;
+    const { type, policy, id, why, address } = event;
+    world.trace(() => `server ${String(id)} of policy ${policy} at ${address}: ${type}, ${why}`);
+    this.#orderly.delete(policy);
+    const upstream = world.sources.table.findById(policy, id);
+    this.#count(event, upstream);
+    if (type === 'suspect') this.#checkSuspects(event);
+    if (!hasStalledSince(world, world.nowMs)) this.#checkBlame(event);
+    if (type === 'forgotten') this.#forgotten.add(address);
+    if (type !== 'evicted' || upstream === undefined) return;
+    const next = world.sources.table.route(policy)?.rotation.nextIndex;
+    if (next !== 0) world.violate('an eviction sets the turn to 0', `policy ${policy} continues at ${next}`);
+    const { failures } = this.#streakOf(upstream);
+    if (why.includes('probes in a row failed') && failures < world.options.fall)
+      world.violate('an opposite result resets a streak', `server ${String(id)} after ${failures}: ${why}`);
+  }
+
+  // Which events, transitions, failures and states were reached.
+  #count({ type, policy, id, why }: ClusterEvent, upstream: Upstream | undefined): void {
+    const world = this.#world;
+    const key = `${policy}/${String(id)}`;
+    world.reached('events', type);
+    const before = this.#lastEvent.get(key);
+    if (type !== 'registered' && before !== undefined)
+      world.reached('transitions', transitionName(before, type));
+    this.#lastEvent.set(key, type);
+    const failure = FAILED_REQUEST.exec(why);
+    if (failure !== null) world.reached('failures', failure[1] ?? failure[2] ?? '');
+    if (type === 'evicted' && upstream?.lastProbe != null)
+      world.reached('evicted by', upstream.lastProbe.outcome);
+    if (type === 'ejected') world.reached('ejected for', ejectionCause(why));
+    if (upstream !== undefined) world.reached('states', upstream.health.state);
+    if (world.options.fall > 1 && why.includes('in a row failed')) world.reached('limits', '--fall');
+  }
+
+  // A healthy server may be suspected, but suspicions without end flood the log and the ring of events.
+  #checkSuspects({ policy, address }: ClusterEvent): void {
+    const { nowMs } = this.#world;
+    const key = `${policy} ${address}`;
+    const times = (this.#suspectedMs.get(key) ?? []).filter((ms) => ms >= nowMs - SUSPECTS_WITHIN_MS);
+    times.push(nowMs);
+    this.#suspectedMs.set(key, times);
+    if (times.length > MAX_SUSPECTS)
+      this.#world.violate(
+        'events about one server are bounded',
+        `${address}: ${times.length} times suspect in ${SUSPECTS_WITHIN_MS / 1000} s`,
+      );
+  }
+
+  #checkBlame({ type, address, policy, why }: ClusterEvent): void {
+    const world = this.#world;
+    const server = world.servers.find((one) => one.address === address && one.spec.policy === policy);
+    if (server === undefined || server.healthySinceMs > world.nowMs || !server.isUp) return;
+    // Of an outlier among slow ones nothing is promised but that its requests are answered.
+    const isSlowest = type === 'ejected' && (world.hasSlowWork || server.spec.isSluggish);
+    if (type === 'evicted' || (type === 'ejected' && !isSlowest))
+      world.violate('a healthy server stays in rotation', `${server.name}: ${type}, ${why}`);
+    const isLocal = world.network.lastDialFaultMs >= world.nowMs - LOCAL_FAULT_LATELY_MS;
+    const isAboutRequest = why.startsWith('a real request failed') && !why.includes('silent');
+    if (type === 'suspect' && isLocal && isAboutRequest)
+      world.violate('a local error is not held against a server', `${server.name}: ${why}`);
+  }
+
+  #streakOf(upstream: Upstream): Streak {
+    const streak = this.#streaks.get(upstream) ?? { last: null, failures: 0, hadSession: false };
+    this.#streaks.set(upstream, streak);
+    // A session's end counts as the first failure.
+    if (streak.hadSession && !upstream.hasSession) streak.failures += 1;
+    streak.hadSession = upstream.hasSession;
+    if (upstream.lastProbe === streak.last) return streak;
+    streak.last = upstream.lastProbe;
+    streak.failures = streak.last?.outcome === 'pass' ? 0 : streak.failures + 1;
+    this.#world.trace(() => `a probe of server ${String(upstream.id)}: ${streak.last?.outcome}`);
+    return streak;
+  }
+
+  /** Checks everything once; called after each step in which the proxy did something. */
+  check(): void {
+    const { sources, options } = this.#world;
+    const { retries, moves, slippedAnswers, localFailures } = sources.counters;
+    const again = retries + moves + slippedAnswers + localFailures;
+    if (again !== this.#seenAgain) this.#orderly.clear();
+    this.#seenAgain = again;
+    this.#checks += 1;
+    if (this.#checks % CHECK_RETRIES_EACH === 0 && !options.verifyAnswers) this.traffic.checkRetries();
+    for (const route of sources.table.routes) this.#checkRoute(route);
+    if (this.#checks % CHECK_SIZES_EACH === 0) this.#checkSizes();
+  }
+
+  #checkSizes(): void {
+    const world = this.#world;
+    const { table } = world.sources;
+    const { pipelineDepth, upstreamConnections, maxServers } = world.options;
+    for (const { policy, upstreams } of table.routes) {
+      if (new Set(upstreams.map(({ id }) => String(id))).size < upstreams.length)
+        world.violate('one entry a server', `policy ${policy} has an id twice`);
+    }
+    if (table.size > maxServers) world.violate('limits', `${table.size} servers are in the table`);
+    if (table.size >= maxServers) world.reached('limits', '--max-servers');
+    const servers = new Set([...table.upstreams].map(({ host }) => host));
+    const underWayBytes = (pipelineDepth * upstreamConnections + MAX_BESIDE_REQUESTS) * MAX_REQUEST_BYTES;
+    for (const { remoteAddress, writableLength } of world.proxy.sockets) {
+      const limit = servers.has(remoteAddress ?? '') ? underWayBytes : MAX_BUFFERED_BYTES;
+      if (writableLength > limit)
+        world.violate('limits', `${writableLength} bytes wait for ${remoteAddress}`);
+    }
+    for (const connection of world.deafConnections) this.#checkDeaf(connection);
+  }
+
+  // What has been read of it and not replied to, and the replies that it has not read.
+  #checkDeaf(connection: ClientConnection): void {
+    const world = this.#world;
+    const { peer } = connection.socket;
+    // What comes on connections that are being closed is thrown away.
+    if (peer === null || peer.isDestroyed || peer.writableEnded || world.nowMs >= world.stoppingSinceMs)
+      return;
+    if (peer.writableLength > 0) world.reached('limits', 'replies that wait for a reader');
+    // It never reads: nothing that was sent on it has left `due`.
+    const known = connection.due.slice(0, connection.replied + MAX_OPEN_REQUESTS);
+    const knownBytes = known.reduce((sum, { bytes }) => sum + bytes, 0);
+    const bytes = Math.max(0, peer.bytesRead - knownBytes) + peer.writableLength;
+    if (bytes > MAX_BUFFERED_BYTES)
+      world.violate('a client that does not read costs little', `${bytes} bytes are held for it`);
+  }
+
+  #checkRoute(route: Route): void {
+    const world = this.#world;
+    const { maxWaiting, upstreamConnections } = world.options;
+    const { policy, waiting, rotation } = route;
+    if (waiting.length >= maxWaiting) world.reached('limits', '--queue');
+    // Requests that found an accept queue full come back into it.
+    const mayComeBack = world.network.droppedSyns > 0 ? MAX_COME_BACK : 0;
+    if (waiting.length > maxWaiting + mayComeBack)
+      world.violate('limits', `${waiting.length} requests of policy ${policy} wait`);
+    for (const upstream of route.upstreams) {
+      const { state } = upstream.health;
+      this.#streakOf(upstream);
+      world.reached('states', state);
+      if (upstreamConnections > 1 && upstream.keepsAlive && upstream.inFlight > 1)
+        world.reached('limits', 'more than one connection to a server');
+      if (isInRotation(state) !== rotation.members.includes(upstream))
+        world.violate(
+          'the rotation is the servers that are ready',
+          `server ${String(upstream.id)}: ${state}`,
+        );
+    }
+    // What a connection loses that was reused, or had an answer too many, is sent again out of turn, at any moment.
+    const isOrderly = ({ spec, behaviour }: SimulatedServer): boolean =>
+      !spec.resetsReused && behaviour !== 'answer-twice' && behaviour !== 'misaddress';
+    if (world.servers.every(isOrderly)) this.#checkTurns(route);
+    else this.#orderly.delete(policy);
+  }
+
+  #checkTurns({ policy, rotation: { members }, waiting }: Route): void {
+    const isFree = ({ inFlight, capacity, health }: Upstream): boolean =>
+      inFlight * 2 < capacity && health.state === 'ready';
+    const before = this.#orderly.get(policy);
+    const isOrderly = waiting.length === 0 && members.every(isFree);
+    if (!isOrderly || before?.size !== members.length) {
+      this.#orderly.set(policy, new Map(members.map((member) => [member, member.sent])));
+      return;
+    }
+    let least = Number.POSITIVE_INFINITY;
+    let most = 0;
+    for (const member of members) {
+      const sent = member.sent - (before.get(member) ?? 0);
+      least = Math.min(least, sent);
+      most = Math.max(most, sent);
+    }
+    if (most - least > 1)
+      this.#world.violate('round robin', `policy ${policy}: from ${least} to ${most} requests each`);
+  }
+
+  /** From `withinMs` on the server must get nothing, if nothing else happens to it. */
+  mustBeOut(server: SimulatedServer, withinMs: number, what: string): void {
+    const world = this.#world;
+    const { changes, address } = server;
+    world.timeline.after(withinMs, () => {
+      // With no descriptor or port left the proxy can't probe either.
+      const isBlind = world.network.lastDialFaultMs >= world.nowMs - withinMs;
+      const isMoot = server.changes !== changes || isBlind || hasStalledSince(world, world.nowMs - withinMs);
+      if (isMoot || world.nowMs >= world.stoppingSinceMs) return;
+      const upstream = world.sources.table.findById(server.spec.policy, server.spec.id);
+      if (upstream?.address === address && isInRotation(upstream.health.state))
+        world.violate(
+          'what fails is noticed in time',
+          `${server.name}, ${what} for ${withinMs} ms, is in rotation`,
+        );
+    });
+  }
+
+  /** The server has fallen silent: the proxy must end its session. */
+  mustLoseSession(server: SimulatedServer): void {
+    const world = this.#world;
+    const { session, changes } = server;
+    const ours = session?.peer ?? null;
+    if (ours === null) return;
+    world.timeline.after(WITHIN.sessionMs, () => {
+      const isMoot = server.changes > changes + 1 || hasStalledSince(world, world.nowMs - WITHIN.sessionMs);
+      if (!isMoot && !ours.isDestroyed)
+        world.violate('a silent session ends', `that of ${server.name}, after ${WITHIN.sessionMs} ms`);
+    });
+  }
+
+  /** After everything has healed: the table is the servers that are up, and no other. */
+  checkTable(): void {
+    const { servers, nowMs, hasSlowWork, sources } = this.#world;
+    const violate = (detail: string) => this.#world.violate('the table is the servers that are up', detail);
+    let missing = 0;
+    for (const { spec, name, address } of servers) {
+      const upstream = sources.table.findById(spec.policy, spec.id);
+      if (upstream?.address !== address) {
+        // It had to make room in a full table, and one without a session does not register again.
+        if (upstream === undefined && !spec.hasSession && this.#forgotten.has(address)) missing += 1;
+        else violate(`${name} at ${address} is listed at ${upstream?.address}`);
+        continue;
+      }
+      const { state, sinceMs, why } = upstream.health;
+      // An outlier's penalty may last longer than this world, and a slow one may be looked at just now.
+      const mayBeOut = state === 'ejected' || (hasSlowWork && nowMs - sinceMs < SUSPECTED_LATELY_MS);
+      if (!isInRotation(state) && !mayBeOut) violate(`${name} is ${state}: ${why}`);
+    }
+    if (sources.table.size !== servers.length - missing)
+      violate(`it lists ${sources.table.size} of ${servers.length} servers`);
+  }
+
+  /** All servers and clients have been gone for long: nothing may be left of them. */
+  checkEmpty(): void {
+    const { table } = this.#world.sources;
+    const routes = [...table.routes].length;
+    if (table.size > 0 || routes > 0)
+      this.#world.violate('nothing is left', `${table.size} servers and ${routes} policies in the table`);
+  }
+
+  /** The proxy has stopped: it holds no timer and no connection any more, and every request has its reply. */
+  checkEnd(hasStopped: boolean): void {
+    const world = this.#world;
+    const { sockets, pendingTimers } = world.proxy;
+    if (!hasStopped) world.violate('a stop ends', 'it has not ended within its time');
+    if (sockets.size > 0) world.violate('nothing is left', `${sockets.size} open connections`);
+    if (pendingTimers > 0) world.violate('nothing is left', `${pendingTimers} timers`);
+    for (const { host, connections } of world.clients) {
+      for (const { due, isAbandoned } of connections) {
+        if (!isAbandoned && due.length > 0)
+          world.violate('exactly one reply', `${host.name} has none to "${due[0]?.payload}"`);
+      }
+    }
+  }
+}
+
+function ejectionCause(why: string): string {
+  if (why.includes('wrong answer')) return 'wrong answers';
+  if (why.includes('trial request')) return 'a failed trial';
+  return why.includes('in a row') ? 'failures in a row' : 'a share of failures';
+}

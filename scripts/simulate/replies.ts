@@ -1,0 +1,145 @@
+// pure · what is promised of replies: the right one, in time, and none lost that a healthy server would have answered.
+import { hash } from 'node:crypto';
+import { isInRotation } from '../../services/proxy/health/health.ts';
+import type { Expected, Reply, SimulatedClient } from './client.ts';
+import type { SimulatedServer } from './server.ts';
+import type { Send, Traffic } from './traffic.ts';
+import { isPoison, liePayload, slownessOf, strayKey, type World } from './world.ts';
+
+/** After a freeze it takes the proxy so long until everything is promised again. */
+const AFTER_STALL_MS = 3000;
+/** Sweeps, and the way there and back. */
+const REPLY_GRACE_MS = 150;
+const LOST = new Set(['NO_SERVER', 'UPSTREAM_FAILED', 'UPSTREAM_TIMEOUT']);
+// A shorter queue may be full.
+const LONG_QUEUE = 1024;
+const LOAD_WINDOW_MS = 2000;
+// What a server that takes few at once can do before deadlines come near.
+const LOAD_MS = 900;
+/** The initial value of `--one-request-connections`. */
+const AT_ONCE = 4;
+/** Clients that read replies late, or never. */
+const NOT_READING = new Set(['stall', 'deaf']);
+
+export class ReplyPromises {
+  readonly #world: World;
+  readonly #traffic: Traffic;
+  /** Since when a server is in rotation, by policy and id. */
+  readonly #readySinceMs = new Map<string, number>();
+  /** When requests of a policy were made, and how slow they are. */
+  readonly #asked = new Map<string, { atMs: number; slowMs: number }[]>();
+
+  constructor(world: World, traffic: Traffic) {
+    this.#world = world;
+    this.#traffic = traffic;
+    world.sources.events.listen(({ policy, id }) => {
+      const upstream = world.sources.table.findById(policy, id);
+      const key = `${policy}/${String(id)}`;
+      if (upstream === undefined || !isInRotation(upstream.health.state)) this.#readySinceMs.delete(key);
+      else if (!this.#readySinceMs.has(key)) this.#readySinceMs.set(key, world.nowMs);
+    });
+  }
+
+  /** A client has sent a request. */
+  onAsked({ policy, payload, sentMs }: Expected): void {
+    const asked = this.#asked.get(policy) ?? [];
+    this.#asked.set(policy, asked);
+    asked.push({ atMs: sentMs, slowMs: slownessOf(payload) });
+  }
+
+  /** A client has got a reply to what it has sent. */
+  onReply(expected: Expected, reply: Reply, client: SimulatedClient): void {
+    const world = this.#world;
+    const { options, nowMs } = world;
+    if (reply.type === 2) this.#checkAnswer(expected, reply, client);
+    else if (reply.type !== -1)
+      world.violate(
+        'the right answer',
+        `${client.host.name}: no answer and no error: ${JSON.stringify(reply)}`,
+      );
+    const tookMs = nowMs - expected.sentMs;
+    const isDisturbed = hasStalledSince(world, expected.sentMs) || client.cutUntilMs >= expected.sentMs;
+    const isLate = tookMs > options.requestTimeoutMs + REPLY_GRACE_MS;
+    if (isLate && !isDisturbed && !NOT_READING.has(client.spec.kind))
+      world.violate('a reply in time', `"${expected.payload}" took ${tookMs.toFixed(1)} ms`);
+    if (expected.kind !== 'answer' || isDisturbed) return;
+    if (reply.code === 'OVERLOADED') this.#checkRoom(expected, reply);
+    if (LOST.has(reply.code ?? '')) this.#checkLoss(expected, reply);
+  }
+
+  #checkAnswer(
+    { kind, payload }: Expected,
+    { payload: digest, destid }: Reply,
+    client: SimulatedClient,
+  ): void {
+    const { lies, strays, misaddressed } = this.#world;
+    const { id } = client.spec;
+    const text = `${client.host.name}: "${payload}" got ${digest} for client ${String(destid)}`;
+    if (String(destid) !== String(id) && !misaddressed.has(payload))
+      this.#world.violate("a reply carries the asker's id", text);
+    const isRight = digest === hash('sha1', payload);
+    const isLie = lies.has(payload) && digest === hash('sha1', liePayload(payload));
+    if (kind === 'answer' && (isRight || isLie)) return;
+    // One place behind on its connection, among answers to the same client: only a digest shows it.
+    if (!strays.has(strayKey(id, digest))) this.#world.violate('the right answer', text);
+  }
+
+  #checkRoom({ sentMs, payload }: Expected, reply: Reply): void {
+    const { network, places, options } = this.#world;
+    const mayBe =
+      options.maxWaiting < LONG_QUEUE ||
+      places < Number.POSITIVE_INFINITY ||
+      network.lastDialFaultMs >= sentMs - 100;
+    if (!mayBe)
+      this.#world.violate('overloaded only where something has run out', `"${payload}": ${reply.payload}`);
+  }
+
+  #checkLoss(expected: Expected, reply: Reply): void {
+    const { options, servers, nowMs } = this.#world;
+    const mayFail =
+      options.retry !== 'always' ||
+      options.pipelineDepth < 64 ||
+      isPoison(expected.payload) ||
+      this.#traffic.retriesOf(expected.policy).isNearlyUsedUp(nowMs) ||
+      this.#wasTriedInVain(expected);
+    const witness = mayFail ? undefined : servers.find((server) => this.#couldAnswer(server, expected));
+    if (witness !== undefined)
+      this.#world.violate(
+        'nothing is lost while a server is healthy',
+        `${witness.name}, "${expected.payload}": ${reply.payload}`,
+      );
+  }
+
+  // So many servers that are not healthy have had it that no other one may be tried.
+  #wasTriedInVain({ payload, sentMs }: Expected): boolean {
+    const { network, hasSlowWork, options } = this.#world;
+    // A server that resets reused connections may have worked on what it has read.
+    const isSick = ({ server, wire, wasReused }: Send): boolean =>
+      wire.isConnected &&
+      (server === undefined || server.healthySinceMs > sentMs || (wasReused && server.spec.resetsReused));
+    // With no port or descriptor left, no other one can be tried. Where all are slow, time does not show that one is sick.
+    const isStuck = network.lastDialFaultMs >= sentMs || hasSlowWork;
+    const sends = this.#traffic.find(payload)?.sends ?? [];
+    return sends.filter(isSick).length >= (isStuck ? 1 : options.maxAttempts);
+  }
+
+  // Healthy and in rotation from before the request came, with the time to do it.
+  #couldAnswer({ spec, healthySinceMs }: SimulatedServer, { policy, sentMs }: Expected): boolean {
+    if (spec.policy !== policy || healthySinceMs > sentMs) return false;
+    const readySinceMs = this.#readySinceMs.get(`${policy}/${spec.id}`);
+    if (readySinceMs === undefined || readySinceMs > sentMs) return false;
+    // All that was asked for lately, as if this server had to do it alone.
+    const asked = this.#asked.get(policy) ?? [];
+    const sinceMs = sentMs - LOAD_WINDOW_MS;
+    while ((asked[0]?.atMs ?? sinceMs) < sinceMs) asked.shift();
+    let loadMs = 0;
+    for (const { slowMs } of asked) loadMs += Math.max(slowMs, spec.isSluggish ? LOAD_MS : spec.serviceMs);
+    if (spec.keepsAlive) return loadMs / this.#world.options.pipelineDepth <= LOAD_MS;
+    return loadMs / (spec.backlog === null ? AT_ONCE : 1) <= LOAD_MS;
+  }
+}
+
+/** Whether the proxy was frozen, or recovering from that, after a time. */
+export function hasStalledSince({ stalledUntilMs }: World, sinceMs: number): boolean {
+  return stalledUntilMs + AFTER_STALL_MS > sinceMs;
+}

@@ -1,0 +1,54 @@
+// `npm run upgrade`: replaces the containers of the running cluster by new ones without losing requests.
+import { hideBin } from 'yargs/helpers';
+import { commandLine } from '../services/shared/config.ts';
+import { prepareAppImage } from './cluster/app-image.ts';
+import { bringUp, publishedPort } from './cluster/cluster.ts';
+import { isUp, listContainers } from './cluster/containers.ts';
+import { prepareEngine } from './cluster/engine.ts';
+import { prepareNodeImage } from './cluster/node-image.ts';
+import { prepareRegisterToken } from './cluster/secrets.ts';
+import { readServerServices } from './cluster/services.ts';
+import { upgradeProxy, upgradeServers } from './cluster/upgrade.ts';
+import { Failure } from './kit/failure.ts';
+import { clusterName } from './kit/project.ts';
+import { runScript } from './kit/script.ts';
+import { runSteps } from './kit/steps.ts';
+
+const CONTINUES =
+  'Old and new servers may run side by side, which does no harm: "npm run upgrade" continues.';
+
+await runScript('npm run upgrade --', CONTINUES, async (signal) => {
+  await commandLine(hideBin(process.argv), 'npm run upgrade')
+    .usage(
+      '$0\n\nBrings a changed image or changed settings into the running cluster: builds the image; then for each policy\n' +
+        'starts new servers, waits until they are ready, stops and removes the old ones; the proxy last.',
+    )
+    .epilogue(
+      'Nothing is lost while servers are replaced. The proxy is away for a moment: clients that try again for a few\n' +
+        'seconds lose nothing. What is up to date stays as it is. Settings: as for npm start.\n' +
+        'Exit codes: 0 upgraded, 1 a step failed, 2 no cluster is running, or bad usage, 130 stopped by Ctrl-C.',
+    )
+    .parse();
+  const adminUrl = `http://127.0.0.1:${publishedPort('PROXY_PUBLISH_ADMIN_PORT')}`;
+  await runSteps(signal, [
+    { title: 'Docker Engine and Compose', run: prepareEngine },
+    { title: 'Image with Node 24', run: prepareNodeImage },
+    { title: 'Image of the cluster', run: prepareAppImage },
+  ]);
+  const running = (await listContainers(clusterName(), signal)).filter(isUp);
+  if (!running.some(({ service }) => service === 'proxy')) {
+    throw new Failure('The cluster is not running.', '"npm start" starts it with the new image.', {
+      exitCode: 2,
+    });
+  }
+  await prepareRegisterToken();
+  const services = await readServerServices({}, signal);
+  await runSteps(signal, [
+    ...services.map((service) => ({
+      title: `${service.name} (policy ${service.policy})`,
+      run: upgradeServers.bind(null, service, adminUrl),
+    })),
+    { title: 'proxy', run: (progress) => upgradeProxy(services, adminUrl, progress) },
+    { title: 'Cluster', run: (progress) => bringUp({}, progress) },
+  ]);
+});

@@ -1,0 +1,247 @@
+// pure · bugs that are planted in the proxy's code for the simulator to find: a watch that misses one is no watch.
+// Must never be taken for planted when the text to change is not there exactly once.
+import type { Only } from '../../scripts/simulate/scenario.ts';
+
+/** `file` is below services/. */
+export type PlantedBug = {
+  name: string;
+  file: string;
+  from: string;
+  to: string;
+  /** The cause that shows it: every world has it, and no other. */
+  only?: Only;
+};
+
+export const PLANTED_BUGS: readonly PlantedBug[] = [
+  {
+    name: 'an eviction does not reset the turn',
+    file: 'proxy/routing/round-robin.ts',
+    from: '    this.remove(member);\n    this.#nextIndex = 0;\n',
+    to: '    this.remove(member);\n',
+  },
+  {
+    name: 'the turn does not move on',
+    file: 'proxy/routing/round-robin.ts',
+    from: '        this.#nextIndex = at;\n',
+    to: '        this.#nextIndex = members.indexOf(member);\n',
+  },
+  {
+    name: 'an id at a new address keeps its old entry',
+    file: 'proxy/registration/registry.ts',
+    from: '    const hasMoved = byId !== undefined && byId !== byAddress;\n    if (byId !== undefined)\n',
+    to: '    const hasMoved = false;\n    if (byId !== undefined && byId === byAddress)\n',
+  },
+  {
+    name: 'a retry may meet the same server',
+    file: 'proxy/routing/retries.ts',
+    from: '  if (!tried.includes(upstream)) tried.push(upstream);\n',
+    to: '  if (tried.length > 9) tried.push(upstream);\n',
+    // Where a connection fails at once, trying the same server again would never end.
+    only: 'none',
+  },
+  {
+    name: "a late answer is taken for the next request's",
+    file: 'proxy/servers/upstream-connection.ts',
+    from: '      const request = this.first;\n      const answer = reader.line();\n',
+    to: '      while (this.first?.isDone === true) this.#advance();\n      const request = this.first;\n      const answer = reader.line();\n',
+  },
+  {
+    name: 'a passed probe does not reset the streak',
+    file: 'proxy/health/health.ts',
+    from: '  const passed = { ...health, failures: 0, passes: health.passes + 1 };\n',
+    to: '  const passed = { ...health, passes: health.passes + 1 };\n',
+  },
+  {
+    name: 'the end of a session is ignored',
+    file: 'proxy/registration/sessions.ts',
+    from: "    this.#checker.onLeaseLost(upstream, 'its session ended');\n",
+    to: '',
+  },
+  {
+    name: 'heartbeats are never checked',
+    file: 'proxy/registration/sessions.ts',
+    from: '      if (connection.lastHeardMs >= silentBeforeMs) {\n',
+    to: '      if (connection.lastHeardMs >= silentBeforeMs - 1e9) {\n',
+    only: 'none',
+  },
+  {
+    name: 'the queue has no bound',
+    file: 'proxy/routing/waiting-room.ts',
+    from: '    const { maxWaiting } = this.#limits;\n',
+    to: '    const maxWaiting = this.#limits.maxWaiting * 1e9;\n',
+  },
+  {
+    name: 'deadlines are not swept',
+    file: 'proxy/routing/forwarder.ts',
+    from: 'while (this.#deadlines.hasExpired(nowMs)) ',
+    to: 'while (this.#deadlines.hasExpired(nowMs - 1e9)) ',
+  },
+  {
+    name: 'silent attempts are not given up',
+    file: 'proxy/servers/pool.ts',
+    from: 'if (silentMs > attemptTimeoutMs) this.#tellSilence',
+    to: 'if (silentMs > 1e12) this.#tellSilence',
+  },
+  {
+    name: 'a probe does not ask who answers',
+    file: 'proxy/health/prober.ts',
+    from: 'answersAs !== before;',
+    to: 'answersAs === "nobody at all";',
+  },
+  {
+    name: 'probes go on after the stop',
+    file: 'proxy/core.ts',
+    from: '    checker.stop();\n',
+    to: '',
+  },
+  {
+    name: 'a request meets as many servers as there are',
+    file: 'proxy/routing/retries.ts',
+    from: '    const isSpent = trouble.exposures >= maxAttempts;\n',
+    to: '    const isSpent = trouble.exposures >= maxAttempts * 9;\n',
+    only: 'poison',
+  },
+  {
+    name: "another client's answer is handed over",
+    file: 'proxy/servers/upstream-connection.ts',
+    from: '(this.#checksIds && !this.#isFor(request, answer))',
+    to: '(!this.#checksIds && !this.#isFor(request, answer))',
+    only: 'doubler',
+  },
+  {
+    name: 'an answer to nobody is handed over',
+    file: 'proxy/servers/upstream-connection.ts',
+    from: '(this.#checksIds && !this.#isFor(request, answer))',
+    to: '(!this.#checksIds && !this.#isFor(request, answer))',
+    only: 'misaddress',
+  },
+  {
+    name: 'a local error is held against a server',
+    file: 'proxy/servers/failure.ts',
+    from: "  local: 'local',\n",
+    to: "  local: 'server',\n",
+    only: 'ports',
+  },
+  {
+    name: 'a probe that this machine could not send fails',
+    file: 'proxy/health/health.ts',
+    from: "      if (signal.outcome === 'local') return afterLocalFailure(health, signal.detail ?? '');\n",
+    to: "      if (signal.outcome === 'local') return afterFailure(health, 'unreachable', '', thresholds, at);\n",
+    only: 'descriptors',
+  },
+  {
+    name: 'we close first',
+    file: 'proxy/servers/pool.ts',
+    from: '    connection.linger(nowMs);\n    this.#lingering.add(connection);\n',
+    to: '    connection.close();\n',
+    only: 'time-wait',
+  },
+  {
+    name: 'slow is dead',
+    file: 'proxy/servers/pool.ts',
+    from: '    connection.isSilent = true;\n',
+    to: "    connection.isSilent = true;\n    connection.fail('silent');\n",
+    only: 'sluggish',
+  },
+  {
+    name: 'a slow request is dead',
+    file: 'proxy/servers/pool.ts',
+    from: '    connection.isSilent = true;\n',
+    to: "    connection.isSilent = true;\n    connection.fail('silent');\n",
+    only: 'slow-request',
+  },
+  {
+    name: 'who flaps is cleared at once',
+    file: 'proxy/health/outlier.ts',
+    from: 'excess <= 0 ? 0 :',
+    to: 'excess <= 1e9 ? 0 :',
+    only: 'flapper',
+  },
+  {
+    name: 'a stale connection is held against its server',
+    file: 'proxy/servers/failure.ts',
+    from: "  stale: 'nobody',\n",
+    to: "  stale: 'server',\n",
+    only: 'reset-reused',
+  },
+  {
+    name: 'what was lost with a stale connection is not sent again',
+    file: 'proxy/routing/retries.ts',
+    from: '    const isSpent = trouble.exposures >= maxAttempts;\n    if (isStale && isSpent',
+    to: '    const isSpent = isStale || trouble.exposures >= maxAttempts;\n    if (isStale && !isSpent',
+    only: 'reset-reused',
+  },
+  {
+    name: 'a forgotten connection is waited for',
+    file: 'proxy/servers/pool.ts',
+    from: 'restedMs >= FORGOTTEN_AFTER_MS',
+    to: 'restedMs >= FORGOTTEN_AFTER_MS * 1e9',
+    only: 'middlebox',
+  },
+  {
+    name: 'another id is evidence',
+    file: 'proxy/health/prober.ts',
+    from: '    if (isOther && this.#options.isSomebodyElse(this.#target, answersAs)) {\n',
+    to: '    if (isOther && answersAs !== null) {\n',
+    only: 'workers',
+  },
+  {
+    name: 'old servers are probed with a text',
+    file: 'proxy/health/prober.ts',
+    from: 'asksForSession ? HEALTH_CLIENT_ID : OLD_HEALTH_CLIENT_ID',
+    to: 'asksForSession || OLD_HEALTH_CLIENT_ID === 0 ? HEALTH_CLIENT_ID : OLD_HEALTH_CLIENT_ID',
+    only: 'arithmetic',
+  },
+  {
+    name: 'who is replaced is cut off',
+    file: 'proxy/registration/replaced.ts',
+    from: '    upstream.pool?.retire();\n',
+    to: '    upstream.pool?.destroy();\n',
+    only: 'twin',
+  },
+  {
+    name: 'who is only refused goes on',
+    file: 'proxy/clients/client-connection.ts',
+    from: 'this.#refusalsInARow >= MAX_REFUSALS_IN_A_ROW &&',
+    to: 'this.#refusalsInARow >= MAX_REFUSALS_IN_A_ROW * 1e9 &&',
+    only: 'flooder',
+  },
+  {
+    name: 'a full accept queue is death',
+    file: 'proxy/servers/pool.ts',
+    from: "this.#isCongested(connection) ? 'congested' : 'connect-timeout'",
+    to: "'connect-timeout'",
+    only: 'accept-queue',
+  },
+  {
+    name: 'a burst opens a connection for each request',
+    file: 'proxy/servers/pool.ts',
+    from: 'new ConnectionLimit(options.oneRequestConnections)',
+    to: 'new ConnectionLimit(256 + options.oneRequestConnections)',
+    only: 'accept-queue',
+  },
+  {
+    name: 'no place is kept back for servers',
+    file: 'proxy/clients/listener.ts',
+    from: '    if (overload !== null && !this.#hasServerPlace(socket)) {\n',
+    to: '    if (overload !== null) {\n',
+    only: 'squatter',
+  },
+  {
+    name: 'what waits of a client has no bound',
+    file: 'proxy/clients/client-connection.ts',
+    from: '    return this.#reader.untakenBytes >= MAX_HELD_BYTES || this.#heldChunks >= MAX_HELD_CHUNKS;\n',
+    to: '    return this.#reader.untakenBytes < 0;\n',
+    only: 'deaf',
+  },
+];
+
+/**
+ * The code with the bug in it.
+ * @throws Error when the code has changed, so that the bug can't be planted any more
+ */
+export function plant(source: string, { name, file, from, to }: PlantedBug): string {
+  if (source.split(from).length !== 2)
+    throw new Error(`"${name}" can't be planted: ${file} does not hold exactly once: ${from}`);
+  return source.replace(from, () => to);
+}
