@@ -1,5 +1,5 @@
 // shell · the open loop: a ticker starts what is due, whatever became of the others; `InFlight` brings each to its end.
-import { addressOf } from '../../services/shared/address-text.ts';
+import { addressOf } from '../../services/shared/printable.ts';
 import { explainTls } from '../../services/shared/tls.ts';
 import { Connection, type Target } from '../kit/proxy-connection.ts';
 import {

@@ -1,5 +1,5 @@
 // pure · the result of a run → text for a person. A count of 0 is shown too: that nothing was lost is the news.
-import { addressOf } from '../../services/shared/address-text.ts';
+import { addressOf } from '../../services/shared/printable.ts';
 import { type Latencies, type LoadResult, verdictOf } from './result.ts';
 
 /** Several lines, the verdict last; no trailing line end. */
