@@ -5,11 +5,12 @@ import assert from 'node:assert/strict';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { exitCodeOf, networksOf } from '../../test-support/containers.ts';
 import { type EventWatch, watchEvents } from '../../test-support/event-stream.ts';
 import { freePortBelowEphemeral } from '../../test-support/peers.ts';
 import { type Program, startProgram } from '../../test-support/programs.ts';
-import { ChaosCluster, type Replica } from '../chaos/docker.ts';
 import { bringUp, type Cluster, takeDown } from '../cluster/cluster.ts';
+import { DockerCluster, type Replica } from '../cluster/docker.ts';
 import { attempt, run } from '../kit/command.ts';
 import { fetchPolicies, type ServerRow, waitForServers } from '../kit/policies.ts';
 import { CACHE, ROOT } from '../kit/project.ts';
@@ -20,7 +21,7 @@ const SERVICES = ['server-p1', 'server-p2', 'server-p3'];
 const SERVERS = 6;
 const env: Record<string, string> = { SERVERS_PER_POLICY: '2' };
 const cluster: Cluster = { project: PROJECT, env };
-const containers = new ChaosCluster(PROJECT, env);
+const containers = new DockerCluster(PROJECT, env);
 // What Compose waits as well before it kills.
 const GRACE_S = 12;
 let adminUrl = '';
@@ -43,7 +44,7 @@ after(async () => {
   events?.close();
   await takeDown(cluster);
   assert.deepEqual(await containers.replicas(), [], 'no container is left');
-  assert.deepEqual(await containers.networks(), [], 'no network is left');
+  assert.deepEqual(await networksOf(PROJECT), [], 'no network is left');
 });
 
 /** Waits until `count` servers are in rotation. */
@@ -255,7 +256,7 @@ test('a server that is stopped leaves on purpose, and exits with 0', async () =>
   const stoppedMs = Date.now();
   await containers.stop(victim, GRACE_S);
   await events.next(['left'], serverId, stoppedMs);
-  assert.equal(await containers.exitCode(victim), 0);
+  assert.equal(await exitCodeOf(containers, victim), 0);
   await containers.start(victim);
   assertNothingLost(await running.result());
   await whole();
@@ -282,7 +283,7 @@ for (const how of ['kill', 'stop'] as const) {
     events.close();
     if (how === 'kill') await containers.kill(proxy);
     else await containers.stop(proxy, GRACE_S);
-    assert.equal(await containers.exitCode(proxy), how === 'kill' ? 137 : 0);
+    assert.equal(await exitCodeOf(containers, proxy), how === 'kill' ? 137 : 0);
     await containers.start(proxy);
     await whole();
     events = await watchEvents(adminUrl);
@@ -296,7 +297,7 @@ test('the proxy is stopped under load: whoever was connected is answered, and it
   await underLoad();
   events.close();
   await containers.stop(proxy, GRACE_S);
-  assert.equal(await containers.exitCode(proxy), 0);
+  assert.equal(await exitCodeOf(containers, proxy), 0);
   const { wrong, errors, lostBy } = await running.result();
   // After it has stopped there is nobody to connect to; whoever was connected before may not be left without a reply.
   const { refused = 0, unreachable = 0, 'connect-timeout': silence = 0, ...lostWhileStopping } = lostBy;

@@ -1,7 +1,7 @@
 // Row C4: connections that the proxy closes first keep its local ports for a minute.
 import { readFileSync } from 'node:fs';
 import { attempt } from '../../../scripts/kit/command.ts';
-import { ownNetwork } from '../../../scripts/kit/namespace.ts';
+import { ownNetwork } from '../../../scripts/kit/ports.ts';
 import { CannotTell } from '../../../scripts/kit/verdict.ts';
 import { atMost, type CaseResult, type Check, exactly, type HostileCase } from '../case.ts';
 import { closedLoop, count, others, question, type Reply, steady } from '../client.ts';
