@@ -26,7 +26,6 @@ const KNOWN: readonly string[] = [
   'soak.ts → chaos',
   'start.ts → chaos',
   'stop.ts → chaos',
-  'scripts/simulate/meanness.ts ↔ scripts/simulate/scenario.ts',
   'services/proxy/health/health.ts ↔ services/proxy/health/outlier.ts',
   'services/proxy/network/accepted-socket.ts ↔ services/proxy/network/network.ts',
   'services/proxy/routing/request.ts ↔ services/proxy/servers/upstream.ts',

@@ -1,5 +1,5 @@
 // pure · which server answered how much of its policy's requests: in the control phase, during the faults, afterwards.
-import { escapeText } from '../../kit/report/html.ts';
+import { escapeText, figure } from '../../kit/report/html.ts';
 import { compareNames, count, percent } from '../../kit/words.ts';
 import type { PhaseName, Recording } from '../journal.ts';
 import { Observations } from '../judge/observations.ts';
@@ -19,8 +19,9 @@ export function shareTable(recording: Recording): string {
     return `<tr${isFirst ? ' class="first"' : ''}>${name}${PHASES.map((phase) => shareOf(phase, row, peers)).join('')}</tr>`;
   });
   const table = `<table class="share"><thead><tr><th></th>${heads}</tr></thead><tbody>${lines.join('\n')}</tbody></table>`;
-  const content = rows.length === 0 ? '<p class="note">No server answered.</p>' : table;
-  return `<figure><figcaption><h3>Share of each server</h3><span class="note">Answers within its policy; the tick marks equal shares.</span></figcaption>${content}</figure>`;
+  const note = 'Answers within its policy; the tick marks equal shares.';
+  const empty = '<p class="note">No server answered.</p>';
+  return figure({ title: 'Share of each server', note }, rows.length === 0 ? empty : table);
 }
 
 function answersByServer(recording: Recording): Row[] {
