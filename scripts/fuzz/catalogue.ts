@@ -149,6 +149,8 @@ function members(): Entry[] {
     packet(type, '"auth":"hmac-sha-256"'),
   ]);
   return [
+    ...nested(),
+    ...halves(),
     ...each('an odd value', TYPES.slice(0, 5), [...NAMES, ...MORE_NAMES, ''], odd),
     ...inUtf8('a field that is not there', changed),
     ...each('a number that may be another', [0, 1, 2], [...NAMES, 'destid', 'incarnation', 'x'], numbers),
@@ -166,8 +168,6 @@ function members(): Entry[] {
     ),
     ...each('a port', [1], ['listenport'], ports),
     ...each('a payload near the limit', [0], ['payload'], payloads.map(json)),
-    ...nested(),
-    ...halves(),
   ];
 }
 

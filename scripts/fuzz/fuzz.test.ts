@@ -8,6 +8,7 @@ import { test } from 'node:test';
 import * as framing from '../../services/shared/framing.ts';
 import * as packet from '../../services/shared/packet.ts';
 import { CATALOGUE_SIZE, drawInput } from './draw.ts';
+import { expectReplies, judgeReplies } from './expected-replies.ts';
 import { fuzzInProcess, type InProcessTally, type Job } from './in-process.ts';
 import { type CodeUnderTest, checkInput, type Finding } from './oracle.ts';
 import { runFuzz } from './run.ts';
@@ -48,6 +49,16 @@ test('over sockets: nothing is found, and the normal client is served', async (t
   assert.equal(tally.inputs, 200);
   assert.ok(tally.normal.requests > 10);
   assert.equal(tally.normal.answered, tally.normal.requests);
+});
+
+test('a session that another server takes over is refused once more, and owes no more than that', () => {
+  const setup = '{"type":1,"id":1,"privPoliId":1,"listenport":9,"session":true}';
+  const expected = expectReplies(Buffer.from(`${setup}{"type":7}`), 8192, false);
+  const registered = packet.formatRegistered(1, '1');
+  const replaced = packet.formatError('REGISTRATION_REFUSED', 'Another server has taken its place.');
+  assert.equal(judgeReplies(registered + replaced, expected, true), null);
+  const wrong = judgeReplies(registered + packet.formatError('BAD_JSON', 'No JSON at all.'), expected, true);
+  assert.match(wrong ?? '', /1 replies to what is owed 0: BAD_JSON/);
 });
 
 test('the same seed and number make the same input', () => {
