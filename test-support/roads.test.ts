@@ -15,7 +15,7 @@ const ROOMS_OF_COMMANDS: Readonly<Record<string, string>> = {
 };
 
 /** Breaches that are there today: an entry that is no longer true fails. */
-const KNOWN: readonly string[] = [];
+const KNOWN: readonly string[] = ['test-support/chaos/sample-requests.ts ↔ test-support/chaos/sample.ts'];
 
 const STATIC = /^(?:import|export)\s+(type\s)?(?:[^'";]*?\sfrom\s+)?'(\.[^']+)'/gm;
 const DYNAMIC = /\bimport\(()\s*'(\.[^']+)'/g;
