@@ -19,6 +19,8 @@ export type ReferenceObject = {
   fields: ReadonlyMap<string, unknown>;
   /** The fields, also those that a second one of their name hides, that hold what no peer should get. */
   flawed: readonly string[];
+  /** The names of its own fields that stand there more than once. */
+  repeated: readonly string[];
 };
 
 /** @returns null where there is no object */
@@ -31,16 +33,21 @@ export function readObject(text: string): ReferenceObject | null {
   }
   if (Object.prototype.toString.call(value) !== '[object Object]') return null;
   const fields = new Map<string, unknown>(Object.entries(value as object));
-  const { flawed, numbers } = walk(text.match(TOKENS) ?? []);
+  const { flawed, numbers, names } = walk(text.match(TOKENS) ?? []);
   for (const [name, token] of numbers) {
     if (token !== null && !isAsWritten(token)) fields.set(name, new NotAsWritten(token));
   }
-  return { fields, flawed };
+  return { fields, flawed, repeated: names.filter((name, at) => names.indexOf(name) !== at) };
 }
 
 // Of each field the last number, or null where the last value is none.
-function walk(tokens: readonly string[]): { flawed: string[]; numbers: Map<string, string | null> } {
+function walk(tokens: readonly string[]): {
+  flawed: string[];
+  numbers: Map<string, string | null>;
+  names: string[];
+} {
   const flawed: string[] = [];
+  const names: string[] = [];
   const numbers = new Map<string, string | null>();
   const open: string[] = [];
   let field = '';
@@ -49,13 +56,16 @@ function walk(tokens: readonly string[]): { flawed: string[]; numbers: Map<strin
     if (token === '}' || token === ']') open.pop();
     if (token === '{' || token === '[') open.push(token);
     const isText = token.startsWith('"');
-    if (open.length === 1 && isText && before !== ':') field = JSON.parse(token);
+    if (open.length === 1 && isText && before !== ':') {
+      field = JSON.parse(token);
+      names.push(field);
+    }
     if (open.length === 1 && before === ':') numbers.set(field, /^[-\d]/.test(token) ? token : null);
     if (open.length === 2 && (token === '{' || token === '[') && before === ':') numbers.set(field, null);
     if (open.length > MAX_LEVELS || (isText && !isWhole(JSON.parse(token)))) flawed.push(field);
     before = token;
   }
-  return { flawed, numbers };
+  return { flawed, numbers, names };
 }
 
 function isAsWritten(token: string): boolean {

@@ -93,7 +93,10 @@ export function understandByTheBook(text: string): ReferencePacket {
   const bad = (checks: Record<string, boolean>): string[] =>
     Object.keys(checks).filter((name) => checks[name] === false);
   if (found.flawed.length > 0) return refused('BAD_PACKET', [...found.flawed]);
-  switch (wholeNumber(field('type'))) {
+  const type = wholeNumber(field('type'));
+  const twice = [...found.repeated, ...twoPolicies(field)];
+  if ((type === 0 || type === 1) && twice.length > 0) return refused('BAD_PACKET', twice);
+  switch (type) {
     case 0: {
       const payload = field('payload');
       const wrong = bad({
@@ -171,6 +174,18 @@ export function understandFromProxyByTheBook(text: string): ReferencePacket {
     default:
       return expected;
   }
+}
+
+// Both names of the policy, where they do not say the same.
+function twoPolicies(field: (name: string) => unknown): string[] {
+  const names = ['privPoliId', 'privPolyId'];
+  const values = names.map((name) => field(name) ?? null);
+  if (values.includes(null)) return [];
+  const [first, second] = values.map((value) => {
+    if (value instanceof NotAsWritten) return value.text;
+    return typeof value === 'object' || typeof value === 'boolean' ? null : `${value}`;
+  });
+  return first === second ? [] : names;
 }
 
 function policyOf(field: (name: string) => unknown): string | undefined {
