@@ -2,8 +2,8 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { printable, printableLines } from '../../services/shared/printable.ts';
-import { runOneStep } from '../kit/one-step.ts';
 import { folderName, makeReportFolder, shortPath } from '../kit/report-files.ts';
+import { type Progress, runOneStep } from '../kit/steps.ts';
 import { count, duration } from '../kit/words.ts';
 import { drawInput } from './draw.ts';
 import type { InProcessTally, Job, NumberedFinding } from './in-process.ts';
@@ -46,17 +46,17 @@ export async function runFuzz(
   const tallies: Partial<Record<Place, Tally>> = {};
   say(`Seed ${seed}`);
   for (const place of places) {
-    if (signal.aborted) break;
-    const tally = await runOneStep(
-      signal,
-      TITLES[place],
-      ({ phase }) =>
-        fuzz[place]({ ...range, seed, forMs, signal, onProgress: (done) => phase(`${done} inputs`) }),
-      summaryOf,
-      { isOnStderr: isJson },
+    const run = ({ phase }: Progress): Promise<Tally> =>
+      fuzz[place]({ ...range, seed, forMs, signal, onProgress: (done) => phase(`${done} inputs`) });
+    const tally = await runOneStep(signal, TITLES[place], run, summaryOf, { isOnStderr: isJson }).catch(
+      (error: unknown) => {
+        if (!signal.aborted) throw error;
+      },
     );
+    if (tally === undefined) break;
     tallies[place] = tally;
     if (tally.finding !== null) say(`\n${await keepFinding(place, seed, tally.finding)}`);
+    if (signal.aborted) break;
   }
   const hasFound = Object.values(tallies).some(({ finding }) => finding !== null);
   if (signal.aborted) say(`\nEnded early: ${hasFound ? 'something' : 'nothing'} was found by then.`);

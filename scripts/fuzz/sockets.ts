@@ -17,6 +17,7 @@ const PROGRESS_EVERY = 1000;
 const ADDRESSES =
   process.platform === 'linux' ? Array.from({ length: 8 }, (_, i) => `127.0.0.${i + 2}`) : [undefined];
 const SERVER_MAIN = join(ROOT, 'services', 'server', 'main.ts');
+const HOST = '127.0.0.1';
 const SERVER_IDS = ['served-1', 'served-2'];
 const READY_WITHIN_MS = 20_000;
 const LAST_WORDS_MS = 50;
@@ -56,18 +57,9 @@ export async function fuzzOverSockets(job: Job): Promise<SocketsTally> {
   });
   let normal: NormalTally;
   try {
+    const env = { PATH: process.env.PATH, SERVER_HOST: HOST, SERVER_PROXY: `${HOST}:${proxy.port}` };
     for (const id of SERVER_IDS) {
-      const args = [
-        SERVER_MAIN,
-        id,
-        policy,
-        '0',
-        '--host',
-        '127.0.0.1',
-        '--proxy',
-        `127.0.0.1:${proxy.port}`,
-      ];
-      const env = { PATH: process.env.PATH ?? '' };
+      const args = [SERVER_MAIN, id, policy, '0'];
       running.push(await startProcess(process.execPath, args, { readyLine: /listening/, env, signal }));
     }
     const { adminUrl } = proxy;
