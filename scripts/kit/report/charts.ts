@@ -98,7 +98,7 @@ function phaseMark(
 }
 
 /** An SVG whose colours are those of the page around it. */
-function svg(className: string, name: string, height: number, body: string, attributes = ''): string {
+export function svg(className: string, name: string, height: number, body: string, attributes = ''): string {
   const size = `viewBox="0 0 ${CHART_WIDTH} ${coordinate(height)}"`;
   return `<svg class="chart ${className}" ${size} role="img" aria-label="${escapeText(name)}" ${attributes}>\n${body}\n</svg>`;
 }
