@@ -25,7 +25,7 @@ const LAST_WORDS_MS = 50;
 const HARMLESS = /^(\{.*"level":"(debug|info|warn)".*\})?$/;
 // Short times, so that an input which has to wait for one does not take half a minute.
 const SETTINGS = {
-  PROXY_PACKET_TIMEOUT: String(PACKET_TIMEOUT_MS),
+  PROXY_CLIENT_TIMEOUT: String(PACKET_TIMEOUT_MS),
   PROXY_HOLD: '20',
   PROXY_STARTUP_HOLD: '0',
   // All of them come from a few addresses.
