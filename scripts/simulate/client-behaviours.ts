@@ -1,7 +1,7 @@
 // pure · how clients behave: one function for each kind, begun again and again until its time is over.
 import type { ClientConnection, Expected, SimulatedClient } from './client.ts';
 
-/** `--packet-timeout`, by default. */
+/** `--client-timeout`, by default. */
 const PACKET_TIMEOUT_MS = 10_000;
 const GARBAGE = ['nonsense', '{"type":0,}', '[1,2]', '{"a":\u0000}', '}{', `{"a":"${'x'.repeat(9000)}"}`];
 const REFUSED_PACKETS = [

@@ -3,39 +3,29 @@
 import { percentile } from '../../kit/percentile.ts';
 import type { ProxyEvent } from '../../kit/proxy-events.ts';
 import { CannotTell } from '../../kit/verdict.ts';
-import type { Recording, RequestRow } from '../journal.ts';
+import type { RequestRow } from '../journal.ts';
 import type { FaultKind } from '../plan.ts';
-import {
-  assessDelays,
-  assessRequests,
-  type Criterion,
-  type Delay,
-  describeHit,
-  millis,
-  plural,
-} from './judge.ts';
+import { assessDelays, assessRequests, type Criterion, type Delay } from './judge.ts';
 import { AFTERMATH_MS, REQUEST_TIMEOUT_MS } from './limits.ts';
+import { CERTAIN, leastMs } from './machine.ts';
 import {
-  eventsOfServer,
+  describeHit,
   firstOf,
   firstOut,
-  nextHitMs,
+  millis,
+  type Observations,
   overlaps,
-  proxyOutages,
-  requestsIn,
-  requireHits,
-  requireServerHits,
+  plural,
   type ServerHit,
   slowestMs,
   struckMsOf,
   wasOutBefore,
   wentWell,
-} from './lookup.ts';
-import { CERTAIN, leastMs } from './machine.ts';
+} from './observations.ts';
 
 /** Fewer trials than this bound no 95th percentile with 95 % confidence (0.95^59 < 0.05). */
 const TRIALS_FOR_P95 = 59;
-/** Requests that a server which fails them may get after the first failure, and for how long. */
+/** How many requests a server may get after the first that it failed, and for how long it may stay in rotation. */
 const MAX_FURTHER = 5;
 const OUT_BY_TRAFFIC_MS = 2000;
 /** Requests that were under way when the fault struck. */
@@ -51,44 +41,45 @@ type DelayLimit = {
 };
 
 /** From the hit until the server gets no request any more: taken out, or suspect and then taken out. */
-export function detection({ kinds, p95Ms, maxMs, mayMiss = false }: DelayLimit): Criterion {
-  const isLate = (times: readonly number[]): boolean => p95Ms !== undefined && percentile(times, 95) > p95Ms;
+export function detection({ kinds, p95Ms = Infinity, maxMs, mayMiss = false }: DelayLimit): Criterion {
+  const p95Limit = Number.isFinite(p95Ms) ? `p95 ≤ ${millis(p95Ms)}, ` : '';
+  const missLimit = mayMiss ? ` that lasts ${millis(maxMs)}` : '';
   return {
     name: `detection of ${kinds.join(', ')}`,
-    limit: [
-      ...(p95Ms === undefined ? [] : [`p95 ≤ ${millis(p95Ms)}`]),
-      `max ≤ ${millis(maxMs)}`,
-      mayMiss ? `none missed that lasts ${millis(maxMs)}` : 'none missed',
-    ].join(', '),
-    assess(recording) {
-      const outcomes = requireServerHits(recording, kinds).map((each) => outcomeOf(recording, each, maxMs));
-      const count = (kind: Outcome): number => outcomes.filter((outcome) => outcome === kind).length;
+    limit: `${p95Limit}max ≤ ${millis(maxMs)}, none missed${missLimit}`,
+    assess(seen) {
+      const outcomes = seen.hitsOf(kinds).map((each) => outcomeOf(seen, each, maxMs));
       const delays = outcomes.filter((outcome) => typeof outcome === 'object');
+      const [excused, undecided] = (['excused', 'undecided'] as const).map(
+        (kind) => outcomes.filter((outcome) => outcome === kind).length,
+      ) as [number, number];
       const noticed = delays.filter(({ afterMs }) => Number.isFinite(afterMs));
       const missed = delays.filter(({ afterMs }) => !Number.isFinite(afterMs));
       const tooShort = mayMiss ? missed.filter(({ isShort }) => isShort) : [];
       const judged = assessDelays(
-        recording,
-        [...noticed, ...missed].filter((each) => !tooShort.includes(each)),
+        seen,
+        delays.filter((each) => !tooShort.includes(each)),
         maxMs,
       );
       const times = noticed.map(({ afterMs }) => afterMs);
-      const least = noticed.map(({ fromMs, afterMs }) => leastMs(recording, fromMs, afterMs));
+      const p95 = percentile(times, 95);
+      const leastP95 = percentile(
+        noticed.map(({ fromMs, afterMs }) => leastMs(seen.recording, fromMs, afterMs)),
+        95,
+      );
       return {
         measured: [
-          times.length > 0
-            ? `p95 ${millis(percentile(times, 95))}, max ${millis(Math.max(...times))}, ${trials(times.length)}`
-            : 'none noticed',
+          ...(times.length === 0
+            ? ['none noticed']
+            : [`p95 ${millis(p95)}, max ${millis(Math.max(...times))}, ${trials(times.length)}`]),
           `${missed.length} missed${tooShort.length > 0 ? ` (${tooShort.length} of them shorter than ${millis(maxMs)})` : ''}`,
-          ...(count('excused') > 0
-            ? [`${count('excused')} not counted (out already, or the proxy was not there)`]
-            : []),
-          ...(count('undecided') > 0 ? [`${count('undecided')} too near to the end, or not proven`] : []),
-          ...(isLate(times) ? [`p95 ${millis(percentile(least, 95))} without what the machine took`] : []),
+          ...(excused > 0 ? [`${excused} not counted (out already, or the proxy was not there)`] : []),
+          ...(undecided > 0 ? [`${undecided} too near to the end, or not proven`] : []),
+          ...(p95 > p95Ms ? [`p95 ${millis(leastP95)} without what the machine took`] : []),
         ].join('; '),
         n: times.length + (mayMiss ? missed.length : 0),
-        troubles: [...judged.troubles, ...(isLate(least) ? [CERTAIN] : [])],
-        isOpen: count('undecided') > 0 || delays.length === 0 || isLate(times),
+        troubles: [...judged.troubles, ...(leastP95 > p95Ms ? [CERTAIN] : [])],
+        isOpen: undecided > 0 || delays.length === 0 || p95 > p95Ms,
         details: judged.details,
       };
     },
@@ -98,36 +89,36 @@ export function detection({ kinds, p95Ms, maxMs, mayMiss = false }: DelayLimit):
 /** How a hit was noticed, or not; `excused`: it could not be; `undecided`: nothing shows whether it was. */
 type Outcome = (Delay & { isShort: boolean }) | 'excused' | 'undecided';
 
-function outcomeOf(recording: Recording, each: ServerHit, maxMs: number): Outcome {
+function outcomeOf(seen: Observations, each: ServerHit, maxMs: number): Outcome {
   const { serverId, fromMs, healMs } = each.hit;
-  const out = outOf(recording, each);
-  const delay = {
-    what: `${describeHit(each)}:`,
-    fromMs: struckMsOf(each),
-    isShort: (healMs ?? Number.POSITIVE_INFINITY) - fromMs < maxMs,
-  };
+  const { endedMs } = seen.recording;
+  const struckMs = struckMsOf(each);
+  const isShort = healMs !== null && healMs - fromMs < maxMs;
+  const delay = { what: `${describeHit(each)}:`, fromMs: struckMs, isShort };
+  const out = outOf(seen, each);
   if (out !== null)
-    return { ...delay, verb: out.type, afterMs: Math.max(0, out.atMs - delay.fromMs), why: out.why };
+    return { ...delay, verb: out.type, afterMs: Math.max(0, out.atMs - struckMs), why: out.why };
   if (!each.fault.isProven) return 'undecided';
-  const untilMs = deadlineOf(recording, each);
-  const isOutBefore = wasOutBefore(eventsOfServer(recording, serverId), fromMs);
-  if (isOutBefore || overlaps({ sentMs: fromMs, endMs: untilMs }, proxyOutages(recording))) return 'excused';
-  const { endedMs } = recording;
+  const untilMs = deadlineOf(seen, each);
+  const isExcused =
+    wasOutBefore(seen.eventsOf(serverId), fromMs) ||
+    overlaps({ sentMs: fromMs, endMs: untilMs }, seen.proxyOutages);
+  if (isExcused) return 'excused';
   if (endedMs < Math.min(untilMs, fromMs + maxMs)) return 'undecided';
   const never = { verb: 'noticed', afterMs: Number.POSITIVE_INFINITY, isDue: true };
   return { ...delay, ...never, untilMs: Math.min(untilMs, endedMs) };
 }
 
 /** The event that took the server of a hit out of rotation because of it; null when none did. */
-export function outOf(recording: Recording, each: ServerHit): ProxyEvent | null {
+export function outOf(seen: Observations, each: ServerHit): ProxyEvent | null {
   const { serverId, fromMs } = each.hit;
-  return firstOut(eventsOfServer(recording, serverId), fromMs, deadlineOf(recording, each));
+  return firstOut(seen.eventsOf(serverId), fromMs, deadlineOf(seen, each));
 }
 
 /** What comes later is not this hit's: it has been healed for long, or the server was hit again. */
-function deadlineOf(recording: Recording, each: ServerHit): number {
+function deadlineOf(seen: Observations, each: ServerHit): number {
   const healMs = each.hit.healMs ?? each.hit.healedMs ?? Number.POSITIVE_INFINITY;
-  return Math.min(healMs + AFTERMATH_MS, nextHitMs(recording, each));
+  return Math.min(healMs + AFTERMATH_MS, seen.nextHitMs(each));
 }
 
 /** How many trials a percentile rests on, and whether that is enough. */
@@ -137,12 +128,11 @@ function trials(n: number): string {
   return `n = ${n} (${isMax}a bound on p95 needs ${plural(TRIALS_FOR_P95, 'trial')})`;
 }
 
-/** The hits of proven faults: what the others did is not known. Throws `CannotTell` when there are none. */
-function provenHits(recording: Recording, kinds: readonly FaultKind[]): ServerHit[] {
-  return requireHits(
-    requireServerHits(recording, kinds).filter(({ fault }) => fault.isProven),
-    kinds,
-  );
+/** The hits of proven faults: what the others did is not known. */
+function provenHits(seen: Observations, kinds: readonly FaultKind[]): ServerHit[] {
+  const hits = seen.hitsOf(kinds).filter(({ fault }) => fault.isProven);
+  if (hits.length === 0) throw new CannotTell(`no fault of this kind is proven: ${kinds.join(', ')}`);
+  return hits;
 }
 
 /** Until a hit server is evicted, every request of its policy is answered within the deadline: by another, then. */
@@ -152,28 +142,24 @@ export function answeredByAnother({ kinds }: Pick<DelayLimit, 'kinds'>): Criteri
   return {
     name: `answered by another at ${kinds.join(', ')}`,
     limit: `all ok within ${millis(REQUEST_TIMEOUT_MS)}`,
-    assess(recording) {
-      const windows = provenHits(recording, kinds).map((each) => requestsUntilOut(recording, each));
+    assess(seen) {
+      const windows = provenHits(seen, kinds).map((each) => requestsUntilOut(seen, each));
       if (windows.some(({ length }) => length === 0))
         throw new CannotTell('no request was due until the eviction');
       // Two servers of one policy may be hit at once: each request counts once.
       const caught = [...new Set(windows.flat())];
       const bad = caught.filter((request) => excessOf(request) > 0);
-      return {
-        ...assessRequests(recording, bad, excessOf),
-        measured: `${bad.length} of ${plural(caught.length, 'request')} not ok in time, the slowest ${millis(slowestMs(caught))}`,
-        n: caught.length,
-      };
+      const measured = `${bad.length} of ${plural(caught.length, 'request')} not ok in time, the slowest ${millis(slowestMs(caught))}`;
+      return { ...assessRequests(seen, bad, excessOf), measured, n: caught.length };
     },
   };
 }
 
-function requestsUntilOut(recording: Recording, { hit }: ServerHit): readonly RequestRow[] {
+function requestsUntilOut(seen: Observations, { hit }: ServerHit): readonly RequestRow[] {
   const { serverId, policy, fromMs, healMs, healedMs } = hit;
-  const events = eventsOfServer(recording, serverId);
-  const out = firstOf(events, ['evicted', 'ejected'], fromMs, healedMs ?? Number.POSITIVE_INFINITY);
-  const untilMs = out?.atMs ?? healMs ?? healedMs ?? recording.endedMs;
-  return requestsIn(recording, fromMs - IN_FLIGHT_MS, untilMs, policy);
+  const out = firstOf(seen.eventsOf(serverId), ['evicted', 'ejected'], fromMs, healedMs ?? Infinity);
+  const untilMs = out?.atMs ?? healMs ?? healedMs ?? seen.recording.endedMs;
+  return seen.requestsIn(fromMs - IN_FLIGHT_MS, untilMs, policy);
 }
 
 /** A server that fails real requests is taken out in time, and gets few more once the first one has failed. */
@@ -181,9 +167,9 @@ export function outByTraffic(): Criterion {
   return {
     name: 'out by the evidence of traffic at mute',
     limit: `≤ ${plural(MAX_FURTHER, 'request')} from the first failure to its end, which is ≤ ${millis(OUT_BY_TRAFFIC_MS)} after the hit`,
-    assess(recording) {
-      const all = provenHits(recording, ['mute']).map((each) => failingOf(recording, each));
-      const judged = assessDelays(recording, all, OUT_BY_TRAFFIC_MS);
+    assess(seen) {
+      const all = provenHits(seen, ['mute']).map((each) => failingOf(seen, each));
+      const judged = assessDelays(seen, all, OUT_BY_TRAFFIC_MS);
       const counts = all.map(({ further }) => further).filter((further) => further !== null);
       const tooMany = all.filter(({ further }) => (further ?? 0) > MAX_FURTHER);
       return {
@@ -200,9 +186,9 @@ export function outByTraffic(): Criterion {
 }
 
 /** `further`: requests that it got after the first failure; null when no event shows when that was. */
-function failingOf(recording: Recording, each: ServerHit): Delay & { further: number | null } {
+function failingOf(seen: Observations, each: ServerHit): Delay & { further: number | null } {
   const { serverId, fromMs } = each.hit;
-  const events = eventsOfServer(recording, serverId);
+  const events = seen.eventsOf(serverId);
   const out = firstOf(events, ['ejected', 'evicted'], fromMs);
   const delay = { what: `${describeHit(each)}:`, verb: 'taken out', fromMs: struckMsOf(each) };
   if (out === null) return { ...delay, further: 0, afterMs: Number.POSITIVE_INFINITY };

@@ -2,21 +2,12 @@
 
 import type { ProxyEvent } from '../../kit/proxy-events.ts';
 import { CannotTell } from '../../kit/verdict.ts';
-import type { Recording } from '../journal.ts';
+import type { Hit } from '../journal.ts';
 import type { FaultKind } from '../plan.ts';
-import { type Criterion, describeEvent, millis, moment, nameOf, plural, troubleOf } from './judge.ts';
+import { type Criterion, troubleOf } from './judge.ts';
 import { AFTERMATH_MS } from './limits.ts';
-import {
-  eventsOf,
-  eventsOfServer,
-  isEviction,
-  proxyHitsOf,
-  requireServerHits,
-  type Span,
-  serverHitsOf,
-  warmUpEndMs,
-} from './lookup.ts';
 import type { Trouble } from './machine.ts';
+import { isEviction, isIn, millis, moment, type Observations, plural, type Span } from './observations.ts';
 
 // A proxy that has just started learns its servers, and may meet them while they register.
 const START_MS = 2000;
@@ -27,20 +18,20 @@ export function falseEvictions(): Criterion {
   return {
     name: 'false evictions',
     limit: '0 evictions without a fault',
-    assess(recording) {
-      const events = judgedEvents(recording);
-      const hits = serverHitsOf(recording).map(({ hit }) => ({ id: hit.serverId, ...withAftermath(hit) }));
-      const groundless = events.filter(
-        ({ id, atMs }) => !hits.some((hit) => hit.id === id && hit.fromMs <= atMs && atMs <= hit.toMs),
-      );
+    assess(seen) {
+      const events = judgedEvents(seen);
+      const groundless = events.filter(({ id, atMs }) => {
+        const hits = seen.serverHits.filter(({ hit }) => hit.serverId === id);
+        return !isIn(atMs, hits.map(withAftermath));
+      });
       const evicted = groundless.filter(isEviction);
       const suspects = groundless.filter(({ type }) => type === 'suspect');
-      const all = events.filter(isEviction).length;
+      const n = events.filter(isEviction).length;
       return {
-        measured: `${evicted.length} of ${plural(all, 'eviction')} (suspects without a fault: ${suspects.length})`,
-        n: all,
+        measured: `${evicted.length} of ${plural(n, 'eviction')} (suspects without a fault: ${suspects.length})`,
+        n,
         troubles: evicted.map(troubleOf),
-        details: [...evicted, ...suspects].map((event) => describeEvent(recording, event)),
+        details: [...evicted, ...suspects].map((event) => seen.describeEvent(event)),
       };
     },
   };
@@ -51,9 +42,9 @@ export function noEviction(): Criterion {
   return {
     name: 'no eviction',
     limit: '0 evictions',
-    assess(recording) {
-      const evicted = judgedEvents(recording).filter(isEviction);
-      const samples = recording.tables.filter(({ atMs }) => isJudged(recording, atMs));
+    assess(seen) {
+      const evicted = judgedEvents(seen).filter(isEviction);
+      const samples = seen.recording.tables.filter(({ atMs }) => isJudged(seen, atMs));
       if (samples.length === 0) throw new CannotTell('the policy table was not seen');
       const out = samples.flatMap(({ atMs, servers }) =>
         servers
@@ -70,10 +61,8 @@ export function noEviction(): Criterion {
         n: samples.length,
         troubles: [...evicted.map(troubleOf), ...out.map(beganIt)],
         details: [
-          ...evicted.map((event) => describeEvent(recording, event)),
-          ...out.map(
-            ({ atMs, id, state }) => `${moment(atMs)}: ${nameOf(recording, id)} is ${state} in the table`,
-          ),
+          ...evicted.map((event) => seen.describeEvent(event)),
+          ...out.map(({ atMs, id, state }) => `${moment(atMs)}: ${seen.nameOf(id)} is ${state} in the table`),
         ],
       };
     },
@@ -81,49 +70,46 @@ export function noEviction(): Criterion {
 }
 
 /** Whether a moment is judged for more than loss: neither in the warm-up nor before the load. */
-function isJudged(recording: Recording, atMs: number): boolean {
-  return atMs >= Math.max(0, warmUpEndMs(recording));
+function isJudged(seen: Observations, atMs: number): boolean {
+  return atMs >= Math.max(0, seen.warmUpEndMs);
 }
 
 /** The events that count against the proxy: not while it was itself hit, or had only just started. */
-function judgedEvents(recording: Recording): ProxyEvent[] {
-  const events = eventsOf(recording);
-  const hits = proxyHitsOf(recording).map(({ hit }) => withAftermath(hit));
+function judgedEvents(seen: Observations): ProxyEvent[] {
+  const events = seen.requireEvents();
   // Boot 0 was there before the recording: that this begins with some event does not mean that the proxy began then.
-  const starts = events
-    .filter(({ boot }, at) => boot > 0 && boot !== events[at - 1]?.boot)
-    .map(({ atMs }) => ({ fromMs: atMs, toMs: atMs + START_MS }));
-  return events.filter(
-    ({ atMs }) =>
-      isJudged(recording, atMs) &&
-      ![...hits, ...starts].some(({ fromMs, toMs }) => atMs >= fromMs && atMs <= toMs),
-  );
+  const starts = events.filter(({ boot }, at) => boot > 0 && boot !== events[at - 1]?.boot);
+  const excused = [
+    ...seen.proxyHits.map(withAftermath),
+    ...starts.map(({ atMs }) => ({ fromMs: atMs, toMs: atMs + START_MS })),
+  ];
+  return events.filter(({ atMs }) => isJudged(seen, atMs) && !isIn(atMs, excused));
 }
 
-function withAftermath({ fromMs, healedMs }: { fromMs: number; healedMs: number | null }): Span {
+function withAftermath({ hit: { fromMs, healedMs } }: { hit: Hit }): Span {
   return { fromMs, toMs: (healedMs ?? Number.POSITIVE_INFINITY) + AFTERMATH_MS };
 }
 
 /** At most one eviction and one readmission of each flapping server in any 10 s. */
 export function evictionsAtMost(): Criterion {
-  const hasAnotherSoon = (event: ProxyEvent, at: number, all: readonly ProxyEvent[]): boolean =>
-    (all[at + 1]?.atMs ?? Number.POSITIVE_INFINITY) - event.atMs < RARE_MS;
+  const hasAnotherSoon = ({ atMs }: ProxyEvent, at: number, all: readonly ProxyEvent[]): boolean =>
+    (all[at + 1]?.atMs ?? Number.POSITIVE_INFINITY) - atMs < RARE_MS;
   return {
     name: 'evictions are rare',
     limit: `≤ 1 eviction and ≤ 1 readmission of a server in any ${millis(RARE_MS)}`,
-    assess(recording) {
-      const servers = hitServers(recording, ['flap']);
+    assess(seen) {
+      const servers = hitServers(seen, 'flap');
       const evictions = servers.flatMap((server) => server.evictions);
       const readmissions = servers.flatMap((server) => server.readmissions);
       const tooSoon = servers.flatMap((server) =>
         [server.evictions, server.readmissions].flatMap((events) => events.filter(hasAnotherSoon)),
       );
-      const hits = servers.reduce((sum, server) => sum + server.hits, 0);
+      const n = servers.reduce((sum, { hits }) => sum + hits, 0);
       return {
-        measured: `${plural(evictions.length, 'eviction')} and ${plural(readmissions.length, 'readmission')} after ${plural(hits, 'hit')}, ${tooSoon.length} with another too soon`,
-        n: hits,
+        measured: `${plural(evictions.length, 'eviction')} and ${plural(readmissions.length, 'readmission')} after ${plural(n, 'hit')}, ${tooSoon.length} with another too soon`,
+        n,
         troubles: tooSoon.map((event) => ({ ...troubleOf(event), toMs: event.atMs + RARE_MS })),
-        details: [...tooSoon, ...evictions].map((event) => describeEvent(recording, event)),
+        details: [...tooSoon, ...evictions].map((event) => seen.describeEvent(event)),
       };
     },
   };
@@ -134,11 +120,11 @@ export function evictionsAtMostCrashes(): Criterion {
   return {
     name: 'no more evictions than crashes',
     limit: 'evictions ≤ crashes of each server',
-    assess(recording) {
-      const servers = hitServers(recording, ['exit']);
+    assess(seen) {
+      const servers = hitServers(seen, 'exit');
       const tooMany = servers.filter(({ evictions, hits }) => evictions.length > hits);
       const describe = ({ id, evictions, hits }: HitServer): string =>
-        `${nameOf(recording, id)}: ${plural(evictions.length, 'eviction')} after ${hits} crashes`;
+        `${seen.nameOf(id)}: ${plural(evictions.length, 'eviction')} after ${hits} crashes`;
       return {
         measured: servers.map(describe).join('; '),
         n: servers.reduce((sum, { hits }) => sum + hits, 0),
@@ -152,35 +138,27 @@ export function evictionsAtMostCrashes(): Criterion {
   };
 }
 
+/** Since it was hit first. Admissions of a suspect that was cleared are no readmissions. */
 type HitServer = {
   id: string;
   hits: number;
-  /** When it was hit first; the events are those since then. */
   fromMs: number;
   evictions: ProxyEvent[];
-  /** Admissions after an eviction; those of a suspect that was cleared are none. */
   readmissions: ProxyEvent[];
 };
 
-function hitServers(recording: Recording, kinds: readonly FaultKind[]): HitServer[] {
-  const byServer = Map.groupBy(requireServerHits(recording, kinds), ({ hit }) => hit.serverId);
+function hitServers(seen: Observations, kind: FaultKind): HitServer[] {
+  const byServer = Map.groupBy(seen.hitsOf([kind]), ({ hit }) => hit.serverId);
   return [...byServer].map(([id, own]) => {
     const fromMs = Math.min(...own.map(({ hit }) => hit.fromMs));
-    const changes = eventsOfServer(recording, id).filter(
-      (event) => isEviction(event) || event.type === 'admitted',
-    );
+    const isChange = (event: ProxyEvent): boolean => isEviction(event) || event.type === 'admitted';
+    const changes = seen.eventsOf(id).filter(isChange);
+    const admitted = changes.filter((event, at) => {
+      const before = changes[at - 1];
+      return !isEviction(event) && before !== undefined && isEviction(before);
+    });
     const since = (events: ProxyEvent[]): ProxyEvent[] => events.filter(({ atMs }) => atMs >= fromMs);
-    return {
-      id,
-      hits: own.length,
-      fromMs,
-      evictions: since(changes.filter(isEviction)),
-      readmissions: since(
-        changes.filter(({ type }, at) => {
-          const before = changes[at - 1];
-          return type === 'admitted' && before !== undefined && isEviction(before);
-        }),
-      ),
-    };
+    const evictions = since(changes.filter(isEviction));
+    return { id, hits: own.length, fromMs, evictions, readmissions: since(admitted) };
   });
 }

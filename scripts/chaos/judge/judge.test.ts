@@ -7,7 +7,7 @@ import { INTERRUPTED, type Verdict } from '../journal.ts';
 import type { FaultKind } from '../plan.ts';
 import { criteriaOf, SCENARIOS } from '../scenarios/index.ts';
 import * as criteria from './criteria.ts';
-import { type Assessment, type Criterion, judge, worstLines } from './judge.ts';
+import { type Assessment, type Criterion, judge, worstFirst } from './judge.ts';
 import { CERTAIN } from './machine.ts';
 
 const ALL: readonly Criterion[] = [
@@ -105,8 +105,10 @@ describe('the verdict', () => {
   });
 
   test('the worst case comes first', () => {
-    const lines = worstLines([3, 1, 12, 7], (value) => value, String);
-    assert.deepEqual(lines, ['12', '7', '3', '1']);
+    assert.deepEqual(
+      worstFirst([3, 1, 12, 7], (value) => value),
+      [12, 7, 3, 1],
+    );
   });
 
   test('no finding has more than ten details', () => {

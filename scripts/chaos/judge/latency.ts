@@ -3,22 +3,18 @@
 import { percentile } from '../../kit/percentile.ts';
 import { CannotTell } from '../../kit/verdict.ts';
 import { FAULT_FACTS } from '../faults/facts.ts';
-import type { FaultRecord, Recording, RequestRow } from '../journal.ts';
-import { type Assessment, assessRequests, type Criterion, millis, plural } from './judge.ts';
-import {
-  allSent,
-  phaseNamed,
-  policiesOfFault,
-  proxyHitsOf,
-  requestsIn,
-  requestsOfPhase,
-  type Span,
-  serverHitsOf,
-  warmUpEndMs,
-  wentWell,
-  windowOf,
-} from './lookup.ts';
+import type { FaultRecord, RequestRow } from '../journal.ts';
+import { type Assessment, assessRequests, type Criterion } from './judge.ts';
 import { CERTAIN, leastMs } from './machine.ts';
+import {
+  isIn,
+  millis,
+  type Observations,
+  plural,
+  policiesOfFault,
+  type Span,
+  wentWell,
+} from './observations.ts';
 
 const AFTER_HEAL_MS = 1000;
 /** Until Node has started in a container that Docker has. */
@@ -31,32 +27,24 @@ const FACTOR = 1.5;
 const FLOOR_MS = 10;
 const LIMIT = `p99 ≤ the greater of ${FACTOR} × control and control + ${millis(FLOOR_MS)}`;
 
-/** Of one policy; `excessMs` says which is the worst. */
-type Comparison = Assessment & { limit: string; excessMs: number };
-
 /** Policies without any hit: no error at all, and the latency of the control phase. It does not apply without any. */
 export function othersUntouched(): Criterion {
   return {
     name: 'policies without a fault',
     limit: `no error, ${LIMIT}`,
-    assess(recording) {
-      if (recording.plan.faults.length === 0) return null;
-      allSent(recording);
-      const hit = new Set(recording.faults.flatMap((fault) => policiesOfFault(recording, fault)));
-      const isProxyHit = proxyHitsOf(recording).length > 0;
-      const others = recording.plan.policies.filter((policy) => !isProxyHit && !hit.has(policy));
+    assess(seen) {
+      const { plan, faults } = seen.recording;
+      if (plan.faults.length === 0) return null;
+      seen.requireSent();
+      const hit =
+        seen.proxyHits.length > 0 ? plan.policies : faults.flatMap((fault) => policiesOfFault(plan, fault));
+      const others = plan.policies.filter((policy) => !hit.includes(policy));
       if (others.length === 0) return null;
-      const fromMs = warmUpEndMs(recording);
-      const sent = others.flatMap((policy) =>
-        requestsIn(recording, fromMs, Number.POSITIVE_INFINITY, policy),
-      );
+      const sent = others.flatMap((policy) => seen.requestsIn(seen.warmUpEndMs, Infinity, policy));
       const bad = sent.filter((request) => !wentWell(request));
-      if (bad.length === 0) return worstOf(others.map((each) => compare(recording, each, () => true)));
-      return {
-        ...assessRequests(recording, bad),
-        measured: `${bad.length} of ${plural(sent.length, 'request')} went wrong`,
-        n: sent.length,
-      };
+      if (bad.length === 0) return worstOf(others.map((policy) => compare(seen, policy, () => true)));
+      const measured = `${bad.length} of ${plural(sent.length, 'request')} went wrong`;
+      return { ...assessRequests(seen, bad), measured, n: sent.length };
     },
   };
 }
@@ -66,45 +54,49 @@ export function latencyOfOthers(): Criterion {
   return {
     name: 'latency of servers without a fault',
     limit: LIMIT,
-    assess(recording) {
-      const hitIds = new Set(serverHitsOf(recording).map(({ hit }) => hit.serverId));
+    assess(seen) {
+      const hitIds = new Set(seen.serverHits.map(({ hit }) => hit.serverId));
       if (hitIds.size === 0) throw new CannotTell('no server was hit');
       const isOther = ({ outcome, detail }: RequestRow): boolean => outcome === 'ok' && !hitIds.has(detail);
-      const control = requestsOfPhase(recording, phaseNamed(recording, 'control')).filter(isOther);
       // Where every server of a policy is hit, there are no others.
+      const control = seen.requestsOfPhase(seen.phase('control')).filter(isOther);
       const policies = new Set(control.map(({ policy }) => policy));
-      return worstOf([...policies].map((policy) => compare(recording, policy, isOther)));
+      return worstOf([...policies].map((policy) => compare(seen, policy, isOther)));
     },
   };
 }
 
+/** The comparison of one policy; `excessMs` ranks it among others. */
+type Comparison = Assessment & { limit: string; excessMs: number };
+
 function compare(
-  recording: Recording,
+  seen: Observations,
   policy: string,
   isCounted: (request: RequestRow) => boolean,
 ): Comparison {
-  const span = faultSpan(recording);
+  const { recording } = seen;
+  if (recording.faults.length === 0) throw new CannotTell('no fault was recorded');
+  const windows = recording.faults.map((fault) => seen.windowOf(fault));
+  const fromMs = Math.min(...windows.map((window) => window.fromMs));
+  const toMs = Math.max(...windows.map((window) => window.toMs)) + AFTER_HEAL_MS;
   const isCompared = (request: RequestRow): boolean =>
     request.policy === policy && request.outcome === 'ok' && isCounted(request);
-  const all = requestsIn(recording, span.fromMs, span.toMs + AFTER_HEAL_MS, policy).filter(isCompared);
+  const all = seen.requestsIn(fromMs, toMs, policy).filter(isCompared);
   const calls = recording.faults.flatMap(dockerAtWork);
-  const undisturbed = all.filter(
-    ({ dueMs }) => !calls.some(({ fromMs, toMs }) => dueMs >= fromMs && dueMs <= toMs),
-  );
+  const undisturbed = all.filter(({ dueMs }) => !isIn(dueMs, calls));
   const during = undisturbed.length >= ENOUGH ? undisturbed : all;
-  const control = requestsOfPhase(recording, phaseNamed(recording, 'control')).filter(isCompared);
+  const control = seen.requestsOfPhase(seen.phase('control')).filter(isCompared);
   if (during.length === 0 || control.length === 0) {
     const where = control.length === 0 ? 'in the control phase' : 'during the faults';
     const measured = `policy ${policy}: no answer to compare ${where}`;
     return { measured, limit: LIMIT, n: 0, isOpen: true, excessMs: 0 };
   }
-  const p99 = p99Of(during);
-  const controlP99 = p99Of(control);
-  const limitMs = Math.max(FACTOR * controlP99, controlP99 + FLOOR_MS);
+  const [p99, p99OfAll, controlP99] = [during, all, control].map(p99Of) as [number, number, number];
   const least = during.map(({ dueMs, latencyMs }) => leastMs(recording, dueMs, latencyMs));
   const leastP99 = percentile(least, 99);
+  const limitMs = Math.max(FACTOR * controlP99, controlP99 + FLOOR_MS);
   return {
-    measured: `policy ${policy}: p99 ${millis(p99)} (n = ${during.length}; ${millis(p99Of(all))} with the moments in which Docker was at work, n = ${all.length}; ${millis(leastP99)} without what the machine took), control ${millis(controlP99)} (n = ${control.length})`,
+    measured: `policy ${policy}: p99 ${millis(p99)} (n = ${during.length}; ${millis(p99OfAll)} with the moments in which Docker was at work, n = ${all.length}; ${millis(leastP99)} without what the machine took), control ${millis(controlP99)} (n = ${control.length})`,
     limit: `p99 ≤ ${millis(limitMs)}: the greater of ${FACTOR} × ${millis(controlP99)} and ${millis(controlP99)} + ${millis(FLOOR_MS)}`,
     n: during.length,
     troubles: leastP99 > limitMs ? [CERTAIN] : [],
@@ -113,25 +105,19 @@ function compare(
   };
 }
 
-/** From the first fault until the last is healed. Throws `CannotTell` when no fault was recorded. */
-function faultSpan(recording: Recording): Span {
-  if (recording.faults.length === 0) throw new CannotTell('no fault was recorded');
-  const windows = recording.faults.map((fault) => windowOf(recording, fault));
-  return {
-    fromMs: Math.min(...windows.map(({ fromMs }) => fromMs)),
-    toMs: Math.max(...windows.map(({ toMs }) => toMs)),
-  };
-}
-
 /**
  * From a call to Docker until what it has started is up. While Docker itself kills or starts a container it takes a
  * processor for half a second: that is the tool's own disturbance, not the fault's.
  */
 function dockerAtWork({ kind, injectMs, injectedMs, healMs, healedMs, hits }: FaultRecord): Span[] {
-  const isByItself = FAULT_FACTS[kind].isRestartedByDocker === true;
-  const restarts = isByItself ? hits.map((hit) => [hit.fromMs, hit.healedMs] as const) : [];
-  return [[injectMs, injectedMs] as const, [healMs, healedMs] as const, ...restarts].flatMap(
-    ([fromMs, toMs]) => (fromMs === null ? [] : [{ fromMs, toMs: (toMs ?? fromMs) + AFTER_CALL_MS }]),
+  const restarts = FAULT_FACTS[kind].isRestartedByDocker ? hits : [];
+  const calls = [
+    { fromMs: injectMs, toMs: injectedMs },
+    { fromMs: healMs, toMs: healedMs },
+    ...restarts.map((hit) => ({ fromMs: hit.fromMs, toMs: hit.healedMs })),
+  ];
+  return calls.flatMap(({ fromMs, toMs }) =>
+    fromMs === null ? [] : { fromMs, toMs: (toMs ?? fromMs) + AFTER_CALL_MS },
   );
 }
 
@@ -149,6 +135,5 @@ function worstOf(comparisons: readonly Comparison[]): Assessment {
   const ranked = comparisons.toSorted((a, b) => rank(b) - rank(a) || b.excessMs - a.excessMs);
   const [worst] = ranked;
   if (worst === undefined) throw new CannotTell('nothing to compare');
-  const { excessMs: _, ...assessment } = worst;
-  return { ...assessment, details: ranked.map(({ measured, limit }) => `${measured}; ${limit}`) };
+  return { ...worst, details: ranked.map(({ measured, limit }) => `${measured}; ${limit}`) };
 }

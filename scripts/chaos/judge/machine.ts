@@ -2,11 +2,11 @@
 
 import type { MachineSample, Recording } from '../journal.ts';
 import { MAX_CONNTRACK, PROBE_TIMEOUT_MS } from './limits.ts';
-import { firstIndex, type Span } from './lookup.ts';
+import { firstIndex, type Span } from './observations.ts';
 
 /** Something against the proxy: by how many milliseconds, or, without `excessMs`, that it happened at all. */
 export type Trouble = Span & {
-  excessMs?: number | undefined;
+  excessMs?: number;
   /** The servers that had to do with it; without it, any. */
   servers?: readonly string[] | undefined;
 };
@@ -32,7 +32,7 @@ export function takenMs(recording: Recording, span: Span, servers?: readonly str
 function takenOf(
   { names }: Recording,
   samples: readonly MachineSample[],
-  servers: readonly string[] | undefined,
+  servers?: readonly string[],
 ): number {
   const wanted = servers?.map((id) => names[id] ?? id);
   let shared = 0;
@@ -50,19 +50,12 @@ function takenOf(
 /** A sample covers the time since the one before; the kernel counts a wait when it is over. */
 function samplesIn({ machine }: Recording, { fromMs, toMs }: Span): readonly MachineSample[] {
   const first = firstIndex(machine, ({ atMs }) => atMs > fromMs);
-  const beyond = firstIndex(machine, ({ atMs }) => atMs > toMs);
-  return machine.slice(first, beyond + 1);
+  return machine.slice(first, firstIndex(machine, ({ atMs }) => atMs > toMs) + 1);
 }
 
 /** The least that something took by itself: what the machine kept from it in that time is taken off. */
-export function leastMs(
-  recording: Recording,
-  fromMs: number,
-  afterMs: number,
-  servers?: readonly string[],
-): number {
-  if (!Number.isFinite(afterMs)) return afterMs;
-  return Math.max(0, afterMs - takenMs(recording, { fromMs, toMs: fromMs + afterMs }, servers));
+export function leastMs(recording: Recording, fromMs: number, afterMs: number): number {
+  return Math.max(0, afterMs - takenMs(recording, { fromMs, toMs: fromMs + afterMs }));
 }
 
 /** Whether the machine was quick enough for the trouble to be the proxy's: without a calibration it was. */

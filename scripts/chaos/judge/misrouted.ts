@@ -2,10 +2,10 @@
 
 import type { EventType } from '../../../services/proxy/status/events.ts';
 import type { ProxyEvent } from '../../kit/proxy-events.ts';
-import type { Recording, RequestRow } from '../journal.ts';
-import { assessRequests, type Criterion, moment, nameOf, plural, worstLines } from './judge.ts';
-import { dueIn, endMsOf, eventsOf, eventsOfServer, firstOf, indexOf } from './lookup.ts';
+import type { RequestRow } from '../journal.ts';
+import { assessRequests, type Criterion, worstFirst } from './judge.ts';
 import { CERTAIN } from './machine.ts';
+import { endMsOf, firstOf, moment, type Observations, plural } from './observations.ts';
 
 // The clocks of the proxy and the load generator are the machine's, but each is read a moment late.
 const CLOCK_SLACK_MS = 5;
@@ -26,34 +26,29 @@ export function misrouted(): Criterion {
     name: 'misrouted',
     limit: '0 requests to evicted, ejected or leaving servers',
     isUnconditional: true,
-    assess(recording) {
-      const outs = eventsOf(recording).filter(({ type }) => CLOSED.includes(type));
+    assess(seen) {
+      const outs = seen.requireEvents().filter(({ type }) => CLOSED.includes(type));
       const countOf = (closed: EventType, noun: string): string =>
         plural(outs.filter(({ type }) => type === closed).length, noun);
-      const growths = sentGrowths(recording);
-      const answered = [...new Set(outs.flatMap((event) => answersAfter(recording, event)))];
+      const growths = sentGrowths(seen);
+      const answered = [...new Set(outs.flatMap((event) => answersAfter(seen, event)))];
       const bySent = growths.reduce((sum, { count }) => sum + count, 0);
+      const lines = worstFirst(growths, ({ count }) => count).map(
+        ({ atMs, id, count, how }) => `${moment(atMs)}: ${seen.nameOf(id)} was sent ${count} ${how}`,
+      );
       return {
         measured: `${bySent} by the counts of the proxy, ${answered.length} by the answers, in ${countOf('evicted', 'eviction')}, ${countOf('ejected', 'ejection')} and ${countOf('leaving', 'leave')}`,
         n: outs.length,
         troubles: [...growths, ...answered].map(() => CERTAIN),
-        details: [
-          ...worstLines(
-            growths,
-            ({ count }) => count,
-            ({ atMs, id, count, how }) =>
-              `${moment(atMs)}: ${nameOf(recording, id)} was sent ${count} ${how}`,
-          ),
-          ...assessRequests(recording, answered).details,
-        ],
+        details: [...lines, ...assessRequests(seen, answered).details],
       };
     },
   };
 }
 
 /** Where the count of requests handed to a closed entry went up. */
-function sentGrowths(recording: Recording): Growth[] {
-  return timelines(recording).flatMap((steps) => {
+function sentGrowths(seen: Observations): Growth[] {
+  return timelines(seen).flatMap((steps) => {
     const growths: Growth[] = [];
     let last: ProxyEvent | null = null;
     // What a closed entry had been sent; null while it may be sent more.
@@ -78,9 +73,9 @@ function sentGrowths(recording: Recording): Growth[] {
 }
 
 /** Each entry's events and the samples that show it closed, in order. */
-function timelines(recording: Recording): Step[][] {
-  const fromEvents = eventsOf(recording).map((event): Step => ({ ...event, state: event.type, event }));
-  const fromTables = recording.tables.flatMap(({ atMs, boot, servers }) =>
+function timelines(seen: Observations): Step[][] {
+  const fromEvents = seen.requireEvents().map((event): Step => ({ ...event, state: event.type, event }));
+  const fromTables = seen.recording.tables.flatMap(({ atMs, boot, servers }) =>
     servers
       .filter(({ state }) => CLOSED.includes(state))
       .map((server): Step => ({ ...server, atMs, boot, event: null })),
@@ -94,13 +89,12 @@ function timelines(recording: Recording): Step[][] {
  * Answers of a closed server to requests that were due after it was closed. One that came after the next admission may
  * have been waiting for just that, and one with several attempts may have been due long before it was sent.
  */
-function answersAfter(recording: Recording, { id, atMs, boot }: ProxyEvent): RequestRow[] {
-  const events = eventsOfServer(recording, id);
+function answersAfter(seen: Observations, { id, atMs, boot }: ProxyEvent): RequestRow[] {
+  const events = seen.eventsOf(id);
   const again = firstOf(events, ['admitted', 'trial'], atMs)?.atMs ?? Number.POSITIVE_INFINITY;
   const reboot = events.find((event) => event.boot > boot)?.atMs ?? Number.POSITIVE_INFINITY;
   const untilMs = Math.min(again, reboot);
-  const answered = indexOf(recording).answeredByServer.get(id) ?? [];
-  return dueIn(answered, atMs + CLOCK_SLACK_MS, untilMs).filter(
-    (request) => request.attempts === 1 && endMsOf(request) < untilMs,
-  );
+  return seen
+    .answersOf(id, atMs + CLOCK_SLACK_MS, untilMs)
+    .filter((request) => request.attempts === 1 && endMsOf(request) < untilMs);
 }

@@ -1,34 +1,19 @@
 // pure · the proxy's own end: what was lost with it, and how soon it listens and its table is whole again.
 
 import { CannotTell } from '../../kit/verdict.ts';
-import type { Recording, RequestRow } from '../journal.ts';
+import type { RequestRow } from '../journal.ts';
+import { assessDelays, assessRequests, type Criterion, type Delay } from './judge.ts';
 import {
-  assessDelays,
-  assessRequests,
-  type Criterion,
-  type Delay,
   describeHit,
+  endMsOf,
+  type FaultHit,
   millis,
   moment,
-  nameOf,
-  plural,
-} from './judge.ts';
-import {
-  endMsOf,
-  eventsOf,
-  eventsOfServer,
-  type FaultHit,
-  indexOf,
-  listensAgainMs,
+  type Observations,
   overlaps,
-  proxyHitsOf,
-  proxyOutages,
-  requestsIn,
-  requireHits,
-  serverHitsOf,
+  plural,
   struckMsOf,
-  tableAt,
-} from './lookup.ts';
+} from './observations.ts';
 
 // The kernel ends a killed process's connections so long after the call at most.
 const DEATH_MS = 60;
@@ -37,36 +22,42 @@ const AFTER_DEATH_MS = 20;
 // From the start to listening, and from there until all servers are admitted.
 const WHOLE_LIMIT_MS = 2000;
 
-/**
- * What was on an open connection from the stop of the proxy until it was started again got a reply: an answer or an error.
- * An attempt that could not connect has lost nothing.
- */
+type FirstAttempt = { request: RequestRow; outcome: string; sentMs: number; endMs: number; openedMs: number };
+
+/** The first attempts that had a connection: one that could not connect has lost nothing. */
+function firstAttempts(seen: Observations): FirstAttempt[] {
+  return seen.sent.flatMap((request) => {
+    const { first, outcome, dueMs } = request;
+    if (first === null) return { request, outcome, sentMs: dueMs, endMs: endMsOf(request), openedMs: dueMs };
+    return first.openedMs === null ? [] : { request, ...first, openedMs: first.openedMs };
+  });
+}
+
+/** What was on an open connection from the stop of the proxy until it was started again got a reply: an answer or an error. */
 export function proxyStopNothingInFlightLost(): Criterion {
   return {
     name: 'nothing in flight lost by a stop',
     limit: '0 lost',
-    assess(recording) {
-      const hits = requireHits(proxyHitsOf(recording, ['proxy-stop']), ['proxy-stop']);
+    assess(seen) {
       // The signal comes some time after the call, and the drain takes its own: the whole outage counts.
-      const spans = hits.map(({ hit }) => ({ fromMs: hit.fromMs, toMs: hit.healMs ?? recording.endedMs }));
-      const inFlight = indexOf(recording).sent.filter((request) => {
-        const { sentMs, endMs, openedMs } = firstAttemptOf(request);
-        if (openedMs === null) return false;
-        // The kernel goes on trying to connect: what was opened only afterwards was opened to the next proxy.
-        const opened = spans.filter(({ toMs }) => openedMs <= toMs);
-        return overlaps({ sentMs, endMs }, opened);
+      const outages = seen.proxyHitsOf(['proxy-stop']).map(({ hit }) => {
+        return { fromMs: hit.fromMs, toMs: hit.healMs ?? seen.recording.endedMs };
       });
-      const lost = inFlight.filter((request) => firstAttemptOf(request).outcome === 'lost');
+      // The kernel goes on trying to connect: what was opened only afterwards was opened to the next proxy.
+      const inFlight = firstAttempts(seen).filter((attempt) =>
+        overlaps(
+          attempt,
+          outages.filter(({ toMs }) => attempt.openedMs <= toMs),
+        ),
+      );
+      const lost = inFlight.filter(({ outcome }) => outcome === 'lost').map(({ request }) => request);
       if (
         lost.length === 0 &&
-        spans.every(({ fromMs, toMs }) => requestsIn(recording, fromMs, toMs).length === 0)
+        outages.every(({ fromMs, toMs }) => seen.requestsIn(fromMs, toMs).length === 0)
       )
         throw new CannotTell('no request was due from the stop of the proxy until its start');
-      return {
-        ...assessRequests(recording, lost),
-        measured: `${lost.length} lost of ${inFlight.length} in flight`,
-        n: inFlight.length,
-      };
+      const measured = `${lost.length} lost of ${inFlight.length} in flight`;
+      return { ...assessRequests(seen, lost), measured, n: inFlight.length };
     },
   };
 }
@@ -76,13 +67,22 @@ export function proxyKillLostInFlight(): Criterion {
   return {
     name: 'a kill loses only what was in flight',
     limit: 'lost ≤ in flight',
-    assess(recording) {
-      const hits = requireHits(proxyHitsOf(recording, ['proxy-kill']), ['proxy-kill']);
-      const kills = hits.map((each) => {
-        const fromMs = each.hit.fromMs;
+    assess(seen) {
+      const attempts = firstAttempts(seen);
+      const kills = seen.proxyHitsOf(['proxy-kill']).map((each) => {
+        const { fromMs, healMs } = each.hit;
         const toMs = Math.max(fromMs + DEATH_MS, struckMsOf(each) + AFTER_DEATH_MS);
-        const inFlight = inFlightAt(recording, fromMs, toMs).length;
-        return { each, fromMs, toMs, inFlight, lost: lostInFlight(recording, each).length };
+        const later = attempts.filter(({ endMs }) => endMs >= fromMs);
+        // Lost until the proxy was back: later ones would be lost anew.
+        const outages = seen.proxyOutages.filter((span) => span.fromMs <= fromMs && span.toMs >= fromMs);
+        const lost = later.filter(
+          (attempt) =>
+            attempt.outcome === 'lost' &&
+            attempt.openedMs <= (healMs ?? Number.POSITIVE_INFINITY) &&
+            overlaps(attempt, outages),
+        );
+        const inFlight = later.filter(({ sentMs }) => sentMs <= toMs).length;
+        return { each, fromMs, toMs, inFlight, lost: lost.length };
       });
       const inFlight = kills.reduce((sum, kill) => sum + kill.inFlight, 0);
       const lost = kills.reduce((sum, kill) => sum + kill.lost, 0);
@@ -102,98 +102,66 @@ export function proxyKillLostInFlight(): Criterion {
   };
 }
 
-/** The request's first attempt; without a second one, the request itself. */
-function firstAttemptOf(request: RequestRow): NonNullable<RequestRow['first']> {
-  if (request.first !== null) return request.first;
-  const { outcome, detail, dueMs } = request;
-  return { outcome, detail, sentMs: dueMs, endMs: endMsOf(request), openedMs: dueMs };
-}
-
-/** Requests whose first attempt was sent by `untilMs` and had not ended before `fromMs`. */
-function inFlightAt(recording: Recording, fromMs: number, untilMs: number): RequestRow[] {
-  return indexOf(recording).sent.filter((request) => {
-    const { sentMs, endMs, openedMs } = firstAttemptOf(request);
-    return openedMs !== null && sentMs <= untilMs && endMs >= fromMs;
-  });
-}
-
-/** First attempts lost with their bytes sent, from the kill until the proxy was back: later ones would be lost anew. */
-function lostInFlight(recording: Recording, { hit }: FaultHit): RequestRow[] {
-  const outages = proxyOutages(recording).filter(
-    ({ fromMs, toMs }) => fromMs <= hit.fromMs && toMs >= hit.fromMs,
-  );
-  return indexOf(recording).sent.filter((request) => {
-    const first = firstAttemptOf(request);
-    return (
-      first.outcome === 'lost' &&
-      first.openedMs !== null &&
-      first.openedMs <= (hit.healMs ?? Number.POSITIVE_INFINITY) &&
-      first.endMs >= hit.fromMs &&
-      overlaps(first, outages)
-    );
-  });
-}
-
 /**
  * After each restart of the proxy it listens within 2 s of its start, the moment at which Docker says that the process
- * runs, and within 2 s of its listening all its servers are admitted. How long Docker took to get there is not the
- * proxy's, and only stated.
+ * runs, and within 2 s of its listening all its servers are admitted. How long Docker took to get there is not the proxy's.
  */
 export function proxyWhole(): Criterion {
   return {
     name: 'the table is whole again',
     limit: `all servers ≤ ${millis(WHOLE_LIMIT_MS)} after the proxy listens, which is ≤ ${millis(WHOLE_LIMIT_MS)} after the start`,
-    assess(recording) {
-      eventsOf(recording);
-      const hits = requireHits(proxyHitsOf(recording), ['proxy-stop', 'proxy-kill']);
-      const listenings = hits.map((each) => listeningOf(recording, each));
-      const admissions = hits.flatMap((each, at) => admissionsAfter(recording, each, hits[at + 1]));
+    assess(seen) {
+      seen.requireEvents();
+      const hits = seen.proxyHitsOf(['proxy-stop', 'proxy-kill']);
+      const listenings = hits.map((each) => listeningOf(seen, each));
+      const admissions = hits.flatMap((each, at) => admissionsAfter(seen, each, hits[at + 1]));
       if (admissions.length === 0) throw new CannotTell('no server was listed before');
       const inTime = admissions.filter(({ afterMs }) => afterMs <= WHOLE_LIMIT_MS).length;
-      const slowest = Math.max(...admissions.map(({ afterMs }) => afterMs));
       const toListen = Math.max(...listenings.map(({ afterMs }) => afterMs));
-      const calls = hits.map(({ hit: { healMs, healedMs } }) => (healedMs ?? 0) - (healMs ?? 0));
+      const judged = assessDelays(seen, [...admissions, ...listenings], WHOLE_LIMIT_MS);
       return {
-        ...assessDelays(recording, [...admissions, ...listenings], WHOLE_LIMIT_MS),
-        measured: `${inTime} of ${plural(admissions.length, 'server')} in time, the last ${Number.isFinite(slowest) ? `after ${millis(slowest)}` : 'never'} (before, Docker's call took ${millis(Math.max(...calls))}, and the proxy ${millis(toListen)} to listen)`,
+        ...judged,
+        measured: `${inTime} of ${plural(admissions.length, 'server')} in time, ${assessDelays(seen, admissions, WHOLE_LIMIT_MS).measured} (the proxy took ${millis(toListen)} to listen)`,
         n: hits.length,
       };
     },
   };
 }
 
-/** From when the process ran, as Docker says, until it answered. Throws `CannotTell` when it was not started again. */
-function listeningOf(recording: Recording, each: FaultHit): Delay {
+/** From when the process ran, as Docker says, until it answered. */
+function listeningOf(seen: Observations, each: FaultHit): Delay {
   const { healedMs } = each.hit;
   if (healedMs === null) throw new CannotTell(`${describeHit(each)}: never started again`);
-  const afterMs = listensAgainMs(recording, each) - healedMs;
+  const afterMs = seen.listensAgainMs(each) - healedMs;
   return { what: `${describeHit(each)}: the proxy`, verb: 'listening', fromMs: healedMs, afterMs };
 }
 
 /** When each server known before was admitted by the new boot; those that are hit before they had to be don't count. */
-function admissionsAfter(recording: Recording, each: FaultHit, next: FaultHit | undefined): Delay[] {
+function admissionsAfter(seen: Observations, each: FaultHit, next: FaultHit | undefined): Delay[] {
   const { fromMs } = each.hit;
-  const { boot, servers } = tableAt(recording, fromMs);
   const untilMs = next?.hit.fromMs ?? Number.POSITIVE_INFINITY;
-  const listensMs = listensAgainMs(recording, each);
-  const down = serverHitsOf(recording).filter(
+  const listensMs = seen.listensAgainMs(each);
+  const { boot, servers } = seen.tableAt(fromMs);
+  const down = seen.serverHits.filter(
     ({ hit }) =>
       hit.fromMs <= listensMs + WHOLE_LIMIT_MS && (hit.healedMs ?? Number.POSITIVE_INFINITY) >= fromMs,
   );
-  return servers
-    .filter(({ id }) => !down.some(({ hit }) => hit.serverId === id))
-    .map(({ id }): Delay => {
-      const admitted = eventsOfServer(recording, id).find(
-        ({ type, boot: own, atMs }) => type === 'admitted' && own > boot && atMs >= fromMs && atMs < untilMs,
+  const expected = servers.filter(({ id }) => !down.some(({ hit }) => hit.serverId === id));
+  return expected.map(({ id }) => {
+    const admitted = seen
+      .eventsOf(id)
+      .find(
+        (event) =>
+          event.type === 'admitted' && event.boot > boot && event.atMs >= fromMs && event.atMs < untilMs,
       );
-      return {
-        what: `${describeHit(each)}: ${nameOf(recording, id)}`,
-        verb: 'admitted',
-        fromMs: listensMs,
-        afterMs: Math.max(0, (admitted?.atMs ?? Number.POSITIVE_INFINITY) - listensMs),
-        untilMs: Math.min(untilMs, recording.endedMs),
-        isDue: true,
-        servers: [id],
-      };
-    });
+    return {
+      what: `${describeHit(each)}: ${seen.nameOf(id)}`,
+      verb: 'admitted',
+      fromMs: listensMs,
+      afterMs: Math.max(0, (admitted?.atMs ?? Number.POSITIVE_INFINITY) - listensMs),
+      untilMs: Math.min(untilMs, seen.recording.endedMs),
+      isDue: true,
+      servers: [id],
+    };
+  });
 }

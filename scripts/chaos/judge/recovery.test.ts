@@ -361,7 +361,7 @@ testCases(swapped(), [
     'one under the other’s policy',
     swap(...BOTH.slice(0, 4), [7610, 'admitted', 'b1', { policy: '1' }]),
     'fail',
-    /server-p2-1 admitted under policy 1/,
+    /server-p2-1 admitted: so it was, under policy 1/,
   ],
   [
     'first under the other’s, then under its own',

@@ -12,7 +12,7 @@ import {
 import { duration, seconds, shorten } from '../../kit/words.ts';
 import { FAULT_FACTS } from '../faults/facts.ts';
 import type { FaultRecord, Recording } from '../journal.ts';
-import { type FaultHit, isEviction, proxyHitsOf, serverHitsOf } from '../judge/lookup.ts';
+import { type FaultHit, isEviction, Observations } from '../judge/observations.ts';
 import { type LaneState, type ServerLane, serverLanes } from './states.ts';
 
 const FAULT_ROW = 20;
@@ -110,14 +110,14 @@ function faultLane(fault: FaultRecord, axis: TimeAxis, top: number, row: number)
 
 /** A lane for each server, and one for the proxy when it was hit. */
 export function serverLaneChart(recording: Recording, axis: TimeAxis): string {
-  const proxyHits = proxyHitsOf(recording);
+  const { serverHits, proxyHits } = new Observations(recording);
   const lanes = serverLanes(recording);
   let height = 0;
   const rows = proxyHits.length === 0 ? [] : [proxyLane(proxyHits, axis)];
   if (rows.length > 0) height += SERVER_ROW + POLICY_GAP;
   lanes.forEach((lane, index) => {
     if (index > 0 && lanes[index - 1]?.policy !== lane.policy) height += POLICY_GAP;
-    const own = serverHitsOf(recording).filter(({ hit }) => hit.serverId === lane.id);
+    const own = serverHits.filter(({ hit }) => hit.serverId === lane.id);
     rows.push(serverLane(lane, own, axis, height + SERVER_ROW - 8));
     height += SERVER_ROW;
   });

@@ -12,7 +12,7 @@ import {
 } from '../../kit/report/charts.ts';
 import { count } from '../../kit/words.ts';
 import type { Recording, RequestRow } from '../journal.ts';
-import { describeRequest } from '../judge/judge.ts';
+import { Observations } from '../judge/observations.ts';
 import { KIND_WORDS, KINDS, type Kind, kindLabel, kindOf, symbolOf } from './figures.ts';
 
 const HEIGHT = 340;
@@ -78,7 +78,8 @@ function layerOf(
   const at = (row: RequestRow): [x: number, y: number] => [axis.x(row.dueMs), scale.at(row.latencyMs)];
   if (kind === 'ok') return `<g class="k-ok">${densityOf(rows.map(at))}</g>`;
   if (rows.length <= MAX_DESCRIBED) {
-    const marks = rows.map((row) => path('', symbolOf(kind, ...at(row)), describeRequest(recording, row)));
+    const seen = new Observations(recording);
+    const marks = rows.map((row) => path('', symbolOf(kind, ...at(row)), seen.describeRequest(row)));
     return `<g class="symbol k-${kind}">${marks.join('')}</g>`;
   }
   const step = Math.max(1, rows.length / MAX_POINTS);

@@ -3,8 +3,7 @@ import type { State } from '../../../services/proxy/health/health.ts';
 import type { EventType } from '../../../services/proxy/status/events.ts';
 import { compareNames } from '../../kit/words.ts';
 import type { ProxyEvent, Recording } from '../journal.ts';
-import { nameOf } from '../judge/judge.ts';
-import { proxyHitsOf, serverHitsOf } from '../judge/lookup.ts';
+import { Observations } from '../judge/observations.ts';
 import { policyOf } from '../plan.ts';
 
 /** What a server is in the table, or that it is not in it, or that nothing shows what it is. */
@@ -36,11 +35,12 @@ export function serverLanes(recording: Recording): ServerLane[] {
   const inOrder = recording.events.toSorted((a, b) => a.boot - b.boot || a.seq - b.seq);
   const eventsById = Map.groupBy(inOrder, ({ id }) => id);
   const emptied = emptiedTables(recording);
+  const seen = new Observations(recording);
   const lanes = [...policiesById(recording)].map(([id, policy]) => {
     const events = eventsById.get(id) ?? [];
     const changes = [initial(recording, id, events[0]), ...changesOf(events, emptied)];
     const spans = spansOf(changes, recording.endedMs);
-    return { id, name: nameOf(recording, id), policy, events, spans };
+    return { id, name: seen.nameOf(id), policy, events, spans };
   });
   return lanes.sort((a, b) => compareNames(a.policy, b.policy) || compareNames(a.name, b.name));
 }
@@ -51,7 +51,7 @@ function policiesById(recording: Recording): Map<string, string> {
     const policy = policyOf(recording.plan, name);
     if (policy !== null) found.set(id, policy);
   }
-  for (const { hit } of serverHitsOf(recording)) {
+  for (const { hit } of new Observations(recording).serverHits) {
     if (hit.serverId !== null) found.set(hit.serverId, hit.policy ?? '');
   }
   for (const { servers } of recording.tables) for (const { id, policy } of servers) found.set(id, policy);
@@ -68,7 +68,9 @@ function emptiedTables(recording: Recording): Map<number, number> {
   const boots = [...firstSeen].sort(([a], [b]) => a - b);
   const emptied = boots.slice(1).map(([boot, atMs], index): [number, number] => {
     const before = boots[index]?.[1] ?? Number.NEGATIVE_INFINITY;
-    const hit = proxyHitsOf(recording).findLast(({ hit: { fromMs } }) => fromMs <= atMs && fromMs > before);
+    const hit = new Observations(recording).proxyHits.findLast(
+      ({ hit: { fromMs } }) => fromMs <= atMs && fromMs > before,
+    );
     return [boot, hit?.hit.fromMs ?? atMs];
   });
   return new Map(emptied);

@@ -136,7 +136,7 @@ function titleOf(title: string): string {
 }
 
 /** A coordinate of an SVG: one decimal, no trailing zero. */
-export function coordinate(value: number): string {
+function coordinate(value: number): string {
   return Number.isFinite(value) ? String(Math.round(value * 10) / 10) : '0';
 }
 
