@@ -1,9 +1,9 @@
 // pure · a soak and its judgement → one HTML page that needs nothing else.
 import {
+  bar,
   type Curve,
   curvesChart,
   label,
-  rect,
   type TimeAxis,
   timeAxis,
   timeChart,
@@ -106,9 +106,8 @@ function actionsChart(axis: TimeAxis, { actions }: Soak): string {
         const y = top + 4 + row * LANE;
         const done = actions.filter(({ action, isSkipped }) => action.kind === kind && !isSkipped);
         const bars = done.map(({ action, atMs, endedMs }) => {
-          const [from, to] = [axis.x(atMs), axis.x(endedMs ?? axis.endMs)];
-          const about = `${describeAction(action)} at ${(atMs / 1000).toFixed(1)} s`;
-          return rect('action', from, y + 3, Math.max(to - from, 2), LANE - 6, about);
+          const title = `${describeAction(action)} at ${(atMs / 1000).toFixed(1)} s`;
+          return bar('action', axis, [atMs, endedMs ?? axis.endMs], [y + 3, LANE - 6], { least: 2, title });
         });
         return label('name', 22, y + LANE / 2, `${kind} × ${done.length}`) + bars.join('');
       }).join('\n'),
