@@ -8,8 +8,8 @@ import {
   timeAxis,
   timeChart,
 } from '../kit/report/charts.ts';
-import { escapeText, header, htmlDocument, section } from '../kit/report/html.ts';
-import { describeJudgement, findingsTable, judgedTitle, verdictBadge } from '../kit/report/judgement.ts';
+import { escapeText, section } from '../kit/report/html.ts';
+import { describeJudgement, findingsTable, judgedPage } from '../kit/report/judgement.ts';
 import type { Judgement } from '../kit/verdict.ts';
 import { count, seconds } from '../kit/words.ts';
 import { ACTION_KINDS, describeAction } from './plan.ts';
@@ -57,14 +57,13 @@ export function renderSoak(
     ...Object.entries(machine).map(([name, value]) => `${name} ${value}`),
   ];
   const body = [
-    header(facts, TITLE),
-    verdictBadge(verdict, describeJudgement(judgement, soak.cutShort)),
     section('Verdicts', findingsTable(findings)),
     section('Over time', `<p class="note">${TIME_NOTE}</p>${charts(soak)}`),
     section('Run it again', `<pre>${escapeText(command)}</pre>`),
   ];
   const style = '.action{fill:var(--hit);fill-opacity:.65}';
-  return htmlDocument({ title: judgedTitle(verdict, TITLE), style, body: body.join('\n') });
+  const sentence = describeJudgement(judgement, soak.cutShort);
+  return judgedPage({ facts, title: TITLE, verdict, sentence, body, style });
 }
 
 function charts(soak: Soak): string {
