@@ -1,5 +1,4 @@
-// shell · one soak from its start to its end: warm up, rest, load with churn, rest again. What was seen is kept when it is
-// interrupted and when the proxy ends: both are a part of what is reported.
+// shell · one soak: warm up, rest, load with churn, rest again; an interruption keeps what was seen.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { residentBytes } from '../kit/process-cost.ts';
 import type { Progress } from '../kit/steps.ts';

@@ -1,5 +1,5 @@
-// pure · what was seen in a soak, and what it comes to: pass, fail or unknown, with the number and the bound of each finding.
-// All times are ms after the churn has begun.
+// pure · what is recorded of a soak (times in ms after the churn has begun), and its judgement.
+import { percentile } from '../kit/percentile.ts';
 import { type Finding, type Judgement, type Verdict, worstVerdict } from '../kit/verdict.ts';
 import { type Action, SERVERS } from './plan.ts';
 
@@ -87,8 +87,8 @@ export function judgeSoak(soak: Soak): Judgement {
     finding('no request lost', '0 lost', none(soak, counts.lost, `${counts.lost} lost of ${answered(soak)}`)),
     finding(
       'no wrong answer',
-      '0 wrong, 0 that nobody asked for',
-      none(soak, counts.wrong + strayAnswers, `${counts.wrong} wrong, ${strayAnswers} that nobody asked for`),
+      '0 wrong, 0 unrequested',
+      none(soak, counts.wrong + strayAnswers, `${counts.wrong} wrong, ${strayAnswers} unrequested`),
     ),
     finding(
       'no request refused',
@@ -215,11 +215,8 @@ export function lowsOf({ samples, churnMs }: Pick<Soak, 'samples' | 'churnMs'>):
  */
 function growthPerMinute(lows: readonly Low[]): number | null {
   if (lows.length < MIN_WINDOWS) return null;
-  const slopes = lows
-    .flatMap((from, at) =>
-      lows.slice(at + 1).map((to) => ((to.bytes - from.bytes) / (to.fromMs - from.fromMs)) * 60_000),
-    )
-    .sort((a, b) => a - b);
-  const at = (index: number) => slopes[Math.floor(index)] ?? 0;
-  return (at((slopes.length - 1) / 2) + at(slopes.length / 2)) / 2;
+  const slopes = lows.flatMap((from, at) =>
+    lows.slice(at + 1).map((to) => ((to.bytes - from.bytes) / (to.fromMs - from.fromMs)) * 60_000),
+  );
+  return percentile(slopes, 50);
 }
