@@ -2,8 +2,8 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { printable, printableLines } from '../../services/shared/printable.ts';
-import { runOneStep } from '../kit/one-step.ts';
 import { folderName, makeReportFolder, shortPath } from '../kit/report-files.ts';
+import { runOneStep } from '../kit/steps.ts';
 import { drawInput } from './draw.ts';
 import type { InProcessTally, Job, NumberedFinding } from './in-process.ts';
 import type { SocketsTally } from './sockets.ts';
