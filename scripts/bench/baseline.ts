@@ -1,7 +1,8 @@
 // Another version of this project's proxy to compare with: the folder of a checkout, or a commit, which is unpacked.
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, realpath, rename, rm } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join } from 'node:path';
+import { callerPath } from '../../services/shared/config.ts';
 import { attempt, run } from '../kit/command.ts';
 import { Failure } from '../kit/failure.ts';
 import { oneAtATime } from '../kit/install.ts';
@@ -40,7 +41,7 @@ export async function prepareBaseline(
   progress: Progress,
   places: typeof PLACES = PLACES,
 ): Promise<Baseline> {
-  const folder = resolve(process.env.INIT_CWD ?? '', wanted);
+  const folder = callerPath(wanted);
   if (existsSync(join(folder, PROXY_MAIN))) {
     const root = await realpath(folder);
     return { root, version: await describeFolder(root, progress.signal), name: root };

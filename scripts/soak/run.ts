@@ -2,10 +2,10 @@
 // interrupted and when the proxy ends: both are a part of what is reported.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { residentBytes } from '../kit/process-cost.ts';
-import type { Progress } from '../kit/progress.ts';
+import type { Progress } from '../kit/steps.ts';
 import { clock, count } from '../kit/words.ts';
+import type { RequestRecord } from '../load/exchange.ts';
 import { startLoad } from '../load/load-process.ts';
-import type { RequestRecord } from '../load/observers.ts';
 import { pauseOr, runChurn } from './churn.ts';
 import { describeAction, makePlan, POLICIES } from './plan.ts';
 import { readHandles, type Stage, startStage } from './stage.ts';

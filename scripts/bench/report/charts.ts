@@ -1,5 +1,6 @@
 // pure · figures → the charts of the page: for each target in each cell the median of the runs and their range.
-import { CHART_WIDTH, drawChart, figure, type Heading, RIGHT } from '../../kit/report/charts.ts';
+import { CHART_WIDTH, drawChart, RIGHT, svg } from '../../kit/report/charts.ts';
+import { figure, type Heading } from '../../kit/report/html.ts';
 import type { CellFigures, Spread, TargetFigures } from '../result.ts';
 
 /** A row of a chart: a target, with the cell's name at the first one of each cell. */
@@ -95,7 +96,8 @@ function draw(heading: Heading, rows: readonly Row[], isRatio = false): string[]
       ...(isRatio ? { markLine: LINE_AT_ONE } : {}),
     },
   });
-  return [figure(heading, height, `<g class="plot">${drawing}</g>`)];
+  const name = `${heading.title}. ${heading.note}`;
+  return [figure(heading, svg('', name, height, `<g class="plot">${drawing}</g>`))];
 }
 
 const LINE_AT_ONE = {

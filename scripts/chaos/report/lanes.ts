@@ -10,10 +10,9 @@ import {
   timeChart,
 } from '../../kit/report/charts.ts';
 import { duration, seconds, shorten } from '../../kit/words.ts';
+import { FAULT_FACTS } from '../faults/facts.ts';
 import type { FaultRecord, Recording } from '../journal.ts';
-import { type FaultHit, hitsOf, isHitOn, isProxyHit } from '../judge/queries.ts';
-import { isEviction } from '../judge/server-events.ts';
-import type { FaultKind } from '../plan.ts';
+import { type FaultHit, isEviction, Observations } from '../judge/observations.ts';
 import { type LaneState, type ServerLane, serverLanes } from './states.ts';
 
 const FAULT_ROW = 20;
@@ -23,8 +22,6 @@ const SERVER_ROW = 27;
 const POLICY_GAP = 7;
 const BAR = 13;
 const GUTTER_CHARACTERS = 13;
-// These leave the server running: it is wrong or slow, not gone.
-const GRAY_KINDS: readonly FaultKind[] = ['slow', 'burn', 'lie', 'mute', 'garble'];
 
 /** Its name, and how high it stands in a server's lane, so that colour is not all that differs: whole only in rotation. */
 const STATES: Readonly<Record<LaneState, readonly [name: string, height: number]>> = {
@@ -113,15 +110,14 @@ function faultLane(fault: FaultRecord, axis: TimeAxis, top: number, row: number)
 
 /** A lane for each server, and one for the proxy when it was hit. */
 export function serverLaneChart(recording: Recording, axis: TimeAxis): string {
-  const hits = hitsOf(recording);
-  const proxyHits = hits.filter(({ hit }) => isProxyHit(hit));
+  const { serverHits, proxyHits } = new Observations(recording);
   const lanes = serverLanes(recording);
   let height = 0;
   const rows = proxyHits.length === 0 ? [] : [proxyLane(proxyHits, axis)];
   if (rows.length > 0) height += SERVER_ROW + POLICY_GAP;
   lanes.forEach((lane, index) => {
     if (index > 0 && lanes[index - 1]?.policy !== lane.policy) height += POLICY_GAP;
-    const own = hits.filter(({ hit }) => !isProxyHit(hit) && isHitOn(recording, hit, lane.id));
+    const own = serverHits.filter(({ hit }) => hit.serverId === lane.id);
     rows.push(serverLane(lane, own, axis, height + SERVER_ROW - 8));
     height += SERVER_ROW;
   });
@@ -174,7 +170,7 @@ function proxyLane(hits: readonly FaultHit[], axis: TimeAxis): string {
 function brokenSpan({ fault, hit }: FaultHit, axis: TimeAxis, base: number): string {
   const title = `${seconds(hit.fromMs)} s: ${fault.kind} (fault ${fault.id})`;
   const span = [hit.fromMs, hit.healedMs ?? hit.healMs ?? axis.endMs] as const;
-  const className = GRAY_KINDS.includes(fault.kind) ? 'broken gray' : 'broken';
+  const className = FAULT_FACTS[fault.kind].leaves === 'gray' ? 'broken gray' : 'broken';
   const start = path('fault-start', `M${axis.x(hit.fromMs)} ${base - BAR - 1}l-4 -7h8z`, title);
   return bar(className, axis, span, [base - BAR, BAR], { least: 1.5 }) + start;
 }
