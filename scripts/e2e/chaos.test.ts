@@ -6,22 +6,22 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { BREAKAGES, breakProxy } from '../../test-support/broken-proxies.ts';
+import { networksOf } from '../../test-support/containers.ts';
 import { freePortBelowEphemeral } from '../../test-support/peers.ts';
 import { type Program, startProgram } from '../../test-support/programs.ts';
-import { ChaosCluster } from '../chaos/docker.ts';
 import type { Journal } from '../chaos/journal.ts';
-import { makePlan } from '../chaos/make-plan.ts';
 import { formatPlan, type Plan, type PlannedFault } from '../chaos/plan.ts';
-import { findScenario } from '../chaos/scenarios/index.ts';
-import type { Scenario } from '../chaos/scenarios/scenario.ts';
+import { makePlan } from '../chaos/plans.ts';
+import { scenarioOf } from '../chaos/scenarios/index.ts';
 import { takeDown } from '../cluster/cluster.ts';
+import { DockerCluster } from '../cluster/docker.ts';
 
 const PROJECT = 'policy-proxy-chaos-test';
 const RUN_MS = 90_000;
 const TRIES = 3;
 const EXIT_UNKNOWN = 3;
 const environment: Record<string, string> = { COMPOSE_PROJECT_NAME: PROJECT, SERVERS_PER_POLICY: '2' };
-const cluster = new ChaosCluster(PROJECT);
+const cluster = new DockerCluster(PROJECT);
 let folder = '';
 
 before(async () => {
@@ -34,7 +34,7 @@ before(async () => {
 after(async () => {
   await takeDown({ project: PROJECT, env: environment });
   assert.deepEqual(await cluster.replicas(), [], 'no container is left');
-  assert.deepEqual(await cluster.networks(), [], 'no network is left');
+  assert.deepEqual(await networksOf(PROJECT), [], 'no network is left');
   await rm(folder, { recursive: true, force: true });
 });
 
@@ -43,13 +43,13 @@ async function shortPlan(scenario: string, faults: readonly Omit<PlannedFault, '
   const wishes = {
     seed: 1,
     rate: 300,
-    policies: ['1', '2', '3'],
+    services: { 'server-p1': '1', 'server-p2': '2', 'server-p3': '3' },
     serversPerPolicy: 2,
     faultsMs: null,
     onlyPolicy: null,
   };
   const plan: Plan = {
-    ...makePlan(findScenario(scenario) as Scenario, wishes),
+    ...makePlan(scenarioOf({ scenario }), wishes),
     phases: { warmUpMs: 1_500, controlMs: 2_000, faultsMs: 5_500, quietMs: 3_500, afterMs: 1_500 },
     faults: faults.map((fault, index) => ({ id: index + 1, ...fault })),
   };
@@ -85,7 +85,7 @@ function findings({ judgement }: Journal): string {
     .join('\n');
 }
 
-/** Runs until the verdict is one that tells something: on a machine that is too slow to tell, it is unknown. */
+/** Runs until the verdict is not unknown, as it is on a machine that is too slow. */
 async function decided(report: string, more: Record<string, string> = {}): Promise<Program> {
   const plan = await shortPlan('pause', FREEZE);
   for (let left = TRIES; ; left -= 1) {

@@ -4,16 +4,17 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { after, before, test } from 'node:test';
+import { cutOff, networksOf } from '../../test-support/containers.ts';
 import { freePortBelowEphemeral } from '../../test-support/peers.ts';
 import { startProgram } from '../../test-support/programs.ts';
-import { isFaulty, readFaults, setFaults } from '../chaos/control.ts';
-import { ChaosCluster } from '../chaos/docker.ts';
 import type { ArmedFault, FaultContext } from '../chaos/faults/fault.ts';
 import { FAULTS } from '../chaos/faults/index.ts';
-import { healCluster, healLeftovers } from '../chaos/heal.ts';
 import type { FaultKind } from '../chaos/plan.ts';
-import { openUndo, readUndo } from '../chaos/undo.ts';
 import { bringUp, type Cluster, takeDown } from '../cluster/cluster.ts';
+import { DockerCluster } from '../cluster/docker.ts';
+import { healCluster, healLeftovers } from '../cluster/heal.ts';
+import { isFaulty, readFaults, setFaults } from '../cluster/server-faults.ts';
+import { openUndo, readUndo } from '../cluster/undo.ts';
 import { run } from '../kit/command.ts';
 import { waitForServers } from '../kit/policies.ts';
 import { ROOT } from '../kit/project.ts';
@@ -22,7 +23,7 @@ const PROJECT = 'policy-proxy-faults-test';
 const SERVERS = 6;
 const env: Record<string, string> = { SERVERS_PER_POLICY: '2', FAULTS: '1' };
 const project: Cluster = { project: PROJECT, env };
-const cluster = new ChaosCluster(PROJECT, env);
+const cluster = new DockerCluster(PROJECT, env);
 let adminUrl = '';
 let proxyAddress = '';
 
@@ -38,7 +39,7 @@ before(async () => {
 
 after(async () => {
   await takeDown(project);
-  assert.deepEqual(await cluster.networks(), []);
+  assert.deepEqual(await networksOf(PROJECT), []);
 });
 
 async function whole(): Promise<void> {
@@ -70,7 +71,7 @@ function arm(kind: FaultKind, targets: string[], params: Record<string, number> 
       };
     },
   };
-  return { fault: FAULTS[kind].arm(context), hits, end };
+  return { fault: FAULTS[kind](context), hits, end };
 }
 
 async function assertNothingLeft(): Promise<void> {
@@ -114,7 +115,7 @@ const CASES: Case[] = [
 
 for (const { kind, targets, params, evidence } of CASES) {
   test(`${kind} of ${targets.join(' and ')} is proven, healed twice, and leaves nothing`, async () => {
-    // Whoever has just been started is deaf to SIGTERM, and whoever is not up holds no address.
+    // A process that has just been started is deaf to SIGTERM, and one that is not up has no address.
     await whole();
     const { fault, hits } = arm(kind, targets, params);
     try {
@@ -135,7 +136,7 @@ for (const { kind, targets, params, evidence } of CASES) {
   });
 }
 
-test('partition: nobody finds it under its name, and afterwards everybody does', async () => {
+test('partition: it is not found under its name, and afterwards it is again', async () => {
   const before = await namesOf('server-p2');
   const { fault, hits } = arm('partition', ['server-p2-1']);
   const aliases = await cluster.aliasesOf(await cluster.find('server-p2-1'));
@@ -169,7 +170,7 @@ test('flap: one hit per pause until it is healed', async () => {
   await assertNothingLeft();
 });
 
-test('flap: when the run is ended it lets go by itself', async () => {
+test('flap: when the run is ended it resumes the replica by itself', async () => {
   const { fault, hits, end } = arm('flap', ['server-p1-1'], { onMs: 60_000, everyMs: 90_000 });
   await fault.inject();
   end.abort();
@@ -258,7 +259,7 @@ test('a fault that fails half-way is healed where it has hit', async () => {
   assert.equal((await cluster.find(second.name)).state, 'running');
 });
 
-test('whoever is not there is not hit, and nobody else is', async () => {
+test('when one target is not there, none is hit', async () => {
   const { fault, hits } = arm('kill', ['server-p1-1', 'server-p9-1']);
   await assert.rejects(() => fault.inject(), /There is no server-p9-1/);
   assert.deepEqual(hits, []);
@@ -276,22 +277,22 @@ test('everything at once is healed, twice', async () => {
   const before = await cluster.aliasesOf(p1);
   await setFaults(p3, { isMute: true, delayMs: 30 });
   await cluster.limitCpu(p1, 5);
-  await cluster.detach(p1);
+  await cutOff(cluster, p1);
   await cluster.pause(p1);
-  await cluster.detach(p2);
+  await cutOff(cluster, p2);
   await cluster.kill(p2);
   await cluster.kill(await cluster.find('proxy-1'));
   // As a new process would: it remembers nothing.
-  assert.deepEqual(await healCluster(new ChaosCluster(PROJECT)), []);
+  assert.deepEqual(await healCluster(new DockerCluster(PROJECT)), []);
   await assertNothingLeft();
   assert.deepEqual(await cluster.aliasesOf(p1), before);
   assert.equal(isFaulty(await readFaults(await cluster.find('server-p3-1'))), false);
   assert.equal((await namesOf('server-p2')).length, 2);
 });
 
-test('who is started while cut off gets its names back too', async () => {
+test('a replica that is started while cut off gets its names back too', async () => {
   const replica = await cluster.find('server-p2-2');
-  await cluster.detach(replica);
+  await cutOff(cluster, replica);
   await cluster.kill(replica);
   await cluster.start(replica);
   await assertNothingLeft();
@@ -310,17 +311,17 @@ test('calls are judged by what they were to reach', async () => {
   await cluster.kill(replica);
   await cluster.stop(replica, 1);
   await assert.rejects(() => cluster.pause(replica), /^EngineError: server-p1-2 could not be paused/);
-  await cluster.detach(replica);
-  await cluster.detach(replica);
+  await cutOff(cluster, replica);
+  await cutOff(cluster, replica);
   await assertNothingLeft();
 });
 
 test('what a killed run has left is healed by the next; a living one is left alone', async () => {
   const script = `
-    import { ChaosCluster } from './scripts/chaos/docker.ts';
-    import { openUndo } from './scripts/chaos/undo.ts';
+    import { DockerCluster } from './scripts/cluster/docker.ts';
+    import { openUndo } from './scripts/cluster/undo.ts';
     const settings = ${JSON.stringify(env)};
-    const cluster = new ChaosCluster('${PROJECT}', settings);
+    const cluster = new DockerCluster('${PROJECT}', settings);
     const replica = await cluster.find('server-p1-1');
     await cluster.waitUntilChecked(replica);
     const undo = openUndo('${PROJECT}', { services: { 'server-p2': 2 }, states: {}, settings });
@@ -328,7 +329,7 @@ test('what a killed run has left is healed by the next; a living one is left alo
     undo.note(fault, { [replica.name]: await cluster.aliasesOf(replica) });
     undo.note({ ...fault, id: 2, kind: 'scale', targets: ['server-p2'], params: { replicas: 3 } });
     await cluster.scale('server-p2', 3);
-    await cluster.detach(replica);
+    await cluster.detach(replica, await cluster.aliasesOf(replica));
     await cluster.pause(replica);
     console.log('ready');
     setInterval(() => {}, 1000);`;
@@ -348,7 +349,7 @@ test('what a killed run has left is healed by the next; a living one is left alo
     (await healLeftovers(PROJECT)) ?? '',
     /it had injected: partition, scale\): all 7 replicas are whole/,
   );
-  assert.equal(await readUndo(PROJECT), null);
+  assert.equal(readUndo(PROJECT), null);
   assert.equal(await healLeftovers(PROJECT), null);
   await whole();
 });

@@ -1,5 +1,4 @@
-// pure · a seed and a length → what is done to servers and connections, and when. At every moment each policy has a
-// healthy server: without one the proxy would be right to refuse.
+// pure · a seed and a length → what is done to servers and connections, and when; each policy keeps a healthy server.
 import { Random } from '../kit/random.ts';
 
 export const POLICIES = ['1', '2', '3'] as const;
@@ -50,7 +49,7 @@ export const SERVERS: readonly Server[] = POLICIES.flatMap((policy, at) =>
   })),
 );
 
-export function isOnServer(kind: Action['kind']): kind is ServerKind {
+function isOnServer(kind: Action['kind']): kind is ServerKind {
   return kind === 'kill' || kind === 'freeze' || kind === 'restart';
 }
 

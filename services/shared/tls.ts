@@ -1,10 +1,9 @@
-// shell · TLS: which files it takes, and what its errors mean. Loads node:tls only where TLS is asked for.
-// Must never let a connection through that could not be verified, or put a key into a message.
+// TLS: which files it takes, and what its errors mean. Loads node:tls only where TLS is asked for.
 import type { KeyObject, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { connect, isIP, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import { given, UsageError } from './config.ts';
+import { callerPath, given, UsageError } from './config.ts';
 
 type Tls = typeof import('node:tls');
 
@@ -205,7 +204,7 @@ function readAuthority(option: string, value: unknown): string | null {
 
 function readPem(option: string, file: string): string {
   try {
-    return readFileSync(file, 'utf8');
+    return readFileSync(callerPath(file), 'utf8');
   } catch (error) {
     throw new UsageError(`${option}: ${file} can't be read (${(error as NodeJS.ErrnoException).code}).`);
   }

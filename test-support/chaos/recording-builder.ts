@@ -14,8 +14,7 @@ import type {
   TableSample,
   Verdict,
 } from '../../scripts/chaos/journal.ts';
-import type { Criterion } from '../../scripts/chaos/judge/criterion.ts';
-import { judge } from '../../scripts/chaos/judge/judge.ts';
+import { type Criterion, judge } from '../../scripts/chaos/judge/judge.ts';
 import type { FaultKind, Plan } from '../../scripts/chaos/plan.ts';
 import type { EventType } from '../../services/proxy/status/events.ts';
 
@@ -230,6 +229,7 @@ function planOf(faults: readonly FaultRecord[], changes: Partial<Plan> = {}): Pl
     seed: 1,
     rate: 100,
     policies: ['1', '2'],
+    services: { 'server-p1': '1', 'server-p2': '2', 'server-p3': '3' },
     serversPerPolicy: 2,
     retryForMs: 0,
     settings: {},

@@ -1,32 +1,37 @@
-// pure · how soon the proxy noticed that a server had been hit: from when it had been hit for certain to the event.
-// Must never forget a hit that was not noticed at all.
+// pure · how soon a server that was hit is out of rotation, and how the requests to it fare until then.
 
 import { percentile } from '../../kit/percentile.ts';
-import type { Hit, ProxyEvent, Recording } from '../journal.ts';
+import type { ProxyEvent } from '../../kit/proxy-events.ts';
+import { CannotTell } from '../../kit/verdict.ts';
+import type { RequestRow } from '../journal.ts';
 import type { FaultKind } from '../plan.ts';
+import { assessDelays, assessRequests, type Criterion, type Delay } from './judge.ts';
+import { AFTERMATH_MS, REQUEST_TIMEOUT_MS } from './limits.ts';
+import { CERTAIN, leastMs } from './machine.ts';
 import {
-  type Assessment,
-  type Criterion,
-  criterion,
+  describeHit,
+  firstOf,
+  firstOut,
   millis,
-  moment,
-  plural,
-  worstLines,
-} from './criterion.ts';
-import { AFTERMATH_MS, TRIALS_FOR_P95 } from './limits.ts';
-import { leastMs, weigh } from './machine.ts';
-import {
-  type FaultHit,
+  type Observations,
   overlaps,
-  proxyOutages,
-  requireHits,
-  requireServer,
-  serverHitsOf,
+  plural,
+  type ServerHit,
+  slowestMs,
   struckMsOf,
-} from './queries.ts';
-import { eventsOf, eventsOfServer, firstOut, wasOutBefore } from './server-events.ts';
+  wasOutBefore,
+  wentWell,
+} from './observations.ts';
 
-export type DelayLimit = {
+/** Fewer trials than this bound no 95th percentile with 95 % confidence (0.95^59 < 0.05). */
+const TRIALS_FOR_P95 = 59;
+/** How many requests a server may get after the first that it failed, and for how long it may stay in rotation. */
+const MAX_FURTHER = 5;
+const OUT_BY_TRAFFIC_MS = 2000;
+/** Requests that were under way when the fault struck. */
+const IN_FLIGHT_MS = 50;
+
+type DelayLimit = {
   kinds: readonly FaultKind[];
   /** Judged by the nearest rank, however few hits there are; with fewer than 20 that is the slowest. */
   p95Ms?: number;
@@ -35,113 +40,85 @@ export type DelayLimit = {
   mayMiss?: boolean;
 };
 
-type Noticed = FaultHit & { event: ProxyEvent; afterMs: number };
-type Outcomes = { noticed: Noticed[]; missed: FaultHit[]; excused: FaultHit[]; undecided: FaultHit[] };
-
 /** From the hit until the server gets no request any more: taken out, or suspect and then taken out. */
-export function detection(limit: DelayLimit): Criterion {
-  const { kinds, p95Ms, maxMs, mayMiss = false } = limit;
-  const parts = [`max ≤ ${millis(maxMs)}`];
-  if (p95Ms !== undefined) parts.unshift(`p95 ≤ ${millis(p95Ms)}`);
-  parts.push(mayMiss ? `none missed that lasts ${millis(maxMs)}` : 'none missed');
-  return criterion(`detection of ${kinds.join(', ')}`, parts.join(', '), (recording) => {
-    eventsOf(recording);
-    const hits = requireHits(serverHitsOf(recording, kinds), kinds);
-    const outcomes = sortOut(recording, hits, maxMs);
-    return assess(recording, outcomes, limit);
-  });
-}
-
-function sortOut(recording: Recording, hits: readonly FaultHit[], maxMs: number): Outcomes {
-  const outcomes: Outcomes = { noticed: [], missed: [], excused: [], undecided: [] };
-  const outages = proxyOutages(recording);
-  for (const each of hits) {
-    const { fromMs } = each.hit;
-    const events = eventsOfServer(recording, requireServer(each.hit).id);
-    const untilMs = deadlineOf(recording, each);
-    const event = firstOut(events, fromMs, untilMs);
-    const afterMs = (event?.atMs ?? 0) - struckMsOf(each);
-    if (event !== null) outcomes.noticed.push({ ...each, event, afterMs: Math.max(0, afterMs) });
-    else if (!each.fault.isProven) outcomes.undecided.push(each);
-    else if (wasOutBefore(events, fromMs) || overlaps({ sentMs: fromMs, endMs: untilMs }, outages)) {
-      outcomes.excused.push(each);
-    } else if (recording.endedMs < Math.min(untilMs, fromMs + maxMs)) outcomes.undecided.push(each);
-    else outcomes.missed.push(each);
-  }
-  return outcomes;
-}
-
-/** What comes later is not this hit's: it has been healed for long, or the server was hit again. */
-export function deadlineOf(recording: Recording, each: FaultHit): number {
-  const healMs = each.hit.healMs ?? each.hit.healedMs ?? Number.POSITIVE_INFINITY;
-  return Math.min(healMs + AFTERMATH_MS, nextHitMs(recording, each));
-}
-
-/** When the same server was hit again; `Infinity` when it was not. */
-export function nextHitMs(recording: Recording, { hit }: Pick<FaultHit, 'hit'>): number {
-  const next = serverHitsOf(recording).find(
-    (other) => other.hit.target === hit.target && other.hit.fromMs > hit.fromMs,
-  );
-  return next?.hit.fromMs ?? Number.POSITIVE_INFINITY;
-}
-
-function assess(recording: Recording, outcomes: Outcomes, limit: DelayLimit): Assessment {
-  const { maxMs, mayMiss = false } = limit;
-  const { noticed, missed, excused, undecided } = outcomes;
-  const times = noticed.map(({ afterMs }) => afterMs);
-  const max = Math.max(...times);
-  const p95 = percentile(times, 95);
-  const least = noticed.map((each) => leastMs(recording, struckMsOf(each), each.afterMs));
-  const isMaybeLate = isTooLate(times, limit);
-  const tooShort = mayMiss ? missed.filter(({ hit }) => lengthOf(hit) < maxMs) : [];
-  const { verdict, notes } = weigh(
-    recording,
-    missed
-      .filter((each) => !tooShort.includes(each))
-      .map((each) => {
-        const fromMs = struckMsOf(each);
-        const toMs = Math.min(deadlineOf(recording, each), recording.endedMs);
-        return { fromMs, toMs, excessMs: Math.max(0, toMs - fromMs - maxMs) };
-      }),
-  );
-  const isOpen = undecided.length > 0 || times.length + missed.length === 0 || verdict === 'unknown';
+export function detection({ kinds, p95Ms = Infinity, maxMs, mayMiss = false }: DelayLimit): Criterion {
+  const p95Limit = Number.isFinite(p95Ms) ? `p95 ≤ ${millis(p95Ms)}, ` : '';
+  const missLimit = mayMiss ? ` that lasts ${millis(maxMs)}` : '';
   return {
-    verdict:
-      isTooLate(least, limit) || verdict === 'fail' ? 'fail' : isOpen || isMaybeLate ? 'unknown' : 'pass',
-    measured: [
-      times.length > 0 ? `p95 ${millis(p95)}, max ${millis(max)}, ${trials(times.length)}` : 'none noticed',
-      `${missed.length} missed${tooShort.length > 0 ? ` (${tooShort.length} of them shorter than ${millis(maxMs)})` : ''}`,
-      ...(excused.length > 0
-        ? [`${excused.length} not counted (out already, or the proxy was not there)`]
-        : []),
-      ...(undecided.length > 0 ? [`${undecided.length} too near to the end, or not proven`] : []),
-      ...(isMaybeLate
-        ? [
-            `without what the machine took p95 ${millis(percentile(least, 95))}, max ${millis(Math.max(...least))}`,
-          ]
-        : []),
-    ].join('; '),
-    n: times.length + (mayMiss ? missed.length : 0),
-    details: [
-      ...notes,
-      ...missed.map((each) => `${describeHit(each)}: not noticed`),
-      ...worstLines(
-        noticed,
-        ({ afterMs }) => afterMs,
-        (each) =>
-          `${describeHit(each)}: ${each.event.type} after ${millis(each.afterMs)} (${each.event.why})`,
-      ),
-    ],
+    name: `detection of ${kinds.join(', ')}`,
+    limit: `${p95Limit}max ≤ ${millis(maxMs)}, none missed${missLimit}`,
+    assess(seen) {
+      const outcomes = seen.hitsOf(kinds).map((each) => outcomeOf(seen, each, maxMs));
+      const delays = outcomes.filter((outcome) => typeof outcome === 'object');
+      const [excused, undecided] = (['excused', 'undecided'] as const).map(
+        (kind) => outcomes.filter((outcome) => outcome === kind).length,
+      ) as [number, number];
+      const noticed = delays.filter(({ afterMs }) => Number.isFinite(afterMs));
+      const missed = delays.filter(({ afterMs }) => !Number.isFinite(afterMs));
+      const tooShort = mayMiss ? missed.filter(({ isShort }) => isShort) : [];
+      const judged = assessDelays(
+        seen,
+        delays.filter((each) => !tooShort.includes(each)),
+        maxMs,
+      );
+      const times = noticed.map(({ afterMs }) => afterMs);
+      const p95 = percentile(times, 95);
+      const leastP95 = percentile(
+        noticed.map(({ fromMs, afterMs }) => leastMs(seen.recording, fromMs, afterMs)),
+        95,
+      );
+      return {
+        measured: [
+          ...(times.length === 0
+            ? ['none noticed']
+            : [`p95 ${millis(p95)}, max ${millis(Math.max(...times))}, ${trials(times.length)}`]),
+          `${missed.length} missed${tooShort.length > 0 ? ` (${tooShort.length} of them shorter than ${millis(maxMs)})` : ''}`,
+          ...(excused > 0 ? [`${excused} not counted (out already, or the proxy was not there)`] : []),
+          ...(undecided > 0 ? [`${undecided} too near to the end, or not proven`] : []),
+          ...(p95 > p95Ms ? [`p95 ${millis(leastP95)} without what the machine took`] : []),
+        ].join('; '),
+        n: times.length + (mayMiss ? missed.length : 0),
+        troubles: [...judged.troubles, ...(leastP95 > p95Ms ? [CERTAIN] : [])],
+        isOpen: undecided > 0 || delays.length === 0 || p95 > p95Ms,
+        details: judged.details,
+      };
+    },
   };
 }
 
-function isTooLate(times: readonly number[], { p95Ms, maxMs }: DelayLimit): boolean {
-  if (times.length === 0) return false;
-  return Math.max(...times) > maxMs || (p95Ms !== undefined && percentile(times, 95) > p95Ms);
+/** How a hit was noticed, or not; `excused`: it could not be; `undecided`: nothing shows whether it was. */
+type Outcome = (Delay & { isShort: boolean }) | 'excused' | 'undecided';
+
+function outcomeOf(seen: Observations, each: ServerHit, maxMs: number): Outcome {
+  const { serverId, fromMs, healMs } = each.hit;
+  const { endedMs } = seen.recording;
+  const struckMs = struckMsOf(each);
+  const isShort = healMs !== null && healMs - fromMs < maxMs;
+  const delay = { what: `${describeHit(each)}:`, fromMs: struckMs, isShort };
+  const out = outOf(seen, each);
+  if (out !== null)
+    return { ...delay, verb: out.type, afterMs: Math.max(0, out.atMs - struckMs), why: out.why };
+  if (!each.fault.isProven) return 'undecided';
+  const untilMs = deadlineOf(seen, each);
+  const isExcused =
+    wasOutBefore(seen.eventsOf(serverId), fromMs) ||
+    overlaps({ sentMs: fromMs, endMs: untilMs }, seen.proxyOutages);
+  if (isExcused) return 'excused';
+  if (endedMs < Math.min(untilMs, fromMs + maxMs)) return 'undecided';
+  const never = { verb: 'noticed', afterMs: Number.POSITIVE_INFINITY, isDue: true };
+  return { ...delay, ...never, untilMs: Math.min(untilMs, endedMs) };
 }
 
-function lengthOf({ fromMs, healMs }: Hit): number {
-  return (healMs ?? Number.POSITIVE_INFINITY) - fromMs;
+/** The event that took the server of a hit out of rotation because of it; null when none did. */
+export function outOf(seen: Observations, each: ServerHit): ProxyEvent | null {
+  const { serverId, fromMs } = each.hit;
+  return firstOut(seen.eventsOf(serverId), fromMs, deadlineOf(seen, each));
+}
+
+/** What comes later is not this hit's: it has been healed for long, or the server was hit again. */
+function deadlineOf(seen: Observations, each: ServerHit): number {
+  const healMs = each.hit.healMs ?? each.hit.healedMs ?? Number.POSITIVE_INFINITY;
+  return Math.min(healMs + AFTERMATH_MS, seen.nextHitMs(each));
 }
 
 /** How many trials a percentile rests on, and whether that is enough. */
@@ -151,7 +128,72 @@ function trials(n: number): string {
   return `n = ${n} (${isMax}a bound on p95 needs ${plural(TRIALS_FOR_P95, 'trial')})`;
 }
 
-/** A hit as the beginning of a line. */
-export function describeHit({ fault, hit }: FaultHit): string {
-  return `${moment(hit.fromMs)}: ${fault.kind} of ${hit.target}`;
+/** The hits of proven faults: what the others did is not known. */
+function provenHits(seen: Observations, kinds: readonly FaultKind[]): ServerHit[] {
+  const hits = seen.hitsOf(kinds).filter(({ fault }) => fault.isProven);
+  if (hits.length === 0) throw new CannotTell(`no fault of this kind is proven: ${kinds.join(', ')}`);
+  return hits;
+}
+
+/** Until a hit server is evicted, every request of its policy is answered within the deadline: by another, then. */
+export function answeredByAnother({ kinds }: Pick<DelayLimit, 'kinds'>): Criterion {
+  const excessOf = (request: RequestRow): number =>
+    wentWell(request) ? request.latencyMs - REQUEST_TIMEOUT_MS : Number.POSITIVE_INFINITY;
+  return {
+    name: `answered by another at ${kinds.join(', ')}`,
+    limit: `all ok within ${millis(REQUEST_TIMEOUT_MS)}`,
+    assess(seen) {
+      const windows = provenHits(seen, kinds).map((each) => requestsUntilOut(seen, each));
+      if (windows.some(({ length }) => length === 0))
+        throw new CannotTell('no request was due until the eviction');
+      // Two servers of one policy may be hit at once: each request counts once.
+      const caught = [...new Set(windows.flat())];
+      const bad = caught.filter((request) => excessOf(request) > 0);
+      const measured = `${bad.length} of ${plural(caught.length, 'request')} not ok in time, the slowest ${millis(slowestMs(caught))}`;
+      return { ...assessRequests(seen, bad, excessOf), measured, n: caught.length };
+    },
+  };
+}
+
+function requestsUntilOut(seen: Observations, { hit }: ServerHit): readonly RequestRow[] {
+  const { serverId, policy, fromMs, healMs, healedMs } = hit;
+  const out = firstOf(seen.eventsOf(serverId), ['evicted', 'ejected'], fromMs, healedMs ?? Infinity);
+  const untilMs = out?.atMs ?? healMs ?? healedMs ?? seen.recording.endedMs;
+  return seen.requestsIn(fromMs - IN_FLIGHT_MS, untilMs, policy);
+}
+
+/** A server that fails real requests is taken out in time, and gets few more once the first one has failed. */
+export function outByTraffic(): Criterion {
+  return {
+    name: 'out by the evidence of traffic at mute',
+    limit: `≤ ${plural(MAX_FURTHER, 'request')} from the first failure to its end, which is ≤ ${millis(OUT_BY_TRAFFIC_MS)} after the hit`,
+    assess(seen) {
+      const all = provenHits(seen, ['mute']).map((each) => failingOf(seen, each));
+      const judged = assessDelays(seen, all, OUT_BY_TRAFFIC_MS);
+      const counts = all.map(({ further }) => further).filter((further) => further !== null);
+      const tooMany = all.filter(({ further }) => (further ?? 0) > MAX_FURTHER);
+      return {
+        ...judged,
+        measured: `${counts.length > 0 ? Math.max(...counts) : 'an unknown number of'} further; ${judged.measured}`,
+        troubles: [
+          ...judged.troubles,
+          ...tooMany.map(({ fromMs, afterMs }) => ({ fromMs, toMs: fromMs + afterMs })),
+        ],
+        isOpen: judged.isOpen || counts.length < all.length,
+      };
+    },
+  };
+}
+
+/** `further`: requests that it got after the first failure; null when no event shows when that was. */
+function failingOf(seen: Observations, each: ServerHit): Delay & { further: number | null } {
+  const { serverId, fromMs } = each.hit;
+  const events = seen.eventsOf(serverId);
+  const out = firstOf(events, ['ejected', 'evicted'], fromMs);
+  const delay = { what: `${describeHit(each)}:`, verb: 'taken out', fromMs: struckMsOf(each) };
+  if (out === null) return { ...delay, further: 0, afterMs: Number.POSITIVE_INFINITY };
+  const noticed = firstOf(events.slice(0, events.indexOf(out)), ['suspect'], fromMs);
+  const further = noticed === null ? null : out.sent - noticed.sent;
+  const why = `${further ?? 'an unknown number of'} further, ${out.why}`;
+  return { ...delay, further, afterMs: Math.max(0, out.atMs - delay.fromMs), why };
 }

@@ -1,93 +1,164 @@
-// pure · evictions that should not have been: of servers without a fault, or at all.
-// Must never count what the proxy does while it is itself hit, or has only just started.
+// pure · evictions that should not have been: of servers without a fault, at all, or too often.
 
-import type { ProxyEvent, Recording } from '../journal.ts';
-import { type Criterion, criterion, moment, nameOf, plural, unknown } from './criterion.ts';
+import type { ProxyEvent } from '../../kit/proxy-events.ts';
+import { CannotTell } from '../../kit/verdict.ts';
+import type { Hit } from '../journal.ts';
+import type { FaultKind } from '../plan.ts';
+import { type Criterion, troubleOf } from './judge.ts';
 import { AFTERMATH_MS } from './limits.ts';
-import { type Trouble, weigh } from './machine.ts';
-import { type FaultHit, isHitOn, isJudged, proxyHitsOf, type Span, serverHitsOf } from './queries.ts';
-import { describeEvent, eventsOf, isEviction, spanOfEvent } from './server-events.ts';
+import type { Trouble } from './machine.ts';
+import { isEviction, isIn, millis, moment, type Observations, plural, type Span } from './observations.ts';
 
 // A proxy that has just started learns its servers, and may meet them while they register.
 const START_MS = 2000;
+const RARE_MS = 10_000;
 
 /** No eviction or ejection of a server that no fault had hit at that time or up to 3 s before. */
 export function falseEvictions(): Criterion {
-  return criterion('false evictions', '0 evictions without a fault', (recording) => {
-    const judged = judgedEvents(recording);
-    const evictions = judged.filter(isEviction);
-    const hits = serverHitsOf(recording);
-    const groundless = judged.filter((event) => !hits.some((each) => isGroundFor(recording, each, event)));
-    const evicted = groundless.filter(isEviction);
-    const { verdict, notes } = weigh(recording, evicted.map(spanOfEvent));
-    const suspects = groundless.filter(({ type }) => type === 'suspect');
-    return {
-      verdict,
-      measured: `${evicted.length} of ${plural(evictions.length, 'eviction')} (suspects without a fault: ${suspects.length})`,
-      n: evictions.length,
-      details: [...notes, ...[...evicted, ...suspects].map((event) => describeEvent(recording, event))],
-    };
-  });
-}
-
-function isGroundFor(recording: Recording, { hit }: FaultHit, { id, atMs }: ProxyEvent): boolean {
-  const untilMs = (hit.healedMs ?? Number.POSITIVE_INFINITY) + AFTERMATH_MS;
-  return hit.fromMs <= atMs && atMs <= untilMs && isHitOn(recording, hit, id);
+  return {
+    name: 'false evictions',
+    limit: '0 evictions without a fault',
+    assess(seen) {
+      const events = judgedEvents(seen);
+      const groundless = events.filter(({ id, atMs }) => {
+        const hits = seen.serverHits.filter(({ hit }) => hit.serverId === id);
+        return !isIn(atMs, hits.map(withAftermath));
+      });
+      const evicted = groundless.filter(isEviction);
+      const suspects = groundless.filter(({ type }) => type === 'suspect');
+      const n = events.filter(isEviction).length;
+      return {
+        measured: `${evicted.length} of ${plural(n, 'eviction')} (suspects without a fault: ${suspects.length})`,
+        n,
+        troubles: evicted.map(troubleOf),
+        details: [...evicted, ...suspects].map((event) => seen.describeEvent(event)),
+      };
+    },
+  };
 }
 
 /** Not one eviction or ejection of any server, by the events and by the table. */
 export function noEviction(): Criterion {
-  return criterion('no eviction', '0 evictions', (recording) => {
-    const events = judgedEvents(recording);
-    const evicted = events.filter(isEviction);
-    const samples = recording.tables.filter(({ atMs }) => isJudged(recording, atMs));
-    if (samples.length === 0) return unknown('the policy table was not seen');
-    const out = samples.flatMap(({ atMs, servers }) =>
-      servers
-        .filter(({ state }) => state === 'evicted' || state === 'ejected')
-        .map(({ id, state }) => ({ atMs, id, state })),
-    );
-    // The table shows for some time what an event began.
-    const began = ({ atMs, id }: { atMs: number; id: string }): Trouble => {
-      const event = events.findLast((each) => each.id === id && each.atMs <= atMs && isEviction(each));
-      return event === undefined ? { fromMs: atMs, toMs: atMs, servers: [id] } : spanOfEvent(event);
-    };
-    const { verdict, notes } = weigh(recording, [...evicted.map(spanOfEvent), ...out.map(began)]);
-    return {
-      verdict,
-      measured: `${plural(evicted.length, 'eviction')}, ${out.length} servers out in ${plural(samples.length, 'table sample')}`,
-      n: samples.length,
-      details: [
-        ...notes,
-        ...evicted.map((event) => describeEvent(recording, event)),
-        ...out.map(
-          ({ atMs, id, state }) => `${moment(atMs)}: ${nameOf(recording, id)} is ${state} in the table`,
-        ),
-      ],
-    };
+  return {
+    name: 'no eviction',
+    limit: '0 evictions',
+    assess(seen) {
+      const evicted = judgedEvents(seen).filter(isEviction);
+      const samples = seen.recording.tables.filter(({ atMs }) => isJudged(seen, atMs));
+      if (samples.length === 0) throw new CannotTell('the policy table was not seen');
+      const out = samples.flatMap(({ atMs, servers }) =>
+        servers
+          .filter(({ state }) => state === 'evicted' || state === 'ejected')
+          .map(({ id, state }) => ({ atMs, id, state })),
+      );
+      // The table shows for some time what an event began.
+      const beganIt = ({ atMs, id }: { atMs: number; id: string }): Trouble => {
+        const event = evicted.findLast((each) => each.id === id && each.atMs <= atMs);
+        return event === undefined ? { fromMs: atMs, toMs: atMs, servers: [id] } : troubleOf(event);
+      };
+      return {
+        measured: `${plural(evicted.length, 'eviction')}, ${out.length} servers out in ${plural(samples.length, 'table sample')}`,
+        n: samples.length,
+        troubles: [...evicted.map(troubleOf), ...out.map(beganIt)],
+        details: [
+          ...evicted.map((event) => seen.describeEvent(event)),
+          ...out.map(({ atMs, id, state }) => `${moment(atMs)}: ${seen.nameOf(id)} is ${state} in the table`),
+        ],
+      };
+    },
+  };
+}
+
+/** Whether a moment is judged for more than loss: neither in the warm-up nor before the load. */
+function isJudged(seen: Observations, atMs: number): boolean {
+  return atMs >= Math.max(0, seen.warmUpEndMs);
+}
+
+/** The events that count against the proxy: not while it was itself hit, or had only just started. */
+function judgedEvents(seen: Observations): ProxyEvent[] {
+  const events = seen.requireEvents();
+  // Boot 0 was there before the recording: that this begins with some event does not mean that the proxy began then.
+  const starts = events.filter(({ boot }, at) => boot > 0 && boot !== events[at - 1]?.boot);
+  const excused = [
+    ...seen.proxyHits.map(withAftermath),
+    ...starts.map(({ atMs }) => ({ fromMs: atMs, toMs: atMs + START_MS })),
+  ];
+  return events.filter(({ atMs }) => isJudged(seen, atMs) && !isIn(atMs, excused));
+}
+
+function withAftermath({ hit: { fromMs, healedMs } }: { hit: Hit }): Span {
+  return { fromMs, toMs: (healedMs ?? Number.POSITIVE_INFINITY) + AFTERMATH_MS };
+}
+
+/** At most one eviction and one readmission of each flapping server in any 10 s. */
+export function evictionsAtMost(): Criterion {
+  const hasAnotherSoon = ({ atMs }: ProxyEvent, at: number, all: readonly ProxyEvent[]): boolean =>
+    (all[at + 1]?.atMs ?? Number.POSITIVE_INFINITY) - atMs < RARE_MS;
+  return {
+    name: 'evictions are rare',
+    limit: `≤ 1 eviction and ≤ 1 readmission of a server in any ${millis(RARE_MS)}`,
+    assess(seen) {
+      const servers = hitServers(seen, 'flap');
+      const evictions = servers.flatMap((server) => server.evictions);
+      const readmissions = servers.flatMap((server) => server.readmissions);
+      const tooSoon = servers.flatMap((server) =>
+        [server.evictions, server.readmissions].flatMap((events) => events.filter(hasAnotherSoon)),
+      );
+      const n = servers.reduce((sum, { hits }) => sum + hits, 0);
+      return {
+        measured: `${plural(evictions.length, 'eviction')} and ${plural(readmissions.length, 'readmission')} after ${plural(n, 'hit')}, ${tooSoon.length} with another too soon`,
+        n,
+        troubles: tooSoon.map((event) => ({ ...troubleOf(event), toMs: event.atMs + RARE_MS })),
+        details: [...tooSoon, ...evictions].map((event) => seen.describeEvent(event)),
+      };
+    },
+  };
+}
+
+/** Each server was evicted no more often than it crashed. */
+export function evictionsAtMostCrashes(): Criterion {
+  return {
+    name: 'no more evictions than crashes',
+    limit: 'evictions ≤ crashes of each server',
+    assess(seen) {
+      const servers = hitServers(seen, 'exit');
+      const tooMany = servers.filter(({ evictions, hits }) => evictions.length > hits);
+      const describe = ({ id, evictions, hits }: HitServer): string =>
+        `${seen.nameOf(id)}: ${plural(evictions.length, 'eviction')} after ${hits} crashes`;
+      return {
+        measured: servers.map(describe).join('; '),
+        n: servers.reduce((sum, { hits }) => sum + hits, 0),
+        // One of them was too many, and nothing shows which: the machine must have been quick enough at each.
+        troubles: tooMany.map(({ id, fromMs, evictions }) => {
+          return { fromMs, toMs: evictions.at(-1)?.atMs ?? fromMs, servers: [id] };
+        }),
+        details: tooMany.map(describe),
+      };
+    },
+  };
+}
+
+/** Since it was hit first. Admissions of a suspect that was cleared are no readmissions. */
+type HitServer = {
+  id: string;
+  hits: number;
+  fromMs: number;
+  evictions: ProxyEvent[];
+  readmissions: ProxyEvent[];
+};
+
+function hitServers(seen: Observations, kind: FaultKind): HitServer[] {
+  const byServer = Map.groupBy(seen.hitsOf([kind]), ({ hit }) => hit.serverId);
+  return [...byServer].map(([id, own]) => {
+    const fromMs = Math.min(...own.map(({ hit }) => hit.fromMs));
+    const isChange = (event: ProxyEvent): boolean => isEviction(event) || event.type === 'admitted';
+    const changes = seen.eventsOf(id).filter(isChange);
+    const admitted = changes.filter((event, at) => {
+      const before = changes[at - 1];
+      return !isEviction(event) && before !== undefined && isEviction(before);
+    });
+    const since = (events: ProxyEvent[]): ProxyEvent[] => events.filter(({ atMs }) => atMs >= fromMs);
+    const evictions = since(changes.filter(isEviction));
+    return { id, hits: own.length, fromMs, evictions, readmissions: since(admitted) };
   });
-}
-
-/** The events that count against the proxy: after the warm-up, and while it was there. */
-function judgedEvents(recording: Recording): ProxyEvent[] {
-  const events = eventsOf(recording);
-  const excused = [...ownTroubles(recording), ...starts(events)];
-  return events.filter(
-    ({ atMs }) =>
-      isJudged(recording, atMs) && !excused.some(({ fromMs, toMs }) => atMs >= fromMs && atMs <= toMs),
-  );
-}
-
-function ownTroubles(recording: Recording): Span[] {
-  return proxyHitsOf(recording).map(({ hit: { fromMs, healedMs } }) => ({
-    fromMs,
-    toMs: (healedMs ?? Number.POSITIVE_INFINITY) + AFTERMATH_MS,
-  }));
-}
-
-// Boot 0 was there before the recording: that this begins with some event does not mean that the proxy began then.
-function starts(events: readonly ProxyEvent[]): Span[] {
-  return events
-    .filter(({ boot }, at) => boot > 0 && boot !== events[at - 1]?.boot)
-    .map(({ atMs }) => ({ fromMs: atMs, toMs: atMs + START_MS }));
 }

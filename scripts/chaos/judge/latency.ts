@@ -1,33 +1,20 @@
-// pure · whether those that no fault has hit went on as before: latencies in the faults against the control phase.
-// Must never compare different policies, or count requests without an answer as fast ones.
-// While Docker itself kills or starts a container it takes a processor for half a second: that is the tool's own
-// disturbance, not the fault's, so requests due then are told but not compared.
+// pure · whether what no fault has hit went on as before: latencies during the faults against the control phase.
 
 import { percentile } from '../../kit/percentile.ts';
-import { worstVerdict } from '../../kit/verdict.ts';
-import type { FaultRecord, Recording, RequestRow } from '../journal.ts';
+import { CannotTell } from '../../kit/verdict.ts';
+import { FAULT_FACTS } from '../faults/facts.ts';
+import type { FaultRecord, RequestRow } from '../journal.ts';
+import { type Assessment, assessRequests, type Criterion } from './judge.ts';
+import { CERTAIN, leastMs } from './machine.ts';
 import {
-  type Assessment,
-  type Criterion,
-  criterion,
-  describeRequest,
+  isIn,
   millis,
+  type Observations,
   plural,
-  unknown,
-} from './criterion.ts';
-import { leastMs, weigh } from './machine.ts';
-import {
-  faultSpan,
-  hitPolicies,
-  phaseNamed,
-  requestsOfPhase,
-  requireRequests,
-  requireServer,
+  policiesOfFault,
   type Span,
-  serverHitsOf,
-  warmUpEndMs,
-} from './queries.ts';
-import { requestIndex, requestsIn, spanOf, wentWell } from './request-index.ts';
+  wentWell,
+} from './observations.ts';
 
 const AFTER_HEAL_MS = 1000;
 /** Until Node has started in a container that Docker has. */
@@ -35,95 +22,103 @@ const AFTER_CALL_MS = 500;
 /** A p99 of fewer would be their maximum. */
 const ENOUGH = 100;
 
-/** p99 may be `factor` times that of the control phase, or `floorMs` above it: on a small machine it varies. */
-export type LatencyLimit = { factor?: number; floorMs?: number };
-type Comparison = Assessment & { excess: number };
+/** p99 may be so many times that of the control phase, or so much above it: on a small machine it varies. */
+const FACTOR = 1.5;
+const FLOOR_MS = 10;
+const LIMIT = `p99 ≤ the greater of ${FACTOR} × control and control + ${millis(FLOOR_MS)}`;
 
-const words = ({ factor = 1.5, floorMs = 10 }: LatencyLimit): string =>
-  `p99 ≤ the greater of ${factor} × control and control + ${millis(floorMs)}`;
-
-/** Policies without any hit: no error at all, and the latency of the control phase. */
-export function othersUntouched(options: LatencyLimit = {}): Criterion {
-  return criterion('policies without a fault', `no error, ${words(options)}`, (recording) => {
-    if (recording.plan.faults.length === 0)
-      return { verdict: 'pass', measured: 'no fault was planned', n: 0 };
-    requireRequests(requestIndex(recording).sent, 'was sent');
-    const hit = hitPolicies(recording);
-    const others = recording.plan.policies.filter((policy) => !hit.has(policy));
-    if (others.length === 0) return { verdict: 'pass', measured: 'every policy was hit', n: 0 };
-    const sent = others.flatMap((policy) =>
-      requestsIn(recording, warmUpEndMs(recording), Number.POSITIVE_INFINITY, policy),
-    );
-    const bad = sent.filter((request) => !wentWell(request));
-    if (bad.length > 0) {
-      const { verdict, notes } = weigh(recording, bad.map(spanOf));
-      const measured = `${bad.length} of ${plural(sent.length, 'request')} went wrong`;
-      const details = [...notes, ...bad.slice(0, 10).map((request) => describeRequest(recording, request))];
-      return { verdict, measured, n: sent.length, details };
-    }
-    return worstOf(others.map((policy) => compare(recording, policy, () => true, options)));
-  });
-}
-
-/** Every policy's requests that were answered by servers without a hit: the latency of the control phase. */
-export function latencyOfOthers(options: LatencyLimit = {}): Criterion {
-  return criterion('latency of servers without a fault', words(options), (recording) => {
-    const hits = serverHitsOf(recording);
-    if (hits.length === 0) return unknown('no server was hit');
-    const hitIds = new Set(hits.map(({ hit }) => requireServer(hit).id));
-    const isOther = ({ outcome, detail }: RequestRow): boolean => outcome === 'ok' && !hitIds.has(detail);
-    const control = phaseNamed(recording, 'control');
-    // Where every server of a policy is hit, there are no others.
-    const policies = new Set(
-      requestsOfPhase(recording, control)
-        .filter(isOther)
-        .map(({ policy }) => policy),
-    );
-    return worstOf([...policies].map((policy) => compare(recording, policy, isOther, options)));
-  });
-}
-
-function compare(
-  recording: Recording,
-  policy: string,
-  isCounted: (request: RequestRow) => boolean,
-  { factor = 1.5, floorMs = 10 }: LatencyLimit,
-): Comparison {
-  const span = faultSpan(recording);
-  const isCompared = (request: RequestRow): boolean =>
-    request.policy === policy && request.outcome === 'ok' && isCounted(request);
-  const all = requestsIn(recording, span.fromMs, span.toMs + AFTER_HEAL_MS, policy).filter(isCompared);
-  const undisturbed = outside(all, recording.faults.flatMap(dockerAtWork));
-  const during = undisturbed.length >= ENOUGH ? undisturbed : all;
-  const control = requestsOfPhase(recording, phaseNamed(recording, 'control')).filter(isCompared);
-  if (during.length === 0 || control.length === 0) {
-    const where = control.length === 0 ? 'in the control phase' : 'during the faults';
-    return { ...unknown(`policy ${policy}: no answer to compare ${where}`), excess: 0 };
-  }
-  const p99 = p99Of(during);
-  const controlP99 = p99Of(control);
-  const limitMs = Math.max(factor * controlP99, controlP99 + floorMs);
-  const least = during.map(({ dueMs, latencyMs }) => leastMs(recording, dueMs, latencyMs));
-  const leastP99 = percentile(least, 99);
+/** Policies without any hit: no error at all, and the latency of the control phase. It does not apply without any. */
+export function othersUntouched(): Criterion {
   return {
-    verdict: p99 <= limitMs ? 'pass' : leastP99 <= limitMs ? 'unknown' : 'fail',
-    measured: `policy ${policy}: p99 ${millis(p99)} (n = ${during.length}; ${millis(p99Of(all))} with the moments in which Docker was at work, n = ${all.length}; ${millis(leastP99)} without what the machine took), control ${millis(controlP99)} (n = ${control.length})`,
-    limit: `p99 ≤ ${millis(limitMs)}: the greater of ${factor} × ${millis(controlP99)} and ${millis(controlP99)} + ${millis(floorMs)}`,
-    n: during.length,
-    excess: p99 - limitMs,
+    name: 'policies without a fault',
+    limit: `no error, ${LIMIT}`,
+    assess(seen) {
+      const { plan, faults } = seen.recording;
+      if (plan.faults.length === 0) return null;
+      seen.requireSent();
+      const hit =
+        seen.proxyHits.length > 0 ? plan.policies : faults.flatMap((fault) => policiesOfFault(plan, fault));
+      const others = plan.policies.filter((policy) => !hit.includes(policy));
+      if (others.length === 0) return null;
+      const sent = others.flatMap((policy) => seen.requestsIn(seen.warmUpEndMs, Infinity, policy));
+      const bad = sent.filter((request) => !wentWell(request));
+      if (bad.length === 0) return worstOf(others.map((policy) => compare(seen, policy, () => true)));
+      const measured = `${bad.length} of ${plural(sent.length, 'request')} went wrong`;
+      return { ...assessRequests(seen, bad), measured, n: sent.length };
+    },
   };
 }
 
-/** From a call to Docker until what it has started is up; what ends by itself, Docker starts again by itself. */
-function dockerAtWork({ kind, injectMs, injectedMs, healMs, healedMs, hits }: FaultRecord): Span[] {
-  const restarts = kind === 'exit' ? hits.map((hit) => [hit.fromMs, hit.healedMs] as const) : [];
-  return [[injectMs, injectedMs] as const, [healMs, healedMs] as const, ...restarts].flatMap(
-    ([fromMs, toMs]) => (fromMs === null ? [] : [{ fromMs, toMs: (toMs ?? fromMs) + AFTER_CALL_MS }]),
-  );
+/** Every policy's requests that were answered by servers without a hit: the latency of the control phase. */
+export function latencyOfOthers(): Criterion {
+  return {
+    name: 'latency of servers without a fault',
+    limit: LIMIT,
+    assess(seen) {
+      const hitIds = new Set(seen.serverHits.map(({ hit }) => hit.serverId));
+      if (hitIds.size === 0) throw new CannotTell('no server was hit');
+      const isOther = ({ outcome, detail }: RequestRow): boolean => outcome === 'ok' && !hitIds.has(detail);
+      // Where every server of a policy is hit, there are no others.
+      const control = seen.requestsOfPhase(seen.phase('control')).filter(isOther);
+      const policies = new Set(control.map(({ policy }) => policy));
+      return worstOf([...policies].map((policy) => compare(seen, policy, isOther)));
+    },
+  };
 }
 
-function outside(requests: readonly RequestRow[], spans: readonly Span[]): readonly RequestRow[] {
-  return requests.filter(({ dueMs }) => !spans.some(({ fromMs, toMs }) => dueMs >= fromMs && dueMs <= toMs));
+/** The comparison of one policy; `excessMs` ranks it among others. */
+type Comparison = Assessment & { limit: string; excessMs: number };
+
+function compare(
+  seen: Observations,
+  policy: string,
+  isCounted: (request: RequestRow) => boolean,
+): Comparison {
+  const { recording } = seen;
+  if (recording.faults.length === 0) throw new CannotTell('no fault was recorded');
+  const windows = recording.faults.map((fault) => seen.windowOf(fault));
+  const fromMs = Math.min(...windows.map((window) => window.fromMs));
+  const toMs = Math.max(...windows.map((window) => window.toMs)) + AFTER_HEAL_MS;
+  const isCompared = (request: RequestRow): boolean =>
+    request.policy === policy && request.outcome === 'ok' && isCounted(request);
+  const all = seen.requestsIn(fromMs, toMs, policy).filter(isCompared);
+  const calls = recording.faults.flatMap(dockerAtWork);
+  const undisturbed = all.filter(({ dueMs }) => !isIn(dueMs, calls));
+  const during = undisturbed.length >= ENOUGH ? undisturbed : all;
+  const control = seen.requestsOfPhase(seen.phase('control')).filter(isCompared);
+  if (during.length === 0 || control.length === 0) {
+    const where = control.length === 0 ? 'in the control phase' : 'during the faults';
+    const measured = `policy ${policy}: no answer to compare ${where}`;
+    return { measured, limit: LIMIT, n: 0, isOpen: true, excessMs: 0 };
+  }
+  const [p99, p99OfAll, controlP99] = [during, all, control].map(p99Of) as [number, number, number];
+  const least = during.map(({ dueMs, latencyMs }) => leastMs(recording, dueMs, latencyMs));
+  const leastP99 = percentile(least, 99);
+  const limitMs = Math.max(FACTOR * controlP99, controlP99 + FLOOR_MS);
+  return {
+    measured: `policy ${policy}: p99 ${millis(p99)} (n = ${during.length}; ${millis(p99OfAll)} with the moments in which Docker was at work, n = ${all.length}; ${millis(leastP99)} without what the machine took), control ${millis(controlP99)} (n = ${control.length})`,
+    limit: `p99 ≤ ${millis(limitMs)}: the greater of ${FACTOR} × ${millis(controlP99)} and ${millis(controlP99)} + ${millis(FLOOR_MS)}`,
+    n: during.length,
+    troubles: leastP99 > limitMs ? [CERTAIN] : [],
+    isOpen: p99 > limitMs,
+    excessMs: p99 - limitMs,
+  };
+}
+
+/**
+ * From a call to Docker until what it has started is up. While Docker itself kills or starts a container it takes a
+ * processor for half a second: that is the tool's own disturbance, not the fault's.
+ */
+function dockerAtWork({ kind, injectMs, injectedMs, healMs, healedMs, hits }: FaultRecord): Span[] {
+  const restarts = FAULT_FACTS[kind].isRestartedByDocker ? hits : [];
+  const calls = [
+    { fromMs: injectMs, toMs: injectedMs },
+    { fromMs: healMs, toMs: healedMs },
+    ...restarts.map((hit) => ({ fromMs: hit.fromMs, toMs: hit.healedMs })),
+  ];
+  return calls.flatMap(({ fromMs, toMs }) =>
+    fromMs === null ? [] : { fromMs, toMs: (toMs ?? fromMs) + AFTER_CALL_MS },
+  );
 }
 
 function p99Of(requests: readonly RequestRow[]): number {
@@ -133,12 +128,12 @@ function p99Of(requests: readonly RequestRow[]): number {
   );
 }
 
-/** The worst comparison, with all of them in its details. */
+/** The worst comparison, with all of them in its details: a failure, else one that is open, else the slowest. */
 function worstOf(comparisons: readonly Comparison[]): Assessment {
-  const verdict = worstVerdict(comparisons.map((each) => each.verdict));
-  const ranked = [...comparisons].sort((a, b) => b.excess - a.excess);
-  const worst = ranked.find((each) => each.verdict === verdict);
-  if (worst === undefined) return unknown('nothing to compare');
-  const { excess: _, ...assessment } = worst;
-  return { ...assessment, details: ranked.map(({ measured, limit }) => `${measured}; ${limit ?? ''}`) };
+  const rank = ({ troubles = [], isOpen = false }: Comparison): number =>
+    2 * troubles.length + Number(isOpen);
+  const ranked = comparisons.toSorted((a, b) => rank(b) - rank(a) || b.excessMs - a.excessMs);
+  const [worst] = ranked;
+  if (worst === undefined) throw new CannotTell('nothing to compare');
+  return { ...worst, details: ranked.map(({ measured, limit }) => `${measured}; ${limit}`) };
 }

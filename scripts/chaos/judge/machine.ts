@@ -1,20 +1,21 @@
-// pure · whether the machine could have told: what it kept from those at work is not held against the proxy.
-// Must never excuse what no slowness explains, such as a wrong answer: criteria do not ask here about that.
+// pure · what the machine kept from the load generator, the proxy and the servers, and what that excuses.
 
-import type { MachineSample, Recording, Verdict } from '../journal.ts';
-import { millis, moment } from './criterion.ts';
+import type { MachineSample, Recording } from '../journal.ts';
 import { MAX_CONNTRACK, PROBE_TIMEOUT_MS } from './limits.ts';
-import type { Span } from './queries.ts';
+import { firstIndex, type Span } from './observations.ts';
 
 /** Something against the proxy: by how many milliseconds, or, without `excessMs`, that it happened at all. */
 export type Trouble = Span & {
   excessMs?: number;
   /** The servers that had to do with it; without it, any. */
-  servers?: readonly string[];
+  servers?: readonly string[] | undefined;
 };
 
+/** Something that no slowness of the machine explains. */
+export const CERTAIN: Trouble = { fromMs: 0, toMs: 0, excessMs: Number.POSITIVE_INFINITY };
+
 const PROXY = 'proxy-1';
-/** A machine that keeps a request's way waiting for half of a second starves it: probes time out, and so on. */
+/** A machine that keeps a request waiting for half of a second starves it: probes time out, and so on. */
 const STARVED_STRETCH_MS = 1000;
 const STARVED_MS = PROBE_TIMEOUT_MS;
 /** What happened then may have begun so long before: two probes in a row. */
@@ -31,7 +32,7 @@ export function takenMs(recording: Recording, span: Span, servers?: readonly str
 function takenOf(
   { names }: Recording,
   samples: readonly MachineSample[],
-  servers: readonly string[] | undefined,
+  servers?: readonly string[],
 ): number {
   const wanted = servers?.map((id) => names[id] ?? id);
   let shared = 0;
@@ -46,33 +47,15 @@ function takenOf(
   return shared + Math.max(0, ...own.values());
 }
 
-/** A sample tells of the time since the one before; the kernel tells of a wait when it is over. */
+/** A sample covers the time since the one before; the kernel counts a wait when it is over. */
 function samplesIn({ machine }: Recording, { fromMs, toMs }: Span): readonly MachineSample[] {
-  const first = firstAfter(machine, fromMs);
-  const beyond = firstAfter(machine, toMs);
-  return machine.slice(first, beyond + 1);
-}
-
-function firstAfter(samples: readonly MachineSample[], atMs: number): number {
-  let low = 0;
-  let high = samples.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((samples[middle] as MachineSample).atMs > atMs) high = middle;
-    else low = middle + 1;
-  }
-  return low;
+  const first = firstIndex(machine, ({ atMs }) => atMs > fromMs);
+  return machine.slice(first, firstIndex(machine, ({ atMs }) => atMs > toMs) + 1);
 }
 
 /** The least that something took by itself: what the machine kept from it in that time is taken off. */
-export function leastMs(
-  recording: Recording,
-  fromMs: number,
-  afterMs: number,
-  servers?: readonly string[],
-): number {
-  if (!Number.isFinite(afterMs)) return afterMs;
-  return Math.max(0, afterMs - takenMs(recording, { fromMs, toMs: fromMs + afterMs }, servers));
+export function leastMs(recording: Recording, fromMs: number, afterMs: number): number {
+  return Math.max(0, afterMs - takenMs(recording, { fromMs, toMs: fromMs + afterMs }));
 }
 
 /** Whether the machine was quick enough for the trouble to be the proxy's: without a calibration it was. */
@@ -96,29 +79,12 @@ export function starvedMs(recording: Recording, span: Span, servers?: readonly s
   return most;
 }
 
-/**
- * The verdict over troubles: none passes; one for which the machine was quick enough fails; else nothing can be told.
- * `notes` say what was excused, for the details.
- */
-export function weigh(
-  recording: Recording,
-  troubles: readonly Trouble[],
-): { verdict: Verdict; notes: string[] } {
-  if (troubles.length === 0) return { verdict: 'pass', notes: [] };
-  const excused = troubles.filter((trouble) => !couldTell(recording, trouble));
-  const notes = excused.map(({ fromMs, toMs, servers }) => {
-    const taken = millis(Math.round(takenMs(recording, { fromMs, toMs }, servers)));
-    return `${moment(fromMs)} to ${moment(toMs)}: the machine was too slow to tell, it kept ${taken} from those at work`;
-  });
-  return { verdict: excused.length === troubles.length ? 'unknown' : 'fail', notes };
-}
-
 /** The most entries of connection tracking that were seen. */
 export function maxConntrack({ machine, faults }: Recording): number {
   return [...machine, ...faults].reduce((max, { conntrack }) => Math.max(max, conntrack ?? 0), 0);
 }
 
-/** Whether the kernel's connection tracking slowed Docker's network, whoever filled it. */
+/** Whether the kernel's connection tracking slowed Docker's network, whichever program filled it. */
 export function isConntrackFull(recording: Recording): boolean {
   return maxConntrack(recording) > MAX_CONNTRACK;
 }

@@ -1,113 +1,167 @@
-// pure · the proxy's own end: what was in flight, and what was lost with it.
-// Must never excuse a loss outside of the outage: that is for the criterion of loss.
+// pure · the proxy's own end: what was lost with it, and how soon it listens and its table is whole again.
 
 import { CannotTell } from '../../kit/verdict.ts';
-import type { Recording, RequestRow } from '../journal.ts';
-import { type Criterion, criterion, describeRequest, moment } from './criterion.ts';
-import { describeHit } from './detection.ts';
-import { weigh } from './machine.ts';
-import { type FaultHit, overlaps, proxyHitsOf, proxyOutages, requireHits, struckMsOf } from './queries.ts';
-import { firstAttemptOf, requestIndex, requestsIn, spanOf } from './request-index.ts';
+import type { RequestRow } from '../journal.ts';
+import { assessDelays, assessRequests, type Criterion, type Delay } from './judge.ts';
+import {
+  describeHit,
+  endMsOf,
+  type FaultHit,
+  millis,
+  moment,
+  type Observations,
+  overlaps,
+  plural,
+  struckMsOf,
+} from './observations.ts';
 
 // The kernel ends a killed process's connections so long after the call at most.
 const DEATH_MS = 60;
 // And after Docker has seen the end of its process.
 const AFTER_DEATH_MS = 20;
+// From the start to listening, and from there until all servers are admitted.
+const WHOLE_LIMIT_MS = 2000;
 
-/**
- * Whatever was on a connection that stood, from the stop of the proxy until it is started again, got a reply: an answer
- * or an error, but not nothing. An attempt that could not connect has lost nothing.
- */
-export function proxyStopNothingInFlightLost(): Criterion {
-  return criterion('nothing in flight lost by a stop', '0 lost', (recording) => {
-    const hits = requireHits(proxyHitsOf(recording, ['proxy-stop']), ['proxy-stop']);
-    // The signal comes some time after the call, and the drain takes its own: the whole outage counts.
-    const spans = hits.map(({ hit: { fromMs, healMs } }) => ({ fromMs, toMs: healMs ?? recording.endedMs }));
-    const inFlight = requestIndex(recording).sent.filter((request) => {
-      const { sentMs, endMs, openedMs } = firstAttemptOf(request);
-      // The kernel goes on trying to connect: what came to stand only afterwards stood to the next proxy.
-      return (
-        openedMs !== null &&
-        overlaps(
-          { sentMs, endMs },
-          spans.filter(({ toMs }) => openedMs <= toMs),
-        )
-      );
-    });
-    const lost = inFlight.filter((request) => firstAttemptOf(request).outcome === 'lost');
-    const isIdle = spans.every(({ fromMs, toMs }) => requestsIn(recording, fromMs, toMs).length === 0);
-    if (lost.length === 0 && isIdle) {
-      throw new CannotTell('no request was due from the stop of the proxy until its start');
-    }
-    const { verdict, notes } = weigh(recording, lost.map(spanOf));
-    return {
-      verdict,
-      measured: `${lost.length} lost of ${inFlight.length} in flight`,
-      n: inFlight.length,
-      details: [...notes, ...lost.slice(0, 10).map((request) => describeRequest(recording, request))],
-    };
+type FirstAttempt = { request: RequestRow; outcome: string; sentMs: number; endMs: number; openedMs: number };
+
+/** The first attempts that had a connection: one that could not connect has lost nothing. */
+function firstAttempts(seen: Observations): FirstAttempt[] {
+  return seen.sent.flatMap((request) => {
+    const { first, outcome, dueMs } = request;
+    if (first === null) return { request, outcome, sentMs: dueMs, endMs: endMsOf(request), openedMs: dueMs };
+    return first.openedMs === null ? [] : { request, ...first, openedMs: first.openedMs };
   });
+}
+
+/** What was on an open connection from the stop of the proxy until it was started again got a reply: an answer or an error. */
+export function proxyStopNothingInFlightLost(): Criterion {
+  return {
+    name: 'nothing in flight lost by a stop',
+    limit: '0 lost',
+    assess(seen) {
+      // The signal comes some time after the call, and the drain takes its own: the whole outage counts.
+      const outages = seen.proxyHitsOf(['proxy-stop']).map(({ hit }) => {
+        return { fromMs: hit.fromMs, toMs: hit.healMs ?? seen.recording.endedMs };
+      });
+      // The kernel goes on trying to connect: what was opened only afterwards was opened to the next proxy.
+      const inFlight = firstAttempts(seen).filter((attempt) =>
+        overlaps(
+          attempt,
+          outages.filter(({ toMs }) => attempt.openedMs <= toMs),
+        ),
+      );
+      const lost = inFlight.filter(({ outcome }) => outcome === 'lost').map(({ request }) => request);
+      if (
+        lost.length === 0 &&
+        outages.every(({ fromMs, toMs }) => seen.requestsIn(fromMs, toMs).length === 0)
+      )
+        throw new CannotTell('no request was due from the stop of the proxy until its start');
+      const measured = `${lost.length} lost of ${inFlight.length} in flight`;
+      return { ...assessRequests(seen, lost), measured, n: inFlight.length };
+    },
+  };
 }
 
 /** A kill of the proxy loses no more than what was in flight at that moment. */
 export function proxyKillLostInFlight(): Criterion {
-  return criterion('a kill loses only what was in flight', 'lost ≤ in flight', (recording) => {
-    const hits = requireHits(proxyHitsOf(recording, ['proxy-kill']), ['proxy-kill']);
-    const kills = hits.map((each) => ({
-      each,
-      inFlight: inFlightAt(recording, each.hit.fromMs, deadByMs(each)),
-      lost: lostInFlight(recording, each),
-    }));
-    const inFlight = kills.reduce((sum, kill) => sum + kill.inFlight.length, 0);
-    const lost = kills.reduce((sum, kill) => sum + kill.lost.length, 0);
-    if (inFlight + lost === 0) throw new CannotTell('no request was in flight when the proxy was killed');
-    const { verdict, notes } = weigh(
-      recording,
-      kills
-        .filter((kill) => kill.lost.length > kill.inFlight.length)
-        .map(({ each }) => ({ fromMs: each.hit.fromMs, toMs: deadByMs(each) })),
-    );
-    return {
-      verdict,
-      measured: `${lost} lost, ${inFlight} in flight`,
-      n: inFlight,
-      details: [
-        ...notes,
-        ...kills.map(
+  return {
+    name: 'a kill loses only what was in flight',
+    limit: 'lost ≤ in flight',
+    assess(seen) {
+      const attempts = firstAttempts(seen);
+      const kills = seen.proxyHitsOf(['proxy-kill']).map((each) => {
+        const { fromMs, healMs } = each.hit;
+        const toMs = Math.max(fromMs + DEATH_MS, struckMsOf(each) + AFTER_DEATH_MS);
+        const later = attempts.filter(({ endMs }) => endMs >= fromMs);
+        // Lost until the proxy was back: later ones would be lost anew.
+        const outages = seen.proxyOutages.filter((span) => span.fromMs <= fromMs && span.toMs >= fromMs);
+        const lost = later.filter(
+          (attempt) =>
+            attempt.outcome === 'lost' &&
+            attempt.openedMs <= (healMs ?? Number.POSITIVE_INFINITY) &&
+            overlaps(attempt, outages),
+        );
+        const inFlight = later.filter(({ sentMs }) => sentMs <= toMs).length;
+        return { each, fromMs, toMs, inFlight, lost: lost.length };
+      });
+      const inFlight = kills.reduce((sum, kill) => sum + kill.inFlight, 0);
+      const lost = kills.reduce((sum, kill) => sum + kill.lost, 0);
+      if (inFlight + lost === 0) throw new CannotTell('no request was in flight when the proxy was killed');
+      return {
+        measured: `${lost} lost, ${inFlight} in flight`,
+        n: inFlight,
+        troubles: kills
+          .filter((kill) => kill.lost > kill.inFlight)
+          .map(({ fromMs, toMs }) => ({ fromMs, toMs })),
+        details: kills.map(
           (kill) =>
-            `${describeHit(kill.each)}: ${kill.lost.length} lost, ${kill.inFlight.length} in flight until ${moment(deadByMs(kill.each))}`,
+            `${describeHit(kill.each)}: ${kill.lost} lost, ${kill.inFlight} in flight until ${moment(kill.toMs)}`,
         ),
-      ],
-    };
-  });
+      };
+    },
+  };
 }
 
-/** When the last connection of a killed proxy had ended. */
-function deadByMs(each: FaultHit): number {
-  return Math.max(each.hit.fromMs + DEATH_MS, struckMsOf(each) + AFTER_DEATH_MS);
+/**
+ * After each restart of the proxy it listens within 2 s of its start, the moment at which Docker says that the process
+ * runs, and within 2 s of its listening all its servers are admitted. How long Docker took to get there is not the proxy's.
+ */
+export function proxyWhole(): Criterion {
+  return {
+    name: 'the table is whole again',
+    limit: `all servers ≤ ${millis(WHOLE_LIMIT_MS)} after the proxy listens, which is ≤ ${millis(WHOLE_LIMIT_MS)} after the start`,
+    assess(seen) {
+      seen.requireEvents();
+      const hits = seen.proxyHitsOf(['proxy-stop', 'proxy-kill']);
+      const listenings = hits.map((each) => listeningOf(seen, each));
+      const admissions = hits.flatMap((each, at) => admissionsAfter(seen, each, hits[at + 1]));
+      if (admissions.length === 0) throw new CannotTell('no server was listed before');
+      const inTime = admissions.filter(({ afterMs }) => afterMs <= WHOLE_LIMIT_MS).length;
+      const toListen = Math.max(...listenings.map(({ afterMs }) => afterMs));
+      const judged = assessDelays(seen, [...admissions, ...listenings], WHOLE_LIMIT_MS);
+      return {
+        ...judged,
+        measured: `${inTime} of ${plural(admissions.length, 'server')} in time, ${assessDelays(seen, admissions, WHOLE_LIMIT_MS).measured} (the proxy took ${millis(toListen)} to listen)`,
+        n: hits.length,
+      };
+    },
+  };
 }
 
-/** Requests whose first attempt was sent by `untilMs` and had not ended before `fromMs`. */
-function inFlightAt(recording: Recording, fromMs: number, untilMs: number): RequestRow[] {
-  return requestIndex(recording).sent.filter((request) => {
-    const { sentMs, endMs, openedMs } = firstAttemptOf(request);
-    return openedMs !== null && sentMs <= untilMs && endMs >= fromMs;
-  });
+/** From when the process ran, as Docker says, until it answered. */
+function listeningOf(seen: Observations, each: FaultHit): Delay {
+  const { healedMs } = each.hit;
+  if (healedMs === null) throw new CannotTell(`${describeHit(each)}: never started again`);
+  const afterMs = seen.listensAgainMs(each) - healedMs;
+  return { what: `${describeHit(each)}: the proxy`, verb: 'listening', fromMs: healedMs, afterMs };
 }
 
-/** First attempts lost with their bytes sent, from the kill until the proxy was back: later ones would be lost anew. */
-function lostInFlight(recording: Recording, { hit }: FaultHit): RequestRow[] {
-  const outages = proxyOutages(recording).filter(
-    ({ fromMs, toMs }) => fromMs <= hit.fromMs && toMs >= hit.fromMs,
+/** When each server known before was admitted by the new boot; those that are hit before they had to be don't count. */
+function admissionsAfter(seen: Observations, each: FaultHit, next: FaultHit | undefined): Delay[] {
+  const { fromMs } = each.hit;
+  const untilMs = next?.hit.fromMs ?? Number.POSITIVE_INFINITY;
+  const listensMs = seen.listensAgainMs(each);
+  const { boot, servers } = seen.tableAt(fromMs);
+  const down = seen.serverHits.filter(
+    ({ hit }) =>
+      hit.fromMs <= listensMs + WHOLE_LIMIT_MS && (hit.healedMs ?? Number.POSITIVE_INFINITY) >= fromMs,
   );
-  return requestIndex(recording).sent.filter((request) => {
-    const first = firstAttemptOf(request);
-    return (
-      first.outcome === 'lost' &&
-      first.openedMs !== null &&
-      first.openedMs <= (hit.healMs ?? Number.POSITIVE_INFINITY) &&
-      first.endMs >= hit.fromMs &&
-      overlaps(first, outages)
-    );
+  const expected = servers.filter(({ id }) => !down.some(({ hit }) => hit.serverId === id));
+  return expected.map(({ id }) => {
+    const admitted = seen
+      .eventsOf(id)
+      .find(
+        (event) =>
+          event.type === 'admitted' && event.boot > boot && event.atMs >= fromMs && event.atMs < untilMs,
+      );
+    return {
+      what: `${describeHit(each)}: ${seen.nameOf(id)}`,
+      verb: 'admitted',
+      fromMs: listensMs,
+      afterMs: Math.max(0, (admitted?.atMs ?? Number.POSITIVE_INFINITY) - listensMs),
+      untilMs: Math.min(untilMs, seen.recording.endedMs),
+      isDue: true,
+      servers: [id],
+    };
   });
 }

@@ -5,8 +5,7 @@ import {
   type Sketch,
   testCases,
 } from '../../../test-support/chaos/recording-builder.ts';
-import { answeredByAnother, outByTraffic } from './caught.ts';
-import { firstOkAfter, newServersServe } from './recovery.ts';
+import { firstOkAfter, newServersServe, readmission, swapped } from './recovery.ts';
 
 // Both servers of policy 1 die; a2 listens again at 8000.
 const KILL_ALL: FaultSketch = {
@@ -22,7 +21,7 @@ const backAt = (registeredMs: number, admittedMs: number): EventSketch[] => [
   [registeredMs, 'registered', 'a2'],
   [admittedMs, 'admitted', 'a2'],
 ];
-testCases(firstOkAfter({ maxMs: 600 }), [
+testCases(firstOkAfter(), [
   ['soon', { faults: [KILL_ALL], events: backAt(8000, 8010) }, 'pass', /max 22 ms, n = 1/],
   ['at the limit', { faults: [KILL_ALL], events: backAt(8002, 8600) }, 'pass', /max 600 ms/],
   [
@@ -143,7 +142,7 @@ const joined = (registeredMs: number, admittedMs: number): EventSketch[] => [
   [registeredMs, 'registered', 'a3'],
   [admittedMs, 'admitted', 'a3'],
 ];
-testCases(newServersServe({ maxMs: 1000 }), [
+testCases(newServersServe(), [
   ['soon', { faults: [SCALE], events: joined(6400, 6410) }, 'pass', /n = 1/],
   ['at the limit', { faults: [SCALE], events: joined(6402, 7360) }, 'pass'],
   [
@@ -178,106 +177,235 @@ testCases(newServersServe({ maxMs: 1000 }), [
   ['nothing was scaled', { events: joined(6400, 6410) }, 'unknown', /nothing was scaled/],
 ]);
 
-const PAUSE: FaultSketch = { kind: 'pause', hits: [['a1', 6000, 10_000, 10_020]] };
-const OUT: EventSketch[] = [[8000, 'evicted', 'a1']];
-const pause = (sketch: Sketch): Sketch => ({ faults: [PAUSE], events: OUT, ...sketch });
-testCases(answeredByAnother({ kinds: ['pause'] }), [
-  ['all in time', pause({}), 'pass', /^0 of 103 requests not ok in time, the slowest 2 ms/],
-  ['at the deadline', pause({ traffic: during([6000, 8001], '1', { latencyMs: 2000 }) }), 'pass'],
-  ['above it', pause({ traffic: during([6100, 6101], '1', { latencyMs: 2001 }) }), 'fail', /1 of 103/],
-  ['an error', pause({ traffic: during([6100, 6101], '1', { outcome: 'error' }) }), 'fail'],
-  ['in flight at the hit', pause({ traffic: during([5960, 5961], '1', { outcome: 'lost' }) }), 'fail'],
-  ['ended before the hit', pause({ traffic: during([5940, 5941], '1', { outcome: 'lost' }) }), 'pass'],
-  ['at the eviction', pause({ traffic: during([8000, 8001], '1', { outcome: 'error' }) }), 'fail'],
-  ['after the eviction', pause({ traffic: during([8020, 8021], '1', { outcome: 'error' }) }), 'pass'],
-  ['another policy', pause({ traffic: during([6000, 8000], '2', { outcome: 'error' }) }), 'pass'],
+const PAUSE: FaultSketch = { kind: 'pause', hits: [['a1', 6000, 9000, 9020]] };
+const OUT: EventSketch = [7500, 'evicted', 'a1'];
+const pause = (...events: EventSketch[]): Sketch => ({ faults: [PAUSE], events });
+
+testCases(readmission({ kinds: ['pause'] }), [
+  ['back in time', pause(OUT, [10_020, 'admitted', 'a1']), 'pass', /max 1000 ms, n = 1/],
+  ['at the limit', pause(OUT, [11_770, 'admitted', 'a1']), 'pass', /max 2750 ms/],
+  ['above it', pause(OUT, [11_770.5, 'admitted', 'a1']), 'fail', /back after 2750\.5 ms/],
+  ['while the healing call ran', pause(OUT, [9010, 'admitted', 'a1']), 'pass', /max 0 ms/],
+  ['before the healing call: that was a mistake', pause(OUT, [8999, 'admitted', 'a1']), 'fail', /1 not back/],
+  ['not at all', pause(OUT), 'fail', /server-p1-1: not back/],
+  ['another server', pause(OUT, [10_020, 'admitted', 'a2']), 'fail'],
   [
-    'only after another attempt of the client',
-    pause({
-      traffic: during([6100, 6101], '1', {
-        attempts: 2,
-        first: { outcome: 'error', detail: 'UPSTREAM_TIMEOUT', sentMs: 6100, endMs: 6200, openedMs: 6100 },
-      }),
-    }),
+    'evicted after its healing',
+    pause([9500, 'evicted', 'a1'], [10_500, 'admitted', 'a1']),
+    'pass',
+    /max 1480 ms/,
+  ],
+  [
+    'only a suspect',
+    pause([7500, 'suspect', 'a1'], [7600, 'admitted', 'a1']),
+    'unknown',
+    /no hit took its server out/,
+  ],
+  [
+    'a new entry of the same server',
+    pause(
+      [7500, 'suspect', 'a1'],
+      [9100, 'replaced', 'a1'],
+      [9100, 'registered', 'a1'],
+      [9110, 'admitted', 'a1'],
+    ),
+    'pass',
+    /max 90 ms/,
+  ],
+  [
+    'by another start of the proxy',
+    pause(OUT, [9500, 'registered', 'a1', { boot: 1 }], [9600, 'admitted', 'a1', { boot: 1 }]),
+    'pass',
+    /max 580 ms/,
+  ],
+  ['never out', pause(), 'unknown'],
+  [
+    'never healed',
+    { faults: [{ kind: 'pause', hits: [['a1', 6000, null]] }], events: [OUT] },
+    'unknown',
+    /never healed/,
+  ],
+  [
+    'never healed, and another one too late',
+    {
+      faults: [
+        {
+          kind: 'pause',
+          hits: [
+            ['a1', 6000, null],
+            ['b1', 6000, 8000],
+          ],
+        },
+      ],
+      events: [OUT, [7500, 'evicted', 'b1'], [11_000, 'admitted', 'b1']],
+    },
     'fail',
   ],
   [
-    'never evicted: until it is healed',
-    pause({ events: [], traffic: during([9980, 9981], '1', { outcome: 'error' }) }),
-    'fail',
+    'one in time, one never healed',
+    {
+      faults: [
+        {
+          kind: 'pause',
+          hits: [
+            ['a1', 6000, null],
+            ['b1', 6000, 8000],
+          ],
+        },
+      ],
+      events: [OUT, [7500, 'evicted', 'b1'], [9000, 'admitted', 'b1']],
+    },
+    'unknown',
   ],
-  ['no request', pause({ traffic: (row) => (row.policy === '1' ? null : row) }), 'unknown'],
-  ['another kind', { faults: [{ ...PAUSE, kind: 'kill' }] }, 'unknown'],
+  [
+    'the recording ends before it had to be back',
+    { ...pause(OUT), with: { endedMs: 11_000 } },
+    'unknown',
+    /1 undecided(.|\n)*not back by 11\.000 s/,
+  ],
+  [
+    'hit again before it had to be back',
+    {
+      faults: [PAUSE, { kind: 'pause', hits: [['a1', 10_000, 12_000]] }],
+      events: [OUT, [13_000, 'admitted', 'a1']],
+    },
+    'unknown',
+    /1 undecided(.|\n)*not back by 10\.000 s/,
+  ],
+  [
+    'hit again, and back in between',
+    {
+      faults: [PAUSE, { kind: 'pause', hits: [['a1', 12_000, 14_000]] }],
+      events: [OUT, [10_000, 'admitted', 'a1'], [13_000, 'evicted', 'a1'], [15_000, 'admitted', 'a1']],
+    },
+    'pass',
+    /n = 2/,
+  ],
+  [
+    'hit again long after, and not back in between',
+    {
+      faults: [PAUSE, { kind: 'pause', hits: [['a1', 12_000, 14_000]] }],
+      events: [OUT, [15_000, 'admitted', 'a1']],
+    },
+    'fail',
+    /1 not back/,
+  ],
+  [
+    'another kind',
+    { faults: [{ ...PAUSE, kind: 'kill' }], events: [OUT, [10_020, 'admitted', 'a1']] },
+    'unknown',
+  ],
 ]);
 
-const MUTE: FaultSketch = { kind: 'mute', hits: [['a1', 6000, 9000]] };
-const mute = (...events: EventSketch[]): Sketch => ({ faults: [MUTE], events });
-testCases(outByTraffic({ maxFurther: 5 }), [
+testCases(readmission({ kinds: ['restart'] }), [
   [
-    'without the first failure',
-    mute([6600, 'ejected', 'a1', { sent: 170 }]),
-    'unknown',
-    /nobody knows how many further, out after 600 ms/,
-  ],
-  [
-    'right after the first failure',
-    mute([6500, 'suspect', 'a1', { sent: 170 }], [6600, 'ejected', 'a1', { sent: 170 }]),
-    'pass',
-    /0 further, out after 600 ms/,
-  ],
-  [
-    'a suspicion after it is none of it',
-    mute([6600, 'ejected', 'a1', { sent: 170 }], [7000, 'suspect', 'a1', { sent: 170 }]),
-    'unknown',
-  ],
-  [
-    'five further',
-    mute(
-      [6500, 'suspect', 'a1', { sent: 165 }],
-      [6510, 'admitted', 'a1', { sent: 165 }],
-      [7000, 'ejected', 'a1', { sent: 170 }],
-    ),
-    'pass',
-    /5 further/,
-  ],
-  [
-    'six further',
-    mute(
-      [6500, 'suspect', 'a1', { sent: 165 }],
-      [6510, 'admitted', 'a1', { sent: 165 }],
-      [7000, 'ejected', 'a1', { sent: 171 }],
-    ),
-    'fail',
-    /6 further/,
-  ],
-  [
-    'an eviction does as well',
-    mute([6500, 'suspect', 'a1', { sent: 168 }], [7000, 'evicted', 'a1', { sent: 170 }]),
-    'pass',
-  ],
-  [
-    'at the limit of time',
-    mute([6500, 'suspect', 'a1', { sent: 168 }], [8000, 'ejected', 'a1', { sent: 170 }]),
-    'pass',
-  ],
-  ['later', mute([8001, 'ejected', 'a1', { sent: 170 }]), 'fail', /out after 2001 ms/],
-  ['a suspect is not out', mute([6500, 'suspect', 'a1'], [6510, 'admitted', 'a1']), 'fail', /not taken out/],
-  ['not at all', mute(), 'fail'],
-  ['before it', mute([5900, 'ejected', 'a1']), 'fail'],
-  ['the recording ends before', { ...mute(), with: { endedMs: 7999 } }, 'unknown'],
-  ['the recording ends when it had to be out', { ...mute(), with: { endedMs: 8000 } }, 'fail'],
-  [
-    'the worse of two',
+    'a fault that ends by itself, seen to be over late',
     {
-      faults: [MUTE, { kind: 'mute', hits: [['b1', 6000, 9000]] }],
+      faults: [{ kind: 'restart', hits: [['a1', 6000, 6500, 6500]] }],
       events: [
-        [6500, 'suspect', 'a1', { sent: 165 }],
-        [6600, 'ejected', 'a1', { sent: 167 }],
-        [6500, 'suspect', 'b1', { sent: 165 }],
-        [6700, 'ejected', 'b1', { sent: 168 }],
+        [6020, 'suspect', 'a1'],
+        [6400, 'replaced', 'a1'],
+        [6400, 'registered', 'a1'],
+        [6410, 'admitted', 'a1'],
       ],
     },
     'pass',
-    /^3 further, out after 700 ms\n.*server-p2-1/,
+    /max 0 ms/,
+  ],
+  [
+    'and by no call',
+    {
+      faults: [{ kind: 'restart', hits: [['a1', 6000, null, 6350]] }],
+      events: [
+        [6020, 'evicted', 'a1'],
+        [6410, 'admitted', 'a1'],
+      ],
+    },
+    'pass',
+    /max 60 ms/,
+  ],
+  [
+    'too late',
+    {
+      faults: [{ kind: 'restart', hits: [['a1', 6000, 6500, 6500]] }],
+      events: [
+        [6020, 'evicted', 'a1'],
+        [9251, 'admitted', 'a1'],
+      ],
+    },
+    'fail',
+    /max 2751 ms/,
+  ],
+]);
+
+const SWAP: FaultSketch = {
+  kind: 'swap',
+  hits: [
+    ['a1', 6000, 7000, 7250],
+    ['b1', 6010, 7260, 7500],
+  ],
+};
+const swap = (...events: EventSketch[]): Sketch => ({ faults: [SWAP], events });
+const BOTH: EventSketch[] = [
+  [6020, 'evicted', 'a1'],
+  [6030, 'evicted', 'b1'],
+  [7300, 'registered', 'a1', { address: 'b1:7000' }],
+  [7310, 'admitted', 'a1', { address: 'b1:7000' }],
+  [7600, 'registered', 'b1', { address: 'a1:7000' }],
+  [7610, 'admitted', 'b1', { address: 'a1:7000' }],
+];
+testCases(swapped(), [
+  ['both under their own policy', swap(...BOTH), 'pass', /2 of 2 servers/],
+  ['one is not back', swap(...BOTH.slice(0, 4)), 'fail', /server-p2-1: not admitted again/],
+  [
+    'one under the other’s policy',
+    swap(...BOTH.slice(0, 4), [7610, 'admitted', 'b1', { policy: '1' }]),
+    'fail',
+    /server-p2-1 admitted: so it was, under policy 1/,
+  ],
+  [
+    'first under the other’s, then under its own',
+    swap(...BOTH, [9000, 'admitted', 'b1', { policy: '1' }]),
+    'fail',
+  ],
+  [
+    'a wrong digest',
+    { ...swap(...BOTH), traffic: during([8000, 8020], '1', { outcome: 'wrong' }) },
+    'fail',
+    /1 wrong/,
+  ],
+  [
+    'an answer from the other policy',
+    { ...swap(...BOTH), traffic: during([8000, 8020], '1', { detail: 'b1' }) },
+    'fail',
+    /1 wrong/,
+  ],
+  [
+    'never healed',
+    {
+      faults: [
+        {
+          kind: 'swap',
+          hits: [
+            ['a1', 6000, 7000],
+            ['b1', 6010, null],
+          ],
+        },
+      ],
+      events: BOTH.slice(0, 4),
+    },
+    'unknown',
+    /never healed/,
+  ],
+  [
+    'admitted before it died',
+    {
+      faults: [SWAP],
+      events: [
+        [5500, 'admitted', 'a1'],
+        [5500, 'admitted', 'b1'],
+      ],
+    },
+    'fail',
   ],
 ]);

@@ -1,110 +1,231 @@
-// pure · how soon there are answers: after an outage of a policy, and from servers that are new.
-// Must never take silence up to the end of a recording for an answer.
+// pure · how soon things are back: healed servers in rotation, a policy after an outage, and new servers at work.
 
 import { CannotTell } from '../../kit/verdict.ts';
-import type { Recording, RequestRow } from '../journal.ts';
+import { FAULT_FACTS } from '../faults/facts.ts';
+import type { RequestRow } from '../journal.ts';
 import type { FaultKind } from '../plan.ts';
+import { outOf } from './detection.ts';
+import { assessDelays, type Criterion, type Delay } from './judge.ts';
+import { READMISSION_LIMIT_MS, SERVES_AGAIN_LIMIT_MS } from './limits.ts';
+import { CERTAIN } from './machine.ts';
 import {
-  type Assessment,
-  type Criterion,
-  criterion,
+  describeHit,
+  endMsOf,
+  firstOf,
+  firstOut,
   millis,
   moment,
-  nameOf,
-  worstLines,
-} from './criterion.ts';
-import { weigh } from './machine.ts';
-import { DEADLY, policyOutages } from './policy-outages.ts';
-import { tableAt } from './queries.ts';
-import { endMsOf, requestIndex } from './request-index.ts';
-import { eventsOf } from './server-events.ts';
+  type Observations,
+  plural,
+  type ServerHit,
+  type Span,
+  struckMsOf,
+  wasOutBefore,
+} from './observations.ts';
 
-/** A delay until something was answered; `Infinity` when it never was. */
-type Delay = { what: string; atMs: number; afterMs: number };
+const NEW_SERVER_LIMIT_MS = 1000;
 
-/** After all servers of a policy were gone: the first ok within `maxMs` after the first of them listens again. */
-export function firstOkAfter({
-  maxMs = 600,
-  kinds = DEADLY,
-}: {
-  maxMs?: number;
-  kinds?: readonly FaultKind[];
-} = {}): Criterion {
-  return criterion(
-    'first answer after the outage',
-    `≤ ${millis(maxMs)} after a server listens`,
-    (recording) => {
-      const outages = policyOutages(recording, kinds).filter(({ listensMs }) => Number.isFinite(listensMs));
-      const delays = outages.map(({ policy, listensMs }) => ({
-        what: `policy ${policy}`,
-        atMs: listensMs,
-        afterMs: firstOkMs(requestIndex(recording).byPolicy.get(policy), listensMs) - listensMs,
-      }));
-      if (delays.length === 0) throw new CannotTell('no policy lost all its servers and got one back');
-      return assessDelays(recording, delays, maxMs);
+const isDeadly = ({ fault }: ServerHit): boolean => FAULT_FACTS[fault.kind].leaves === 'down';
+
+/** Every server that a hit took out is admitted again in time after it was healed. */
+export function readmission({ kinds }: { kinds: readonly FaultKind[] }): Criterion {
+  return {
+    name: `readmission after ${kinds.join(', ')}`,
+    limit: `max ≤ ${millis(READMISSION_LIMIT_MS)}`,
+    assess(seen) {
+      const absences = seen.hitsOf(kinds).flatMap((each) => absenceOf(seen, each) ?? []);
+      if (absences.length === 0) throw new CannotTell('no hit took its server out');
+      return assessDelays(seen, absences, READMISSION_LIMIT_MS);
     },
-  );
+  };
 }
 
-/** Each server that a scale-up added answers its first request within `maxMs` after it registered. */
-export function newServersServe({ maxMs = 1000 }: { maxMs?: number } = {}): Criterion {
-  return criterion('new servers serve', `≤ ${millis(maxMs)} after they registered`, (recording) => {
-    const scales = recording.faults.filter(({ kind }) => kind === 'scale');
-    if (scales.length === 0) throw new CannotTell('nothing was scaled');
-    const injectMs = Math.min(...scales.map((fault) => fault.injectMs));
-    const known = new Set(tableAt(recording, injectMs).servers.map(({ id }) => id));
-    const registered = new Map<string, number>();
-    for (const { type, id, atMs } of eventsOf(recording)) {
-      const isNew = type === 'registered' && atMs >= injectMs && !known.has(id) && !registered.has(id);
-      if (isNew) registered.set(id, atMs);
-    }
-    if (registered.size === 0) throw new CannotTell('no new server registered');
-    const delays = [...registered].map(([id, atMs]) => ({
-      what: nameOf(recording, id),
-      atMs,
-      afterMs: firstOkMs(requestIndex(recording).byServer.get(id), atMs) - atMs,
-    }));
-    return assessDelays(recording, delays, maxMs);
+/**
+ * From when a server that a hit took out could be back until it was, or was hit again; null when the hit took it not out.
+ * It could be back once it was healed, and one that had died once it had registered.
+ */
+export function absenceOf(seen: Observations, each: ServerHit): Delay | null {
+  const { serverId, healMs, healedMs } = each.hit;
+  const out = outOf(seen, each);
+  if (out === null) return null;
+  const untilMs = Math.min(seen.nextHitMs(each), seen.recording.endedMs);
+  const never = { ...returnOf(each, 'back'), afterMs: Number.POSITIVE_INFINITY, untilMs };
+  if (healedMs === null) return { ...never, fromMs: untilMs };
+  // A fault that ends by itself is noted as healed when that was seen: the server may have been back for some time. One
+  // that is ended by a call may have let the server come back while the call still ran. Either took no time.
+  const isSelfEnding = healMs === null || healMs === healedMs;
+  const events = seen.eventsOf(serverId);
+  const later = events.slice(events.indexOf(out) + 1);
+  const back = firstOf(later, ['admitted'], isSelfEnding ? out.atMs : healMs, untilMs);
+  if (back === null) return { ...never, fromMs: healedMs };
+  const before = isDeadly(each) ? events.slice(0, events.indexOf(back)) : [];
+  const registered = before.findLast(({ type }) => type === 'registered');
+  const fromMs = Math.max(healedMs, registered?.atMs ?? 0);
+  return { ...never, fromMs, afterMs: Math.max(0, back.atMs - fromMs), why: back.why };
+}
+
+function returnOf(each: ServerHit, verb: string) {
+  const { serverId, healedMs } = each.hit;
+  const what = `${describeHit(each)}${healedMs === null ? ', never healed' : ''}:`;
+  return { what, verb, servers: [serverId] };
+}
+
+/** After an exchange of addresses each server is admitted under its own policy, and no answer was wrong. */
+export function swapped(): Criterion {
+  return {
+    name: 'addresses exchanged',
+    limit: 'every server admitted under its own policy, 0 wrong answers',
+    assess(seen) {
+      const hits = seen.hitsOf(['swap']);
+      seen.requireSent();
+      const wrong = seen.wrongAnswers();
+      const admissionsOf = ({ hit: { serverId, fromMs, healMs } }: ServerHit) =>
+        seen.eventsOf(serverId).filter(({ type, atMs }) => type === 'admitted' && atMs > (healMs ?? fromMs));
+      const misplaced = hits.flatMap((each) =>
+        admissionsOf(each).filter(({ policy }) => policy !== each.hit.policy),
+      );
+      const returns = hits.map((each): Delay => {
+        const isBack = each.hit.healedMs !== null && admissionsOf(each).length > 0;
+        const fromMs = each.hit.healedMs ?? seen.recording.endedMs;
+        return {
+          ...returnOf(each, 'admitted again'),
+          fromMs,
+          afterMs: isBack ? 0 : Number.POSITIVE_INFINITY,
+        };
+      });
+      const judged = assessDelays(seen, returns, READMISSION_LIMIT_MS);
+      const back = returns.filter(({ afterMs }) => afterMs === 0).length;
+      return {
+        measured: `${back} of ${plural(hits.length, 'server')} admitted again, ${misplaced.length} under another policy, ${wrong.length} wrong answers`,
+        n: hits.length,
+        troubles: [...judged.troubles, ...[...misplaced, ...wrong].map(() => CERTAIN)],
+        isOpen: judged.isOpen,
+        details: [
+          ...misplaced.map((event) => `${seen.describeEvent(event)}, under policy ${event.policy}`),
+          ...judged.details,
+        ],
+      };
+    },
+  };
+}
+
+/** After all servers of a policy were gone: the first ok in time after the first of them listens again. */
+export function firstOkAfter(): Criterion {
+  return {
+    name: 'first answer after the outage',
+    limit: `≤ ${millis(SERVES_AGAIN_LIMIT_MS)} after a server listens`,
+    assess(seen) {
+      const outages = policyOutages(seen).filter(({ listensMs }) => Number.isFinite(listensMs));
+      if (outages.length === 0) throw new CannotTell('no policy lost all its servers and got one back');
+      const delays = outages.map(({ policy, listensMs }) =>
+        untilFirstOk(`policy ${policy}`, seen.requestsIn(-Infinity, Infinity, policy), listensMs),
+      );
+      return assessDelays(seen, delays, SERVES_AGAIN_LIMIT_MS);
+    },
+  };
+}
+
+/** Each server that a scale-up added answers its first request soon after it registered. */
+export function newServersServe(): Criterion {
+  return {
+    name: 'new servers serve',
+    limit: `≤ ${millis(NEW_SERVER_LIMIT_MS)} after they registered`,
+    assess(seen) {
+      const scales = seen.recording.faults.filter(({ kind }) => kind === 'scale');
+      if (scales.length === 0) throw new CannotTell('nothing was scaled');
+      const injectMs = Math.min(...scales.map((fault) => fault.injectMs));
+      const known = seen.tableAt(injectMs).servers.map(({ id }) => id);
+      const registered = seen
+        .requireEvents()
+        .filter(({ type, id, atMs }) => type === 'registered' && atMs >= injectMs && !known.includes(id));
+      if (registered.length === 0) throw new CannotTell('no new server registered');
+      const firsts = [...Map.groupBy(registered, ({ id }) => id)].map(([id, [first]]) => {
+        const fromMs = first?.atMs ?? 0;
+        return untilFirstOk(seen.nameOf(id), seen.answersOf(id, -Infinity, Infinity), fromMs);
+      });
+      return assessDelays(seen, firsts, NEW_SERVER_LIMIT_MS);
+    },
+  };
+}
+
+/** From a moment to the end of the first ok that ended at or after it. */
+function untilFirstOk(what: string, requests: readonly RequestRow[], fromMs: number): Delay {
+  const ends = requests.filter(({ outcome }) => outcome === 'ok').map(endMsOf);
+  const firstMs = ends.reduce((least, endMs) => (endMs >= fromMs ? Math.min(endMs, least) : least), Infinity);
+  return { what: `${what}, back at ${moment(fromMs)}:`, verb: 'answered', fromMs, afterMs: firstMs - fromMs };
+}
+
+type PolicyOutage = {
+  policy: string;
+  /** The first of its servers was hit. */
+  firstHitMs: number;
+  /** When a request had to be sent to have been on its way to the last server as that died. */
+  inFlight: Span;
+  /** The first of its servers registered again, or else was healed; `Infinity` when none did. */
+  listensMs: number;
+};
+
+// A request on its way to the last server when that was hit: sent shortly before, or before its end was seen.
+const IN_FLIGHT_BEFORE_MS = 100;
+const IN_FLIGHT_AFTER_MS = 50;
+const AFTER_OUT_MS = 10;
+
+/** When a policy had no server left because the last one's process had ended, too; in order. */
+export function policyOutages(seen: Observations): PolicyOutage[] {
+  const deaths = seen.serverHits.filter(isDeadly).map((each) => deathOf(seen, each));
+  return deaths.flatMap((last) => {
+    const together = deaths.filter(
+      (death) => death.policy === last.policy && death.fromMs <= last.fromMs && backMs([death]) > last.fromMs,
+    );
+    if (
+      !isEveryServer(
+        seen,
+        together.map(({ serverId }) => serverId),
+        last,
+      )
+    )
+      return [];
+    return {
+      policy: last.policy,
+      firstHitMs: Math.min(...together.map(({ fromMs }) => fromMs)),
+      inFlight: {
+        fromMs: last.fromMs - IN_FLIGHT_BEFORE_MS,
+        toMs: Math.max(...together.map(({ seenMs }) => seenMs)),
+      },
+      listensMs: backMs(together),
+    };
   });
 }
 
-/** The end of the first ok that ended at or after a moment; `Infinity` when none did. */
-function firstOkMs(rows: readonly RequestRow[] | undefined, fromMs: number): number {
-  let earliest = Number.POSITIVE_INFINITY;
-  for (const request of rows ?? []) {
-    const endMs = endMsOf(request);
-    if (request.outcome === 'ok' && endMs >= fromMs && endMs < earliest) earliest = endMs;
-  }
-  return earliest;
+/** `seenMs`: by when its end must have been seen by the proxy. */
+type Death = ServerHit['hit'] & { seenMs: number; registeredMs: number };
+
+function deathOf(seen: Observations, each: ServerHit): Death {
+  const { serverId, fromMs } = each.hit;
+  const events = seen.eventsOf(serverId);
+  const back = firstOf(events, ['registered'], fromMs);
+  const out = firstOut(events, fromMs, back?.atMs ?? seen.recording.endedMs);
+  const seenMs = Math.max(struckMsOf(each) + IN_FLIGHT_AFTER_MS, (out?.atMs ?? fromMs) + AFTER_OUT_MS);
+  return { ...each.hit, seenMs, registeredMs: back?.atMs ?? Number.POSITIVE_INFINITY };
 }
 
-function assessDelays(recording: Recording, delays: readonly Delay[], maxMs: number): Assessment {
-  const late = delays.filter(({ afterMs }) => afterMs > maxMs);
-  // Silence up to the end of a recording that ends too soon says nothing.
-  const isOpen = ({ atMs, afterMs }: Delay): boolean =>
-    !Number.isFinite(afterMs) && recording.endedMs < atMs + maxMs;
-  const max = Math.max(...delays.map(({ afterMs }) => afterMs));
-  const { verdict, notes } = weigh(
-    recording,
-    late
-      .filter((delay) => !isOpen(delay))
-      .map(({ atMs, afterMs }) => {
-        const toMs = Math.min(atMs + afterMs, recording.endedMs);
-        return { fromMs: atMs, toMs, excessMs: toMs - atMs - maxMs };
-      }),
-  );
-  return {
-    verdict: verdict === 'pass' && late.length > 0 ? 'unknown' : verdict,
-    measured: `${Number.isFinite(max) ? `max ${millis(max)}` : 'not answered at all'}, n = ${delays.length}`,
-    n: delays.length,
-    details: [
-      ...notes,
-      ...worstLines(
-        delays,
-        ({ afterMs }) => afterMs,
-        ({ what, atMs, afterMs }) =>
-          `${what}, back at ${moment(atMs)}: ${Number.isFinite(afterMs) ? `answered after ${millis(afterMs)}` : 'not answered'}`,
-      ),
-    ],
-  };
+/** When the first of them registered again; if none did, when the first was healed. */
+function backMs(deaths: readonly Death[]): number {
+  const registeredMs = Math.min(...deaths.map((death) => death.registeredMs));
+  if (Number.isFinite(registeredMs)) return registeredMs;
+  return Math.min(...deaths.map(({ healedMs }) => healedMs ?? Number.POSITIVE_INFINITY));
+}
+
+/** Whether no server of the policy but these could serve. */
+function isEveryServer(seen: Observations, ids: readonly string[], { policy, fromMs }: Death): boolean {
+  const { tables, plan } = seen.recording;
+  const sample = tables.findLast(({ atMs }) => atMs <= fromMs);
+  if (sample === undefined) return new Set(ids).size >= plan.serversPerPolicy;
+  const others = sample.servers.filter((server) => server.policy === policy && !ids.includes(server.id));
+  return others.every(({ id, state }) => {
+    // A sample is some time old; an event since then knows better.
+    const events = seen.eventsOf(id);
+    const isKnown = events.some(({ atMs }) => atMs < fromMs);
+    return isKnown ? wasOutBefore(events, fromMs) : state === 'evicted' || state === 'leaving';
+  });
 }

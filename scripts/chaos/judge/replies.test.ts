@@ -6,8 +6,7 @@ import {
   testCases,
 } from '../../../test-support/chaos/recording-builder.ts';
 import type { RequestRow } from '../journal.ts';
-import { errors, noErrors, noServerOnly } from './errors.ts';
-import { lostBound, noLost, noStray, noWrong } from './replies.ts';
+import { inTime, noErrors, noLost, noServerOnly, noStray, noWrong } from './replies.ts';
 
 type First = NonNullable<RequestRow['first']>;
 const PROXY_KILL: FaultSketch = { kind: 'proxy-kill', hits: [['proxy', 6000, 7000, 7300]] };
@@ -95,17 +94,26 @@ testCases(noLost(), [
   ],
 ]);
 
-testCases(lostBound(), [
-  ['none of 2000', {}, 'pass', /below 3\/n = 0\.15 %/],
-  [
-    'not answered when the load ended',
-    at(19_980, { outcome: 'dropped', detail: 'interrupted' }),
-    'pass',
-    /1 lost of 2000/,
-  ],
-  ['for information only', at(6000, { outcome: 'lost' }), 'pass', /1 lost of 2000: 0\.05 %/],
-]);
+const LATE = { latencyMs: 2250.1 };
 
+testCases(inTime(), [
+  ['all well', {}, 'pass', /0 late of 2000 answers, the slowest 2 ms/],
+  ['at the limit', at(6000, { latencyMs: 2250 }), 'pass', /the slowest 2250 ms/],
+  ['above it', at(6000, LATE), 'fail', /1 late of 2000(.|\n)*6\.000 s: policy 1, ok by server-p1-1/],
+  ['in the warm-up', at(0, LATE), 'fail'],
+  [
+    'a fault is no excuse',
+    { ...at(6000, LATE), faults: [{ kind: 'pause', hits: [['a1', 6000, 9000]] }] },
+    'fail',
+  ],
+  ['where clients try again, too', { ...at(6000, LATE), plan: { retryForMs: 8000 } }, 'fail'],
+  ['sent twice', at(6000, { ...LATE, attempts: 2 }), 'pass', /of 1999 answers/],
+  ['an error', at(6000, { ...LATE, outcome: 'error' }), 'pass', /of 1999 answers/],
+  ['due while the proxy was out', inProxyKill(at(9800, LATE)), 'pass'],
+  ['due before', inProxyKill(at(5980, LATE)), 'fail'],
+  ['due after', inProxyKill(at(9820, LATE)), 'fail'],
+  ['nothing answered', { traffic: (row) => ({ ...row, outcome: 'error' }) }, 'unknown', /no request was/],
+]);
 testCases(noErrors(), [
   ['all well', {}, 'pass'],
   ['one error', at(6000, { outcome: 'error', detail: 'UPSTREAM_FAILED' }), 'fail', /1 UPSTREAM_FAILED/],
@@ -146,37 +154,6 @@ testCases(noErrors(), [
   ['only requests of the warm-up', { traffic: (row) => (row.dueMs < 1000 ? row : null) }, 'unknown'],
 ]);
 
-testCases(
-  errors({
-    allow: [
-      {
-        what: 'OVERLOADED',
-        of:
-          () =>
-          ({ detail }) =>
-            detail === 'OVERLOADED' ? 0 : Number.POSITIVE_INFINITY,
-      },
-    ],
-  }),
-  [
-    ['an allowed one', at(6000, { outcome: 'error', detail: 'OVERLOADED' }), 'pass', /1 allowed/],
-    ['another one', at(6000, { outcome: 'error', detail: 'NO_SERVER' }), 'fail'],
-    [
-      'an allowed first one, then another',
-      at(
-        6000,
-        retried(
-          6000,
-          6001,
-          { outcome: 'error', detail: 'OVERLOADED' },
-          { outcome: 'error', detail: 'NO_SERVER' },
-        ),
-      ),
-      'fail',
-    ],
-  ],
-);
-
 // a1 dies at 6000 and a2 at 6010; a2 listens again at 8000, a1 a little later.
 const KILL_ALL: FaultSketch = {
   kind: 'kill',
@@ -200,7 +177,7 @@ const DEATHS: EventSketch[] = [
 const down = (sketch: Sketch = {}): Sketch => ({ faults: [KILL_ALL], events: DEATHS, ...sketch });
 const failedAt = (atMs: number, detail: string, latencyMs = 10): Sketch =>
   at(atMs, { outcome: 'error', detail, latencyMs });
-testCases(noServerOnly({ withinMs: 600 }), [
+testCases(noServerOnly(), [
   ['what the builder makes of it: NO_SERVER after 500 ms', down(), 'pass', /99 allowed/],
   ['at the limit of latency', down(failedAt(7000, 'NO_SERVER', 600)), 'pass'],
   ['above it', down(failedAt(7000, 'NO_SERVER', 600.1)), 'fail'],

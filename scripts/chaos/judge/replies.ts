@@ -1,133 +1,164 @@
-// pure · what the clients got: nothing wrong, nothing lost, and errors only where they are allowed.
-// Must never count a request that the load generator dropped, but for those it sent and never had an answer to.
+// pure · what the clients got: nothing wrong, nothing lost, nothing late, and errors only where they are allowed.
 
-import type { Recording, RequestRow } from '../journal.ts';
-import { policyOf } from '../plan.ts';
-import {
-  type Assessment,
-  type Criterion,
-  criterion,
-  describeRequest,
-  MAX_DETAILS,
-  plural,
-  worstLines,
-} from './criterion.ts';
-import { type Trouble, weigh } from './machine.ts';
-import { overlaps, proxyOutages, requireRequests } from './queries.ts';
-import { requestIndex, spanOf, unansweredAtEnd } from './request-index.ts';
+import { CannotTell } from '../../kit/verdict.ts';
+import type { RequestRow } from '../journal.ts';
+import { assessRequests, type Criterion } from './judge.ts';
+import { NO_SERVER_LIMIT_MS, REQUEST_TIMEOUT_MS, SERVES_AGAIN_LIMIT_MS, SLACK_MS } from './limits.ts';
+import { CERTAIN } from './machine.ts';
+import { isIn, millis, type Observations, overlaps, plural, slowestMs } from './observations.ts';
+import { policyOutages } from './recovery.ts';
 
-// No machine is so slow that it changes an answer, or whom it reaches.
-const UNCONDITIONAL = { isUnconditional: true };
+const NO_TIME_MAKES_IT_GOOD = Number.POSITIVE_INFINITY;
 
-/** Every request that was sent. Throws `CannotTell` when there was none. */
-export function allSent(recording: Recording): readonly RequestRow[] {
-  return requireRequests(requestIndex(recording).sent, 'was sent');
-}
-
-/** The verdict over requests of which none may be bad. */
-export function noneOf(
-  recording: Recording,
-  sent: readonly RequestRow[],
-  bad: readonly RequestRow[],
-  what: string,
-  troubleOf: (request: RequestRow) => Trouble = spanOf,
-): Assessment {
-  const { verdict, notes } = weigh(recording, bad.map(troubleOf));
+/** No answer with a wrong digest, to another request, or from a server of another policy. */
+export function noWrong(): Criterion {
   return {
-    verdict,
-    measured: `${bad.length} ${what} of ${plural(sent.length, 'request')}`,
-    n: sent.length,
-    details: [
-      ...notes.slice(0, 1),
-      ...worstLines(
-        bad,
-        ({ latencyMs }) => latencyMs,
-        (request) => describeRequest(recording, request),
-      ),
-    ],
+    name: 'no wrong answer',
+    limit: '0 wrong',
+    isUnconditional: true,
+    assess(seen) {
+      const [n, wrong] = [seen.requireSent().length, seen.wrongAnswers()];
+      const { details } = assessRequests(seen, wrong);
+      const measured = `${wrong.length} wrong of ${plural(n, 'request')}`;
+      return { measured, n, troubles: wrong.map(() => CERTAIN), details };
+    },
   };
 }
 
-/** No answer with a wrong digest, to somebody else's request, or from a server of another policy. */
-export function noWrong(): Criterion {
-  return criterion(
-    'no wrong answer',
-    '0 wrong',
-    (recording) => {
-      const sent = allSent(recording);
-      const wrong = wrongAnswers(recording);
-      const details = wrong.slice(0, MAX_DETAILS).map((request) => describeRequest(recording, request));
-      return {
-        verdict: wrong.length === 0 ? 'pass' : 'fail',
-        measured: `${wrong.length} wrong of ${plural(sent.length, 'request')}`,
-        n: sent.length,
-        details,
-      };
-    },
-    UNCONDITIONAL,
-  );
-}
-
-/** The requests that were answered wrongly: by their digest, or by the policy of the server that answered. */
-export function wrongAnswers(recording: Recording): RequestRow[] {
-  const policies = new Map(Object.entries(recording.names).map(([id, name]) => [id, policyOf(name)]));
-  return requestIndex(recording).sent.filter(({ outcome, first, policy, detail }) => {
-    if (outcome === 'wrong' || first?.outcome === 'wrong') return true;
-    const answering = outcome === 'ok' ? (policies.get(detail) ?? null) : null;
-    return answering !== null && answering !== policy;
-  });
-}
-
-/** No answer that nobody waited for. */
+/** No answer that no request waited for. */
 export function noStray(): Criterion {
-  return criterion(
-    'no stray answer',
-    '0 answers without a request',
-    (recording) => {
-      const { length } = allSent(recording);
-      const { strayAnswers } = recording;
-      return {
-        verdict: strayAnswers === 0 ? 'pass' : 'fail',
-        measured: `${plural(strayAnswers, 'stray answer')} beside ${plural(length, 'request')}`,
-        n: length,
-      };
+  return {
+    name: 'no stray answer',
+    limit: '0 answers without a request',
+    isUnconditional: true,
+    assess(seen) {
+      const [n, stray] = [seen.requireSent().length, seen.recording.strayAnswers];
+      const measured = `${plural(stray, 'stray answer')} beside ${plural(n, 'request')}`;
+      return { measured, n, troubles: stray > 0 ? [CERTAIN] : [] };
     },
-    UNCONDITIONAL,
-  );
+  };
 }
 
 /**
  * Every request got a reply, in the warm-up too. A client that tries again hides a loss: its first attempt may be lost
- * only while the proxy was not there. What was sent and had no reply when the load ended is lost as well.
+ * only while the proxy was not there. What was sent and had no reply when the load ended is lost as well, but not in a run
+ * that was cut short: that does not wait for replies.
  */
 export function noLost(): Criterion {
-  return criterion('no request lost', '0 lost', (recording) => {
-    const sent = allSent(recording);
-    const outages = proxyOutages(recording);
-    const lost = sent.filter(
-      ({ outcome, first }) =>
-        outcome === 'lost' || (first !== null && first.outcome === 'lost' && !overlaps(first, outages)),
-    );
-    const unanswered = unansweredAtEnd(recording);
-    const finding = noneOf(recording, [...sent, ...unanswered], [...lost, ...unanswered], 'lost');
-    if (unanswered.length === 0) return finding;
-    const measured = `${finding.measured} (${unanswered.length} unanswered when the load ended)`;
-    return { ...finding, measured };
-  });
+  return {
+    name: 'no request lost',
+    limit: '0 lost',
+    assess(seen) {
+      const { requests, cutShort } = seen.recording;
+      const sent = seen.requireSent();
+      const unanswered = requests.filter(
+        ({ outcome, detail, attempts }) =>
+          cutShort === null && outcome === 'dropped' && detail === 'interrupted' && attempts > 0,
+      );
+      const lost = sent.filter(({ outcome, first }) => {
+        if (outcome === 'lost') return true;
+        return first?.outcome === 'lost' && !overlaps(first, seen.proxyOutages);
+      });
+      const bad = [...lost, ...unanswered];
+      const n = sent.length + unanswered.length;
+      const atEnd = unanswered.length === 0 ? '' : ` (${unanswered.length} unanswered when the load ended)`;
+      const measured = `${bad.length} lost of ${plural(n, 'request')}${atEnd}`;
+      return { ...assessRequests(seen, bad), measured, n };
+    },
+  };
 }
 
-/** Says what a count without loss shows; for information. */
-export function lostBound(): Criterion {
-  return criterion('loss rate', 'for information', (recording) => {
-    const unanswered = unansweredAtEnd(recording).length;
-    const length = allSent(recording).length + unanswered;
-    const forGood = requestIndex(recording).sent.filter(({ outcome }) => outcome === 'lost').length;
-    const lost = forGood + unanswered;
-    const bound = Number((300 / length).toPrecision(2));
-    const measured =
-      lost === 0
-        ? `0 lost of ${length}: the loss rate is below 3/n = ${bound} % (95 %)`
-        : `${lost} lost of ${length}: ${Number(((lost / length) * 100).toPrecision(2))} %`;
-    return { verdict: 'pass', measured, n: length };
+/**
+ * What one attempt got a right answer to got it in time, counted from its intended start. Left out is what was due while
+ * the proxy was not there, or was sent several times.
+ */
+export function inTime(): Criterion {
+  const limitMs = REQUEST_TIMEOUT_MS + SLACK_MS;
+  return {
+    name: 'answered in time',
+    limit: `every answer within ${millis(limitMs)}`,
+    assess(seen) {
+      const answered = seen.sent.filter(
+        ({ outcome, attempts, dueMs }) =>
+          outcome === 'ok' && attempts === 1 && !isIn(dueMs, seen.proxyOutages),
+      );
+      if (answered.length === 0) throw new CannotTell('no request was answered at the first attempt');
+      const late = answered.filter(({ latencyMs }) => latencyMs > limitMs);
+      return {
+        ...assessRequests(seen, late, ({ latencyMs }) => latencyMs - limitMs),
+        measured: `${late.length} late of ${plural(answered.length, 'answer')}, the slowest ${millis(slowestMs(answered))}`,
+        n: answered.length,
+      };
+    },
+  };
+}
+
+/** By how many milliseconds an error reply, with its code in `detail`, exceeds what is allowed; 0 when it is allowed. */
+type ExcessOf = (error: RequestRow) => number;
+
+/**
+ * No error reply after the warm-up but those allowed. An error to a first attempt while the proxy was not there is none
+ * when a later attempt went well.
+ */
+function errors(allowed: string, excessIn: (seen: Observations) => ExcessOf): Criterion {
+  return {
+    name: 'errors',
+    limit: `0 errors${allowed}`,
+    assess(seen) {
+      const sent = seen.requireSent().filter(({ dueMs }) => dueMs >= seen.warmUpEndMs);
+      if (sent.length === 0) throw new CannotTell('no request after the warm-up');
+      const excessOf = excessIn(seen);
+      const worstOf = (request: RequestRow): number => Math.max(...errorsOf(seen, request).map(excessOf));
+      const erred = sent.filter((request) => errorsOf(seen, request).length > 0);
+      const bad = erred.filter((request) => worstOf(request) > 0);
+      const codes = [...Map.groupBy(bad, codeOf)].map(([code, rows]) => `, ${rows.length} ${code}`);
+      return {
+        ...assessRequests(seen, bad, worstOf),
+        measured: `${bad.length} errors of ${plural(sent.length, 'request')}, ${erred.length - bad.length} allowed${codes.join('')}`,
+        n: sent.length,
+      };
+    },
+  };
+}
+
+/** No error reply after the warm-up at all. */
+export function noErrors(): Criterion {
+  return errors('', () => () => NO_TIME_MAKES_IT_GOOD);
+}
+
+/** The error replies that a request got, each as if it had been the only one. */
+function errorsOf({ proxyOutages }: Observations, request: RequestRow): RequestRow[] {
+  const { first, outcome, dueMs } = request;
+  const last = outcome === 'error' ? [request] : [];
+  if (first?.outcome !== 'error' || (outcome === 'ok' && overlaps(first, proxyOutages))) return last;
+  return [{ ...request, outcome: 'error', detail: first.detail, latencyMs: first.endMs - dueMs }, ...last];
+}
+
+function codeOf({ outcome, detail, first }: RequestRow): string {
+  return outcome === 'error' ? detail : (first?.detail ?? '');
+}
+
+/**
+ * No error reply, but of a policy all of whose servers were killed: `NO_SERVER` from the first hit until shortly after one
+ * listens again, and `UPSTREAM_FAILED` for what was in flight when the last one died.
+ */
+export function noServerOnly(): Criterion {
+  const allowed = ` but NO_SERVER within ${millis(NO_SERVER_LIMIT_MS)} while a policy has no server, and UPSTREAM_FAILED for what was in flight then`;
+  return errors(allowed, (seen) => {
+    const outages = policyOutages(seen);
+    return ({ policy, dueMs, latencyMs, detail }) => {
+      const own = outages.filter((outage) => outage.policy === policy);
+      const refused = own.map((outage) => {
+        return { fromMs: outage.firstHitMs, toMs: outage.listensMs + SERVES_AGAIN_LIMIT_MS };
+      });
+      const isAllowed =
+        (detail === 'NO_SERVER' && isIn(dueMs, refused)) ||
+        (detail === 'UPSTREAM_FAILED' &&
+          isIn(
+            dueMs,
+            own.map(({ inFlight }) => inFlight),
+          ));
+      return isAllowed ? Math.max(0, latencyMs - NO_SERVER_LIMIT_MS) : NO_TIME_MAKES_IT_GOOD;
+    };
   });
 }

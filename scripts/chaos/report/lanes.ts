@@ -1,5 +1,6 @@
 // pure · lanes over time: what each fault did to whom, and what each server was in the proxy's table meanwhile.
 import {
+  bar,
   CHART_WIDTH,
   LEFT,
   label,
@@ -10,10 +11,9 @@ import {
   timeChart,
 } from '../../kit/report/charts.ts';
 import { duration, seconds, shorten } from '../../kit/words.ts';
+import { FAULT_FACTS } from '../faults/facts.ts';
 import type { FaultRecord, Recording } from '../journal.ts';
-import { type FaultHit, hitsOf, isHitOn, isProxyHit } from '../judge/queries.ts';
-import { isEviction } from '../judge/server-events.ts';
-import type { FaultKind } from '../plan.ts';
+import { type FaultHit, isEviction, Observations } from '../judge/observations.ts';
 import { type LaneState, type ServerLane, serverLanes } from './states.ts';
 
 const FAULT_ROW = 20;
@@ -23,8 +23,6 @@ const SERVER_ROW = 27;
 const POLICY_GAP = 7;
 const BAR = 13;
 const GUTTER_CHARACTERS = 13;
-// These leave the server running: it is wrong or slow, not gone.
-const GRAY_KINDS: readonly FaultKind[] = ['slow', 'burn', 'lie', 'mute', 'garble'];
 
 /** Its name, and how high it stands in a server's lane, so that colour is not all that differs: whole only in rotation. */
 const STATES: Readonly<Record<LaneState, readonly [name: string, height: number]>> = {
@@ -49,17 +47,6 @@ const LEGEND: readonly (readonly [LaneState, string])[] = [
 /** When a fault was over: healed, or the end of the recording while it lasted. */
 export function faultEndMs({ healedMs, healMs, injectMs }: FaultRecord, endMs: number): number {
   return Math.max(healedMs ?? healMs ?? endMs, injectMs);
-}
-
-function bar(
-  className: string,
-  axis: TimeAxis,
-  [fromMs, toMs]: readonly [fromMs: number, toMs: number],
-  [y, height]: readonly [y: number, height: number],
-  { least = 2, title = '' } = {},
-): string {
-  const x = axis.x(fromMs);
-  return rect(className, x, y, Math.max(axis.x(toMs) - x, least), height, title);
 }
 
 /** A row for each fault, from its injection to its healing, and each hit in it. */
@@ -99,9 +86,11 @@ function faultLane(fault: FaultRecord, axis: TimeAxis, top: number, row: number)
   const isLate = axis.x(endMs) > CHART_WIDTH - 220;
   const [x, end] = isLate ? [axis.x(injectMs) - 6, ' end'] : [axis.x(endMs) + 6, ''];
   return [
-    bar('fault-bar', axis, [injectMs, endMs], [top + 3, row - 6]),
+    bar('fault-bar', axis, [injectMs, endMs], [top + 3, row - 6], { least: 2 }),
     ...hits.map((hit) =>
-      bar('fault-hit', axis, [hit.fromMs, hit.healedMs ?? hit.healMs ?? endMs], [top + 5, row - 10]),
+      bar('fault-hit', axis, [hit.fromMs, hit.healedMs ?? hit.healMs ?? endMs], [top + 5, row - 10], {
+        least: 2,
+      }),
     ),
     label('name dim end', 18, middle, String(id)),
     label('strong', 25, middle, kind),
@@ -113,15 +102,14 @@ function faultLane(fault: FaultRecord, axis: TimeAxis, top: number, row: number)
 
 /** A lane for each server, and one for the proxy when it was hit. */
 export function serverLaneChart(recording: Recording, axis: TimeAxis): string {
-  const hits = hitsOf(recording);
-  const proxyHits = hits.filter(({ hit }) => isProxyHit(hit));
+  const { serverHits, proxyHits } = new Observations(recording);
   const lanes = serverLanes(recording);
   let height = 0;
   const rows = proxyHits.length === 0 ? [] : [proxyLane(proxyHits, axis)];
   if (rows.length > 0) height += SERVER_ROW + POLICY_GAP;
   lanes.forEach((lane, index) => {
     if (index > 0 && lanes[index - 1]?.policy !== lane.policy) height += POLICY_GAP;
-    const own = hits.filter(({ hit }) => !isProxyHit(hit) && isHitOn(recording, hit, lane.id));
+    const own = serverHits.filter(({ hit }) => hit.serverId === lane.id);
     rows.push(serverLane(lane, own, axis, height + SERVER_ROW - 8));
     height += SERVER_ROW;
   });
@@ -149,7 +137,7 @@ function serverLane(lane: ServerLane, hits: readonly FaultHit[], axis: TimeAxis,
     ...spans.map(({ state, fromMs, toMs }) => {
       const [word, height] = STATES[state];
       const title = `${word}, ${seconds(fromMs)} s to ${seconds(toMs)} s`;
-      return bar(`s-${state}`, axis, [fromMs, toMs], [base - height, height], { least: 0.8, title });
+      return bar(`s-${state}`, axis, [fromMs, toMs], [base - height, height], { title });
     }),
     ...hits.map((hit) => brokenSpan(hit, axis, base)),
     ...events.filter(isEviction).map(({ atMs, type, why }) => {
@@ -165,7 +153,7 @@ function proxyLane(hits: readonly FaultHit[], axis: TimeAxis): string {
     label('strong', 0, base - 7, shorten(name, 26)),
     bar('s-ready', axis, [0, axis.endMs], [base - BAR, BAR]),
     ...hits.map(({ hit }) =>
-      bar('ground', axis, [hit.fromMs, hit.healedMs ?? axis.endMs], [base - BAR, BAR], { least: 1 }),
+      bar('ground', axis, [hit.fromMs, hit.healedMs ?? axis.endMs], [base - BAR, BAR]),
     ),
     ...hits.map((hit) => brokenSpan(hit, axis, base)),
   ].join('');
@@ -174,9 +162,9 @@ function proxyLane(hits: readonly FaultHit[], axis: TimeAxis): string {
 function brokenSpan({ fault, hit }: FaultHit, axis: TimeAxis, base: number): string {
   const title = `${seconds(hit.fromMs)} s: ${fault.kind} (fault ${fault.id})`;
   const span = [hit.fromMs, hit.healedMs ?? hit.healMs ?? axis.endMs] as const;
-  const className = GRAY_KINDS.includes(fault.kind) ? 'broken gray' : 'broken';
+  const className = FAULT_FACTS[fault.kind].leaves === 'gray' ? 'broken gray' : 'broken';
   const start = path('fault-start', `M${axis.x(hit.fromMs)} ${base - BAR - 1}l-4 -7h8z`, title);
-  return bar(className, axis, span, [base - BAR, BAR], { least: 1.5 }) + start;
+  return bar(className, axis, span, [base - BAR, BAR], { least: 2 }) + start;
 }
 
 function legend(top: number): string {

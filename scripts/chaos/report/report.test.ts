@@ -1,7 +1,8 @@
 // The report over made-up recordings: what it has to hold, and what must never get into it.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { sampleId, sampleJudgement, sampleRecording } from '../../../test-support/chaos/sample.ts';
+import { sampleJudgement, sampleRecording } from '../../../test-support/chaos/sample.ts';
+import { sampleId } from '../../../test-support/chaos/sample-requests.ts';
 import type { FaultRecord, Judgement, Recording, RequestRow } from '../journal.ts';
 import { formatRequestsCsv } from './csv.ts';
 import { renderReport, renderSummary } from './report.ts';
@@ -115,7 +116,12 @@ test('hostile texts stay text', () => {
   const recording: Recording = {
     ...full,
     names,
-    plan: { ...full.plan, scenario: HOSTILE, policies: [HOSTILE], settings: { [HOSTILE]: HOSTILE } },
+    plan: {
+      ...full.plan,
+      scenario: HOSTILE,
+      policies: [HOSTILE],
+      settings: { [HOSTILE]: HOSTILE } as typeof full.plan.settings,
+    },
     faults: [fault({ targets: [HOSTILE], proof: HOSTILE, isProven: false, params: { [HOSTILE]: 1 } })],
     events: event === undefined ? [] : [{ ...event, id: `id${HOSTILE}`, policy: HOSTILE, why: HOSTILE }],
     requests: full.requests.slice(0, 50).map((row, i) => ({

@@ -10,9 +10,10 @@ import {
   tickOf,
   timeChart,
 } from '../../kit/report/charts.ts';
-import { count, decimal, seconds } from '../../kit/words.ts';
+import { count } from '../../kit/words.ts';
 import type { Recording, RequestRow } from '../journal.ts';
-import { KIND_WORDS, KINDS, type Kind, kindOf, nameOf, symbolOf } from './figures.ts';
+import { Observations } from '../judge/observations.ts';
+import { KINDS, type Kind, kindLabel, kindOf, symbolOf, wordsOf } from './figures.ts';
 
 const HEIGHT = 340;
 const LEGEND_ROW = 22;
@@ -37,7 +38,7 @@ export function latencyScatter(recording: Recording, axis: TimeAxis): string {
   const others =
     thinned.length === 0
       ? 'all others are drawn.'
-      : `of ${thinned.map((kind) => KIND_WORDS[kind]).join(', ')} ${count(MAX_POINTS)} are drawn, evenly chosen.`;
+      : `of ${thinned.map(wordsOf).join(', ')} ${count(MAX_POINTS)} are drawn, evenly chosen.`;
   return timeChart(axis, {
     title: `Latency of each request, n = ${count(recording.requests.length)}`,
     note: `At its intended start, logarithmic; ok points on the same spot are one, the darker the more there are; ${others}`,
@@ -77,7 +78,8 @@ function layerOf(
   const at = (row: RequestRow): [x: number, y: number] => [axis.x(row.dueMs), scale.at(row.latencyMs)];
   if (kind === 'ok') return `<g class="k-ok">${densityOf(rows.map(at))}</g>`;
   if (rows.length <= MAX_DESCRIBED) {
-    const marks = rows.map((row) => path('', symbolOf(kind, ...at(row)), describe(row, recording)));
+    const seen = new Observations(recording);
+    const marks = rows.map((row) => path('', symbolOf(kind, ...at(row)), seen.describeRequest(row)));
     return `<g class="symbol k-${kind}">${marks.join('')}</g>`;
   }
   const step = Math.max(1, rows.length / MAX_POINTS);
@@ -110,14 +112,6 @@ function densityOf(points: readonly (readonly [x: number, y: number])[]): string
   }).join('');
 }
 
-function describe(row: RequestRow, { names }: Recording): string {
-  const isById = row.outcome === 'ok' || row.outcome === 'wrong';
-  const detail = isById ? `by ${nameOf(names, row.detail)}` : row.detail;
-  const first = row.first === null ? '' : `; first ${row.first.outcome} ${row.first.detail}`;
-  const attempts = row.attempts > 1 ? `, ${row.attempts} attempts${first}` : '';
-  return `${seconds(row.dueMs)} s: ${KIND_WORDS[kindOf(row)]} ${detail}, ${decimal(row.latencyMs)} ms, policy ${row.policy}${attempts}`;
-}
-
 /** What the shaded bands are, where there is room. */
 function faultNames({ faults }: Recording, axis: TimeAxis, top: number): string {
   const sorted = faults.toSorted((a, b) => a.injectMs - b.injectMs);
@@ -139,7 +133,6 @@ function legend(rows: Rows, top: number): string {
   return KINDS.map((kind, index) => {
     const y = top + 16 + index * LEGEND_ROW;
     const n = sizeOf(rows, kind);
-    const words = label('name', 20, y, KIND_WORDS[kind]) + label('end', LEFT - 62, y, count(n));
-    return `<g${n === 0 ? ' class="dim"' : ''}>${path(`symbol k-${kind}`, symbolOf(kind, 8, y))}${words}</g>`;
+    return kindLabel(kind, y, n, label('end', LEFT - 62, y, count(n)));
   }).join('');
 }

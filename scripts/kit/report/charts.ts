@@ -1,6 +1,6 @@
 // pure · the charts of a report as SVG: the axis over time that they share, shapes, labels, and curves by ECharts.
 import * as echarts from 'echarts';
-import { escapeText } from './html.ts';
+import { escapeText, figure, type Heading } from './html.ts';
 
 /** All charts are drawn in this width, in CSS pixels at scale 1, and scale with the page. */
 export const CHART_WIDTH = 1200;
@@ -40,8 +40,6 @@ function merge(bands: readonly Span[]): Span[] {
   return merged;
 }
 
-/** The heading of a chart, and a note on how to read it. */
-export type Heading = { title: string; note: string };
 export type Plot = Heading & {
   /** Without the phases above and the axis below. */
   height: number;
@@ -55,10 +53,7 @@ export type Plot = Heading & {
 export function timeChart(axis: TimeAxis, { height, draw, legend, ...heading }: Plot): string {
   const bottom = PHASE_ROW + height;
   const body = [
-    ...axis.bands.map(({ fromMs, toMs }) => {
-      const x = axis.x(fromMs);
-      return rect('band', x, PHASE_ROW, Math.max(axis.x(toMs) - x, 1), height);
-    }),
+    ...axis.bands.map(({ fromMs, toMs }) => bar('band', axis, [fromMs, toMs], [PHASE_ROW, height])),
     timeGrid(axis, bottom),
     ...axis.phases.map((phase) => phaseMark(axis, phase, bottom)),
     draw(PHASE_ROW),
@@ -67,7 +62,10 @@ export function timeChart(axis: TimeAxis, { height, draw, legend, ...heading }: 
   ];
   const attributes = `data-left="${LEFT}" data-right="${RIGHT}" data-end="${coordinate(axis.endMs)}"`;
   const whole = bottom + AXIS_ROW + (legend?.height ?? 0);
-  return figure(heading, whole, body.join('\n'), attributes);
+  return figure(
+    heading,
+    svg('time', `${heading.title}. ${heading.note}`, whole, body.join('\n'), attributes),
+  );
 }
 
 function timeGrid({ endMs, x }: TimeAxis, bottom: number): string {
@@ -96,13 +94,6 @@ function phaseMark(
   return line + label('phase-name', from + 5, 8, shown);
 }
 
-/** A drawing with its heading, as HTML. */
-export function figure({ title, note }: Heading, height: number, drawing: string, attributes = ''): string {
-  const caption = `<h3>${escapeText(title)}</h3><span class="note">${escapeText(note)}</span>`;
-  const body = svg(attributes === '' ? '' : 'time', `${title}. ${note}`, height, drawing, attributes);
-  return `<figure><figcaption>${caption}</figcaption>${body}</figure>`;
-}
-
 /** An SVG whose colours are those of the page around it. */
 export function svg(className: string, name: string, height: number, body: string, attributes = ''): string {
   const size = `viewBox="0 0 ${CHART_WIDTH} ${coordinate(height)}"`;
@@ -126,6 +117,18 @@ export function rect(
   return path(className, `M${x} ${y}h${width}v${height}h${-width}z`, title);
 }
 
+/** A rectangle from one moment to another, at least `least` pixels wide. */
+export function bar(
+  className: string,
+  axis: TimeAxis,
+  [fromMs, toMs]: readonly [fromMs: number, toMs: number],
+  [y, height]: readonly [y: number, height: number],
+  { least = 1, title = '' } = {},
+): string {
+  const x = axis.x(fromMs);
+  return rect(className, x, y, Math.max(axis.x(toMs) - x, least), height, title);
+}
+
 /** A text whose middle is at `y`. */
 export function label(className: string, x: number, y: number, text: string, title = ''): string {
   const place = `x="${coordinate(x)}" y="${coordinate(y)}" dy=".35em"`;
@@ -142,7 +145,7 @@ function titleOf(title: string): string {
 }
 
 /** A coordinate of an SVG: one decimal, no trailing zero. */
-export function coordinate(value: number): string {
+function coordinate(value: number): string {
   return Number.isFinite(value) ? String(Math.round(value * 10) / 10) : '0';
 }
 
@@ -200,7 +203,7 @@ export function curvesChart(axis: TimeAxis, chart: CurvesChart): string {
       grid: { left: LEFT, right: CHART_WIDTH - RIGHT, top: PADDING, bottom: 0, outerBoundsMode: 'none' },
       xAxis: { type: 'value', min: 0, max: axis.endMs / 1000, show: false },
       yAxis: { ...VALUES, ...values, axisLabel: { ...VALUES.axisLabel, formatter: tick } },
-      series: curves.map((curve) => seriesOf(curve, isStepped)),
+      series: curves.map((curve) => seriesOf(curve, isStepped ? axis.endMs : null)),
     })}</g>`;
   return timeChart(axis, {
     ...heading,
@@ -218,14 +221,15 @@ const VALUES = {
   splitLine: { lineStyle: { color: 'var(--grid)' } },
 };
 
-function seriesOf({ color, width, points }: Curve, isStepped: boolean): object {
+function seriesOf({ color, width, points }: Curve, stepsEndMs: number | null): object {
+  // The last value of a stepped curve holds to the end.
+  const last = stepsEndMs === null ? [] : points.slice(-1).map(([, value]) => [stepsEndMs, value] as const);
   return {
     type: 'line',
     silent: true,
     symbol: 'none',
-    step: isStepped && 'end',
-    connectNulls: false,
-    data: points.map(([atMs, value]) => [atMs / 1000, value ?? '-']),
+    step: stepsEndMs !== null && 'end',
+    data: [...points, ...last].map(([atMs, value]) => [atMs / 1000, value ?? '-']),
     lineStyle: { color: `var(--${color})`, width },
     ...(width === 0 && { areaStyle: { color: `var(--${color})`, opacity: 1, origin: 'start' } }),
   };
@@ -265,6 +269,6 @@ export function drawChart(name: string, height: number, option: object): string 
 function innerOf(drawing: string, id: string): string {
   return drawing
     .replace(/^[\s\S]*?<svg[^>]*>|<\/svg>\s*$/g, '')
-    .replace(/<style[\s\S]*?<\/style>/g, '')
+    .replace(/<style[\s\S]*?<\/style>| class="[^"]*"/g, '')
     .replace(/\bzr\d+-/g, `${id}-`);
 }

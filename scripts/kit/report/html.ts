@@ -20,6 +20,15 @@ export function section(title: string, content: string): string {
   return `<section class="${title.toLowerCase().replaceAll(/\W+/g, '-')}"><h2>${title}</h2>${content}</section>`;
 }
 
+/** What a drawing or a table is called, and how to read it. */
+export type Heading = { title: string; note: string };
+
+/** @param content HTML or SVG */
+export function figure({ title, note }: Heading, content: string): string {
+  const caption = `<h3>${escapeText(title)}</h3><span class="note">${escapeText(note)}</span>`;
+  return `<figure><figcaption>${caption}</figcaption>${content}</figure>`;
+}
+
 /** The head of a page: short facts, and its title. */
 export function header(facts: readonly string[], title: string): string {
   const line = facts.map(escapeText).join('<i>·</i>');
@@ -31,18 +40,15 @@ export function header(facts: readonly string[], title: string): string {
  * @param page.title plain text
  * @param page.style what its own parts look like, as CSS
  * @param page.body  HTML that is safe already
- * @param page.script what it does besides
  */
 export function htmlDocument({
   title,
   style = '',
   body,
-  script = '',
 }: {
   title: string;
   style?: string;
   body: string;
-  script?: string;
 }): string {
   return `<!doctype html>
 <html lang="en">
@@ -57,7 +63,7 @@ ${STYLE}${style}</style>
 <body>
 <button id="theme" type="button" hidden>dark / light</button>
 ${body}
-<script>${SCRIPT}${script}</script>
+<script>${SCRIPT}</script>
 </body>
 </html>
 `;

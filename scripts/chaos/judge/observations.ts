@@ -1,0 +1,296 @@
+// pure · what was observed in a run, indexed once: requests, events of the proxy, hits, phases, tables, and their texts.
+
+import type { EventType } from '../../../services/proxy/status/events.ts';
+import type { ProxyEvent, TableSample } from '../../kit/proxy-events.ts';
+import { CannotTell } from '../../kit/verdict.ts';
+import type { FaultRecord, Hit, Phase, PhaseName, Recording, RequestRow } from '../journal.ts';
+import { type FaultKind, type Plan, policyOf } from '../plan.ts';
+
+export type Span = { fromMs: number; toMs: number };
+export type FaultHit = { fault: FaultRecord; hit: Hit };
+export type ServerHit = FaultHit & { hit: { serverId: string; policy: string } };
+type Rows = readonly RequestRow[];
+type Events = readonly ProxyEvent[];
+
+// A client's clock may see the proxy's end a little before the call that ends it was noted.
+const BEFORE_OUTAGE_MS = 5;
+// From when the proxy listens: its servers register again (2 s at most, and slack).
+const AFTER_OUTAGE_MS = 2500;
+
+/** A recording, indexed. Where it lacks what is asked for, methods throw `CannotTell`. */
+export class Observations {
+  readonly recording: Recording;
+  /** Every request that was sent, by intended start; those that the load generator dropped are not among them. */
+  readonly sent: Rows;
+  /** All hits on servers, by time. */
+  readonly serverHits: readonly ServerHit[];
+  /** All hits on the proxy, by time. */
+  readonly proxyHits: readonly FaultHit[];
+  /** When the proxy was not there for its clients, with what it takes to come back. */
+  readonly proxyOutages: readonly Span[];
+  readonly #sentByPolicy: ReadonlyMap<string, Rows>;
+  readonly #answersByServer: ReadonlyMap<string, Rows>;
+  readonly #events: Events;
+  readonly #eventsByServer: ReadonlyMap<string, Events>;
+
+  constructor(recording: Recording) {
+    this.recording = recording;
+    const sent = recording.requests.filter(({ outcome }) => outcome !== 'dropped');
+    this.sent = sent.sort((a, b) => a.dueMs - b.dueMs);
+    this.#sentByPolicy = Map.groupBy(sent, ({ policy }) => policy);
+    const answered = sent.filter(({ outcome }) => outcome === 'ok' || outcome === 'wrong');
+    this.#answersByServer = Map.groupBy(answered, ({ detail }) => detail);
+    this.#events = recording.events.toSorted((a, b) => a.boot - b.boot || a.seq - b.seq);
+    this.#eventsByServer = Map.groupBy(this.#events, ({ id }) => id);
+    const hits = recording.faults
+      .flatMap((fault) => fault.hits.map((hit): FaultHit => ({ fault, hit })))
+      .sort((a, b) => a.hit.fromMs - b.hit.fromMs);
+    this.serverHits = hits.filter((each): each is ServerHit => each.hit.serverId !== null);
+    this.proxyHits = hits.filter(({ hit }) => hit.serverId === null);
+    this.proxyOutages = this.proxyHits.map((each) => ({
+      fromMs: each.hit.fromMs - BEFORE_OUTAGE_MS,
+      toMs: this.listensAgainMs(each) + AFTER_OUTAGE_MS,
+    }));
+  }
+
+  /** `sent`, of which there must be some. */
+  requireSent(): Rows {
+    if (this.sent.length === 0) throw new CannotTell('no request was sent');
+    return this.sent;
+  }
+
+  /** The requests sent that were due from `fromMs` to `toMs`, both included; of one policy or of all. */
+  requestsIn(fromMs: number, toMs: number, policy?: string): Rows {
+    return dueIn(policy === undefined ? this.sent : (this.#sentByPolicy.get(policy) ?? []), fromMs, toMs);
+  }
+
+  /** As `requestsIn`, of those that a server answered, rightly or wrongly. */
+  answersOf(serverId: string, fromMs: number, toMs: number): Rows {
+    return dueIn(this.#answersByServer.get(serverId) ?? [], fromMs, toMs);
+  }
+
+  /** The requests sent that were due in a phase: its end belongs to the next one. */
+  requestsOfPhase({ fromMs, toMs }: Phase): Rows {
+    return this.requestsIn(fromMs, toMs).filter(({ dueMs }) => dueMs < toMs);
+  }
+
+  /** The requests that were answered wrongly: by their digest, or by the policy of the server that answered. */
+  wrongAnswers(): Rows {
+    const { names, plan } = this.recording;
+    const policies = new Map(Object.entries(names).map(([id, name]) => [id, policyOf(plan, name)]));
+    return this.sent.filter(({ outcome, first, policy, detail }) => {
+      if (outcome === 'wrong' || first?.outcome === 'wrong') return true;
+      const answering = outcome === 'ok' ? (policies.get(detail) ?? null) : null;
+      return answering !== null && answering !== policy;
+    });
+  }
+
+  /** A phase of the run. */
+  phase(name: PhaseName): Phase {
+    const phase = this.recording.phases.find((each) => each.name === name);
+    if (phase === undefined) throw new CannotTell(`no phase "${name}" was recorded`);
+    return phase;
+  }
+
+  /** The end of the warm-up, before which nothing but loss is judged; `-Infinity` without one. */
+  get warmUpEndMs(): number {
+    return this.recording.phases.find(({ name }) => name === 'warm-up')?.toMs ?? Number.NEGATIVE_INFINITY;
+  }
+
+  /** The last table sample at or before a moment. */
+  tableAt(atMs: number): TableSample {
+    const sample = this.recording.tables.findLast((each) => each.atMs <= atMs);
+    if (sample === undefined) throw new CannotTell('the policy table was not seen by then');
+    return sample;
+  }
+
+  /** The hits of some kinds on servers, of which there must be some; the events must have been recorded, too. */
+  hitsOf(kinds: readonly FaultKind[]): ServerHit[] {
+    this.requireEvents();
+    return required(this.serverHits, kinds);
+  }
+
+  /** The hits of some kinds on the proxy, of which there must be some. */
+  proxyHitsOf(kinds: readonly FaultKind[]): FaultHit[] {
+    return required(this.proxyHits, kinds);
+  }
+
+  /** When the same server was hit again; `Infinity` when it was not. */
+  nextHitMs({ hit }: ServerHit): number {
+    const next = this.serverHits.find(
+      (other) => other.hit.serverId === hit.serverId && other.hit.fromMs > hit.fromMs,
+    );
+    return next?.hit.fromMs ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** When the proxy listened again after a hit, and Docker's call had returned; `Infinity` when it never did. */
+  listensAgainMs({ hit: { fromMs, healMs, healedMs } }: FaultHit): number {
+    if (healedMs === null) return Number.POSITIVE_INFINITY;
+    const listensMs = this.recording.listens.find((atMs) => atMs >= (healMs ?? fromMs));
+    return Math.max(healedMs, listensMs ?? healedMs);
+  }
+
+  /** From a fault's first call until it was healed, or until the end of the recording. */
+  windowOf({ injectMs, healMs, healedMs }: FaultRecord): Span {
+    return { fromMs: injectMs, toMs: healedMs ?? healMs ?? this.recording.endedMs };
+  }
+
+  /**
+   * All events in the order of the proxy. There must be some, unless the table shows that nothing happened: every server
+   * was ready in every sample.
+   */
+  requireEvents(): Events {
+    const { tables } = this.recording;
+    const isQuiet = tables.every(({ servers }) => servers.every(({ state }) => state === 'ready'));
+    if (this.#events.length === 0 && !(isQuiet && tables.length > 0))
+      throw new CannotTell('no event of the proxy was recorded');
+    return this.#events;
+  }
+
+  /** The events of one server, under whatever policy and address, in order. */
+  eventsOf(serverId: string): Events {
+    return this.#eventsByServer.get(serverId) ?? [];
+  }
+
+  /** The replica's name, or the server's id where it is not known. */
+  nameOf(serverId: string): string {
+    const { names } = this.recording;
+    return (Object.hasOwn(names, serverId) ? names[serverId] : undefined) ?? serverId;
+  }
+
+  /** One event as a line. */
+  describeEvent({ atMs, type, id, why }: ProxyEvent): string {
+    return `${moment(atMs)}: ${this.nameOf(id)} ${type}: ${why}`;
+  }
+
+  /** One request as a line. */
+  describeRequest({ dueMs, policy, outcome, detail, latencyMs, attempts, first }: RequestRow): string {
+    const isById = outcome === 'ok' || outcome === 'wrong';
+    const end = `${outcome} ${isById ? `by ${this.nameOf(detail)}` : detail} after ${millis(latencyMs)}`;
+    const line = `${moment(dueMs)}: policy ${policy}, ${end}`;
+    if (first === null) return line;
+    return `${line}, attempt 1 of ${attempts}: ${first.outcome} ${first.detail} at ${moment(first.endMs)}`;
+  }
+}
+
+function required<Each extends FaultHit>(hits: readonly Each[], kinds: readonly FaultKind[]): Each[] {
+  const wanted = hits.filter(({ fault }) => kinds.includes(fault.kind));
+  if (wanted.length === 0) throw new CannotTell(`no fault of this kind hit anything: ${kinds.join(', ')}`);
+  return wanted;
+}
+
+function dueIn(rows: Rows, fromMs: number, toMs: number): Rows {
+  const from = firstIndex(rows, ({ dueMs }) => dueMs >= fromMs);
+  return rows.slice(
+    from,
+    Math.max(
+      from,
+      firstIndex(rows, ({ dueMs }) => dueMs > toMs),
+    ),
+  );
+}
+
+/** The index of the first row for which `holds`; it must hold for all after it. The length when it holds for none. */
+export function firstIndex<Row>(rows: readonly Row[], holds: (row: Row) => boolean): number {
+  let low = 0;
+  let high = rows.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (holds(rows[middle] as Row)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+/** From when on a hit had happened for certain: what Docker took until then is not the proxy's. */
+export function struckMsOf({ fault, hit }: FaultHit): number {
+  return hit.struckMs ?? Math.max(hit.fromMs, fault.injectedMs);
+}
+
+/** The policies of a fault's hits and targets; none for the proxy. */
+export function policiesOfFault(plan: Plan, { hits, targets }: FaultRecord): string[] {
+  const policies = [...hits.map(({ policy }) => policy), ...targets.map((target) => policyOf(plan, target))];
+  return [...new Set(policies.filter((policy) => policy !== null))];
+}
+
+/** Answered right, at once: no attempt failed. */
+export function wentWell({ outcome, first }: RequestRow): boolean {
+  return outcome === 'ok' && (first === null || first.outcome === 'ok');
+}
+
+/** When the request ended. */
+export function endMsOf({ dueMs, latencyMs }: RequestRow): number {
+  return dueMs + latencyMs;
+}
+
+/** The greatest latency. */
+export function slowestMs(requests: readonly RequestRow[]): number {
+  return requests.reduce((max, { latencyMs }) => Math.max(max, latencyMs), 0);
+}
+
+/** Whether an attempt was under way at some moment of one of the spans. */
+export function overlaps(attempt: { sentMs: number; endMs: number }, spans: readonly Span[]): boolean {
+  return spans.some(({ fromMs, toMs }) => attempt.sentMs <= toMs && attempt.endMs >= fromMs);
+}
+
+/** Whether a moment lies in one of the spans, their ends included. */
+export function isIn(atMs: number, spans: readonly Span[]): boolean {
+  return overlaps({ sentMs: atMs, endMs: atMs }, spans);
+}
+
+/** Evicted or ejected: taken out for good, or for a penalty. */
+export function isEviction({ type }: ProxyEvent): boolean {
+  return type === 'evicted' || type === 'ejected';
+}
+
+/** The first event of some types in [fromMs, untilMs). */
+export function firstOf(events: Events, types: readonly EventType[], fromMs: number, untilMs = Infinity) {
+  return events.find(({ type, atMs }) => atMs >= fromMs && atMs < untilMs && types.includes(type)) ?? null;
+}
+
+// After one of these a server gets no request before it is admitted again.
+const OUT: readonly EventType[] = ['evicted', 'ejected', 'leaving', 'left', 'replaced', 'forgotten'];
+
+/**
+ * The first event in [fromMs, untilMs) that took a server out of rotation. A suspect gets no request any more, so when
+ * nothing has cleared it before it is taken out, the suspicion counts.
+ * @param events of one server
+ */
+export function firstOut(events: Events, fromMs: number, untilMs: number): ProxyEvent | null {
+  let suspect: ProxyEvent | null = null;
+  for (const event of events) {
+    if (event.atMs < fromMs) continue;
+    if (event.atMs >= untilMs) return null;
+    if (suspect !== null && suspect.boot !== event.boot) suspect = null;
+    if (OUT.includes(event.type)) return suspect ?? event;
+    if (event.type === 'suspect') suspect ??= event;
+    else suspect = null;
+  }
+  return null;
+}
+
+/** Whether a server was out of rotation already just before a moment, or had not been admitted yet. */
+export function wasOutBefore(events: Events, atMs: number): boolean {
+  const last = events.findLast((event) => event.atMs < atMs);
+  return last !== undefined && (OUT.includes(last.type) || last.type === 'registered');
+}
+
+/** `12.345 s`, for a moment of the run. */
+export function moment(ms: number): string {
+  return Number.isFinite(ms) ? `${(ms / 1000).toFixed(3)} s` : 'never';
+}
+
+/** `46.3 ms`, for a length of time. */
+export function millis(ms: number): string {
+  return Number.isInteger(ms) ? `${ms} ms` : `${Number.isFinite(ms) ? ms.toFixed(1) : '–'} ms`;
+}
+
+/** `3 evictions`, `1 eviction`. */
+export function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+/** A hit as the beginning of a line. */
+export function describeHit({ fault, hit }: FaultHit): string {
+  return `${moment(hit.fromMs)}: ${fault.kind} of ${hit.target}`;
+}
