@@ -150,7 +150,7 @@ export async function bringUpFor(
  * @param published the port on this machine
  */
 export async function loadTarget(cluster: DockerCluster, published: number): Promise<string> {
-  const { address } = await cluster.find('proxy-1');
+  const { address } = await cluster.findByPlace('proxy-1');
   const isReachable = address !== null && (await answers(address, PROXY_PORT));
   return isReachable ? `${address}:${PROXY_PORT}` : `127.0.0.1:${published}`;
 }
