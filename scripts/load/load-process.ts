@@ -4,8 +4,8 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { runMain } from '../../services/shared/config.ts';
 import { epochMs } from '../kit/epoch.ts';
+import type { RequestRecord } from './exchange.ts';
 import { runLoad } from './generator.ts';
-import type { RequestRecord } from './observers.ts';
 import { parseLoadCommand } from './options.ts';
 
 const THIS_FILE = fileURLToPath(import.meta.url);

@@ -1,6 +1,6 @@
 // What happens on the load generator's connections: requests go out, answers come in, in the same order, and each is
 // checked. Events are edge-triggered: whatever there is to read is read, whatever can be sent is sent.
-#include "generator.h"
+#include "load.h"
 
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
@@ -9,12 +9,12 @@
 
 static struct flight *flight_of(const struct generator *g, const struct connection *c, uint32_t number)
 {
-    return &c->flights[number % g->options.depth];
+    return &c->flights[number % g->depth];
 }
 
 static const struct request *request_of(const struct generator *g, const struct connection *c, uint32_t number)
 {
-    return &g->requests.items[flight_of(g, c, number)->request];
+    return flight_of(g, c, number)->request;
 }
 
 void retire(struct generator *g, struct connection *c)
@@ -33,15 +33,7 @@ void lose(struct generator *g, struct connection *c, enum failure kind)
 
 static enum failure failure_of(int error)
 {
-    switch (error) {
-    case ECONNREFUSED:
-    case ETIMEDOUT:
-    case EHOSTUNREACH:
-    case ENETUNREACH:
-        return FAILURE_REFUSED;
-    default:
-        return FAILURE_RESET;
-    }
+    return error == ECONNREFUSED || error == ETIMEDOUT ? FAILURE_REFUSED : FAILURE_RESET;
 }
 
 static void watch(const struct generator *g, struct connection *c, uint32_t events)
@@ -56,68 +48,47 @@ static void watch(const struct generator *g, struct connection *c, uint32_t even
 static void queue_requests(struct generator *g, struct connection *c, uint32_t count, int64_t start_ns)
 {
     while (count-- > 0) {
-        uint32_t request = next_request(&g->requests);
+        const struct request *request = &g->requests[g->next_request];
+        g->next_request = g->next_request + 1 == g->request_count ? 0 : g->next_request + 1;
         *flight_of(g, c, c->queued++) = (struct flight){.request = request, .start_ns = start_ns};
     }
 }
 
-// The bytes to send next: a request's own where it is the only one, otherwise as many as there is room for, joined.
+// The bytes of all queued requests: a request's own where it is the only one, otherwise joined.
 static const char *gather(struct generator *g, const struct connection *c, size_t *length)
 {
-    size_t offset = c->sent_bytes;
-    if (c->queued - c->sent == 1) {
-        const struct request *only = request_of(g, c, c->sent);
-        *length = only->length - offset;
-        return only->bytes + offset;
-    }
+    const struct request *first = request_of(g, c, c->sent);
+    *length = first->length;
+    if (c->queued - c->sent == 1) return first->bytes;
     *length = 0;
     for (uint32_t number = c->sent; number != c->queued; number++) {
         const struct request *request = request_of(g, c, number);
-        size_t rest = request->length - offset;
-        if (*length + rest > WRITE_CAPACITY) break;
-        memcpy(g->outgoing + *length, request->bytes + offset, rest);
-        *length += rest;
-        offset = 0;
+        memcpy(g->outgoing + *length, request->bytes, request->length);
+        *length += request->length;
     }
     return g->outgoing;
 }
 
-static void note_sent(const struct generator *g, struct connection *c, size_t bytes)
-{
-    c->sent_bytes += bytes;
-    while (c->sent != c->queued && c->sent_bytes >= request_of(g, c, c->sent)->length) {
-        c->sent_bytes -= request_of(g, c, c->sent)->length;
-        c->sent++;
-    }
-}
-
-// Sends what is queued, as far as the connection takes it. False when the connection is lost.
+// Sends what is queued, at once or, while the connection is not established, later. What is in flight fits into the
+// buffers of a socket: a connection that takes a part of it is broken. False when the connection is lost.
 static bool send_queued(struct generator *g, struct connection *c)
 {
-    while (c->sent != c->queued) {
-        size_t length;
-        const char *bytes = gather(g, c, &length);
-        ssize_t sent = send(c->fd, bytes, length, MSG_NOSIGNAL);
-        if (sent >= 0) {
-            note_sent(g, c, (size_t)sent);
-        } else if (errno == EAGAIN) {
-            watch(g, c, EPOLLIN | EPOLLOUT);
-            return true;
-        } else {
-            lose(g, c, failure_of(errno));
-            return false;
-        }
-    }
-    return true;
+    if (c->sent == c->queued) return true;
+    size_t length;
+    const char *bytes = gather(g, c, &length);
+    ssize_t sent = send(c->fd, bytes, length, MSG_NOSIGNAL);
+    if (sent == (ssize_t)length) c->sent = c->queued;
+    else if (sent < 0 && errno == EAGAIN) watch(g, c, EPOLLIN | EPOLLOUT);
+    else lose(g, c, sent < 0 ? failure_of(errno) : FAILURE_RESET);
+    return c->fd >= 0;
 }
 
 // Lets the connections begin at several of loopback's addresses in turn.
 static bool choose_source(struct generator *g, int fd)
 {
     static const int ON = 1;
-    bool is_loopback = ntohl(g->options.target.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
-    if (g->options.sources == 1 || g->keeps_connections || !is_loopback) return true;
-    g->last_source = (g->last_source + 1) % g->options.sources;
+    if (g->sources == 1 || g->keeps_connections) return true;
+    g->last_source = (g->last_source + 1) % g->sources;
     struct sockaddr_in source = {.sin_family = AF_INET};
     source.sin_addr.s_addr = htonl(INADDR_LOOPBACK + g->last_source);
     // The port is chosen when the other end is known, because one that is chosen before is taken for all of them.
@@ -127,31 +98,24 @@ static bool choose_source(struct generator *g, int fd)
 
 static bool start_connecting(struct generator *g, struct connection *c)
 {
-    const struct sockaddr *target = (const struct sockaddr *)&g->options.target;
     c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
     if (c->fd < 0 || !choose_source(g, c->fd)) return false;
-    return connect(c->fd, target, sizeof g->options.target) == 0 || errno == EINPROGRESS;
+    return connect(c->fd, (const struct sockaddr *)&g->target, sizeof g->target) == 0 || errno == EINPROGRESS;
 }
 
 void open_connection(struct generator *g, struct connection *c, int64_t start_ns)
 {
     static const int ON = 1;
     c->queued = c->sent = c->answered = c->watched_events = 0;
-    c->sent_bytes = c->held_bytes = 0;
+    c->held_bytes = 0;
     if (!start_connecting(g, c)) {
-        if (errno == EADDRNOTAVAIL) count_port_shortage(&g->tally);
         lose(g, c, FAILURE_REFUSED);
         return;
     }
     // A single request needs no such call: Nagle's algorithm holds nothing back while nothing is unacknowledged.
     if (g->keeps_connections) setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &ON, sizeof ON);
-    queue_requests(g, c, g->options.depth, start_ns);
+    queue_requests(g, c, g->depth, start_ns);
     if (send_queued(g, c) && c->watched_events == 0) watch(g, c, EPOLLIN);
-}
-
-static bool contains(const char *bytes, size_t length, const char *part, size_t part_length)
-{
-    return memmem(bytes, length, part, part_length) != NULL;
 }
 
 static bool carries_digest(const char *line, size_t length, const char *digest)
@@ -159,33 +123,34 @@ static bool carries_digest(const char *line, size_t length, const char *digest)
     // Our own servers' answers end in the digest, a quote and a brace: the search is for others'.
     static const size_t TAIL_LENGTH = DIGEST_LENGTH + 2;
     if (length >= TAIL_LENGTH && memcmp(line + length - TAIL_LENGTH, digest, DIGEST_LENGTH) == 0) return true;
-    return contains(line, length, digest, DIGEST_LENGTH);
+    return memmem(line, length, digest, DIGEST_LENGTH) != NULL;
 }
 
-// What is wrong with a line that does not carry the digest.
+// What is wrong with a line that does not carry the digest: a blank may stand before the type's value.
 static enum failure failure_in(const char *line, size_t length)
 {
-    static const char DENSE[] = "\"type\":-1";
-    static const char SPACED[] = "\"type\": -1";
-    bool is_dense = contains(line, length, DENSE, sizeof DENSE - 1);
-    bool is_error = is_dense || contains(line, length, SPACED, sizeof SPACED - 1);
-    return is_error ? FAILURE_ERROR_REPLY : FAILURE_WRONG_DIGEST;
+    static const char TYPE[] = "\"type\":";
+    const char *type = memmem(line, length, TYPE, sizeof TYPE - 1);
+    if (type == NULL) return FAILURE_WRONG_DIGEST;
+    const char *value = type + sizeof TYPE - 1;
+    const char *end = line + length;
+    while (value < end && *value == ' ') value++;
+    return value < end && *value == '-' ? FAILURE_ERROR_REPLY : FAILURE_WRONG_DIGEST;
 }
 
 // Answers come in the order of the requests, so this one is for the oldest in flight.
 static void settle(struct generator *g, struct connection *c, const char *line, size_t length)
 {
     const struct flight *flight = flight_of(g, c, c->answered);
-    const char *digest = g->requests.items[flight->request].digest;
     c->answered++;
-    if (carries_digest(line, length, digest)) count_answer(&g->tally, g->now_ns - flight->start_ns);
+    if (carries_digest(line, length, flight->request->digest)) count_answer(&g->tally, g->now_ns - flight->start_ns);
     else count_failures(&g->tally, failure_in(line, length), 1);
 }
 
 // The only request of a connection is answered: it is closed, and in the closed loop followed by the next.
 static void finish(struct generator *g, struct connection *c)
 {
-    if (g->options.mode == MODE_OPEN) {
+    if (g->mode == MODE_OPEN) {
         retire(g, c);
         return;
     }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Replica } from '../../cluster/docker.ts';
-import type { RequestRecord } from '../../load/observers.ts';
+import type { RequestRecord } from '../../load/exchange.ts';
 import type { ProxyEvent } from '../journal.ts';
 import type { PlannedFault } from '../plan.ts';
 import { makePlan } from '../plans.ts';

@@ -1,7 +1,7 @@
 // pure · collects what is seen in a run, in ms since the epoch; at the end it is dated from the start of the load.
 import type { Replica } from '../../cluster/docker.ts';
+import type { RequestRecord } from '../../load/exchange.ts';
 import type { LoadEnd } from '../../load/load-process.ts';
-import type { RequestRecord } from '../../load/observers.ts';
 import type { HitNote } from '../faults/fault.ts';
 import type {
   FaultRecord,
