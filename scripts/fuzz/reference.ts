@@ -138,8 +138,10 @@ export function understandByTheBook(text: string, isFromProxy = false): Referenc
 
 // The fields in a map, so that none of them reaches a prototype, whatever its name; a number that is another one by the
 // time a program has read it is a String. `flawed` are the fields, also those that a second one of their name hides, that
-// hold what no peer should get. Null where there is no object.
-function readObject(text: string): { fields: Map<string, unknown>; flawed: string[] } | null {
+// hold what no peer should get, `repeated` those that are there twice. Null where there is no object.
+function readObject(
+  text: string,
+): { fields: Map<string, unknown>; flawed: string[]; repeated: string[] } | null {
   let value: unknown;
   try {
     value = JSON.parse(text);
