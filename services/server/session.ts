@@ -40,6 +40,15 @@ export type SessionEnd = {
 
 type Phase = 'dialling' | 'registering' | 'registered' | 'leaving' | 'over';
 
+/** What the proxy did not do in time. */
+const TIMED_OUT: Record<Phase, string> = {
+  dialling: 'the connection was not answered',
+  registering: 'the proxy did not answer the setup packet',
+  registered: 'the proxy missed three heartbeats',
+  leaving: 'the proxy did not close the session',
+  over: 'over',
+};
+
 export type SessionOptions = {
   address: string;
   port: number;
@@ -162,7 +171,7 @@ export class Session {
         await clock.sleep(leftMs, this.#watch.signal);
         await new Promise((resolve) => setImmediate(resolve));
       }
-      this.#finish(lateness(this.#phase));
+      this.#finish(TIMED_OUT[this.#phase]);
     } catch {
       // The session is over, so nobody waits for the deadline any more.
     }
@@ -191,22 +200,5 @@ export class Session {
       why,
       livedMs,
     });
-  }
-}
-
-function lateness(phase: Phase): string {
-  switch (phase) {
-    case 'dialling':
-      return 'the connection was not answered';
-    case 'registering':
-      return 'the proxy did not answer the setup packet';
-    case 'registered':
-      return 'the proxy missed three heartbeats';
-    case 'leaving':
-      return 'the proxy did not close the session';
-    case 'over':
-      return 'over';
-    default:
-      return phase satisfies never;
   }
 }

@@ -19,6 +19,8 @@ import type { PacketSource, ReadTurns } from './read-turns.ts';
 import { ReplyQueue } from './reply-queue.ts';
 import { plainHost } from './sources.ts';
 
+/** As they are written, of packets that a client may not send. */
+const TYPES = { answer: '2', error: '-1', 'legacy-probe': '-2', heartbeat: '3', leave: '4' };
 const MAX_REFUSALS_IN_A_ROW = 100;
 const LAST_REFUSAL = `The connection is closed: its last ${MAX_REFUSALS_IN_A_ROW} packets were all refused.`;
 // How long a peer that was refused may take to read the refusal before the connection is cut.
@@ -248,16 +250,12 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
       case 'heartbeat':
       case 'leave':
         if (this.#handlers.sessions.onPacket(this, packet)) this.#refusalsInARow = 0;
-        else this.#refusePacket(unknownType(packet.kind === 'leave' ? '4' : '3'));
+        else this.#refusePacket(unknownType(TYPES[packet.kind]));
         return;
       case 'answer':
-        this.#refusePacket(unknownType('2'));
-        return;
       case 'error':
-        this.#refusePacket(unknownType('-1'));
-        return;
       case 'legacy-probe':
-        this.#refusePacket(unknownType('-2'));
+        this.#refusePacket(unknownType(TYPES[packet.kind]));
         return;
       case 'fault':
         this.#refusePacket(packet);
