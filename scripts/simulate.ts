@@ -1,7 +1,7 @@
 // shell · `npm run simulate`: the proxy's own code in simulated worlds that seeds decide.
 import { commandLine, requireWhole, UsageError } from '../services/shared/config.ts';
-import { runOneStep } from './kit/one-step.ts';
 import { runScript } from './kit/script.ts';
+import { runOneStep } from './kit/steps.ts';
 import {
   addResult,
   formatFailure,

@@ -13,7 +13,7 @@ import {
 import { count } from '../../kit/words.ts';
 import type { Recording, RequestRow } from '../journal.ts';
 import { Observations } from '../judge/observations.ts';
-import { KIND_WORDS, KINDS, type Kind, kindLabel, kindOf, symbolOf } from './figures.ts';
+import { KINDS, type Kind, kindLabel, kindOf, symbolOf, wordsOf } from './figures.ts';
 
 const HEIGHT = 340;
 const LEGEND_ROW = 22;
@@ -38,7 +38,7 @@ export function latencyScatter(recording: Recording, axis: TimeAxis): string {
   const others =
     thinned.length === 0
       ? 'all others are drawn.'
-      : `of ${thinned.map((kind) => KIND_WORDS[kind]).join(', ')} ${count(MAX_POINTS)} are drawn, evenly chosen.`;
+      : `of ${thinned.map(wordsOf).join(', ')} ${count(MAX_POINTS)} are drawn, evenly chosen.`;
   return timeChart(axis, {
     title: `Latency of each request, n = ${count(recording.requests.length)}`,
     note: `At its intended start, logarithmic; ok points on the same spot are one, the darker the more there are; ${others}`,
