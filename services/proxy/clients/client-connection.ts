@@ -39,6 +39,15 @@ export type PacketHandlers = {
   sessions: Pick<Sessions, 'onPacket' | 'onEnded' | 'has'>;
 };
 
+/** What all connections of a listener share. */
+export type ConnectionContext = {
+  clock: Clock;
+  turns: ReadTurns;
+  handlers: PacketHandlers;
+  /** Called once for each connection, last. */
+  onClosed(connection: ClientConnection): void;
+};
+
 export class ClientConnection implements ReplySink, Receiver, PacketSource, SetMember {
   readonly socket: Connection;
   /** Why it may only register a server: the places of clients are taken. null where it may ask as well. */
@@ -55,10 +64,7 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
   source: string | null = null;
   place = -1;
   line: PacketSource['line'] = 'none';
-  readonly #handlers: PacketHandlers;
-  readonly #clock: Clock;
-  readonly #turns: ReadTurns;
-  readonly #onClosed: (connection: ClientConnection) => void;
+  readonly #context: ConnectionContext;
   readonly #reader = new PacketReader();
   readonly #replies: ReplyQueue;
   #isTaking = false;
@@ -73,26 +79,13 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
   #closesAfterChunk = false;
   #refusalsInARow = 0;
 
-  /**
-   * @param overload why it may only register a server; null where it may ask as well
-   * @param onClosed called once, last
-   */
-  constructor(
-    socket: Connection,
-    overload: string | null,
-    clock: Clock,
-    turns: ReadTurns,
-    handlers: PacketHandlers,
-    onClosed: (connection: ClientConnection) => void,
-  ) {
+  /** @param overload why it may only register a server; null where it may ask as well */
+  constructor(socket: Connection, overload: string | null, context: ConnectionContext) {
     this.socket = socket;
     this.overload = overload;
-    this.#handlers = handlers;
-    this.#clock = clock;
-    this.#turns = turns;
-    this.#onClosed = onClosed;
+    this.#context = context;
     this.#replies = new ReplyQueue(socket);
-    this.acceptedMs = clock.now();
+    this.acceptedMs = context.clock.now();
     this.lastHeardMs = this.acceptedMs;
   }
 
@@ -116,15 +109,15 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
   }
 
   onRead(chunk: Buffer): void {
-    const nowMs = this.#clock.now();
+    const nowMs = this.#context.clock.now();
     this.lastHeardMs = nowMs;
     if (this.isClosing) {
       // It is read so that the peer gets the last reply, and in turn like anything else.
       this.#pause();
-      this.#turns.join(this, true);
+      this.#context.turns.join(this, true);
       return;
     }
-    const limit = this.#hasMore || this.#replies.isOverdrawn ? 0 : this.#turns.allowance(this);
+    const limit = this.#hasMore || this.#replies.isOverdrawn ? 0 : this.#context.turns.allowance(this);
     if (limit === 0) {
       this.#hold(chunk);
       return;
@@ -138,7 +131,7 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
     this.#isTaking = true;
     this.#forward(whole, nowMs);
     this.#isTaking = false;
-    this.#turns.spend(1);
+    this.#context.turns.spend(1);
     this.#afterTaking();
   }
 
@@ -149,13 +142,13 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
 
   takeSome(limit: number): void {
     if (this.isClosing) {
-      this.#turns.spend(DISCARD_COST_PACKETS);
+      this.#context.turns.spend(DISCARD_COST_PACKETS);
       this.#resume();
       return;
     }
     this.#hasMore = false;
     // It was not listened to meanwhile.
-    this.lastHeardMs = this.#clock.now();
+    this.lastHeardMs = this.#context.clock.now();
     this.#take(limit, this.lastHeardMs);
   }
 
@@ -176,7 +169,7 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
       this.#onPacket(packet, nowMs);
     }
     this.#isTaking = false;
-    this.#turns.spend(taken);
+    this.#context.turns.spend(taken);
     if (!this.isClosing) {
       if (isAtEnd) this.#resume();
       else this.#wait(true);
@@ -199,7 +192,7 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
     this.partialSinceMs = 0;
     this.#reader.keep();
     this.#needsRelief = this.#replies.isOverdrawn;
-    if (!this.#needsRelief) this.#turns.join(this, hasHadShare);
+    if (!this.#needsRelief) this.#context.turns.join(this, hasHadShare);
     // A paused socket does not notice that its peer has left. That is no matter for the milliseconds until its turn, and
     // where replies wait to be sent their failure tells. Open requests may take seconds: until then some is read and held.
     if (!this.#needsRelief || this.socket.writableNeedDrain || this.#isFull) this.#pause();
@@ -245,11 +238,15 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
       case 'setup':
         this.hasSetUp = true;
         this.#refusalsInARow = 0;
-        this.#answerInOrder(packet.id, packet.policy, this.#handlers.registrar.register(this, packet));
+        this.#answerInOrder(
+          packet.id,
+          packet.policy,
+          this.#context.handlers.registrar.register(this, packet),
+        );
         return;
       case 'heartbeat':
       case 'leave':
-        if (this.#handlers.sessions.onPacket(this, packet)) this.#refusalsInARow = 0;
+        if (this.#context.handlers.sessions.onPacket(this, packet)) this.#refusalsInARow = 0;
         else this.#refusePacket(unknownType(TYPES[packet.kind]));
         return;
       case 'answer':
@@ -275,7 +272,7 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
       return;
     }
     this.#refusalsInARow = 0;
-    const { forwarder } = this.#handlers;
+    const { forwarder } = this.#context.handlers;
     forwarder.forward(this, packet, wire, nowMs);
     if (forwarder.isDraining) this.#closesAfterChunk = true;
   }
@@ -289,7 +286,7 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
   }
 
   #refuse({ code, sentence, clientId, policy }: PacketFault): void {
-    this.#handlers.forwarder.countRefusal(code);
+    this.#context.handlers.forwarder.countRefusal(code);
     this.#answerInOrder(clientId, policy ?? '', formatError(code, sentence, { clientId, policy }));
   }
 
@@ -325,7 +322,7 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
     if (this.#needsRelief && this.#replies.isRelieved) {
       this.#needsRelief = false;
       this.#pause();
-      this.#turns.join(this, true);
+      this.#context.turns.join(this, true);
     }
     const isOver = this.isClosing || (this.#hasPeerEnded && !this.#hasMore);
     if (isOver && this.#replies.length === 0 && !this.#isTaking) this.#finish();
@@ -391,7 +388,7 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
     }
     if (this.socket.writableEnded) return;
     // Closing with unread bytes would reset the connection and take the refusal with it: read on, for a while.
-    this.socket.end(() => this.#clock.after(LINGER_MS, () => this.socket.destroy()));
+    this.socket.end(() => this.#context.clock.after(LINGER_MS, () => this.socket.destroy()));
     this.#resume();
   }
 
@@ -399,7 +396,7 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
     this.isClosed = true;
     this.#stopTaking();
     this.#reportEnd();
-    this.#onClosed(this);
+    this.#context.onClosed(this);
   }
 
   #stopTaking(): void {
@@ -411,6 +408,6 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
   #reportEnd(): void {
     if (this.#hasReportedEnd) return;
     this.#hasReportedEnd = true;
-    this.#handlers.sessions.onEnded(this);
+    this.#context.handlers.sessions.onEnded(this);
   }
 }

@@ -6,7 +6,7 @@ import { formatError } from '../../shared/packet.ts';
 import { LISTENING_SOCKETS, type Places } from '../network/descriptors.ts';
 import type { Connection, Listening, Network, Receiver } from '../network/network.ts';
 import type { ProxyOptions } from '../options.ts';
-import { ClientConnection, type PacketHandlers } from './client-connection.ts';
+import { ClientConnection, type ConnectionContext, type PacketHandlers } from './client-connection.ts';
 import { ReadTurns } from './read-turns.ts';
 import { plainHost, SourceLimit } from './sources.ts';
 
@@ -56,7 +56,7 @@ export class Listener {
   readonly #servers = new IntrusiveSet<ClientConnection>();
   readonly #sockets: Listening[] = [];
   readonly #perSource: SourceLimit;
-  readonly #turns: ReadTurns;
+  readonly #context: ConnectionContext;
   readonly counters: ListenerCounters = { refusedConnections: 0, acceptFailures: 0 };
   #port = 0;
   #isSweeping = false;
@@ -69,7 +69,8 @@ export class Listener {
     this.#world = world;
     this.#handlers = handlers;
     this.#perSource = new SourceLimit(options.maxConnectionsPerSource, options.maxConnections);
-    this.#turns = new ReadTurns(world.clock.soon);
+    const { clock } = world;
+    this.#context = { clock, turns: new ReadTurns(clock.soon), handlers, onClosed: this.#forget };
   }
 
   /** The port that it listens on; 0 before `open`. */
@@ -111,15 +112,7 @@ export class Listener {
       this.counters.refusedConnections += 1;
       return this.#refuse(socket, overload);
     }
-    const { clock } = this.#world;
-    const connection = new ClientConnection(
-      socket,
-      overload,
-      clock,
-      this.#turns,
-      this.#handlers,
-      this.#forget,
-    );
+    const connection = new ClientConnection(socket, overload, this.#context);
     if (overload === null) {
       this.#clients.add(connection);
       this.#perSource.add(connection);

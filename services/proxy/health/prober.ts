@@ -39,26 +39,23 @@ const LINGER_MS = 200;
 const KEPT_BYTES = 64;
 
 /** `probe`: with `request`, healthy means a type 2 answer with the right digest; `healthTimeoutMs` includes connecting. */
-export type ProbeOptions<Target extends ProbeTarget> = Pick<ProxyOptions, 'probe' | 'healthTimeoutMs'> & {
-  /** Whether the id in an answer belongs to another server than the one that was probed. */
-  isSomebodyElse: (target: Target, answersAs: string) => boolean;
+export type ProbeOptions = Pick<ProxyOptions, 'probe' | 'healthTimeoutMs'> & {
+  /** Whether the id in an answer belongs to another server than the one that is probed. */
+  isSomebodyElse: (answersAs: string) => boolean;
   network: Network;
   clock: Clock;
 };
 
 /** Probes one server; never rejects. */
-export function probe<Target extends ProbeTarget>(
-  target: Target,
-  options: ProbeOptions<Target>,
-): Promise<ProbeResult> {
+export function probe(target: ProbeTarget, options: ProbeOptions): Promise<ProbeResult> {
   return new Promise((resolve) => new Probe(target, options, resolve));
 }
 
 type Verdict = { outcome: ProbeOutcome; answersAs?: string | null; detail?: string };
 
-class Probe<Target extends ProbeTarget> {
-  readonly #target: Target;
-  readonly #options: ProbeOptions<Target>;
+class Probe {
+  readonly #target: ProbeTarget;
+  readonly #options: ProbeOptions;
   readonly #resolve: (result: ProbeResult) => void;
   readonly #startedMs: number;
   readonly #reader = new PacketReader();
@@ -69,7 +66,7 @@ class Probe<Target extends ProbeTarget> {
   #isConnected = false;
   #isOver = false;
 
-  constructor(target: Target, options: ProbeOptions<Target>, resolve: (result: ProbeResult) => void) {
+  constructor(target: ProbeTarget, options: ProbeOptions, resolve: (result: ProbeResult) => void) {
     this.#target = target;
     this.#options = options;
     this.#resolve = resolve;
@@ -112,7 +109,7 @@ class Probe<Target extends ProbeTarget> {
     const { answersAs: before } = this.#target;
     const answersAs = packet.serverId === null ? null : String(packet.serverId);
     const isOther = before !== null && answersAs !== null && answersAs !== before;
-    if (isOther && this.#options.isSomebodyElse(this.#target, answersAs)) {
+    if (isOther && this.#options.isSomebodyElse(answersAs)) {
       const detail = `it answered as server ${printable(answersAs)}, which is another one`;
       return { outcome: 'somebody-else', answersAs, detail };
     }

@@ -1,5 +1,4 @@
 // The connections to one server: opened when needed, few, shared by many requests. On the data path.
-import { DEFAULT_MAX_FRAME_BYTES } from '../../shared/framing.ts';
 import { IntrusiveSet } from '../../shared/intrusive-set.ts';
 import type { Network } from '../network/network.ts';
 import type { ProxyOptions } from '../options.ts';
@@ -165,9 +164,7 @@ export class Pool implements UpstreamPool, ConnectionOwner {
   }
 
   #open(nowMs: number, isShared: boolean): UpstreamConnection {
-    const { host, port, keepsAlive } = this.#upstream;
-    const options = { host, port, keepsAlive, isShared, maxFrameBytes: DEFAULT_MAX_FRAME_BYTES };
-    const opened = new UpstreamConnection(this.#world.network, options, nowMs, this);
+    const opened = new UpstreamConnection(this.#world.network, this.#upstream, isShared, nowMs, this);
     this.#connections.add(opened);
     return opened;
   }

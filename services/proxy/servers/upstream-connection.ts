@@ -6,6 +6,7 @@ import type { DialledConnection, Network } from '../network/network.ts';
 import type { Request } from '../routing/request.ts';
 import { isAnonymousRefusal, isAnswerTo, isSentAgain } from './answer-check.ts';
 import { type FailureKind, failureOf } from './failure.ts';
+import type { Upstream } from './upstream.ts';
 
 // Middleboxes forget silent connections after a minute at the earliest, most of them later.
 const KEEP_ALIVE_MS = 15_000;
@@ -20,16 +21,6 @@ export type ConnectionOwner = {
   onBroken(connection: UpstreamConnection, failure: FailureKind, unanswered: Request[]): void;
   /** One that has lingered is gone. */
   onLingered(connection: UpstreamConnection): void;
-};
-
-export type ConnectionOptions = {
-  host: string;
-  port: number;
-  /** The server keeps connections: its answers carry the asker's id. */
-  keepsAlive: boolean;
-  /** It is kept, and carries many requests; otherwise it takes one and closes. */
-  isShared: boolean;
-  maxFrameBytes: number;
 };
 
 /**
@@ -53,7 +44,7 @@ export class UpstreamConnection implements SetMember {
   lingersSinceMs = 0;
   readonly #socket: DialledConnection;
   readonly #owner: ConnectionOwner;
-  readonly #reader: FrameReader;
+  readonly #reader = new FrameReader();
   readonly #checksIds: boolean;
   readonly #queue = new Fifo<Request>();
   #unwritten = '';
@@ -66,14 +57,22 @@ export class UpstreamConnection implements SetMember {
   #watchedSinceMs = 0;
   #blamedFor: Request | null = null;
 
-  constructor(network: Network, options: ConnectionOptions, nowMs: number, owner: ConnectionOwner) {
-    const { host, port, keepsAlive, isShared, maxFrameBytes } = options;
+  /**
+   * @param keepsAlive the server keeps connections: its answers carry the asker's id
+   * @param isShared   it is kept, and carries many requests; otherwise it takes one and closes
+   */
+  constructor(
+    network: Network,
+    { host, port, keepsAlive }: Pick<Upstream, 'host' | 'port' | 'keepsAlive'>,
+    isShared: boolean,
+    nowMs: number,
+    owner: ConnectionOwner,
+  ) {
     this.isShared = isShared;
     this.startedMs = nowMs;
     this.idleSinceMs = nowMs;
     this.#owner = owner;
     this.#checksIds = keepsAlive;
-    this.#reader = new FrameReader(maxFrameBytes);
     this.#socket = network.connect(
       host,
       port,
