@@ -148,7 +148,6 @@ const TEXTS = {
 const SIGNALS_AND_CODES = `SIGTERM or Ctrl-C: refuses what is new, answers what is under way, exits with 0.
 Exit codes: 0 stopped cleanly, 1 it could not start, 2 bad usage, 130 or 143 on a second signal.`;
 
-/** Every variable that the proxy reads. */
 export function proxyVariables(): string[] {
   return Object.keys({ ...NUMBERS, ...TEXTS }).map((name) => variableOf('PROXY', name));
 }

@@ -17,9 +17,7 @@ import { type DialTls, dial, explainTls } from '../shared/tls.ts';
 export type SessionTimes = {
   /** For the handshake. A lost SYN is sent again after 1 s only, so a new dial is quicker. */
   connectMs: number;
-  /** For the reply to a setup packet. */
   replyMs: number;
-  /** Three missed heartbeats. */
   silenceMs: number;
 };
 
@@ -54,7 +52,6 @@ export type SessionOptions = {
   port: number;
   serverId: Id;
   setup: MakeSetup;
-  /** Null for a plain connection. */
   tls: DialTls | null;
   /** The proxy's name, which its certificate must be for. */
   proxyName: string;

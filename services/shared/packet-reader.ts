@@ -45,7 +45,6 @@ export class PacketReader<Other = never> {
     this.#parse = parse;
   }
 
-  /** A packet has begun, and its end has not come. */
   get isMidPacket(): boolean {
     return this.#frames.isMidFrame;
   }

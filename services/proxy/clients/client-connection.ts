@@ -32,7 +32,6 @@ const MAX_HELD_CHUNKS = 64;
 // A read that is thrown away costs as much as some packets.
 const DISCARD_COST_PACKETS = 4;
 
-/** The parts of the proxy that take the packets. */
 export type PacketHandlers = {
   forwarder: Pick<Forwarder, 'forward' | 'countRefusal' | 'isDraining'>;
   registrar: Pick<Registrar, 'register'>;

@@ -57,8 +57,9 @@ export class Listener {
   readonly #sockets: Listening[] = [];
   readonly #perSource: SourceLimit;
   readonly #context: ConnectionContext;
+  /** The port that it listens on; 0 before `open`. */
+  port = 0;
   readonly counters: ListenerCounters = { refusedConnections: 0, acceptFailures: 0 };
-  #port = 0;
   #isSweeping = false;
   #acceptedCount = 0;
   #loggedFailures = 0;
@@ -71,11 +72,6 @@ export class Listener {
     this.#perSource = new SourceLimit(options.maxConnectionsPerSource, options.maxConnections);
     const { clock } = world;
     this.#context = { clock, turns: new ReadTurns(clock.soon), handlers, onClosed: this.#forget };
-  }
-
-  /** The port that it listens on; 0 before `open`. */
-  get port(): number {
-    return this.#port;
   }
 
   get connectionCount(): number {
@@ -92,11 +88,11 @@ export class Listener {
     };
     // A shared port would let two proxies run on it unawares, so ask for it alone first.
     const alone = await network.listen(host, port, false, accept, onFailure);
-    this.#port = alone.port;
+    this.port = alone.port;
     alone.close();
     const isShared = process.platform === 'linux';
     for (let opened = 0; opened < (isShared ? LISTENING_SOCKETS : 1); opened += 1) {
-      this.#sockets.push(await network.listen(host, this.#port, isShared, accept, onFailure));
+      this.#sockets.push(await network.listen(host, this.port, isShared, accept, onFailure));
     }
   }
 

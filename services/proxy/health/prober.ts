@@ -61,7 +61,6 @@ class Probe {
   readonly #reader = new PacketReader();
   readonly #socket: DialledConnection;
   readonly #cancelTimeout: () => void;
-  /** The beginning of what came, as latin1. */
   #came = '';
   #isConnected = false;
   #isOver = false;

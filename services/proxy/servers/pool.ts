@@ -25,7 +25,6 @@ const FORGOTTEN_AFTER_MS = 250;
 /** A connection on which the server has worked on `first` for longer than an attempt may take. */
 export type Silence = {
   first: Request;
-  /** They wait for that. */
   behind: readonly Request[];
   /** It had been idle, so something on the way may have forgotten it. */
   isForgotten: boolean;

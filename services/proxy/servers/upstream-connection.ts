@@ -30,11 +30,10 @@ export type ConnectionOwner = {
 export class UpstreamConnection implements SetMember {
   place = -1;
   readonly isShared: boolean;
-  /** When connecting began, monotonic ms. */
+  isConnected = false;
   readonly startedMs: number;
   /** The server has worked on its first request for so long that nothing new may join. Set by the pool, until the answer. */
   isSilent = false;
-  /** Since when that is so, monotonic ms. Written by the pool. */
   silentSinceMs = 0;
   /** Since when nothing is on it, monotonic ms. Written by the pool. */
   idleSinceMs: number;
@@ -48,7 +47,6 @@ export class UpstreamConnection implements SetMember {
   readonly #checksIds: boolean;
   readonly #queue = new Fifo<Request>();
   #unwritten = '';
-  #isConnected = false;
   #isOver = false;
   #hasAnswered = false;
   #lastAnswer = '';
@@ -79,16 +77,11 @@ export class UpstreamConnection implements SetMember {
       () => this.#onConnected(),
       (chunk) => this.#read(chunk),
     );
-    this.#socket.on('error', (error) => this.#onEnd(failureOf(error, this.#isConnected)));
+    this.#socket.on('error', (error) => this.#onEnd(failureOf(error, this.isConnected)));
     this.#socket.on('end', () => this.#onEnd('closed'));
     this.#socket.on('close', () => this.#onEnd('closed'));
   }
 
-  get isConnected(): boolean {
-    return this.#isConnected;
-  }
-
-  /** How many requests on it have no answer yet. */
   get inFlight(): number {
     return this.#queue.length;
   }
@@ -98,7 +91,6 @@ export class UpstreamConnection implements SetMember {
     return this.#queue.peek() ?? null;
   }
 
-  /** Those that wait behind the first, oldest first. */
   get behind(): readonly Request[] {
     return this.#queue.toArray(1);
   }
@@ -171,7 +163,7 @@ export class UpstreamConnection implements SetMember {
   }
 
   #onConnected(): void {
-    this.#isConnected = true;
+    this.isConnected = true;
     if (this.isShared) this.#socket.setKeepAlive(true, KEEP_ALIVE_MS);
   }
 
