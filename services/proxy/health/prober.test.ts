@@ -9,8 +9,7 @@ import type { ProbeOutcome } from '../servers/failure.ts';
 import { Upstream } from '../servers/upstream.ts';
 import { newcomer } from './health.ts';
 import { HealthChecker } from './health-checker.ts';
-import { describeDigest } from './probe-detail.ts';
-import { probe } from './prober.ts';
+import { describeDigest, probe } from './prober.ts';
 
 const TARGET = {
   host: '127.0.0.1',
