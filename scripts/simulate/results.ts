@@ -3,6 +3,7 @@ import type { State } from '../../services/proxy/health/health.ts';
 import type { FailureKind, ProbeOutcome } from '../../services/proxy/servers/failure.ts';
 import type { EventType } from '../../services/proxy/status/events.ts';
 import { ERROR_CODES } from '../../services/shared/error-codes.ts';
+import { count, plural } from '../kit/words.ts';
 import type { SeedResult } from './run.ts';
 import { CAUSES, type Cause, isAwaited, type Only, reachesOf } from './scenario.ts';
 
@@ -165,7 +166,7 @@ export function addResult(tally: Tally, result: SeedResult): void {
   for (const [group, counts] of Object.entries(result.reached) as [Group, Record<string, number>][]) {
     tally.reached[group] ??= {};
     const sums = tally.reached[group];
-    for (const [name, count] of Object.entries(counts)) sums[name] = (sums[name] ?? 0) + count;
+    for (const [name, times] of Object.entries(counts)) sums[name] = (sums[name] ?? 0) + times;
   }
   if (result.violation === null) return;
   tally.failures.push(result);
@@ -198,7 +199,7 @@ export function verdictOf(
 /** "1,000 seeds: 512,000 requests in 5.1 simulated hours". */
 export function formatTally({ seeds, requests, simulatedMs }: Tally): string {
   const hours = (simulatedMs / 3_600_000).toFixed(1);
-  return `${seeds.toLocaleString('en')} seeds: ${requests.toLocaleString('en')} requests in ${hours} simulated hours`;
+  return `${plural(seeds, 'seed')}: ${plural(requests, 'request')} in ${hours} simulated hours`;
 }
 
 /** The table: first what was never reached, then each group in a line or two. */
@@ -206,9 +207,7 @@ export function formatReached(reached: Reached): string {
   const never = gapsIn(reached).join(', ');
   const lines = Object.entries(tableOf()).map(([group, names]) => {
     const counts = reached[group as Group] ?? {};
-    const parts = names
-      .filter((name) => counts[name])
-      .map((name) => `${name} ${counts[name]?.toLocaleString('en')}`);
+    const parts = names.filter((name) => counts[name]).map((name) => `${name} ${count(counts[name] ?? 0)}`);
     return `  ${group}: ${parts.join(', ')}`;
   });
   return ['Reached:', ...(never === '' ? [] : [`  never: ${never}`]), ...lines].join('\n');

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { CpuProfile, ProfileNode } from '../kit/cpu-profile.ts';
-import { microsInProxy } from './scale.ts';
+import { formatScale, microsInProxy } from './scale.ts';
 
 function node(id: number, url: string, children: number[] = []): ProfileNode {
   const callFrame = { functionName: `f${id}`, scriptId: '1', url, lineNumber: 0, columnNumber: 0 };
@@ -26,4 +26,12 @@ test("the proxy's time is its own functions' and that of what they call of Node'
     timeDeltas: [0, 1, 2, 4, 8, 16],
   };
   assert.equal(microsInProxy(profile), 2 + 4);
+});
+
+test('each cost is shown against that with the fewest servers', () => {
+  const row = { servers: 10, policies: 1, requests: 1000, perRequestMicros: 4, perProbeMicros: 8 };
+  const many = { servers: 10_000, policies: 1000, requests: 1000, perRequestMicros: 6, perProbeMicros: 8 };
+  const lines = formatScale([row, many]).split('\n');
+  assert.match(lines[1] ?? '', /^ +10 +1 +1,000 +4\.0 µs \(× 1\.00\) +8\.0 µs \(× 1\.00\)$/);
+  assert.match(lines[2] ?? '', /^ +10,000 +1,000 +1,000 +6\.0 µs \(× 1\.50\) +8\.0 µs \(× 1\.00\)$/);
 });

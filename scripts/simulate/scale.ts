@@ -6,6 +6,7 @@ import { isMainThread, parentPort, Worker, workerData } from 'node:worker_thread
 import { isHealthProbe } from '../../services/shared/health-probe.ts';
 import { formatAnswer, formatRequest } from '../../services/shared/packet.ts';
 import { type CpuProfile, type ProfileNode, selfTimes } from '../kit/cpu-profile.ts';
+import { count, textTable } from '../kit/words.ts';
 import { Host } from './host.ts';
 import { readPackets, type SimulatedSocket } from './socket.ts';
 import { PROXY_ADDRESS, PROXY_PORT, World } from './world.ts';
@@ -64,19 +65,17 @@ export async function measureScale(
   return rows;
 }
 
-/** The rows as a table in Markdown, with each cost against the first row's. */
+/** The rows as a table, with each cost against the first row's. */
 export function formatScale(rows: readonly ScaleRow[]): string {
   const cost = (value: number, base = value): string =>
     `${value.toFixed(1)} µs (× ${(value / base).toFixed(2)})`;
-  return [
-    '| servers | policies | requests | CPU per request | CPU per probe |',
-    '|---:|---:|---:|---:|---:|',
-    ...rows.map(({ servers, policies, requests, perRequestMicros, perProbeMicros }) => {
-      const counts = [servers, policies, requests].map((count) => count.toLocaleString('en'));
-      const request = cost(perRequestMicros, rows[0]?.perRequestMicros);
-      return `| ${[...counts, request, cost(perProbeMicros, rows[0]?.perProbeMicros)].join(' | ')} |`;
-    }),
-  ].join('\n');
+  const cells = rows.map(({ servers, policies, requests, perRequestMicros, perProbeMicros }) => [
+    ...[servers, policies, requests].map(count),
+    cost(perRequestMicros, rows[0]?.perRequestMicros),
+    cost(perProbeMicros, rows[0]?.perProbeMicros),
+  ]);
+  const head = ['servers', 'policies', 'requests', 'CPU per request', 'CPU per probe'];
+  return textTable([head, ...cells], 'r').join('\n');
 }
 
 /** Microseconds of a profile in the proxy's code, or in Node's on its behalf; not in the simulated world's. */
