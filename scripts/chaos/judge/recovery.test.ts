@@ -355,7 +355,7 @@ const BOTH: EventSketch[] = [
   [7610, 'admitted', 'b1', { address: 'a1:7000' }],
 ];
 testCases(swapped(), [
-  ['both under their own policy', swap(...BOTH), 'pass', /2 of 2 servers/],
+  ['both under their own policy', swap(...BOTH), 'pass', /2 servers, 0 admitted under another policy/],
   ['one is not back', swap(...BOTH.slice(0, 4)), 'fail', /server-p2-1: not admitted again/],
   [
     'one under the other’s policy',
@@ -367,18 +367,6 @@ testCases(swapped(), [
     'first under the other’s, then under its own',
     swap(...BOTH, [9000, 'admitted', 'b1', { policy: '1' }]),
     'fail',
-  ],
-  [
-    'a wrong digest',
-    { ...swap(...BOTH), traffic: during([8000, 8020], '1', { outcome: 'wrong' }) },
-    'fail',
-    /1 wrong/,
-  ],
-  [
-    'an answer from the other policy',
-    { ...swap(...BOTH), traffic: during([8000, 8020], '1', { detail: 'b1' }) },
-    'fail',
-    /1 wrong/,
   ],
   [
     'never healed',

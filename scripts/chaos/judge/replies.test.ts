@@ -32,7 +32,7 @@ const inProxyKill = (sketch: Sketch): Sketch => ({
 });
 
 testCases(noWrong(), [
-  ['all well', {}, 'pass', /0 wrong of 2000/],
+  ['all well', {}, 'pass', /0 wrong of 2,000/],
   ['a wrong digest', at(6000, { outcome: 'wrong' }), 'fail', /6\.000 s: policy 1, wrong by server-p1-1/],
   ['in the warm-up too', at(0, { outcome: 'wrong' }), 'fail'],
   ['in a first attempt', at(6000, retried(6000, 6001, { outcome: 'wrong' })), 'fail'],
@@ -47,7 +47,12 @@ testCases(noStray(), [
 
 testCases(noLost(), [
   ['all well', {}, 'pass'],
-  ['one lost', at(6000, { outcome: 'lost', detail: 'timeout', latencyMs: 10_000 }), 'fail', /1 lost of 2000/],
+  [
+    'one lost',
+    at(6000, { outcome: 'lost', detail: 'timeout', latencyMs: 10_000 }),
+    'fail',
+    /1 lost of 2,000/,
+  ],
   ['in the warm-up', at(0, { outcome: 'lost' }), 'fail'],
   ['in the phase after', at(19_980, { outcome: 'lost' }), 'fail'],
   ['dropped is not lost', at(6000, { outcome: 'dropped' }), 'pass'],
@@ -55,13 +60,13 @@ testCases(noLost(), [
     'sent, and not answered when the load ended',
     at(19_980, { outcome: 'dropped', detail: 'interrupted' }),
     'fail',
-    /1 lost of 2000 requests \(1 unanswered when the load ended\)\n19\.980 s/,
+    /1 lost of 2,000 requests \(1 unanswered when the load ended\)\n19\.980 s/,
   ],
   [
     'and never sent',
     at(19_980, { outcome: 'dropped', detail: 'interrupted', attempts: 0 }),
     'pass',
-    /0 lost of 1999/,
+    /0 lost of 1,999/,
   ],
   [
     'and the run was cut short',
@@ -97,9 +102,9 @@ testCases(noLost(), [
 const LATE = { latencyMs: 2250.1 };
 
 testCases(inTime(), [
-  ['all well', {}, 'pass', /0 late of 2000 answers, the slowest 2 ms/],
+  ['all well', {}, 'pass', /0 late of 2,000 answers, the slowest 2 ms/],
   ['at the limit', at(6000, { latencyMs: 2250 }), 'pass', /the slowest 2250 ms/],
-  ['above it', at(6000, LATE), 'fail', /1 late of 2000(.|\n)*6\.000 s: policy 1, ok by server-p1-1/],
+  ['above it', at(6000, LATE), 'fail', /1 late of 2,000(.|\n)*6\.000 s: policy 1, ok by server-p1-1/],
   ['in the warm-up', at(0, LATE), 'fail'],
   [
     'a fault is no excuse',
@@ -107,8 +112,8 @@ testCases(inTime(), [
     'fail',
   ],
   ['where clients try again, too', { ...at(6000, LATE), plan: { retryForMs: 8000 } }, 'fail'],
-  ['sent twice', at(6000, { ...LATE, attempts: 2 }), 'pass', /of 1999 answers/],
-  ['an error', at(6000, { ...LATE, outcome: 'error' }), 'pass', /of 1999 answers/],
+  ['sent twice', at(6000, { ...LATE, attempts: 2 }), 'pass', /of 1,999 answers/],
+  ['an error', at(6000, { ...LATE, outcome: 'error' }), 'pass', /of 1,999 answers/],
   ['due while the proxy was out', inProxyKill(at(9800, LATE)), 'pass'],
   ['due before', inProxyKill(at(5980, LATE)), 'fail'],
   ['due after', inProxyKill(at(9820, LATE)), 'fail'],

@@ -41,8 +41,8 @@ testCases(tested(), [
   ['conntrack at the limit', withFault({ conntrack: 50_000 }), 'pass'],
   ['conntrack above the limit', withFault({ conntrack: 50_001 }), 'unknown', /50001/],
   ['conntrack that cannot be read', withFault({ conntrack: null }), 'pass'],
-  ['2 of 2000 dropped: 0.1 %', dropEvery(1000), 'pass'],
-  ['3 of 2000 dropped', dropEvery(700), 'unknown', /0\.15 % dropped/],
+  ['2 of 2,000 dropped: 0.1 %', dropEvery(1000), 'pass'],
+  ['3 of 2,000 dropped', dropEvery(700), 'unknown', /0\.15 % dropped/],
   [
     'no request in the window of the fault',
     without(null, 6000, 8000),
