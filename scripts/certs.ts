@@ -3,10 +3,10 @@ import 'reflect-metadata';
 import { randomBytes, webcrypto } from 'node:crypto';
 import { chmod, mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
-import { join, relative, resolve } from 'node:path';
+import { join, relative } from 'node:path';
 import * as x509 from '@peculiar/x509';
 import { hideBin } from 'yargs/helpers';
-import { commandLine, requireWhole, runMain, UsageError } from '../services/shared/config.ts';
+import { callerPath, commandLine, requireWhole, runMain, UsageError } from '../services/shared/config.ts';
 
 const DEFAULT_FOLDER = 'certs';
 const DAY_MS = 86_400_000;
@@ -42,7 +42,7 @@ async function main(): Promise<void> {
     )
     .parseSync();
   if (dir === '') throw new UsageError('--dir is empty: name a folder.');
-  const folder = resolve(process.env.INIT_CWD ?? process.cwd(), dir);
+  const folder = callerPath(dir);
   const notAfter = new Date(Date.now() + requireWhole('--days', days, 1, 3650) * DAY_MS);
   const authority = await Authority.create('policy-proxy, for trying out', notAfter);
   const files: [name: string, text: string, isKey: boolean][] = [['ca.pem', authority.cert, false]];

@@ -1,9 +1,8 @@
 // shell · `npm run chaos`: breaks the cluster on purpose, under load, and judges what comes of it. The parts are in chaos/.
-// Must never call a run good that was cut short, or end with anything broken that it has broken.
 import { UsageError } from '../services/shared/config.ts';
 import { parseChaosCommand, SCRIPT_NAME } from './chaos/options.ts';
 import { formatPlan } from './chaos/plan.ts';
-import { plansOf } from './chaos/plans.ts';
+import { plansOf, readCluster } from './chaos/plans.ts';
 import { Failure } from './kit/failure.ts';
 import { runScript } from './kit/script.ts';
 
@@ -14,21 +13,22 @@ await runScript(SCRIPT_NAME, AFTER_INTERRUPTION, main, { mustCleanUp: true });
 async function main(signal: AbortSignal): Promise<void> {
   const options = parseChaosCommand(process.argv.slice(2));
   if (options.isListed) {
-    const { formatList } = await import('./chaos/list.ts');
+    const { formatList } = await import('./chaos/words.ts');
     console.log(formatList());
     return;
   }
-  const plans = await plansOf(options);
+  const services = await readCluster(options, signal);
+  const plans = await plansOf(options, services);
   if (options.isPlanOnly) {
     for (const plan of plans) process.stdout.write(formatPlan(plan));
     return;
   }
   // Loaded only now: what draws and what talks to Docker takes longer than everything above.
-  const { carryOut } = await import('./chaos/command.ts');
-  await carryOut(plans, options, signal).catch(saysNothingOfTheProxy);
+  const { runPlans } = await import('./chaos/run-plans.ts');
+  await runPlans(plans, services, options, signal).catch(saysNothingOfTheProxy);
 }
 
-// 1 would say that the proxy failed; a run that could not be made says nothing about it.
+// 1 would mean that the proxy failed; a run that could not be made shows nothing about it.
 function saysNothingOfTheProxy(error: unknown): never {
   if (error instanceof UsageError) throw error;
   if (!(error instanceof Failure)) {

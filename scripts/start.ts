@@ -3,12 +3,11 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hideBin } from 'yargs/helpers';
 import { commandLine, publishedProxy } from '../services/shared/config.ts';
-import { healLeftovers } from './chaos/heal.ts';
-import { readUndo } from './chaos/undo.ts';
 import { prepareAppImage } from './cluster/app-image.ts';
 import { bringUp, MAY_BE_LEFT, publishedPort, recentLogs } from './cluster/cluster.ts';
 import { containerNames } from './cluster/containers.ts';
 import { prepareEngine } from './cluster/engine.ts';
+import { healLeftovers } from './cluster/heal.ts';
 import { prepareNodeImage } from './cluster/node-image.ts';
 import { renderPolicyTable } from './cluster/policy-table.ts';
 import {
@@ -19,6 +18,7 @@ import {
   serversByPolicy,
 } from './cluster/services.ts';
 import { settingsWithoutEffect } from './cluster/settings.ts';
+import { readUndo } from './cluster/undo.ts';
 import { attempt } from './kit/command.ts';
 import { Failure } from './kit/failure.ts';
 import { fetchPolicies, waitForServers } from './kit/policies.ts';
@@ -57,7 +57,7 @@ await runScript('npm start --', MAY_BE_LEFT, async (signal) => {
   const adminUrl = `http://127.0.0.1:${publishedPort('PROXY_PUBLISH_ADMIN_PORT')}`;
   const proxy = publishedProxy(process.env);
   const replies: string[] = [];
-  const isChaosLeft = (await readUndo(project)) !== null;
+  const isChaosLeft = readUndo(project) !== null;
   await runSteps(signal, [
     { title: 'Docker Engine and Compose', run: prepareEngine },
     { title: 'Image with Node 24', run: prepareNodeImage },

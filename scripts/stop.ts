@@ -1,8 +1,8 @@
 // `npm stop`: takes the cluster down; with nothing to take down it does nothing.
 import { hideBin } from 'yargs/helpers';
 import { commandLine } from '../services/shared/config.ts';
-import { forgetUndo } from './chaos/undo.ts';
 import { MAY_BE_LEFT, takeDown } from './cluster/cluster.ts';
+import { forgetUndo } from './cluster/undo.ts';
 import { clusterName } from './kit/project.ts';
 import { runScript } from './kit/script.ts';
 import { runSteps } from './kit/steps.ts';
@@ -19,5 +19,5 @@ await runScript('npm stop --', MAY_BE_LEFT, async (signal) => {
     .parse();
   await runSteps(signal, [{ title: 'Cluster', run: (progress) => takeDown({}, progress) }]);
   // What a killed chaos run had left is gone with the cluster.
-  await forgetUndo(clusterName());
+  forgetUndo(clusterName());
 });

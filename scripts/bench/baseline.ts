@@ -1,7 +1,8 @@
 // shell · another version of this project's proxy, to compare the one that is here with: a folder, or a commit.
 // Must never touch the working tree: a commit is unpacked beside it.
 import { mkdtemp, realpath, rename, rm } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join } from 'node:path';
+import { callerPath } from '../../services/shared/config.ts';
 import { attempt, run } from '../kit/command.ts';
 import { Failure } from '../kit/failure.ts';
 import { isThere } from '../kit/is-there.ts';
@@ -47,8 +48,7 @@ export async function prepareBaseline(
   progress: Progress,
   places: Places = PLACES,
 ): Promise<Baseline> {
-  // npm goes to the project's own folder before it runs anything.
-  const folder = resolve(process.env.INIT_CWD ?? '', wanted);
+  const folder = callerPath(wanted);
   if (await isThere(join(folder, PROXY_MAIN))) {
     const root = await realpath(folder);
     await requirePackages(root);

@@ -5,7 +5,7 @@ import type { Judgement } from '../kit/verdict.ts';
 import type { FaultKind, Plan } from './plan.ts';
 
 export type { ProxyEvent, TableSample } from '../kit/proxy-events.ts';
-export type { Finding, Judgement, Verdict } from '../kit/verdict.ts';
+export type { Judgement, Verdict } from '../kit/verdict.ts';
 
 export type PhaseName = 'warm-up' | 'control' | 'faults' | 'quiet' | 'after';
 export type Phase = { name: PhaseName; fromMs: number; toMs: number };

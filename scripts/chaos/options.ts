@@ -1,7 +1,12 @@
 // shell · the command line of `npm run chaos` → what is to be done. Runs before anything is touched.
-// Must never let a wish through that a run would have to doubt.
-import { commandLine, requireWhole, UsageError, withEnvironment } from '../../services/shared/config.ts';
-import { POLICIES } from './plan.ts';
+import {
+  callerPath,
+  commandLine,
+  given,
+  requireWhole,
+  UsageError,
+  withEnvironment,
+} from '../../services/shared/config.ts';
 import { DEFAULT_SCENARIO, findScenario, SCENARIOS } from './scenarios/index.ts';
 
 export const SCRIPT_NAME = 'npm run chaos --';
@@ -19,7 +24,7 @@ export type ChaosOptions = {
   durationSeconds: number | null;
   onlyPolicy: string | null;
   isPlanOnly: boolean;
-  /** A plan.json to carry out again. */
+  /** The absolute path of a plan.json to run again. */
   replayFile: string | null;
   isKept: boolean;
   /** Where the report goes instead of reports/. */
@@ -45,7 +50,7 @@ const FLAGS = {
   duration: { type: 'number', describe: "seconds of the part with faults (the scenario's own)" },
   policy: { type: 'string', describe: 'hit only servers of this policy (any)' },
   'plan-only': { type: 'boolean', default: false, describe: 'print the plan, do nothing' },
-  replay: { type: 'string', describe: 'carry out a plan.json again' },
+  replay: { type: 'string', describe: 'run a plan.json again' },
   keep: {
     type: 'boolean',
     default: false,
@@ -86,6 +91,7 @@ export function parseChaosCommand(args: readonly string[], environment = process
   if (isAll && flags.duration !== undefined) {
     throw new UsageError(`--duration is for one scenario at a time, not for "${ALL}".`);
   }
+  const replayFile = given('--replay', flags.replay);
   return {
     scenarios: parseScenarios(flags.scenario),
     isAll,
@@ -94,11 +100,11 @@ export function parseChaosCommand(args: readonly string[], environment = process
     rate: requireWhole('--rate', flags.rate, 10, 5_000),
     durationSeconds:
       flags.duration === undefined ? null : requireWhole('--duration', flags.duration, 5, 86_400),
-    onlyPolicy: flags.policy === undefined ? null : parsePolicy(flags.policy),
+    onlyPolicy: given('--policy', flags.policy),
     isPlanOnly: flags.planOnly,
-    replayFile: flags.replay === undefined ? null : requireText('--replay', flags.replay),
+    replayFile: replayFile && callerPath(replayFile),
     isKept: flags.keep,
-    reportFolder: flags.report === undefined ? null : requireText('--report', flags.report),
+    reportFolder: given('--report', flags.report),
     isJson: flags.json,
   };
 }
@@ -113,14 +119,4 @@ function parseScenarios(text: string): string[] {
     );
   }
   return [...new Set(names)];
-}
-
-function requireText(name: string, text: string): string {
-  if (text.trim() !== '') return text;
-  throw new UsageError(`${name} must not be empty.`);
-}
-
-function parsePolicy(text: string): string {
-  if ((POLICIES as readonly string[]).includes(String(text))) return String(text);
-  throw new UsageError(`--policy is "${text}": the cluster has the policies ${POLICIES.join(', ')}.`);
 }

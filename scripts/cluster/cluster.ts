@@ -133,11 +133,6 @@ export function publishedPort(
   throw new UsageError(`${name} is "${text}": it must be a port from 1 to 65535.`);
 }
 
-/** How many servers docker-compose.yml alone has in all. */
-export function wholeClusterSize({ env }: Cluster = {}): number {
-  return 3 * Number(env?.SERVERS_PER_POLICY ?? readSetting('SERVERS_PER_POLICY') ?? '2');
-}
-
 /** The last lines that the cluster's containers have logged. */
 export async function recentLogs(cluster: Cluster, lines: number): Promise<string> {
   const args = [...composeArgs(cluster), 'logs', '--no-color', '--tail', String(lines)];

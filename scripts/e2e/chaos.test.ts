@@ -8,20 +8,19 @@ import { after, before, test } from 'node:test';
 import { BREAKAGES, breakProxy } from '../../test-support/broken-proxies.ts';
 import { freePortBelowEphemeral } from '../../test-support/peers.ts';
 import { type Program, startProgram } from '../../test-support/programs.ts';
-import { ChaosCluster } from '../chaos/docker.ts';
 import type { Journal } from '../chaos/journal.ts';
-import { makePlan } from '../chaos/make-plan.ts';
 import { formatPlan, type Plan, type PlannedFault } from '../chaos/plan.ts';
-import { findScenario } from '../chaos/scenarios/index.ts';
-import type { Scenario } from '../chaos/scenarios/scenario.ts';
+import { makePlan } from '../chaos/plans.ts';
+import { scenarioOf } from '../chaos/scenarios/index.ts';
 import { takeDown } from '../cluster/cluster.ts';
+import { DockerCluster } from '../cluster/docker.ts';
 
 const PROJECT = 'policy-proxy-chaos-test';
 const RUN_MS = 90_000;
 const TRIES = 3;
 const EXIT_UNKNOWN = 3;
 const environment: Record<string, string> = { COMPOSE_PROJECT_NAME: PROJECT, SERVERS_PER_POLICY: '2' };
-const cluster = new ChaosCluster(PROJECT);
+const cluster = new DockerCluster(PROJECT);
 let folder = '';
 
 before(async () => {
@@ -43,13 +42,13 @@ async function shortPlan(scenario: string, faults: readonly Omit<PlannedFault, '
   const wishes = {
     seed: 1,
     rate: 300,
-    policies: ['1', '2', '3'],
+    services: { 'server-p1': '1', 'server-p2': '2', 'server-p3': '3' },
     serversPerPolicy: 2,
     faultsMs: null,
     onlyPolicy: null,
   };
   const plan: Plan = {
-    ...makePlan(findScenario(scenario) as Scenario, wishes),
+    ...makePlan(scenarioOf({ scenario }), wishes),
     phases: { warmUpMs: 1_500, controlMs: 2_000, faultsMs: 5_500, quietMs: 3_500, afterMs: 1_500 },
     faults: faults.map((fault, index) => ({ id: index + 1, ...fault })),
   };

@@ -8,8 +8,8 @@ import { after, before, test } from 'node:test';
 import { type EventWatch, watchEvents } from '../../test-support/event-stream.ts';
 import { freePortBelowEphemeral } from '../../test-support/peers.ts';
 import { type Program, startProgram } from '../../test-support/programs.ts';
-import { ChaosCluster, type Replica } from '../chaos/docker.ts';
 import { bringUp, type Cluster, takeDown } from '../cluster/cluster.ts';
+import { DockerCluster, type Replica } from '../cluster/docker.ts';
 import { attempt, run } from '../kit/command.ts';
 import { fetchPolicies, type ServerRow, waitForServers } from '../kit/policies.ts';
 import { CACHE, ROOT } from '../kit/project.ts';
@@ -20,7 +20,7 @@ const SERVICES = ['server-p1', 'server-p2', 'server-p3'];
 const SERVERS = 6;
 const env: Record<string, string> = { SERVERS_PER_POLICY: '2' };
 const cluster: Cluster = { project: PROJECT, env };
-const containers = new ChaosCluster(PROJECT, env);
+const containers = new DockerCluster(PROJECT, env);
 // What Compose waits as well before it kills.
 const GRACE_S = 12;
 let adminUrl = '';

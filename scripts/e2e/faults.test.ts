@@ -6,14 +6,14 @@ import { once } from 'node:events';
 import { after, before, test } from 'node:test';
 import { freePortBelowEphemeral } from '../../test-support/peers.ts';
 import { startProgram } from '../../test-support/programs.ts';
-import { isFaulty, readFaults, setFaults } from '../chaos/control.ts';
-import { ChaosCluster } from '../chaos/docker.ts';
 import type { ArmedFault, FaultContext } from '../chaos/faults/fault.ts';
 import { FAULTS } from '../chaos/faults/index.ts';
-import { healCluster, healLeftovers } from '../chaos/heal.ts';
 import type { FaultKind } from '../chaos/plan.ts';
-import { openUndo, readUndo } from '../chaos/undo.ts';
 import { bringUp, type Cluster, takeDown } from '../cluster/cluster.ts';
+import { DockerCluster } from '../cluster/docker.ts';
+import { healCluster, healLeftovers } from '../cluster/heal.ts';
+import { isFaulty, readFaults, setFaults } from '../cluster/server-faults.ts';
+import { openUndo, readUndo } from '../cluster/undo.ts';
 import { run } from '../kit/command.ts';
 import { waitForServers } from '../kit/policies.ts';
 import { ROOT } from '../kit/project.ts';
@@ -22,7 +22,7 @@ const PROJECT = 'policy-proxy-faults-test';
 const SERVERS = 6;
 const env: Record<string, string> = { SERVERS_PER_POLICY: '2', FAULTS: '1' };
 const project: Cluster = { project: PROJECT, env };
-const cluster = new ChaosCluster(PROJECT, env);
+const cluster = new DockerCluster(PROJECT, env);
 let adminUrl = '';
 let proxyAddress = '';
 
@@ -70,7 +70,7 @@ function arm(kind: FaultKind, targets: string[], params: Record<string, number> 
       };
     },
   };
-  return { fault: FAULTS[kind].arm(context), hits, end };
+  return { fault: FAULTS[kind](context), hits, end };
 }
 
 async function assertNothingLeft(): Promise<void> {
@@ -282,7 +282,7 @@ test('everything at once is healed, twice', async () => {
   await cluster.kill(p2);
   await cluster.kill(await cluster.find('proxy-1'));
   // As a new process would: it remembers nothing.
-  assert.deepEqual(await healCluster(new ChaosCluster(PROJECT)), []);
+  assert.deepEqual(await healCluster(new DockerCluster(PROJECT)), []);
   await assertNothingLeft();
   assert.deepEqual(await cluster.aliasesOf(p1), before);
   assert.equal(isFaulty(await readFaults(await cluster.find('server-p3-1'))), false);
@@ -317,10 +317,10 @@ test('calls are judged by what they were to reach', async () => {
 
 test('what a killed run has left is healed by the next; a living one is left alone', async () => {
   const script = `
-    import { ChaosCluster } from './scripts/chaos/docker.ts';
-    import { openUndo } from './scripts/chaos/undo.ts';
+    import { DockerCluster } from './scripts/cluster/docker.ts';
+    import { openUndo } from './scripts/cluster/undo.ts';
     const settings = ${JSON.stringify(env)};
-    const cluster = new ChaosCluster('${PROJECT}', settings);
+    const cluster = new DockerCluster('${PROJECT}', settings);
     const replica = await cluster.find('server-p1-1');
     await cluster.waitUntilChecked(replica);
     const undo = openUndo('${PROJECT}', { services: { 'server-p2': 2 }, states: {}, settings });
@@ -348,7 +348,7 @@ test('what a killed run has left is healed by the next; a living one is left alo
     (await healLeftovers(PROJECT)) ?? '',
     /it had injected: partition, scale\): all 7 replicas are whole/,
   );
-  assert.equal(await readUndo(PROJECT), null);
+  assert.equal(readUndo(PROJECT), null);
   assert.equal(await healLeftovers(PROJECT), null);
   await whole();
 });

@@ -1,5 +1,4 @@
-// seam · the one clock of a run: wall time with fractions, as the load generator and the proxy tell it too.
-// Must never be mixed with another clock: a detection time is the difference of two clocks' readings.
+// shell · the one clock of a run: wall time with fractions, which the load generator and the proxy use too.
 
 /** Milliseconds since the Unix epoch, with fractions, monotonic within the process. */
 export function epochMs(): number {

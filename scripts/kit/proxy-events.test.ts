@@ -7,22 +7,29 @@ import { test } from 'node:test';
 import { within } from '../../test-support/peers.ts';
 import { type ProxyEvent, watchProxy } from './proxy-events.ts';
 
-type Stream = { send(seq: number, atMs: number): void; sendRaw(text: string): void; end(): void };
+type Stream = {
+  /** The event that the reader says it has seen last. */
+  lastId: string | undefined;
+  send(boot: string, seq: number): void;
+  sendRaw(text: string): void;
+  end(): void;
+};
 
-function block(seq: number, atMs: number): string {
-  const event = { seq, atMs, type: 'admitted', policy: '1', id: 7, address: 'a:1', why: 'so', sent: 3 };
-  return `id: ${seq}\nevent: admitted\ndata: ${JSON.stringify(event)}\n\n`;
+function block(boot: string, seq: number): string {
+  const event = { seq, atMs: seq, type: 'admitted', policy: '1', id: 7, address: 'a:1', why: 'so', sent: 3 };
+  return `id: ${boot}-${seq}\nevent: admitted\ndata: ${JSON.stringify(event)}\n\n`;
 }
 
 /** A status listener whose event streams the test writes. */
 async function scriptedStatus(): Promise<{ url: string; nextStream(): Promise<Stream>; close(): void }> {
   const streams: Stream[] = [];
   const waiting: ((stream: Stream) => void)[] = [];
-  const server: Server = createServer((_request, response: ServerResponse) => {
+  const server: Server = createServer((request, response: ServerResponse) => {
     response.writeHead(200, { 'content-type': 'text/event-stream' });
     response.flushHeaders();
     const stream: Stream = {
-      send: (seq, atMs) => response.write(block(seq, atMs)),
+      lastId: request.headers['last-event-id'] as string | undefined,
+      send: (boot, seq) => response.write(block(boot, seq)),
       sendRaw: (text) => response.write(text),
       end: () => response.destroy(),
     };
@@ -51,7 +58,7 @@ async function scriptedStatus(): Promise<{ url: string; nextStream(): Promise<St
   };
 }
 
-test('events are told once, over broken streams and restarts', async (t) => {
+test('events are reported once, over broken streams and restarts', async (t) => {
   const status = await scriptedStatus();
   t.after(() => status.close());
   const seen: ProxyEvent[] = [];
@@ -80,35 +87,29 @@ test('events are told once, over broken streams and restarts', async (t) => {
 
   const first = await status.nextStream();
   first.sendRaw(': the last events, then every new one\n\n');
-  first.send(1, 100);
-  const split = block(2, 110);
+  first.send('a-b', 1);
+  const split = block('a-b', 2);
   first.sendRaw(split.slice(0, 20));
   first.sendRaw(split.slice(20));
   await count(2);
   first.end();
 
   const again = await status.nextStream();
-  again.send(1, 100);
-  again.send(2, 110);
-  again.send(3, 120);
+  assert.equal(again.lastId, 'a-b-2', 'so that the proxy sends only what is new');
+  again.send('a-b', 3);
   await count(3);
-  assert.deepEqual(
-    seen.map(({ seq, boot }) => [seq, boot]),
-    [
-      [1, 0],
-      [2, 0],
-      [3, 0],
-    ],
-  );
   again.end();
 
   const restarted = await status.nextStream();
-  restarted.send(1, 500);
-  restarted.send(2, 510);
+  restarted.send('a-c', 1);
+  restarted.send('a-c', 2);
   await count(5);
   assert.deepEqual(
-    seen.slice(3).map(({ seq, boot, id, sent }) => [seq, boot, id, sent]),
+    seen.map(({ seq, boot, id, sent }) => [seq, boot, id, sent]),
     [
+      [1, 0, '7', 3],
+      [2, 0, '7', 3],
+      [3, 0, '7', 3],
       [1, 1, '7', 3],
       [2, 1, '7', 3],
     ],

@@ -1,5 +1,4 @@
-// pure · the only source of chance in a plan, an input or a simulated world: a generator that a seed decides
-// (pure-rand's xoroshiro128+). Must never be shared by two of them, or the same seed would stop meaning the same run.
+// pure · chance that a seed decides (pure-rand's xoroshiro128+). Each plan, input or simulated world has one of its own.
 import { uniformInt } from 'pure-rand/distribution/uniformInt';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 

@@ -1,83 +1,82 @@
-// shell · starts the load generator in a process of its own, reads what became of each request, and ends it.
-// Must never share its fate with a Ctrl-C in the terminal: the run decides when the load ends.
+// shell · the load generator in a process of its own, both ends of it: who starts it gets a record of each request.
+// It is not in the terminal's process group, so that Ctrl-C does not end it before the run does.
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { runMain } from '../../services/shared/config.ts';
+import { epochMs } from '../kit/epoch.ts';
+import { runLoad } from './generator.ts';
 import type { RequestRecord } from './observers.ts';
+import { parseLoadCommand } from './options.ts';
 
-const WORKER = fileURLToPath(new URL('./load-worker.ts', import.meta.url));
+const THIS_FILE = fileURLToPath(import.meta.url);
 const FIRST_REQUEST_MS = 15_000;
 const LAST_REPLIES_MS = 10_000;
+const FLUSH_MS = 50;
+const LAG_EVERY_MS = 5;
+/** Timers have whole milliseconds, and a turn of the event loop has work of its own. */
+const USUAL_LAG_MS = 4;
 
 export type LoadEnd = { startLagP99Ms: number; strayAnswers: number };
-/** What the worker prints, a line each. */
-export type WorkerLine = { request: RequestRecord } | { lagMs: number } | { end: LoadEnd };
+/** What the process prints, a line of JSON each. */
+type Line = { request: RequestRecord } | { lagMs: number } | { end: LoadEnd };
 
 export type LoadProcess = {
   /** Resolves with the intended time of the first request, ms since the epoch; rejects when there is none. */
   started: Promise<number>;
-  /** Rejects when the generator ends before it is told to. */
+  /** Rejects when the generator ends before `stop` is called. */
   failed: Promise<never>;
   /** No request becomes due any more; resolves when the last ones have ended. */
   stop(): Promise<LoadEnd>;
-  kill(): void;
 };
 
 /**
  * @param args      options of `npm run load`
  * @param onRequest gets every request when it has ended
- * @param onLag     told by how much the generator was late in the last 50 ms
+ * @param onLag     gets by how much the generator was late in the last 50 ms
  */
 export function startLoad(
   args: readonly string[],
   onRequest: (request: RequestRecord) => void,
   onLag: (ms: number) => void = () => {},
 ): LoadProcess {
-  const child = spawn(process.execPath, [WORKER, ...args], {
+  const child = spawn(process.execPath, [THIS_FILE, ...args], {
     stdio: ['pipe', 'pipe', 'pipe'],
     detached: true,
   });
   const started = Promise.withResolvers<number>();
   const failed = Promise.withResolvers<never>();
   const ended = Promise.withResolvers<LoadEnd>();
+  for (const { promise } of [started, failed, ended]) promise.catch(() => {});
   let complaint = '';
   let end: LoadEnd | null = null;
   let isStopping = false;
+  const fail = (why: string): void => {
+    clearTimeout(timer);
+    const error = new Error(`The load generator ${why}. ${complaint}`.trim());
+    for (const { reject } of [started, failed, ended]) reject(error);
+  };
+  const timer = setTimeout(() => fail('sent no request'), FIRST_REQUEST_MS);
+  child.stdin.on('error', () => {});
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     complaint = (complaint + text).slice(-2_000);
   });
-  child.stdin.on('error', () => {});
-  createInterface({ input: child.stdout }).on('line', (line) => {
-    const parsed = parseLine(line);
-    if (parsed === null) {
-      fail(`said what nobody understands: ${line.slice(0, 100)}`);
-      return;
+  createInterface({ input: child.stdout }).on('line', (text) => {
+    const line = parseLine(text);
+    if (line === null) fail(`printed what is no record: ${text.slice(0, 100)}`);
+    else if ('end' in line) end = line.end;
+    else if ('lagMs' in line) onLag(line.lagMs);
+    else {
+      clearTimeout(timer);
+      started.resolve(line.request.dueEpochMs);
+      onRequest(line.request);
     }
-    if ('end' in parsed) {
-      end = parsed.end;
-      return;
-    }
-    if ('lagMs' in parsed) {
-      onLag(parsed.lagMs);
-      return;
-    }
-    started.resolve(parsed.request.dueEpochMs);
-    onRequest(parsed.request);
   });
-  const timer = setTimeout(() => fail('sent no request'), FIRST_REQUEST_MS);
-  void started.promise.finally(() => clearTimeout(timer)).catch(() => {});
-  const fail = (why: string): void => {
-    const error = new Error(`The load generator ${why}. ${complaint}`.trim());
-    started.reject(error);
-    failed.reject(error);
-    ended.reject(error);
-  };
   child.on('error', (error) => fail(`could not be started: ${error.message}`));
   child.on('close', (code) => {
     if (end !== null && isStopping) ended.resolve(end);
     else fail(`ended by itself (exit code ${code})`);
   });
-  for (const { promise } of [started, failed, ended]) promise.catch(() => {});
   return {
     started: started.promise,
     failed: failed.promise,
@@ -87,15 +86,68 @@ export function startLoad(
       const late = setTimeout(() => child.kill('SIGKILL'), LAST_REPLIES_MS);
       return await ended.promise.finally(() => clearTimeout(late));
     },
-    kill: () => child.kill('SIGKILL'),
   };
 }
 
 // The last line of a generator that was killed may be half a line.
-function parseLine(line: string): WorkerLine | null {
+function parseLine(text: string): Line | null {
   try {
-    return JSON.parse(line) as WorkerLine;
+    return JSON.parse(text) as Line;
   } catch {
     return null;
   }
 }
+
+/** Runs the generator and prints its records; ends when it is told to, or when its owner is gone. */
+async function printRecords(): Promise<void> {
+  const { options } = parseLoadCommand(process.argv.slice(2));
+  const ending = new AbortController();
+  const endIt = (): void => ending.abort();
+  process.stdin.on('end', endIt).on('error', endIt).resume();
+  process.on('SIGTERM', endIt);
+  process.stdout.on('error', endIt);
+  let lines = '';
+  const print = (line: Line): void => {
+    lines += `${JSON.stringify(line)}\n`;
+  };
+  const takeLag = measureLag();
+  const flush = (): void => {
+    const lagMs = takeLag();
+    if (lagMs > 0) print({ lagMs });
+    if (lines !== '') process.stdout.write(lines);
+    lines = '';
+  };
+  const timer = setInterval(flush, FLUSH_MS);
+  try {
+    const result = await runLoad(options, { onRequest: (request) => print({ request }) }, ending.signal);
+    print({ end: { startLagP99Ms: result.startLagMs.p99, strayAnswers: result.strayAnswers } });
+  } finally {
+    clearInterval(timer);
+    flush();
+    process.stdin.destroy();
+  }
+}
+
+/**
+ * Measures by how much the timers of this process are late: what its machine, and its own work, keep from it.
+ * @returns a function that returns the lateness since its last call, in ms
+ */
+function measureLag(): () => number {
+  let lastMs = epochMs();
+  let lateMs = 0;
+  const look = (): void => {
+    const nowMs = epochMs();
+    const overMs = nowMs - lastMs - LAG_EVERY_MS;
+    if (overMs > USUAL_LAG_MS) lateMs += overMs;
+    lastMs = nowMs;
+  };
+  setInterval(look, LAG_EVERY_MS).unref();
+  return () => {
+    look();
+    const taken = lateMs;
+    lateMs = 0;
+    return taken;
+  };
+}
+
+if (process.argv[1] === THIS_FILE) await runMain('load-process', printRecords);

@@ -50,7 +50,7 @@ export const SERVERS: readonly Server[] = POLICIES.flatMap((policy, at) =>
   })),
 );
 
-export function isOnServer(kind: Action['kind']): kind is ServerKind {
+function isOnServer(kind: Action['kind']): kind is ServerKind {
   return kind === 'kill' || kind === 'freeze' || kind === 'restart';
 }
 

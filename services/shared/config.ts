@@ -1,6 +1,7 @@
 // shell · command lines. Every option of every role can also come from the environment.
 // Must never read the environment anywhere else, so that `--help` tells the whole truth.
 import { createRequire } from 'node:module';
+import { resolve } from 'node:path';
 import type { Argv, Options } from 'yargs';
 import { LOG_LEVELS } from './log.ts';
 
@@ -154,6 +155,14 @@ export function publishedProxy(environment: NodeJS.ProcessEnv): string {
     );
   }
   return `${host === '0.0.0.0' || host === '[::]' ? '127.0.0.1' : host}:${port}`;
+}
+
+/**
+ * A path that a person has given, counted from where npm was called: npm goes to the project's own folder before it runs
+ * anything, and leaves the caller's in INIT_CWD.
+ */
+export function callerPath(path: string, { INIT_CWD }: NodeJS.ProcessEnv = process.env): string {
+  return resolve(INIT_CWD ?? '', path);
 }
 
 /** An id from the command line: digits become a number, as the packets of the original have them. */

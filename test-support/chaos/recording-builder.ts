@@ -229,6 +229,7 @@ function planOf(faults: readonly FaultRecord[], changes: Partial<Plan> = {}): Pl
     seed: 1,
     rate: 100,
     policies: ['1', '2'],
+    services: { 'server-p1': '1', 'server-p2': '2', 'server-p3': '3' },
     serversPerPolicy: 2,
     retryForMs: 0,
     settings: {},

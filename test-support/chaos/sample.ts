@@ -86,6 +86,7 @@ function samplePlan(rate: number): Recording['plan'] {
     seed: 42,
     rate,
     policies: POLICIES,
+    services: { 'server-p1': '1', 'server-p2': '2', 'server-p3': '3' },
     serversPerPolicy: 2,
     retryForMs: 3000,
     settings: { FAULTS: '1' },

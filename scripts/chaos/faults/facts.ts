@@ -1,5 +1,4 @@
 // pure · what is known of each kind of fault, for everything that plans, injects, judges or draws it.
-import type { FaultKind } from '../plan.ts';
 
 export type FaultFacts = Readonly<{
   /** For people: `SIGKILL`. */
@@ -25,8 +24,7 @@ export type FaultFacts = Readonly<{
   needsControl?: true;
 }>;
 
-/** Every kind of fault. */
-export const FAULT_FACTS: Readonly<Record<FaultKind, FaultFacts>> = {
+const FACTS = {
   kill: { title: 'SIGKILL', like: 'crash', targets: 'servers', leaves: 'down', limits: 'death' },
   stop: { title: 'SIGTERM, SIGKILL after 10 s', like: 'deploy', targets: 'servers', leaves: 'down' },
   restart: {
@@ -119,4 +117,10 @@ export const FAULT_FACTS: Readonly<Record<FaultKind, FaultFacts>> = {
     targets: 'proxy',
     leaves: 'down',
   },
-};
+} as const satisfies Record<string, FaultFacts>;
+
+export type FaultKind = keyof typeof FACTS;
+
+/** Every kind of fault. */
+export const FAULT_FACTS: Readonly<Record<FaultKind, FaultFacts>> = FACTS;
+export const FAULT_KINDS = Object.keys(FACTS) as FaultKind[];

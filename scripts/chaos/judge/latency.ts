@@ -7,7 +7,7 @@ import { FAULT_FACTS } from '../faults/facts.ts';
 import type { FaultRecord, RequestRow } from '../journal.ts';
 import { type Assessment, assessRequests, type Criterion } from './judge.ts';
 import { CERTAIN, leastMs } from './machine.ts';
-import { isIn, millis, type Observations, policiesOfFault, type Span, wentWell } from './observations.ts';
+import { isIn, millis, type Observations, type Span, wentWell } from './observations.ts';
 
 const AFTER_HEAL_MS = 1000;
 /** Until Node has started in a container that Docker has. */
@@ -28,7 +28,7 @@ export const othersUntouched = (): Criterion => ({
     const { plan, faults } = seen.recording;
     if (plan.faults.length === 0) return null;
     seen.requireSent();
-    const hit = seen.proxyHits.length > 0 ? plan.policies : faults.flatMap(policiesOfFault);
+    const hit = seen.proxyHits.length > 0 ? plan.policies : faults.flatMap((fault) => seen.policiesOf(fault));
     const others = plan.policies.filter((policy) => !hit.includes(policy));
     if (others.length === 0) return null;
     const sent = others.flatMap((policy) => seen.requestsIn(seen.warmUpEndMs, Infinity, policy));

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { NUMBERS } from '../../../services/proxy/number-options.ts';
 import { readProxyOptions } from '../../../services/proxy/options.ts';
 import { emptyRecording } from '../../../test-support/chaos/recording-builder.ts';
-import { composeSettings } from '../arrange.ts';
+import { composeSettings } from '../cluster.ts';
 import * as limits from './limits.ts';
 import { inTime, noServerOnly } from './replies.ts';
 

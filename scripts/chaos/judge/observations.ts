@@ -3,8 +3,9 @@
 import type { EventType } from '../../../services/proxy/status/events.ts';
 import type { ProxyEvent, TableSample } from '../../kit/proxy-events.ts';
 import { CannotTell } from '../../kit/verdict.ts';
+import type { FaultKind } from '../faults/facts.ts';
 import type { FaultRecord, Hit, Phase, PhaseName, Recording, RequestRow } from '../journal.ts';
-import { type FaultKind, policyOf } from '../plan.ts';
+import { policyOf } from '../plan.ts';
 import { AFTERMATH_MS } from './limits.ts';
 
 export type Span = { fromMs: number; toMs: number };
@@ -140,6 +141,13 @@ export class Observations {
     return Math.max(healedMs, listensMs ?? healedMs);
   }
 
+  /** The policies of a fault's hits and targets; none for the proxy. */
+  policiesOf({ hits, targets }: FaultRecord): string[] {
+    const ofTargets = targets.map((target) => policyOf(this.recording.plan, target));
+    const policies = [...hits.map(({ policy }) => policy), ...ofTargets];
+    return [...new Set(policies.filter((policy) => policy !== null))];
+  }
+
   /** From a fault's first call until it was healed, or until the end of the recording. */
   windowOf({ injectMs, healMs, healedMs }: FaultRecord): Span {
     return { fromMs: injectMs, toMs: healedMs ?? healMs ?? this.recording.endedMs };
@@ -162,24 +170,30 @@ export class Observations {
     return this.#eventsByServer.get(serverId) ?? [];
   }
 
-  /** The replica's name, or the server's id where it is not known. */
+  /** `nameOf` of this recording. */
   nameOf(serverId: string): string {
-    return this.recording.names[serverId] ?? serverId;
+    return nameOf(this.recording, serverId);
   }
 
   /** One event as a line. */
   describeEvent({ atMs, type, id, why }: ProxyEvent): string {
     return `${moment(atMs)}: ${this.nameOf(id)} ${type}: ${why}`;
   }
+}
 
-  /** One request as a line. */
-  describeRequest({ dueMs, policy, outcome, detail, latencyMs, attempts, first }: RequestRow): string {
-    const isById = outcome === 'ok' || outcome === 'wrong';
-    const end = `${outcome} ${isById ? `by ${this.nameOf(detail)}` : detail} after ${millis(latencyMs)}`;
-    const line = `${moment(dueMs)}: policy ${policy}, ${end}`;
-    if (first === null) return line;
-    return `${line}, attempt 1 of ${attempts}: ${first.outcome} ${first.detail} at ${moment(first.endMs)}`;
-  }
+/** The replica's name, or the server's id where it is not known. */
+export function nameOf({ names }: Recording, serverId: string): string {
+  return (Object.hasOwn(names, serverId) ? names[serverId] : undefined) ?? serverId;
+}
+
+/** One request as a line. */
+export function describeRequest(recording: Recording, request: RequestRow): string {
+  const { dueMs, policy, outcome, detail, latencyMs, attempts, first } = request;
+  const isById = outcome === 'ok' || outcome === 'wrong';
+  const end = `${outcome} ${isById ? `by ${nameOf(recording, detail)}` : detail} after ${millis(latencyMs)}`;
+  const line = `${moment(dueMs)}: policy ${policy}, ${end}`;
+  if (first === null) return line;
+  return `${line}, attempt 1 of ${attempts}: ${first.outcome} ${first.detail} at ${moment(first.endMs)}`;
 }
 
 function required<Each extends FaultHit>(hits: readonly Each[], kinds: readonly FaultKind[]): Each[] {
@@ -195,12 +209,6 @@ function dueIn(rows: Rows, fromMs: number, toMs: number): Rows {
 function faultHit(fault: FaultRecord, hit: Hit): FaultHit {
   const what = `${moment(hit.fromMs)}: ${fault.kind} of ${hit.target}`;
   return { fault, hit, what, struckMs: hit.struckMs ?? Math.max(hit.fromMs, fault.injectedMs) };
-}
-
-/** The policies of a fault's hits and targets; none for the proxy. */
-export function policiesOfFault({ hits, targets }: FaultRecord): string[] {
-  const policies = [...hits.map(({ policy }) => policy), ...targets.map(policyOf)];
-  return [...new Set(policies.filter((policy) => policy !== null))];
 }
 
 /** Answered right, at once: no attempt failed. */
@@ -272,5 +280,5 @@ export function moment(ms: number): string {
 
 /** `46.3 ms`, for a length of time. */
 export function millis(ms: number): string {
-  return Number.isInteger(ms) ? `${ms} ms` : `${ms.toFixed(1)} ms`;
+  return Number.isInteger(ms) ? `${ms} ms` : `${Number.isFinite(ms) ? ms.toFixed(1) : '–'} ms`;
 }

@@ -2,9 +2,8 @@
 
 import { CannotTell } from '../../kit/verdict.ts';
 import { plural } from '../../kit/words.ts';
-import { FAULT_FACTS } from '../faults/facts.ts';
+import { FAULT_FACTS, type FaultKind } from '../faults/facts.ts';
 import type { RequestRow } from '../journal.ts';
-import type { FaultKind } from '../plan.ts';
 import { assessDelays, type Criterion, type Delay } from './judge.ts';
 import { READMISSION_LIMIT_MS, SERVES_AGAIN_LIMIT_MS } from './limits.ts';
 import { CERTAIN } from './machine.ts';

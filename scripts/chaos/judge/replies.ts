@@ -19,7 +19,8 @@ export const noWrong = (): Criterion => ({
   isUnconditional: true,
   assess(seen) {
     const sent = seen.requireSent();
-    const policies = new Map(Object.entries(seen.recording.names).map(([id, name]) => [id, policyOf(name)]));
+    const { names, plan } = seen.recording;
+    const policies = new Map(Object.entries(names).map(([id, name]) => [id, policyOf(plan, name)]));
     const wrong = sent.filter(({ outcome, first, policy, detail }) => {
       if (outcome === 'wrong' || first?.outcome === 'wrong') return true;
       const answering = outcome === 'ok' ? (policies.get(detail) ?? null) : null;

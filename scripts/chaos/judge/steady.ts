@@ -7,7 +7,7 @@ import type { FaultRecord, RequestRow } from '../journal.ts';
 import { assessEvents, assessRequests, type Criterion, troubleOf } from './judge.ts';
 import { MAX_CONNTRACK, MAX_DROPPED_SHARE } from './limits.ts';
 import { CERTAIN, isConntrackFull, maxConntrack, starvedMs, type Trouble } from './machine.ts';
-import { isEviction, moment, type Observations, policiesOfFault, wentWell } from './observations.ts';
+import { isEviction, moment, type Observations, wentWell } from './observations.ts';
 
 // The one scenario that is about nothing happening.
 const WITHOUT_FAULTS = 'control';
@@ -59,7 +59,7 @@ function doubtsOfFault(seen: Observations, fault: FaultRecord): string[] {
   const what = `fault ${id} (${kind} of ${targets.join(', ')} at ${moment(injectMs)})`;
   const unhealed = hits.filter(({ healedMs }) => healedMs === null).map(({ target }) => target);
   const { fromMs, toMs } = seen.windowOf(fault);
-  const policies = policiesOfFault(fault);
+  const policies = seen.policiesOf(fault);
   const isLoaded = (policies.length === 0 ? [undefined] : policies).every(
     (policy) => seen.requestsIn(fromMs, toMs, policy).length > 0,
   );

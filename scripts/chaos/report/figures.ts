@@ -1,5 +1,6 @@
 // pure · requests → the figures that the report is about: kinds of outcomes, percentiles, phases, and the figures at its top.
 import { nearestRank } from '../../kit/percentile.ts';
+import { label, path } from '../../kit/report/charts.ts';
 import { escapeText } from '../../kit/report/html.ts';
 import { count, decimal, duration, percent } from '../../kit/words.ts';
 import type { PhaseName, Recording, RequestRow } from '../journal.ts';
@@ -36,6 +37,12 @@ export function symbolOf(kind: Kind, x: number, y: number): string {
   return `M${x + dx} ${y + dy}${shape}`;
 }
 
+/** A kind's symbol and word beside a chart, paler when there was none, and more about it. */
+export function kindLabel(kind: Kind, y: number, total: number, more: string): string {
+  const content = path(`symbol k-${kind}`, symbolOf(kind, 8, y)) + label('', 20, y, KIND_WORDS[kind]) + more;
+  return `<g${total === 0 ? ' class="dim"' : ''}>${content}</g>`;
+}
+
 export function kindOf(request: RequestRow): Kind {
   return request.outcome === 'ok' && request.attempts > 1 ? 'retried' : request.outcome;
 }
@@ -53,14 +60,9 @@ export function okLatencies(requests: readonly RequestRow[]): Float64Array {
 }
 
 /** The requests that were due in a phase. */
-export function requestsDuring({ phases, requests }: Recording, name: PhaseName): RequestRow[] {
+function requestsDuring({ phases, requests }: Recording, name: PhaseName): RequestRow[] {
   const spans = phases.filter((phase) => phase.name === name);
   return requests.filter(({ dueMs }) => spans.some(({ fromMs, toMs }) => dueMs >= fromMs && dueMs < toMs));
-}
-
-/** What a server is called: `server-p1-1`, or its id where its name is unknown. */
-export function nameOf(names: Readonly<Record<string, string>>, id: string): string {
-  return Object.hasOwn(names, id) ? (names[id] ?? id) : id;
 }
 
 /** The figures that one looks for first, as HTML. */

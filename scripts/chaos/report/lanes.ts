@@ -10,9 +10,9 @@ import {
   timeChart,
 } from '../../kit/report/charts.ts';
 import { duration, seconds, shorten } from '../../kit/words.ts';
+import { FAULT_FACTS } from '../faults/facts.ts';
 import type { FaultRecord, Recording } from '../journal.ts';
 import { type FaultHit, isEviction, Observations } from '../judge/observations.ts';
-import type { FaultKind } from '../plan.ts';
 import { type LaneState, type ServerLane, serverLanes } from './states.ts';
 
 const FAULT_ROW = 20;
@@ -22,8 +22,6 @@ const SERVER_ROW = 27;
 const POLICY_GAP = 7;
 const BAR = 13;
 const GUTTER_CHARACTERS = 13;
-// These leave the server running: it is wrong or slow, not gone.
-const GRAY_KINDS: readonly FaultKind[] = ['slow', 'burn', 'lie', 'mute', 'garble'];
 
 /** Its name, and how high it stands in a server's lane, so that colour is not all that differs: whole only in rotation. */
 const STATES: Readonly<Record<LaneState, readonly [name: string, height: number]>> = {
@@ -172,7 +170,7 @@ function proxyLane(hits: readonly FaultHit[], axis: TimeAxis): string {
 function brokenSpan({ fault, hit }: FaultHit, axis: TimeAxis, base: number): string {
   const title = `${seconds(hit.fromMs)} s: ${fault.kind} (fault ${fault.id})`;
   const span = [hit.fromMs, hit.healedMs ?? hit.healMs ?? axis.endMs] as const;
-  const className = GRAY_KINDS.includes(fault.kind) ? 'broken gray' : 'broken';
+  const className = FAULT_FACTS[fault.kind].leaves === 'gray' ? 'broken gray' : 'broken';
   const start = path('fault-start', `M${axis.x(hit.fromMs)} ${base - BAR - 1}l-4 -7h8z`, title);
   return bar(className, axis, span, [base - BAR, BAR], { least: 1.5 }) + start;
 }

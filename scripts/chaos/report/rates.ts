@@ -13,7 +13,7 @@ import {
 } from '../../kit/report/charts.ts';
 import { count } from '../../kit/words.ts';
 import type { Recording } from '../journal.ts';
-import { countKinds, KIND_WORDS, KINDS, type Kind, okLatencies, symbolOf } from './figures.ts';
+import { countKinds, KIND_WORDS, KINDS, type Kind, kindLabel, okLatencies } from './figures.ts';
 
 const TROUBLE_ROW = 26;
 const MIN_BAR = 3;
@@ -64,11 +64,7 @@ export function troubleChart(recording: Recording, all: readonly Second[], axis:
           const base = top + (index + 1) * TROUBLE_ROW;
           const middle = base - TROUBLE_ROW / 2 + 3;
           const max = Math.max(0, ...all.map(({ rates }) => rates[kind]));
-          const words = [
-            path(`symbol k-${kind}`, symbolOf(kind, 8, middle)),
-            label('name', 20, middle, KIND_WORDS[kind]),
-            max > 0 ? label('tick end', LEFT - 7, middle, `max ${count(Math.ceil(max))}/s`) : '',
-          ];
+          const scale = max > 0 ? label('tick end', LEFT - 7, middle, `max ${count(Math.ceil(max))}/s`) : '';
           const bars = all
             .filter(({ rates }) => rates[kind] > 0)
             .map(({ fromMs, rates }) => {
@@ -77,7 +73,7 @@ export function troubleChart(recording: Recording, all: readonly Second[], axis:
               return `M${from} ${base}v${-height}h${Math.max(to - from, 1.5)}v${height}z`;
             });
           return [
-            `<g${totals[kind] === 0 ? ' class="dim"' : ''}>${words.join('')}</g>`,
+            kindLabel(kind, middle, totals[kind], scale),
             path('rule', `M${LEFT} ${base}H${RIGHT}`),
             path(`fill-k-${kind}`, bars.join('')),
           ].join('');

@@ -115,7 +115,12 @@ test('hostile texts stay text', () => {
   const recording: Recording = {
     ...full,
     names,
-    plan: { ...full.plan, scenario: HOSTILE, policies: [HOSTILE], settings: { [HOSTILE]: HOSTILE } },
+    plan: {
+      ...full.plan,
+      scenario: HOSTILE,
+      policies: [HOSTILE],
+      settings: { [HOSTILE]: HOSTILE } as typeof full.plan.settings,
+    },
     faults: [fault({ targets: [HOSTILE], proof: HOSTILE, isProven: false, params: { [HOSTILE]: 1 } })],
     events: event === undefined ? [] : [{ ...event, id: `id${HOSTILE}`, policy: HOSTILE, why: HOSTILE }],
     requests: full.requests.slice(0, 50).map((row, i) => ({

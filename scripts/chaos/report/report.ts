@@ -17,7 +17,7 @@ import { faultEndMs, faultLanes, serverLaneChart } from './lanes.ts';
 import { percentilesChart, ratesChart, secondsOf, troubleChart } from './rates.ts';
 import { latencyScatter } from './scatter.ts';
 import { shareTable } from './share.ts';
-import { timingsChart } from './timings.ts';
+import { timingsTables } from './timings.ts';
 
 /**
  * The report of one run.
@@ -48,7 +48,7 @@ export function renderReport(
     keyFigures(recording),
     section('Verdicts', findingsTable(findings)),
     section('Over time', `<p class="note">${TIME_NOTE}</p>${chartsOverTime(recording)}`),
-    section('Who answered, and how fast the proxy noticed', timingsChart(recording) + shareTable(recording)),
+    section('Who answered, and how fast the proxy noticed', timingsTables(recording) + shareTable(recording)),
     section('Faults', faultsTable(recording)),
     section('Run it again', `<pre>${escapeText(extras.replay)}</pre>`),
     section('What ran', `<div class="columns">${setup(recording)}${pairs(extras.versions)}</div>`),
@@ -124,14 +124,11 @@ function faultRow(fault: FaultRecord): string {
   return `<tr>${cells.join('')}</tr>`;
 }
 
-function setup({ plan, phases, startedAt, endedMs, startLagP99Ms }: Recording): string {
+function setup({ plan, phases, startedAt, startLagP99Ms }: Recording): string {
   const lengths = phases.map(({ name, fromMs, toMs }) => `${name} ${seconds(toMs - fromMs)} s`);
   const settings = Object.entries(plan.settings).map(([name, value]) => `${name}=${value}`);
   return pairs({
-    Scenario: plan.scenario,
-    Seed: String(plan.seed),
     Started: startedAt,
-    Length: `${seconds(endedMs)} s`,
     Phases: lengths.join(', ') || 'none',
     Load: `${count(plan.rate)} requests a second, own delay p99 ${decimal(startLagP99Ms)} ms`,
     'Clients retry for': plan.retryForMs > 0 ? `${plan.retryForMs} ms` : 'not at all',
@@ -209,12 +206,16 @@ ${KIND_RULES}
 .hatch{stroke:var(--hatch);stroke-width:1.5}.hatch-dot{fill:var(--hatch)}
 .broken{fill:url(#hatch-down);stroke:var(--hatch);stroke-width:.8;fill-opacity:.75}.broken.gray{fill:url(#hatch-gray)}
 .fault-start{fill:var(--ink)}.eviction{fill:var(--s-out);stroke:var(--paper);stroke-width:.8}
-.hit-point{fill:var(--k-ok);fill-opacity:.65;stroke:var(--l-p50);stroke-width:.8}
-.limit{stroke:var(--fail);stroke-width:1.4;stroke-dasharray:4 2;fill:none}
-.chart .limit-name{fill:var(--fail);font-size:10.5px}.chart .band-name{fill:var(--hit);font-size:11px;font-weight:600}
-.share td{border:0;padding:0 0 0 8px;font-size:12.5px;white-space:nowrap}.share tr.first td{padding-top:8px}.share th{padding:2px 0}.share td:first-child,.share th:first-child{padding-left:0;width:204px}
-.share .bar{width:158px}.share .bar i{display:block;position:relative;height:12px;background:linear-gradient(90deg,var(--k-ok) var(--share),var(--grid) var(--share))}
-.share .bar i::after{content:'';position:absolute;left:var(--fair);top:-2px;bottom:-2px;border-left:1.5px solid var(--ink)}
-@media screen and (max-width:820px){.figures{grid-template-columns:repeat(2,1fr)}.columns{grid-template-columns:1fr}}
+.panels{display:grid;grid-template-columns:1fr 1fr;gap:0 40px;align-items:start}.timings th{font-weight:400}.timings th b{color:var(--ink);margin-right:8px}.timings th,.timings td:not(.strip){padding:6px 0 5px 12px;font-size:13px;vertical-align:middle}
+.timings tr>:first-child:not(.strip){padding-left:0;width:14%}
+.timings .strip{position:relative;width:48%;height:34px;padding:0}.strip *{position:absolute;top:0}.strip s{bottom:0;border-left:1px solid var(--grid)}.timings .axis td{border-color:transparent}
+.strip b{top:2px;bottom:2px;padding-left:3px;border-left:1.4px dashed var(--fail);color:var(--fail);font-size:10.5px;font-weight:400;line-height:12px;white-space:nowrap}
+.strip i{width:7px;height:7px;margin-left:-3.5px;border-radius:4px;background:var(--k-ok);border:.8px solid var(--l-p50)}.strip span{transform:translateX(-50%);top:4px;font-size:12px;color:var(--ink-2);white-space:nowrap}
+.chart .band-name{fill:var(--hit);font-size:11px;font-weight:600}
+.share th{color:var(--ink)}.share tbody tr td,.share thead th{border:0;padding:0;font-size:12.5px;line-height:21px;white-space:nowrap}.share tbody .first td{padding-top:8px}
+.share td:first-child{width:17%}.share i{display:inline-block;position:relative;width:150px;height:12px;vertical-align:-1px;background:linear-gradient(90deg,var(--k-ok) var(--share),var(--grid) var(--share))}
+.share i::after{content:'';position:absolute;left:var(--fair);top:-2px;bottom:-2px;border-left:1.5px solid var(--ink)}
+.share span{display:inline-block;width:62px;text-align:right}.share span+span{color:var(--ink-2);opacity:.75}
+@media screen and (max-width:820px){.figures{grid-template-columns:repeat(2,1fr)}.columns,.panels{grid-template-columns:1fr}}
 @media print{.faults td,.pairs th,.pairs td{font-size:10px}.faults tr,.figures{break-inside:avoid}}
 `;

@@ -10,9 +10,10 @@ import {
   tickOf,
   timeChart,
 } from '../../kit/report/charts.ts';
-import { count, decimal, seconds } from '../../kit/words.ts';
+import { count } from '../../kit/words.ts';
 import type { Recording, RequestRow } from '../journal.ts';
-import { KIND_WORDS, KINDS, type Kind, kindOf, nameOf, symbolOf } from './figures.ts';
+import { describeRequest } from '../judge/observations.ts';
+import { KIND_WORDS, KINDS, type Kind, kindLabel, kindOf, symbolOf } from './figures.ts';
 
 const HEIGHT = 340;
 const LEGEND_ROW = 22;
@@ -77,7 +78,7 @@ function layerOf(
   const at = (row: RequestRow): [x: number, y: number] => [axis.x(row.dueMs), scale.at(row.latencyMs)];
   if (kind === 'ok') return `<g class="k-ok">${densityOf(rows.map(at))}</g>`;
   if (rows.length <= MAX_DESCRIBED) {
-    const marks = rows.map((row) => path('', symbolOf(kind, ...at(row)), describe(row, recording)));
+    const marks = rows.map((row) => path('', symbolOf(kind, ...at(row)), describeRequest(recording, row)));
     return `<g class="symbol k-${kind}">${marks.join('')}</g>`;
   }
   const step = Math.max(1, rows.length / MAX_POINTS);
@@ -110,14 +111,6 @@ function densityOf(points: readonly (readonly [x: number, y: number])[]): string
   }).join('');
 }
 
-function describe(row: RequestRow, { names }: Recording): string {
-  const isById = row.outcome === 'ok' || row.outcome === 'wrong';
-  const detail = isById ? `by ${nameOf(names, row.detail)}` : row.detail;
-  const first = row.first === null ? '' : `; first ${row.first.outcome} ${row.first.detail}`;
-  const attempts = row.attempts > 1 ? `, ${row.attempts} attempts${first}` : '';
-  return `${seconds(row.dueMs)} s: ${KIND_WORDS[kindOf(row)]} ${detail}, ${decimal(row.latencyMs)} ms, policy ${row.policy}${attempts}`;
-}
-
 /** What the shaded bands are, where there is room. */
 function faultNames({ faults }: Recording, axis: TimeAxis, top: number): string {
   const sorted = faults.toSorted((a, b) => a.injectMs - b.injectMs);
@@ -139,7 +132,6 @@ function legend(rows: Rows, top: number): string {
   return KINDS.map((kind, index) => {
     const y = top + 16 + index * LEGEND_ROW;
     const n = sizeOf(rows, kind);
-    const words = label('name', 20, y, KIND_WORDS[kind]) + label('end', LEFT - 62, y, count(n));
-    return `<g${n === 0 ? ' class="dim"' : ''}>${path(`symbol k-${kind}`, symbolOf(kind, 8, y))}${words}</g>`;
+    return kindLabel(kind, y, n, label('end', LEFT - 62, y, count(n)));
   }).join('');
 }

@@ -1,13 +1,13 @@
 // pure · the proxy's events → what every server was in its table, from the start to the end.
+import type { State } from '../../../services/proxy/health/health.ts';
 import type { EventType } from '../../../services/proxy/status/events.ts';
 import { compareNames } from '../../kit/words.ts';
 import type { ProxyEvent, Recording } from '../journal.ts';
-import { Observations } from '../judge/observations.ts';
+import { nameOf, Observations } from '../judge/observations.ts';
 import { policyOf } from '../plan.ts';
-import { nameOf } from './figures.ts';
 
-const TABLE_STATES = ['ready', 'trial', 'joining', 'suspect', 'evicted', 'ejected', 'leaving'] as const;
-export type LaneState = (typeof TABLE_STATES)[number] | 'gone' | 'unknown';
+/** What a server is in the table, or that it is not in it, or that nothing shows what it is. */
+export type LaneState = Exclude<State, 'forgotten'> | 'gone' | 'unknown';
 export type ServerLane = {
   id: string;
   name: string;
@@ -39,7 +39,7 @@ export function serverLanes(recording: Recording): ServerLane[] {
     const events = eventsById.get(id) ?? [];
     const changes = [initial(recording, id, events[0]), ...changesOf(events, emptied)];
     const spans = spansOf(changes, recording.endedMs);
-    return { id, name: nameOf(recording.names, id), policy, events, spans };
+    return { id, name: nameOf(recording, id), policy, events, spans };
   });
   return lanes.sort((a, b) => compareNames(a.policy, b.policy) || compareNames(a.name, b.name));
 }
@@ -47,12 +47,10 @@ export function serverLanes(recording: Recording): ServerLane[] {
 function policiesById(recording: Recording): Map<string, string> {
   const found = new Map<string, string>();
   for (const [id, name] of Object.entries(recording.names)) {
-    const policy = policyOf(name);
+    const policy = policyOf(recording.plan, name);
     if (policy !== null) found.set(id, policy);
   }
-  for (const { hit } of new Observations(recording).serverHits) {
-    if (hit.serverId !== null) found.set(hit.serverId, hit.policy ?? '');
-  }
+  for (const { hit } of new Observations(recording).serverHits) found.set(hit.serverId, hit.policy);
   for (const { servers } of recording.tables) for (const { id, policy } of servers) found.set(id, policy);
   for (const { id, policy } of recording.events) found.set(id, policy);
   return found;
@@ -64,12 +62,11 @@ function emptiedTables(recording: Recording): Map<number, number> {
   for (const { boot, atMs } of [...recording.events, ...recording.tables]) {
     firstSeen.set(boot, Math.min(atMs, firstSeen.get(boot) ?? atMs));
   }
+  const { proxyHits } = new Observations(recording);
   const boots = [...firstSeen].sort(([a], [b]) => a - b);
   const emptied = boots.slice(1).map(([boot, atMs], index): [number, number] => {
     const before = boots[index]?.[1] ?? Number.NEGATIVE_INFINITY;
-    const hit = new Observations(recording).proxyHits.findLast(
-      ({ hit: { fromMs } }) => fromMs <= atMs && fromMs > before,
-    );
+    const hit = proxyHits.findLast(({ hit: { fromMs } }) => fromMs <= atMs && fromMs > before);
     return [boot, hit?.hit.fromMs ?? atMs];
   });
   return new Map(emptied);
@@ -89,8 +86,7 @@ function initial({ tables: [table] }: Recording, id: string, event: ProxyEvent |
   const atMs = Number.NEGATIVE_INFINITY;
   if (table !== undefined && (event === undefined || table.atMs <= event.atMs)) {
     const listed = table.servers.find((server) => server.id === id);
-    const state = TABLE_STATES.find((name) => name === listed?.state) ?? 'unknown';
-    return { atMs, state: listed === undefined ? 'gone' : state };
+    return { atMs, state: listed === undefined ? 'gone' : (listed.state as LaneState) };
   }
   if (event === undefined) return { atMs, state: 'unknown' };
   if (event.type === 'registered') return { atMs, state: 'gone' };

@@ -4,19 +4,19 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { within } from '../../../test-support/peers.ts';
-import type { ChaosCluster, Replica } from '../docker.ts';
+import type { DockerCluster, Replica } from '../../cluster/docker.ts';
 import type { MachineSample } from '../journal.ts';
 import { watchMachine } from './machine-watch.ts';
 
 /** The cluster's only replica is a process of this machine. */
-function clusterOf(processOf: () => number): ChaosCluster {
+function clusterOf(processOf: () => number): DockerCluster {
   return {
     replicas: async () => [{ name: 'proxy-1', state: 'running' } as Replica],
-    processOf: async () => processOf(),
-  } as unknown as ChaosCluster;
+    inspect: async () => ({ State: { Pid: processOf() } }),
+  } as unknown as DockerCluster;
 }
 
-function firstSample(cluster: ChaosCluster, isWanted: (sample: MachineSample) => boolean, lagMs = 0) {
+function firstSample(cluster: DockerCluster, isWanted: (sample: MachineSample) => boolean, lagMs = 0) {
   const found = Promise.withResolvers<MachineSample>();
   const samples: MachineSample[] = [];
   const watch = watchMachine(cluster, (sample) => {

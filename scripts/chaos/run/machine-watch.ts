@@ -1,15 +1,15 @@
-// shell · the calibration beside a run: what the machine keeps from the load generator, the proxy and the servers.
-// Must never cost what it measures: a few small files of /proc, twenty times a second.
+// shell · the calibration beside a run: what the machine keeps from the load generator, the proxy and the servers. It reads
+// a few small files of /proc, twenty times a second.
 import { readFileSync } from 'node:fs';
+import type { DockerCluster, Replica } from '../../cluster/docker.ts';
 import { epochMs } from '../../kit/epoch.ts';
-import type { ChaosCluster, Replica } from '../docker.ts';
 import type { MachineSample } from '../journal.ts';
 
 const EVERY_MS = 50;
 const LOOK_FOR_MS = 300;
 const CONNTRACK_EVERY = 10;
 const CONNTRACK_FILE = '/proc/sys/net/netfilter/nf_conntrack_count';
-/** Who waited for less between two samples is left out. */
+/** A process that waited for less between two samples is left out. */
 const NOTABLE_MS = 0.5;
 
 type Watched = { file: string; waitedMs: number };
@@ -21,7 +21,10 @@ export type MachineWatch = {
 };
 
 /** @param onSample gets a sample about 20 times a second; its `atMs` is ms since the epoch */
-export function watchMachine(cluster: ChaosCluster, onSample: (sample: MachineSample) => void): MachineWatch {
+export function watchMachine(
+  cluster: DockerCluster,
+  onSample: (sample: MachineSample) => void,
+): MachineWatch {
   const processes = new Processes(cluster);
   let loadLagMs = 0;
   let count = 0;
@@ -48,18 +51,18 @@ export function readConntrack(): number | null {
 
 /** How long the main thread of each replica's process has waited for a processor, as the kernel counts it. */
 class Processes {
-  readonly #cluster: ChaosCluster;
+  readonly #cluster: DockerCluster;
   readonly #watched = new Map<string, Watched>();
   #known: readonly Replica[] = [];
   #nextLookMs = 0;
   #isLooking = false;
   #isFirst = true;
 
-  constructor(cluster: ChaosCluster) {
+  constructor(cluster: DockerCluster) {
     this.#cluster = cluster;
   }
 
-  /** Replica → ms since the last call. */
+  /** Replica → ms since the last call. Processes that are not known yet are looked for meanwhile. */
   waits(): Record<string, number> {
     const waits: Record<string, number> = {};
     for (const [name, watched] of this.#watched) {
@@ -84,8 +87,9 @@ class Processes {
       const missing = this.#known.filter(
         ({ name, state }) => state === 'running' && !this.#watched.has(name),
       );
-      for (const replica of missing) this.#watch(replica.name, await this.#cluster.processOf(replica));
-      // What they waited for before anybody looked is not this run's.
+      for (const replica of missing)
+        this.#watch(replica.name, (await this.#cluster.inspect(replica)).State.Pid);
+      // What they waited for before the first look is not this run's.
       if (missing.length > 0) this.#isFirst = false;
     } catch {
       // The engine may be busy; the next look is soon.
@@ -108,7 +112,7 @@ function processIn(containerPid: number): number {
   return children === '' ? containerPid : Number(children.split(' ')[0]);
 }
 
-/** The second number: nanoseconds in the run queue. Null where nobody tells. */
+/** The second number: nanoseconds in the run queue. Null where that can't be read. */
 function readWaitMs(file: string): number | null {
   const waited = readText(file).split(' ')[1];
   return waited === undefined ? null : Number(waited) / 1e6;

@@ -1,19 +1,18 @@
 // A recording is dated from the start of the load, whatever came first, and leaves nothing out.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Replica } from '../../cluster/docker.ts';
 import type { RequestRecord } from '../../load/observers.ts';
-import type { Replica } from '../docker.ts';
 import type { ProxyEvent } from '../journal.ts';
-import { makePlan } from '../make-plan.ts';
 import type { PlannedFault } from '../plan.ts';
-import { findScenario } from '../scenarios/index.ts';
-import type { Scenario } from '../scenarios/scenario.ts';
+import { makePlan } from '../plans.ts';
+import { scenarioOf } from '../scenarios/index.ts';
 import { Recorder } from './recorder.ts';
 
-const PLAN = makePlan(findScenario('kill') as Scenario, {
+const PLAN = makePlan(scenarioOf({ scenario: 'kill' }), {
   seed: 1,
   rate: 500,
-  policies: ['1'],
+  services: { 'server-p1': '1' },
   serversPerPolicy: 2,
   faultsMs: 6_000,
   onlyPolicy: null,
@@ -48,6 +47,22 @@ function recorder(startMs = 1_000_000): { recorder: Recorder; at: (ms: number) =
     },
   };
 }
+
+test('the first attempt of a request that ended before time 0 was known is dated like all else', () => {
+  const { recorder: made } = recorder(1_000_000);
+  const first = {
+    outcome: 'lost' as const,
+    detail: 'reset',
+    sentEpochMs: 1_005_001,
+    endedMs: 4,
+    openedEpochMs: 1_004_990,
+  };
+  made.request(request({ dueEpochMs: 1_005_000, attempts: 2, first }));
+  made.start(1_005_000);
+  const row = made.finish(null, [], null).requests[0];
+  assert.equal(row?.dueMs, 0);
+  assert.deepEqual(row?.first, { outcome: 'lost', detail: 'reset', sentMs: 1, endMs: 4, openedMs: -10 });
+});
 
 test('what was noted before the load is dated anew, what is too old is left out', () => {
   const { recorder: made } = recorder(1_000_000);

@@ -1,9 +1,8 @@
-// pure · collects what is seen in a run and dates it from the start of the load. The only writer of a recording.
-// Must never judge, or drop anything because it is inconvenient.
-
+// pure · collects what is seen in a run; the only writer of a recording. Moments come in as ms since the epoch, and are
+// dated from the start of the load at the end, when that is known for certain.
+import type { Replica } from '../../cluster/docker.ts';
 import type { LoadEnd } from '../../load/load-process.ts';
 import type { RequestRecord } from '../../load/observers.ts';
-import type { Replica } from '../docker.ts';
 import type { HitNote, Proof } from '../faults/fault.ts';
 import type {
   FaultRecord,
@@ -21,13 +20,20 @@ import type { Plan, PlannedFault } from '../plan.ts';
 /** What happened earlier than this before the load is of no interest. */
 const BEFORE_MS = 1_000;
 
-export type Counts = Record<Outcome, number>;
+/** Notes what becomes of a fault. */
+export type FaultNote = {
+  hit(replica: Replica): HitNote;
+  injected(): void;
+  proven(proof: Proof): void;
+  healing(): void;
+  healed(): void;
+};
 
 export class Recorder {
   readonly #plan: Plan;
   readonly #now: () => number;
-  #startedMs = 0;
-  readonly #requests: RequestRow[] = [];
+  #startedMs: number;
+  readonly #requests: RequestRecord[] = [];
   readonly #events: ProxyEvent[] = [];
   readonly #tables: TableSample[] = [];
   readonly #machine: MachineSample[] = [];
@@ -35,7 +41,7 @@ export class Recorder {
   readonly #faults: FaultRecord[] = [];
   readonly #phases: Recording['phases'] = [];
   readonly #names: Record<string, string> = {};
-  readonly #counts: Counts = { ok: 0, wrong: 0, error: 0, lost: 0, dropped: 0 };
+  readonly #counts: Record<Outcome, number> = { ok: 0, wrong: 0, error: 0, lost: 0, dropped: 0 };
 
   /** @param now ms since the epoch */
   constructor(plan: Plan, now: () => number) {
@@ -44,21 +50,9 @@ export class Recorder {
     this.#startedMs = now();
   }
 
-  /** Time 0: what was noted before is dated anew. */
+  /** Time 0: the load has begun, before any phase or fault. */
   start(epochMs: number): void {
-    const shiftMs = epochMs - this.#startedMs;
     this.#startedMs = epochMs;
-    for (const event of this.#events) event.atMs -= shiftMs;
-    for (const table of this.#tables) table.atMs -= shiftMs;
-    for (const sample of this.#machine) sample.atMs -= shiftMs;
-    for (const [index, atMs] of this.#listens.entries()) this.#listens[index] = atMs - shiftMs;
-    for (const request of this.#requests) {
-      request.dueMs -= shiftMs;
-      if (request.first !== null) {
-        request.first.sentMs -= shiftMs;
-        request.first.endMs -= shiftMs;
-      }
-    }
   }
 
   /** Milliseconds since time 0. */
@@ -66,7 +60,7 @@ export class Recorder {
     return this.#now() - this.#startedMs;
   }
 
-  get counts(): Readonly<Counts> {
+  get counts(): Readonly<Record<Outcome, number>> {
     return this.#counts;
   }
 
@@ -80,53 +74,35 @@ export class Recorder {
   }
 
   /** Requests that were due in a span of the run. */
-  requestsDue(fromMs: number, toMs: number): RequestRow[] {
-    return this.#requests.filter(({ dueMs }) => dueMs >= fromMs && dueMs < toMs);
+  requestsDue(fromMs: number, toMs: number): RequestRecord[] {
+    const [from, to] = [fromMs + this.#startedMs, toMs + this.#startedMs];
+    return this.#requests.filter(({ dueEpochMs }) => dueEpochMs >= from && dueEpochMs < to);
   }
 
   nameReplicas(replicas: readonly Replica[]): void {
     for (const { serverId, name } of replicas) this.#names[serverId] = name;
   }
 
-  /** What people call a server. */
-  nameOf(serverId: string): string {
-    return this.#names[serverId] ?? serverId;
-  }
-
-  request({ dueEpochMs, latencyMs, policy, outcome, detail, attempts, first }: RequestRecord): void {
-    this.#counts[outcome] += 1;
-    this.#requests.push({
-      dueMs: dueEpochMs - this.#startedMs,
-      latencyMs,
-      policy,
-      outcome,
-      detail,
-      attempts,
-      first: first && {
-        outcome: first.outcome,
-        detail: first.detail,
-        sentMs: first.sentEpochMs - this.#startedMs,
-        endMs: dueEpochMs - this.#startedMs + first.endedMs,
-        openedMs: first.openedEpochMs === null ? null : first.openedEpochMs - this.#startedMs,
-      },
-    });
+  request(record: RequestRecord): void {
+    this.#counts[record.outcome] += 1;
+    this.#requests.push(record);
   }
 
   event(event: ProxyEvent): void {
-    this.#events.push({ ...event, atMs: event.atMs - this.#startedMs });
+    this.#events.push(event);
   }
 
-  table(sample: TableSample | null): void {
-    if (sample !== null) this.#tables.push({ ...sample, atMs: sample.atMs - this.#startedMs });
+  table(sample: TableSample): void {
+    this.#tables.push(sample);
   }
 
   /** The proxy answers at its status port. */
   listens(atEpochMs: number): void {
-    this.#listens.push(atEpochMs - this.#startedMs);
+    this.#listens.push(atEpochMs);
   }
 
   machine(sample: MachineSample): void {
-    this.#machine.push({ ...sample, atMs: sample.atMs - this.#startedMs });
+    this.#machine.push(sample);
   }
 
   phase(name: PhaseName, fromMs: number, toMs: number): void {
@@ -195,17 +171,18 @@ export class Recorder {
 
   /** Everything, once the run is over. */
   finish(end: LoadEnd | null, leftovers: string[], cutShort: string | null): Recording {
+    const events = this.#dated(this.#events).filter(({ atMs }) => atMs >= -BEFORE_MS);
     return {
       plan: this.#plan,
       startedAt: new Date(this.#startedMs).toISOString(),
       endedMs: this.elapsedMs(),
       phases: this.#phases,
       faults: this.#faults,
-      events: this.#events.filter(({ atMs }) => atMs >= -BEFORE_MS).toSorted((a, b) => a.atMs - b.atMs),
-      tables: this.#tables,
-      machine: this.#machine,
-      listens: this.#listens,
-      requests: this.#requests.toSorted((a, b) => a.dueMs - b.dueMs),
+      events: events.sort((a, b) => a.atMs - b.atMs),
+      tables: this.#dated(this.#tables),
+      machine: this.#dated(this.#machine),
+      listens: this.#listens.map((atMs) => atMs - this.#startedMs),
+      requests: this.#requests.map((record) => this.#row(record)).sort((a, b) => a.dueMs - b.dueMs),
       names: this.#names,
       leftovers,
       cutShort,
@@ -213,13 +190,17 @@ export class Recorder {
       strayAnswers: end?.strayAnswers ?? 0,
     };
   }
-}
 
-/** Goes on noting what becomes of a fault. */
-export type FaultNote = {
-  hit(replica: Replica): HitNote;
-  injected(): void;
-  proven(proof: Proof): void;
-  healing(): void;
-  healed(): void;
-};
+  #dated<Item extends { atMs: number }>(items: readonly Item[]): Item[] {
+    return items.map((item) => ({ ...item, atMs: item.atMs - this.#startedMs }));
+  }
+
+  #row({ dueEpochMs, first, ...rest }: RequestRecord): RequestRow {
+    const dueMs = dueEpochMs - this.#startedMs;
+    if (first === null) return { dueMs, ...rest, first };
+    const { sentEpochMs, endedMs, openedEpochMs, ...ending } = first;
+    const sentMs = sentEpochMs - this.#startedMs;
+    const openedMs = openedEpochMs === null ? null : openedEpochMs - this.#startedMs;
+    return { dueMs, ...rest, first: { ...ending, sentMs, endMs: dueMs + endedMs, openedMs } };
+  }
+}

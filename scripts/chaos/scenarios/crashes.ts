@@ -1,5 +1,4 @@
 // pure · scenarios in which servers go away: crash, deploy, restart, address reuse, scaling.
-import { type Draft, repeat } from '../draft.ts';
 import {
   DEATH_LIMIT_MS,
   DEATH_P95_LIMIT_MS,
@@ -12,8 +11,7 @@ import {
   readmission,
   swapped,
 } from '../judge/criteria.ts';
-import { serviceOf } from '../plan.ts';
-import { type Scenario, WITH_FAULTS } from './scenario.ts';
+import { type Draft, repeat, type Scenario, WITH_FAULTS } from './scenario.ts';
 
 /** A crash is seen by the end of the session; never later than by a probe. */
 export const CRASH_LIMITS = { kinds: ['kill'], maxMs: DEATH_LIMIT_MS } as const;
@@ -99,8 +97,7 @@ export const CRASHES: readonly Scenario[] = [
     draft: (draft) => {
       repeat(draft.lengthMs, 9_000, (startMs) => {
         const one = draft.random.pick(draft.hitPolicies);
-        const two = draft.random.pick(draft.policies.filter((policy) => policy !== one));
-        const targets = [draft.anyServer(one), draft.anyServer(two)];
+        const targets = [draft.anyServer(one), draft.anyServer(draft.otherPolicy(one))];
         draft.add({ kind: 'swap', targets, atMs: startMs + draft.random.between(0, 500), forMs: 4_000 });
       });
     },
@@ -123,9 +120,9 @@ export const CRASHES: readonly Scenario[] = [
     passes: 'new servers serve within 1 s after they listen; no error on the way down',
     phases: { faultsMs: 16_000 },
     draft: (draft) => {
-      const policy = draft.random.pick(draft.hitPolicies);
+      const service = draft.random.pick(draft.hitPolicies.flatMap((policy) => draft.servicesOf(policy)));
       const replicas = draft.serversPerPolicy + 2;
-      draft.add({ kind: 'scale', targets: serviceOf(policy), atMs: 0, forMs: 7_000, params: { replicas } });
+      draft.add({ kind: 'scale', targets: service, atMs: 0, forMs: 7_000, params: { replicas } });
     },
     criteria: () => [noErrors(), newServersServe()],
   },
@@ -144,7 +141,7 @@ function killInTurn(draft: Draft): void {
 }
 
 function restartInTurn(draft: Draft, graceS: number): void {
-  const servers = draft.random.shuffle(draft.servers());
+  const servers = draft.random.shuffle(draft.hitPolicies.flatMap((policy) => draft.serversOf(policy)));
   const everyMs = draft.lengthMs / servers.length;
   servers.forEach((server, index) => {
     draft.add({ kind: 'restart', targets: server, atMs: index * everyMs, params: { graceS } });

@@ -1,52 +1,60 @@
-// pure · the table of scenarios, in the order of `--scenario all`; CONTRIBUTING says how to add one.
+// pure · the table of scenarios, in the order of `--scenario all`, and what every one of them has to hold.
+import {
+  backInRotation,
+  type Criterion,
+  falseEvictions,
+  inTime,
+  misrouted,
+  noLost,
+  noStray,
+  noWrong,
+  othersUntouched,
+  steadyState,
+  tested,
+} from '../judge/criteria.ts';
+import type { Plan } from '../plan.ts';
 import { CRASHES } from './crashes.ts';
 import { GRAY } from './gray.ts';
-import { HANGS } from './hangs.ts';
 import type { Scenario } from './scenario.ts';
 import { WHOLE } from './whole.ts';
 
-/** What `npm run chaos` does when it is not told. */
+/** What `npm run chaos` does without --scenario. */
 export const DEFAULT_SCENARIO = 'tour';
 
-// What needs the same settings comes one after the other: the cluster is set up anew for each change.
-const ORDER = [
-  'control',
-  'kill',
-  'kill-all',
-  'stop',
-  'rolling-restart',
-  'restart',
-  'pause',
-  'pause-short',
-  'flap',
-  'partition',
-  'swap',
-  'scale',
-  'proxy-stop',
-  'proxy-kill',
-  'tour',
-  'kill-all-but-one',
-  'swizzle',
-  'slow',
-  'throttle',
-  'mute',
-  'garble',
-  'crash-loop',
-  'lie',
-  'soak',
+/** Every scenario. Those with the same settings come one after the other: each change sets the cluster up anew. */
+export const SCENARIOS: readonly Scenario[] = [...WHOLE, ...CRASHES, ...GRAY].toSorted(
+  (a, b) => settingsOf(a) - settingsOf(b),
+);
+
+const INVARIANTS: readonly Criterion[] = [
+  noWrong(),
+  noStray(),
+  noLost(),
+  inTime(),
+  misrouted(),
+  falseEvictions(),
+  backInRotation(),
 ];
-
-const ALL = [...WHOLE, ...CRASHES, ...HANGS, ...GRAY];
-
-/** Every scenario. */
-export const SCENARIOS: readonly Scenario[] = ALL.toSorted((a, b) => placeOf(a) - placeOf(b));
 
 /** The scenario of that name; undefined when there is none. */
 export function findScenario(name: string): Scenario | undefined {
   return SCENARIOS.find((scenario) => scenario.name === name);
 }
 
-function placeOf({ name }: Scenario): number {
-  const at = ORDER.indexOf(name);
-  return at === -1 ? ORDER.length : at;
+/** The scenario of a plan. @throws Error when there is none of its name */
+export function scenarioOf({ scenario: name }: Pick<Plan, 'scenario'>): Scenario {
+  const scenario = findScenario(name);
+  if (scenario === undefined) throw new Error(`There is no scenario ${name}.`);
+  return scenario;
+}
+
+/** Everything that a run of this plan is judged by: what is allowed beyond it, a scenario's own criteria say by name. */
+export function criteriaOf(plan: Plan): readonly Criterion[] {
+  const duringFaults = plan.faults.length > 0 ? [steadyState(), othersUntouched()] : [];
+  return [tested(), ...duringFaults, ...scenarioOf(plan).criteria(plan), ...INVARIANTS];
+}
+
+// The number of settings first, then that of servers.
+function settingsOf({ settings = {}, minServers = 0 }: Scenario): number {
+  return Object.keys(settings).length * 100 + minServers;
 }

@@ -1,9 +1,8 @@
-// seam · what a scenario is: which faults when, under which settings, and what passes.
-// Must never decide by itself whether a run was good: its criteria do, and they are the judge's.
-
-import type { Draft } from '../draft.ts';
+// pure · what a scenario is: which faults when, under which settings, and what passes; and the draft it puts its faults into.
+import { UsageError } from '../../../services/shared/config.ts';
+import type { Random } from '../../kit/random.ts';
 import type { Criterion } from '../judge/judge.ts';
-import type { PhaseLengths, Plan } from '../plan.ts';
+import type { FaultKind, PhaseLengths, Plan, PlannedFault } from '../plan.ts';
 
 export type Scenario = {
   /** As it is given on the command line. */
@@ -14,11 +13,10 @@ export type Scenario = {
   passes: string;
   /** Lengths that differ from the usual ones; `faultsMs` is what --duration changes. */
   phases: Partial<PhaseLengths> & { faultsMs: number };
-  /** For Compose, for example `{ FAULTS: '1' }`. */
-  settings?: Readonly<Record<string, string>>;
+  settings?: Plan['settings'];
   /** How many servers each policy has at least. */
   minServers?: number;
-  /** The clients try again for so long, in ms: for faults of the proxy itself, during which nobody could answer. */
+  /** The clients try again for so long, in ms: for faults of the proxy itself, during which nothing could answer. */
   retryForMs?: number;
   /** Puts the faults into the draft; with the same draft always the same ones. */
   draft(draft: Draft): void;
@@ -28,3 +26,91 @@ export type Scenario = {
 
 /** The servers' control port is open, for faults inside them. */
 export const WITH_FAULTS = { FAULTS: '1' } as const;
+
+type Wish = {
+  kind: FaultKind;
+  targets: string | readonly string[];
+  /** ms after the begin of the fault phase. */
+  atMs: number;
+  /** ms until it is healed; 0 for what ends by itself. */
+  forMs?: number;
+  params?: Readonly<Record<string, number>>;
+};
+
+type Given = Pick<Plan, 'services' | 'serversPerPolicy'> & {
+  random: Random;
+  /** The only policy whose servers may be hit; null: any. */
+  onlyPolicy: string | null;
+  lengthMs: number;
+};
+
+/** The faults of a plan while they are drawn. A scenario takes all chance from `random`. */
+export class Draft {
+  readonly random: Random;
+  readonly serversPerPolicy: number;
+  /** The policies whose servers may be hit. */
+  readonly hitPolicies: readonly string[];
+  /** How long the fault phase lasts. */
+  readonly lengthMs: number;
+  readonly #services: Plan['services'];
+  readonly #wishes: Wish[] = [];
+
+  constructor({ random, services, serversPerPolicy, onlyPolicy, lengthMs }: Given) {
+    this.random = random;
+    this.serversPerPolicy = serversPerPolicy;
+    this.hitPolicies = onlyPolicy === null ? [...new Set(Object.values(services))] : [onlyPolicy];
+    this.lengthMs = lengthMs;
+    this.#services = services;
+  }
+
+  /** The services that serve a policy. */
+  servicesOf(policy: string): string[] {
+    return Object.keys(this.#services).filter((service) => this.#services[service] === policy);
+  }
+
+  /** The replicas of a policy, as Compose names them. */
+  serversOf(policy: string): string[] {
+    const numbers = Array.from({ length: this.serversPerPolicy }, (_, index) => index + 1);
+    return this.servicesOf(policy).flatMap((service) => numbers.map((number) => `${service}-${number}`));
+  }
+
+  /** One replica of a policy that may be hit. */
+  anyServer(policy: string = this.random.pick(this.hitPolicies)): string {
+    return this.random.pick(this.serversOf(policy));
+  }
+
+  /** Any policy but this one. @throws UsageError when there is none */
+  otherPolicy(policy: string): string {
+    const others = [...new Set(Object.values(this.#services))].filter((each) => each !== policy);
+    if (others.length === 0) throw new UsageError(`The cluster has no policy but ${policy}: it takes two.`);
+    return this.random.pick(others);
+  }
+
+  /** A fault may not hold a replica that another one holds at the time: what is dead can't be paused. */
+  add(wish: Wish): void {
+    this.#wishes.push(wish);
+  }
+
+  /** The faults in the order of time, dated from `offsetMs`, and numbered. */
+  faults(offsetMs: number): PlannedFault[] {
+    const inOrder = this.#wishes.toSorted((a, b) => a.atMs - b.atMs);
+    return inOrder.map(({ kind, targets, atMs, forMs = 0, params = {} }, index) => ({
+      id: index + 1,
+      kind,
+      targets: typeof targets === 'string' ? [targets] : targets,
+      atMs: offsetMs + Math.round(atMs),
+      forMs: Math.round(forMs),
+      params,
+    }));
+  }
+}
+
+/** Repeats `round` every `everyMs` as long as a whole round fits into `lengthMs`, at least once. */
+export function repeat(
+  lengthMs: number,
+  everyMs: number,
+  round: (startMs: number, index: number) => void,
+): void {
+  const rounds = Math.max(1, Math.floor(lengthMs / everyMs));
+  for (let index = 0; index < rounds; index += 1) round(index * everyMs, index);
+}

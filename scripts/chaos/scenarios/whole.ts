@@ -1,5 +1,5 @@
 // pure · scenarios about the whole: nothing at all, the proxy itself, the tour, and the soak.
-import { type Draft, repeat } from '../draft.ts';
+import { FAULT_FACTS, FAULT_KINDS } from '../faults/facts.ts';
 import {
   type Criterion,
   detection,
@@ -14,7 +14,7 @@ import {
 } from '../judge/criteria.ts';
 import type { FaultKind, Plan } from '../plan.ts';
 import { CRASH_LIMITS } from './crashes.ts';
-import { type Scenario, WITH_FAULTS } from './scenario.ts';
+import { type Draft, repeat, type Scenario, WITH_FAULTS } from './scenario.ts';
 
 /** Clients that try again for so long outlast a restart of the proxy. */
 const RETRY_FOR_MS = 8_000;
@@ -70,7 +70,9 @@ export const WHOLE: readonly Scenario[] = [
     criteria: (plan) => [
       noErrors(),
       ...foundInTime(plan),
-      ...(has(plan, ['proxy-stop']) ? [proxyStopNothingInFlightLost(), proxyWhole()] : []),
+      ...(plan.faults.some(({ kind }) => kind === 'proxy-stop')
+        ? [proxyStopNothingInFlightLost(), proxyWhole()]
+        : []),
     ],
   },
   {
@@ -87,20 +89,19 @@ export const WHOLE: readonly Scenario[] = [
   },
 ];
 
-const HANGING: readonly FaultKind[] = ['pause', 'partition'];
-
-// Only of what the plan has: that a fault which was not planned was not noticed says nothing.
-function foundInTime(plan: Plan): Criterion[] {
+// Only of what the plan has: that a fault which was not planned was not noticed shows nothing.
+function foundInTime({ faults }: Plan): Criterion[] {
+  const kindsOf = (limits: 'death' | 'hang'): FaultKind[] =>
+    FAULT_KINDS.filter(
+      (kind) => FAULT_FACTS[kind].limits === limits && faults.some((fault) => fault.kind === kind),
+    );
+  const [deaths, hangs] = [kindsOf('death'), kindsOf('hang')];
   return [
-    ...(has(plan, ['kill']) ? [detection(CRASH_LIMITS), readmission({ kinds: ['kill'] })] : []),
-    ...(has(plan, HANGING)
-      ? [detection({ kinds: HANGING, maxMs: HANG_LIMIT_MS, mayMiss: true }), readmission({ kinds: HANGING })]
+    ...(deaths.length > 0 ? [detection(CRASH_LIMITS), readmission({ kinds: deaths })] : []),
+    ...(hangs.length > 0
+      ? [detection({ kinds: hangs, maxMs: HANG_LIMIT_MS, mayMiss: true }), readmission({ kinds: hangs })]
       : []),
   ];
-}
-
-function has({ faults }: Plan, kinds: readonly FaultKind[]): boolean {
-  return faults.some(({ kind }) => kinds.includes(kind));
 }
 
 const TOUR_SLOT_MS = 9_000;

@@ -1,6 +1,6 @@
 // pure · the charts of a report as SVG: the axis over time that they share, shapes, labels, and curves by ECharts.
 import * as echarts from 'echarts';
-import { escapeText } from './html.ts';
+import { escapeText, figure, type Heading } from './html.ts';
 
 /** All charts are drawn in this width, in CSS pixels at scale 1, and scale with the page. */
 export const CHART_WIDTH = 1200;
@@ -40,8 +40,6 @@ function merge(bands: readonly Span[]): Span[] {
   return merged;
 }
 
-/** The heading of a chart, and a note on how to read it. */
-export type Heading = { title: string; note: string };
 export type Plot = Heading & {
   /** Without the phases above and the axis below. */
   height: number;
@@ -67,7 +65,10 @@ export function timeChart(axis: TimeAxis, { height, draw, legend, ...heading }: 
   ];
   const attributes = `data-left="${LEFT}" data-right="${RIGHT}" data-end="${coordinate(axis.endMs)}"`;
   const whole = bottom + AXIS_ROW + (legend?.height ?? 0);
-  return figure(heading, whole, body.join('\n'), attributes);
+  return figure(
+    heading,
+    svg('time', `${heading.title}. ${heading.note}`, whole, body.join('\n'), attributes),
+  );
 }
 
 function timeGrid({ endMs, x }: TimeAxis, bottom: number): string {
@@ -94,13 +95,6 @@ function phaseMark(
   // Where there is no room for the whole name, its first word.
   const shown = [name, name.split('-')[0] ?? ''].find((text) => to - from > text.length * 7 + 6) ?? '';
   return line + label('phase-name', from + 5, 8, shown);
-}
-
-/** A drawing with its heading, as HTML. */
-export function figure({ title, note }: Heading, height: number, drawing: string, attributes = ''): string {
-  const caption = `<h3>${escapeText(title)}</h3><span class="note">${escapeText(note)}</span>`;
-  const body = svg(attributes === '' ? '' : 'time', `${title}. ${note}`, height, drawing, attributes);
-  return `<figure><figcaption>${caption}</figcaption>${body}</figure>`;
 }
 
 /** An SVG whose colours are those of the page around it. */
@@ -265,6 +259,6 @@ export function drawChart(name: string, height: number, option: object): string 
 function innerOf(drawing: string, id: string): string {
   return drawing
     .replace(/^[\s\S]*?<svg[^>]*>|<\/svg>\s*$/g, '')
-    .replace(/<style[\s\S]*?<\/style>/g, '')
+    .replace(/<style[\s\S]*?<\/style>| class="[^"]*"/g, '')
     .replace(/\bzr\d+-/g, `${id}-`);
 }

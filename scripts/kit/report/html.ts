@@ -20,6 +20,15 @@ export function section(title: string, content: string): string {
   return `<section class="${title.toLowerCase().replaceAll(/\W+/g, '-')}"><h2>${title}</h2>${content}</section>`;
 }
 
+/** What a drawing or a table is called, and how to read it. */
+export type Heading = { title: string; note: string };
+
+/** @param content HTML or SVG */
+export function figure({ title, note }: Heading, content: string): string {
+  const caption = `<h3>${escapeText(title)}</h3><span class="note">${escapeText(note)}</span>`;
+  return `<figure><figcaption>${caption}</figcaption>${content}</figure>`;
+}
+
 /** The head of a page: short facts, and its title. */
 export function header(facts: readonly string[], title: string): string {
   const line = facts.map(escapeText).join('<i>·</i>');

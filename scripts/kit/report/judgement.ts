@@ -4,7 +4,8 @@ import { count, textTable } from '../words.ts';
 import { escapeText } from './html.ts';
 
 const WORDS: Readonly<Record<Verdict, string>> = { pass: 'Pass', unknown: 'Unknown', fail: 'Fail' };
-const MARKS: Readonly<Record<Verdict, string>> = { pass: '✔', fail: '✖', unknown: '?' };
+/** What goes before a verdict in a terminal. */
+export const MARKS: Readonly<Record<Verdict, string>> = { pass: '✔', fail: '✖', unknown: '?' };
 /** Drawn, not written: not every font has these signs. */
 const ICONS: Readonly<Record<Verdict, string>> = {
   pass: 'M3.5 8.5l3 3l6-7',

@@ -1,0 +1,223 @@
+// shell · the cluster before and after the runs: made ready, brought up as a plan wants it, put back as it was found.
+import { realpathSync } from 'node:fs';
+import { connect } from 'node:net';
+import { prepareAppImage } from '../cluster/app-image.ts';
+import { bringUp, takeDown } from '../cluster/cluster.ts';
+import type { DockerCluster, Replica } from '../cluster/docker.ts';
+import { prepareEngine } from '../cluster/engine.ts';
+import { healCluster, healLeftovers } from '../cluster/heal.ts';
+import { prepareNodeImage } from '../cluster/node-image.ts';
+import type { ServerService } from '../cluster/services.ts';
+import { type FoundCluster, openUndo, readUndo, type UndoLog } from '../cluster/undo.ts';
+import { Failure } from '../kit/failure.ts';
+import { waitForServers } from '../kit/policies.ts';
+import { ROOT } from '../kit/project.ts';
+import type { Outcome, Progress, Step } from '../kit/steps.ts';
+import { JUDGED_SETTINGS } from './judge/limits.ts';
+import type { Plan } from './plan.ts';
+
+const WHOLE_WITHIN_MS = 30_000;
+const STOP_GRACE_S = 10;
+const CONNECT_MS = 500;
+const FOLDER_LABEL = 'com.docker.compose.project.working_dir';
+const NEXT = 'The next "npm run chaos" or "npm start" tries again.';
+/** What a plan may set, and the variable that it becomes in a container. */
+const SETTINGS = { FAULTS: 'SERVER_FAULTS', PROXY_VERIFY_ANSWERS: 'PROXY_VERIFY_ANSWERS' } as const;
+/** Where the proxy's ports are published, as docker-compose.yml has them. */
+const PORTS = { PROXY_PUBLISH_PORT: '10000/tcp', PROXY_PUBLISH_ADMIN_PORT: '10080/tcp' } as const;
+const PROXY_PORT = 10_000;
+
+/** Shows steps as they run; for machines on standard error, in plain lines. */
+export type ShowSteps = (signal: AbortSignal, steps: readonly Step[]) => Promise<void>;
+
+/** The cluster as it was before the runs, null when it was not up; and the undo file that has it in writing. */
+export type Found = { found: FoundCluster | null; undo: UndoLog };
+
+/**
+ * Makes the machine ready, heals what a killed run has left, and opens the undo file.
+ * @throws Failure when another run is under way, or the cluster is not this folder's
+ */
+export async function setUp(cluster: DockerCluster, show: ShowSteps, signal: AbortSignal): Promise<Found> {
+  let result: Found | null = null;
+  const takeOver = async (progress: Progress): Promise<Outcome> => {
+    await requireOwn(cluster);
+    const left = readUndo(cluster.project);
+    const healed = await healLeftovers(cluster.project, progress);
+    const now = await lookAround(cluster);
+    // What a killed run had found is what there was before anything was broken.
+    const found = left === null || now === null ? now : left.found;
+    result = { found, undo: openUndo(cluster.project, found) };
+    return { isSkipped: false, summary: healed ?? describe(found) };
+  };
+  await show(signal, [
+    { title: 'Docker Engine and Compose', run: prepareEngine },
+    { title: 'Image with Node 24', run: prepareNodeImage },
+    { title: 'Image of the cluster', run: prepareAppImage },
+    { title: 'What is there', run: takeOver },
+  ]);
+  return result as unknown as Found;
+}
+
+// Compose tells projects apart by their name alone; a clone beside this one has the same.
+async function requireOwn(cluster: DockerCluster): Promise<void> {
+  for (const replica of await cluster.replicas()) {
+    const folder = (await cluster.inspect(replica)).Config.Labels[FOLDER_LABEL] ?? '';
+    if (folder === '' || realOf(folder) === realOf(ROOT)) continue;
+    throw new Failure(
+      `The cluster ${cluster.project} that is there was started from ${folder}.`,
+      'Run chaos there, or stop that cluster, or give this one another name: COMPOSE_PROJECT_NAME.',
+    );
+  }
+}
+
+function realOf(folder: string): string {
+  try {
+    return realpathSync(folder);
+  } catch {
+    return folder;
+  }
+}
+
+function describe(found: FoundCluster | null): string {
+  if (found === null) return 'no cluster yet: it is taken down again afterwards';
+  const count = Object.values(found.services).reduce((sum, replicas) => sum + replicas, 0);
+  return `a cluster of ${count} containers: it is put back as it is now`;
+}
+
+async function lookAround(cluster: DockerCluster): Promise<FoundCluster | null> {
+  const replicas = await cluster.replicas();
+  if (replicas.length === 0) return null;
+  const services: Record<string, number> = {};
+  const states: Record<string, string> = {};
+  const settings: Record<string, string> = {};
+  for (const replica of replicas) {
+    services[replica.service] = (services[replica.service] ?? 0) + 1;
+    states[replica.name] = replica.state;
+    const { Config, HostConfig } = await cluster.inspect(replica);
+    const bindings = HostConfig.PortBindings as Record<string, { HostPort?: string }[] | undefined> | null;
+    for (const [name, port] of Object.entries(PORTS)) {
+      const published = bindings?.[port]?.[0]?.HostPort;
+      if (published) settings[name] = published;
+    }
+    for (const [name, variable] of Object.entries(SETTINGS)) {
+      const entry = Config.Env.find((text) => text.startsWith(`${variable}=`));
+      if (entry !== undefined) settings[name] = entry.slice(variable.length + 1);
+    }
+  }
+  return { services, states, settings };
+}
+
+/** What Compose gets for a plan, on top of the environment. */
+export function composeSettings(plan: Plan, found: FoundCluster | null): Record<string, string> {
+  return {
+    ...found?.settings,
+    ...JUDGED_SETTINGS,
+    ...plan.settings,
+    SERVERS_PER_POLICY: String(plan.serversPerPolicy),
+  };
+}
+
+/**
+ * Brings the cluster up as `plan` wants it; containers that are right already are left alone.
+ * @param env from `composeSettings`
+ * @throws Failure when it does not become whole
+ */
+export async function bringUpFor(
+  plan: Plan,
+  env: Record<string, string>,
+  adminUrl: string,
+  progress: Progress,
+): Promise<Outcome> {
+  const services = Object.keys(plan.services);
+  const scale = Object.fromEntries(services.map((service) => [service, plan.serversPerPolicy]));
+  await bringUp({ env, scale }, progress);
+  const count = services.length * plan.serversPerPolicy;
+  await waitForServers({ adminUrl, count, timeoutMs: WHOLE_WITHIN_MS, signal: progress.signal });
+  return { isSkipped: false, summary: `${count} servers in rotation` };
+}
+
+/**
+ * host:port of the well-known port for the load: in the proxy's container wherever it can be reached. Docker's forwarder
+ * of published ports accepts for a proxy that has just died, and resets: what it breaks would be counted against the proxy.
+ * @param published the port on this machine
+ */
+export async function loadTarget(cluster: DockerCluster, published: number): Promise<string> {
+  const { address } = await cluster.find('proxy-1');
+  const isReachable = address !== null && (await answers(address, PROXY_PORT));
+  return isReachable ? `${address}:${PROXY_PORT}` : `127.0.0.1:${published}`;
+}
+
+function answers(host: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port, timeout: CONNECT_MS });
+    const settle = (isThere: boolean) => () => {
+      socket.destroy();
+      resolve(isThere);
+    };
+    socket.on('connect', settle(true)).on('timeout', settle(false)).on('error', settle(false));
+  });
+}
+
+/**
+ * Heals whatever there is, puts the cluster back unless it is to be kept, and closes the undo file.
+ * Not under the run's signal: after Ctrl-C it is done all the same.
+ * @param services the services that a run may have given servers
+ * @returns what could not be done, in words; null when all is well
+ */
+export async function leaveAsFound(
+  cluster: DockerCluster,
+  { found, undo }: Found,
+  services: readonly ServerService[],
+  show: ShowSteps,
+  isKept: boolean,
+): Promise<string | null> {
+  try {
+    const left = await healCluster(cluster);
+    if (left.length > 0) return `Something is still broken: ${left.join(' ')} ${NEXT}`;
+    const run = (progress: Progress): Promise<Outcome> =>
+      found === null ? removeAll(cluster, progress) : putBack(cluster, found, services, progress);
+    if (!isKept) await show(new AbortController().signal, [{ title: 'As it was found', run }]);
+    undo.close();
+    return null;
+  } catch (error) {
+    return `The cluster could not be put back as it was: ${(error as Error).message} ${NEXT}`;
+  }
+}
+
+async function removeAll(cluster: DockerCluster, progress: Progress): Promise<Outcome> {
+  const outcome = await takeDown({}, progress);
+  const left = await cluster.replicas();
+  if (left.length === 0) return outcome;
+  throw new Failure(`${left.length} containers are left.`, 'Take the cluster down with "npm stop".');
+}
+
+async function putBack(
+  cluster: DockerCluster,
+  found: FoundCluster,
+  services: readonly ServerService[],
+  progress: Progress,
+): Promise<Outcome> {
+  // A service that had no replica gets none.
+  const scale = Object.fromEntries(services.map(({ name }) => [name, found.services[name] ?? 0]));
+  const outcome = await bringUp({ env: found.settings, scale }, progress);
+  await putBackStates(cluster, await cluster.replicas(), found.states);
+  return outcome;
+}
+
+/** Pauses and stops what was paused and stopped; @param states replica → Docker's word for its state. */
+export async function putBackStates(
+  cluster: DockerCluster,
+  replicas: readonly Replica[],
+  states: FoundCluster['states'],
+): Promise<void> {
+  await Promise.all(
+    replicas.map(async (replica) => {
+      const state = states[replica.name];
+      if (state === 'exited' || state === 'created') await cluster.stop(replica, STOP_GRACE_S);
+      if (state !== 'paused') return;
+      // It may have been started anew just now, and Docker would check it for the first time while it is being frozen.
+      await cluster.waitUntilChecked(replica);
+      await cluster.pause(replica);
+    }),
+  );
+}

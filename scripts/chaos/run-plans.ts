@@ -1,0 +1,186 @@
+// shell · plans one after the other: set up, run, judge, report, put back. What could not be run, healed or put back makes
+// the verdict unknown.
+import { join } from 'node:path';
+import { publishedPort } from '../cluster/cluster.ts';
+import { DockerCluster } from '../cluster/docker.ts';
+import { healCluster } from '../cluster/heal.ts';
+import type { ServerService } from '../cluster/services.ts';
+import type { SavedNetworks } from '../cluster/undo.ts';
+import { Failure } from '../kit/failure.ts';
+import { clusterName } from '../kit/project.ts';
+import { formatJudgement } from '../kit/report/judgement.ts';
+import { folderName, makeReportFolder, pointLatest, shortPath } from '../kit/report-files.ts';
+import { runSteps } from '../kit/steps.ts';
+import {
+  type Finding,
+  type Judgement,
+  VERDICT_EXIT_CODES,
+  type Verdict,
+  worstVerdict,
+} from '../kit/verdict.ts';
+import {
+  bringUpFor,
+  composeSettings,
+  type Found,
+  leaveAsFound,
+  loadTarget,
+  type ShowSteps,
+  setUp,
+} from './cluster.ts';
+import type { Outcome } from './journal.ts';
+import { judge } from './judge/judge.ts';
+import type { ChaosOptions } from './options.ts';
+import type { Plan } from './plan.ts';
+import { recordRun } from './run/run.ts';
+import { criteriaOf, scenarioOf } from './scenarios/index.ts';
+import { formatLastLine, formatOverview } from './words.ts';
+import { countOutcomes, readVersions, writeOverview, writeReport } from './write-report.ts';
+
+/** What remains of a run once its report is written. */
+export type RunSummary = {
+  scenario: string;
+  title: string;
+  seed: number;
+  verdict: Verdict;
+  judgement: Judgement;
+  totals: Record<Outcome, number>;
+  leftovers: readonly string[];
+  /** Absolute path of its report. */
+  folder: string;
+};
+
+type Context = Found & {
+  cluster: DockerCluster;
+  /** Where the reports go. */
+  folder: string;
+  show: ShowSteps;
+  say: (text: string) => void;
+};
+
+/**
+ * Runs the plans and sets the exit code: 0 pass, 1 fail, 3 unknown; after a signal it stays what that says.
+ * @param services the cluster's services of servers
+ * @throws Failure when the machine or the cluster can't be brought to where a run could begin
+ */
+export async function runPlans(
+  plans: readonly Plan[],
+  services: readonly ServerService[],
+  { isJson, isKept, reportFolder }: ChaosOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const show: ShowSteps = (by, steps) => runSteps(by, steps, { isOnStderr: isJson });
+  const say = isJson ? console.error : console.log;
+  const isMany = plans.length > 1;
+  const name = folderName(new Date(), isMany ? 'all' : (plans[0] as Plan).scenario);
+  // First of all, so that nothing is touched when there is nowhere to report to.
+  const folder = await makeReportFolder(name, reportFolder);
+  const cluster = new DockerCluster(clusterName());
+  const found = await setUp(cluster, show, signal);
+  await pointLatest(folder);
+  let summaries: RunSummary[] = [];
+  let problem: string | null = null;
+  try {
+    summaries = await runAll(plans, { ...found, cluster, folder, show, say }, signal);
+  } finally {
+    problem = await leaveAsFound(cluster, found, services, show, isKept);
+    if (problem !== null) console.error(`\n${problem}`);
+  }
+  const verdicts = summaries.map((summary) => summary.verdict);
+  const isIncomplete = summaries.length < plans.length || problem !== null;
+  const verdict = worstVerdict(isIncomplete ? [...verdicts, 'unknown'] : verdicts);
+  if (!signal.aborted) process.exitCode = VERDICT_EXIT_CODES[verdict];
+  if (isMany) {
+    await writeOverview(folder, summaries);
+    say(`\n${formatOverview(summaries)}`);
+  }
+  if (isJson) console.log(JSON.stringify({ verdict, report: folder, runs: summaries }));
+  const page = shortPath(join(folder, isMany ? 'index.html' : 'report.html'));
+  say(`\n${formatLastLine(verdict, summaries, page)}`);
+}
+
+async function runAll(plans: readonly Plan[], context: Context, signal: AbortSignal): Promise<RunSummary[]> {
+  const isMany = plans.length > 1;
+  const summaries: RunSummary[] = [];
+  for (const [index, plan] of plans.entries()) {
+    if (signal.aborted) break;
+    const { title } = scenarioOf(plan);
+    const number = isMany ? `[${index + 1}/${plans.length}] ` : '';
+    context.say(`\n${number}${plan.scenario}: ${title} (seed ${plan.seed})`);
+    const folder = isMany ? join(context.folder, plan.scenario) : context.folder;
+    try {
+      summaries.push(await runOne(plan, { ...context, folder }, signal));
+    } catch (error) {
+      // What was measured before an interruption is still reported, and one run that can't be made stops no other.
+      if (signal.aborted) break;
+      if (!isMany) throw error;
+      context.say(`\n${error instanceof Failure ? error.toText() : (error as Error).stack}`);
+      summaries.push(summaryOfFailure(plan, folder, error as Error));
+    }
+  }
+  return summaries;
+}
+
+/** Sets the cluster up, runs, judges and reports. @throws Failure when the cluster does not become what the plan wants */
+async function runOne(plan: Plan, context: Context, signal: AbortSignal): Promise<RunSummary> {
+  const { cluster, found, undo, folder, show, say } = context;
+  const { title } = scenarioOf(plan);
+  const env = composeSettings(plan, found);
+  const adminUrl = `http://127.0.0.1:${publishedPort('PROXY_PUBLISH_ADMIN_PORT', { env })}`;
+  await show(signal, [{ title: 'Cluster', run: (progress) => bringUpFor(plan, env, adminUrl, progress) }]);
+  const networks = await savedNetworks(cluster);
+  const proxy = await loadTarget(cluster, publishedPort('PROXY_PUBLISH_PORT', { env }));
+  const recording = await recordRun(
+    {
+      plan,
+      cluster,
+      adminUrl,
+      proxy,
+      remember: (fault) => undo.note(fault, networks),
+      heal: () => healCluster(cluster, networks),
+      show,
+    },
+    signal,
+  );
+  const judgement = judge(recording, criteriaOf(plan));
+  const versions = { ...(await readVersions()), 'load went to': proxy };
+  const replay = `npm run chaos -- --replay ${shortPath(join(folder, 'plan.json'))}`;
+  await writeReport(folder, { title: `${plan.scenario}: ${title}`, recording, judgement, versions, replay });
+  say(`\n${formatJudgement(judgement)}`);
+  const { leftovers } = recording;
+  return summaryOf(plan, folder, { judgement, totals: countOutcomes(recording), leftovers });
+}
+
+// A container that is cut off no longer has the names under which it was known.
+async function savedNetworks(cluster: DockerCluster): Promise<SavedNetworks> {
+  const replicas = await cluster.replicas();
+  const entries = await Promise.all(
+    replicas.map(async (replica) => [replica.name, await cluster.aliasesOf(replica)] as const),
+  );
+  return Object.fromEntries(entries);
+}
+
+function summaryOf(
+  plan: Plan,
+  folder: string,
+  more: Pick<RunSummary, 'judgement' | 'totals' | 'leftovers'>,
+): RunSummary {
+  const { scenario, seed } = plan;
+  return { scenario, title: scenarioOf(plan).title, seed, verdict: more.judgement.verdict, ...more, folder };
+}
+
+/** The summary of a run that could not be made. */
+function summaryOfFailure(plan: Plan, folder: string, { message }: Error): RunSummary {
+  const finding: Finding = {
+    criterion: 'the run could be made',
+    verdict: 'unknown',
+    measured: message,
+    limit: 'a cluster that becomes whole',
+    n: 0,
+    details: [],
+  };
+  return summaryOf(plan, folder, {
+    judgement: { verdict: 'unknown', findings: [finding] },
+    totals: { ok: 0, wrong: 0, error: 0, lost: 0, dropped: 0 },
+    leftovers: [],
+  });
+}

@@ -1,0 +1,80 @@
+// pure · what chaos prints: the list of scenarios and faults, how a run stands, and what became of it.
+import { MARKS } from '../kit/report/judgement.ts';
+import type { Verdict } from '../kit/verdict.ts';
+import { FAULT_FACTS } from './faults/facts.ts';
+import { lengthOf, type Plan } from './plan.ts';
+import type { Recorder } from './run/recorder.ts';
+import type { RunSummary } from './run-plans.ts';
+import { DEFAULT_SCENARIO, SCENARIOS } from './scenarios/index.ts';
+import type { Scenario } from './scenarios/scenario.ts';
+
+/** What `--list` prints. */
+export function formatList(): string {
+  const faults = Object.entries(FAULT_FACTS);
+  const names = [...SCENARIOS.map(({ name }) => name), ...faults.map(([kind]) => kind)];
+  const width = Math.max(...names.map((name) => name.length));
+  const row = (name: string, text: string): string => `  ${name.padEnd(width)}  ${text}`;
+  return [
+    `Scenarios (--scenario NAME; without it: ${DEFAULT_SCENARIO})`,
+    ...SCENARIOS.flatMap((scenario) => [
+      row(scenario.name, `${scenario.title} (${describeLength(scenario)})`),
+      row('', `passes: ${scenario.passes}`),
+    ]),
+    '',
+    'Faults',
+    ...faults.map(([kind, { title, like }]) => row(kind, `${title}: ${like}`)),
+  ].join('\n');
+}
+
+function describeLength({ phases, settings }: Scenario): string {
+  const seconds = (phases.faultsMs || (phases.controlMs ?? 0)) / 1000;
+  return settings?.FAULTS === '1' ? `${seconds} s, with the servers' control port` : `${seconds} s`;
+}
+
+/** `0:35 of 1:53 · 500/s · ok 17,432 · wrong 0 · errors 0 · lost 0 · 5 of 6 in rotation · pause server-p1-2`. */
+export function describeNow(recorder: Recorder, plan: Plan): string {
+  const { ok, wrong, error, lost } = recorder.counts;
+  const servers = recorder.lastTable?.servers ?? [];
+  const ready = servers.filter(({ state }) => state === 'ready').length;
+  const faults = recorder.activeFaults.map(({ kind, targets }) => `${kind} ${targets.join(', ')}`);
+  return [
+    `${minutes(recorder.elapsedMs())} of ${minutes(lengthOf(plan))}`,
+    `${plan.rate}/s`,
+    `ok ${ok.toLocaleString('en')}`,
+    `wrong ${wrong}`,
+    `errors ${error}`,
+    `lost ${lost}`,
+    `${ready} of ${servers.length} in rotation`,
+    ...faults,
+  ].join(' · ');
+}
+
+function minutes(ms: number): string {
+  const seconds = Math.floor(ms / 1000);
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
+}
+
+/** A line per run. */
+export function formatOverview(summaries: readonly RunSummary[]): string {
+  const width = Math.max(0, ...summaries.map(({ scenario }) => scenario.length));
+  return summaries
+    .map(({ scenario, verdict, totals, judgement }) => {
+      const bad = judgement.findings.filter((finding) => finding.verdict !== 'pass');
+      const why = bad.map(({ criterion, measured }) => `${criterion}: ${measured}`).join('; ');
+      const sent = totals.ok + totals.wrong + totals.error + totals.lost;
+      const counts = `${sent} requests, ${totals.wrong} wrong, ${totals.error} errors, ${totals.lost} lost`;
+      return `${MARKS[verdict]} ${verdict.padEnd(7)}  ${scenario.padEnd(width)}  ${counts}${why && `: ${why}`}`;
+    })
+    .join('\n');
+}
+
+/** The last line of all: the verdict, and where to read more. */
+export function formatLastLine(verdict: Verdict, summaries: readonly RunSummary[], report: string): string {
+  if (summaries.length === 0) return `${MARKS[verdict]} ${verdict}: nothing was measured`;
+  const count = (wanted: Verdict): number => summaries.filter((summary) => summary.verdict === wanted).length;
+  const counts = (['pass', 'fail', 'unknown'] as const)
+    .filter((wanted) => count(wanted) > 0)
+    .map((wanted) => `${count(wanted)} ${wanted}`)
+    .join(', ');
+  return `${MARKS[verdict]} ${verdict}${summaries.length > 1 ? ` (${counts})` : ''}: ${report}`;
+}

@@ -1,0 +1,78 @@
+// shell · the files of a run's report, and of the overview of several runs.
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import { join, relative } from 'node:path';
+import { attempt } from '../kit/command.ts';
+import { ROOT } from '../kit/project.ts';
+import type { Journal, Judgement, Outcome, Recording } from './journal.ts';
+import { formatPlan } from './plan.ts';
+import { formatRequestsCsv } from './report/csv.ts';
+import { renderReport, renderSummary } from './report/report.ts';
+import type { RunSummary } from './run-plans.ts';
+
+const VERSION_WITHIN_MS = 5_000;
+
+export type ReportContents = {
+  title: string;
+  recording: Recording;
+  judgement: Judgement;
+  versions: Record<string, string>;
+  /** The command that runs it again. */
+  replay: string;
+};
+
+/** Writes `report.html`, `journal.json`, `plan.json` and `requests.csv` into `folder`. */
+export async function writeReport(folder: string, contents: ReportContents): Promise<void> {
+  const { title, recording, judgement, versions, replay } = contents;
+  const { requests, ...rest } = recording;
+  const totals = countOutcomes(recording);
+  const journal: Journal = { version: 1, title, judgement, recording: rest, totals, versions, replay };
+  const files = {
+    'report.html': renderReport(title, recording, judgement, { versions, replay }),
+    'journal.json': `${JSON.stringify(journal, null, 2)}\n`,
+    'plan.json': formatPlan(recording.plan),
+    'requests.csv': formatRequestsCsv(requests),
+  };
+  await mkdir(folder, { recursive: true });
+  await Promise.all(Object.entries(files).map(([name, text]) => writeFile(join(folder, name), text)));
+}
+
+/** Writes `index.html`, which leads to the report of each run, and `summary.json`. */
+export async function writeOverview(folder: string, summaries: readonly RunSummary[]): Promise<void> {
+  const rows = summaries.map(({ scenario, title, verdict, totals, folder: own }) => {
+    const { ok, wrong, error, lost } = totals;
+    const measured = `${ok} ok, ${wrong} wrong, ${error} errors, ${lost} lost`;
+    return { scenario, title, verdict, measured, folder: relative(folder, own) };
+  });
+  await writeFile(join(folder, 'index.html'), renderSummary(rows));
+  await writeFile(join(folder, 'summary.json'), `${JSON.stringify(summaries, null, 2)}\n`);
+}
+
+/** How many requests ended how. */
+export function countOutcomes({ requests }: Recording): Record<Outcome, number> {
+  const totals = { ok: 0, wrong: 0, error: 0, lost: 0, dropped: 0 };
+  for (const { outcome } of requests) totals[outcome] += 1;
+  return totals;
+}
+
+/** What a run was done with, by name: two runs can only be compared when these are known. What can't be found out is left out. */
+export async function readVersions(): Promise<Record<string, string>> {
+  const ask = async (program: string, ...args: string[]): Promise<string> =>
+    (await attempt(program, args, { timeoutMs: VERSION_WITHIN_MS })).stdout.trim();
+  const [engine, compose, commit, project] = await Promise.all([
+    ask('docker', 'version', '--format', '{{.Server.Version}}'),
+    ask('docker', 'compose', 'version', '--short'),
+    ask('git', '-C', ROOT, 'describe', '--always', '--dirty'),
+    readFile(join(ROOT, 'package.json'), 'utf8').then((text) => String(JSON.parse(text).version)),
+  ]);
+  const [cpu] = os.cpus();
+  const all = {
+    'policy-proxy': [project, commit].filter(Boolean).join(', commit '),
+    Node: process.versions.node,
+    'Docker Engine': engine,
+    'Docker Compose': compose,
+    kernel: `${os.type()} ${os.release()} ${os.arch()}`,
+    machine: `${os.cpus().length} × ${cpu?.model ?? 'unknown processor'}, ${Math.round(os.totalmem() / 2 ** 30)} GiB`,
+  };
+  return Object.fromEntries(Object.entries(all).filter(([, version]) => version !== ''));
+}
