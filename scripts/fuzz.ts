@@ -1,96 +1,56 @@
-// shell · `npm run fuzz`: sends the proxy what nobody should send. The parts are in fuzz/.
-// Must never call a run good in which an input was lost, or a branch not taken.
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+// `npm run fuzz`: sends hostile bytes to the framing and packet code, and to a running proxy. The parts are in fuzz/.
+import { randomInt } from 'node:crypto';
+import { commandLine, requireWhole, UsageError } from '../services/shared/config.ts';
 import { fuzzInProcess } from './fuzz/in-process.ts';
-import { drawInput } from './fuzz/inputs/draw.ts';
-import type { InProcessTally } from './fuzz/messages.ts';
-import { type FuzzOptions, type Place, parseFuzzCommand, SCRIPT_NAME } from './fuzz/options.ts';
-import type { Finding } from './fuzz/oracle.ts';
-import {
-  describeBystander,
-  describeCoverage,
-  describeFinding,
-  summariseInProcess,
-  summariseSockets,
-} from './fuzz/report.ts';
-import { fuzzOverSockets, type SocketsTally } from './fuzz/sockets.ts';
-import { runOneStep } from './kit/one-step.ts';
-import { folderName, makeReportFolder, shortPath } from './kit/report-files.ts';
+import { type FuzzOptions, PLACES, runFuzz, SCRIPT_NAME } from './fuzz/run.ts';
+import { fuzzOverSockets } from './fuzz/sockets.ts';
 import { runScript } from './kit/script.ts';
 
-const IN_PROCESS_SHARE = 0.42;
+const MAX_SEED = 0x7fff_ffff;
+const EXIT_FOUND = 1;
 
-await runScript(SCRIPT_NAME, 'Nothing was found by then.', async (signal) => {
-  const options = parseFuzzCommand(process.argv.slice(2));
-  const say = options.isJson ? console.error : console.log;
-  say(`Seed ${options.seed}`);
-  const { places } = options;
-  const inProcess = places.includes('in-process') ? await runInProcess(options, signal) : null;
-  const sockets = places.includes('sockets') ? await runSockets(options, signal) : null;
-  const isCovered = inProcess?.coverage?.every(({ branches, covered }) => branches === covered) !== false;
-  const inCode = inProcess?.finding ?? null;
-  const inProxy = sockets?.finding ?? null;
-  const isGood = inCode === null && inProxy === null && isCovered;
-  if (!isGood) process.exitCode = 1;
-  if (inProcess !== null) say(`\n${describeCoverage(inProcess)}`);
-  if (sockets !== null) say(`\n${describeBystander(sockets)}`);
-  if (inCode !== null) say(await tell('in-process', options.seed, inCode, [inCode.number]));
-  if (inProxy !== null) say(await tell('sockets', options.seed, inProxy, inProxy.numbers));
-  if (options.isJson) {
-    const verdict = isGood ? 'pass' : 'fail';
-    console.log(JSON.stringify({ verdict, seed: options.seed, inProcess, sockets }));
-  } else if (isGood) {
-    say('\nNothing found.');
-  }
+const FLAGS = {
+  seconds: { type: 'number', default: 60, describe: 'how long, in both places together' },
+  seed: { type: 'number', describe: 'decides every input; drawn and printed when it is not given' },
+  input: { type: 'number', describe: 'with --seed: only the input of this number' },
+  only: { choices: PLACES, describe: 'only the framing and packet code, or only a running proxy' },
+  json: {
+    type: 'boolean',
+    default: false,
+    describe: 'one JSON document on standard output, progress on standard error',
+  },
+} as const;
+
+const EPILOGUE = `First against the framing and packet code in-process, where a second reading of the protocol must agree; then over hostile connections against a proxy of its own, while a normal client checks each of its own replies. An input that finds something is written into reports/.
+
+Exit codes: 0 nothing found · 1 something was found · 2 bad usage · 130 ended early with Ctrl-C, nothing found by then`;
+
+await runScript(SCRIPT_NAME, '', async (signal) => {
+  const options = readOptions(process.argv.slice(2));
+  const hasFound = await runFuzz(options, { 'in-process': fuzzInProcess, sockets: fuzzOverSockets }, signal);
+  if (hasFound) process.exitCode = EXIT_FOUND;
 });
 
-async function runInProcess(options: FuzzOptions, signal: AbortSignal): Promise<InProcessTally> {
-  return await runOneStep(
-    signal,
-    'Framing and packets, in-process',
-    ({ phase }) =>
-      fuzzInProcess({
-        ...range(options, 'in-process'),
-        signal,
-        onProgress: (done) => phase(`${done} inputs`),
-      }),
-    summariseInProcess,
-    { isOnStderr: options.isJson },
-  );
-}
-
-async function runSockets(options: FuzzOptions, signal: AbortSignal): Promise<SocketsTally> {
-  return await runOneStep(
-    signal,
-    'A running proxy, over sockets',
-    ({ phase }) =>
-      fuzzOverSockets({
-        ...range(options, 'sockets'),
-        signal,
-        onProgress: (done) => phase(`${done} inputs`),
-      }),
-    summariseSockets,
-    { isOnStderr: options.isJson },
-  );
-}
-
-function range({ seed, seconds, input, places }: FuzzOptions, place: Place) {
-  const share = places.length === 1 ? 1 : place === 'in-process' ? IN_PROCESS_SHARE : 1 - IN_PROCESS_SHARE;
-  const forMs = seconds * share * 1000;
-  return input === null ? { seed, first: 0, count: null, forMs } : { seed, first: input, count: 1, forMs };
-}
-
-async function tell(
-  place: Place,
-  seed: number,
-  finding: Finding,
-  numbers: readonly number[],
-): Promise<string> {
-  const [first] = numbers;
-  if (first === undefined) return `\n${describeFinding(place, seed, finding, numbers, null)}`;
-  const folder = await makeReportFolder(folderName(new Date(), `fuzz-${place}`), null);
-  const file = join(folder, `seed-${seed}-input-${first}.bin`);
-  await writeFile(file, drawInput(seed, first).bytes);
-  return `\n${describeFinding(place, seed, finding, numbers, shortPath(file))}`;
+function readOptions(args: readonly string[]): FuzzOptions {
+  const flags = commandLine(args, SCRIPT_NAME)
+    .usage(
+      '$0 [OPTIONS]\n\nSends valid, mutated and hostile bytes, and checks that the proxy keeps its promises.',
+    )
+    .options(FLAGS)
+    .example('$0 --seconds 60', 'some hundred thousand inputs')
+    .example('$0 --seed 7 --input 12345', 'one input again')
+    .example('$0 --only sockets --seconds 600', 'ten minutes against a running proxy')
+    .epilogue(EPILOGUE)
+    .parseSync();
+  if (flags._.length > 0)
+    throw new UsageError(`"${flags._.join(' ')}" is not understood: options begin with --.`);
+  if (flags.input !== undefined && flags.seed === undefined)
+    throw new UsageError('--input needs --seed: without it the number says nothing.');
+  return {
+    seconds: requireWhole('--seconds', flags.seconds, 1, 86_400),
+    seed: flags.seed === undefined ? randomInt(MAX_SEED) : requireWhole('--seed', flags.seed, 0, MAX_SEED),
+    input: flags.input === undefined ? null : requireWhole('--input', flags.input, 0, MAX_SEED),
+    places: flags.only === undefined ? PLACES : [flags.only],
+    isJson: flags.json,
+  };
 }

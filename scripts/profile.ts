@@ -1,52 +1,148 @@
-// shell · `npm run profile`: says where the proxy spends its time under load. The parts are in profile/.
-// Must never judge: it shows, and `npm run bench` compares.
+// `npm run profile`: where the proxy spends its time under load, as a table and as a .cpuprofile file.
+import { once } from 'node:events';
 import { rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { prepareNative } from './bench/native.ts';
-import { buildFlame } from './bench/profile/flame.ts';
-import { loadProxy } from './bench/profile/load.ts';
-import { parseProfileCommand, SCRIPT_NAME } from './bench/profile/options.ts';
-import { renderPage } from './bench/profile/page.ts';
-import { profileProxy, SAMPLE_EVERY_US } from './bench/profile/record.ts';
-import { describeLoad, figuresOf, formatTop } from './bench/profile/text.ts';
-import { readMachine } from './bench/versions.ts';
-import { runOneStep } from './kit/one-step.ts';
+import { commandLine, requireWhole, UsageError } from '../services/shared/config.ts';
+import { MAX_PAYLOAD_BYTES } from '../services/shared/packet.ts';
+import {
+  type LoadResult,
+  type NativePrograms,
+  prepareNative,
+  runLoad,
+  startServers,
+} from './bench/native.ts';
+import type { ProfilerOrder } from './bench/profiler.ts';
+import { type CpuProfile, functionCosts } from './kit/cpu-profile.ts';
+import { Failure } from './kit/failure.ts';
+import { freePorts } from './kit/ports.ts';
+import { cpuBetween, sampleCpu } from './kit/process-cost.ts';
 import { ROOT } from './kit/project.ts';
+import { startProxyProcess } from './kit/proxy-process.ts';
 import { folderName, makeReportFolder, shortPath } from './kit/report-files.ts';
 import { runScript } from './kit/script.ts';
+import { runOneStep } from './kit/steps.ts';
+import { count, decimal, percent, textTable } from './kit/words.ts';
 
-await runScript(
-  SCRIPT_NAME,
-  'Nothing is reported.',
-  async (signal) => {
-    const options = parseProfileCommand(process.argv.slice(2));
-    const load = describeLoad(options);
-    const name = folderName(new Date(), `profile-${options.mode}`);
-    const folder = await makeReportFolder(name, options.reportFolder);
-    const { profile, made } = await runOneStep(
-      signal,
-      `Profile of the proxy (${load})`,
-      async (progress) => {
-        const programs = await prepareNative(progress);
-        progress.phase(`sampling for ${options.seconds} s`);
-        return await profileProxy((proxy) => loadProxy(proxy, programs, options, signal), signal);
-      },
-      (taken) => `${taken.profile.samples.length} samples`,
-    ).catch(async (error) => {
-      await rmdir(folder).catch(() => {});
-      throw error;
-    });
-    const flame = buildFlame(profile, pathToFileURL(`${ROOT}/`).href);
-    const figures = figuresOf(made.result, made.cpuUs, flame);
-    const sampling = `sampled every ${SAMPLE_EVERY_US} µs for ${options.seconds} s`;
-    const machine = Object.entries(await readMachine()).map(([what, which]) => `${what} ${which}`);
-    const page = join(folder, 'flame.html');
-    const title = `CPU profile of the proxy: ${load}`;
-    await writeFile(join(folder, 'proxy.cpuprofile'), JSON.stringify(profile));
-    await writeFile(page, renderPage(title, [...figures, sampling, ...machine], flame));
-    console.log(`\n${formatTop(flame)}\n\n${load}: ${figures.join(', ')}`);
-    console.log(`Report: ${shortPath(page)}`);
+const SCRIPT_NAME = 'npm run profile --';
+const PROFILER = new URL('bench/profiler.ts', import.meta.url).href;
+const SAMPLE_EVERY_US = 200;
+const REPLY_WITHIN_MS = 30_000;
+// As the cluster has them.
+const SERVERS = 6;
+const POLICIES = 3;
+// The generator tells its payloads apart by the first two bytes.
+const MIN_PAYLOAD_BYTES = 2;
+const TOP = 20;
+
+const FLAGS = {
+  mode: {
+    choices: ['oneshot', 'keep'] as const,
+    default: 'keep' as const,
+    describe: 'a connection per request, or one request after another on each connection',
   },
-  { mustCleanUp: true },
-);
+  connections: { type: 'number', default: 64, describe: 'connections at a time' },
+  payload: { type: 'number', default: 64, describe: 'bytes of each payload' },
+  seconds: { type: 'number', default: 5, describe: 'how long it is sampled, after a warm-up' },
+  report: { type: 'string', describe: 'folder for the profile (reports/TIME-profile-MODE)' },
+} as const;
+
+const EPILOGUE = `Writes proxy.cpuprofile: browsers' developer tools open it. Sampling every ${SAMPLE_EVERY_US} µs slows the proxy down a little: for figures to compare take npm run bench.
+
+Exit codes: 0 written · 1 a step failed · 2 bad usage, or something is not installed · 130 ended early with Ctrl-C`;
+
+type Load = { mode: 'oneshot' | 'keep'; connections: number; payloadBytes: number; seconds: number };
+type Taken = { profile: CpuProfile; result: LoadResult; cpuUs: number };
+
+await runScript(SCRIPT_NAME, 'Nothing is reported.', main, { mustCleanUp: true });
+
+async function main(signal: AbortSignal): Promise<void> {
+  const { load, reportFolder } = parseCommand(process.argv.slice(2));
+  const { mode, connections, payloadBytes, seconds } = load;
+  const folder = await makeReportFolder(folderName(new Date(), `profile-${mode}`), reportFolder);
+  const { profile, result, cpuUs } = await runOneStep(
+    signal,
+    `Profile of the proxy: ${mode}, ${count(connections)} connections, ${count(payloadBytes)} bytes`,
+    async (progress) => {
+      const programs = await prepareNative(progress);
+      progress.phase(`sampling for ${seconds} s`);
+      return await profileProxy(load, programs, signal);
+    },
+    (taken) => `${count(taken.profile.samples.length)} samples`,
+  ).catch(async (error) => {
+    await rmdir(folder);
+    throw error;
+  });
+  const file = join(folder, 'proxy.cpuprofile');
+  await writeFile(file, JSON.stringify(profile));
+  console.log(`\n${formatTop(profile)}\n\n${formatFigures(result, cpuUs)}\nProfile: ${shortPath(file)}`);
+}
+
+function parseCommand(args: readonly string[]): { load: Load; reportFolder: string | null } {
+  const flags = commandLine(args, SCRIPT_NAME)
+    .usage('$0 [OPTIONS]\n\nShows where the proxy spends its time under load.')
+    .options(FLAGS)
+    .example('$0 --mode oneshot --seconds 10', 'a connection per request, for ten seconds')
+    .epilogue(EPILOGUE)
+    .parseSync();
+  if (flags._.length > 0)
+    throw new UsageError(`"${flags._.join(' ')}" is not understood: options begin with --.`);
+  if (flags.report?.trim() === '') throw new UsageError('--report must not be empty.');
+  const load = {
+    mode: flags.mode,
+    connections: requireWhole('--connections', flags.connections, 1, 10_000),
+    payloadBytes: requireWhole('--payload', flags.payload, MIN_PAYLOAD_BYTES, MAX_PAYLOAD_BYTES),
+    seconds: requireWhole('--seconds', flags.seconds, 1, 600),
+  };
+  return { load, reportFolder: flags.report ?? null };
+}
+
+// A profile of the time in which requests are counted, with six registered servers.
+async function profileProxy(load: Load, programs: NativePrograms, signal: AbortSignal): Promise<Taken> {
+  const proxy = await startProxyProcess({ nodeFlags: [`--import=${PROFILER}`], hasChannel: true, signal });
+  const stops = [proxy.stop];
+  try {
+    for (const [first, port] of (await freePorts(SERVERS)).entries()) {
+      const spec = { first, count: 1, port, policies: POLICIES, proxyPort: proxy.port };
+      stops.push((await startServers(programs, spec, signal)).process.stop);
+    }
+    const order = (what: ProfilerOrder): void => void proxy.child.send(what);
+    let before = sampleCpu([proxy.pid]);
+    const onStart = (): void => {
+      before = sampleCpu([proxy.pid]);
+      order({ kind: 'start', sampleEveryUs: SAMPLE_EVERY_US });
+    };
+    const run = { ...load, port: proxy.port, policies: POLICIES };
+    const result = await runLoad(programs, run, onStart, signal);
+    const cpuUs = cpuBetween(before, sampleCpu([proxy.pid]), 1);
+    order({ kind: 'stop' });
+    const deadline = AbortSignal.any([signal, AbortSignal.timeout(REPLY_WITHIN_MS)]);
+    const [profile] = (await once(proxy.child, 'message', { signal: deadline })) as [CpuProfile];
+    if (result.requests > 0) return { profile, result, cpuUs };
+    const tail = JSON.stringify(result.errors);
+    throw new Failure('No request was answered.', 'Check whether "npm run bench" gets answers.', { tail });
+  } finally {
+    await Promise.all(stops.map((stop) => stop()));
+  }
+}
+
+function formatTop(profile: CpuProfile): string {
+  const root = `${pathToFileURL(ROOT).href}/`;
+  const busy = functionCosts(profile).filter(({ name }) => name !== '(idle)' && name !== '(root)');
+  const busyUs = busy.reduce((sum, { selfUs }) => sum + selfUs, 0);
+  const rows = busy.slice(0, TOP).map(({ name, place, selfUs, totalUs }) => {
+    const where = place === '' ? 'Node and V8' : decodeURIComponent(place.replace(root, ''));
+    return [percent(selfUs, busyUs), percent(totalUs, busyUs), name, where];
+  });
+  return textTable([['itself', 'total', 'function', 'where'], ...rows], 'rrl').join('\n');
+}
+
+function formatFigures({ requests, seconds, latencyUs, errors }: LoadResult, cpuUs: number): string {
+  const failed = Object.values(errors).reduce((sum, each) => sum + each, 0);
+  return [
+    `${count(requests / seconds)} requests/s`,
+    `${decimal(cpuUs / requests)} µs of the proxy's CPU per request (sampling included)`,
+    `p50 ${decimal(latencyUs.p50 / 1000)} ms, p99 ${decimal(latencyUs.p99 / 1000)} ms`,
+    ...(failed === 0 ? [] : [`${count(failed)} requests were not answered right`]),
+  ].join(', ');
+}

@@ -1,7 +1,7 @@
 // shell · `npm run simulate`: the proxy's own code in simulated worlds that seeds decide.
 import { commandLine, requireWhole, UsageError } from '../services/shared/config.ts';
-import { runOneStep } from './kit/one-step.ts';
 import { runScript } from './kit/script.ts';
+import { runOneStep } from './kit/steps.ts';
 import {
   addResult,
   formatFailure,
@@ -94,7 +94,7 @@ async function trace(seed: number, only: Only, signal: AbortSignal): Promise<voi
 async function runTraced(seed: number, only: Only, signal: AbortSignal): Promise<SeedResult> {
   const results: SeedResult[] = [];
   const onResult = (result: SeedResult): boolean => results.push(result) > 0;
-  await runSeeds({ firstSeed: seed, count: 1, only, isTracing: true, signal, onResult });
+  await runSeeds({ firstSeed: seed, count: 1, only: () => only, isTracing: true, signal, onResult });
   return results[0] as SeedResult;
 }
 
@@ -116,7 +116,13 @@ async function simulate(
       signal,
       'Simulated worlds',
       ({ phase }) =>
-        runSeeds({ firstSeed, count, only, signal, onResult: (result) => onResult(phase, result) }),
+        runSeeds({
+          firstSeed,
+          count,
+          only: () => only,
+          signal,
+          onResult: (result) => onResult(phase, result),
+        }),
       () => `${formatTally(tally)}, ${tally.failures.length} with a promise broken`,
       { isOnStderr: isJson },
     );

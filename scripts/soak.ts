@@ -1,13 +1,13 @@
 // shell · `npm run soak`: load and constant churn on a real proxy, and whether it leaks or loses anything.
 import { rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { commandLine, requireWhole, UsageError, withEnvironment } from '../services/shared/config.ts';
-import { Failure } from './kit/failure.ts';
+import { commandLine, given, requireWhole, UsageError, withEnvironment } from '../services/shared/config.ts';
+import { asUnknown } from './kit/failure.ts';
 import { readMachine } from './kit/machine.ts';
-import { runOneStep } from './kit/one-step.ts';
 import { formatJudgement } from './kit/report/judgement.ts';
 import { folderName, makeReportFolder, shortPath } from './kit/report-files.ts';
 import { runScript } from './kit/script.ts';
+import { runOneStep } from './kit/steps.ts';
 import { VERDICT_EXIT_CODES } from './kit/verdict.ts';
 import { renderSoak } from './soak/report.ts';
 import { runSoak } from './soak/run.ts';
@@ -55,17 +55,14 @@ function parse(args: readonly string[]) {
     .example('$0 --minutes 480 --rate 1000', 'a night of it')
     .epilogue(EPILOGUE)
     .parseSync();
-  if (flags._.length > 0)
-    throw new UsageError(`"${flags._.join(' ')}" is not understood: options begin with --.`);
-  const { minutes, report } = flags;
+  const { minutes } = flags;
   if (!(minutes >= MINUTES.min && minutes <= MINUTES.max))
     throw new UsageError(`--minutes must be a number from ${MINUTES.min} to ${MINUTES.max}.`);
-  if (report?.trim() === '') throw new UsageError('--report must not be empty.');
   return {
     minutes,
     rate: requireWhole('--rate', flags.rate, 10, 5_000),
     seed: requireWhole('--seed', flags.seed, 0, MAX_SEED),
-    reportFolder: report ?? null,
+    reportFolder: given('--report', flags.report),
     isJson: flags.json,
   };
 }
@@ -85,12 +82,8 @@ async function main(signal: AbortSignal): Promise<void> {
     await rmdir(folder).catch(() => {});
     throw signal.aborted ? error : asUnknown(error);
   });
-  const verdict = await report(
-    soak,
-    folder,
-    `${SCRIPT_NAME} --minutes ${minutes} --rate ${rate} --seed ${seed}`,
-    isJson,
-  );
+  const command = `${SCRIPT_NAME} --minutes ${minutes} --rate ${rate} --seed ${seed}`;
+  const verdict = await report(soak, folder, command, isJson);
   if (!signal.aborted) process.exitCode = VERDICT_EXIT_CODES[verdict];
 }
 
@@ -105,13 +98,4 @@ async function report(soak: Soak, folder: string, command: string, isJson: boole
   const print = isJson ? console.error : console.log;
   print(`\n${formatJudgement(judgement)}\n\n${judgement.verdict}: ${shortPath(file)}`);
   return judgement.verdict;
-}
-
-// The exit code 1 would say that the proxy failed: a run that could not be made shows nothing about it.
-function asUnknown(error: unknown): unknown {
-  if (error instanceof UsageError || (error instanceof Failure && error.exitCode !== 1)) return error;
-  const { message, stack = '' } = error as Error;
-  const { next, tail } =
-    error instanceof Failure ? error : { next: 'This shows nothing about the proxy.', tail: stack };
-  return new Failure(message, next, { tail, exitCode: 3, cause: error });
 }

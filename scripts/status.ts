@@ -48,7 +48,8 @@ await runScript('npm run status --', '', async (signal) => {
       'Exit codes: 0 printed, 1 the proxy does not answer, 2 bad usage, 130 stopped by Ctrl-C (with --watch: 0).',
     )
     .parse();
-  const address = options.admin ?? `127.0.0.1:${publishedPort('PROXY_PUBLISH_ADMIN_PORT')}`;
+  const given = options.admin?.replace(/^http:\/\/(.*?)\/?$/, '$1');
+  const address = given ?? `127.0.0.1:${publishedPort('PROXY_PUBLISH_ADMIN_PORT')}`;
   parseHostPort('--admin', address);
   const look: Look = { adminUrl: `http://${address}`, isJson: options.json, asked: '', names: new Map() };
   if (options.watch) await watch(look, signal);

@@ -25,12 +25,19 @@ const SLOWEST = 10;
 const AGAIN = 'Run it again: what is set up already is skipped, and what a test has left is removed.';
 
 await runScript('npm test --', AGAIN, async (signal) => {
-  const { only, _: words } = await commandLine(hideBin(process.argv), 'npm test --')
+  const {
+    only,
+    testNamePattern = '',
+    _: words,
+  } = await commandLine(hideBin(process.argv), 'npm test --')
     .usage(
       '$0 [FILE...]\n$0 --only KIND\n\nRuns the tests: those that need no Docker, then those of the cluster in containers.\n' +
         'Files named *.long.test.ts run only when they are asked for.',
     )
-    .options({ only: { choices: KINDS, describe: 'only the tests of one kind' } })
+    .options({
+      only: { choices: KINDS, describe: 'only the tests of one kind' },
+      'test-name-pattern': { type: 'string', describe: 'only tests whose names match this' },
+    })
     .example('$0 scripts/kit/script.test.ts', 'the tests of one file')
     .example('$0 --only unit', 'what needs no Docker')
     .demandCommand(0)
@@ -47,7 +54,7 @@ await runScript('npm test --', AGAIN, async (signal) => {
     const chosen = files.filter((file) => kindOf(file) === kind);
     if (chosen.length === 0 && words.length > 0) continue;
     if (kind === 'e2e') await setUpDocker(signal);
-    await runTests(kind, chosen, signal);
+    await runTests(kind, chosen, testNamePattern, signal);
     if (process.exitCode) return;
   }
 });
@@ -72,7 +79,12 @@ async function setUpDocker(signal: AbortSignal): Promise<void> {
 }
 
 /** Runs each file in a process of its own; sets the exit code when a test fails. */
-async function runTests(kind: Kind, files: readonly string[], signal: AbortSignal): Promise<void> {
+async function runTests(
+  kind: Kind,
+  files: readonly string[],
+  pattern: string,
+  signal: AbortSignal,
+): Promise<void> {
   if (files.length === 0) throw new Error(`There are no ${NAMES[kind]}.`);
   console.log(`\n== ${NAMES[kind]}: ${files.length} files`);
   const durations: { name: string; ms: number }[] = [];
@@ -82,6 +94,7 @@ async function runTests(kind: Kind, files: readonly string[], signal: AbortSigna
     // Files of tests in containers would share two cores with each other's load.
     concurrency: kind === 'unit' ? availableParallelism() : 1,
     timeout: TIMEOUTS_MS[kind],
+    testNamePatterns: pattern === '' ? [] : [pattern],
     signal,
   });
   tests.on('test:fail', ({ todo, skip }) => {

@@ -1,11 +1,9 @@
-// shell · for tests: a run whose records are kept, and proven to say the same as its result.
-// Must never be used outside tests.
+// A run of the load generator whose records are kept, and proven to say the same as its result.
 import assert from 'node:assert/strict';
-import { runLoad } from '../scripts/load/generator.ts';
-import type { LoadObservers, RequestRecord } from '../scripts/load/observers.ts';
+import type { RequestRecord } from '../scripts/load/exchange.ts';
+import { type LoadObservers, runLoad } from '../scripts/load/generator.ts';
 import type { LoadOptions } from '../scripts/load/options.ts';
-import type { LoadResult } from '../scripts/load/result.ts';
-import type { Counts } from '../scripts/load/tally.ts';
+import type { Counts, LoadResult } from '../scripts/load/result.ts';
 import { optionsFor, type Script, startScriptedProxy } from './scripted-proxy.ts';
 
 export type RecordedRun = { result: LoadResult; records: RequestRecord[] };

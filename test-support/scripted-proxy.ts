@@ -1,7 +1,7 @@
-// shell · for tests: a TCP server on a loopback port that does with each request what the test says.
-// Must never be used outside tests.
+// A TCP server on a loopback port that does with each request what the test says.
 import { hash } from 'node:crypto';
 import { createServer, type Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
 import type { LoadOptions } from '../scripts/load/options.ts';
 import { FrameReader } from '../services/shared/framing.ts';
 import { formatAnswer, parsePacket, type RequestPacket } from '../services/shared/packet.ts';
@@ -16,12 +16,19 @@ export type ScriptedProxy = {
   close(): void;
 };
 
-/** @param port where to listen; 0: any free port */
-export async function startScriptedProxy(script: Script, port = 0): Promise<ScriptedProxy> {
+/**
+ * @param port where to listen; 0: any free port
+ * @param tls  makes it speak TLS; with `ca`, clients have to show a certificate of that authority
+ */
+export async function startScriptedProxy(
+  script: Script,
+  port = 0,
+  tls: { cert: string; key: string; ca?: string } | null = null,
+): Promise<ScriptedProxy> {
   const sockets = new Set<Socket>();
   let requests = 0;
   let used = 0;
-  const server = createServer((socket) => {
+  const onConnection = (socket: Socket): void => {
     let hasCarried = false;
     const reader = new FrameReader();
     sockets.add(socket);
@@ -37,7 +44,11 @@ export async function startScriptedProxy(script: Script, port = 0): Promise<Scri
         script(packet, socket, requests++);
       }
     });
-  });
+  };
+  const server =
+    tls === null
+      ? createServer(onConnection)
+      : createTlsServer({ ...tls, requestCert: tls.ca !== undefined }, onConnection);
   const listening = Promise.withResolvers<void>();
   server.listen(port, '127.0.0.1', listening.resolve);
   await listening.promise;
@@ -61,6 +72,7 @@ export function optionsFor(port: number, changes: Partial<LoadOptions> = {}): Lo
   return {
     host: '127.0.0.1',
     port,
+    tls: null,
     rate: 1000,
     durationSeconds: 0.2,
     policies: ['1', '2', '3'],

@@ -1,21 +1,16 @@
-// shell · another version of this project's proxy, to compare the one that is here with: a folder, or a commit.
-// Must never touch the working tree: a commit is unpacked beside it.
-import { mkdtemp, realpath, rename, rm } from 'node:fs/promises';
+// Another version of this project's proxy to compare with: the folder of a checkout, or a commit, which is unpacked.
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, realpath, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { callerPath } from '../../services/shared/config.ts';
 import { attempt, run } from '../kit/command.ts';
 import { Failure } from '../kit/failure.ts';
-import { isThere } from '../kit/is-there.ts';
-import { makeFolder } from '../kit/make-folder.ts';
-import { oneAtATime } from '../kit/one-at-a-time.ts';
-import type { Progress } from '../kit/progress.ts';
+import { oneAtATime } from '../kit/install.ts';
 import { CACHE, ROOT } from '../kit/project.ts';
 import { PROXY_MAIN } from '../kit/proxy-process.ts';
+import type { Progress } from '../kit/steps.ts';
 
-/** Whose commits they are, and where they are unpacked to. */
-type Places = { root: string; unpacked: string };
-
-const PLACES: Places = { root: ROOT, unpacked: join(CACHE, 'bench', 'baseline') };
+const PLACES = { root: ROOT, unpacked: join(CACHE, 'bench', 'baseline') };
 // What the proxy is made of; its packages are those of the project around it.
 const PARTS = ['services', 'package.json'];
 const TIMEOUT_MS = 60_000;
@@ -25,16 +20,14 @@ const ENVIRONMENT = Object.fromEntries(
 );
 const NEXT =
   'Give --baseline a commit of this repository (a tag, a branch, HEAD~3), or the folder of another checkout.';
-// One that every version has needed.
-const ANY_PACKAGE = join('node_modules', 'yargs');
 
 /** Another version of the proxy. */
 export type Baseline = {
-  /** Where it lies. */
+  /** The folder it lies in. */
   root: string;
-  /** Which it is, in words. */
+  /** Its commit or folder, for the report. */
   version: string;
-  /** What names it for good, for `--baseline`. */
+  /** A name for `--baseline` that always means this version: a branch or HEAD moves on. */
   name: string;
 };
 
@@ -46,89 +39,66 @@ export type Baseline = {
 export async function prepareBaseline(
   wanted: string,
   progress: Progress,
-  places: Places = PLACES,
+  places: typeof PLACES = PLACES,
 ): Promise<Baseline> {
   const folder = callerPath(wanted);
-  if (await isThere(join(folder, PROXY_MAIN))) {
+  if (existsSync(join(folder, PROXY_MAIN))) {
     const root = await realpath(folder);
-    await requirePackages(root);
     return { root, version: await describeFolder(root, progress.signal), name: root };
   }
-  const commit = await commitOf(wanted, places, progress.signal);
-  if (commit === null) {
+  const hash = ['rev-parse', '--verify', '--quiet', '--end-of-options', `${wanted}^{commit}`];
+  const commit = await git(places.root, hash, progress.signal);
+  if (!/^[0-9a-f]{40,64}$/.test(commit)) {
     const what = `"${wanted}" is no folder with a proxy (${join(folder, PROXY_MAIN)}), and no commit of this repository.`;
     throw new Failure(what, NEXT, { exitCode: 2 });
   }
-  if ((await git(['-C', places.root, 'ls-tree', commit, PROXY_MAIN], progress.signal)) === '') {
-    throw new Failure(`There was no proxy yet in ${wanted}: it has no ${PROXY_MAIN}.`, NEXT, { exitCode: 2 });
-  }
   const root = join(places.unpacked, commit);
   // Two runs may want the same.
-  await oneAtATime('baseline', TIMEOUT_MS, progress.signal, async () => {
-    if (!(await isThere(join(root, PROXY_MAIN)))) await unpack(commit, places, progress);
+  await oneAtATime('baseline', progress.signal, async () => {
+    if (!existsSync(join(root, PROXY_MAIN))) await unpack(commit, root, places.root, progress);
   });
   return { root, version: `commit ${commit.slice(0, 7)}`, name: commit };
 }
 
-// Node looks for them in the folder and in all above it.
-async function requirePackages(root: string): Promise<void> {
-  for (let folder = root; !(await isThere(join(folder, ANY_PACKAGE))); folder = dirname(folder)) {
-    if (folder !== dirname(folder)) continue;
-    const next = `Run "npm ci" in it, or give --baseline its commit: that needs no packages of its own.`;
-    throw new Failure(`The checkout in ${root} has no packages installed.`, next, { exitCode: 2 });
-  }
-}
-
 async function describeFolder(folder: string, signal: AbortSignal): Promise<string> {
-  // Below the top of a repository, its commit says nothing of the folder.
-  const top = await git(['-C', folder, 'rev-parse', '--show-toplevel'], signal);
-  if (top !== folder) return folder;
-  const commit = await git(['-C', folder, 'describe', '--always', '--dirty'], signal);
+  // A folder below the top of a repository need not belong to its commit.
+  const top = await git(folder, ['rev-parse', '--show-toplevel'], signal);
+  const commit = top === folder ? await git(folder, ['describe', '--always', '--dirty'], signal) : '';
   return commit === '' ? folder : `${folder}, commit ${commit}`;
 }
 
-async function commitOf(wanted: string, { root }: Places, signal: AbortSignal): Promise<string | null> {
-  const args = ['-C', root, 'rev-parse', '--verify', '--quiet', '--end-of-options', `${wanted}^{commit}`];
-  const commit = await git(args, signal);
-  return /^[0-9a-f]{40,64}$/.test(commit) ? commit : null;
-}
-
-// '' when it does not know.
-async function git(args: readonly string[], signal: AbortSignal): Promise<string> {
-  const { isOk, outcome, stdout } = await attempt('git', args, {
-    env: ENVIRONMENT,
-    signal,
-    timeoutMs: TIMEOUT_MS,
-  });
-  if (outcome === 'not found') {
-    const next = 'Install it, or give --baseline a folder.';
-    throw new Failure('There is no git, which knows the commits.', next, { exitCode: 2 });
-  }
-  return isOk ? stdout.trim() : '';
+// '' when git fails.
+async function git(folder: string, args: readonly string[], signal: AbortSignal): Promise<string> {
+  const options = { env: ENVIRONMENT, signal, timeoutMs: TIMEOUT_MS };
+  const { isOk, outcome, stdout } = await attempt('git', ['-C', folder, ...args], options);
+  if (outcome !== 'not found') return isOk ? stdout.trim() : '';
+  const next = 'Install it, or give --baseline a folder.';
+  throw new Failure('There is no git, which knows the commits.', next, { exitCode: 2 });
 }
 
 // Under another name first: one that is half unpacked must not be measured.
-async function unpack(commit: string, { root, unpacked }: Places, progress: Progress): Promise<void> {
+async function unpack(commit: string, place: string, root: string, progress: Progress): Promise<void> {
   const failure = {
-    what: `Commit ${commit} could not be unpacked into ${unpacked}`,
-    next: 'Is there room on the disk?',
+    what: `Commit ${commit} could not be unpacked into ${dirname(place)}`,
+    next: 'Is there room on the disk, and is the folder writable?',
   };
   const options = { env: ENVIRONMENT, signal: progress.signal, timeoutMs: TIMEOUT_MS, failure };
-  let unfinished: string | null = null;
   try {
-    await makeFolder(unpacked);
-    unfinished = await mkdtemp(join(unpacked, 'unpacking-'));
-    const archive = join(unfinished, 'all.tar');
-    await run('git', ['-C', root, 'archive', '--output', archive, commit, ...PARTS], options);
-    await run('tar', ['-x', '-f', archive, '-C', unfinished], options);
-    await rm(archive);
-    const place = join(unpacked, commit);
-    // What is there and has no proxy is nobody's.
-    await rm(place, { recursive: true, force: true });
-    await rename(unfinished, place);
+    await mkdir(dirname(place), { recursive: true });
+    const unfinished = await mkdtemp(join(dirname(place), 'unpacking-'));
+    try {
+      const archive = join(unfinished, 'all.tar');
+      await run('git', ['-C', root, 'archive', '--output', archive, commit, ...PARTS], options);
+      await run('tar', ['-x', '-f', archive, '-C', unfinished], options);
+      await rm(archive);
+      // What lies there has no proxy.
+      await rm(place, { recursive: true, force: true });
+      await rename(unfinished, place);
+    } finally {
+      await rm(unfinished, { recursive: true, force: true });
+    }
   } catch (error) {
-    if (unfinished !== null) await rm(unfinished, { recursive: true, force: true });
     if (progress.signal.aborted || error instanceof Failure) throw error;
-    throw new Failure(`${failure.what}: ${(error as Error).message}.`, 'Is the folder writable?');
+    throw new Failure(`${failure.what}: ${(error as Error).message}.`, failure.next);
   }
 }

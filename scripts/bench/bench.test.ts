@@ -1,6 +1,7 @@
 // The whole command for real, in its shortest form: without peers, which a machine need not have.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,7 +16,7 @@ type Ended = { code: number | null; stdout: string; stderr: string };
 
 async function runCommand(
   args: string[],
-  onStderr: (text: string, stop: () => void) => void,
+  onStderr: (text: string, stop: () => void, pid: number) => void,
 ): Promise<Ended> {
   const child = spawn(process.execPath, [COMMAND, ...args], { env: { PATH: process.env.PATH } });
   let [stdout, stderr] = ['', ''];
@@ -30,7 +31,7 @@ async function runCommand(
   });
   child.stderr.on('data', (chunk) => {
     stderr += chunk;
-    onStderr(stderr, stop);
+    onStderr(stderr, stop, child.pid ?? 0);
   });
   const ended = Promise.withResolvers<number | null>();
   child.on('close', ended.resolve);
@@ -83,7 +84,7 @@ test('two versions beside each other, each with servers of its own', async (t) =
   assert.match(stderr, /policy-proxy ÷ baseline, keep: throughput × /);
 });
 
-test('a version that is not there is told before anything starts', async (t) => {
+test('a version that is not there is refused before anything starts', async (t) => {
   const folder = await reportFolder(t);
   const args = ['--quick', '--baseline', 'no-such-version', '--json', '--report', folder];
   const { code, stdout, stderr } = await runCommand(args, () => {});
@@ -102,3 +103,49 @@ test('Ctrl-C before anything was measured ends with 130 and no report', async (t
   assert.equal(stdout, '');
   assert.match(stderr, /Interrupted\. Nothing was measured, and nothing is left running\./);
 });
+
+test('Ctrl-C after some runs reports what was measured, and names what is missing', async (t) => {
+  const folder = await reportFolder(t);
+  const args = [...SHORT, '--repeat', '50', '--report', folder];
+  const { code, stdout } = await runCommand(args, (text, stop) => {
+    // By then the run before is measured.
+    if (/run (?!1 )\d+ of 100/.test(text)) stop();
+  });
+  assert.equal(code, 130);
+  const { runs, missing, wasInterrupted, figures } = JSON.parse(stdout) as BenchResult;
+  assert.ok(wasInterrupted && runs.length > 0 && figures.length === 1, stdout);
+  assert.match(missing.join(), /direct in pipeline 64 B × 64 \(\d\d of 50 repetitions\)/);
+  assert.deepEqual((await readdir(folder)).sort(), ['index.html', 'results.json']);
+});
+
+test('a target that dies is left out from then on, and the others are measured', async (t) => {
+  const folder = await reportFolder(t);
+  const args = [...SHORT, '--repeat', '3', '--report', folder];
+  const { code, stdout } = await runCommand(args, (text, _stop, pid) => {
+    if (!/run 1 of 6/.test(text)) return;
+    const proxy = descendantsOf(pid).find((each) => commandLineOf(each).includes('services/proxy/main.ts'));
+    if (proxy !== undefined) process.kill(proxy, 'SIGKILL');
+  });
+  assert.equal(code, 1, stdout);
+  const { runs, problems, missing } = JSON.parse(stdout) as BenchResult;
+  assert.equal(runs.filter(({ target }) => target === 'direct').length, 3);
+  assert.match(problems.join(), /^policy-proxy in pipeline 64 B × 64: Process \d+ has ended/);
+  assert.match(missing.join(), /^policy-proxy in pipeline 64 B × 64/);
+});
+
+function descendantsOf(pid: number): number[] {
+  const children = read(`/proc/${pid}/task/${pid}/children`).split(' ').filter(Boolean).map(Number);
+  return children.flatMap((child) => [child, ...descendantsOf(child)]);
+}
+
+function commandLineOf(pid: number): string {
+  return read(`/proc/${pid}/cmdline`);
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}

@@ -1,8 +1,7 @@
-// shell · one run: the generator against one target, with what everybody spent meanwhile.
-// Must never count CPU time outside the time in which requests are counted.
+// All runs, one after the other: the generator against one target, and what everything spent meanwhile.
 import { cpus } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
-  type CpuSample,
   cpuBetween,
   familyOf,
   idleBetween,
@@ -10,57 +9,114 @@ import {
   sampleCpu,
   sampleMachine,
 } from '../kit/process-cost.ts';
-import { trackedShare } from '../kit/tracked.ts';
-import { type LoadResult, type LoadRun, type NativePrograms, runLoad } from './native.ts';
-import type { Cell, PlannedRun } from './plan.ts';
+import type { Progress } from '../kit/steps.ts';
+import { type LoadResult, type NativePrograms, runLoad } from './native.ts';
+import { type PlannedRun, warmUps } from './plan.ts';
 import type { RunRecord } from './result.ts';
-import type { Arena } from './targets/index.ts';
+import { type RunningTarget, startTargets } from './targets/index.ts';
+import type { TargetContext } from './targets/target.ts';
 
 const WARM_UP_CONNECTIONS = 64;
 const WARM_UP_SECONDS = 1;
+// In which the connections of the run before come to their end.
+const SETTLE_MS = 100;
+const PHASE_EVERY_MS = 5_000;
 
-type Readings = {
-  proxy: CpuSample;
-  servers: readonly CpuSample[];
-  machine: ReturnType<typeof sampleMachine>;
-};
+/** What is known so far; it grows with each run. */
+export type Measured = { runs: RunRecord[]; problems: string[] };
 
 /**
- * @param seconds how long requests are counted, after the generator's own warm-up
- * @throws Failure when the generator itself fails, or the signal's reason
+ * Starts everything that takes part, makes the runs of the plan, and stops everything. A target that fails is left out
+ * from then on.
+ * @param seconds  counted time of each run
+ * @param measured is added to after each run
+ * @throws Failure when something does not start, or the signal's reason
  */
-export async function measureRun(
-  planned: PlannedRun,
+export async function measureAll(
+  plan: readonly PlannedRun[],
   seconds: number,
   programs: NativePrograms,
-  arena: Arena,
+  context: Omit<TargetContext, 'startServers' | 'signal'>,
+  measured: Measured,
+  progress: Progress,
+): Promise<void> {
+  const { signal } = progress;
+  progress.phase('starting the servers and what is measured');
+  const names = [...new Set(plan.map(({ target }) => target))];
+  const { byName, stop } = await startTargets(names, programs, { ...context, signal });
+  const failed = new Set<string>();
+  try {
+    progress.phase('warming up');
+    const show = throttled(progress);
+    const coldRuns = warmUps(plan).map(({ cell, target }) => {
+      return { target, warmsUp: true, cell: { ...cell, connections: WARM_UP_CONNECTIONS }, repetition: 0 };
+    });
+    const runs = plan.map((run) => ({ ...run, warmsUp: false }));
+    for (const [index, run] of [...coldRuns, ...runs].entries()) {
+      const target = byName.get(run.target);
+      if (target === undefined || failed.has(run.target)) continue;
+      if (!run.warmsUp) {
+        show(`run ${index - coldRuns.length + 1} of ${plan.length}: ${run.cell.id}, ${run.target}`);
+        await sleep(SETTLE_MS);
+      }
+      try {
+        const record = await measureRun(
+          run,
+          run.warmsUp ? WARM_UP_SECONDS : seconds,
+          programs,
+          target,
+          signal,
+        );
+        if (!run.warmsUp) measured.runs.push(record);
+      } catch (error) {
+        signal.throwIfAborted();
+        failed.add(run.target);
+        measured.problems.push(`${run.target} in ${run.cell.id}: ${(error as Error).message}`);
+      }
+    }
+  } finally {
+    await stop();
+  }
+}
+
+// Somebody who watches sees every run; a log gets a line now and then.
+function throttled(progress: Progress): (text: string) => void {
+  let nextMs = 0;
+  return (text) => {
+    progress.line(text);
+    if (performance.now() < nextMs) return;
+    nextMs = performance.now() + PHASE_EVERY_MS;
+    progress.phase(text);
+  };
+}
+
+async function measureRun(
+  { cell, target, repetition }: PlannedRun,
+  seconds: number,
+  programs: NativePrograms,
+  { port, pid, policies, serverPids }: RunningTarget,
   signal: AbortSignal,
 ): Promise<RunRecord> {
-  const target = arena.targets.get(planned.target);
-  if (target === undefined) throw new Error(`${planned.target} was not started.`);
-  const pids = target.pid === null ? [] : familyOf(target.pid);
-  const readings: Readings[] = [];
-  const read = (): void => {
-    const servers = arena.serverPids.map((pid) => sampleCpu([pid]));
-    readings.push({ proxy: sampleCpu(pids), servers, machine: sampleMachine() });
+  const pids = pid === null ? [] : familyOf(pid);
+  const read = () => ({
+    proxy: sampleCpu(pids),
+    servers: serverPids.map((each) => sampleCpu([each])),
+    machine: sampleMachine(),
+  });
+  let before = read();
+  const onStart = (): void => {
+    before = read();
   };
-  const load = await runLoad(
-    programs,
-    loadRun(planned.cell, target.port, seconds, arena.policies),
-    read,
-    signal,
-  );
-  read();
-  const [before, after] = readings;
-  if (before === undefined || after === undefined)
-    throw new Error('The generator never said that it counts.');
-  const idleShare = idleBetween(before.machine, after.machine);
+  const load = await runLoad(programs, { ...cell, port, seconds, policies }, onStart, signal);
+  const after = read();
   const proxyUs = pids.length === 0 ? null : cpuBetween(before.proxy, after.proxy, pids.length);
-  const cores = coresOf(before, after, proxyUs, load);
+  const serversUs = after.servers.map((sample, at) => cpuBetween(before.servers[at] ?? sample, sample, 1));
+  const cores = coresOf(proxyUs, serversUs, load);
+  const idleShare = idleBetween(before.machine, after.machine);
   return {
-    cell: planned.cell.id,
-    target: planned.target,
-    repetition: planned.repetition,
+    cell: cell.id,
+    target,
+    repetition,
     requests: load.requests,
     seconds: load.seconds,
     errors: load.errors,
@@ -70,53 +126,20 @@ export async function measureRun(
     cores,
     idleShare,
     othersShare: idleShare === null ? null : othersOf(cores, idleShare),
-    trackedShare: trackedShare(),
-  };
-}
-
-/** Lets a target serve for a moment without being counted, so that it is not measured cold. */
-export async function warmUp(
-  { cell, target }: PlannedRun,
-  programs: NativePrograms,
-  arena: Arena,
-  signal: AbortSignal,
-): Promise<void> {
-  const port = arena.targets.get(target)?.port;
-  if (port === undefined) throw new Error(`${target} was not started.`);
-  const usual = { ...cell, connections: WARM_UP_CONNECTIONS };
-  await runLoad(programs, loadRun(usual, port, WARM_UP_SECONDS, arena.policies), () => {}, signal);
-}
-
-function loadRun(cell: Cell, port: number, seconds: number, policies: readonly string[]): LoadRun {
-  const { mode, connections, payloadBytes, rate, depth } = cell;
-  return {
-    port,
-    mode,
-    connections,
-    seconds,
-    payloadBytes,
-    policies,
-    rate: rate ?? undefined,
-    depth: depth ?? undefined,
   };
 }
 
 function coresOf(
-  before: Readings,
-  after: Readings,
   proxyUs: number | null,
-  load: LoadResult,
+  serversUs: readonly number[],
+  { seconds, cpuUs }: LoadResult,
 ): RunRecord['cores'] {
-  const share = (us: number): number => us / (load.seconds * 1e6);
-  const servers = after.servers.map((sample, index) => {
-    const earlier = before.servers[index];
-    return earlier === undefined ? 0 : cpuBetween(earlier, sample, 1);
-  });
+  const share = (us: number): number => us / (seconds * 1e6);
   return {
     proxy: proxyUs === null ? null : share(proxyUs),
-    servers: share(servers.reduce((sum, us) => sum + us, 0)),
-    busiestServer: share(Math.max(...servers)),
-    generator: share(load.cpuUs),
+    servers: share(serversUs.reduce((sum, us) => sum + us, 0)),
+    busiestServer: share(Math.max(0, ...serversUs)),
+    generator: share(cpuUs),
   };
 }
 

@@ -1,19 +1,20 @@
-// test · the benchmark's generator, compiled for real: against its own servers, a proxy, and peers that misbehave.
+// The benchmark's generator, compiled for real: against its own servers, a proxy, and peers that misbehave.
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { before, describe, type TestContext, test } from 'node:test';
 import { answerTo, digestOf, eventOf, testProxy } from '../../test-support/cluster.ts';
 import { type Frame, freePort, type Peer, scriptedServer } from '../../test-support/peers.ts';
+import { attempt } from '../kit/command.ts';
+import type { Failure } from '../kit/failure.ts';
 import { startProcess } from '../kit/process.ts';
-import { SILENT } from '../kit/progress.ts';
-import { compilerWarnings } from './native/compile.ts';
+import { SILENT } from '../kit/steps.ts';
 import {
   type LoadResult,
   type LoadRun,
-  loadArguments,
   type NativePrograms,
   prepareNative,
   runLoad,
-  startServer,
+  startServers,
 } from './native.ts';
 
 const NO_ERRORS = { errorReply: 0, reset: 0, timeout: 0, wrongDigest: 0, refused: 0 };
@@ -22,7 +23,7 @@ const RUN = {
   connections: 2,
   seconds: 0.4,
   payloadBytes: 64,
-  policies: [1],
+  policies: 1,
   warmupMs: 0,
 } as const;
 const LONG_LIVED_MS = 60_000;
@@ -35,7 +36,11 @@ before(async () => {
 const load = (run: LoadRun): Promise<LoadResult> => runLoad(programs, run, () => {});
 
 test('compiles without a warning', async () => {
-  assert.equal(await compilerWarnings(SILENT), '');
+  const folder = join(import.meta.dirname, 'native');
+  const args = ['-std=c11', '-O2', '-Wall', '-Wextra', '-Werror', '-fsyntax-only'];
+  const sources = ['load.c', 'exchange.c', 'server.c'];
+  const { isOk, tail } = await attempt('gcc', [...args, ...sources], { cwd: folder, timeoutMs: 60_000 });
+  assert.ok(isOk, tail);
 });
 
 test('is not compiled again while its sources stay as they are', async () => {
@@ -74,10 +79,10 @@ describe('runs', { concurrency: true }, () => {
     for (const mode of modes) {
       await t.test(`${mode.mode}: every answer of a server is right`, async (t) => {
         const port = await freePort();
-        const server = await startServer(programs, { id: 11, policy: 1, port });
-        t.after(server.stop);
+        const server = await startServers(programs, { first: 10, count: 1, policies: 1, port });
+        t.after(server.process.stop);
         let starts = 0;
-        const run = { ...mode, port, seconds: 1, policies: [1, 2, 'three'], warmupMs: 100 };
+        const run = { ...mode, port, seconds: 1, policies: 3, warmupMs: 100 };
         const result = await runLoad(programs, run, () => (starts += 1));
         assert.equal(starts, 1);
         assert.deepEqual(result.errors, NO_ERRORS);
@@ -95,11 +100,9 @@ describe('runs', { concurrency: true }, () => {
     ] as const) {
       await t.test(`${run.mode}: through the proxy, with servers that register themselves`, async (t) => {
         const proxy = await testProxy(t);
-        for (const id of [21, 22]) {
-          const server = { id, policy: 1, port: await freePort(), proxyPort: proxy.port };
-          t.after((await startServer(programs, server)).stop);
-          await eventOf(proxy, 'admitted', id);
-        }
+        const spec = { first: 20, count: 2, policies: 1, port: await freePort(), proxyPort: proxy.port };
+        t.after((await startServers(programs, spec)).process.stop);
+        for (const id of [21, 22]) await eventOf(proxy, 'admitted', id);
         const result = await load({ ...run, port: proxy.port });
         assert.deepEqual(result.errors, NO_ERRORS);
         assert.ok(result.requests > 50, JSON.stringify(result));
@@ -141,34 +144,20 @@ for (const run of [RUN, { ...RUN, mode: 'pipeline', depth: 5 }] as const) {
   });
 }
 
-const wrongUsages = [
-  '--mode keep',
-  '--port 1',
-  '--port 1 --mode nonsense',
-  '--port 1 --mode open',
-  '--port 0 --mode keep',
-  '--port 1 --mode keep --payload 1',
-  '--port 1 --mode keep --payload 1025',
-  '--port 1 --mode keep --connections 1.5',
-  '--port 1 --mode keep --policies 1,,2',
-  '--port 1 --mode keep --policies a"b',
-  '--port 1 --mode keep --seconds soon',
-  '--port 1 --mode keep --sources 65',
-  '--port 1 --mode keep more',
-  '--port 1 --mode keep --unknown',
-];
-test('is told with 2 how it can not be used', { concurrency: true }, async (t) => {
-  for (const line of wrongUsages) {
-    await t.test(line, async () => {
-      const generator = await startProcess(programs.load, line.split(' '));
-      assert.equal(await generator.ended, 'exit code 2');
-      assert.notEqual(generator.tail(), '');
-    });
+test('a wrong command line ends with 2 and says what is wanted', async () => {
+  for (const line of ['1 2', '0 1 2 3 4 5 6 7 8 many', '']) {
+    const generator = await startProcess(programs.load, line.split(' '));
+    assert.equal(await generator.ended, 'exit code 2');
+    assert.match(generator.tail(), /^Usage: load MODE PORT /);
   }
 });
 
 test('a generator that fails is a failure with its words', async () => {
-  await assert.rejects(load({ ...RUN, port: 1, payloadBytes: 4096 }), /exit code 2/);
+  await assert.rejects(load({ ...RUN, port: 1, connections: 10_000_000 }), (error: Failure) => {
+    assert.match(error.message, /^The load generator has failed: exit code 1\.$/);
+    assert.match(error.tail, /connections: Too many open files/);
+    return true;
+  });
 });
 
 test('an interruption ends a load', async (t) => {
@@ -177,23 +166,6 @@ test('an interruption ends a load', async (t) => {
   const run = { ...RUN, port, seconds: 60 };
   const running = runLoad(programs, run, () => controller.abort(new Error('enough')), controller.signal);
   await assert.rejects(running, /enough/);
-});
-
-test('the command line has what is given and nothing else', () => {
-  const run = {
-    port: 9,
-    mode: 'open',
-    connections: 1,
-    seconds: 2,
-    payloadBytes: 64,
-    policies: [1, '2'],
-  } as const;
-  const common = '--port 9 --mode open --connections 1 --seconds 2 --payload 64 --policies 1,2';
-  assert.equal(loadArguments(run, false).join(' '), `${common} --warmup-ms 300`);
-  assert.equal(
-    loadArguments({ ...run, rate: 50 }, true).join(' '),
-    `${common} --rate 50 --sources 16 --warmup-ms 300`,
-  );
 });
 
 // A server whose every request is handed to `behave`.

@@ -1,48 +1,46 @@
-// shell · the benchmark's C programs from TypeScript: a server is started, a load is run and its result read.
-// Must never judge a result: errors are part of it.
+// The benchmark's C programs: compiled when their sources have changed, servers started, loads run.
+
 import { readFileSync } from 'node:fs';
+import { mkdir, readdir, rename, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { attempt, run } from '../kit/command.ts';
 import { Failure } from '../kit/failure.ts';
+import { requireInstalled } from '../kit/install.ts';
 import { type RunningProcess, startProcess, within } from '../kit/process.ts';
-import type { NativePrograms } from './native/compile.ts';
+import { CACHE } from '../kit/project.ts';
+import type { Progress } from '../kit/steps.ts';
+import type { CellLoad } from './plan.ts';
+import type { ServerAddress } from './targets/target.ts';
 
-export { type NativePrograms, prepareNative } from './native/compile.ts';
-
-const SERVER_DEADLINE_MS = 5_000;
+const SOURCES = join(import.meta.dirname, 'native');
+const OUTPUT = join(CACHE, 'bench');
+const PROGRAMS = { load: ['load.c', 'exchange.c'], server: ['server.c'] } as const;
+const NAMES = ['load', 'server'] as const;
+// Without its recommendations gcc comes without the C library's headers.
+const PACKAGES = ['gcc', 'libc6-dev', 'libssl-dev'];
+const FLAGS = ['-std=c11', '-O2', '-Wall', '-Wextra'];
+const COMPILE_TIMEOUT_MS = 60_000;
 const DEFAULT_WARMUP_MS = 300;
+const SERVERS_READY_WITHIN_MS = 60_000;
+const LOAD_GRACE_MS = 10_000;
 // A closed connection keeps its local port for a while: from one address there can be some 14,000 a second. More addresses
 // would fill the kernel's table of connections where there is one; in a network of nothing but loopback there is none.
 const SOURCES_IN_OWN_NETWORK = 16;
-// Beyond what a load is to take by itself.
-const LOAD_GRACE_MS = 10_000;
+// As in native/load.h.
+const MODES: readonly CellLoad['mode'][] = ['oneshot', 'keep', 'pipeline', 'open'];
+const SERVERS_PER_NET = 250;
 
-export type ServerSpec = {
-  id: string | number;
-  policy: string | number;
+/** Where the compiled programs lie: the load generator and the SHA-1 servers. */
+export type NativePrograms = Readonly<Record<keyof typeof PROGRAMS, string>>;
+
+export type LoadRun = CellLoad & {
   port: number;
-  /** It registers with the proxy there, and keeps a session. */
-  proxyPort?: number | undefined;
-};
-
-/** Each mode is described in `native/load-options.h`. */
-type LoadMode = 'oneshot' | 'keep' | 'pipeline' | 'open';
-
-export type LoadRun = {
-  port: number;
-  mode: LoadMode;
-  /** Without a meaning in the open loop, which opens one for each request. */
-  connections: number;
   /** How long is counted, in seconds. */
   seconds: number;
-  /** From 2 to 1,024. */
-  payloadBytes: number;
-  /** Taken in turn; at least one. */
-  policies: readonly (string | number)[];
-  /** Requests a second of the open loop. */
-  rate?: number | undefined;
-  /** Requests in flight on each connection, with `pipeline`. */
-  depth?: number | undefined;
+  /** 1 to this one, in turn. */
+  policies: number;
   /** What happens before is not counted; 300 unless told otherwise. */
-  warmupMs?: number | undefined;
+  warmupMs?: number;
 };
 
 export type LoadResult = {
@@ -54,28 +52,88 @@ export type LoadResult = {
   errors: { errorReply: number; reset: number; timeout: number; wrongDigest: number; refused: number };
   /** In whole microseconds. */
   latencyUs: { p50: number; p90: number; p99: number; p999: number; max: number };
-  /** Of the refused connections, those for which this machine had no free local port. */
-  noLocalPort?: number;
   /** CPU time of the generator, user and system, in the counted time. */
   cpuUs: number;
 };
 
 /**
- * Starts a SHA-1 server on loopback. Resolves when it listens and, where that is asked for, is registered.
- * @throws Failure when it is not in time
+ * Makes sure that the generator and the server are compiled from the sources as they are now.
+ * @throws Failure, with exit code 2 where there is no compiler and none can be installed
  */
-export function startServer(
-  programs: NativePrograms,
-  { id, policy, port, proxyPort }: ServerSpec,
-  signal?: AbortSignal,
-): Promise<RunningProcess> {
-  const registration = proxyPort === undefined ? [] : ['--proxy', String(proxyPort)];
-  const args = ['--id', String(id), '--policy', String(policy), '--port', String(port), ...registration];
-  return startProcess(programs.server, args, {
-    readyLine: /^ready$/,
-    signal,
-    deadlineMs: SERVER_DEADLINE_MS,
+export async function prepareNative(progress: Progress): Promise<NativePrograms> {
+  if (process.platform !== 'linux') {
+    throw new Failure(`The benchmark needs Linux, and this is ${process.platform}.`, 'Run it on Linux.', {
+      exitCode: 2,
+    });
+  }
+  const sources = await readdir(SOURCES);
+  const [newestMs, oldestMs] = await Promise.all([
+    Promise.all(sources.map((name) => changedMs(join(SOURCES, name)))).then((all) => Math.max(...all)),
+    Promise.all(NAMES.map((name) => changedMs(join(OUTPUT, name)))).then((all) => Math.min(...all)),
+  ]);
+  if (oldestMs <= newestMs) {
+    const test = ['-fsyntax-only', '-include', 'openssl/evp.h', '-x', 'c', '/dev/null'];
+    const hasCompiler = async () => (await attempt('gcc', test, { timeoutMs: COMPILE_TIMEOUT_MS })).isOk;
+    await requireInstalled('a C compiler with the headers of OpenSSL 3', PACKAGES, hasCompiler, progress);
+    await mkdir(OUTPUT, { recursive: true });
+    progress.phase('compiling the generator and the server');
+    await Promise.all(NAMES.map((name) => compile(name, progress)));
+  }
+  return { load: join(OUTPUT, 'load'), server: join(OUTPUT, 'server') };
+}
+
+// Under another name first: a program that runs must not be overwritten, nor a half-written one be run.
+async function compile(name: (typeof NAMES)[number], progress: Progress): Promise<void> {
+  const output = join(OUTPUT, name);
+  const unfinished = `${output}.${process.pid}`;
+  await run('gcc', [...FLAGS, '-o', unfinished, ...PROGRAMS[name], '-lcrypto', '-lm'], {
+    cwd: SOURCES,
+    signal: progress.signal,
+    timeoutMs: COMPILE_TIMEOUT_MS,
+    onLine: progress.line,
+    failure: { what: `The ${name} program could not be compiled`, next: 'See the lines above.' },
   });
+  await rename(unfinished, output);
+}
+
+async function changedMs(path: string): Promise<number> {
+  return (await stat(path).catch(() => null))?.mtimeMs ?? 0;
+}
+
+export type ServersSpec = {
+  /** The number of the first one, from 0: the id of server 0 is 1. */
+  first: number;
+  count: number;
+  port: number;
+  /** Server 0 has policy 1, the next one policy 2, and so on, in turn. */
+  policies: number;
+  /** They register with the proxy there, and keep sessions. */
+  proxyPort?: number | undefined;
+};
+
+/**
+ * Starts SHA-1 servers on loopback in one process; several have an address each. Resolves when they listen and, with a
+ * proxy, are registered.
+ * @throws Failure when they are not within a minute
+ */
+export async function startServers(
+  programs: NativePrograms,
+  { first, count, port, policies, proxyPort = 0 }: ServersSpec,
+  signal?: AbortSignal,
+): Promise<{ process: RunningProcess; addresses: ServerAddress[] }> {
+  const args = [first, count, port, proxyPort, policies].map(String);
+  const options = { readyLine: /^ready$/, signal, deadlineMs: SERVERS_READY_WITHIN_MS };
+  const started = await startProcess(programs.server, args, options);
+  const addresses = Array.from({ length: count }, (_, at) => {
+    const number = first + at;
+    const [net, host] = [Math.floor(number / SERVERS_PER_NET), (number % SERVERS_PER_NET) + 1];
+    return {
+      policy: (number % policies) + 1,
+      host: count === 1 ? '127.0.0.1' : `127.16.${net}.${host}`,
+      port,
+    };
+  });
+  return { process: started, addresses };
 }
 
 /**
@@ -85,57 +143,36 @@ export function startServer(
  */
 export async function runLoad(
   programs: NativePrograms,
-  run: LoadRun,
+  load: LoadRun,
   onStart: () => void,
   signal?: AbortSignal,
 ): Promise<LoadResult> {
+  const { mode, port, connections, depth, rate, seconds, warmupMs = DEFAULT_WARMUP_MS } = load;
+  const sources = hasLoopbackOnly() ? SOURCES_IN_OWN_NETWORK : 1;
+  const timing = [depth ?? 1, rate ?? 0, seconds, warmupMs];
+  const args = [MODES.indexOf(mode), port, connections, ...timing, load.payloadBytes, load.policies, sources];
   const result = Promise.withResolvers<LoadResult>();
   const take = (line: string): void => {
-    if (line === 'start') onStart();
-    else if (line.startsWith('{')) result.resolve(JSON.parse(line) as LoadResult);
+    try {
+      if (line === 'start') onStart();
+      else if (line.startsWith('{')) result.resolve(JSON.parse(line) as LoadResult);
+    } catch (error) {
+      result.reject(error);
+    }
   };
-  const generator = await startProcess(programs.load, loadArguments(run, hasLoopbackOnly()), {
-    signal,
-    onLine: (line) => {
-      try {
-        take(line);
-      } catch (error) {
-        result.reject(error);
-      }
-    },
-  });
-  const deadlineMs = run.seconds * 1000 + (run.warmupMs ?? DEFAULT_WARMUP_MS) + LOAD_GRACE_MS;
+  const generator = await startProcess(programs.load, args.map(String), { signal, onLine: take });
+  const deadlineMs = seconds * 1000 + warmupMs + LOAD_GRACE_MS;
   try {
     const outcome = await within(Promise.race([result.promise, generator.ended]), deadlineMs);
     if (outcome !== null && typeof outcome === 'object') return outcome;
     signal?.throwIfAborted();
     const what = outcome === null ? `has not ended after ${deadlineMs / 1000} s` : `has failed: ${outcome}`;
-    throw new Failure(`The load generator ${what}.`, 'Its own last lines say why.', {
-      tail: generator.tail(),
-    });
+    const tail = generator.tail();
+    throw new Failure(`The load generator ${what}.`, 'Its own last lines say why.', { tail });
   } finally {
-    // Not waited for: whoever measures looks at the clocks of the others now.
+    // Not awaited: the caller reads the clocks of the others now.
     void generator.stop();
   }
-}
-
-/** The generator's command line; in a network of nothing but loopback, connections come from several addresses. */
-export function loadArguments(run: LoadRun, hasLoopbackOnly: boolean): string[] {
-  const given = {
-    port: run.port,
-    mode: run.mode,
-    connections: run.connections,
-    seconds: run.seconds,
-    payload: run.payloadBytes,
-    policies: run.policies.join(','),
-    rate: run.rate,
-    depth: run.depth,
-    sources: hasLoopbackOnly ? SOURCES_IN_OWN_NETWORK : undefined,
-    'warmup-ms': run.warmupMs ?? DEFAULT_WARMUP_MS,
-  };
-  return Object.entries(given).flatMap(([name, value]) =>
-    value === undefined ? [] : [`--${name}`, String(value)],
-  );
 }
 
 // The machine's own interfaces, and a container's, are beside loopback (proc_pid_net(5)).

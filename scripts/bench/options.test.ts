@@ -3,18 +3,19 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { UsageError } from '../../services/shared/config.ts';
 import { type BenchOptions, commandOf, parseBenchCommand } from './options.ts';
-import { cellsOf, PARTS, TARGETS } from './plan.ts';
+import { PARTS } from './plan.ts';
+import { TARGETS } from './targets/index.ts';
 
 test('without options everything is measured', () => {
   assert.deepEqual(parseBenchCommand([], {}), {
     parts: [...PARTS],
-    targets: TARGETS.filter((name) => name !== 'baseline'),
+    targets: TARGETS.map(({ name }) => name).filter((name) => !['six-servers', 'baseline'].includes(name)),
     modes: ['oneshot', 'keep'],
     payloads: [64, 1000],
     connections: [1, 64, 512],
     repetitions: 5,
     seconds: 2,
-    isQuick: false,
+    size: { servers: 6, policies: 3 },
     baseline: null,
     reportFolder: null,
     isJson: false,
@@ -49,6 +50,24 @@ const wishes: [string, string[], Partial<BenchOptions>][] = [
     ['--baseline', '../old', '--targets', 'nginx', '--quick'],
     { parts: ['throughput'], targets: ['nginx', 'baseline', 'policy-proxy'], repetitions: 1 },
   ],
+  [
+    'many servers',
+    ['--servers', '1000', '--policies', '100', '--quick'],
+    {
+      parts: ['throughput'],
+      targets: ['six-servers', 'policy-proxy'],
+      payloads: [64],
+      connections: [64],
+      size: { servers: 1000, policies: 100 },
+    },
+  ],
+  [
+    'many servers in two versions',
+    ['--servers', '1000', '--baseline', 'HEAD'],
+    { targets: ['six-servers', 'baseline', 'policy-proxy'], size: { servers: 1000, policies: 3 } },
+  ],
+  ['two servers for each of many policies', ['--policies', '50'], { size: { servers: 100, policies: 50 } }],
+  ['fewer servers than policies', ['--servers', '2'], { size: { servers: 2, policies: 2 } }],
   ['for machines', ['--json', '--report', '/tmp/x'], { isJson: true, reportFolder: '/tmp/x' }],
 ];
 for (const [name, args, expected] of wishes) {
@@ -61,45 +80,15 @@ for (const [name, args, expected] of wishes) {
 test('the environment counts where the command line is silent', () => {
   assert.equal(parseBenchCommand([], { BENCH_REPEAT: '3' }).repetitions, 3);
   assert.equal(parseBenchCommand(['--repeat', '2'], { BENCH_REPEAT: '3' }).repetitions, 2);
-  // It is meant for several commands, so it may say something that this one has no use for.
-  assert.deepEqual(
-    parseBenchCommand(['--part', 'clients'], { BENCH_SECONDS: '3', BENCH_TARGETS: 'nginx' }).parts,
-    ['clients'],
-  );
 });
 
-const again = [
-  '',
-  '--quick',
-  '--part latency',
-  '--part pipeline,latency --repeat 2',
-  '--part growth,clients',
-  '--part clients --repeat 1',
-  '--part throughput --modes keep',
-  '--part throughput --modes keep --connections 7 --payloads 9,300',
-  '--baseline HEAD',
-  '--baseline HEAD --part pipeline',
-  '--baseline HEAD --quick --modes oneshot --targets haproxy',
-];
-for (const words of again) {
-  test(`a report's own command line measures the same again: ${words}`, () => {
-    const options = parseBenchCommand(words.split(' ').filter(Boolean), {});
-    const command = commandOf(options, options.baseline);
-    assert.ok(command.startsWith('npm run bench -- '), command);
-    const second = parseBenchCommand(command.split(' ').slice(4), {});
-    assert.deepEqual(cellsOf(second), cellsOf(options));
-    assert.deepEqual(
-      [second.parts, second.repetitions, second.baseline],
-      [options.parts, options.repetitions, options.baseline],
-    );
-    if (cellsOf(options).length > 0) assert.equal(second.seconds, options.seconds);
-  });
-}
-
-test('a report names the version that was measured, for a shell', () => {
-  const options = parseBenchCommand(['--baseline', 'HEAD'], {});
-  assert.match(commandOf(options, 'a1b2c3'), / --baseline a1b2c3 /);
-  assert.match(commandOf(options, "/tmp/it's here"), / --baseline '\/tmp\/it'\\''s here' /);
+test('the command line of a report measures the same again, for a shell and for good', () => {
+  const command = (args: readonly string[], name: string | null = null): string =>
+    commandOf(args, name === null ? null : { root: '/x', version: 'x', name });
+  assert.equal(command(['--part', 'latency', '--quick']), 'npm run bench -- --part latency --quick');
+  const moving = command(['--baseline', 'HEAD', '--quick'], 'a1b2c3');
+  assert.equal(parseBenchCommand(moving.split(' ').slice(4), {}).baseline, 'a1b2c3');
+  assert.match(command(['-b', '.'], "/tmp/it's here"), / --baseline '\/tmp\/it'\\''s here'$/);
 });
 
 const mistakes: [string[], RegExp][] = [
@@ -117,20 +106,13 @@ const mistakes: [string[], RegExp][] = [
     ['--part', 'throughput', '--modes', 'keep', '--targets', 'haproxy,direct,nginx'],
     /^There is nothing to measure of haproxy and nginx/,
   ],
-  [
-    ['--part', 'growth,clients', '--targets', 'direct'],
-    /^--targets says nothing about growth and clients: .* add throughput or latency or pipeline/,
-  ],
-  [['--part', 'latency', '--payloads', '64'], /^--payloads says nothing about latency/],
-  [['--part', 'clients', '--baseline', 'HEAD'], /^--baseline says nothing about clients/],
   [['--targets', 'baseline'], /^--targets names baseline: say which version/],
   [['--baseline', ''], /^--baseline must not be empty/],
   [['--no-baseline'], /^--baseline must not be empty/],
   [['--no-report'], /^--report must not be empty/],
-  [
-    ['--baseline', 'HEAD', '--part', 'pipeline,clients'],
-    /^--baseline has nobody to compare in growth and clients/,
-  ],
+  [['--servers', '0'], /^--servers must be a whole number from 1 to 10000/],
+  [['--policies', '7', '--servers', '6'], /^--policies must be a whole number from 1 to 6/],
+  [['--policies', '6000'], /^--servers must be a whole number/],
   [['fast'], /fast/],
   [['--fast'], /fast/],
 ];

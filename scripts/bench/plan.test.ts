@@ -1,4 +1,4 @@
-// What is measured of whom, and that the order gives nobody an advantage.
+// What is measured of which target, and that the order gives none an advantage.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
@@ -9,25 +9,33 @@ import {
   estimateSeconds,
   MODES,
   planRuns,
-  TARGETS,
   targetsOf,
   warmUps,
 } from './plan.ts';
+import { TARGETS } from './targets/index.ts';
+
+const NAMES = TARGETS.map(({ name }) => name).filter((name) => name !== 'six-servers');
 
 const ALL: Choice = {
   parts: ['throughput', 'latency', 'pipeline'],
-  targets: TARGETS,
+  targets: NAMES,
   modes: MODES,
   payloads: DEFAULT_PAYLOADS,
   connections: DEFAULT_CONNECTIONS,
 };
+
+test('a target is one object with a name of its own, and says what --help shows', () => {
+  const names = TARGETS.map(({ name }) => name);
+  assert.equal(new Set(names).size, names.length);
+  for (const { description } of TARGETS) assert.match(description, /^\w.{20,}[^.]$/);
+});
 
 test('the cells of everything, each once, and who takes part', () => {
   const cells = cellsOf(ALL);
   assert.equal(cells.length, 14);
   assert.equal(new Set(cells.map(({ id }) => id)).size, 14);
   const targets = Object.fromEntries(cells.map((cell) => [cell.id, cell.targets.join(' ')]));
-  assert.equal(targets['oneshot 64 B × 64'], TARGETS.join(' '));
+  assert.equal(targets['oneshot 64 B × 64'], NAMES.join(' '));
   assert.equal(
     targets['oneshot 1000 B × 64'],
     'direct bare-node haproxy haproxy-1 nginx baseline policy-proxy',
@@ -42,7 +50,6 @@ test('the cells of everything, each once, and who takes part', () => {
 
 const choices: [string, Partial<Choice>, string[]][] = [
   ['one part', { parts: ['pipeline'] }, ['pipeline 64 B × 64']],
-  ['parts that have no cells', { parts: ['growth', 'clients'] }, []],
   [
     'one cell',
     { parts: ['throughput'], modes: ['keep'], payloads: [300], connections: [7] },
@@ -72,7 +79,7 @@ test('each repetition runs each target of each cell once, every time beginning w
   }
 });
 
-test('nobody runs behind the same one much more often than behind another', () => {
+test('no target runs behind the same one more often than behind another', () => {
   const cells = cellsOf({ ...ALL, parts: ['throughput'], targets: ['direct', 'baseline', 'policy-proxy'] });
   const behind = new Map<string, number>();
   for (const cell of cells) {
@@ -88,7 +95,7 @@ test('nobody runs behind the same one much more often than behind another', () =
   assert.equal(new Set(behind.values()).size, 1, JSON.stringify([...behind]));
 });
 
-test('everybody warms up in each mode once', () => {
+test('every target warms up in each mode once', () => {
   const kinds = warmUps(planRuns(cellsOf(ALL), 3)).map(({ target, cell }) => `${target} ${cell.mode}`);
   assert.equal(new Set(kinds).size, kinds.length);
   assert.equal(kinds.length, 8 + 4 + 7 + 3);

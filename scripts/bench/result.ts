@@ -1,14 +1,15 @@
-// pure · what a benchmark has found out: the shape of results.json.
-// Must never hold a figure without what it takes to doubt it: every run is kept, with who was busy meanwhile.
-import type { GrowthResult } from './growth/index.ts';
+// pure · what a benchmark measures: the runs, the figures of each cell and target, and the shape of results.json.
 import type { LoadResult } from './native.ts';
-import type { Cell, Part, TargetName } from './plan.ts';
-import type { CellFigures } from './statistics.ts';
+import type { Cell, PlannedRun } from './plan.ts';
+import type { Size } from './targets/target.ts';
+
+const PROXY = 'policy-proxy';
+const DIRECT = 'direct';
 
 /** One run of the generator against one target. */
 export type RunRecord = {
   cell: string;
-  target: TargetName;
+  target: string;
   repetition: number;
   /** Right answers in the counted time. */
   requests: number;
@@ -25,63 +26,148 @@ export type RunRecord = {
   idleShare: number | null;
   /** Part of the machine that was busy with something else, from 0 to 1. */
   othersShare: number | null;
-  /** How full the kernel's table of tracked connections was at the end, from 0 to 1. When it is full, connections fail. */
-  trackedShare: number;
 };
 
 export type BenchResult = {
-  version: 1;
+  version: 2;
   startedAt: string;
   endedAt: string;
   /** The command line that measures the same again. */
   command: string;
   wasInterrupted: boolean;
-  /** Why not everything could be measured; null when all was. */
-  problem: string | null;
-  parts: readonly Part[];
+  /** What went wrong, a sentence each. */
+  problems: readonly string[];
+  /** What was planned and not measured: `nginx in oneshot 64 B × 64 (2 of 5 repetitions)`. */
+  missing: readonly string[];
   repetitions: number;
   seconds: number;
+  size: Size;
   /** The machine and every program that took part, with its version. */
   machine: Readonly<Record<string, string>>;
   cells: readonly Cell[];
   runs: readonly RunRecord[];
   figures: readonly CellFigures[];
-  growth: GrowthResult | null;
-  /** Part of the machine that was idle before anything was started, from 0 to 1; null when that was not to be seen. */
-  idleBefore: number | null;
 };
+
+/** Of the repetitions: the median, and how far they lie apart. */
+export type Spread = { median: number; min: number; max: number; count: number };
+
+export type TargetFigures = {
+  target: string;
+  perSecond: Spread | null;
+  /** µs of CPU time of the proxy's processes per request; null where there is no proxy. */
+  cpuUs: Spread | null;
+  p50Us: Spread | null;
+  p99Us: Spread | null;
+  p999Us: Spread | null;
+  residentBytes: Spread | null;
+  /** policy-proxy's figure divided by this target's, repetition by repetition; null where one of them is missing. */
+  ratios: { throughput: Spread | null; cpu: Spread | null; memory: Spread | null };
+  /** This target's latency less that of `direct`, in µs; null for `direct` itself. */
+  addedUs: { p50: Spread | null; p99: Spread | null };
+  cores: { servers: Spread | null; generator: Spread | null };
+  idleShare: Spread | null;
+  /** Requests of all runs that were not answered right. */
+  errors: number;
+};
+
+export type CellFigures = { cell: Cell; targets: readonly TargetFigures[] };
 
 /** Requests of a run that were not answered right. */
 export function errorsOf({ errors }: Pick<RunRecord, 'errors'>): number {
   return Object.values(errors).reduce((sum, count) => sum + count, 0);
 }
 
-/** Requests of the growth's runs that were not answered right. */
-export function growthErrors(growth: GrowthResult | null): number {
-  const rows = growth === null ? [] : [...growth.servers, ...growth.policies];
-  return rows
-    .flatMap((row) => ('skipped' in row ? [] : Object.values(row.costs)))
-    .reduce((sum, { failed, sixServersFailed }) => sum + failed + sixServersFailed, 0);
-}
-
-/** Everything was measured, and nothing was lost, wrong or refused. */
+/** Whether everything was measured, and nothing was lost, wrong or refused. */
 export function isClean({
-  problem,
+  problems,
+  missing,
   runs,
-  growth,
-}: Pick<BenchResult, 'problem' | 'runs' | 'growth'>): boolean {
-  return (
-    problem === null &&
-    runs.every((run) => run.requests > 0 && errorsOf(run) === 0) &&
-    growthErrors(growth) === 0 &&
-    isGrowthWhole(growth)
-  );
+}: Pick<BenchResult, 'problems' | 'missing' | 'runs'>): boolean {
+  const areRight = runs.every((run) => run.requests > 0 && errorsOf(run) === 0);
+  return problems.length === 0 && missing.length === 0 && areRight;
 }
 
-// What a machine has not enough files for is no failure: the row says so.
-function isGrowthWhole(growth: GrowthResult | null): boolean {
-  if (growth === null) return true;
-  const rows = [...growth.servers, ...growth.policies];
-  const areRowsMeasured = rows.every((row) => !('skipped' in row && row.hasFailed));
-  return areRowsMeasured && growth.clients.every(({ clients, connected }) => connected === clients);
+/** What was planned and has no run, for each target and cell. */
+export function missingRuns(plan: readonly PlannedRun[], runs: readonly RunRecord[]): string[] {
+  const planned = Map.groupBy(plan, ({ cell, target }) => `${target} in ${cell.id}`);
+  const measured = Map.groupBy(runs, ({ cell, target }) => `${target} in ${cell}`);
+  return [...planned].flatMap(([name, all]) => {
+    const missing = all.length - (measured.get(name)?.length ?? 0);
+    if (missing === 0) return [];
+    return missing === all.length ? [name] : [`${name} (${missing} of ${all.length} repetitions)`];
+  });
+}
+
+/** The figures of each cell that was run at all, with its targets in the plan's order. */
+export function figuresOf(cells: readonly Cell[], runs: readonly RunRecord[]): CellFigures[] {
+  return cells.flatMap((cell) => {
+    const own = runs.filter((run) => run.cell === cell.id);
+    const targets = cell.targets.filter((target) => own.some((run) => run.target === target));
+    if (targets.length === 0) return [];
+    return [{ cell, targets: targets.map((target) => targetFigures(target, own)) }];
+  });
+}
+
+/** Median, smallest and largest; null when there is no finite value. */
+export function spreadOf(values: readonly (number | null)[]): Spread | null {
+  const sorted = values.filter((value) => value !== null && Number.isFinite(value)) as number[];
+  sorted.sort((a, b) => a - b);
+  const [min, max] = [sorted[0], sorted.at(-1)];
+  if (min === undefined || max === undefined) return null;
+  const [low, high] = [sorted[(sorted.length - 1) >> 1], sorted[sorted.length >> 1]] as [number, number];
+  return { median: (low + high) / 2, min, max, count: sorted.length };
+}
+
+type Value = (run: RunRecord) => number | null;
+
+const perSecond: Value = ({ requests, seconds }) => requests / seconds;
+const cpuUs: Value = (run) => run.cpuUs;
+const residentBytes: Value = (run) => run.residentBytes;
+// Of no answers there is no latency.
+const latency =
+  (name: keyof RunRecord['latencyUs']): Value =>
+  (run) =>
+    run.requests > 0 ? run.latencyUs[name] : null;
+
+function targetFigures(target: string, runs: readonly RunRecord[]): TargetFigures {
+  const own = runs.filter((run) => run.target === target);
+  const of = (value: Value) => spreadOf(own.map(value));
+  const ratio = (value: Value) =>
+    target === PROXY ? null : paired(runs, PROXY, target, value, (proxy, other) => proxy / other);
+  const added = (value: Value) =>
+    target === DIRECT ? null : paired(runs, target, DIRECT, value, (one, directly) => one - directly);
+  return {
+    target,
+    perSecond: of(perSecond),
+    cpuUs: of(cpuUs),
+    p50Us: of(latency('p50')),
+    p99Us: of(latency('p99')),
+    p999Us: of(latency('p999')),
+    residentBytes: of(residentBytes),
+    ratios: { throughput: ratio(perSecond), cpu: ratio(cpuUs), memory: ratio(residentBytes) },
+    addedUs: { p50: added(latency('p50')), p99: added(latency('p99')) },
+    cores: { servers: of(({ cores }) => cores.servers), generator: of(({ cores }) => cores.generator) },
+    idleShare: of(({ idleShare }) => idleShare),
+    errors: own.reduce((sum, run) => sum + errorsOf(run), 0),
+  };
+}
+
+// One value for each repetition in which both targets have run: they lay within the same minute.
+function paired(
+  runs: readonly RunRecord[],
+  first: string,
+  second: string,
+  value: Value,
+  combine: (first: number, second: number) => number,
+): Spread | null {
+  const of = (target: string) =>
+    new Map(runs.filter((run) => run.target === target).map((run) => [run.repetition, value(run)]));
+  const seconds = of(second);
+  return spreadOf(
+    [...of(first)].map(([repetition, one]) => {
+      const other = seconds.get(repetition) ?? null;
+      return one === null || other === null ? null : combine(one, other);
+    }),
+  );
 }

@@ -1,210 +1,151 @@
-// shell · carries a benchmark out: set up, measure, report. Behind `npm run bench`.
-// Must never throw away what was measured, whatever happens after it.
-import { rm, rmdir, writeFile } from 'node:fs/promises';
+// Carries a benchmark out: prepares what takes part, measures it in a network of its own, and reports.
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { ownNetwork } from '../kit/namespace.ts';
-import { idleBetween, sampleMachine } from '../kit/process-cost.ts';
-import type { Outcome, Progress } from '../kit/progress.ts';
+import { requireInstalled } from '../kit/install.ts';
+import { readMachine } from '../kit/machine.ts';
+import { ownNetwork } from '../kit/ports.ts';
+import { startProcess } from '../kit/process.ts';
+import { ROOT } from '../kit/project.ts';
 import { folderName, makeReportFolder, shortPath } from '../kit/report-files.ts';
-import { runSteps, type Step } from '../kit/steps.ts';
+import { type Progress, runOneStep, SILENT } from '../kit/steps.ts';
 import { type Baseline, prepareBaseline } from './baseline.ts';
-import { DEFAULT_GROWTH, formatGrowth, type GrowthPart } from './growth/index.ts';
-import { carryOut, type Finding } from './in-worker.ts';
+import { type Measured, measureAll } from './measure.ts';
 import { type NativePrograms, prepareNative } from './native.ts';
 import { type BenchOptions, commandOf } from './options.ts';
-import { type PeerPrograms, preparePeers } from './peer-programs.ts';
-import { type Cell, cellsOf, estimateSeconds, type PlannedRun, planRuns, targetsOf } from './plan.ts';
-import { busyBefore } from './report/glance.ts';
+import { cellsOf, estimateSeconds, planRuns, targetsOf } from './plan.ts';
 import { renderPage } from './report/page.ts';
 import { formatResult } from './report/text.ts';
-import { type BenchResult, isClean, type RunRecord } from './result.ts';
-import { figuresOf } from './statistics.ts';
-import { readMachine } from './versions.ts';
+import { type BenchResult, figuresOf, isClean, missingRuns } from './result.ts';
+import { targetNamed } from './targets/index.ts';
 
-// What the peers were told, beside the report.
+const COMMAND = join(ROOT, 'scripts', 'bench.ts');
+// Names the folder of the report to the process that measures, and says that it is that process.
+const FOLDER_VARIABLE = 'POLICY_PROXY_BENCH_FOLDER';
+// What the peers were configured with, beside the report.
 const PEERS = 'peers';
-// Shorter, and single ticks of 10 ms would be whole percents.
-const LOOK_MS = 1000;
+// It stops several dozen processes, some of which may take a while.
+const STOP_WITHIN_MS = 30_000;
 
-/** What is known so far; each step adds to it. */
-type Found = {
-  programs: NativePrograms | null;
-  peers: PeerPrograms | null;
+type Prepared = {
+  programs: NativePrograms;
   baseline: Baseline | null;
-  runs: RunRecord[];
-  growth: BenchResult['growth'];
-  /** Part of the machine that was idle before anything was started. */
-  idleBefore: number | null;
-  /** What puts a command into a network of its own; null where that can't be had. */
-  network: readonly string[] | null;
-  problem: string | null;
+  versions: Readonly<Record<string, string>>;
 };
 
 /**
- * Measures what the options ask for, and reports it. The exit code says 1 when requests failed or a part could not be
+ * Measures what the options ask for, and reports it. The exit code says 1 when requests failed or not everything was
  * measured; after a signal it stays what that says.
+ * @param args the command line that the options were read from
  * @throws Failure, or the signal's reason, when nothing was measured at all
  */
-export async function runBench(options: BenchOptions, signal: AbortSignal): Promise<void> {
-  const startedAt = new Date();
-  const cells = cellsOf(options);
-  const plan = planRuns(cells, options.repetitions);
-  const folder = await makeReportFolder(folderName(startedAt, 'bench'), options.reportFolder);
-  const say = options.isJson ? console.error : console.log;
-  if (plan.length > 0) {
-    const seconds = Math.round(estimateSeconds(plan.length, options.seconds));
-    const time = seconds < 90 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
-    say(`${plan.length} runs of ${options.seconds} s side by side: about ${time}.`);
+export async function runBench(
+  options: BenchOptions,
+  args: readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
+  const inside = process.env[FOLDER_VARIABLE];
+  if (inside !== undefined) {
+    const prepared = await prepare(options, SILENT);
+    await measure(options, args, prepared, inside, 'loopback in a namespace of its own', signal);
+    return;
   }
-  const found: Found = {
-    programs: null,
-    peers: null,
-    baseline: null,
-    runs: [],
-    growth: null,
-    idleBefore: null,
-    network: null,
-    problem: null,
+  const folder = await makeReportFolder(folderName(new Date(), 'bench'), options.reportFolder);
+  const prepared = await runOneStep(
+    signal,
+    'What takes part',
+    (progress) => prepare(options, progress),
+    ({ versions }) => ['ready', ...Object.entries(versions).map((each) => each.join(' '))].join(', '),
+    { isOnStderr: options.isJson },
+  ).catch(async (error: unknown) => {
+    await rm(folder, { recursive: true });
+    throw error;
+  });
+  const network = await ownNetwork(signal);
+  if (network === null) {
+    await measure(options, args, prepared, folder, "the machine's own loopback", signal);
+    return;
+  }
+  const [program = '', ...before] = network;
+  const { child, ended } = await startProcess(program, [...before, process.execPath, COMMAND, ...args], {
+    env: { ...process.env, [FOLDER_VARIABLE]: folder },
+    sharesOutput: true,
+    stopWithinMs: STOP_WITHIN_MS,
+    signal,
+  });
+  await ended;
+  process.exitCode ||= child.exitCode ?? 1;
+}
+
+async function prepare(options: BenchOptions, progress: Progress): Promise<Prepared> {
+  // First, because a version that is not there is soon known.
+  const baseline = options.baseline === null ? null : await prepareBaseline(options.baseline, progress);
+  const programs = await prepareNative(progress);
+  const versions: Record<string, string> = {};
+  for (const name of targetsOf(cellsOf(options))) {
+    const { packages = [], version } = targetNamed(name);
+    if (version === undefined) continue;
+    const isInstalled = async (): Promise<boolean> => (await version({ baseline })) !== null;
+    await requireInstalled(name, packages, isInstalled, progress);
+    versions[name] = (await version({ baseline })) ?? 'unknown';
+  }
+  return { programs, baseline, versions };
+}
+
+async function measure(
+  options: BenchOptions,
+  args: readonly string[],
+  { programs, baseline, versions }: Prepared,
+  folder: string,
+  network: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const startedAt = new Date().toISOString();
+  const { repetitions, seconds, size, isJson } = options;
+  const cells = cellsOf(options);
+  const plan = planRuns(cells, repetitions);
+  const measured: Measured = { runs: [], problems: [] };
+  const work = async (progress: Progress): Promise<void> => {
+    const context = { size, baseline, folder: join(folder, PEERS) };
+    await measureAll(plan, seconds, programs, context, measured, progress);
   };
+  const expected = Math.round(estimateSeconds(plan.length, seconds));
+  const time = expected < 90 ? `${expected} s` : `${Math.round(expected / 60)} min`;
+  const title = `Side by side: ${plan.length} runs of ${seconds} s, about ${time}`;
   try {
-    await runSteps(signal, stepsOf(options, plan, folder, found), { isOnStderr: options.isJson });
+    await runOneStep(signal, title, work, () => 'measured', { isOnStderr: isJson });
   } catch (error) {
-    if (found.runs.length === 0 && found.growth === null) {
-      await rm(join(folder, PEERS), { recursive: true, force: true });
-      await rmdir(folder).catch(() => {});
+    if (measured.runs.length === 0) {
+      await rm(folder, { recursive: true });
       throw error;
     }
-    if (!signal.aborted) found.problem = (error as Error).message;
+    if (!signal.aborted) measured.problems.push((error as Error).message);
   }
-  const result = await resultOf(options, startedAt, cells, found, signal.aborted);
-  await report(result, folder, options.isJson);
-  if (!signal.aborted) process.exitCode = isClean(result) ? 0 : 1;
-}
-
-function stepsOf(options: BenchOptions, plan: readonly PlannedRun[], folder: string, found: Found): Step[] {
-  const steps: Step[] = [
-    ...baselineSteps(options, found),
-    {
-      title: 'Load generator and servers',
-      run: async (progress): Promise<Outcome> => {
-        found.programs = await prepareNative(progress);
-        found.network = await ownNetwork(progress.signal);
-        progress.phase('looking for what else is running');
-        const before = sampleMachine();
-        await sleep(LOOK_MS, undefined, { signal: progress.signal });
-        found.idleBefore = idleBetween(before, sampleMachine());
-        return { isSkipped: false, summary: readiness(found.idleBefore) };
-      },
-    },
-  ];
-  if (plan.length > 0) steps.push(...sideBySide(options, plan, folder, found));
-  const parts: GrowthPart[] = [
-    ...(options.parts.includes('growth') ? (['servers', 'policies'] as const) : []),
-    ...(options.parts.includes('clients') ? (['clients'] as const) : []),
-  ];
-  if (parts.length === 0) return steps;
-  const growth = async (progress: Progress): Promise<Outcome> => {
-    const wanted = { ...DEFAULT_GROWTH, parts, pairs: options.repetitions };
-    const order = { kind: 'growth', programs: prepared(found.programs), options: wanted } as const;
-    await carryOut(order, found.network ?? [], (finding) => keep(finding, found), progress);
-    return { isSkipped: false, summary: 'measured' };
-  };
-  return [...steps, { title: 'Growth', run: growth }];
-}
-
-// First, because a version that is not there is soon known.
-function baselineSteps({ baseline }: BenchOptions, found: Found): Step[] {
-  if (baseline === null) return [];
-  const run = async (progress: Progress): Promise<Outcome> => {
-    found.baseline = await prepareBaseline(baseline, progress);
-    return { isSkipped: false, summary: found.baseline.version };
-  };
-  return [{ title: 'Baseline', run }];
-}
-
-function readiness(idleBefore: number | null): string {
-  const words = idleBefore === null ? null : busyBefore(idleBefore);
-  return words === null ? 'ready' : `ready, but ${words}`;
-}
-
-function sideBySide(
-  { seconds, ...choice }: BenchOptions,
-  plan: readonly PlannedRun[],
-  folder: string,
-  found: Found,
-): Step[] {
-  const targets = targetsOf(cellsOf(choice));
-  return [
-    {
-      title: 'Peers',
-      run: async (progress): Promise<Outcome> => {
-        const { peers, outcome } = await preparePeers(targets, progress);
-        found.peers = peers;
-        return outcome;
-      },
-    },
-    {
-      title: 'Side by side',
-      run: async (progress): Promise<Outcome> => {
-        const [programs, peers] = [prepared(found.programs), prepared(found.peers)];
-        const arena = { targets, programs, peers, baseline: found.baseline, folder: join(folder, PEERS) };
-        const order = { kind: 'series', plan, arena, seconds } as const;
-        await carryOut(order, found.network ?? [], (finding) => keep(finding, found), progress);
-        return { isSkipped: false, summary: `${found.runs.length} runs` };
-      },
-    },
-  ];
-}
-
-function keep(finding: Finding, found: Found): void {
-  if (finding.kind === 'record') found.runs.push(finding.record);
-  else found.growth = finding.result;
-}
-
-async function resultOf(
-  options: BenchOptions,
-  startedAt: Date,
-  cells: readonly Cell[],
-  { peers, baseline, runs, growth, idleBefore, network, problem }: Found,
-  wasInterrupted: boolean,
-): Promise<BenchResult> {
-  return {
-    version: 1,
-    startedAt: startedAt.toISOString(),
+  const result: BenchResult = {
+    version: 2,
+    startedAt,
     endedAt: new Date().toISOString(),
-    command: commandOf(options, baseline?.name ?? options.baseline),
-    wasInterrupted,
-    problem,
-    parts: options.parts,
-    repetitions: options.repetitions,
-    seconds: options.seconds,
-    machine: await readMachine(
-      { peers, baseline },
-      network === null ? "the machine's own loopback" : 'loopback in a namespace of its own',
-    ),
+    command: commandOf(args, baseline),
+    wasInterrupted: signal.aborted,
+    ...measured,
+    missing: missingRuns(plan, measured.runs),
+    repetitions,
+    seconds,
+    size,
+    machine: { ...(await readMachine()), Network: network, ...versions },
     cells,
-    runs,
-    figures: figuresOf(cells, runs),
-    growth,
-    idleBefore,
+    figures: figuresOf(cells, measured.runs),
   };
+  await report(result, folder, isJson);
+  if (!signal.aborted) process.exitCode = isClean(result) ? 0 : 1;
 }
 
 async function report(result: BenchResult, folder: string, isJson: boolean): Promise<void> {
   const say = isJson ? console.error : console.log;
-  const growth = result.growth === null ? '' : formatGrowth(result.growth);
   await Promise.all([
     writeFile(join(folder, 'results.json'), `${JSON.stringify(result, null, 2)}\n`),
-    writeFile(join(folder, 'index.html'), renderPage(result, growth)),
+    writeFile(join(folder, 'index.html'), renderPage(result)),
   ]);
-  say(`\n${formatResult(result, growth)}`);
+  say(`\n${formatResult(result)}`);
   if (isJson) console.log(JSON.stringify({ report: folder, ...result }));
   say(`\nThe report: ${shortPath(join(folder, 'index.html'))}`);
-}
-
-// The steps run in turn, and the first that fails ends them.
-function prepared<T>(value: T | null): T {
-  if (value === null) throw new Error('The step before has prepared nothing.');
-  return value;
 }

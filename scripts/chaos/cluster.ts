@@ -58,7 +58,7 @@ export async function setUp(cluster: DockerCluster, show: ShowSteps, signal: Abo
   return result as unknown as Found;
 }
 
-// Compose tells projects apart by their name alone; a clone beside this one has the same.
+// Compose tells projects apart by name only; a clone beside this one has the same.
 async function requireOwn(cluster: DockerCluster): Promise<void> {
   for (const replica of await cluster.replicas()) {
     const folder = (await cluster.inspect(replica)).Config.Labels[FOLDER_LABEL] ?? '';
@@ -94,10 +94,10 @@ async function lookAround(cluster: DockerCluster): Promise<FoundCluster | null> 
     services[replica.service] = (services[replica.service] ?? 0) + 1;
     states[replica.name] = replica.state;
     const { Config, HostConfig } = await cluster.inspect(replica);
-    const bindings = HostConfig.PortBindings as Record<string, { HostPort?: string }[] | undefined> | null;
+    const bindings = HostConfig.PortBindings as Record<string, PortBinding[] | undefined> | null;
     for (const [name, port] of Object.entries(PORTS)) {
-      const published = bindings?.[port]?.[0]?.HostPort;
-      if (published) settings[name] = published;
+      const binding = bindings?.[port]?.[0];
+      if (binding?.HostPort) settings[name] = publishedAs(name, binding);
     }
     for (const [name, variable] of Object.entries(SETTINGS)) {
       const entry = Config.Env.find((text) => text.startsWith(`${variable}=`));
@@ -105,6 +105,14 @@ async function lookAround(cluster: DockerCluster): Promise<FoundCluster | null> 
     }
   }
   return { services, states, settings };
+}
+
+type PortBinding = { HostIp?: string; HostPort?: string };
+
+// The status port's address is in docker-compose.yml, and not part of its setting.
+function publishedAs(name: string, { HostIp = '', HostPort = '' }: PortBinding): string {
+  const isEverywhere = ['', '0.0.0.0', '::'].includes(HostIp);
+  return isEverywhere || name === 'PROXY_PUBLISH_ADMIN_PORT' ? HostPort : `${HostIp}:${HostPort}`;
 }
 
 /** What Compose gets for a plan, on top of the environment. */

@@ -13,24 +13,8 @@ export const SCRIPT_NAME = 'npm run chaos --';
 const ALL = 'all';
 const MAX_SEED = 2 ** 31 - 1;
 
-export type ChaosOptions = {
-  /** Names of scenarios, in their order. */
-  scenarios: readonly string[];
-  isAll: boolean;
-  isListed: boolean;
-  seed: number;
-  rate: number;
-  /** Length of the fault phase; null: the scenario's own. */
-  durationSeconds: number | null;
-  onlyPolicy: string | null;
-  isPlanOnly: boolean;
-  /** The absolute path of a plan.json to run again. */
-  replayFile: string | null;
-  isKept: boolean;
-  /** Where the report goes instead of reports/. */
-  reportFolder: string | null;
-  isJson: boolean;
-};
+/** What is to be done; null: as the scenario, the cluster or the folder reports/ has it. Paths are absolute. */
+export type ChaosOptions = ReturnType<typeof parseChaosCommand>;
 
 const FLAGS = {
   scenario: {
@@ -72,7 +56,7 @@ Exit codes: 0 pass · 1 fail · 2 bad usage, or the machine is not what it takes
  * @param args command-line arguments without node and the file
  * @throws UsageError
  */
-export function parseChaosCommand(args: readonly string[], environment = process.env): ChaosOptions {
+export function parseChaosCommand(args: readonly string[], environment = process.env) {
   const flags = commandLine(args, SCRIPT_NAME)
     .usage(
       '$0 [OPTIONS]\n\nBreaks the cluster on purpose, under load, and judges what the proxy makes of it.\nWithout options: a tour of two minutes through kill, restart, pause, partition and a restart of the proxy.',

@@ -1,5 +1,4 @@
-// pure · what a chaos run will do, as data: the same scenario, seed and cluster give the same bytes. It holds nothing that
-// depends on when or where it runs: no clock, no container id, no address.
+// pure · what a chaos run will do, as data: the same scenario, seed and cluster give the same bytes.
 import { z } from 'zod';
 import { FAULT_FACTS, FAULT_KINDS, type FaultFacts } from './faults/facts.ts';
 

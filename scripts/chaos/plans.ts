@@ -4,6 +4,7 @@ import { UsageError } from '../../services/shared/config.ts';
 import { readServerServices, type ServerService } from '../cluster/services.ts';
 import { Random } from '../kit/random.ts';
 import { runSteps } from '../kit/steps.ts';
+import { FAULT_FACTS } from './faults/facts.ts';
 import type { ChaosOptions } from './options.ts';
 import { type PhaseLengths, type Plan, parsePlan } from './plan.ts';
 import { findScenario, scenarioOf } from './scenarios/index.ts';
@@ -48,6 +49,8 @@ export function makePlan(scenario: Scenario, wishes: PlanWishes): Plan {
   const random = new Random(seed);
   const draft = new Draft({ random, services, serversPerPolicy, onlyPolicy, lengthMs: phases.faultsMs });
   scenario.draft(draft);
+  const faults = draft.faults(phases.warmUpMs + phases.controlMs);
+  const needsControl = faults.some(({ kind }) => FAULT_FACTS[kind].needsControl);
   return {
     version: 1,
     scenario: scenario.name,
@@ -57,9 +60,9 @@ export function makePlan(scenario: Scenario, wishes: PlanWishes): Plan {
     services,
     serversPerPolicy,
     retryForMs: scenario.retryForMs ?? 0,
-    settings: { ...scenario.settings },
+    settings: { ...(needsControl && { FAULTS: '1' }), ...scenario.settings },
     phases,
-    faults: draft.faults(phases.warmUpMs + phases.controlMs),
+    faults,
   };
 }
 
@@ -96,7 +99,7 @@ export async function plansOf(options: ChaosOptions, cluster: readonly ServerSer
     throw new UsageError(`--policy is "${onlyPolicy}": the cluster has the policies ${policies.join(', ')}.`);
   }
   const serversPerPolicy = Math.max(...cluster.map(({ replicas }) => replicas));
-  return scenarios.map((name) => {
+  const plans = scenarios.map((name) => {
     const ownMs = durationSeconds === null ? null : durationSeconds * 1000;
     const faultsMs = isAll && name === 'soak' ? SHORT_SOAK_MS : ownMs;
     const wishes = { seed, rate, services, serversPerPolicy, faultsMs, onlyPolicy };
@@ -104,6 +107,9 @@ export async function plansOf(options: ChaosOptions, cluster: readonly ServerSer
     if (plan.faults.length > 0 || plan.phases.faultsMs === 0) return plan;
     throw new UsageError(`${name} has no fault within ${durationSeconds} s: give it a longer --duration.`);
   });
+  // Each change of the settings sets the cluster up anew, so those with the same ones come one after the other.
+  const orderOf = (plan: Plan): number => Object.keys(plan.settings).length * 1_000 + plan.serversPerPolicy;
+  return plans.sort((a, b) => orderOf(a) - orderOf(b));
 }
 
 /**

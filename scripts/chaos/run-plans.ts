@@ -1,5 +1,4 @@
-// shell · plans one after the other: set up, run, judge, report, put back. What could not be run, healed or put back makes
-// the verdict unknown.
+// shell · plans one after the other: set up, run, judge, report, put back. What could not be done makes the verdict unknown.
 import { join } from 'node:path';
 import { publishedPort } from '../cluster/cluster.ts';
 import { DockerCluster } from '../cluster/docker.ts';
@@ -11,13 +10,7 @@ import { clusterName } from '../kit/project.ts';
 import { formatJudgement } from '../kit/report/judgement.ts';
 import { folderName, makeReportFolder, pointLatest, shortPath } from '../kit/report-files.ts';
 import { runSteps } from '../kit/steps.ts';
-import {
-  type Finding,
-  type Judgement,
-  VERDICT_EXIT_CODES,
-  type Verdict,
-  worstVerdict,
-} from '../kit/verdict.ts';
+import { type Judgement, VERDICT_EXIT_CODES, type Verdict, worstVerdict } from '../kit/verdict.ts';
 import {
   bringUpFor,
   composeSettings,
@@ -169,18 +162,10 @@ function summaryOf(
 }
 
 /** The summary of a run that could not be made. */
-function summaryOfFailure(plan: Plan, folder: string, { message }: Error): RunSummary {
-  const finding: Finding = {
-    criterion: 'the run could be made',
-    verdict: 'unknown',
-    measured: message,
-    limit: 'a cluster that becomes whole',
-    n: 0,
-    details: [],
-  };
-  return summaryOf(plan, folder, {
-    judgement: { verdict: 'unknown', findings: [finding] },
-    totals: { ok: 0, wrong: 0, error: 0, lost: 0, dropped: 0 },
-    leftovers: [],
-  });
+function summaryOfFailure(plan: Plan, folder: string, { message: measured }: Error): RunSummary {
+  const limit = 'a cluster that becomes whole';
+  const finding = { criterion: 'the run could be made', measured, limit, n: 0, details: [] };
+  const totals = { ok: 0, wrong: 0, error: 0, lost: 0, dropped: 0 };
+  const judgement: Judgement = { verdict: 'unknown', findings: [{ ...finding, verdict: 'unknown' }] };
+  return summaryOf(plan, folder, { judgement, totals, leftovers: [] });
 }

@@ -3,12 +3,22 @@ import { MARKS } from '../kit/report/judgement.ts';
 import type { Verdict } from '../kit/verdict.ts';
 import { FAULT_FACTS } from './faults/facts.ts';
 import { lengthOf, type Plan } from './plan.ts';
+import { makePlan, type PlanWishes } from './plans.ts';
 import type { Recorder } from './run/recorder.ts';
 import type { RunSummary } from './run-plans.ts';
-import { DEFAULT_SCENARIO, SCENARIOS } from './scenarios/index.ts';
-import type { Scenario } from './scenarios/scenario.ts';
+import { DEFAULT_SCENARIO, ownCriteria, SCENARIOS } from './scenarios/index.ts';
 
-/** What `--list` prints. */
+/** A plan like most, to say what its scenario is judged by. */
+const EXAMPLE: PlanWishes = {
+  seed: 1,
+  rate: 500,
+  services: { 'server-p1': '1', 'server-p2': '2' },
+  serversPerPolicy: 3,
+  faultsMs: null,
+  onlyPolicy: null,
+};
+
+/** What `--list` prints: the scenarios with what each passes by, and the faults. */
 export function formatList(): string {
   const faults = Object.entries(FAULT_FACTS);
   const names = [...SCENARIOS.map(({ name }) => name), ...faults.map(([kind]) => kind)];
@@ -16,25 +26,22 @@ export function formatList(): string {
   const row = (name: string, text: string): string => `  ${name.padEnd(width)}  ${text}`;
   return [
     `Scenarios (--scenario NAME; without it: ${DEFAULT_SCENARIO})`,
-    ...SCENARIOS.flatMap((scenario) => [
-      row(scenario.name, `${scenario.title} (${describeLength(scenario)})`),
-      row('', `passes: ${scenario.passes}`),
-    ]),
+    ...SCENARIOS.flatMap((scenario) => {
+      const plan = makePlan(scenario, EXAMPLE);
+      const seconds = (plan.phases.faultsMs || plan.phases.controlMs) / 1000;
+      const criteria = ownCriteria(plan).map(({ name, limit }) => row('', `${name}: ${limit}`));
+      return [row(scenario.name, `${scenario.title} (${seconds} s)`), ...criteria];
+    }),
     '',
     'Faults',
     ...faults.map(([kind, { title, like }]) => row(kind, `${title}: ${like}`)),
   ].join('\n');
 }
 
-function describeLength({ phases, settings }: Scenario): string {
-  const seconds = (phases.faultsMs || (phases.controlMs ?? 0)) / 1000;
-  return settings?.FAULTS === '1' ? `${seconds} s, with the servers' control port` : `${seconds} s`;
-}
-
 /** `0:35 of 1:53 · 500/s · ok 17,432 · wrong 0 · errors 0 · lost 0 · 5 of 6 in rotation · pause server-p1-2`. */
 export function describeNow(recorder: Recorder, plan: Plan): string {
   const { ok, wrong, error, lost } = recorder.counts;
-  const servers = recorder.lastTable?.servers ?? [];
+  const servers = recorder.tables.at(-1)?.servers ?? [];
   const ready = servers.filter(({ state }) => state === 'ready').length;
   const faults = recorder.activeFaults.map(({ kind, targets }) => `${kind} ${targets.join(', ')}`);
   return [

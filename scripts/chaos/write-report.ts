@@ -1,9 +1,8 @@
 // shell · the files of a run's report, and of the overview of several runs.
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import os from 'node:os';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { attempt } from '../kit/command.ts';
-import { ROOT } from '../kit/project.ts';
+import { readMachine } from '../kit/machine.ts';
 import type { Journal, Judgement, Outcome, Recording } from './journal.ts';
 import { formatPlan } from './plan.ts';
 import { formatRequestsCsv } from './report/csv.ts';
@@ -55,24 +54,15 @@ export function countOutcomes({ requests }: Recording): Record<Outcome, number> 
   return totals;
 }
 
-/** What a run was done with, by name: two runs can only be compared when these are known. What can't be found out is left out. */
+/** What a run was done with, by name; what can't be found out is left out. */
 export async function readVersions(): Promise<Record<string, string>> {
-  const ask = async (program: string, ...args: string[]): Promise<string> =>
-    (await attempt(program, args, { timeoutMs: VERSION_WITHIN_MS })).stdout.trim();
-  const [engine, compose, commit, project] = await Promise.all([
-    ask('docker', 'version', '--format', '{{.Server.Version}}'),
-    ask('docker', 'compose', 'version', '--short'),
-    ask('git', '-C', ROOT, 'describe', '--always', '--dirty'),
-    readFile(join(ROOT, 'package.json'), 'utf8').then((text) => String(JSON.parse(text).version)),
+  const ask = async (...args: string[]): Promise<string> =>
+    (await attempt('docker', args, { timeoutMs: VERSION_WITHIN_MS })).stdout.trim();
+  const [machine, engine, compose] = await Promise.all([
+    readMachine(),
+    ask('version', '--format', '{{.Server.Version}}'),
+    ask('compose', 'version', '--short'),
   ]);
-  const [cpu] = os.cpus();
-  const all = {
-    'policy-proxy': [project, commit].filter(Boolean).join(', commit '),
-    Node: process.versions.node,
-    'Docker Engine': engine,
-    'Docker Compose': compose,
-    kernel: `${os.type()} ${os.release()} ${os.arch()}`,
-    machine: `${os.cpus().length} × ${cpu?.model ?? 'unknown processor'}, ${Math.round(os.totalmem() / 2 ** 30)} GiB`,
-  };
-  return Object.fromEntries(Object.entries(all).filter(([, version]) => version !== ''));
+  const versions = Object.entries({ ...machine, 'Docker Engine': engine, 'Docker Compose': compose });
+  return Object.fromEntries(versions.filter(([, version]) => version !== ''));
 }

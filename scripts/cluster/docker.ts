@@ -64,17 +64,11 @@ export async function callEngine<Answer>(
   }
 }
 
-/** One thing to do to a container, named by the state that it leads to. */
-type Change = {
-  /** For the error: `paused`. */
-  participle: string;
-  /**
-   * Statuses of a refusal that is no failure when the container is in that state already. The status alone does not say
-   * so: 409 is both "already paused" and "not running".
-   */
-  refusals: readonly number[];
-  isDone(info: ContainerInspectInfo): boolean;
-};
+/** What a container is like when it has got where a call was to bring it. */
+type IsDone = (info: ContainerInspectInfo) => boolean;
+/** A call; `graceS` is how long SIGTERM has before SIGKILL. */
+type Call = (container: Container, options: { abortSignal: AbortSignal; t: number }) => Promise<unknown>;
+type Verb = (replica: Replica, graceS?: number) => Promise<void>;
 
 /** The containers of one Compose project; acts on no other. Every method throws an EngineError with one sentence. */
 export class DockerCluster {
@@ -82,7 +76,6 @@ export class DockerCluster {
   readonly project: string;
   readonly #docker = new Docker({ version: API_VERSION });
   readonly #env: NodeJS.ProcessEnv;
-  readonly #saved = new Map<string, SavedAliases>();
   readonly #policies = new Map<string, string | null>();
 
   /** @param env what Compose gets on top of the environment when the cluster is scaled: the same as for bringing it up */
@@ -142,23 +135,9 @@ export class DockerCluster {
     return stats.cpu_stats.throttling_data.throttled_periods;
   }
 
-  /** That of its last end; while it runs Docker says 0. */
-  async exitCode(replica: Replica): Promise<number> {
-    return (await this.inspect(replica)).State.ExitCode;
-  }
-
   /** RFC 3339 with nanoseconds: another one after each start. */
   async startedAt(replica: Replica): Promise<string> {
     return (await this.inspect(replica)).State.StartedAt;
-  }
-
-  /** The project's networks, by name. */
-  async networks(): Promise<string[]> {
-    const filters = projectFilter(this.project);
-    const found = await callEngine('The networks could not be listed', (abortSignal) =>
-      this.#docker.listNetworks({ filters, abortSignal }),
-    );
-    return found.map(({ Name }) => Name);
   }
 
   /**
@@ -196,82 +175,44 @@ export class DockerCluster {
   }
 
   /** SIGKILL; resolves when it is dead. It stays so: the restart policy is off until it is started. */
-  async kill(replica: Replica): Promise<void> {
-    await this.#change(
-      replica,
-      { participle: 'killed', refusals: [409], isDone: ({ State }) => !State.Running },
-      (container, abortSignal) => container.kill({ abortSignal }),
-    );
-  }
+  readonly kill = this.#verb('killed', [409], hasEnded, (it, { abortSignal }) => it.kill({ abortSignal }));
 
-  /** SIGTERM, and SIGKILL after `graceS` seconds; resolves when it has ended, and it stays so. */
-  async stop(replica: Replica, graceS: number): Promise<void> {
-    await this.#change(
-      replica,
-      { participle: 'stopped', refusals: [304], isDone: ({ State }) => !State.Running },
-      (container, abortSignal) => container.stop({ t: graceS, abortSignal }),
-      graceS * 1000 + CALL_TIMEOUT_MS,
-    );
-  }
+  /** SIGTERM, and SIGKILL after the grace; resolves when it has ended, and it stays so. */
+  readonly stop = this.#verb('stopped', [304], hasEnded, (it, options) => it.stop(options));
 
   /** Resolves when the process has been started, some 30 ms before a server listens. */
-  async start(replica: Replica): Promise<void> {
-    await this.#change(
-      replica,
-      { participle: 'started', refusals: [304], isDone: isUp },
-      (container, abortSignal) => container.start({ abortSignal }),
-    );
-  }
+  readonly start = this.#verb('started', [304], isUp, (it, { abortSignal }) => it.start({ abortSignal }));
+
+  /** SIGTERM, SIGKILL after the grace, start. */
+  readonly restart = this.#verb('restarted', [], isUp, (it, options) => it.restart(options));
+
+  readonly pause = this.#verb('paused', [409], isPaused, (it, { abortSignal }) => it.pause({ abortSignal }));
+
+  readonly unpause = this.#verb(
+    'unpaused',
+    [409, 500],
+    (info) => !isPaused(info),
+    (it, { abortSignal }) => it.unpause({ abortSignal }),
+  );
 
   /** Starts it if it is not up. One that waits for its restart, for up to a minute, is up for `start`, so it is stopped first. */
   async bringUp(replica: Replica): Promise<void> {
     const info = await this.inspect(replica);
     if (isUp(info)) return;
-    if (info.State.Restarting) await this.stop(replica, 0);
+    if (info.State.Restarting) await this.stop(replica);
     await this.start(replica);
   }
 
-  /** SIGTERM, SIGKILL after `graceS` seconds, start; with 0 SIGKILL comes at once. */
-  async restart(replica: Replica, graceS: number): Promise<void> {
-    await this.#change(
-      replica,
-      { participle: 'restarted', refusals: [], isDone: isUp },
-      (container, abortSignal) => container.restart({ t: graceS, abortSignal }),
-      graceS * 1000 + CALL_TIMEOUT_MS,
-    );
-  }
-
-  async pause(replica: Replica): Promise<void> {
-    await this.#change(
-      replica,
-      { participle: 'paused', refusals: [409], isDone: ({ State }) => State.Paused },
-      (container, abortSignal) => container.pause({ abortSignal }),
-    );
-  }
-
-  async unpause(replica: Replica): Promise<void> {
-    await this.#change(
-      replica,
-      { participle: 'unpaused', refusals: [409, 500], isDone: ({ State }) => !State.Paused },
-      (container, abortSignal) => container.unpause({ abortSignal }),
-    );
-  }
-
-  /**
-   * Disconnects it from all its networks, and remembers the aliases.
-   * @param networks from `aliasesOf`, so that nothing comes between the caller's clock and the call
-   */
-  async detach(replica: Replica, networks?: SavedAliases): Promise<void> {
-    const from = networks ?? (await this.aliasesOf(replica));
-    if (Object.keys(from).length > 0) this.#saved.set(replica.name, from);
-    await Promise.all(Object.keys(from).map((network) => this.#disconnect(replica, network)));
+  /** Disconnects it from networks. @param networks from `aliasesOf`, which can't be asked any more afterwards */
+  async detach(replica: Replica, networks: SavedAliases): Promise<void> {
+    await Promise.all(Object.keys(networks).map((network) => this.#disconnect(replica, network)));
   }
 
   /**
    * Connects it again to its networks under its aliases; where it is connected but nameless, it gets them.
-   * @param saved without it, what `detach` has remembered, and otherwise what Compose gives
+   * @param saved from `aliasesOf`; without it, those that Compose gives
    */
-  async attach(replica: Replica, saved = this.#saved.get(replica.name)): Promise<void> {
+  async attach(replica: Replica, saved?: SavedAliases): Promise<void> {
     for (const { network, aliases, isConnected } of await this.#missing(replica, saved)) {
       // Aliases of a connected container can't be changed.
       if (isConnected) await this.#disconnect(replica, network);
@@ -303,15 +244,25 @@ export class DockerCluster {
     });
   }
 
-  async #change(
+  #verb(participle: string, refusals: readonly number[], isDone: IsDone, call: Call): Verb {
+    return (replica, graceS = 0) => this.#reach(replica, participle, refusals, isDone, call, graceS);
+  }
+
+  // A refusal is no failure when the container is where it was to be brought. The status alone does not say so: 409 is both
+  // "already paused" and "not running".
+  async #reach(
     replica: Replica,
-    { participle, refusals, isDone }: Change,
-    call: (container: Container, abortSignal: AbortSignal) => Promise<unknown>,
-    timeoutMs?: number,
+    participle: string,
+    refusals: readonly number[],
+    isDone: IsDone,
+    call: Call,
+    graceS = 0,
   ): Promise<void> {
-    const make = (abortSignal: AbortSignal): Promise<unknown> => call(this.#container(replica), abortSignal);
+    const what = `${replica.name} could not be ${participle}`;
+    const make = (abortSignal: AbortSignal): Promise<unknown> =>
+      call(this.#container(replica), { abortSignal, t: graceS });
     try {
-      await callEngine(`${replica.name} could not be ${participle}`, make, timeoutMs);
+      await callEngine(what, make, graceS * 1000 + CALL_TIMEOUT_MS);
     } catch (error) {
       const { status } = error as EngineError;
       if (status === null || !refusals.includes(status) || !isDone(await this.inspect(replica))) throw error;
@@ -319,28 +270,21 @@ export class DockerCluster {
   }
 
   async #disconnect(replica: Replica, network: string): Promise<void> {
-    const isDone = ({ NetworkSettings }: ContainerInspectInfo): boolean =>
-      NetworkSettings.Networks[network] === undefined;
+    const isCutOff: IsDone = ({ NetworkSettings }) => NetworkSettings.Networks[network] === undefined;
     const Container = replica.containerId;
-    await this.#change(
-      replica,
-      { participle: `cut off from ${network}`, refusals: [403, 500], isDone },
-      (_, abortSignal) => this.#docker.getNetwork(network).disconnect({ Container, abortSignal }),
+    await this.#reach(replica, `cut off from ${network}`, [403, 500], isCutOff, (_, { abortSignal }) =>
+      this.#docker.getNetwork(network).disconnect({ Container, abortSignal }),
     );
   }
 
   async #connect(replica: Replica, network: string, Aliases: string[]): Promise<void> {
-    const isDone = ({ NetworkSettings }: ContainerInspectInfo): boolean =>
+    const isConnected: IsDone = ({ NetworkSettings }) =>
       Aliases.every((alias) => NetworkSettings.Networks[network]?.Aliases?.includes(alias));
-    const { containerId: Container } = replica;
-    await this.#change(
-      replica,
-      { participle: `connected to ${network}`, refusals: [403, 500], isDone },
-      (_, abortSignal) => {
-        const options = { Container, EndpointConfig: { Aliases }, abortSignal };
-        return this.#docker.getNetwork(network).connect(options);
-      },
-    );
+    const Container = replica.containerId;
+    await this.#reach(replica, `connected to ${network}`, [403, 500], isConnected, (_, { abortSignal }) => {
+      const options = { Container, EndpointConfig: { Aliases }, abortSignal };
+      return this.#docker.getNetwork(network).connect(options);
+    });
   }
 
   async #missing(replica: Replica, saved: SavedAliases | undefined): Promise<MissingEndpoint[]> {
@@ -368,4 +312,12 @@ export class DockerCluster {
 /** Running and not about to be restarted; a paused one is up too. */
 export function isUp({ State }: Pick<ContainerInspectInfo, 'State'>): boolean {
   return State.Running && !State.Restarting;
+}
+
+function hasEnded({ State }: ContainerInspectInfo): boolean {
+  return !State.Running;
+}
+
+function isPaused({ State }: ContainerInspectInfo): boolean {
+  return State.Paused;
 }

@@ -2,12 +2,54 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '../kit/failure.ts';
 import { type Progress, SILENT } from '../kit/steps.ts';
-import { DockerCluster, isUp, type Replica } from './docker.ts';
+import { DockerCluster, isUp, type Replica, type SavedAliases } from './docker.ts';
 import { clearFaults, isFaulty, isRefused, readFaults } from './server-faults.ts';
-import { isOwnerAlive, isUnderWay, readUndo, removeUndo, type SavedNetworks, type Undo } from './undo.ts';
+import { readUndo, removeUndo, requireOwnerGone, type SavedNetworks, type Undo } from './undo.ts';
 
 const SETTLE_MS = 3_000;
 const POLL_MS = 50;
+
+type Patient = { cluster: DockerCluster; replica: Replica; saved: SavedAliases | undefined };
+type Trouble = {
+  /** Behind the replica's name, in a sentence. */
+  says: string;
+  isThere(patient: Patient): Promise<boolean>;
+  mend(patient: Patient): Promise<void>;
+};
+
+/** All that can be wrong with a replica, in the order in which it is mended. */
+const TROUBLES: readonly Trouble[] = [
+  {
+    says: 'is paused',
+    isThere: async ({ cluster, replica }) => (await cluster.inspect(replica)).State.Paused,
+    mend: ({ cluster, replica }) => cluster.unpause(replica),
+  },
+  {
+    says: 'is under a CPU quota',
+    isThere: async ({ cluster, replica }) => ((await cluster.inspect(replica)).HostConfig.CpuQuota ?? 0) > 0,
+    mend: ({ cluster, replica }) => cluster.limitCpu(replica, null),
+  },
+  {
+    says: 'is cut off from its network, or has lost its names there',
+    isThere: async ({ cluster, replica, saved }) => !(await cluster.isAttached(replica, saved)),
+    mend: ({ cluster, replica, saved }) => cluster.attach(replica, saved),
+  },
+  {
+    says: 'is not running',
+    isThere: async ({ cluster, replica }) => !isUp(await cluster.inspect(replica)),
+    mend: ({ cluster, replica }) => cluster.bringUp(replica),
+  },
+  {
+    says: 'still misbehaves on purpose, or its control port does not answer',
+    async isThere({ cluster, replica }) {
+      if (replica.policy === null) return false;
+      // Its address may be another one by now. Without FAULTS=1, or before it listens, the port is closed.
+      const now = await cluster.find(replica.name);
+      return await readFaults(now).then(isFaulty, (error) => !isRefused(error));
+    },
+    mend: async ({ cluster, replica }) => clearFaults(await cluster.find(replica.name)),
+  },
+];
 
 /**
  * Resumes what is paused, connects what is cut off, lifts quotas, starts what is not running and turns the servers'
@@ -18,14 +60,28 @@ const POLL_MS = 50;
  */
 export async function healCluster(cluster: DockerCluster, saved: SavedNetworks = {}): Promise<string[]> {
   const replicas = await cluster.replicas();
-  const troubles = await Promise.all(
-    replicas.map(async (replica) => {
-      const problem = await healReplica(cluster, replica, saved);
-      const left = await settled(cluster, replica, saved);
-      return left.length > 0 && problem !== undefined ? [...left, problem] : left;
-    }),
-  );
-  return troubles.flat();
+  const left = replicas.map((replica) => healReplica({ cluster, replica, saved: saved[replica.name] }));
+  return (await Promise.all(left)).flat();
+}
+
+// It takes a moment for a server that has just been connected or started to be reached.
+async function healReplica(patient: Patient): Promise<string[]> {
+  const deadlineMs = performance.now() + SETTLE_MS;
+  for (;;) {
+    const isLast = performance.now() > deadlineMs;
+    const left: string[] = [];
+    for (const { says, isThere, mend } of TROUBLES) {
+      try {
+        if (!(await isThere(patient))) continue;
+        left.push(`${patient.replica.name} ${says}.`);
+        await mend(patient);
+      } catch (error) {
+        left.push((error as Error).message);
+      }
+    }
+    if (left.length === 0 || isLast) return left;
+    await sleep(POLL_MS);
+  }
 }
 
 /**
@@ -36,7 +92,7 @@ export async function healCluster(cluster: DockerCluster, saved: SavedNetworks =
 export async function healLeftovers(project: string, progress: Progress = SILENT): Promise<string | null> {
   const undo = readUndo(project);
   if (undo === null) return null;
-  if (isOwnerAlive(undo)) throw isUnderWay(undo);
+  requireOwnerGone(undo);
   const { pid, faults, found } = undo;
   progress.phase(`healing what the run with pid ${pid} has left`);
   const cluster = new DockerCluster(project, found?.settings);
@@ -53,69 +109,6 @@ export async function healLeftovers(project: string, progress: Progress = SILENT
   const count = (await cluster.replicas()).length;
   const whole = count === 0 ? 'its cluster is gone' : `all ${count} replicas are whole again`;
   return `a chaos run was killed (pid ${pid}; it had injected: ${kinds}): ${whole}`;
-}
-
-/** What is wrong with a replica, a sentence each. */
-async function leftoversOf(
-  cluster: DockerCluster,
-  replica: Replica,
-  saved: SavedNetworks,
-): Promise<string[]> {
-  const { name } = replica;
-  const info = await cluster.inspect(replica);
-  const left: string[] = [];
-  if (info.State.Paused) left.push(`${name} is paused.`);
-  else if (!isUp(info)) left.push(`${name} is not running (${info.State.Status}).`);
-  if ((info.HostConfig.CpuQuota ?? 0) > 0) left.push(`${name} is under a CPU quota.`);
-  if (!(await cluster.isAttached(replica, saved[name])))
-    left.push(`${name} is cut off from its network, or has lost its names there.`);
-  else if (left.length === 0 && (await isStillFaulty(cluster, replica)))
-    left.push(`${name} still misbehaves on purpose, or its control port does not answer.`);
-  return left;
-}
-
-/** @returns the first thing that went wrong */
-async function healReplica(
-  cluster: DockerCluster,
-  replica: Replica,
-  saved: SavedNetworks,
-): Promise<string | undefined> {
-  const steps = [
-    () => cluster.unpause(replica),
-    async () => {
-      if (((await cluster.inspect(replica)).HostConfig.CpuQuota ?? 0) > 0)
-        await cluster.limitCpu(replica, null);
-    },
-    () => cluster.attach(replica, saved[replica.name]),
-    () => cluster.bringUp(replica),
-    () => turnFaultsOff(cluster, replica),
-  ];
-  const problems: string[] = [];
-  for (const step of steps) await step().catch((error: Error) => problems.push(error.message));
-  return problems[0];
-}
-
-async function turnFaultsOff(cluster: DockerCluster, replica: Replica): Promise<void> {
-  if (replica.policy === null) return;
-  // Its address may be another one by now.
-  await clearFaults(await cluster.find(replica.name)).catch((error: unknown) => {
-    if (!isRefused(error)) throw error;
-  });
-}
-
-async function isStillFaulty(cluster: DockerCluster, replica: Replica): Promise<boolean> {
-  if (replica.policy === null) return false;
-  return await readFaults(await cluster.find(replica.name)).then(isFaulty, (error) => !isRefused(error));
-}
-
-// A server that has just been connected or started takes a moment to be reached.
-async function settled(cluster: DockerCluster, replica: Replica, saved: SavedNetworks): Promise<string[]> {
-  const deadlineMs = performance.now() + SETTLE_MS;
-  for (;;) {
-    const left = await leftoversOf(cluster, replica, saved).catch((error: Error) => [error.message]);
-    if (left.length === 0 || performance.now() > deadlineMs) return left;
-    await sleep(POLL_MS);
-  }
 }
 
 // Only after everything runs again: Compose starts what is stopped, and does not wait for what is paused.

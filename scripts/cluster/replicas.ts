@@ -35,7 +35,7 @@ export function projectFilter(project: string): string {
 
 /**
  * The project's replicas by name; stopped ones too, those of `docker compose run` not.
- * @param containers any containers, also strangers
+ * @param containers any containers, also those of others
  */
 export function toReplicas(project: string, containers: readonly ContainerInfo[]): FoundReplica[] {
   return containers

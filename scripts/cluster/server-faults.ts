@@ -1,5 +1,4 @@
-// shell · the servers' control port, which turns their own faults on and off. HTTP straight to the container's address,
-// because nothing publishes that port.
+// shell · the servers' control port, which turns their own faults on and off; over their containers' addresses.
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { text } from 'node:stream/consumers';

@@ -1,5 +1,4 @@
-// shell · the undo file: what a chaos run is about to break, written before it does, so that the next start can heal what
-// a killed run has left. It is never replaced while its owner lives, nor thrown away unhealed.
+// shell · the undo file: what a chaos run is about to break, written before it does, so that the next start can heal it.
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Failure } from '../kit/failure.ts';
@@ -108,11 +107,12 @@ export function isOwnerAlive({ pid, pidStartedAt }: Undo): boolean {
   }
 }
 
-/** What to say when `undo` belongs to a run that is under way. */
-export function isUnderWay({ project, pid }: Undo): Failure {
-  return new Failure(
-    `A chaos run on ${project} is under way (pid ${pid}).`,
-    `Wait for its end, or end it with Ctrl-C in its terminal or "kill ${pid}": it heals the cluster.`,
+/** @throws Failure when the run that wrote it is under way */
+export function requireOwnerGone(undo: Undo): void {
+  if (!isOwnerAlive(undo)) return;
+  throw new Failure(
+    `A chaos run on ${undo.project} is under way (pid ${undo.pid}).`,
+    `Wait for its end, or end it with Ctrl-C in its terminal or "kill ${undo.pid}": it heals the cluster.`,
   );
 }
 
@@ -157,7 +157,7 @@ function claim(path: string, undo: Undo): void {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     const other = parseUndo(readFileSync(path, 'utf8'), undo.project);
-    if (isOwnerAlive(other)) throw isUnderWay(other);
+    requireOwnerGone(other);
     throw new Error(`What the run with pid ${other.pid} has left has not been healed.`, { cause: error });
   } finally {
     rmSync(temporary, { force: true });

@@ -39,9 +39,14 @@ export async function upgradeServers(
   if (ended.length > 0) await docker('rm', [], ended, 'An old server could not be removed', progress);
   const wanted = running.length + Math.max(replicas, current.length);
   progress.phase(`starting ${count(Math.max(0, replicas - current.length))} beside ${running.length} old`);
-  const scale = ['--no-build', '--no-deps', '--no-recreate', '--scale', `${name}=${wanted}`, name];
+  // Not with --no-deps: that changes what Compose compares, and the next `up` would make all of them again at once.
+  const scale = ['--no-build', '--no-recreate', '--scale', `${name}=${wanted}`, name];
   await compose({}, ['up', '--detach', ...scale], `New servers of ${name} could not be started`, progress);
   const started = (await sortContainers(name, progress)).current;
+  if (started.length < replicas) {
+    const next = 'The old ones still serve. Look at "docker compose ps", then run this again.';
+    throw new Failure(`Compose has made ${started.length} of ${replicas} new servers of ${name}.`, next);
+  }
   await waitUntilReady(name, started, adminUrl, progress);
   if (running.length > 0) {
     const what = 'An old server could not be stopped';
@@ -64,7 +69,7 @@ export async function upgradeProxy(
   if (old.length === 0) return { isSkipped: true, summary: 'up to date' };
   progress.phase('replacing the proxy');
   const what = 'The new proxy could not be started';
-  await compose({}, ['up', '--detach', '--no-build', '--no-deps', 'proxy'], what, progress);
+  await compose({}, ['up', '--detach', '--no-build', 'proxy'], what, progress);
   await waitForServers({
     ...{ adminUrl, count: serversByPolicy(services), timeoutMs: READY_TIMEOUT_MS, signal: progress.signal },
     onChange: (ready) => progress.phase(`${ready} servers have registered again`),

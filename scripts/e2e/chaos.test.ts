@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { BREAKAGES, breakProxy } from '../../test-support/broken-proxies.ts';
+import { networksOf } from '../../test-support/containers.ts';
 import { freePortBelowEphemeral } from '../../test-support/peers.ts';
 import { type Program, startProgram } from '../../test-support/programs.ts';
 import type { Journal } from '../chaos/journal.ts';
@@ -33,7 +34,7 @@ before(async () => {
 after(async () => {
   await takeDown({ project: PROJECT, env: environment });
   assert.deepEqual(await cluster.replicas(), [], 'no container is left');
-  assert.deepEqual(await cluster.networks(), [], 'no network is left');
+  assert.deepEqual(await networksOf(PROJECT), [], 'no network is left');
   await rm(folder, { recursive: true, force: true });
 });
 
@@ -84,7 +85,7 @@ function findings({ judgement }: Journal): string {
     .join('\n');
 }
 
-/** Runs until the verdict is one that tells something: on a machine that is too slow to tell, it is unknown. */
+/** Runs until the verdict is not unknown, as it is on a machine that is too slow. */
 async function decided(report: string, more: Record<string, string> = {}): Promise<Program> {
   const plan = await shortPlan('pause', FREEZE);
   for (let left = TRIES; ; left -= 1) {

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { exitCodeOf, networksOf } from '../../test-support/containers.ts';
 import { type EventWatch, watchEvents } from '../../test-support/event-stream.ts';
 import { freePortBelowEphemeral } from '../../test-support/peers.ts';
 import { type Program, startProgram } from '../../test-support/programs.ts';
@@ -43,7 +44,7 @@ after(async () => {
   events?.close();
   await takeDown(cluster);
   assert.deepEqual(await containers.replicas(), [], 'no container is left');
-  assert.deepEqual(await containers.networks(), [], 'no network is left');
+  assert.deepEqual(await networksOf(PROJECT), [], 'no network is left');
 });
 
 /** Waits until `count` servers are in rotation. */
@@ -75,9 +76,9 @@ async function logged(container: string, pattern: RegExp): Promise<void> {
   }
 }
 
-/** A load run in a process of its own; `result` ends with it. */
+/** A load run in a process of its own that lasts `seconds`, or until it is stopped; `result` ends with it. */
 function load(
-  seconds: number,
+  seconds = 120,
   { rate = 500, args = [] as string[] } = {},
 ): { result: () => Promise<LoadResult>; stop: () => void } {
   const to = args.includes('--proxy') ? [] : ['--proxy', proxyAddress];
@@ -88,9 +89,14 @@ function load(
       await program.exited((seconds + 20) * 1000);
       return JSON.parse(program.stdout()) as LoadResult;
     },
-    // It reports what it has measured so far.
     stop: () => program.child.kill('SIGINT'),
   };
+}
+
+/** Ends a load and checks what it has seen until then. */
+async function endLossless(running: ReturnType<typeof load>): Promise<void> {
+  running.stop();
+  assertNothingLost(await running.result());
 }
 
 /** Runs one of the project's commands on this cluster. */
@@ -197,13 +203,13 @@ test('an idle cluster keeps strict order: max − min ≤ 1 over 1,000 requests'
 });
 
 test('one server of each policy is killed under load: nothing is lost, each is evicted, and comes back', async () => {
-  const running = load(6);
+  const running = load();
   await underLoad();
   const victims = await oneOfEach();
   const killedMs = Date.now();
   await Promise.all(victims.map((victim) => containers.kill(victim)));
   for (const { serverId } of victims) await events.next(['evicted'], serverId, killedMs);
-  assertNothingLost(await running.result());
+  await endLossless(running);
   await Promise.all(victims.map((victim) => containers.start(victim)));
   await whole();
 });
@@ -211,7 +217,7 @@ test('one server of each policy is killed under load: nothing is lost, each is e
 test('one server of each policy is frozen under load: each is evicted, nothing is lost, and comes back', async () => {
   const victims = await oneOfEach();
   await Promise.all(victims.map((victim) => containers.waitUntilChecked(victim)));
-  const running = load(6);
+  const running = load();
   await underLoad();
   const pausedMs = Date.now();
   await Promise.all(victims.map((victim) => containers.pause(victim)));
@@ -221,7 +227,7 @@ test('one server of each policy is frozen under load: each is evicted, nothing i
     await Promise.all(victims.map((victim) => containers.unpause(victim)));
   }
   await whole();
-  assertNothingLost(await running.result());
+  await endLossless(running);
 });
 
 test('a server that is frozen without any traffic is evicted', async () => {
@@ -240,29 +246,29 @@ test('a server that is frozen without any traffic is evicted', async () => {
 
 test('a rolling restart of every server under load loses nothing', async () => {
   const replicas = (await Promise.all(SERVICES.map((service) => containers.replicas(service)))).flat();
-  const running = load(12);
+  const running = load();
   await underLoad();
   for (const replica of replicas) await containers.restart(replica, GRACE_S);
-  assertNothingLost(await running.result());
+  await endLossless(running);
   await whole();
 });
 
 test('a server that is stopped leaves on purpose, and exits with 0', async () => {
-  const running = load(4);
+  const running = load();
   await underLoad();
   const victim = await containers.find('server-p3-1');
   const { serverId } = victim;
   const stoppedMs = Date.now();
   await containers.stop(victim, GRACE_S);
   await events.next(['left'], serverId, stoppedMs);
-  assert.equal(await containers.exitCode(victim), 0);
+  assert.equal(await exitCodeOf(containers, victim), 0);
   await containers.start(victim);
-  assertNothingLost(await running.result());
+  await endLossless(running);
   await whole();
 });
 
 test('scaling up and down under load: the new server serves, and nothing is lost', async () => {
-  const running = load(10);
+  const running = load();
   await underLoad();
   await containers.scale('server-p1', 3);
   await whole(SERVERS + 1);
@@ -272,7 +278,7 @@ test('scaling up and down under load: the new server serves, and nothing is lost
   const deadlineMs = performance.now() + 20_000;
   while (!(await isServing())) assert.ok(performance.now() < deadlineMs, 'the third server gets no request');
   await containers.scale('server-p1', 2);
-  assertNothingLost(await running.result());
+  await endLossless(running);
   assert.equal((await rows()).length, SERVERS);
 });
 
@@ -282,7 +288,7 @@ for (const how of ['kill', 'stop'] as const) {
     events.close();
     if (how === 'kill') await containers.kill(proxy);
     else await containers.stop(proxy, GRACE_S);
-    assert.equal(await containers.exitCode(proxy), how === 'kill' ? 137 : 0);
+    assert.equal(await exitCodeOf(containers, proxy), how === 'kill' ? 137 : 0);
     await containers.start(proxy);
     await whole();
     events = await watchEvents(adminUrl);
@@ -292,11 +298,11 @@ for (const how of ['kill', 'stop'] as const) {
 test('the proxy is stopped under load: whoever was connected is answered, and it exits with 0', async () => {
   const proxy = await containers.find('proxy-1');
   // Straight to the container: Docker's own forwarder of published ports would accept for a proxy that has gone.
-  const running = load(3, { args: ['--proxy', `${proxy.address}:10000`] });
+  const running = load(3, { args: ['--proxy', `${proxy.address}:10000`, '--timeout', '2000'] });
   await underLoad();
   events.close();
   await containers.stop(proxy, GRACE_S);
-  assert.equal(await containers.exitCode(proxy), 0);
+  assert.equal(await exitCodeOf(containers, proxy), 0);
   const { wrong, errors, lostBy } = await running.result();
   // After it has stopped there is nobody to connect to; whoever was connected before may not be left without a reply.
   const { refused = 0, unreachable = 0, 'connect-timeout': silence = 0, ...lostWhileStopping } = lostBy;
@@ -321,8 +327,7 @@ test('upgraded under load, interrupted and continued: every container is replace
   assert.equal(await first.exited(), 130, first.stderr());
   const said = await succeeds(command('scripts/upgrade.ts', settings));
   assert.match(said, /proxy: replaced/);
-  running.stop();
-  assertNothingLost(await running.result());
+  await endLossless(running);
   const now = await idsOf();
   assert.deepEqual([now.length, now.filter((id) => before.includes(id))], [SERVERS + 1, []]);
   assert.match(await succeeds(command('scripts/upgrade.ts', settings)), /server-p3.*up to date/);

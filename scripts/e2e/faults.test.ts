@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { after, before, test } from 'node:test';
+import { cutOff, networksOf } from '../../test-support/containers.ts';
 import { freePortBelowEphemeral } from '../../test-support/peers.ts';
 import { startProgram } from '../../test-support/programs.ts';
 import type { ArmedFault, FaultContext } from '../chaos/faults/fault.ts';
@@ -38,7 +39,7 @@ before(async () => {
 
 after(async () => {
   await takeDown(project);
-  assert.deepEqual(await cluster.networks(), []);
+  assert.deepEqual(await networksOf(PROJECT), []);
 });
 
 async function whole(): Promise<void> {
@@ -114,7 +115,7 @@ const CASES: Case[] = [
 
 for (const { kind, targets, params, evidence } of CASES) {
   test(`${kind} of ${targets.join(' and ')} is proven, healed twice, and leaves nothing`, async () => {
-    // Whoever has just been started is deaf to SIGTERM, and whoever is not up holds no address.
+    // A process that has just been started is deaf to SIGTERM, and one that is not up has no address.
     await whole();
     const { fault, hits } = arm(kind, targets, params);
     try {
@@ -135,7 +136,7 @@ for (const { kind, targets, params, evidence } of CASES) {
   });
 }
 
-test('partition: nobody finds it under its name, and afterwards everybody does', async () => {
+test('partition: it is not found under its name, and afterwards it is again', async () => {
   const before = await namesOf('server-p2');
   const { fault, hits } = arm('partition', ['server-p2-1']);
   const aliases = await cluster.aliasesOf(await cluster.find('server-p2-1'));
@@ -169,7 +170,7 @@ test('flap: one hit per pause until it is healed', async () => {
   await assertNothingLeft();
 });
 
-test('flap: when the run is ended it lets go by itself', async () => {
+test('flap: when the run is ended it resumes the replica by itself', async () => {
   const { fault, hits, end } = arm('flap', ['server-p1-1'], { onMs: 60_000, everyMs: 90_000 });
   await fault.inject();
   end.abort();
@@ -258,7 +259,7 @@ test('a fault that fails half-way is healed where it has hit', async () => {
   assert.equal((await cluster.find(second.name)).state, 'running');
 });
 
-test('whoever is not there is not hit, and nobody else is', async () => {
+test('when one target is not there, none is hit', async () => {
   const { fault, hits } = arm('kill', ['server-p1-1', 'server-p9-1']);
   await assert.rejects(() => fault.inject(), /There is no server-p9-1/);
   assert.deepEqual(hits, []);
@@ -276,9 +277,9 @@ test('everything at once is healed, twice', async () => {
   const before = await cluster.aliasesOf(p1);
   await setFaults(p3, { isMute: true, delayMs: 30 });
   await cluster.limitCpu(p1, 5);
-  await cluster.detach(p1);
+  await cutOff(cluster, p1);
   await cluster.pause(p1);
-  await cluster.detach(p2);
+  await cutOff(cluster, p2);
   await cluster.kill(p2);
   await cluster.kill(await cluster.find('proxy-1'));
   // As a new process would: it remembers nothing.
@@ -289,9 +290,9 @@ test('everything at once is healed, twice', async () => {
   assert.equal((await namesOf('server-p2')).length, 2);
 });
 
-test('who is started while cut off gets its names back too', async () => {
+test('a replica that is started while cut off gets its names back too', async () => {
   const replica = await cluster.find('server-p2-2');
-  await cluster.detach(replica);
+  await cutOff(cluster, replica);
   await cluster.kill(replica);
   await cluster.start(replica);
   await assertNothingLeft();
@@ -310,8 +311,8 @@ test('calls are judged by what they were to reach', async () => {
   await cluster.kill(replica);
   await cluster.stop(replica, 1);
   await assert.rejects(() => cluster.pause(replica), /^EngineError: server-p1-2 could not be paused/);
-  await cluster.detach(replica);
-  await cluster.detach(replica);
+  await cutOff(cluster, replica);
+  await cutOff(cluster, replica);
   await assertNothingLeft();
 });
 
@@ -328,7 +329,7 @@ test('what a killed run has left is healed by the next; a living one is left alo
     undo.note(fault, { [replica.name]: await cluster.aliasesOf(replica) });
     undo.note({ ...fault, id: 2, kind: 'scale', targets: ['server-p2'], params: { replicas: 3 } });
     await cluster.scale('server-p2', 3);
-    await cluster.detach(replica);
+    await cluster.detach(replica, await cluster.aliasesOf(replica));
     await cluster.pause(replica);
     console.log('ready');
     setInterval(() => {}, 1000);`;

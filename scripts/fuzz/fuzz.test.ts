@@ -1,34 +1,44 @@
-// test · the fuzzer: it passes on the code as it is, and finds what is broken on purpose.
+// The fuzzer: it passes on the code as it is, and finds what is broken on purpose.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { readFileSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { dirname, resolve } from 'node:path';
 import { test } from 'node:test';
 import * as framing from '../../services/shared/framing.ts';
 import * as packet from '../../services/shared/packet.ts';
-import { coverageOf } from './coverage.ts';
-import { fuzzInProcess } from './in-process.ts';
-import { CATALOGUE_SIZE, drawInput } from './inputs/draw.ts';
+import { CATALOGUE_SIZE, drawInput } from './draw.ts';
+import { expectReplies, judgeReplies } from './expected-replies.ts';
+import { fuzzInProcess, type InProcessTally, type Job } from './in-process.ts';
 import { type CodeUnderTest, checkInput, type Finding } from './oracle.ts';
-import { fuzzOverSockets, Siege } from './sockets.ts';
+import { runFuzz } from './run.ts';
+import { Attack, fuzzOverSockets, type SocketsTally } from './sockets.ts';
 
 const SEED = 20_261;
 const DRAWN_INPUTS = 2000;
 const ENOUGH_MS = 60_000;
 const onProgress = (): void => {};
 
-test('in-process: nothing is found, and every branch is taken', async (t) => {
+test('in-process: nothing is found', async (t) => {
   const count = CATALOGUE_SIZE + DRAWN_INPUTS;
-  const job = { seed: SEED, first: 0, count, forMs: ENOUGH_MS, signal: t.signal, onProgress };
-  const tally = await fuzzInProcess(job);
+  const tally = await fuzzInProcess({
+    seed: SEED,
+    first: 0,
+    count,
+    forMs: ENOUGH_MS,
+    signal: t.signal,
+    onProgress,
+  });
   assert.equal(tally.finding, null);
   assert.equal(tally.inputs, count);
-  assert.deepEqual(
-    tally.coverage?.map(({ file, missing }) => ({ file, missing })),
-    ['framing.ts', 'json-text.ts', 'packet-text.ts', 'packet.ts'].map((file) => ({
-      file: `services/shared/${file}`,
-      missing: [],
-    })),
-  );
+  assert.ok(tally.frames > count);
+});
+
+test('in-process: the time ends it, on all cores, and the catalogue is tried all the same', async (t) => {
+  const job = { seed: SEED, first: 0, count: null, forMs: 1, signal: t.signal, onProgress };
+  const tally = await fuzzInProcess(job);
+  assert.equal(tally.finding, null);
+  assert.equal(tally.inputs, CATALOGUE_SIZE);
 });
 
 test('over sockets: nothing is found, and the normal client is served', async (t) => {
@@ -37,8 +47,18 @@ test('over sockets: nothing is found, and the normal client is served', async (t
   const tally = await fuzzOverSockets(job);
   assert.equal(tally.finding, null);
   assert.equal(tally.inputs, 200);
-  assert.ok(tally.bystander.requests > 10);
-  assert.equal(tally.bystander.answered, tally.bystander.requests);
+  assert.ok(tally.normal.requests > 10);
+  assert.equal(tally.normal.answered, tally.normal.requests);
+});
+
+test('a session that another server takes over is refused once more, and owes no more than that', () => {
+  const setup = '{"type":1,"id":1,"privPoliId":1,"listenport":9,"session":true}';
+  const expected = expectReplies(Buffer.from(`${setup}{"type":7}`), 8192, false);
+  const registered = packet.formatRegistered(1, '1');
+  const replaced = packet.formatError('REGISTRATION_REFUSED', 'Another server has taken its place.');
+  assert.equal(judgeReplies(registered + replaced, expected, true), null);
+  const wrong = judgeReplies(registered + packet.formatError('BAD_JSON', 'No JSON at all.'), expected, true);
+  assert.match(wrong ?? '', /1 replies to what is owed 0: BAD_JSON/);
 });
 
 test('the same seed and number make the same input', () => {
@@ -308,19 +328,66 @@ for (const [name, onData] of BROKEN_PROXIES) {
       signal: t.signal,
       onProgress,
     };
-    const siege = new Siege(job, port);
-    await siege.run();
-    assert.equal(siege.tally.finding?.check, 'every connection gets what the protocol owes it');
-    assert.ok((siege.tally.finding?.numbers.length ?? 0) > 0);
+    const attack = new Attack(job);
+    await attack.run(port);
+    assert.equal(attack.tally.finding?.check, 'every connection gets what the protocol owes it');
+    assert.ok((attack.tally.finding?.numbers.length ?? 0) > 0);
   });
 }
 
-test('coverage: what was never run is told by line, and whole functions are not enough', () => {
-  const source = 'function a(x) {\n  if (x) {\n    b();\n  }\n}\n';
-  const whole = { startOffset: 0, endOffset: source.length, count: 1 };
-  const block = { startOffset: source.indexOf('{\n    b'), endOffset: source.indexOf('\n}'), count: 0 };
-  const covered = coverageOf('a.ts', source, [{ functionName: 'a', ranges: [whole, block] }]);
-  assert.deepEqual([covered.branches, covered.covered], [2, 1]);
-  assert.deepEqual(covered.missing, [{ line: 2, text: '{' }]);
-  assert.throws(() => coverageOf('a.ts', source, [{ functionName: 'a', ranges: [whole] }]), /not counted/);
+const FINDING = { check: 'nothing throws', detail: 'it threw', numbers: [CATALOGUE_SIZE] };
+const FOUND: InProcessTally = { inputs: 9, frames: 9, finding: FINDING };
+const NORMAL = { requests: 1, answered: 1, slowestMs: 1 };
+const CLEAN: SocketsTally = { inputs: 3, replies: 3, normal: NORMAL, finding: null };
+const OPTIONS = {
+  seconds: 1,
+  seed: SEED,
+  input: null,
+  places: ['in-process', 'sockets'],
+  isJson: true,
+} as const;
+
+test('interrupted after a finding: it was printed before the next place began, and counts', async (t) => {
+  const printed: string[] = [];
+  t.mock.method(console, 'error', (text: string) => printed.push(text));
+  const documents: string[] = [];
+  t.mock.method(console, 'log', (text: string) => documents.push(text));
+  const interruption = new AbortController();
+  const begun: string[] = [];
+  const sockets = async ({ signal }: Job): Promise<SocketsTally> => {
+    begun.push(...printed);
+    interruption.abort();
+    assert.ok(signal.aborted);
+    return CLEAN;
+  };
+  const places = { 'in-process': async () => FOUND, sockets };
+  assert.equal(await runFuzz(OPTIONS, places, interruption.signal), true);
+  assert.match(begun.join('\n'), /Not kept in-process: nothing throws\n {2}it threw\n/);
+  const file = /the bytes: (\S+\.bin)/.exec(begun.join('\n'))?.[1] ?? '';
+  t.after(() => rmSync(dirname(resolve(file)), { recursive: true }));
+  assert.deepEqual(readFileSync(file), drawInput(SEED, CATALOGUE_SIZE).bytes);
+  assert.match(printed.join('\n'), /Ended early: something was found/);
+  const { verdict, inProcess } = JSON.parse(documents.join('\n'));
+  assert.deepEqual([verdict, inProcess.finding], ['fail', FINDING]);
+});
+
+test('interrupted before anything was found: nothing is claimed', async (t) => {
+  t.mock.method(console, 'error', () => {});
+  const documents: string[] = [];
+  t.mock.method(console, 'log', (text: string) => documents.push(text));
+  const places = { 'in-process': fuzzInProcess, sockets: () => assert.fail('no other place begins') };
+  const endless = { ...OPTIONS, seconds: 600 };
+  assert.equal(await runFuzz(endless, places, AbortSignal.timeout(500)), false);
+  assert.equal(JSON.parse(documents.join('\n')).verdict, 'unknown');
+});
+
+test('over sockets: what was found before an interruption stays, and what breaks by it is no finding', () => {
+  const interruption = new AbortController();
+  const job = { seed: SEED, first: 0, count: 1, forMs: ENOUGH_MS, signal: interruption.signal, onProgress };
+  const [found, clean] = [new Attack(job), new Attack(job)];
+  found.end('the proxy stays up', 'it ended');
+  interruption.abort();
+  for (const attack of [found, clean]) attack.end('the normal client is served', 'its connection was reset');
+  assert.equal(found.tally.finding?.detail, 'it ended');
+  assert.equal(clean.tally.finding, null);
 });

@@ -1,6 +1,4 @@
-// pure · the protocol read again, slowly and plainly: what the proxy's own framing and packet code is held against.
-// Must never share code with what it judges, or care for speed.
-import { NotAsWritten, readObject } from './reference-json.ts';
+// pure · the protocol read again, slowly and plainly; the code under test must agree, so nothing is shared with it.
 
 export type ReferenceReading = {
   frames: readonly Buffer[];
@@ -9,30 +7,22 @@ export type ReferenceReading = {
   isMidFrame: boolean;
 };
 
-type Id = string | number;
-
-/** What a packet has to be understood as: the fields of `packet.ts`, or what a refusal has to say. */
-export type ReferencePacket =
-  | ({ kind: string } & Record<string, unknown>)
-  | {
-      kind: 'fault';
-      code: string;
-      fields: readonly string[];
-      clientId: Id | undefined;
-      policy: string | undefined;
-    };
+/** The fields of a packet of `packet.ts`. Those of a fault: `code`, `clientId`, `policy` and the `fields` to be named. */
+export type ReferencePacket = { kind: string } & Readonly<Record<string, unknown>>;
 
 const WHITE_SPACE = ' \t\r\n\0';
 const BEGINNINGS_OF_MARKS = '\xef\xfe\xff';
 const MAX_ID_UNITS = 128;
 const MAX_PAYLOAD_BYTES = 1024;
+const MAX_LEVELS = 32;
+const TOKENS = /"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s"{}[\],:]+/gs;
+const LARGEST = 2n ** 53n - 1n;
 
 /** The frames of a whole stream. */
 export function readByTheBook(bytes: Buffer, maxFrameBytes: number): ReferenceReading {
   const text = bytes.toString('latin1');
   const frames: Buffer[] = [];
-  let at = 0;
-  while (true) {
+  for (let at = 0; ; ) {
     while (at < text.length && WHITE_SPACE.includes(text[at] as string)) at += 1;
     if (at === text.length) return { frames, fault: null, isMidFrame: false };
     if (BEGINNINGS_OF_MARKS.includes(text[at] as string))
@@ -74,47 +64,59 @@ export function isUtf8(bytes: Buffer): boolean {
   }
 }
 
-/** The packet that a frame is, for a proxy or a server. */
-export function understandByTheBook(text: string): ReferencePacket {
+/** Whether a text can be encoded: a character that is half of a pair can't. */
+export function isWhole(text: string): boolean {
+  return !/\p{Surrogate}/u.test(text);
+}
+
+/**
+ * The packet that a frame is.
+ * @param isFromProxy for a server that has it from a proxy: any type 1 is a yes, and type 5 a challenge
+ */
+export function understandByTheBook(text: string, isFromProxy = false): ReferencePacket {
   const found = readObject(text);
   if (found === null) {
     return { kind: 'fault', code: 'BAD_JSON', fields: [], clientId: undefined, policy: undefined };
   }
   const field = (name: string): unknown => found.fields.get(name);
-  const policy = policyOf(field);
-  const policyName =
-    (field('privPoliId') ?? null) === null && (field('privPolyId') ?? null) !== null
-      ? 'privPolyId'
-      : 'privPoliId';
-  const senders = [field('srcid'), field('id')].filter(isId);
-  const refused = (code: string, fields: string[]): ReferencePacket => {
-    return { kind: 'fault', code, fields, clientId: senders[0], policy };
+  const isOtherName = field('privPoliId') == null && field('privPolyId') != null;
+  const policyName = isOtherName ? 'privPolyId' : 'privPoliId';
+  const policy = isId(field(policyName)) ? `${field(policyName)}` : undefined;
+  const refused = (code: string, fields: readonly string[]): ReferencePacket => {
+    const clientId = [field('srcid'), field('id')].find(isId);
+    return { kind: 'fault', code, fields, clientId, policy };
   };
-  const bad = (checks: Record<string, boolean>): string[] =>
-    Object.keys(checks).filter((name) => checks[name] === false);
-  if (found.flawed.length > 0) return refused('BAD_PACKET', [...found.flawed]);
-  switch (wholeNumber(field('type'))) {
+  // A packet, unless one of its fields is not what it has to be.
+  const unless = (checks: Record<string, boolean>, packet: ReferencePacket): ReferencePacket => {
+    const wrong = Object.keys(checks).filter((name) => !checks[name]);
+    return wrong.length > 0 ? refused('BAD_PACKET', wrong) : packet;
+  };
+  const payload = field('payload');
+  const isText = typeof payload === 'string';
+  if (found.flawed.length > 0) return refused('BAD_PACKET', found.flawed);
+  const type = wholeNumber(field('type'));
+  if (isFromProxy && type === 1) return { kind: 'registered' };
+  if (isFromProxy && type === 5) {
+    const nonce = field('nonce');
+    return unless({ nonce: typeof nonce === 'string' }, { kind: 'challenge', nonce });
+  }
+  switch (type) {
     case 0: {
-      const payload = field('payload');
-      const wrong = bad({
-        [policyName]: policy !== undefined,
-        srcid: isId(field('srcid')),
-        payload: typeof payload === 'string',
-      });
-      if (wrong.length > 0) return refused('BAD_PACKET', wrong);
-      if (Buffer.from(payload as string).length > MAX_PAYLOAD_BYTES) return refused('PAYLOAD_TOO_LARGE', []);
-      return { kind: 'request', clientId: field('srcid'), policy, payload };
+      const checks = { [policyName]: policy !== undefined, srcid: isId(field('srcid')), payload: isText };
+      const packet = unless(checks, { kind: 'request', clientId: field('srcid'), policy, payload });
+      const isTooLarge =
+        packet.kind === 'request' && Buffer.from(payload as string).length > MAX_PAYLOAD_BYTES;
+      return isTooLarge ? refused('PAYLOAD_TOO_LARGE', []) : packet;
     }
     case 1: {
       const port = wholeNumber(field('listenport'));
-      const wrong = bad({
+      const checks = {
         id: isId(field('id')),
         [policyName]: policy !== undefined,
         listenport: port !== null && port > 0 && port < 65_536,
-        incarnation: !(field('incarnation') instanceof NotAsWritten),
-      });
-      if (wrong.length > 0) return refused('BAD_PACKET', wrong);
-      return {
+        incarnation: !(field('incarnation') instanceof String),
+      };
+      return unless(checks, {
         kind: 'setup',
         id: field('id'),
         policy,
@@ -125,20 +127,18 @@ export function understandByTheBook(text: string): ReferencePacket {
         incarnation: isId(field('incarnation')) ? `${field('incarnation')}` : null,
         canProve: field('auth') === 'hmac-sha-256',
         proof: typeof field('proof') === 'string' ? field('proof') : null,
-      };
+      });
     }
     case 2:
-      if (typeof field('payload') !== 'string') return refused('BAD_PACKET', ['payload']);
-      return {
-        kind: 'answer',
-        serverId: serverIdOf(field('srcid')),
-        digest: field('payload'),
-      };
+      return unless(
+        { payload: isText },
+        { kind: 'answer', serverId: serverIdOf(field('srcid')), digest: payload },
+      );
     case -1:
       return {
         kind: 'error',
         code: typeof field('code') === 'string' ? field('code') : 'UNKNOWN',
-        sentence: typeof field('payload') === 'string' ? field('payload') : 'The peer gave no reason.',
+        sentence: isText ? payload : 'The peer gave no reason.',
         isRetryable: field('retryable') === true,
         wasSent: field('sent') === true,
       };
@@ -149,53 +149,80 @@ export function understandByTheBook(text: string): ReferencePacket {
     case -2:
       return { kind: 'legacy-probe' };
     default:
-      return field('type') instanceof NotAsWritten || !found.fields.has('type')
+      return field('type') instanceof String || !found.fields.has('type')
         ? refused('BAD_PACKET', ['type'])
         : refused('UNKNOWN_TYPE', []);
   }
 }
 
-/** The packet that a frame is, for a server that has it from a proxy: any type 1 is a yes, and type 5 a challenge. */
-export function understandFromProxyByTheBook(text: string): ReferencePacket {
-  const expected = understandByTheBook(text);
-  const found = readObject(text);
-  if (found !== null && found.flawed.length > 0) return expected;
-  switch (wholeNumber(found?.fields.get('type'))) {
-    case 1:
-      return { kind: 'registered' };
-    case 5: {
-      const nonce = found?.fields.get('nonce');
-      if (typeof nonce === 'string') return { kind: 'challenge', nonce };
-      return { ...expected, kind: 'fault', code: 'BAD_PACKET', fields: ['nonce'] } as ReferencePacket;
-    }
-    default:
-      return expected;
+type ReferenceObject = {
+  /**
+   * Own fields only, in a map: none of them reaches a prototype, whatever its name. A number that is another one by the
+   * time a program has read it is a String.
+   */
+  fields: ReadonlyMap<string, unknown>;
+  /** The fields, also those that a second one of their name hides, that hold what no peer should get. */
+  flawed: readonly string[];
+};
+
+// Null where there is no object.
+function readObject(text: string): ReferenceObject | null {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return null;
   }
+  if (Object.prototype.toString.call(value) !== '[object Object]') return null;
+  const fields = new Map<string, unknown>(Object.entries(value as object));
+  const { flawed, numbers } = walk(text.match(TOKENS) ?? []);
+  for (const [name, token] of numbers) {
+    if (token !== null && !isAsWritten(token)) fields.set(name, new String(token));
+  }
+  return { fields, flawed };
 }
 
-function policyOf(field: (name: string) => unknown): string | undefined {
-  const first = field('privPoliId');
-  const policy = first === undefined || first === null ? field('privPolyId') : first;
-  return isId(policy) ? `${policy}` : undefined;
+// Of each field the last number, or null where the last value is none.
+function walk(tokens: readonly string[]): { flawed: string[]; numbers: Map<string, string | null> } {
+  const flawed: string[] = [];
+  const numbers = new Map<string, string | null>();
+  let depth = 0;
+  let field = '';
+  let before = '';
+  for (const token of tokens) {
+    const opens = token === '{' || token === '[';
+    if (token === '}' || token === ']') depth -= 1;
+    if (opens) depth += 1;
+    const isText = token.startsWith('"');
+    if (depth === 1 && isText && before !== ':') field = JSON.parse(token);
+    if (depth === 1 && before === ':') numbers.set(field, /^[-\d]/.test(token) ? token : null);
+    if (depth === 2 && opens && before === ':') numbers.set(field, null);
+    if (depth > MAX_LEVELS || (isText && !isWhole(JSON.parse(token)))) flawed.push(field);
+    before = token;
+  }
+  return { flawed, numbers };
+}
+
+function isAsWritten(token: string): boolean {
+  if (!/^(0|-?[1-9][0-9]*)$/.test(token)) return false;
+  const number = BigInt(token);
+  return number <= LARGEST && number >= -LARGEST;
 }
 
 // A number that only stands in an answer is shown as it was written.
-function serverIdOf(srcid: unknown): Id | null {
-  if (srcid instanceof NotAsWritten) return srcid.text;
+function serverIdOf(srcid: unknown): string | number | null {
+  if (srcid instanceof String) return srcid.valueOf();
   return isId(srcid) ? srcid : null;
 }
 
-function isId(value: unknown): value is Id {
+function isId(value: unknown): value is string | number {
   if (typeof value === 'number') return true;
   return typeof value === 'string' && value.length > 0 && value.length <= MAX_ID_UNITS;
 }
 
 function wholeNumber(value: unknown): number | null {
-  if (typeof value === 'number') return value;
-  if (typeof value !== 'string') return null;
+  if (typeof value !== 'string') return typeof value === 'number' ? value : null;
   const digits = value.trim().replace('-', '');
-  const isPlain =
-    digits.length > 0 && digits.length < 10 && [...digits].every((one) => '0123456789'.includes(one));
-  const isLedByMinus = !value.includes('-') || value.trim().startsWith('-');
-  return isPlain && isLedByMinus ? Number(value) : null;
+  const isPlain = /^[0-9]{1,9}$/.test(digits) && value.trim().lastIndexOf('-') <= 0;
+  return isPlain ? Number(value) : null;
 }

@@ -1,104 +1,140 @@
 // shell · hostile connections against a running proxy, many at a time, while a normal client checks that it is served.
-// Must never go on after the first thing found, or leave a process behind.
 import { randomBytes } from 'node:crypto';
-import { type Attack, attack } from './attack.ts';
-import { type BystanderTally, startBystander } from './bystander.ts';
-import { drawInput } from './inputs/draw.ts';
-import type { Finding } from './oracle.ts';
-import { setStage } from './stage.ts';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { waitForServers } from '../kit/policies.ts';
+import { type RunningProcess, startProcess } from '../kit/process.ts';
+import { ROOT } from '../kit/project.ts';
+import { type ProxyProcess, startProxyProcess } from '../kit/proxy-process.ts';
+import { drawInput } from './draw.ts';
+import { PACKET_TIMEOUT_MS, tryInput } from './hostile-connection.ts';
+import type { Job, NumberedFinding } from './in-process.ts';
+import { type NormalTally, startNormalClient } from './normal-client.ts';
 
 const AT_A_TIME = 128;
-const MAX_FRAME_BYTES = 8192;
-const TELL_EVERY = 1000;
-// Each has ports of its own: those of closed connections rest for a minute.
-const HOSTILE_ADDRESSES = Array.from({ length: 8 }, (_, i) => `127.0.0.${i + 2}`);
+const PROGRESS_EVERY = 1000;
+// Each has ports of its own: those of closed connections are not free again for a minute.
+const ADDRESSES =
+  process.platform === 'linux' ? Array.from({ length: 8 }, (_, i) => `127.0.0.${i + 2}`) : [undefined];
+const SERVER_MAIN = join(ROOT, 'services', 'server', 'main.ts');
+const SERVER_IDS = ['served-1', 'served-2'];
+const READY_WITHIN_MS = 20_000;
+const LAST_WORDS_MS = 50;
+// Short times, so that an input which has to wait for one does not take half a minute.
+const SETTINGS = {
+  PROXY_PACKET_TIMEOUT: String(PACKET_TIMEOUT_MS),
+  PROXY_HOLD: '20',
+  PROXY_STARTUP_HOLD: '0',
+  // All of them come from a few addresses.
+  PROXY_MAX_SETUPS_PER_SOURCE: '0',
+};
 
 export type SocketsTally = {
   inputs: number;
   replies: number;
-  bystander: BystanderTally;
-  /** Its numbers are those of the inputs that were under way; the first is the likeliest. */
-  finding: (Finding & { numbers: readonly number[] }) | null;
+  normal: NormalTally;
+  /** Its numbers are those of the inputs that were under way. */
+  finding: NumberedFinding | null;
 };
 
-export type SocketsJob = {
-  seed: number;
-  first: number;
-  /** How many inputs at the most; null: until the time is up. */
-  count: number | null;
-  forMs: number;
-  signal: AbortSignal;
-  onProgress: (inputs: number) => void;
-};
-
-/** Attacks a proxy of its own. */
-export async function fuzzOverSockets(job: SocketsJob): Promise<SocketsTally> {
-  // A name that no input can hold: nobody else can register for it.
+/** Attacks a proxy of its own, which has two servers. @throws Failure when they do not start */
+export async function fuzzOverSockets(job: Job): Promise<SocketsTally> {
+  const { signal } = job;
+  // A name that no input can hold: no other server can register for it.
   const policy = `served-${randomBytes(8).toString('hex')}`;
-  const stage = await setStage(policy, job.signal);
-  const bystander = startBystander({ host: '127.0.0.1', port: stage.port }, policy);
-  const siege = new Siege(job, stage.port);
-  void stage.broke.then((detail) => siege.end('the proxy stays up and says no error', detail));
-  void bystander.problem.then((detail) => siege.end('the normal client is served at every moment', detail));
+  const proxy = await startProxyProcess({ environment: SETTINGS, signal });
+  const attack = new Attack(job);
+  const running: RunningProcess[] = [proxy];
+  let isStopping = false;
+  onErrorLine(proxy, (line) => attack.end('the proxy says no error', line));
+  void proxy.ended.then((how) => {
+    if (!isStopping) attack.end('the proxy stays up', `${how}\n${proxy.tail()}`);
+  });
+  let normal: NormalTally;
   try {
-    await siege.run();
-    await bystander.stop();
+    for (const id of SERVER_IDS) {
+      const args = [
+        SERVER_MAIN,
+        id,
+        policy,
+        '0',
+        '--host',
+        '127.0.0.1',
+        '--proxy',
+        `127.0.0.1:${proxy.port}`,
+      ];
+      const env = { PATH: process.env.PATH ?? '' };
+      running.push(await startProcess(process.execPath, args, { readyLine: /listening/, env, signal }));
+    }
+    const { adminUrl } = proxy;
+    await waitForServers({ adminUrl, count: SERVER_IDS.length, timeoutMs: READY_WITHIN_MS, signal });
+    const client = startNormalClient(proxy.port, policy, (problem) =>
+      attack.end('the normal client is served at every moment', problem),
+    );
+    await attack.run(proxy.port);
+    await client.stop();
+    normal = client.tally;
     // What the proxy says last may still be on its way.
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await sleep(LAST_WORDS_MS);
   } finally {
-    const atEnd = await stage.stop();
-    if (atEnd !== null) siege.end('the proxy stops in good order', atEnd);
+    isStopping = true;
+    for (const one of running) await one.stop();
   }
-  job.signal.throwIfAborted();
-  return { ...siege.tally, bystander: bystander.tally() };
+  const how = await proxy.ended;
+  if (how !== 'exit code 0') attack.end('the proxy stops cleanly', `${how}\n${proxy.tail()}`);
+  return { ...attack.tally, normal };
 }
 
-/** Sends inputs to one port, `AT_A_TIME` at once. */
-export class Siege {
-  readonly tally: Omit<SocketsTally, 'bystander'> = { inputs: 0, replies: 0, finding: null };
-  readonly #job: SocketsJob;
-  readonly #port: number;
+/** Sends inputs to one port, `AT_A_TIME` at once, until the time is up, they are used up, or something is found. */
+export class Attack {
+  readonly tally: Omit<SocketsTally, 'normal'> = { inputs: 0, replies: 0, finding: null };
+  readonly #job: Job;
   readonly #underWay = new Set<number>();
   #next: number;
 
-  constructor(job: SocketsJob, port: number) {
+  constructor(job: Job) {
     this.#job = job;
-    this.#port = port;
     this.#next = job.first;
   }
 
-  /** Goes on until the time is up, the inputs are used up, or something is found. */
-  async run(): Promise<void> {
+  /** Resolves when the last connection has ended. */
+  async run(port: number): Promise<void> {
     const endMs = performance.now() + this.#job.forMs;
-    await Promise.all(Array.from({ length: AT_A_TIME }, (_, lane) => this.#runLane(lane, endMs)));
+    await Promise.all(Array.from({ length: AT_A_TIME }, (_, lane) => this.#runLane(lane, port, endMs)));
   }
 
-  /** Something was found: no more is sent. The first finding stays. */
+  /** Something was found: no more is sent. The first finding stays; after an interruption everything breaks. */
   end(check: string, detail: string, number?: number): void {
-    const others = [...this.#underWay].filter((one) => one !== number);
-    const numbers = number === undefined ? others : [number, ...others];
-    this.tally.finding ??= { check, detail, numbers };
+    if (this.#job.signal.aborted) return;
+    const numbers = new Set(number === undefined ? this.#underWay : [number, ...this.#underWay]);
+    this.tally.finding ??= { check, detail, numbers: [...numbers] };
   }
 
-  async #runLane(lane: number, endMs: number): Promise<void> {
+  async #runLane(lane: number, port: number, endMs: number): Promise<void> {
     const { seed, first, count, signal, onProgress } = this.#job;
-    const localAddress = HOSTILE_ADDRESSES[lane % HOSTILE_ADDRESSES.length] ?? null;
-    const target: Attack = {
-      port: this.#port,
-      maxFrameBytes: MAX_FRAME_BYTES,
-      localAddress: process.platform === 'linux' ? localAddress : null,
-    };
+    const address = ADDRESSES[lane % ADDRESSES.length];
     while (this.tally.finding === null && !signal.aborted && performance.now() < endMs) {
-      if (count !== null && this.#next >= first + count) return;
-      const number = this.#next;
-      this.#next += 1;
+      const number = this.#next++;
+      if (count !== null && number >= first + count) return;
       this.#underWay.add(number);
-      const { problem, replies } = await attack(drawInput(seed, number), target);
+      const { problem, replies } = await tryInput(drawInput(seed, number), port, address);
       if (problem !== null) this.end('every connection gets what the protocol owes it', problem, number);
       this.#underWay.delete(number);
       this.tally.inputs += 1;
       this.tally.replies += replies;
-      if (this.tally.inputs % TELL_EVERY === 0) onProgress(this.tally.inputs);
+      if (this.tally.inputs % PROGRESS_EVERY === 0) onProgress(this.tally.inputs);
     }
   }
+}
+
+// The log is JSON; anything else is Node itself: a warning, or the stack of an error that was not caught.
+// Not by readline: it takes U+2028 for the end of a line too, and ids may hold one.
+function onErrorLine({ child }: ProxyProcess, tell: (line: string) => void): void {
+  let rest = '';
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    const lines = (rest + text).split('\n');
+    rest = lines.pop() ?? '';
+    const line = lines.find((one) => one !== '' && !/^\{.*"level":"(debug|info|warn)".*\}$/.test(one));
+    if (line !== undefined) tell(line);
+  });
 }

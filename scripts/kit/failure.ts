@@ -1,4 +1,5 @@
 // pure · a failure that a person can act on: what failed, what to do next, and the command's exit code.
+import { UsageError } from '../../services/shared/config.ts';
 
 /** Exit codes of the commands: 1 something failed, 2 the machine or the command line is not as needed, 3 unknown. */
 export type FailureExitCode = 1 | 2 | 3;
@@ -31,4 +32,13 @@ export class Failure extends Error {
     const tail = this.tail === '' ? '' : `\n\n${this.tail.replaceAll(/^/gm, '    ')}\n`;
     return `${this.message}${tail}\n${this.next}`;
   }
+}
+
+/** The same with exit code 3 instead of 1, which would mean that what was tested failed: the test could not be made. */
+export function asUnknown(error: unknown): unknown {
+  if (error instanceof UsageError || (error instanceof Failure && error.exitCode !== 1)) return error;
+  const { message, stack = '' } = error as Error;
+  const { next, tail } =
+    error instanceof Failure ? error : { next: 'This shows nothing about the proxy.', tail: stack };
+  return new Failure(message, next, { tail, exitCode: 3, cause: error });
 }

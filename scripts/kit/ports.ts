@@ -1,17 +1,19 @@
-// shell · free ports on loopback, and waiting until somebody listens on one.
-// Must never give out a port that the kernel gives to outgoing connections: there are tens of thousands of those here.
+// Ports of loopback, and a network of its own with nothing but loopback in it.
 import { connect, createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { attempt } from './command.ts';
 import { Failure } from './failure.ts';
 
+// Below Linux's usual range of ports for outgoing connections.
 const FIRST_PORT = 20_000;
 const LAST_PORT = 32_000;
 const TRIES_FOR_EACH = 50;
 const LISTEN_TIMEOUT_MS = 10_000;
 const LOOK_EVERY_MS = 20;
+const ASK_TIMEOUT_MS = 10_000;
 
 /**
- * Ports that nobody listens on at the moment, each another one, below Linux's usual range of local ports.
+ * Different ports on which nothing listens at the moment.
  * @throws Failure when there are not so many
  */
 export async function freePorts(count: number): Promise<number[]> {
@@ -23,7 +25,7 @@ export async function freePorts(count: number): Promise<number[]> {
   if (found.size === count) return [...found];
   throw new Failure(
     `There are no ${count} free ports.`,
-    `End what listens on ${FIRST_PORT} to ${LAST_PORT}, then run the command again.`,
+    `Stop what listens on ${FIRST_PORT} to ${LAST_PORT}, then run the command again.`,
   );
 }
 
@@ -37,24 +39,22 @@ function isFree(port: number): Promise<boolean> {
 
 /**
  * Waits until `port` accepts a connection.
- * @param name who ought to listen there, for the failure
- * @throws Failure when nobody does within ten seconds, or the signal's reason
+ * @param name what ought to listen there, for the failure
+ * @throws Failure when nothing does within ten seconds, or the signal's reason
  */
 export async function waitForListener(name: string, port: number, signal: AbortSignal): Promise<void> {
   const untilMs = performance.now() + LISTEN_TIMEOUT_MS;
   while (!(await accepts(port))) {
     signal.throwIfAborted();
     if (performance.now() > untilMs) {
-      throw new Failure(
-        `${name} does not accept connections on 127.0.0.1:${port} within ${LISTEN_TIMEOUT_MS / 1000} s.`,
-        'Look at its output above, or leave it out with --targets.',
-      );
+      const what = `${name} does not accept connections on 127.0.0.1:${port} within ${LISTEN_TIMEOUT_MS / 1000} s.`;
+      throw new Failure(what, 'Check its output above.');
     }
     await sleep(LOOK_EVERY_MS);
   }
 }
 
-/** Whether somebody accepts a connection on `port` of loopback. */
+/** Whether a connection to `port` of loopback is accepted. */
 export function accepts(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host: '127.0.0.1', port });
@@ -65,4 +65,23 @@ export function accepts(port: number): Promise<boolean> {
     socket.setTimeout(1000, () => finish(false));
     socket.once('connect', () => finish(true)).once('error', () => finish(false));
   });
+}
+
+// Where Docker runs, its rules make Linux keep each closed connection in a table for two minutes, loopback's too. A
+// connection for each request fills it within seconds, and then new connections fail. A new namespace has no rules.
+const NAMESPACES = [['--net'], ['--user', '--map-root-user', '--net']] as const;
+const THEN = ['sh', '-c', 'ip link set lo up && exec "$@"', 'sh'];
+
+/**
+ * What to put before a command line so that it runs in a network of its own, which ends with it; root is not needed
+ * where unprivileged namespaces are allowed.
+ * @returns null where namespaces are not allowed
+ */
+export async function ownNetwork(signal: AbortSignal): Promise<readonly string[] | null> {
+  for (const namespace of NAMESPACES) {
+    const args = [...namespace, ...THEN];
+    const { isOk } = await attempt('unshare', [...args, 'true'], { signal, timeoutMs: ASK_TIMEOUT_MS });
+    if (isOk) return ['unshare', ...args];
+  }
+  return null;
 }

@@ -1,12 +1,17 @@
 // What /proc says, and what two samples of it come to.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { test } from 'node:test';
-import { parseChildren, parseCpuUs, parseMachineTicks, parseResidentBytes, parseRunUs } from './proc-text.ts';
 import {
   type CpuSample,
   cpuBetween,
   familyOf,
   idleBetween,
+  parseCpuUs,
+  parseMachineTicks,
+  parseResidentBytes,
+  parseRunUs,
   residentBytes,
   sampleCpu,
   sampleMachine,
@@ -29,8 +34,6 @@ test('the other files of /proc', () => {
     idle: 820,
     total: 1000,
   });
-  assert.deepEqual(parseChildren('12083 12856 '), [12083, 12856]);
-  assert.deepEqual(parseChildren(''), []);
 });
 
 const sample = (wholeUs: number, threads: Record<string, number>): CpuSample => ({
@@ -65,13 +68,18 @@ test('this very process', () => {
   const usedUs = cpuBetween(before, sampleCpu([process.pid]), 1);
   assert.ok(usedUs > 5_000 && usedUs < 10_000_000, String(usedUs));
   assert.ok(residentBytes([process.pid]) > 10_000_000);
-  assert.ok(familyOf(process.pid).includes(process.pid));
+  const child = spawn('sleep', ['60']);
+  assert.deepEqual(familyOf(process.pid).slice(0, 1), [process.pid]);
+  assert.ok(familyOf(process.pid).includes(child.pid ?? 0));
+  child.kill();
   assert.ok(sampleMachine().total > 0);
 });
 
-test('a process that is gone costs nothing and breaks nothing', () => {
-  const gone = 2 ** 22 + 1;
-  assert.equal(sampleCpu([gone]).wholeUs, 0);
-  assert.equal(residentBytes([gone]), 0);
-  assert.deepEqual(familyOf(gone), [gone]);
+test('CPU time of a process that has ended is an error and not 0', async () => {
+  const ended = spawn('true');
+  await once(ended, 'close');
+  const pid = ended.pid ?? 0;
+  assert.throws(() => sampleCpu([process.pid, pid]), new RegExp(`Process ${pid} has ended`));
+  assert.equal(residentBytes([pid]), 0);
+  assert.deepEqual(familyOf(pid), [pid]);
 });

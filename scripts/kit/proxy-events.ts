@@ -39,8 +39,8 @@ type Reading = {
   boot: number;
   /** The id of the last event, `BOOT-NUMBER`: sent when connecting again, so that no event comes twice. */
   lastId: string;
-  onEvent: (event: ProxyEvent) => void;
-  onListens: (atMs: number) => void;
+  onEvent: (event: ProxyEvent) => unknown;
+  onListens: (atMs: number) => unknown;
 };
 
 /**
@@ -50,8 +50,8 @@ type Reading = {
  */
 export function watchProxy(
   adminUrl: string,
-  onEvent: (event: ProxyEvent) => void,
-  onListens: (atMs: number) => void = () => {},
+  onEvent: (event: ProxyEvent) => unknown,
+  onListens: (atMs: number) => unknown = () => {},
 ): ProxyWatch {
   const ending = new AbortController();
   const reading: Reading = { boot: 0, lastId: '', onEvent, onListens };

@@ -1,6 +1,6 @@
 // shell · where reports lie: a folder of its own for each run, and `latest` pointing at the last one.
 import { mkdir, readdir, rm, symlink } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { callerPath, UsageError } from '../../services/shared/config.ts';
 import { ROOT } from './project.ts';
 
@@ -52,8 +52,8 @@ export async function pointLatest(folder: string): Promise<void> {
   await symlink(basename(folder), latest);
 }
 
-/** A path as a person would type it from the project's folder. */
+/** A path as a person would type it where npm was called. */
 export function shortPath(path: string): string {
-  const root = `${ROOT}/`;
-  return path.startsWith(root) ? path.slice(root.length) : path;
+  const short = relative(callerPath('.'), path);
+  return short.startsWith('..') ? path : short;
 }

@@ -1,113 +1,157 @@
-// pure · one request and what its reply means. Frames come from the shared packets, so field names stay there.
-// Must never let two requests of a run carry the same payload: only then does a digest prove whose reply it is.
+// pure · one request: its frame, how its reply is judged, and the record of its end.
 import { formatRequest, parsePacket } from '../../services/shared/packet.ts';
 import { printable } from '../../services/shared/printable.ts';
+import type { BreakReason, Connection } from '../kit/proxy-connection.ts';
 
 const CLIENT_ID = 'load';
+const MAX_CODE_LENGTH = 40;
 
 /** The part of a payload that differs per request, in characters of ASCII; also the smallest payload. */
 export const SERIAL_LENGTH = 8;
 
-const PLACEHOLDER = '#'.repeat(SERIAL_LENGTH);
-
-export type LostReason =
-  | 'refused'
-  | 'reset'
-  | 'closed'
-  | 'unreachable'
-  | 'connect-timeout'
-  | 'timeout'
-  | 'unparseable';
-
-/** Why a request was not sent (or, for `interrupted`, not waited for): the generator's doing, nobody else's. */
-export type DropReason = 'late' | 'in-flight-bound' | 'no-local-resources' | 'interrupted';
-
 /** How an attempt ended, or a request: each ends exactly once. */
-export type Outcome =
-  | { kind: 'ok' | 'wrong'; serverId: string }
-  | { kind: 'error'; code: string; isRetryable: boolean }
-  | { kind: 'lost'; reason: LostReason }
-  | { kind: 'dropped'; reason: DropReason };
+export type Outcome = 'ok' | 'wrong' | 'error' | 'lost' | 'dropped';
+
+/** `detail`: the server's id for `ok` and `wrong`, the code for `error`, the reason for `lost` and `dropped`. */
+export type Ending = { outcome: Outcome; detail: string };
+
+/** An ending, and whether another attempt may end otherwise. Not for a wrong digest: the next answer would hide it. */
+export type AttemptEnding = Ending & { isRetryable: boolean };
+
+/** Why the generator itself did not send a request, or did not wait for its reply. */
+export type DropReason = 'late' | 'in-flight-bound' | 'no-local-resources' | 'interrupted';
 
 /** One attempt at a request. Times are monotonic milliseconds. */
 export type Exchange = {
-  /** The request's place in the run, from 0. */
-  index: number;
   policyIndex: number;
   /** When the request was due. */
   intendedMs: number;
   sentMs: number;
-  /** Since when the connection that carries it stands; null while it does not. */
-  openedMs: number | null;
   deadlineMs: number;
   payload: string;
+  frame: string;
   /** From 1. */
   attempt: number;
   /** Null for the first attempt itself. */
   first: FirstAttempt | null;
+  /** Which one carries it: the pool's. */
+  connection: Connection<Exchange> | null;
   isDone: boolean;
 };
 
-/** How the first attempt of a request ended, at `endMs`. */
-export type FirstAttempt = Pick<Exchange, 'sentMs' | 'openedMs'> & { outcome: Outcome; endMs: number };
-
-/** Makes the requests of one policy: all but the serial number is put together once. */
-export type RequestTemplate = {
-  /** The payload of request `index`: ASCII, of the wanted size, unlike that of every other request. */
-  payload(index: number): string;
-  /** The frame around that payload, ending in `\n`. */
-  frame(index: number): string;
-};
+/** How the first of several attempts ended, and since when its connection was open; null when it failed to connect. */
+export type FirstAttempt = { ending: Ending; sentMs: number; openedMs: number | null; endMs: number };
 
 /**
- * @param policy        which policy the requests ask for
- * @param payloadBytes  size of every payload in bytes, at least SERIAL_LENGTH
+ * One request that has ended. Epoch times are Unix milliseconds with a fraction, on the monotonic clock: they do not
+ * follow the machine's clock when that is set after the start of this process.
+ */
+export type RequestRecord = Ending & {
+  /** When it was meant to be sent. */
+  dueEpochMs: number;
+  /** From then to its end, whatever its outcome. */
+  latencyMs: number;
+  policy: string;
+  /** How often it was sent; 0 when it was dropped before it was started. */
+  attempts: number;
+  /** The first of several attempts; null unless there were several. */
+  first:
+    | (Ending & {
+        sentEpochMs: number;
+        /** When it ended, in ms after the request was due. */
+        endedMs: number;
+        /** Since when its connection was open; null when it failed to connect, so that nothing was sent. */
+        openedEpochMs: number | null;
+      })
+    | null;
+};
+
+/** What is known of a request at its end: an attempt, or the little there is of one that was dropped before. */
+export type EndedRequest = Pick<Exchange, 'policyIndex' | 'intendedMs' | 'attempt' | 'first'>;
+
+export function lost(reason: BreakReason): AttemptEnding {
+  return { outcome: 'lost', detail: reason, isRetryable: true };
+}
+
+export function dropped(reason: DropReason): AttemptEnding {
+  return { outcome: 'dropped', detail: reason, isRetryable: false };
+}
+
+/**
+ * Makes request `index` of a run: its payload, ASCII and unlike that of every other request (only then does a digest prove
+ * whose reply it is), and the frame around it, ending in `\n`.
+ */
+export type RequestTemplate = (index: number) => Pick<Exchange, 'payload' | 'frame'>;
+
+/**
+ * All but the serial number of a policy's requests is put together once.
+ * @param payloadBytes size of every payload in bytes, at least SERIAL_LENGTH
  */
 export function requestTemplate(policy: string, payloadBytes: number): RequestTemplate {
   const filler = '.'.repeat(payloadBytes - SERIAL_LENGTH);
-  const sample = formatRequest(CLIENT_ID, policy, PLACEHOLDER + filler);
-  const serialAt = sample.lastIndexOf(PLACEHOLDER);
-  const prefix = sample.slice(0, serialAt);
-  const suffix = sample.slice(serialAt + SERIAL_LENGTH);
-  return {
-    payload: (index) => serial(index) + filler,
-    frame: (index) => prefix + serial(index) + suffix,
+  const placeholder = '#'.repeat(SERIAL_LENGTH);
+  const sample = formatRequest(CLIENT_ID, policy, placeholder + filler);
+  const serialAt = sample.lastIndexOf(placeholder);
+  const before = sample.slice(0, serialAt);
+  const behind = sample.slice(serialAt + SERIAL_LENGTH);
+  return (index) => {
+    const serial = index.toString(36).padStart(SERIAL_LENGTH, '0');
+    return { payload: serial + filler, frame: before + serial + behind };
   };
-}
-
-function serial(index: number): string {
-  return index.toString(36).padStart(SERIAL_LENGTH, '0');
 }
 
 /**
  * Judges the reply to a request.
- * @param replyText  the reply's frame, decoded
- * @param payload    what the request carried
- * @param digestOf   SHA-1 of a text's UTF-8 bytes, 40 lower-case hex digits
+ * @param replyText the reply's frame, decoded
+ * @param payload   what the request carried
+ * @param digestOf  SHA-1 of a text's UTF-8 bytes, 40 lower-case hex digits
  */
-export function judgeReply(replyText: string, payload: string, digestOf: (text: string) => string): Outcome {
+export function judgeReply(
+  replyText: string,
+  payload: string,
+  digestOf: (text: string) => string,
+): AttemptEnding {
   const packet = parsePacket(replyText);
-  switch (packet.kind) {
-    case 'answer': {
-      const kind = packet.digest === digestOf(payload) ? 'ok' : 'wrong';
-      return { kind, serverId: packet.serverId === null ? '(no id)' : printable(String(packet.serverId)) };
-    }
-    case 'error':
-      // A code is a key of the tally, so a peer's text is kept short.
-      return { kind: 'error', code: printable(packet.code.slice(0, 40)), isRetryable: packet.isRetryable };
-    case 'request':
-    case 'setup':
-    case 'heartbeat':
-    case 'leave':
-    case 'legacy-probe':
-    case 'fault':
-      return { kind: 'lost', reason: 'unparseable' };
-    default:
-      return packet satisfies never;
+  if (packet.kind === 'answer') {
+    const outcome = packet.digest === digestOf(payload) ? 'ok' : 'wrong';
+    const detail = packet.serverId === null ? '(no id)' : printable(String(packet.serverId));
+    return { outcome, detail, isRetryable: false };
   }
+  if (packet.kind !== 'error') return lost('unparseable');
+  // A code is a key of the tally, so a peer's text is kept short.
+  const code = printable(packet.code.slice(0, MAX_CODE_LENGTH));
+  return { outcome: 'error', detail: code, isRetryable: packet.isRetryable };
 }
 
-/** True when a frame that nobody asked for is an answer: some request was answered twice, or a reply went astray. */
+/** Whether a frame that no request was waiting for is an answer: something was answered twice, or a reply went astray. */
 export function isStrayAnswer(text: string): boolean {
   return parsePacket(text).kind === 'answer';
+}
+
+/**
+ * @param endMs    monotonic
+ * @param originMs when the monotonic clock began, as Unix milliseconds: `performance.timeOrigin`
+ */
+export function makeRecord(
+  { intendedMs, attempt, first }: EndedRequest,
+  policy: string,
+  { outcome, detail }: Ending,
+  endMs: number,
+  originMs: number,
+): RequestRecord {
+  return {
+    dueEpochMs: originMs + intendedMs,
+    latencyMs: endMs - intendedMs,
+    policy,
+    outcome,
+    detail,
+    attempts: attempt,
+    first: first && {
+      outcome: first.ending.outcome,
+      detail: first.ending.detail,
+      sentEpochMs: originMs + first.sentMs,
+      endedMs: first.endMs - intendedMs,
+      openedEpochMs: first.openedMs === null ? null : originMs + first.openedMs,
+    },
+  };
 }

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { formatError } from '../../services/shared/packet.ts';
 import { recordAgainst, runRecorded } from '../../test-support/recorded-run.ts';
 import { answerTo, optionsFor, type Script, startScriptedProxy } from '../../test-support/scripted-proxy.ts';
-import type { LoadProgress } from './observers.ts';
+import type { LoadProgress } from './generator.ts';
 import type { LoadOptions } from './options.ts';
 import type { LoadResult } from './result.ts';
 

@@ -1,14 +1,19 @@
-// shell · the open loop: a ticker starts what is due, `InFlight` brings each request to its end, the tally counts it.
-// Must never let a request wait for another, nor blame the system under test for what the generator did not manage.
-import type { Target } from './connection.ts';
-import type { DropReason, Outcome } from './exchange.ts';
+// shell · the open loop: a ticker starts what is due, whatever became of the others; `InFlight` brings each to its end.
+import { addressOf } from '../../services/shared/printable.ts';
+import { explainTls } from '../../services/shared/tls.ts';
+import { Connection, type Target } from '../kit/proxy-connection.ts';
+import {
+  type DropReason,
+  dropped,
+  type EndedRequest,
+  type Ending,
+  makeRecord,
+  type Outcome,
+  type RequestRecord,
+} from './exchange.ts';
 import { InFlight } from './in-flight.ts';
-import { type EndedRequest, type LoadObservers, type LoadProgress, makeRecord } from './observers.ts';
 import type { LoadOptions } from './options.ts';
-import { findTarget } from './preflight.ts';
-import { type LoadResult, type Measured, makeResult } from './result.ts';
-import { fixedRate, type Schedule } from './schedule.ts';
-import { histogram, RunTally, recordMs } from './tally.ts';
+import { type LoadResult, RunTally } from './result.ts';
 
 const TICK_MS = 1;
 const PROGRESS_EVERY_MS = 200;
@@ -17,10 +22,30 @@ const PREFLIGHT_MS = 3000;
 // After an interruption a person does not wait for slow replies.
 const INTERRUPTED_WAIT_MS = 1000;
 
+/** How many requests have ended how so far; `inFlight` counts those between two attempts as well. */
+export type LoadProgress = Readonly<Record<Outcome, number>> & {
+  elapsedMs: number;
+  planned: number;
+  due: number;
+  inFlight: number;
+};
+
+/** Both are called from the generator's loop: what takes long there makes requests late. */
+export type LoadObservers = {
+  /** Called about five times a second, and at the end. */
+  onProgress?: (progress: LoadProgress) => void;
+  /** Called once for each request that became due, when it has ended; `dropped` ones included. */
+  onRequest?: (record: RequestRecord) => void;
+};
+
+/** The proxy can't be reached at all; the message is a sentence for a person. */
+export class UnreachableError extends Error {
+  override name = 'UnreachableError';
+}
+
 /**
- * Sends requests at a fixed rate and waits for the end of each.
- * @param observers told of the run while it goes on
- * @param signal    ends the run early: nothing more is sent, and after at most a second the result so far is returned
+ * Sends requests at a fixed rate, the policies in turn, and waits for the end of each.
+ * @param signal ends the run early: nothing more is sent, and after at most a second the result so far is returned
  * @throws UnreachableError when the proxy can't be reached before the first request
  */
 export async function runLoad(
@@ -31,40 +56,63 @@ export async function runLoad(
   const preflightMs = Math.min(options.timeoutMs, PREFLIGHT_MS);
   const target = await findTarget(options, preflightMs);
   const generator = new Generator(options, target, observers);
-  await generator.warmUp(preflightMs);
-  return makeResult(options, await generator.run(signal));
+  await generator.inFlight.pool.warmUp(preflightMs);
+  return await generator.run(signal);
+}
+
+// Connects once and sends nothing: the run's counts are to be of the run alone. Returns the numeric address that
+// answered, so that the run asks no name server.
+async function findTarget({ host, port, tls }: LoadOptions, timeoutMs: number): Promise<Target> {
+  const { promise, resolve, reject } = Promise.withResolvers<Target>();
+  const fail = (
+    why: string,
+    next = 'start it (npm start), or say where it is with --proxy host:port',
+  ): void =>
+    reject(new UnreachableError(`The proxy at ${addressOf(host, port)} can't be reached (${why}): ${next}.`));
+  const connection = new Connection<never>(
+    { host, port, tls },
+    {
+      opened: ({ address = host }) => resolve({ host: address, port, tls, name: host }),
+      replied: () => {},
+      broke: (_connection, reason, error) => {
+        const tlsFault = error === undefined ? null : explainTls(error);
+        if (tlsFault !== null) fail(tlsFault, 'see --tls-ca, --tls-name, --tls-cert and --tls-key');
+        else fail(reason === 'refused' ? 'connection refused' : (error?.code ?? reason));
+      },
+    },
+  );
+  const timer = setTimeout(() => fail(`no answer within ${timeoutMs} ms`), timeoutMs);
+  try {
+    return await promise;
+  } finally {
+    clearTimeout(timer);
+    connection.close();
+  }
 }
 
 class Generator {
+  readonly inFlight: InFlight;
   readonly #options: LoadOptions;
-  readonly #schedule: Schedule;
   readonly #observers: LoadObservers;
   readonly #tally: RunTally;
-  readonly #startLag = histogram();
-  readonly #inFlight: InFlight;
+  readonly #planned: number;
   readonly #finished = Promise.withResolvers<void>();
   #startMs = 0;
   #sendingEndedMs: number | null = null;
   #giveUpMs = Number.POSITIVE_INFINITY;
-  #nextIndex = 0;
+  #due = 0;
   #nextProgressMs = 0;
   #nextTrimMs = 0;
 
   constructor(options: LoadOptions, target: Target, observers: LoadObservers) {
     this.#options = options;
     this.#observers = observers;
-    this.#schedule = fixedRate(options.rate, options.durationSeconds, options.policies.length);
-    this.#tally = new RunTally(options.policies);
-    this.#inFlight = new InFlight(options, target, (last, outcome, endMs) =>
-      this.#ended(last, outcome, endMs),
-    );
+    this.#planned = Math.max(1, Math.round(options.rate * options.durationSeconds));
+    this.#tally = new RunTally(options);
+    this.inFlight = new InFlight(options, target, (last, ending, endMs) => this.#ended(last, ending, endMs));
   }
 
-  warmUp(timeoutMs: number): Promise<void> {
-    return this.#inFlight.warmUp(timeoutMs);
-  }
-
-  async run(signal: AbortSignal): Promise<Measured> {
+  async run(signal: AbortSignal): Promise<LoadResult> {
     const startedAt = new Date().toISOString();
     this.#startMs = performance.now();
     const stop = () => this.#stopSending();
@@ -74,96 +122,93 @@ class Generator {
     await this.#finished.promise;
     clearInterval(ticker);
     signal.removeEventListener('abort', stop);
-    this.#inFlight.closeAll();
+    this.inFlight.pool.closeAll();
     const endedMs = performance.now();
-    this.#observers.onProgress?.(this.#progress(endedMs));
-    return {
+    this.#tellProgress(endedMs);
+    const course = {
       startedAt,
       elapsedMs: endedMs - this.#startMs,
-      sendingMs: (this.#sendingEndedMs ?? endedMs) - this.#startMs,
       wasInterrupted: signal.aborted,
-      planned: this.#schedule.count,
-      due: this.#nextIndex,
-      strayAnswers: this.#inFlight.strayAnswers,
-      startLag: this.#startLag,
-      tally: this.#tally,
+      planned: this.#planned,
+      due: this.#due,
+      strayAnswers: this.inFlight.strayAnswers,
     };
+    return this.#tally.result(course, (this.#sendingEndedMs ?? endedMs) - this.#startMs);
   }
 
   #tick(): void {
     const nowMs = performance.now();
     if (this.#sendingEndedMs === null) this.#startDue(nowMs);
     // After what is due, which must not wait for what was due before.
-    this.#inFlight.sendRetries(nowMs);
-    this.#inFlight.endLate(nowMs);
-    if (nowMs >= this.#giveUpMs) this.#inFlight.giveUp();
+    this.inFlight.sendRetries(nowMs);
+    this.inFlight.endLate(nowMs);
+    if (nowMs >= this.#giveUpMs) this.inFlight.giveUp();
     if (nowMs >= this.#nextTrimMs) {
       this.#nextTrimMs = nowMs + TRIM_EVERY_MS;
-      this.#inFlight.trim();
+      this.inFlight.pool.trim();
     }
     if (nowMs >= this.#nextProgressMs) {
       this.#nextProgressMs = nowMs + PROGRESS_EVERY_MS;
-      this.#observers.onProgress?.(this.#progress(nowMs));
+      this.#tellProgress(nowMs);
     }
-    if (this.#sendingEndedMs !== null && this.#inFlight.count === 0) this.#finished.resolve();
+    if (this.#sendingEndedMs !== null && this.inFlight.count === 0) this.#finished.resolve();
   }
 
   #startDue(nowMs: number): void {
-    const elapsedMs = nowMs - this.#startMs;
-    const count = this.#schedule.count;
-    while (this.#nextIndex < count && this.#schedule.dueMs(this.#nextIndex) <= elapsedMs) {
-      this.#start(this.#nextIndex);
-      this.#nextIndex += 1;
+    while (this.#due < this.#planned && this.#intendedMs(this.#due) <= nowMs) {
+      this.#start(this.#due);
+      this.#due += 1;
     }
-    if (this.#nextIndex === count) this.#sendingEndedMs = performance.now();
+    if (this.#due === this.#planned) this.#sendingEndedMs = performance.now();
+  }
+
+  // Multiplied anew for each request: adding up an interval would drift.
+  #intendedMs(index: number): number {
+    return this.#startMs + (index * 1000) / this.#options.rate;
   }
 
   #start(index: number): void {
     const startMs = performance.now();
-    const policyIndex = this.#schedule.policyIndex(index);
-    const intendedMs = this.#startMs + this.#schedule.dueMs(index);
+    const policyIndex = index % this.#options.policies.length;
+    const intendedMs = this.#intendedMs(index);
     const reason = this.#reasonToDrop(startMs - intendedMs);
     if (reason !== null) {
-      this.#ended({ policyIndex, intendedMs, attempt: 0, first: null }, { kind: 'dropped', reason }, startMs);
+      this.#ended({ policyIndex, intendedMs, attempt: 0, first: null }, dropped(reason), startMs);
       return;
     }
-    recordMs(this.#startLag, startMs - intendedMs);
-    this.#inFlight.start(index, policyIndex, intendedMs, startMs);
+    this.#tally.recordStart(startMs - intendedMs);
+    this.inFlight.start(index, policyIndex, intendedMs, startMs);
   }
 
   #reasonToDrop(latenessMs: number): DropReason | null {
     if (latenessMs > this.#options.lateMs) return 'late';
-    return this.#inFlight.count >= this.#options.maxInFlight ? 'in-flight-bound' : null;
+    return this.inFlight.count >= this.#options.maxInFlight ? 'in-flight-bound' : null;
   }
 
   #stopSending(): void {
     const nowMs = performance.now();
     this.#sendingEndedMs ??= nowMs;
     this.#giveUpMs = nowMs + INTERRUPTED_WAIT_MS;
-    this.#inFlight.stop();
+    this.inFlight.stop();
   }
 
-  #ended(request: EndedRequest, outcome: Outcome, endMs: number): void {
+  #ended(request: EndedRequest, ending: Ending, endMs: number): void {
     const { policyIndex, intendedMs, attempt } = request;
-    this.#tally.record(policyIndex, outcome, endMs - intendedMs, intendedMs - this.#startMs, attempt);
-    const { onRequest } = this.#observers;
-    if (onRequest === undefined) return;
+    this.#tally.record(policyIndex, ending, endMs - intendedMs, intendedMs - this.#startMs, attempt);
     const policy = this.#options.policies[policyIndex] as string;
-    onRequest(makeRecord(request, policy, outcome, endMs, performance.timeOrigin));
+    const { onRequest } = this.#observers;
+    // Without an observer, a request costs nothing here.
+    if (onRequest !== undefined)
+      onRequest(makeRecord(request, policy, ending, endMs, performance.timeOrigin));
   }
 
-  #progress(nowMs: number): LoadProgress {
-    const { ok, wrong, errorReplies, lost, dropped } = this.#tally.total;
-    return {
+  #tellProgress(nowMs: number): void {
+    this.#observers.onProgress?.({
+      ...this.#tally.counts,
       elapsedMs: nowMs - this.#startMs,
-      planned: this.#schedule.count,
-      due: this.#nextIndex,
-      inFlight: this.#inFlight.count,
-      ok,
-      wrong,
-      errorReplies,
-      lost,
-      dropped,
-    };
+      planned: this.#planned,
+      due: this.#due,
+      inFlight: this.inFlight.count,
+    });
   }
 }

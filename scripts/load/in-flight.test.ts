@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { formatError } from '../../services/shared/packet.ts';
 import { type RecordedRun, recordAgainst, runRecorded } from '../../test-support/recorded-run.ts';
 import { answerTo, optionsFor, type Script, startScriptedProxy } from '../../test-support/scripted-proxy.ts';
-import type { RequestRecord } from './observers.ts';
+import type { RequestRecord } from './exchange.ts';
 import type { LoadOptions } from './options.ts';
 
 const answerRight: Script = (request, socket) => {

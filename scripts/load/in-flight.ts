@@ -1,13 +1,15 @@
 // shell · every request that has been started, until its end: its attempts, their deadlines and the waits between them.
-// Must never end a request twice, nor send one again while a reply to its last attempt could still reach it.
 import { hash } from 'node:crypto';
 import { DeadlineQueue } from '../../services/shared/deadline-queue.ts';
-import type { BreakReason, Target } from './connection.ts';
+import type { BreakReason, Target } from '../kit/proxy-connection.ts';
 import {
+  type AttemptEnding,
+  dropped,
+  type Ending,
   type Exchange,
   isStrayAnswer,
   judgeReply,
-  type Outcome,
+  lost,
   type RequestTemplate,
   requestTemplate,
 } from './exchange.ts';
@@ -19,19 +21,17 @@ import { RetryQueue, retryAtMs } from './retry.ts';
 // what is due now must not be late for that.
 const RETRY_SHARE_MS = 0.5;
 
-const INTERRUPTED: Outcome = { kind: 'dropped', reason: 'interrupted' };
-
-/** Told of each request's end: its last attempt, the outcome that counts, and when that was (monotonic ms). */
-type WhenEnded = (last: Exchange, outcome: Outcome, endMs: number) => void;
+/** Called with each request's end: its last attempt, the ending that counts, and when that was (monotonic ms). */
+type WhenEnded = (last: Exchange, ending: Ending, endMs: number) => void;
 
 export class InFlight {
+  readonly pool: ConnectionPool;
   readonly #retryForMs: number;
   readonly #attemptTimeoutMs: number;
   readonly #whenEnded: WhenEnded;
   readonly #templates: RequestTemplate[];
   readonly #deadlines = new DeadlineQueue<Exchange>();
   readonly #retries = new RetryQueue();
-  readonly #pool: ConnectionPool;
   #count = 0;
   #strayAnswers = 0;
   #isSweepPlanned = false;
@@ -42,7 +42,7 @@ export class InFlight {
     this.#attemptTimeoutMs = options.retryForMs > 0 ? options.attemptTimeoutMs : options.timeoutMs;
     this.#whenEnded = whenEnded;
     this.#templates = options.policies.map((policy) => requestTemplate(policy, options.payloadBytes));
-    this.#pool = new ConnectionPool(target, options.connection === 'keep' ? options.connections : 0, {
+    this.pool = new ConnectionPool(target, options.connection === 'keep' ? options.connections : 0, {
       replied: (exchange, text, receivedMs) => this.#replied(exchange, text, receivedMs),
       failed: (exchange, reason) => this.#failed(exchange, reason),
       unasked: (text) => {
@@ -61,36 +61,12 @@ export class InFlight {
     return this.#strayAnswers;
   }
 
-  /** @see ConnectionPool.warmUp */
-  warmUp(timeoutMs: number): Promise<void> {
-    return this.#pool.warmUp(timeoutMs);
-  }
-
-  /** @see ConnectionPool.trim */
-  trim(): void {
-    this.#pool.trim();
-  }
-
-  closeAll(): void {
-    this.#pool.closeAll();
-  }
-
   /** Sends request `index` of the run for the first time. Times are monotonic ms. */
   start(index: number, policyIndex: number, intendedMs: number, startMs: number): void {
     this.#count += 1;
-    this.#send({
-      index,
-      policyIndex,
-      intendedMs,
-      sentMs: startMs,
-      openedMs: null,
-      // From the real start: the generator's own lateness must not turn into a loss.
-      deadlineMs: startMs + this.#attemptTimeoutMs,
-      payload: (this.#templates[policyIndex] as RequestTemplate).payload(index),
-      attempt: 1,
-      first: null,
-      isDone: false,
-    });
+    const template = this.#templates[policyIndex] as RequestTemplate;
+    const request = { ...template(index), policyIndex, intendedMs, attempt: 1, first: null };
+    this.#send(request, startMs);
   }
 
   /** Sends again what has waited long enough. What does not fit into its share of the tick goes first in the next one. */
@@ -101,9 +77,7 @@ export class InFlight {
       const retry = this.#retries.takeDue(nowMs);
       if (retry === undefined) return;
       const { exchange, first } = retry;
-      const deadlineMs = sentMs + this.#attemptTimeoutMs;
-      const attempt = exchange.attempt + 1;
-      this.#send({ ...exchange, sentMs, openedMs: null, deadlineMs, attempt, first, isDone: false });
+      this.#send({ ...exchange, attempt: exchange.attempt + 1, first }, sentMs);
       sentMs = performance.now();
     }
   }
@@ -113,74 +87,78 @@ export class InFlight {
     if (this.#isSweepPlanned || !this.#deadlines.hasExpired(nowMs)) return;
     this.#isSweepPlanned = true;
     // Replies that already lie in the kernel are read before anything is called late: the loop itself may have stalled.
-    setImmediate(() => this.#sweep(nowMs));
+    setImmediate(() => {
+      this.#isSweepPlanned = false;
+      while (this.#deadlines.hasExpired(nowMs)) {
+        const exchange = this.#deadlines.peek() as Exchange;
+        this.pool.abandon(exchange);
+        const reason = openedMsOf(exchange) === null ? 'connect-timeout' : 'timeout';
+        this.#endAttempt(exchange, lost(reason), performance.now());
+      }
+    });
   }
 
   /** From now on nothing is sent again, and what would be is `interrupted`. */
   stop(): void {
     this.#isStopping = true;
     for (const { exchange } of this.#retries.takeAll())
-      this.#finish(exchange, INTERRUPTED, performance.now());
+      this.#finish(exchange, dropped('interrupted'), performance.now());
   }
 
-  /** Waits for no reply any more. */
+  /** Stops waiting for replies. */
   giveUp(): void {
     for (let exchange = this.#deadlines.peek(); exchange !== undefined; exchange = this.#deadlines.peek()) {
-      this.#pool.abandon(exchange);
+      this.pool.abandon(exchange);
       exchange.isDone = true;
-      this.#finish(exchange, INTERRUPTED, performance.now());
+      this.#finish(exchange, dropped('interrupted'), performance.now());
     }
   }
 
-  #send(exchange: Exchange): void {
+  #send(request: Omit<Exchange, 'sentMs' | 'deadlineMs' | 'connection' | 'isDone'>, sentMs: number): void {
+    // The deadline counts from the real start: the generator's own lateness must not turn into a loss.
+    const deadlineMs = sentMs + this.#attemptTimeoutMs;
+    const exchange: Exchange = { ...request, sentMs, deadlineMs, connection: null, isDone: false };
     this.#deadlines.push(exchange);
-    const template = this.#templates[exchange.policyIndex] as RequestTemplate;
-    this.#pool.send(exchange, template.frame(exchange.index));
+    this.pool.send(exchange);
   }
 
   #replied(exchange: Exchange, text: string, receivedMs: number): boolean {
-    const outcome = judgeReply(text, exchange.payload, sha1);
-    this.#endAttempt(exchange, outcome, receivedMs);
+    const ending = judgeReply(text, exchange.payload, sha1);
+    this.#endAttempt(exchange, ending, receivedMs);
     // After these the proxy closes, and a request sent on such a connection would be lost by our own fault.
-    return outcome.kind === 'ok' || (outcome.kind === 'error' && outcome.code !== 'SHUTTING_DOWN');
+    const { outcome, detail } = ending;
+    return outcome === 'ok' || (outcome === 'error' && detail !== 'SHUTTING_DOWN');
   }
 
   #failed(exchange: Exchange, reason: BreakReason): void {
-    const outcome: Outcome =
-      reason === 'no-local-resources' ? { kind: 'dropped', reason } : { kind: 'lost', reason };
-    this.#endAttempt(exchange, outcome, performance.now());
+    const ending = reason === 'no-local-resources' ? dropped(reason) : lost(reason);
+    this.#endAttempt(exchange, ending, performance.now());
   }
 
-  #sweep(nowMs: number): void {
-    this.#isSweepPlanned = false;
-    while (this.#deadlines.hasExpired(nowMs)) {
-      const exchange = this.#deadlines.peek() as Exchange;
-      this.#pool.abandon(exchange);
-      const reason = exchange.openedMs === null ? 'connect-timeout' : 'timeout';
-      this.#endAttempt(exchange, { kind: 'lost', reason }, performance.now());
-    }
-  }
-
-  #endAttempt(exchange: Exchange, outcome: Outcome, endMs: number): void {
+  #endAttempt(exchange: Exchange, ending: AttemptEnding, endMs: number): void {
     if (exchange.isDone) return;
     exchange.isDone = true;
-    const { attempt, intendedMs, sentMs, openedMs } = exchange;
-    const dueMs = retryAtMs(outcome, attempt, endMs, intendedMs + this.#retryForMs, Math.random);
+    const { attempt, intendedMs, sentMs } = exchange;
+    const dueMs = retryAtMs(ending, attempt, endMs, intendedMs + this.#retryForMs, Math.random);
     if (dueMs === null) {
-      this.#finish(exchange, outcome, endMs);
+      this.#finish(exchange, ending, endMs);
     } else if (this.#isStopping) {
       // The next attempt might have been answered, and it is our doing that there is none.
-      this.#finish(exchange, INTERRUPTED, endMs);
+      this.#finish(exchange, dropped('interrupted'), endMs);
     } else {
-      const first = exchange.first ?? { outcome, sentMs, openedMs, endMs };
+      const first = exchange.first ?? { ending, sentMs, openedMs: openedMsOf(exchange), endMs };
       this.#retries.push({ dueMs, exchange, first });
     }
   }
 
-  #finish(last: Exchange, outcome: Outcome, endMs: number): void {
+  #finish(last: Exchange, ending: Ending, endMs: number): void {
     this.#count -= 1;
-    this.#whenEnded(last, outcome, endMs);
+    this.#whenEnded(last, ending, endMs);
   }
+}
+
+function openedMsOf({ connection }: Exchange): number | null {
+  return connection?.openedMs ?? null;
 }
 
 function sha1(text: string): string {

@@ -1,12 +1,11 @@
-// shell · the load generator in a process of its own, both ends of it: who starts it gets a record of each request.
-// It is not in the terminal's process group, so that Ctrl-C does not end it before the run does.
+// shell · the load generator in a process of its own, both ends of it: what starts it gets a record of each request.
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { runMain } from '../../services/shared/config.ts';
 import { epochMs } from '../kit/epoch.ts';
+import type { RequestRecord } from './exchange.ts';
 import { runLoad } from './generator.ts';
-import type { RequestRecord } from './observers.ts';
 import { parseLoadCommand } from './options.ts';
 
 const THIS_FILE = fileURLToPath(import.meta.url);
@@ -40,10 +39,8 @@ export function startLoad(
   onRequest: (request: RequestRecord) => void,
   onLag: (ms: number) => void = () => {},
 ): LoadProcess {
-  const child = spawn(process.execPath, [THIS_FILE, ...args], {
-    stdio: ['pipe', 'pipe', 'pipe'],
-    detached: true,
-  });
+  // In a group of its own, so that Ctrl-C in the terminal does not end it before the run does.
+  const child = spawn(process.execPath, [THIS_FILE, ...args], { stdio: 'pipe', detached: true });
   const started = Promise.withResolvers<number>();
   const failed = Promise.withResolvers<never>();
   const ended = Promise.withResolvers<LoadEnd>();
@@ -98,7 +95,7 @@ function parseLine(text: string): Line | null {
   }
 }
 
-/** Runs the generator and prints its records; ends when it is told to, or when its owner is gone. */
+/** Runs the generator and prints its records; ends on SIGTERM, or when its owner is gone. */
 async function printRecords(): Promise<void> {
   const { options } = parseLoadCommand(process.argv.slice(2));
   const ending = new AbortController();

@@ -1,5 +1,4 @@
-// shell · whether a run will use up this machine's local ports. Only looks and warns.
-// Must never hold up a run, or keep one from starting.
+// shell · a warning when a run will use up this machine's local ports.
 import { readFileSync } from 'node:fs';
 import type { LoadOptions } from './options.ts';
 

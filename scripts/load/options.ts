@@ -1,5 +1,4 @@
-// shell · command line and environment → the options of a run. Runs before anything is sent.
-// Must never let a value through that the generator would have to doubt.
+// shell · command line and environment → the options of a run, checked.
 import {
   commandLine,
   parseHostPort,
@@ -9,11 +8,16 @@ import {
   withEnvironment,
 } from '../../services/shared/config.ts';
 import { MAX_PAYLOAD_BYTES } from '../../services/shared/packet.ts';
+import { type DialTls, dialTlsOptions, readDialTls } from '../../services/shared/tls.ts';
 import { SERIAL_LENGTH } from './exchange.ts';
+
+export const SCRIPT_NAME = 'npm run load --';
 
 export type LoadOptions = {
   host: string;
   port: number;
+  /** Null for plain connections. */
+  tls: DialTls | null;
   /** Requests per second, above 0. */
   rate: number;
   durationSeconds: number;
@@ -54,10 +58,8 @@ const FLAGS = {
     default: 64,
     describe: `size of each payload in bytes, ${SERIAL_LENGTH} to ${MAX_PAYLOAD_BYTES}`,
   },
-  proxy: {
-    type: 'string',
-    describe: 'host:port; a name is looked up once, at the start',
-  },
+  proxy: { type: 'string', describe: 'host:port; a name is looked up once, at the start' },
+  ...dialTlsOptions('tls', 'the proxy'),
   timeout: {
     type: 'number',
     default: 5000,
@@ -98,7 +100,7 @@ Exit codes: 0 all answered right · 1 something was lost or wrong, or answered w
  */
 export function parseLoadCommand(args: readonly string[], environment = process.env): LoadCommand {
   const proxy = { ...FLAGS.proxy, default: publishedProxy(environment) };
-  const flags = commandLine(args, 'npm run load --')
+  const flags = commandLine(args, SCRIPT_NAME)
     .usage(
       '$0 --rate 120 --duration 10\n\nSends requests to the proxy at a fixed rate and checks every digest.',
     )
@@ -110,6 +112,7 @@ export function parseLoadCommand(args: readonly string[], environment = process.
   return {
     options: {
       ...parseHostPort('--proxy', flags.proxy),
+      tls: readDialTls('tls', flags),
       rate: requireBetween('--rate', flags.rate, 0.01, 100_000),
       durationSeconds: requireBetween('--duration', flags.duration, 0.01, 86_400),
       policies: parsePolicies(flags.policies),

@@ -4,29 +4,19 @@ import { UsageError } from '../../services/shared/config.ts';
 import { parsePacket } from '../../services/shared/packet.ts';
 import { requestTemplate } from './exchange.ts';
 import { parseLoadCommand } from './options.ts';
-import { fixedRate } from './schedule.ts';
-
-test('a fixed rate has no drift and takes the policies in turn', () => {
-  const schedule = fixedRate(120, 10, 3);
-  assert.equal(schedule.count, 1200);
-  assert.deepEqual([0, 1, 2, 3, 4].map(schedule.policyIndex), [0, 1, 2, 0, 1]);
-  assert.equal(schedule.dueMs(0), 0);
-  assert.equal(schedule.dueMs(120), 1000);
-  assert.equal(schedule.dueMs(1200), 10_000);
-  assert.equal(fixedRate(0.1, 1, 1).count, 1);
-});
 
 test('request frames are valid, of the wanted size, and each unlike the others', () => {
   for (const bytes of [8, 64, 1024]) {
     const template = requestTemplate('2', bytes);
     for (const index of [0, 1, 35, 36, 999_999_999]) {
-      const packet = parsePacket(template.frame(index));
+      const { frame, payload } = template(index);
+      const packet = parsePacket(frame);
       assert.ok(packet.kind === 'request');
       assert.equal(packet.policy, '2');
-      assert.equal(packet.payload, template.payload(index));
+      assert.equal(packet.payload, payload);
       assert.equal(Buffer.byteLength(packet.payload), bytes);
     }
-    assert.notEqual(template.payload(1), template.payload(2));
+    assert.notEqual(template(1).payload, template(2).payload);
   }
 });
 

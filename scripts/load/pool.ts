@@ -1,12 +1,13 @@
 // shell · the connections of a run: which one carries a request, and which ones stay open afterwards.
-// Must never make a request wait for a connection: when none is idle, another is opened. One that broke is not
-// replaced until a request needs it. With nothing to keep, that is one connection per request.
-// What a burst opened beyond the limit is closed when it has not been needed for a second, and not at once:
-// else a system that has fallen behind would have to take a new connection for every request, and never catch up.
-import { type BreakReason, Connection, type ConnectionEvents, type Target } from './connection.ts';
+// When none is idle, another is opened: no request waits for a connection. One that broke is not replaced until a request
+// needs it. What a burst opened beyond the limit is closed when it has not been needed for a second, and not at once: else
+// a system that has fallen behind would have to take a new connection for every request, and never catch up.
+import { type BreakReason, Connection, type ConnectionEvents, type Target } from '../kit/proxy-connection.ts';
 import type { Exchange } from './exchange.ts';
 
-export type PoolEvents = {
+type Carrier = Connection<Exchange>;
+
+type PoolEvents = {
   /** @returns whether the connection may carry another request */
   replied(exchange: Exchange, text: string, receivedMs: number): boolean;
   /** The connection broke before the reply. */
@@ -15,22 +16,16 @@ export type PoolEvents = {
   unasked(text: string): void;
 };
 
-export class ConnectionPool {
+export class ConnectionPool implements ConnectionEvents<Exchange> {
   readonly #target: Target;
   readonly #keepLimit: number;
   readonly #events: PoolEvents;
-  readonly #all = new Set<Connection>();
-  readonly #idle: Connection[] = [];
-  readonly #carriers = new Map<Exchange, Connection>();
-  readonly #connectionEvents: ConnectionEvents = {
-    opened: (connection) => this.#opened(connection),
-    replied: (connection, text, receivedMs) => this.#replied(connection, text, receivedMs),
-    broke: (connection, reason) => this.#broke(connection, reason),
-  };
+  readonly #all = new Set<Carrier>();
+  readonly #idle: Carrier[] = [];
   // The smallest number of idle connections since the last `trim`: so many were not needed at all.
   #idleLow = 0;
   #openingCount = 0;
-  #whenOpened: (() => void) | null = null;
+  #whenOpened = (): void => {};
 
   /** @param keepLimit how many connections stay open between requests; 0: none */
   constructor(target: Target, keepLimit: number, events: PoolEvents) {
@@ -39,7 +34,7 @@ export class ConnectionPool {
     this.#events = events;
   }
 
-  /** Opens the connections that are kept; resolves when each stands or has failed, at the latest after `timeoutMs`. */
+  /** Opens the connections that are kept; resolves when each is open or has failed, at the latest after `timeoutMs`. */
   async warmUp(timeoutMs: number): Promise<void> {
     if (this.#keepLimit === 0) return;
     const opened = Promise.withResolvers<void>();
@@ -49,24 +44,20 @@ export class ConnectionPool {
     const timer = setTimeout(opened.resolve, timeoutMs);
     await opened.promise;
     clearTimeout(timer);
-    this.#whenOpened = null;
   }
 
-  /** Sends `frame` on the connection that has been idle longest, or on a new one. */
-  send(exchange: Exchange, frame: string): void {
+  /** Sends a request on the connection that has been idle longest, or on a new one. */
+  send(exchange: Exchange): void {
     const connection = this.#idle.shift() ?? this.#open();
     if (this.#idle.length < this.#idleLow) this.#idleLow = this.#idle.length;
-    connection.exchange = exchange;
-    exchange.openedMs = connection.openedMs;
-    this.#carriers.set(exchange, connection);
-    connection.send(frame);
+    connection.carried = exchange;
+    exchange.connection = connection;
+    connection.send(exchange.frame);
   }
 
-  /** Closes the connection that carries `exchange`, so that a late reply reaches nobody. */
-  abandon(exchange: Exchange): void {
-    const connection = this.#carriers.get(exchange);
-    this.#carriers.delete(exchange);
-    if (connection !== undefined) this.#discard(connection);
+  /** Closes the connection that carries `exchange`: a late reply reaches nothing any more. */
+  abandon({ connection }: Exchange): void {
+    if (connection !== null) this.#discard(connection);
   }
 
   /** Closes the connections beyond the limit that were idle ever since the last call. */
@@ -80,43 +71,35 @@ export class ConnectionPool {
     for (const connection of this.#all) this.#discard(connection);
   }
 
-  #open(): Connection {
-    const connection = new Connection(this.#target, this.#connectionEvents);
-    this.#all.add(connection);
-    return connection;
-  }
-
-  #opened(connection: Connection): void {
-    if (connection.exchange === null) this.#idle.push(connection);
-    else connection.exchange.openedMs = connection.openedMs;
+  opened(connection: Carrier): void {
+    if (connection.carried === null) this.#idle.push(connection);
     this.#countOpened();
   }
 
-  #replied(connection: Connection, text: string, receivedMs: number): void {
-    const exchange = connection.exchange;
-    if (exchange === null) {
-      this.#events.unasked(text);
-      this.#discard(connection);
-      return;
-    }
-    connection.exchange = null;
-    this.#carriers.delete(exchange);
-    const isReusable = this.#events.replied(exchange, text, receivedMs);
+  replied(connection: Carrier, text: string, receivedMs: number): void {
+    const exchange = connection.carried;
+    connection.carried = null;
+    if (exchange === null) this.#events.unasked(text);
+    const isReusable = exchange !== null && this.#events.replied(exchange, text, receivedMs);
     if (isReusable && this.#keepLimit > 0) this.#idle.push(connection);
     else this.#discard(connection);
   }
 
-  #broke(connection: Connection, reason: BreakReason): void {
-    const exchange = connection.exchange;
+  broke(connection: Carrier, reason: BreakReason): void {
+    const exchange = connection.carried;
     this.#discard(connection);
     this.#countOpened();
-    if (exchange === null) return;
-    this.#carriers.delete(exchange);
-    this.#events.failed(exchange, reason);
+    if (exchange !== null) this.#events.failed(exchange, reason);
   }
 
-  #discard(connection: Connection): void {
-    connection.exchange = null;
+  #open(): Carrier {
+    const connection = new Connection<Exchange>(this.#target, this);
+    this.#all.add(connection);
+    return connection;
+  }
+
+  #discard(connection: Carrier): void {
+    connection.carried = null;
     connection.close();
     this.#all.delete(connection);
     const at = this.#idle.indexOf(connection);
@@ -124,8 +107,7 @@ export class ConnectionPool {
   }
 
   #countOpened(): void {
-    if (this.#whenOpened === null) return;
     this.#openingCount -= 1;
-    if (this.#openingCount <= 0) this.#whenOpened();
+    if (this.#openingCount === 0) this.#whenOpened();
   }
 }

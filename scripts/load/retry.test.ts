@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Exchange, FirstAttempt, Outcome } from './exchange.ts';
+import { type AttemptEnding, dropped, type Exchange, type FirstAttempt, lost } from './exchange.ts';
 import { type Retry, RetryQueue, retryAtMs } from './retry.ts';
 
-const LOST: Outcome = { kind: 'lost', reason: 'reset' };
+const LOST = lost('reset');
 const NEVER_EARLIER = () => 0;
 const AS_EARLY_AS_CAN_BE = () => 1;
 
@@ -27,18 +27,16 @@ test('the last attempt is made at the limit, and none after one that ended there
   assert.equal(retryAtMs(LOST, 3, 1011, 1010, NEVER_EARLIER), null);
 });
 
-const outcomes: [Outcome, boolean][] = [
-  [{ kind: 'lost', reason: 'refused' }, true],
-  [{ kind: 'lost', reason: 'timeout' }, true],
-  [{ kind: 'error', code: 'NO_SERVER', isRetryable: true }, true],
-  [{ kind: 'error', code: 'BAD_PACKET', isRetryable: false }, false],
-  [{ kind: 'ok', serverId: 'a' }, false],
-  [{ kind: 'wrong', serverId: 'a' }, false],
-  [{ kind: 'dropped', reason: 'no-local-resources' }, false],
+const endings: [AttemptEnding, boolean][] = [
+  [lost('refused'), true],
+  [lost('timeout'), true],
+  [dropped('no-local-resources'), false],
+  [{ outcome: 'error', detail: 'NO_SERVER', isRetryable: true }, true],
+  [{ outcome: 'wrong', detail: 'a', isRetryable: false }, false],
 ];
-for (const [outcome, isRetried] of outcomes) {
-  test(`${JSON.stringify(outcome)} is ${isRetried ? '' : 'not '}tried again`, () => {
-    assert.equal(retryAtMs(outcome, 1, 0, 1000, NEVER_EARLIER), isRetried ? 50 : null);
+for (const [ending, isRetried] of endings) {
+  test(`${JSON.stringify(ending)} is ${isRetried ? '' : 'not '}tried again`, () => {
+    assert.equal(retryAtMs(ending, 1, 0, 1000, NEVER_EARLIER), isRetried ? 50 : null);
   });
 }
 

@@ -1,6 +1,5 @@
-// pure · whether and when a request is sent again, and the requests that wait for it. Only for runs with --retry-for.
-// Must never have a wrong digest tried again: that is a finding, and the next answer would hide it.
-import type { Exchange, FirstAttempt, Outcome } from './exchange.ts';
+// pure · when a request is sent again, and the requests that wait for it. Only for runs with --retry-for.
+import type { AttemptEnding, Exchange, FirstAttempt } from './exchange.ts';
 
 const FIRST_WAIT_MS = 50;
 const LONGEST_WAIT_MS = 200;
@@ -8,38 +7,22 @@ const LONGEST_WAIT_MS = 200;
 /**
  * When to send a request again: 50 ms after the first attempt's end, twice as long after each further one, at most 200 ms,
  * and of each wait up to a half less by chance, so that requests that failed together do not come back together.
- * @param outcome  how the attempt ended
- * @param attempt  its number, from 1
- * @param endMs    when it ended, in ms
- * @param limitMs  until when the request may be sent again, on the same clock; one last attempt is made then
- * @param random   from 0 to 1
- * @returns on the same clock; null when the outcome counts
+ * @param attempt its number, from 1
+ * @param endMs   when it ended, in ms
+ * @param limitMs until when the request may be sent again, on the same clock; one last attempt is made then
+ * @param random  from 0 to 1
+ * @returns on the same clock; null when the ending counts
  */
 export function retryAtMs(
-  outcome: Outcome,
+  { isRetryable }: AttemptEnding,
   attempt: number,
   endMs: number,
   limitMs: number,
   random: () => number,
 ): number | null {
-  if (endMs >= limitMs || !isWorthRetrying(outcome)) return null;
+  if (endMs >= limitMs || !isRetryable) return null;
   const waitMs = Math.min(FIRST_WAIT_MS * 2 ** (attempt - 1), LONGEST_WAIT_MS);
   return Math.min(endMs + waitMs * (1 - random() / 2), limitMs);
-}
-
-function isWorthRetrying(outcome: Outcome): boolean {
-  switch (outcome.kind) {
-    case 'lost':
-      return true;
-    case 'error':
-      return outcome.isRetryable;
-    case 'ok':
-    case 'wrong':
-    case 'dropped':
-      return false;
-    default:
-      return outcome satisfies never;
-  }
 }
 
 /** A request between two attempts: `exchange` is the attempt that failed last. Times are monotonic milliseconds. */

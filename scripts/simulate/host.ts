@@ -20,13 +20,12 @@ export class Timeline {
 
   /** Runs `work` in `ms` from now. @returns cancels it */
   after(ms: number, work: () => void): () => void {
-    const entry = { atMs: this.nowMs + ms, isLast: false, seq: ++this.#lastSeq, work };
-    return this.#add(entry);
+    return this.#add(this.nowMs + ms, false, work);
   }
 
   /** Runs `work` when nothing else is left to do at this time. */
   last(work: () => void): void {
-    this.#add({ atMs: this.nowMs, isLast: true, seq: ++this.#lastSeq, work });
+    this.#add(this.nowMs, true, work);
   }
 
   /** Advances to the next thing that is due until `untilMs`. @returns null, with the time at `untilMs`, when there is none */
@@ -44,7 +43,8 @@ export class Timeline {
     }
   }
 
-  #add(entry: Entry): () => void {
+  #add(atMs: number, isLast: boolean, work: () => void): () => void {
+    const entry: Entry = { atMs, isLast, seq: ++this.#lastSeq, work };
     const heap = this.#heap;
     let at = heap.length;
     heap.push(entry);
@@ -91,11 +91,10 @@ export class Host {
   hasActed = false;
   isAlive = true;
   isFrozen = false;
-  /** Timers of the process that are still to come. */
-  pendingTimers = 0;
   readonly #timeline: Timeline;
   /** Counts the starts of the process: what a dead process has scheduled must not run in the next one. */
   #life = 0;
+  #timers = new Set<() => void>();
   #timersWhileFrozen: (() => void)[] = [];
   #inputWhileFrozen: (() => void)[] = [];
 
@@ -103,6 +102,11 @@ export class Host {
     this.name = name;
     this.address = address;
     this.#timeline = timeline;
+  }
+
+  /** How many timers of the process are still to come. */
+  get pendingTimers(): number {
+    return this.#timers.size;
   }
 
   /** Runs `work` in the process: its kernel has something for it. */
@@ -123,32 +127,22 @@ export class Host {
 
   /** A timer of the process. @returns cancels it */
   after(ms: number, work: () => void): () => void {
-    const life = this.#life;
-    let isPending = true;
-    this.pendingTimers += 1;
-    const settle = (): boolean => {
-      if (!isPending || life !== this.#life) return false;
-      isPending = false;
-      this.pendingTimers -= 1;
-      return true;
-    };
+    const timers = this.#timers;
     const fire = (): void => {
-      if (!settle()) return;
+      if (!timers.delete(fire)) return;
       this.hasActed = true;
       work();
     };
-    const onDue = this.#ofThisLife(() => {
-      if (this.isFrozen) this.#timersWhileFrozen.push(fire);
-      else fire();
-    });
+    timers.add(fire);
+    const onDue = this.#ofThisLife(() => (this.isFrozen ? this.#timersWhileFrozen.push(fire) : fire()));
     const cancel = this.#timeline.after(ms, onDue);
     return () => {
       cancel();
-      settle();
+      timers.delete(fire);
     };
   }
 
-  #ofThisLife(work: () => void): () => void {
+  #ofThisLife(work: () => unknown): () => void {
     const life = this.#life;
     return () => {
       if (this.isAlive && life === this.#life) work();
@@ -164,8 +158,10 @@ export class Host {
     if (!this.isFrozen) return;
     this.isFrozen = false;
     for (const work of [...this.#timersWhileFrozen.splice(0), ...this.#inputWhileFrozen.splice(0)]) {
-      const resume = this.#ofThisLife(() => this.run(work));
-      this.#timeline.after(0, resume);
+      this.#timeline.after(
+        0,
+        this.#ofThisLife(() => this.run(work)),
+      );
     }
   }
 
@@ -174,7 +170,7 @@ export class Host {
     this.isAlive = false;
     this.isFrozen = false;
     this.#life += 1;
-    this.pendingTimers = 0;
+    this.#timers = new Set();
     this.#timersWhileFrozen = [];
     this.#inputWhileFrozen = [];
     for (const socket of [...this.sockets]) socket.abandon();

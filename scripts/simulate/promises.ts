@@ -5,8 +5,7 @@ import type { Route } from '../../services/proxy/routing/policy-table.ts';
 import type { ProbeRecord, Upstream } from '../../services/proxy/servers/upstream.ts';
 import type { ClusterEvent, EventType } from '../../services/proxy/status/events.ts';
 import type { ClientConnection } from './client.ts';
-import { hasStalledSince, ReplyPromises } from './replies.ts';
-import { transitionName } from './results.ts';
+import { ReplyPromises } from './replies.ts';
 import type { SimulatedServer } from './server.ts';
 import { Traffic } from './traffic.ts';
 import type { World } from './world.ts';
@@ -67,7 +66,7 @@ export class Promises {
     const upstream = world.sources.table.findById(policy, id);
     this.#count(event, upstream);
     if (type === 'suspect') this.#checkSuspects(event);
-    if (!hasStalledSince(world, world.nowMs)) this.#checkBlame(event);
+    if (!world.hasStalledSince(world.nowMs)) this.#checkBlame(event);
     if (type === 'forgotten') this.#forgotten.add(address);
     if (type !== 'evicted' || upstream === undefined) return;
     const next = world.sources.table.route(policy)?.rotation.nextIndex;
@@ -83,8 +82,7 @@ export class Promises {
     const key = `${policy}/${String(id)}`;
     world.reached('events', type);
     const before = this.#lastEvent.get(key);
-    if (type !== 'registered' && before !== undefined)
-      world.reached('transitions', transitionName(before, type));
+    if (type !== 'registered' && before !== undefined) world.reached('transitions', `${before} → ${type}`);
     this.#lastEvent.set(key, type);
     const failure = FAILED_REQUEST.exec(why);
     if (failure !== null) world.reached('failures', failure[1] ?? failure[2] ?? '');
@@ -105,7 +103,7 @@ export class Promises {
     if (times.length > MAX_SUSPECTS)
       this.#world.violate(
         'events about one server are bounded',
-        `${address}: ${times.length} times suspect in ${SUSPECTS_WITHIN_MS / 1000} s`,
+        `${address} was suspected ${times.length} times`,
       );
   }
 
@@ -201,10 +199,7 @@ export class Promises {
       if (upstreamConnections > 1 && upstream.keepsAlive && upstream.inFlight > 1)
         world.reached('limits', 'more than one connection to a server');
       if (isInRotation(state) !== rotation.members.includes(upstream))
-        world.violate(
-          'the rotation is the servers that are ready',
-          `server ${String(upstream.id)}: ${state}`,
-        );
+        world.violate('the rotation is the ready servers', `server ${String(upstream.id)}: ${state}`);
     }
     // What a connection loses that was reused, or had an answer too many, is sent again out of turn, at any moment.
     const isOrderly = ({ spec, behaviour }: SimulatedServer): boolean =>
@@ -240,7 +235,7 @@ export class Promises {
     world.timeline.after(withinMs, () => {
       // With no descriptor or port left the proxy can't probe either.
       const isBlind = world.network.lastDialFaultMs >= world.nowMs - withinMs;
-      const isMoot = server.changes !== changes || isBlind || hasStalledSince(world, world.nowMs - withinMs);
+      const isMoot = server.changes !== changes || isBlind || world.hasStalledSince(world.nowMs - withinMs);
       if (isMoot || world.nowMs >= world.stoppingSinceMs) return;
       const upstream = world.sources.table.findById(server.spec.policy, server.spec.id);
       if (upstream?.address === address && isInRotation(upstream.health.state))
@@ -258,7 +253,7 @@ export class Promises {
     const ours = session?.peer ?? null;
     if (ours === null) return;
     world.timeline.after(WITHIN.sessionMs, () => {
-      const isMoot = server.changes > changes + 1 || hasStalledSince(world, world.nowMs - WITHIN.sessionMs);
+      const isMoot = server.changes > changes + 1 || world.hasStalledSince(world.nowMs - WITHIN.sessionMs);
       if (!isMoot && !ours.isDestroyed)
         world.violate('a silent session ends', `that of ${server.name}, after ${WITHIN.sessionMs} ms`);
     });

@@ -6,8 +6,6 @@ import type { SimulatedServer } from './server.ts';
 import type { Send, Traffic } from './traffic.ts';
 import { isPoison, liePayload, slownessOf, strayKey, type World } from './world.ts';
 
-/** After a freeze it takes the proxy so long until everything is promised again. */
-const AFTER_STALL_MS = 3000;
 /** Sweeps, and the way there and back. */
 const REPLY_GRACE_MS = 150;
 const LOST = new Set(['NO_SERVER', 'UPSTREAM_FAILED', 'UPSTREAM_TIMEOUT']);
@@ -58,7 +56,7 @@ export class ReplyPromises {
         `${client.host.name}: no answer and no error: ${JSON.stringify(reply)}`,
       );
     const tookMs = nowMs - expected.sentMs;
-    const isDisturbed = hasStalledSince(world, expected.sentMs) || client.cutUntilMs >= expected.sentMs;
+    const isDisturbed = world.hasStalledSince(expected.sentMs) || client.cutUntilMs >= expected.sentMs;
     const isLate = tookMs > options.requestTimeoutMs + REPLY_GRACE_MS;
     if (isLate && !isDisturbed && !NOT_READING.has(client.spec.kind))
       world.violate('a reply in time', `"${expected.payload}" took ${tookMs.toFixed(1)} ms`);
@@ -95,12 +93,12 @@ export class ReplyPromises {
   }
 
   #checkLoss(expected: Expected, reply: Reply): void {
-    const { options, servers, nowMs } = this.#world;
+    const { options, servers } = this.#world;
     const mayFail =
       options.retry !== 'always' ||
       options.pipelineDepth < 64 ||
       isPoison(expected.payload) ||
-      this.#traffic.retriesOf(expected.policy).isNearlyUsedUp(nowMs) ||
+      this.#traffic.isNearlyOutOfRetries(expected.policy) ||
       this.#wasTriedInVain(expected);
     const witness = mayFail ? undefined : servers.find((server) => this.#couldAnswer(server, expected));
     if (witness !== undefined)
@@ -137,9 +135,4 @@ export class ReplyPromises {
     if (spec.keepsAlive) return loadMs / this.#world.options.pipelineDepth <= LOAD_MS;
     return loadMs / (spec.backlog === null ? AT_ONCE : 1) <= LOAD_MS;
   }
-}
-
-/** Whether the proxy was frozen, or recovering from that, after a time. */
-export function hasStalledSince({ stalledUntilMs }: World, sinceMs: number): boolean {
-  return stalledUntilMs + AFTER_STALL_MS > sinceMs;
 }

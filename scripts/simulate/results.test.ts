@@ -85,7 +85,7 @@ test('a failure is printed with the end of its log, and with how to see it again
   const log = Array.from({ length: 50 }, (_, at) => `line ${at}`);
   const text = formatFailure(result(2, {}, BROKEN), log, 'twin');
   assert.match(text, /^Seed 2, after 1\.500 simulated seconds: round robin\n {2}from 1 to 3\n/);
-  assert.match(text, /The last 40 of 50 lines of its log:\n {2}line 10\n/);
+  assert.match(text, /The last 40 of 50 lines of its log:\nline 10\n/);
   assert.match(text, /npm run simulate -- --seed 2 --cause twin --trace$/);
   const endless = { ...BROKEN, invariant: 'it ends', atMs: null };
   assert.match(

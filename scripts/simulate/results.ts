@@ -125,18 +125,13 @@ export type Tally = {
   reached: Reached;
 };
 
-/** "suspect → evicted": one event of an entry after another. */
-export function transitionName(before: string, after: string): string {
-  return `${before} → ${after}`;
-}
-
 /** What has to be reached, by group: all but what only causes can reach for which `isDrawn` is false. */
 export function tableOf(isDrawn = (cause: Cause): boolean => !isAwaited(cause)) {
   const causes = CAUSES.filter(isDrawn);
   const byCauses = (group: 'limits' | 'traits'): string[] =>
     causes.flatMap((cause) => reachesOf(cause)[group] ?? []);
   const transitions = Object.entries(TRANSITIONS).flatMap(([before, afters]) =>
-    afters.map((after) => transitionName(before, after)),
+    afters.map((after) => `${before} → ${after}`),
   );
   return {
     states: wanted(STATES),
@@ -208,7 +203,7 @@ export function formatTally({ seeds, requests, simulatedMs }: Tally): string {
 
 /** The table: first what was never reached, then each group in a line or two. */
 export function formatReached(reached: Reached): string {
-  const gaps = gapsIn(reached);
+  const never = gapsIn(reached).join(', ');
   const lines = Object.entries(tableOf()).map(([group, names]) => {
     const counts = reached[group as Group] ?? {};
     const parts = names
@@ -216,8 +211,7 @@ export function formatReached(reached: Reached): string {
       .map((name) => `${name} ${counts[name]?.toLocaleString('en')}`);
     return `  ${group}: ${parts.join(', ')}`;
   });
-  const first = gaps.length === 0 ? [] : [`  never: ${gaps.join(', ')}`];
-  return ['Reached:', ...first, ...lines].join('\n');
+  return ['Reached:', ...(never === '' ? [] : [`  never: ${never}`]), ...lines].join('\n');
 }
 
 /** Which promise a seed has broken, the end of its log, and how to see it again. */
@@ -226,15 +220,12 @@ export function formatFailure({ seed, violation }: SeedResult, log: readonly str
   const { invariant, detail, atMs } = violation;
   const when = atMs === null ? '' : `, after ${(atMs / 1000).toFixed(3)} simulated seconds`;
   const end = log.slice(-LOG_LINES);
-  const logLines =
-    end.length === 0
-      ? []
-      : ['', `The last ${end.length} of ${log.length} lines of its log:`, ...end.map((line) => `  ${line}`)];
+  const logLines = ['', `The last ${end.length} of ${log.length} lines of its log:`, ...end];
   const cause = only === null ? '' : ` --cause ${only}`;
   return [
     `Seed ${seed}${when}: ${invariant}`,
     `  ${detail}`,
-    ...logLines,
+    ...(end.length === 0 ? [] : logLines),
     '',
     `All of it, the same each time: npm run simulate -- --seed ${seed}${cause} --trace`,
   ].join('\n');

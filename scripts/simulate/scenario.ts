@@ -7,7 +7,7 @@ import { type Fault, type FaultKind, PLAIN_FAULTS } from './faults.ts';
 import type { Latency } from './network.ts';
 import type { ServerSpec } from './server.ts';
 
-export const FAULTS_FROM_MS = 1500;
+const FAULTS_FROM_MS = 1500;
 export const FAULTS_UNTIL_MS = 9000;
 
 const MAX_FAULTS = 9;

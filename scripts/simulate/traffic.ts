@@ -13,6 +13,11 @@ const MAX_MOVES = 7;
 const KILLS_FROM_BEHIND = 2;
 // By then nothing is left of what was at the address before.
 const MOVED_LATELY_MS = 3000;
+const RETRY_WINDOW_MS = 10_000;
+const RETRY_SHARE = 0.2;
+const RETRY_FLOOR = 100;
+// Ten in any second are allowed in any case.
+const ALWAYS_RETRIES = 100;
 const DESTINATION = /"destid":"?([^",}]*)/;
 // After their answers it can't be seen from here which request was the first.
 const UNCLEAR = new Set(['lie', 'lie-always', 'answer-twice', 'misaddress', 'garble']);
@@ -44,6 +49,9 @@ export type Send = {
   isUnclear: boolean;
 };
 
+/** A request that was handed to a server of a policy: counted from outside, by no rule of the budget that this checks. */
+type Handover = { atMs: number; isAgain: boolean; isCharged: boolean };
+
 /** Where a request has been sent. */
 export type Sent = { payload: string; policy: string; sends: Send[] };
 
@@ -51,7 +59,8 @@ export class Traffic {
   readonly #world: World;
   readonly #onDisorder: (policy: string) => void;
   readonly #requests = new Map<string, Sent>();
-  readonly #retries = new Map<string, Retries>();
+  /** By policy. */
+  readonly #handovers = new Map<string, Handover[]>();
   readonly #timeWaits = new Map<string, number>();
   readonly #replacedMs = new Map<string, number>();
   readonly #kills = new Map<string, number>();
@@ -73,19 +82,31 @@ export class Traffic {
     return this.#requests.get(payload);
   }
 
-  retriesOf(policy: string): Retries {
-    const retries = this.#retries.get(policy) ?? new Retries();
-    this.#retries.set(policy, retries);
-    return retries;
+  /** So many requests of the policy were sent again lately that one more may have been refused. */
+  isNearlyOutOfRetries(policy: string): boolean {
+    return this.#lately(policy).filter(({ isAgain }) => isAgain).length > RETRY_FLOOR - 30;
   }
 
   checkRetries(): void {
-    for (const [policy, retries] of this.#retries) {
-      if (retries.isNearlyUsedUp(this.#world.nowMs))
+    for (const policy of this.#handovers.keys()) {
+      if (this.isNearlyOutOfRetries(policy))
         this.#world.reached('limits', 'a retry budget that is nearly used up');
-      if (retries.isOverdrawn(this.#world.nowMs))
-        this.#world.violate('retries stay within their budget', `policy ${policy}: ${retries.toText()}`);
+      const lately = this.#lately(policy);
+      const charged = lately.filter(({ isCharged }) => isCharged).length;
+      const firsts = lately.filter(({ isAgain }) => !isAgain).length;
+      if (charged > Math.max(firsts * RETRY_SHARE, RETRY_FLOOR) + ALWAYS_RETRIES)
+        this.#world.violate(
+          'retries stay within their budget',
+          `policy ${policy}: ${charged} retries and ${firsts} requests in ${RETRY_WINDOW_MS / 1000} s`,
+        );
     }
+  }
+
+  #lately(policy: string): Handover[] {
+    const handovers = this.#handovers.get(policy) ?? [];
+    const sinceMs = this.#world.nowMs - RETRY_WINDOW_MS;
+    while ((handovers[0]?.atMs ?? sinceMs) < sinceMs) handovers.shift();
+    return handovers;
   }
 
   /** A request has killed the process that has read it. */
@@ -159,14 +180,14 @@ export class Traffic {
     const destination = `${host}:${port}`;
     const upstream = this.#world.sources.table.findByAddress(host, port);
     if (!this.#mayGoTo(upstream, destination, payload)) return;
-    const { nowMs } = this.#world;
     const sent: Sent = this.#requests.get(payload) ?? { payload, policy: String(privPoliId), sends: [] };
     this.#requests.set(payload, sent);
     const before = sent.sends.at(-1);
-    const retries = this.retriesOf(sent.policy);
-    if (before === undefined) retries.countFirst(nowMs);
     // What an idle connection has lost is sent again without being charged.
-    else retries.countAgain(nowMs, before.wasFirst && before.wire.isConnected && !before.wasReused);
+    const isCharged = before?.wasFirst === true && before.wire.isConnected && !before.wasReused;
+    const handovers = this.#handovers.get(sent.policy) ?? [];
+    this.#handovers.set(sent.policy, handovers);
+    handovers.push({ atMs: this.#world.nowMs, isAgain: before !== undefined, isCharged });
     const server = this.#serverAt(destination);
     const send: Send = {
       wire,
@@ -238,53 +259,5 @@ export class Traffic {
         'a retry goes to another server',
         `"${payload}" went to server ${String(upstream.id)} again`,
       );
-  }
-}
-
-const WINDOW_MS = 10_000;
-const SHARE = 0.2;
-const FLOOR = 100;
-// Ten in any second are allowed in any case.
-const ALWAYS = 100;
-
-/** One policy's retries, counted from outside to check its budget. It must share no rule with that. */
-class Retries {
-  readonly #firsts: number[] = [];
-  /** Sent again after an attempt: these are charged. */
-  readonly #charged: number[] = [];
-  /** Sent again for any reason. */
-  readonly #again: number[] = [];
-
-  /** A request was handed over for the first time. */
-  countFirst(nowMs: number): void {
-    this.#firsts.push(nowMs);
-  }
-
-  /** A request was handed over again. @param wasAttempted it was the one that was worked on, and not one behind that */
-  countAgain(nowMs: number, wasAttempted: boolean): void {
-    this.#again.push(nowMs);
-    if (wasAttempted) this.#charged.push(nowMs);
-  }
-
-  /** More than any rule allows. */
-  isOverdrawn(nowMs: number): boolean {
-    this.#forget(nowMs);
-    return this.#charged.length > Math.max(this.#firsts.length * SHARE, FLOOR) + ALWAYS;
-  }
-
-  /** So many that one more may have been refused. */
-  isNearlyUsedUp(nowMs: number): boolean {
-    this.#forget(nowMs);
-    return this.#again.length > FLOOR - 30;
-  }
-
-  toText(): string {
-    return `${this.#charged.length} retries and ${this.#firsts.length} requests in ${WINDOW_MS / 1000} s`;
-  }
-
-  #forget(nowMs: number): void {
-    for (const times of [this.#firsts, this.#charged, this.#again]) {
-      while ((times[0] ?? nowMs) < nowMs - WINDOW_MS) times.shift();
-    }
   }
 }

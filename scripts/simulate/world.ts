@@ -13,6 +13,8 @@ export const START_MS = 1000;
 export const PROXY_ADDRESS = '10.0.0.1';
 export const PROXY_PORT = 10_000;
 
+/** After a freeze it takes the proxy so long until everything is promised again. */
+const AFTER_STALL_MS = 3000;
 const DEFAULTS = readProxyOptions([], {});
 
 /** A promise that was not kept; `atMs` is simulated time, null for a step that does not end. */
@@ -53,7 +55,9 @@ export class World {
   /** The first promise that was not kept: it ends this world. */
   violation: Violation | null = null;
   /** What has been reached, and how often. */
-  readonly coverage: Reached = {};
+  readonly reachedCounts: Reached = {};
+  /** How many things have happened. */
+  steps = 0;
   readonly log: string[] = [];
   readonly #isTracing: boolean;
 
@@ -80,11 +84,16 @@ export class World {
     return this.timeline.nowMs;
   }
 
+  /** Whether the proxy was frozen, or recovering from that, after a time. */
+  hasStalledSince(sinceMs: number): boolean {
+    return this.stalledUntilMs + AFTER_STALL_MS > sinceMs;
+  }
+
   /** Counts that something was reached, for the table of what worlds have to reach. */
   reached(group: Group, name: string, times = 1): void {
     if (times === 0) return;
-    this.coverage[group] ??= {};
-    const counts = this.coverage[group];
+    this.reachedCounts[group] ??= {};
+    const counts = this.reachedCounts[group];
     counts[name] = (counts[name] ?? 0) + times;
   }
 

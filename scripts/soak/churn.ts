@@ -65,17 +65,16 @@ async function carryOut(action: Action, stage: Stage, ending: AbortSignal): Prom
   if ('size' in action) await openConnections(action.kind, action.size, stage.proxy.port, wait);
   else if (action.kind === 'sessionless') await runSessionless(action, stage.proxy.port, wait);
   else if (action.kind === 'guest') {
-    await stage.startServers([action]);
+    await stage.start(action);
     await wait();
-    await stage.server(action.id)?.stop();
+    await stage.stop(action.id);
   } else {
-    const server = stage.server(action.id);
-    if (server === undefined || !(await hasAnother(action, stage)) || ending.aborted) return false;
-    if (action.kind === 'freeze') server.signal('SIGSTOP');
-    else await server.stop(action.kind === 'kill' ? 'killed' : 'cleanly');
+    if (!(await hasAnother(action, stage)) || ending.aborted) return false;
+    if (action.kind === 'freeze') stage.signal(action.id, 'SIGSTOP');
+    else await stage.stop(action.id, action.kind === 'kill' ? 'killed' : 'cleanly');
     await wait();
-    if (action.kind === 'freeze') server.signal('SIGCONT');
-    else await server.start();
+    if (action.kind === 'freeze') stage.signal(action.id, 'SIGCONT');
+    else await stage.start(action);
   }
   return true;
 }

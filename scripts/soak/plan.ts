@@ -1,5 +1,4 @@
-// pure · a seed and a length → what is done to servers and connections, and when. At every moment each policy has a
-// healthy server: without one the proxy would be right to refuse.
+// pure · a seed and a length → what is done to servers and connections, and when; each policy keeps a healthy server.
 import { Random } from '../kit/random.ts';
 
 export const POLICIES = ['1', '2', '3'] as const;

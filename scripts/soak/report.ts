@@ -1,15 +1,15 @@
 // pure · a soak and its judgement → one HTML page that needs nothing else.
 import {
+  bar,
   type Curve,
   curvesChart,
   label,
-  rect,
   type TimeAxis,
   timeAxis,
   timeChart,
 } from '../kit/report/charts.ts';
-import { escapeText, header, htmlDocument, section } from '../kit/report/html.ts';
-import { describeJudgement, findingsTable, judgedTitle, verdictBadge } from '../kit/report/judgement.ts';
+import { escapeText, section } from '../kit/report/html.ts';
+import { describeJudgement, findingsTable, judgedPage } from '../kit/report/judgement.ts';
 import type { Judgement } from '../kit/verdict.ts';
 import { count, seconds } from '../kit/words.ts';
 import { ACTION_KINDS, describeAction } from './plan.ts';
@@ -57,14 +57,13 @@ export function renderSoak(
     ...Object.entries(machine).map(([name, value]) => `${name} ${value}`),
   ];
   const body = [
-    header(facts, TITLE),
-    verdictBadge(verdict, describeJudgement(judgement, soak.cutShort)),
     section('Verdicts', findingsTable(findings)),
     section('Over time', `<p class="note">${TIME_NOTE}</p>${charts(soak)}`),
     section('Run it again', `<pre>${escapeText(command)}</pre>`),
   ];
   const style = '.action{fill:var(--hit);fill-opacity:.65}';
-  return htmlDocument({ title: judgedTitle(verdict, TITLE), style, body: body.join('\n') });
+  const sentence = describeJudgement(judgement, soak.cutShort);
+  return judgedPage({ facts, title: TITLE, verdict, sentence, body, style });
 }
 
 function charts(soak: Soak): string {
@@ -106,9 +105,8 @@ function actionsChart(axis: TimeAxis, { actions }: Soak): string {
         const y = top + 4 + row * LANE;
         const done = actions.filter(({ action, isSkipped }) => action.kind === kind && !isSkipped);
         const bars = done.map(({ action, atMs, endedMs }) => {
-          const [from, to] = [axis.x(atMs), axis.x(endedMs ?? axis.endMs)];
-          const about = `${describeAction(action)} at ${(atMs / 1000).toFixed(1)} s`;
-          return rect('action', from, y + 3, Math.max(to - from, 2), LANE - 6, about);
+          const title = `${describeAction(action)} at ${(atMs / 1000).toFixed(1)} s`;
+          return bar('action', axis, [atMs, endedMs ?? axis.endMs], [y + 3, LANE - 6], { least: 2, title });
         });
         return label('name', 22, y + LANE / 2, `${kind} × ${done.length}`) + bars.join('');
       }).join('\n'),

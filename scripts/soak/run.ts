@@ -1,11 +1,10 @@
-// shell · one soak from its start to its end: warm up, rest, load with churn, rest again. What was seen is kept when it is
-// interrupted and when the proxy ends: both are a part of what is reported.
+// shell · one soak: warm up, rest, load with churn, rest again; an interruption keeps what was seen.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { residentBytes } from '../kit/process-cost.ts';
-import type { Progress } from '../kit/progress.ts';
+import type { Progress } from '../kit/steps.ts';
 import { clock, count } from '../kit/words.ts';
+import type { RequestRecord } from '../load/exchange.ts';
 import { startLoad } from '../load/load-process.ts';
-import type { RequestRecord } from '../load/observers.ts';
 import { pauseOr, runChurn } from './churn.ts';
 import { describeAction, makePlan, POLICIES } from './plan.ts';
 import { readHandles, type Stage, startStage } from './stage.ts';
@@ -66,7 +65,7 @@ export async function runSoak(wanted: Wanted, progress: Progress, signal: AbortS
     if (!until.aborted) soak.problems.push((error as Error).message);
   } finally {
     isOver = true;
-    await stage.stop();
+    await stage.end();
   }
   soak.problems = [...new Set(soak.problems)];
   if (signal.aborted) soak.cutShort = 'interrupted';
@@ -104,15 +103,10 @@ class SoakRun {
 
   /** The load ends before the proxy does, or its end would cost requests. */
   async #underLoad(signal: AbortSignal, work: (until: AbortSignal) => Promise<void>): Promise<void> {
-    const options = {
-      proxy: `127.0.0.1:${this.#stage.proxy.port}`,
-      rate: this.#soak.rate,
-      // The longest that it takes; it is stopped earlier.
-      duration: 86_400,
-      policies: POLICIES.join(','),
-    };
-    const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
-    const load = startLoad(args, (request) => this.#onRequest(request));
+    const where = ['--proxy', `127.0.0.1:${this.#stage.proxy.port}`, '--policies', POLICIES.join(',')];
+    // The longest duration that it takes; it is stopped earlier.
+    const pace = ['--rate', String(this.#soak.rate), '--duration', '86400'];
+    const load = startLoad([...where, ...pace], (request) => this.#onRequest(request));
     const broken = new AbortController();
     load.failed.catch((error: Error) => broken.abort(error));
     try {
@@ -204,21 +198,14 @@ class SoakRun {
     };
   }
 
-  /** `3:20 of 10:00 · ok 99,870 · wrong 0 · errors 0 · lost 0 · 92.1 MB · 61 files · 6 of 7 in rotation · kill server 3`. */
+  /** `3:20 of 10:00 · 99,870 ok · 0 wrong · 0 errors · 0 lost · 92.1 MB · 61 files · 6 of 7 in rotation · kill server 3`. */
   #describe({ atMs, residentBytes: bytes, handles, ready, servers }: Sample): string {
     const { counts, actions, plannedMs } = this.#soak;
     const latest = actions.at(-1);
-    return [
-      `${clock(atMs)} of ${clock(plannedMs)}`,
-      `ok ${count(counts.ok)}`,
-      `wrong ${counts.wrong}`,
-      `errors ${counts.error}`,
-      `lost ${counts.lost}`,
-      `${(bytes / 1e6).toFixed(1)} MB`,
-      `${totalOf(handles)} files`,
-      `${ready ?? '?'} of ${servers ?? '?'} in rotation`,
-      ...(latest === undefined ? [] : [describeAction(latest.action)]),
-    ].join(' · ');
+    const requests = `${count(counts.ok)} ok · ${counts.wrong} wrong · ${counts.error} errors · ${counts.lost} lost`;
+    const proxy = `${(bytes / 1e6).toFixed(1)} MB · ${totalOf(handles)} files · ${ready ?? '?'} of ${servers ?? '?'} in rotation`;
+    const doing = latest === undefined ? '' : ` · ${describeAction(latest.action)}`;
+    return `${clock(atMs)} of ${clock(plannedMs)} · ${requests} · ${proxy}${doing}`;
   }
 
   /**

@@ -18,67 +18,47 @@ const SETTINGS = { PROXY_FORGET_AFTER: '5000' };
 // into each window in which memory is judged.
 const COLLECT_GARBAGE = ['--expose-gc', '--import=data:text/javascript,setInterval(gc,10000).unref()'];
 
-/** One server, which can be ended, frozen and started again. */
-export class ServerProcess {
-  readonly #args: readonly string[];
-  readonly #problems: string[];
-  #process: RunningProcess | null = null;
-
-  /** @param problems gets a line when it ends by itself */
-  constructor({ id, policy }: Server, port: number, proxyPort: number, problems: string[]) {
-    const where = ['--host', '127.0.0.1', '--proxy', `127.0.0.1:${proxyPort}`, '--log-level', 'error'];
-    this.#args = [SERVER_MAIN, id, policy, String(port), ...where];
-    this.#problems = problems;
-  }
-
-  /** Starts it; it registers by itself. It gets no setting of this process's environment, where .env may have put some. */
-  async start(): Promise<void> {
-    const env = { PATH: process.env.PATH ?? '' };
-    const started = await startProcess(process.execPath, this.#args, { env, stopWithinMs: STOP_WITHIN_MS });
-    this.#process = started;
-    void started.ended.then((how) => {
-      if (this.#process === started)
-        this.#problems.push(`a server ended by itself: ${how} ${started.tail()}`.trim());
-    });
-  }
-
-  /** Freezes it (SIGSTOP) or resumes it (SIGCONT). */
-  signal(name: 'SIGSTOP' | 'SIGCONT'): void {
-    this.#process?.child.kill(name);
-  }
-
-  /** Ends it cleanly, a frozen one too, or without a warning. */
-  async stop(how: 'cleanly' | 'killed' = 'cleanly'): Promise<void> {
-    const running = this.#process;
-    this.#process = null;
-    running?.child.kill(how === 'killed' ? 'SIGKILL' : 'SIGCONT');
-    await (how === 'killed' ? running?.ended : running?.stop());
-  }
-}
-
+/** The proxy and the servers that were started beside it; each server keeps its port. */
 export class Stage {
   readonly proxy: ProxyProcess;
-  readonly #servers = new Map<string, ServerProcess>();
+  /** Gets a line for each server that ends by itself. */
   readonly #problems: string[];
+  readonly #ports = new Map<string, number>();
+  readonly #running = new Map<string, RunningProcess>();
 
   constructor(proxy: ProxyProcess, problems: string[]) {
     this.proxy = proxy;
     this.#problems = problems;
   }
 
-  /** A server that was started, by its id. */
-  server(id: string): ServerProcess | undefined {
-    return this.#servers.get(id);
+  /** Starts a server; it registers by itself. It gets no setting of this process's environment, where .env may have put some. */
+  async start({ id, policy }: Server): Promise<void> {
+    const port = this.#ports.get(id) ?? (await freePorts(1))[0] ?? 0;
+    this.#ports.set(id, port);
+    const proxy = ['--host', '127.0.0.1', '--proxy', `127.0.0.1:${this.proxy.port}`, '--log-level', 'error'];
+    const started = await startProcess(process.execPath, [SERVER_MAIN, id, policy, String(port), ...proxy], {
+      env: { PATH: process.env.PATH ?? '' },
+      stopWithinMs: STOP_WITHIN_MS,
+    });
+    this.#running.set(id, started);
+    void started.ended.then((how) => {
+      if (this.#running.get(id) !== started) return;
+      this.#running.delete(id);
+      this.#problems.push(`server ${id} ended by itself: ${how} ${started.tail()}`.trim());
+    });
   }
 
-  async startServers(servers: readonly Server[]): Promise<void> {
-    const ports = await freePorts(servers.length);
-    const starts = servers.map((each, at) => {
-      const server = new ServerProcess(each, ports[at] ?? 0, this.proxy.port, this.#problems);
-      this.#servers.set(each.id, server);
-      return server.start();
-    });
-    await Promise.all(starts);
+  /** Freezes a server (SIGSTOP) or resumes it (SIGCONT). */
+  signal(id: string, name: 'SIGSTOP' | 'SIGCONT'): void {
+    this.#running.get(id)?.child.kill(name);
+  }
+
+  /** Ends a server cleanly, a frozen one too, or without a warning. */
+  async stop(id: string, how: 'cleanly' | 'killed' = 'cleanly'): Promise<void> {
+    const running = this.#running.get(id);
+    this.#running.delete(id);
+    running?.child.kill(how === 'killed' ? 'SIGKILL' : 'SIGCONT');
+    await (how === 'killed' ? running?.ended : running?.stop());
   }
 
   /** The policy table, and how many connections the proxy has from clients. */
@@ -92,8 +72,8 @@ export class Stage {
     await waitForServers({ adminUrl, count: SERVERS.length, timeoutMs: WHOLE_WITHIN_MS, signal });
   }
 
-  async stop(): Promise<void> {
-    await Promise.all([...this.#servers.values()].map((server) => server.stop()));
+  async end(): Promise<void> {
+    await Promise.all([...this.#running.keys()].map((id) => this.stop(id)));
     await this.proxy.stop();
   }
 }
@@ -101,7 +81,7 @@ export class Stage {
 /**
  * Starts the proxy and the permanent servers.
  * @param problems gets a line for each server that ends by itself
- * @param signal   is for starting only: what runs is ended by `stop`
+ * @param signal   is for starting only: what runs is ended by `end`
  * @throws Failure when they do not start
  */
 export async function startStage(problems: string[], signal: AbortSignal): Promise<Stage> {
@@ -109,10 +89,10 @@ export async function startStage(problems: string[], signal: AbortSignal): Promi
   const stage = new Stage(proxy, problems);
   try {
     signal.throwIfAborted();
-    await stage.startServers(SERVERS);
+    await Promise.all(SERVERS.map((server) => stage.start(server)));
     return stage;
   } catch (error) {
-    await stage.stop();
+    await stage.end();
     throw error;
   }
 }

@@ -94,8 +94,8 @@ const NO_LOAD = { ok: 0, wrong: 0, error: 0, lost: 0, dropped: 0 };
 const cases: [name: string, changes: Partial<Soak>, verdict: Verdict, says: RegExp][] = [
   ['all is well', {}, 'pass', /^(✔ pass .*\n?){9}$/],
   ['a request lost', { counts: { ...NO_LOAD, ok: 9, lost: 1 } }, 'fail', /1 lost of 10 \(passes: 0 lost\)/],
-  ['an answer wrong', { counts: { ...NO_LOAD, ok: 9, wrong: 1 } }, 'fail', /1 wrong, 0 that/],
-  ['an answer that nobody asked for', { strayAnswers: 2 }, 'fail', /0 wrong, 2 that nobody/],
+  ['an answer wrong', { counts: { ...NO_LOAD, ok: 9, wrong: 1 } }, 'fail', /1 wrong, 0 unrequested/],
+  ['an unrequested answer', { strayAnswers: 2 }, 'fail', /0 wrong, 2 unrequested/],
   [
     'a refusal',
     { counts: { ...NO_LOAD, ok: 9, error: 3 }, faults: ['1.00 s: policy 2, error (NO_SERVER)'] },

@@ -1,5 +1,5 @@
-// pure · what was seen in a soak, and what it comes to: pass, fail or unknown, with the number and the bound of each finding.
-// All times are ms after the churn has begun.
+// pure · what is recorded of a soak (times in ms after the churn has begun), and its judgement.
+import { percentile } from '../kit/percentile.ts';
 import { type Finding, type Judgement, type Verdict, worstVerdict } from '../kit/verdict.ts';
 import { type Action, SERVERS } from './plan.ts';
 
@@ -87,8 +87,8 @@ export function judgeSoak(soak: Soak): Judgement {
     finding('no request lost', '0 lost', none(soak, counts.lost, `${counts.lost} lost of ${answered(soak)}`)),
     finding(
       'no wrong answer',
-      '0 wrong, 0 that nobody asked for',
-      none(soak, counts.wrong + strayAnswers, `${counts.wrong} wrong, ${strayAnswers} that nobody asked for`),
+      '0 wrong, 0 unrequested',
+      none(soak, counts.wrong + strayAnswers, `${counts.wrong} wrong, ${strayAnswers} unrequested`),
     ),
     finding(
       'no request refused',
@@ -97,7 +97,11 @@ export function judgeSoak(soak: Soak): Judgement {
     ),
     finding('memory', 'at most 1 MB more a minute, in the second half', memory(soak)),
     finding('open files', 'as many as before, at rest', handles(soak)),
-    finding('connections', 'as many as before, at rest', connections(soak)),
+    finding(
+      'connections',
+      'as many as before, at rest',
+      unchanged(soak, (rest) => rest.connections),
+    ),
     finding('policy table', 'the servers that live, all in rotation', table(soak)),
     finding('the proxy lives', 'it runs until it is stopped', proxy),
     finding('the run was as planned', 'whole, with its load and its churn', whole(soak)),
@@ -133,25 +137,23 @@ function memory(soak: Soak): Assessment {
   return { verdict: passIf(bytes <= MAX_GROWTH_BYTES), measured, n: lows.length };
 }
 
-function handles({ before, after }: Soak): Assessment {
+function unchanged({ before, after }: Soak, figureOf: (rest: Rest) => number): Assessment {
   if (before === null || after === null) return NOT_REACHED;
-  const [was, is] = [totalOf(before.handles), totalOf(after.handles)];
-  const kinds = Object.keys({ ...before.handles, ...after.handles });
-  const details = kinds
-    .map((kind) => [kind, after.handles[kind] ?? 0, before.handles[kind] ?? 0] as const)
-    .filter(([, now, then]) => is !== was && now !== then)
-    .map(([kind, now, then]) => `${kind}: ${now}, before ${then}`);
-  return { verdict: passIf(is === was), measured: `${is}, before ${was}`, n: 2, details };
+  const [was, is] = [figureOf(before), figureOf(after)];
+  return { verdict: passIf(is === was), measured: `${is}, before ${was}`, n: 2 };
+}
+
+function handles(soak: Soak): Assessment {
+  const assessment = unchanged(soak, (rest) => totalOf(rest.handles));
+  const [then = {}, now = {}] = [soak.before?.handles, soak.after?.handles];
+  const details = Object.keys({ ...then, ...now })
+    .filter((kind) => assessment.verdict === 'fail' && now[kind] !== then[kind])
+    .map((kind) => `${kind}: ${now[kind] ?? 0}, before ${then[kind] ?? 0}`);
+  return { ...assessment, details };
 }
 
 export function totalOf(of: Handles): number {
   return Object.values(of).reduce((sum, n) => sum + n, 0);
-}
-
-function connections({ before, after }: Soak): Assessment {
-  if (before === null || after === null) return NOT_REACHED;
-  const measured = `${after.connections}, before ${before.connections}`;
-  return { verdict: passIf(after.connections === before.connections), measured, n: 2 };
 }
 
 function table({ after }: Soak): Assessment {
@@ -213,11 +215,8 @@ export function lowsOf({ samples, churnMs }: Pick<Soak, 'samples' | 'churnMs'>):
  */
 function growthPerMinute(lows: readonly Low[]): number | null {
   if (lows.length < MIN_WINDOWS) return null;
-  const slopes = lows
-    .flatMap((from, at) =>
-      lows.slice(at + 1).map((to) => ((to.bytes - from.bytes) / (to.fromMs - from.fromMs)) * 60_000),
-    )
-    .sort((a, b) => a - b);
-  const at = (index: number) => slopes[Math.floor(index)] ?? 0;
-  return (at((slopes.length - 1) / 2) + at(slopes.length / 2)) / 2;
+  const slopes = lows.flatMap((from, at) =>
+    lows.slice(at + 1).map((to) => ((to.bytes - from.bytes) / (to.fromMs - from.fromMs)) * 60_000),
+  );
+  return percentile(slopes, 50);
 }

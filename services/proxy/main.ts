@@ -1,5 +1,4 @@
-// shell · `npm run proxy`: command line, log, signals.
-// Must never do the proxy's work: proxy.ts wires it.
+// `npm run proxy`: command line, log, signals.
 import { setDefaultHighWaterMark } from 'node:stream';
 import { runMain, UsageError } from '../shared/config.ts';
 import { createLog } from '../shared/log.ts';
@@ -16,10 +15,10 @@ await runMain('npm run proxy --', async () => {
   setDefaultHighWaterMark(false, HIGH_WATER_BYTES);
   const proxy = await startProxy(options, log).catch((error: NodeJS.ErrnoException) => {
     if (error instanceof UsageError) throw error;
-    log({ level: 'error', message: explain(error) });
+    log({ level: 'error', message: explain(error, options) });
     process.exit(1);
   });
-  // Before anybody can know that it runs: who has read that it listens may stop it at once.
+  // Before the line that says that it listens: who has read that may stop it at once.
   onStopSignal((signal) => {
     log({ level: 'info', message: 'shutting down', signal });
     void proxy.stop().then(() => {
@@ -27,33 +26,33 @@ await runMain('npm run proxy --', async () => {
       process.exit(0);
     });
   });
-  log({
-    level: 'info',
-    message: 'listening',
-    port: proxy.port,
-    host: options.host,
-    status: `http://${addressOf(options.adminHost, proxy.adminPort)}`,
-    ...protections(options),
-  });
+  const { host, adminHost } = options;
+  const status = `http://${addressOf(adminHost, proxy.adminPort)}`;
+  log({ level: 'info', message: 'listening', port: proxy.port, host, status, ...protections(options) });
 });
 
-// So that a protection that somebody believes to be on is seen to be off.
+// A protection that is believed to be on is seen to be off.
 function protections({ tls, upstreamTls, registerToken, registerFrom }: ProxyOptions): object {
   const clients = tls === null ? 'plain' : tls.clientCa === null ? 'TLS' : 'TLS with client certificates';
-  const servers = registerToken === null ? 'any' : 'those with the token';
-  return {
-    clients,
-    servers: `${servers}${registerFrom.length === 0 ? '' : ` from ${registerFrom.join(', ')}`}, ${upstreamTls === null ? 'plain' : 'TLS'}`,
-  };
+  const who = registerToken === null ? 'any' : 'those with the token';
+  const from = registerFrom.length === 0 ? '' : ` from ${registerFrom.join(', ')}`;
+  return { clients, servers: `${who}${from}, ${upstreamTls === null ? 'plain' : 'TLS'}` };
 }
 
-function explain(error: NodeJS.ErrnoException & { port?: number }): string {
-  switch (error.code) {
+function explain(
+  { code, port, message }: NodeJS.ErrnoException & { port?: number },
+  options: ProxyOptions,
+): string {
+  const [use, remedy] =
+    port === options.adminPort
+      ? ['the status listener', '--admin-port (PROXY_ADMIN_PORT)']
+      : ['clients and servers', '--port (PROXY_PORT)'];
+  switch (code) {
     case 'EADDRINUSE':
-      return `Port ${error.port} is in use: stop what listens there, or choose another with --port or --admin-port.`;
+      return `Port ${port}, for ${use}, is in use: stop what listens there, or choose another port with ${remedy}.`;
     case 'EACCES':
-      return `Port ${error.port} is not allowed for this user: choose one above 1023 with --port or --admin-port.`;
+      return `Port ${port}, for ${use}, is not allowed for this user: choose one above 1023 with ${remedy}.`;
     default:
-      return `The proxy could not start: ${error.message}.`;
+      return `The proxy could not start: ${message}.`;
   }
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { after, test } from 'node:test';
 import { UsageError } from './config.ts';
 import { isProof, proofOf, readToken } from './proof.ts';
@@ -34,6 +34,17 @@ function fileWith(text: string): string {
   writeFileSync(file, text);
   return file;
 }
+
+test('a token file counts from where npm was called', (t) => {
+  const { INIT_CWD } = process.env;
+  t.after(() => {
+    if (INIT_CWD === undefined) delete process.env.INIT_CWD;
+    else process.env.INIT_CWD = INIT_CWD;
+  });
+  const file = fileWith('0123456789abcdef\n');
+  process.env.INIT_CWD = dirname(file);
+  assert.deepEqual(readToken('--register-token-file', basename(file)), TOKEN);
+});
 
 test('a token is read without the white space around it', () => {
   assert.deepEqual(readToken('--register-token-file', fileWith('  0123456789abcdef\n')), TOKEN);

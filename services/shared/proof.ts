@@ -2,7 +2,7 @@
 // (RFC 2195), with HMAC-SHA-256 (RFC 2104) over all that is claimed.
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { UsageError } from './config.ts';
+import { callerPath, UsageError } from './config.ts';
 import type { Id } from './packet.ts';
 
 const MIN_TOKEN_BYTES = 16;
@@ -42,7 +42,7 @@ export function readToken(name: string, file: string): Buffer {
   let token: Buffer;
   try {
     // One character a byte: a token may be of any bytes.
-    token = Buffer.from(readFileSync(file, 'latin1').trim(), 'latin1');
+    token = Buffer.from(readFileSync(callerPath(file), 'latin1').trim(), 'latin1');
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     throw new UsageError(

@@ -4,7 +4,7 @@ import type { KeyObject, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { connect, isIP, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import { given, UsageError } from './config.ts';
+import { callerPath, given, UsageError } from './config.ts';
 
 type Tls = typeof import('node:tls');
 
@@ -205,7 +205,7 @@ function readAuthority(option: string, value: unknown): string | null {
 
 function readPem(option: string, file: string): string {
   try {
-    return readFileSync(file, 'utf8');
+    return readFileSync(callerPath(file), 'utf8');
   } catch (error) {
     throw new UsageError(`${option}: ${file} can't be read (${(error as NodeJS.ErrnoException).code}).`);
   }

@@ -1,7 +1,16 @@
 // pure · made-up requests for the sample recording.
 // Must never draw on chance: a fixed generator gives the same requests each time.
 import type { FaultRecord, RequestRow } from '../../scripts/chaos/journal.ts';
-import { sampleId } from './sample.ts';
+
+/** Server id of `server-p1-2`: made up, like a container's. */
+export function sampleId(replica: string): string {
+  let hash = 7;
+  for (const character of replica) hash = (Math.imul(hash, 1_000_003) + character.charCodeAt(0)) >>> 0;
+  return `${hash.toString(16).padStart(8, '0')}${((hash * 31) >>> 0).toString(16).padStart(8, '0')}`.slice(
+    0,
+    12,
+  );
+}
 
 /** Numbers in [0, 1), always the same ones (mulberry32). */
 function sameNumbers(seed: number): () => number {

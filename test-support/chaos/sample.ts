@@ -11,7 +11,7 @@ import type {
 } from '../../scripts/chaos/journal.ts';
 import type { FaultKind } from '../../scripts/chaos/plan.ts';
 import type { EventType } from '../../services/proxy/status/events.ts';
-import { sampleRequests } from './sample-requests.ts';
+import { sampleId, sampleRequests } from './sample-requests.ts';
 
 const PHASES: readonly [PhaseName, number][] = [
   ['warm-up', 5],
@@ -21,16 +21,6 @@ const PHASES: readonly [PhaseName, number][] = [
   ['after', 12],
 ];
 const POLICIES = ['1', '2', '3'];
-
-/** Server id of `server-p1-2`: made up, like a container's. */
-export function sampleId(replica: string): string {
-  let hash = 7;
-  for (const character of replica) hash = (Math.imul(hash, 1_000_003) + character.charCodeAt(0)) >>> 0;
-  return `${hash.toString(16).padStart(8, '0')}${((hash * 31) >>> 0).toString(16).padStart(8, '0')}`.slice(
-    0,
-    12,
-  );
-}
 
 type Step = [kind: FaultKind, target: string, atS: number, forS: number, outMs: number, backMs: number];
 // What is done to whom, when, for how long, and how the proxy took it; 0: it did not notice.

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Bounds, judge, type Measured, makeBounds } from './bounds.ts';
-import { adviceOn, explain, formatTable } from './report.ts';
+import { type Bounds, type Measured, makeBounds, objectionTo } from './bounds.ts';
 
 const PER_REQUEST = { heapBytes: 1000, systemCalls: 10, readsAndWrites: 5 };
+const NODE = process.versions.node;
 const BOUNDS: Bounds = {
-  node: '24.1.0',
+  node: NODE,
   perRequest: { oneshot: PER_REQUEST, keep: PER_REQUEST, pipelined: PER_REQUEST },
 };
-const value = (amount: number) => ({ value: amount, note: '' });
+const value = (amount: number, note = '') => ({ value: amount, note });
 const unknown = (note: string) => ({ value: null, note });
 const GOOD = { heapBytes: value(900), systemCalls: value(9.8), readsAndWrites: value(5) };
 
@@ -16,58 +16,29 @@ function measured(oneshot: Partial<Measured['oneshot']>): Measured {
   return { oneshot: { ...GOOD, ...oneshot }, keep: GOOD, pipelined: GOOD };
 }
 
-const CASES = [
-  { name: 'at the bound', oneshot: { systemCalls: value(10) }, verdict: 'within' },
-  { name: 'above it', oneshot: { systemCalls: value(10.1) }, verdict: 'over' },
-  { name: 'not measured', oneshot: { systemCalls: unknown('no strace') }, verdict: 'not measured' },
-];
-for (const { name, oneshot, verdict } of CASES) {
-  test(`a value ${name} is ${verdict}`, () => {
-    const findings = judge(measured(oneshot), BOUNDS);
-    assert.equal(findings.length, 9);
-    assert.deepEqual(
-      findings.filter((finding) => finding.verdict !== 'within').map((finding) => finding.verdict),
-      verdict === 'within' ? [] : [verdict],
-    );
-    const found = findings.find(
-      ({ scenario, measure }) => scenario === 'oneshot' && measure === 'systemCalls',
-    );
-    assert.equal(found?.verdict, verdict);
-  });
-}
+test('a value at the bound, and one that is not measured, are no objection', () => {
+  assert.equal(objectionTo('oneshot', 'systemCalls', value(10), BOUNDS), null);
+  assert.equal(objectionTo('oneshot', 'systemCalls', unknown('no strace'), BOUNDS), null);
+});
+
+test('an objection says how much is over, where to look and what to do', () => {
+  const text = objectionTo('oneshot', 'systemCalls', value(12.5, 'read 9, write 3.5'), BOUNDS) ?? '';
+  assert.match(text, /^oneshot: a request costs the proxy 12\.5 system calls \(read 9, write 3\.5\)/);
+  assert.match(text, /and the bound is 10\.0: 25 % over it\./);
+  assert.match(text, /npm run profile -- --mode oneshot/);
+  assert.match(text, /RENEW_BOUNDS=1 node --test test-support\/cost\/cost\.test\.ts$/);
+  assert.doesNotMatch(text, /Node/);
+  const other = objectionTo('keep', 'heapBytes', value(1001), { ...BOUNDS, node: '24.0.0' }) ?? '';
+  assert.match(other, new RegExp(`The bound is from Node 24\\.0\\.0, this is ${NODE}`));
+});
 
 test('new bounds lie above the highest value of all runs, and an unmeasured one stays', () => {
   const runs = [
     measured({ heapBytes: value(1001), systemCalls: unknown('no strace') }),
     measured({ heapBytes: value(995) }),
   ];
-  const { node, perRequest } = makeBounds(runs.slice(0, 1), BOUNDS, '24.2.0');
-  assert.equal(node, '24.2.0');
+  const { node, perRequest } = makeBounds(runs.slice(0, 1), { ...BOUNDS, node: '24.0.0' });
+  assert.equal(node, NODE);
   assert.deepEqual(perRequest.oneshot, { heapBytes: 1090, systemCalls: 10, readsAndWrites: 5.4 });
-  assert.equal(makeBounds(runs, BOUNDS, '24.2.0').perRequest.oneshot.systemCalls, 10.29);
-});
-
-test('whoever is over a bound is told by how much, where to look and what to do', () => {
-  const [finding] = judge(measured({ heapBytes: value(1250) }), BOUNDS);
-  assert.ok(finding !== undefined);
-  const text = explain(finding, BOUNDS, '24.1.0');
-  assert.match(text, /oneshot: .* 1,250 bytes of JavaScript heap, and the bound is 1,000: 25 % over it/);
-  assert.match(text, /npm run profile -- --mode oneshot/);
-  assert.match(text, /npm run guard -- --write/);
-  assert.doesNotMatch(text, /24\.1\.0/);
-  assert.match(explain(finding, BOUNDS, '24.9.0'), /Node 24\.1\.0, this is 24\.9\.0/);
-});
-
-test('the table says what was not measured and why', () => {
-  const table = formatTable(judge(measured({ systemCalls: unknown('ptrace is not permitted') }), BOUNDS));
-  assert.match(table, /oneshot +system calls +– +10\.0 +not measured here: ptrace is not permitted$/m);
-  assert.match(table, /keep +system calls +9\.80 +10\.0 +98 %$/m);
-});
-
-test('a bound that has become loose is named', () => {
-  assert.equal(adviceOn(judge(measured({}), BOUNDS)), '');
-  assert.match(
-    adviceOn(judge(measured({ heapBytes: value(500) }), BOUNDS)),
-    /oneshot \(bytes of JavaScript heap\)/,
-  );
+  assert.equal(makeBounds(runs, BOUNDS).perRequest.oneshot.systemCalls, 10.29);
 });

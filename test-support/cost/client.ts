@@ -1,5 +1,4 @@
-// shell · requests in lockstep: what the proxy does for them is the same in every run, however fast the machine is.
-// Must never take anything for an answer but the right one, byte for byte.
+// Requests in lockstep: what the proxy does for them is the same in every run, however fast the machine is.
 import { once } from 'node:events';
 import { connect } from 'node:net';
 

@@ -1,9 +1,8 @@
-// shell · loaded into the proxy before it starts (`node --import`): reads what a measure needs from within, when told to.
-// Must never do anything between the two readings, and never outlive whoever measures.
+// Loaded into the proxy before it starts (`node --import`): reads its heap and its counters at the two ends of a measure.
 import { openSync, readFileSync, writeSync } from 'node:fs';
 import { devNull } from 'node:os';
 import { GCProfiler, getHeapStatistics } from 'node:v8';
-import { type Order, type Reading, traceMark } from './reading.ts';
+import { type Order, type Reading, traceMark } from './marks.ts';
 
 const marks = openSync(devNull, 'w');
 let collector = new GCProfiler();
@@ -13,7 +12,6 @@ process.on('message', (order: Order) => {
   if (order.kind === 'begin') begin(order.name);
   else process.send?.(end(order.name));
 });
-process.on('disconnect', () => process.exit(1));
 
 // Under a tracer the marks show where the measure begins and ends: all the rest is outside of them.
 function begin(name: string): void {

@@ -1,17 +1,40 @@
-// shell · runs the proxy twice, once to look at its heap from within and once under a tracer.
-// Must never take a value from a run in which something else happened: it is made again, or there is none.
+// Runs the proxy twice, once to look at its heap from within and once under a tracer.
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Failure } from '../../scripts/kit/failure.ts';
 import { type Measured, SCENARIOS, type Scenario, type Value } from './bounds.ts';
-import { countCalls, describeCalls, totalCalls } from './calls.ts';
-import { requestsOf } from './client.ts';
-import type { Reading } from './reading.ts';
-import { FIRST_TIMES, WORK } from './scenarios.ts';
-import { type Subject, startSubject } from './subject.ts';
-import type { Tracer } from './tracer.ts';
+import { type Lockstep, requestsOf } from './client.ts';
+import type { Reading } from './marks.ts';
+import { type MeasuredProxy, startMeasuredProxy } from './measured-proxy.ts';
+import { countCalls, describeCalls, prepareTracer, totalCalls } from './system-calls.ts';
 
+const PIPELINE_DEPTH = 64;
+const onEach = (connections: number): Lockstep => ({ connections, rounds: 1, depth: 1 });
+const onOne = (rounds: number, depth: number): Lockstep => ({ connections: 1, rounds, depth });
+
+type Work = {
+  /** Until everything is loaded, and V8 has seen what it remembers of each call. */
+  warmUp: Lockstep;
+  /** For the heap. */
+  measured: Lockstep;
+  /** For the system calls, which a tracer slows down; they are the same each time. */
+  traced: Lockstep;
+};
+
+/** So many that a heartbeat or the sweep of deadlines, which come with the clock, can't be seen in a bound. */
+export const WORK: Readonly<Record<Scenario, Work>> = {
+  oneshot: { warmUp: onEach(700), measured: onEach(700), traced: onEach(200) },
+  keep: { warmUp: onOne(700, 1), measured: onOne(1500, 1), traced: onOne(300, 1) },
+  pipelined: {
+    warmUp: onOne(20, PIPELINE_DEPTH),
+    measured: onOne(75, PIPELINE_DEPTH),
+    traced: onOne(60, PIPELINE_DEPTH),
+  },
+};
+
+// Before a trace: what happens only the first time.
+const FIRST_TIMES = 20;
 const TRIES = 3;
 const NO_COUNTERS = 'this system does not count reads and writes (/proc/self/io)';
 
@@ -19,7 +42,8 @@ const NO_COUNTERS = 'this system does not count reads and writes (/proc/self/io)
  * What each scenario costs a proxy, per request.
  * @throws Failure when the heap can't be measured
  */
-export async function measureAll(tracer: Tracer, signal: AbortSignal): Promise<Measured> {
+export async function measureAll(signal: AbortSignal): Promise<Measured> {
+  const tracer = await prepareTracer();
   const readings = await withSubject({ signal }, (subject) =>
     forEachScenario((each) => readHeap(subject, each)),
   );
@@ -41,7 +65,7 @@ export async function measureAll(tracer: Tracer, signal: AbortSignal): Promise<M
   });
 }
 
-async function readHeap(subject: Subject, scenario: Scenario): Promise<Reading> {
+async function readHeap(subject: MeasuredProxy, scenario: Scenario): Promise<Reading> {
   const { warmUp, measured } = WORK[scenario];
   await subject.warmUp(warmUp);
   for (let tried = 0; tried < TRIES; tried += 1) {
@@ -57,7 +81,7 @@ async function readHeap(subject: Subject, scenario: Scenario): Promise<Reading> 
 }
 
 async function traceCalls(command: readonly string[], signal: AbortSignal): Promise<Record<Scenario, Value>> {
-  const directory = await mkdtemp(join(tmpdir(), 'policy-proxy-guard-'));
+  const directory = await mkdtemp(join(tmpdir(), 'policy-proxy-cost-'));
   const file = join(directory, 'trace');
   try {
     await withSubject({ tracer: [...command, file], signal }, (subject) =>
@@ -86,10 +110,10 @@ async function forEachScenario<T>(work: (scenario: Scenario) => Promise<T>): Pro
 }
 
 async function withSubject<T>(
-  options: Parameters<typeof startSubject>[0],
-  work: (subject: Subject) => Promise<T>,
+  options: Parameters<typeof startMeasuredProxy>[0],
+  work: (subject: MeasuredProxy) => Promise<T>,
 ): Promise<T> {
-  const subject = await startSubject(options);
+  const subject = await startMeasuredProxy(options);
   try {
     return await work(subject);
   } finally {

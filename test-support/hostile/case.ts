@@ -1,6 +1,8 @@
-// What a hostile case is, and how its checks become a verdict.
+// What a hostile case is, and how it runs as a test: its figures are printed, and a machine too busy to tell skips it.
+import assert from 'node:assert/strict';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { CannotTell, type Verdict } from '../../scripts/kit/verdict.ts';
+import type { TestContext } from 'node:test';
+import { CannotTell } from '../../scripts/kit/verdict.ts';
 import { Scene, type Size } from './scene.ts';
 
 const NS_PER_MS = 1e6;
@@ -17,53 +19,50 @@ export type HostileCase = {
   about: string;
   /** Minutes or latencies decide: it is no part of `npm test`. The others are decided by counts, within seconds. */
   isMeasured?: boolean;
-  /** A failure proves nothing when this process was held up for longer at once, ms; 300 unless told otherwise. */
+  /** A failure proves nothing when this process was held up for longer at once, ms; 300 unless given. */
   toleratesMs?: number;
   run(scene: Scene): Promise<Check[]>;
 };
 
-export type CaseResult = {
-  name: string;
-  verdict: Verdict;
-  checks: Check[];
-  /** Why the verdict is unknown; else empty. */
-  note: string;
-  /** The longest that this process was held up at once. */
-  lagMs: number;
-};
+/** `unknown`: why the checks prove nothing; empty when they do. */
+export type CaseResult = { checks: Check[]; unknown: string };
 
-/** Runs a case to its end and stops everything that it has started. @throws the signal's reason when that fires */
+/**
+ * Runs a case to its end and stops everything that it has started.
+ * @throws what the case throws, except that it cannot tell
+ */
 export async function runCase(one: HostileCase, size: Size, signal: AbortSignal): Promise<CaseResult> {
   const lag = monitorEventLoopDelay({ resolution: LAG_RESOLUTION_MS });
   lag.enable();
   const scene = new Scene(size, signal);
-  let checks: Check[] = [];
-  let note = '';
   try {
-    checks = await one.run(scene);
+    const checks = await one.run(scene);
+    const lagMs = Math.round(lag.max / NS_PER_MS - LAG_RESOLUTION_MS);
+    const isExcused = !holdsAll(checks) && lagMs > (one.toleratesMs ?? USUAL_TOLERANCE_MS);
+    return { checks, unknown: isExcused ? `this process itself was held up for ${lagMs} ms` : '' };
   } catch (error) {
-    const { message, tail } = error as Error & { tail?: string };
-    const lines = `it could not be run: ${message} ${tail?.split('\n').at(-1) ?? ''}`;
-    note = error instanceof CannotTell ? message : lines.trim();
+    if (error instanceof CannotTell) return { checks: [], unknown: error.message };
+    throw error;
   } finally {
     lag.disable();
     await scene.close();
   }
-  signal.throwIfAborted();
-  const lagMs = Math.round(lag.max / NS_PER_MS - LAG_RESOLUTION_MS);
-  const isGood = checks.every(({ holds }) => holds);
-  if (!isGood && lagMs > (one.toleratesMs ?? USUAL_TOLERANCE_MS))
-    note = `this process itself was held up for ${lagMs} ms`;
-  const verdict = note !== '' ? 'unknown' : isGood ? 'pass' : 'fail';
-  return { name: one.name, verdict, checks, note, lagMs };
 }
 
-/** `d7-burst  150 of 150 answered · 0 evicted  (bar: 150 · at most 0)  pass` */
-export function formatResult({ name, verdict, checks, note }: CaseResult): string {
-  const seen = checks.map((check) => check.seen).join(' · ');
-  const bars = checks.map(({ bar }) => bar).join(' · ');
-  const measured = checks.length === 0 ? '' : `${seen}  (bar: ${bars})  `;
-  return `${name.padEnd(22)}  ${measured}${verdict}${note && `: ${note}`}`;
+/** Runs a case as the test `t`: it passes, fails, or is skipped with the reason why it could not tell. */
+export async function testCase(t: TestContext, one: HostileCase, size: Size): Promise<void> {
+  const { checks, unknown } = await runCase(one, size, t.signal);
+  const figures = formatChecks(checks);
+  if (figures !== '') t.diagnostic(`${one.name}: ${figures}`);
+  if (unknown === '') assert.ok(holdsAll(checks), figures);
+  else t.skip(unknown);
+}
+
+/** `150 of 150 answered (bar: 150) · 1 evicted (bar: at most 0), which does not hold`. */
+export function formatChecks(checks: readonly Check[]): string {
+  return checks
+    .map(({ seen, bar, holds }) => `${seen} (bar: ${bar})${holds ? '' : ', which does not hold'}`)
+    .join(' · ');
 }
 
 /** A check of a count that must be exactly `wanted`: `150 of 150 answered`. */
@@ -75,4 +74,8 @@ export function exactly(count: number, wanted: number, what: string, details = '
 /** A check of a number that must not be above `most`. */
 export function atMost(value: number, most: number, what: string): Check {
   return { seen: `${Math.round(value * 10) / 10} ${what}`, bar: `at most ${most}`, holds: value <= most };
+}
+
+function holdsAll(checks: readonly Check[]): boolean {
+  return checks.every(({ holds }) => holds);
 }

@@ -8,7 +8,7 @@ const TICK_MS = 5;
 
 export type Question = { line: string; id: number; payload: string };
 
-/** `ok`, `wrong` (digest), `stranger` (the answer to another client's request), `lost`, or the code of an error. */
+/** `ok`, `wrong` (digest), `foreign` (the answer to another client's request), `lost`, or the code of an error. */
 export type Reply = { outcome: string; ms: number };
 
 type Waiting = { question: Question; askedMs: number; settle: (outcome: string) => void };
@@ -133,6 +133,6 @@ function judge(line: string, { id, payload }: Question): string {
   const { type, destid, code, payload: digest } = JSON.parse(line) as Record<string, unknown>;
   if (type === -1) return String(code);
   if (type !== 2) return 'wrong';
-  if (Number(destid) !== id) return 'stranger';
+  if (Number(destid) !== id) return 'foreign';
   return digest === hash('sha1', payload) ? 'ok' : 'wrong';
 }

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { Failure } from '../../scripts/kit/failure.ts';
 import { fetchPolicies, type ServerRow } from '../../scripts/kit/policies.ts';
-import { accepts, freePorts } from '../../scripts/kit/ports.ts';
+import { accepts } from '../../scripts/kit/ports.ts';
 import { startProcess } from '../../scripts/kit/process.ts';
 import { type ProxyEvent, watchProxy } from '../../scripts/kit/proxy-events.ts';
 import { type ProxyProcess, startProxyProcess } from '../../scripts/kit/proxy-process.ts';
@@ -55,15 +55,14 @@ export class Scene {
    * @param before what its command line begins with, such as a shell that lowers a limit
    */
   async proxy(environment: Record<string, string> = {}, before: readonly string[] = []): Promise<SceneProxy> {
-    const [adminPort = 0] = await freePorts(1);
     const log: string[] = [];
     const started = await startProxyProcess({
       tracer: before,
-      environment: { PROXY_ADMIN_PORT: String(adminPort), ...environment },
+      environment,
       onLine: (line) => void log.push(line),
       signal: this.signal,
     });
-    const adminUrl = `http://127.0.0.1:${adminPort}`;
+    const { adminUrl } = started;
     const events: ProxyEvent[] = [];
     const watch = watchProxy(adminUrl, (event) => events.push(event));
     this.#cleanUps.push(

@@ -1,5 +1,4 @@
-// pure · bugs that are planted in the proxy's code for the simulator to find: a watch that misses one is no watch.
-// Must never be taken for planted when the text to change is not there exactly once.
+// pure · bugs that are planted in the proxy's code for the simulator to find: they show that its promises can be broken.
 import type { Only } from '../../scripts/simulate/scenario.ts';
 
 /** `file` is below services/. */
@@ -10,6 +9,8 @@ export type PlantedBug = {
   to: string;
   /** The cause that shows it: every world has it, and no other. */
   only?: Only;
+  /** To find it takes long: `npm test` leaves it to planted.long.test.ts. */
+  isSlow?: true;
 };
 
 export const PLANTED_BUGS: readonly PlantedBug[] = [
@@ -63,6 +64,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     from: '      if (connection.lastHeardMs >= silentBeforeMs) {\n',
     to: '      if (connection.lastHeardMs >= silentBeforeMs - 1e9) {\n',
     only: 'none',
+    isSlow: true,
   },
   {
     name: 'the queue has no bound',
@@ -81,12 +83,14 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     file: 'proxy/servers/pool.ts',
     from: 'if (silentMs > attemptTimeoutMs) this.#tellSilence',
     to: 'if (silentMs > 1e12) this.#tellSilence',
+    isSlow: true,
   },
   {
     name: 'a probe does not ask who answers',
     file: 'proxy/health/prober.ts',
     from: 'answersAs !== before;',
     to: 'answersAs === "nobody at all";',
+    isSlow: true,
   },
   {
     name: 'probes go on after the stop',
@@ -198,6 +202,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     from: '    upstream.pool?.retire();\n',
     to: '    upstream.pool?.destroy();\n',
     only: 'twin',
+    isSlow: true,
   },
   {
     name: 'who is only refused goes on',
@@ -219,6 +224,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     from: 'new ConnectionLimit(options.oneRequestConnections)',
     to: 'new ConnectionLimit(256 + options.oneRequestConnections)',
     only: 'accept-queue',
+    isSlow: true,
   },
   {
     name: 'no place is kept back for servers',
@@ -233,6 +239,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     from: '    return this.#reader.untakenBytes >= MAX_HELD_BYTES || this.#heldChunks >= MAX_HELD_CHUNKS;\n',
     to: '    return this.#reader.untakenBytes < 0;\n',
     only: 'deaf',
+    isSlow: true,
   },
 ];
 

@@ -1,6 +1,6 @@
 // What happens on the load generator's connections: requests go out, answers come in, in the same order, and each is
 // checked. Events are edge-triggered: whatever there is to read is read, whatever can be sent is sent.
-#include "generator.h"
+#include "load.h"
 
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
@@ -9,12 +9,12 @@
 
 static struct flight *flight_of(const struct generator *g, const struct connection *c, uint32_t number)
 {
-    return &c->flights[number % g->options.depth];
+    return &c->flights[number % g->depth];
 }
 
 static const struct request *request_of(const struct generator *g, const struct connection *c, uint32_t number)
 {
-    return &g->requests.items[flight_of(g, c, number)->request];
+    return flight_of(g, c, number)->request;
 }
 
 void retire(struct generator *g, struct connection *c)
@@ -56,7 +56,8 @@ static void watch(const struct generator *g, struct connection *c, uint32_t even
 static void queue_requests(struct generator *g, struct connection *c, uint32_t count, int64_t start_ns)
 {
     while (count-- > 0) {
-        uint32_t request = next_request(&g->requests);
+        const struct request *request = &g->requests[g->next_request];
+        g->next_request = g->next_request + 1 == g->request_count ? 0 : g->next_request + 1;
         *flight_of(g, c, c->queued++) = (struct flight){.request = request, .start_ns = start_ns};
     }
 }
@@ -115,9 +116,8 @@ static bool send_queued(struct generator *g, struct connection *c)
 static bool choose_source(struct generator *g, int fd)
 {
     static const int ON = 1;
-    bool is_loopback = ntohl(g->options.target.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
-    if (g->options.sources == 1 || g->keeps_connections || !is_loopback) return true;
-    g->last_source = (g->last_source + 1) % g->options.sources;
+    if (g->sources == 1 || g->keeps_connections) return true;
+    g->last_source = (g->last_source + 1) % g->sources;
     struct sockaddr_in source = {.sin_family = AF_INET};
     source.sin_addr.s_addr = htonl(INADDR_LOOPBACK + g->last_source);
     // The port is chosen when the other end is known, because one that is chosen before is taken for all of them.
@@ -127,10 +127,9 @@ static bool choose_source(struct generator *g, int fd)
 
 static bool start_connecting(struct generator *g, struct connection *c)
 {
-    const struct sockaddr *target = (const struct sockaddr *)&g->options.target;
     c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
     if (c->fd < 0 || !choose_source(g, c->fd)) return false;
-    return connect(c->fd, target, sizeof g->options.target) == 0 || errno == EINPROGRESS;
+    return connect(c->fd, (const struct sockaddr *)&g->target, sizeof g->target) == 0 || errno == EINPROGRESS;
 }
 
 void open_connection(struct generator *g, struct connection *c, int64_t start_ns)
@@ -139,13 +138,12 @@ void open_connection(struct generator *g, struct connection *c, int64_t start_ns
     c->queued = c->sent = c->answered = c->watched_events = 0;
     c->sent_bytes = c->held_bytes = 0;
     if (!start_connecting(g, c)) {
-        if (errno == EADDRNOTAVAIL) count_port_shortage(&g->tally);
         lose(g, c, FAILURE_REFUSED);
         return;
     }
     // A single request needs no such call: Nagle's algorithm holds nothing back while nothing is unacknowledged.
     if (g->keeps_connections) setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &ON, sizeof ON);
-    queue_requests(g, c, g->options.depth, start_ns);
+    queue_requests(g, c, g->depth, start_ns);
     if (send_queued(g, c) && c->watched_events == 0) watch(g, c, EPOLLIN);
 }
 
@@ -176,16 +174,15 @@ static enum failure failure_in(const char *line, size_t length)
 static void settle(struct generator *g, struct connection *c, const char *line, size_t length)
 {
     const struct flight *flight = flight_of(g, c, c->answered);
-    const char *digest = g->requests.items[flight->request].digest;
     c->answered++;
-    if (carries_digest(line, length, digest)) count_answer(&g->tally, g->now_ns - flight->start_ns);
+    if (carries_digest(line, length, flight->request->digest)) count_answer(&g->tally, g->now_ns - flight->start_ns);
     else count_failures(&g->tally, failure_in(line, length), 1);
 }
 
 // The only request of a connection is answered: it is closed, and in the closed loop followed by the next.
 static void finish(struct generator *g, struct connection *c)
 {
-    if (g->options.mode == MODE_OPEN) {
+    if (g->mode == MODE_OPEN) {
         retire(g, c);
         return;
     }

@@ -1,76 +1,116 @@
-// pure · figures → the charts of the page, each with its heading and what to look for.
-// Must never mix ratios and absolute figures in one chart.
-import type { TargetName } from '../plan.ts';
-import type { CellFigures, Spread, TargetFigures } from '../statistics.ts';
-import { drawRanges, type RangeChart, type RangeRow } from './ranges.ts';
+// pure · figures → the charts of the page: for each target in each cell the median of the runs and their range.
+import { CHART_WIDTH, drawChart, RIGHT, svg } from '../../kit/report/charts.ts';
+import { figure, type Heading } from '../../kit/report/html.ts';
+import type { CellFigures, Spread, TargetFigures } from '../result.ts';
 
-export type Chart = { title: string; note: string; targets: ReadonlySet<TargetName>; drawing: string };
+/** A row of a chart: a target, with the cell's name at the first one of each cell. */
+type Row = { label: string; isFirst: boolean; spread: Spread };
 
-type Part = { title: string; note: string; chart: Omit<RangeChart, 'rows'>; rows: RangeRow[] };
+const LEFT = 330;
+const TOP = 6;
+const AXIS_ROW = 26;
+const ROW = 17;
 
-/** The charts that there is something to draw in. */
-export function chartsOf(figures: readonly CellFigures[]): Chart[] {
-  const closed = figures.filter(({ cell }) => cell.part !== 'latency');
-  const parts: Part[] = [
-    {
-      title: 'Throughput: policy-proxy ÷ each',
-      note: 'Right of 1: policy-proxy serves more requests a second. Dot: median of the paired runs, line: from the least to the most.',
-      chart: {
-        id: 'throughput',
-        label: 'Throughput of policy-proxy divided by that of each target',
-        axis: 'ratio',
-      },
-      rows: rowsOf(closed, ({ ratios }) => ratios.throughput),
-    },
-    {
-      title: 'CPU per request: policy-proxy ÷ each',
-      note: 'Left of 1: policy-proxy takes less processor time for a request.',
-      chart: {
-        id: 'cpu',
-        label: 'CPU per request of policy-proxy divided by that of each peer',
-        axis: 'ratio',
-      },
-      rows: rowsOf(figures, ({ ratios }) => ratios.cpu),
-    },
-    {
-      title: 'Latency added to a request, µs',
-      note: 'At 1,000 requests a second on a connection each: the more to the left, the less is added to the way straight to a server.',
-      chart: { id: 'added', label: 'Microseconds that each proxy adds to a request', axis: 'micros' },
-      rows: figures.filter(({ cell }) => cell.part === 'latency').flatMap(addedRows),
-    },
-  ];
-  return parts.flatMap(({ title, note, chart, rows }) => {
-    const drawing = drawRanges({ ...chart, rows });
-    const targets = new Set(rows.flatMap(({ values }) => values.map(({ target }) => target)));
-    return drawing === '' ? [] : [{ title, note, targets, drawing }];
-  });
+/** Charts with their headings as HTML, of what there is to draw. */
+export function chartsOf(figures: readonly CellFigures[]): string[] {
+  const throughput = {
+    title: 'Throughput: policy-proxy ÷ each',
+    note: 'Right of 1: policy-proxy serves more requests a second. Mark: median of the paired runs, line: from the least to the most.',
+  };
+  const cpu = {
+    title: 'CPU per request: policy-proxy ÷ each',
+    note: 'Left of 1: policy-proxy takes less processor time for a request.',
+  };
+  const added = {
+    title: 'Latency added to a request, µs',
+    note: 'At 1,000 requests a second on a connection each: the more to the left, the less is added to the way straight to a server.',
+  };
+  const closedLoop = figures.filter(({ cell }) => cell.mode !== 'open');
+  const openLoop = figures.filter(({ cell }) => cell.mode === 'open');
+  return [
+    draw(throughput, rowsOf(closedLoop, ({ ratios }) => ratios.throughput).filter(isPositive), true),
+    draw(cpu, rowsOf(figures, ({ ratios }) => ratios.cpu).filter(isPositive), true),
+    draw(added, [
+      ...rowsOf(openLoop, ({ addedUs }) => addedUs.p50, 'p50'),
+      ...rowsOf(openLoop, ({ addedUs }) => addedUs.p99, 'p99'),
+    ]),
+  ].flat();
 }
 
-function rowsOf(figures: readonly CellFigures[], value: (of: TargetFigures) => Spread | null): RangeRow[] {
-  return figures
-    .map(({ cell, targets }) => ({ label: cell.id, values: valuesOf(targets, value).filter(isRatio) }))
-    .filter(({ values }) => values.length > 0);
-}
-
-function addedRows({ targets }: CellFigures): RangeRow[] {
-  const rows = [
-    { label: 'p50', values: valuesOf(targets, ({ addedUs }) => addedUs.p50) },
-    { label: 'p99', values: valuesOf(targets, ({ addedUs }) => addedUs.p99) },
-  ];
-  return rows.filter(({ values }) => values.length > 0);
-}
-
-function valuesOf(
-  targets: readonly TargetFigures[],
+function rowsOf(
+  figures: readonly CellFigures[],
   value: (of: TargetFigures) => Spread | null,
-): { target: TargetName; spread: Spread }[] {
-  return targets.flatMap((figures) => {
-    const spread = value(figures);
-    return spread === null ? [] : [{ target: figures.target, spread }];
-  });
+  heading?: string,
+): Row[] {
+  return figures.flatMap(({ cell, targets }) =>
+    targets
+      .map((each) => ({ target: each.target, spread: value(each) }))
+      .filter((each): each is { target: string; spread: Spread } => each.spread !== null)
+      .map(({ target, spread }, at) => {
+        return { label: at === 0 ? `${heading ?? cell.id}   ${target}` : target, isFirst: at === 0, spread };
+      }),
+  );
 }
 
 // A run without any answer has the ratio 0, which has no place on a logarithmic axis.
-function isRatio({ spread }: { spread: Spread }): boolean {
+function isPositive({ spread }: Row): boolean {
   return spread.min > 0;
+}
+
+function draw(heading: Heading, rows: readonly Row[], isRatio = false): string[] {
+  if (rows.length === 0) return [];
+  const plotHeight = rows.length * ROW;
+  const height = TOP + plotHeight + AXIS_ROW;
+  const least = Math.min(...rows.map(({ spread }) => spread.min));
+  const most = Math.max(...rows.map(({ spread }) => spread.max));
+  const scale = isRatio
+    ? { type: 'log', logBase: 2, ...ratioLimits(least, most) }
+    : { type: 'value', min: Math.min(least, 0), max: 'dataMax' };
+  const noLines = { axisLine: { show: false }, axisTick: { show: false } };
+  const drawing = drawChart(heading.title, height, {
+    grid: { left: LEFT, right: CHART_WIDTH - RIGHT, top: TOP, height: plotHeight, outerBoundsMode: 'none' },
+    yAxis: {
+      ...noLines,
+      type: 'category',
+      data: rows.map(({ label }) => label),
+      inverse: true,
+      axisLabel: { color: 'var(--ink)', fontSize: 12.5, margin: 12, interval: 0 },
+      splitLine: {
+        show: true,
+        interval: (at: number) => rows[at]?.isFirst === true,
+        lineStyle: { color: 'var(--rule)' },
+      },
+    },
+    xAxis: {
+      ...noLines,
+      ...scale,
+      axisLabel: { color: 'var(--ink-2)', fontSize: 12, hideOverlap: true },
+      splitLine: { lineStyle: { color: 'var(--grid)' } },
+    },
+    series: {
+      type: 'boxplot',
+      silent: true,
+      boxWidth: [7, 7],
+      itemStyle: { color: 'var(--k-wrong)', borderColor: 'var(--k-wrong)', borderWidth: 2 },
+      data: rows.map(({ spread: { min, median, max } }) => [min, median, median, median, max]),
+      ...(isRatio ? { markLine: LINE_AT_ONE } : {}),
+    },
+  });
+  const name = `${heading.title}. ${heading.note}`;
+  return [figure(heading, svg('', name, height, `<g class="plot">${drawing}</g>`))];
+}
+
+const LINE_AT_ONE = {
+  silent: true,
+  symbol: 'none',
+  label: { show: false },
+  lineStyle: { color: 'var(--ink-2)', type: [4, 3], width: 1.2 },
+  data: [{ xAxis: 1 }],
+};
+
+/** Powers of two that hold every ratio, and 1 with some room on both sides. */
+export function ratioLimits(min: number, max: number): { min: number; max: number } {
+  const low = Math.floor(Math.log2(Math.max(min, 1 / 64)));
+  const high = Math.ceil(Math.log2(Math.max(max, 1 / 64)));
+  return { min: 2 ** Math.min(low, -1), max: 2 ** Math.max(high, 1) };
 }

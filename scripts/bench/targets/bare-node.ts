@@ -1,20 +1,22 @@
-// shell · a Node process that answers by itself, over the proxy's own sockets: what is left of its cost is Node's and the kernel's.
-// Must never be taken for a proxy: it forwards nothing.
+// A Node process that answers by itself with the proxy's own sockets: its cost is Node's and the kernel's.
 import { join } from 'node:path';
 import { freePorts } from '../../kit/ports.ts';
 import { startProcess } from '../../kit/process.ts';
-import type { RunningTarget, TargetContext } from './target.ts';
+import type { Target } from './target.ts';
 
-const SCRIPT = join(import.meta.dirname, '..', 'peers', 'bare-node.ts');
-const START_TIMEOUT_MS = 10_000;
+const SCRIPT = join(import.meta.dirname, 'bare-node-process.ts');
 
-/** @throws Failure when it does not start */
-export async function startBareNode({ signal }: Pick<TargetContext, 'signal'>): Promise<RunningTarget> {
-  const [port] = (await freePorts(1)) as [number];
-  const running = await startProcess(process.execPath, [SCRIPT, String(port)], {
-    readyLine: /^ready$/,
-    signal,
-    deadlineMs: START_TIMEOUT_MS,
-  });
-  return { name: 'bare-node', port, pid: running.pid, stop: () => running.stop() };
-}
+export const bareNode: Target = {
+  name: 'bare-node',
+  description: 'no proxy either: a Node process that reads, looks an answer up and writes',
+  inWords: 'a Node process that forwards nothing',
+  routesEveryRequest: true,
+  // It takes each read for one request.
+  suits: ({ mode }) => mode !== 'pipeline',
+  start: async ({ signal }) => {
+    const [port = 0] = await freePorts(1);
+    const options = { readyLine: /^ready$/, signal };
+    const { pid, stop } = await startProcess(process.execPath, [SCRIPT, String(port)], options);
+    return { port, pid, stop };
+  },
+};

@@ -1,10 +1,13 @@
-// shell · no proxy at all: the generator talks to one server, which answers requests of every policy.
-// Must never spread the requests over several servers: choosing one is what a proxy is for.
-import type { RunningTarget, TargetContext } from './target.ts';
+// No proxy: the load goes to one server, which answers requests of every policy.
+import type { Target } from './target.ts';
 
-/** The first server, as the others reach it; there is nothing to start or stop. */
-export async function startDirect({ servers }: TargetContext): Promise<RunningTarget> {
-  const [first] = servers;
-  if (first === undefined) throw new Error('There is no server.');
-  return { name: 'direct', port: first.port, pid: null, stop: async () => {} };
-}
+export const direct: Target = {
+  name: 'direct',
+  description: 'no proxy: one server answers everything',
+  inWords: 'straight to a server',
+  routesEveryRequest: true,
+  start: async ({ startServers }) => {
+    const [server] = await startServers({ servers: 1, policies: 1 });
+    return { port: server?.port ?? 0, pid: null, stop: async () => {} };
+  },
+};

@@ -1,21 +1,75 @@
-// shell · nginx's stream module, with njs reading the policy. Its configuration is peers/nginx.conf and peers/policy.js.
-// Must never run it in the background: it is to end when the benchmark ends.
+// nginx's stream module with the same routing by the packet's policy, which njs reads (nginx-policy.js).
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePorts } from '../../kit/ports.ts';
-import { PEERS_FOLDER, writeConfiguration } from './configuration.ts';
-import { startPeer } from './peer.ts';
-import type { RunningTarget, TargetContext } from './target.ts';
-import { serverValues } from './template.ts';
+import { byPolicy, type ServerAddress, startPeer, type Target, versionOf } from './target.ts';
 
-/** @throws Failure when it does not start */
-export async function startNginx({ servers, peers, folder, signal }: TargetContext): Promise<RunningTarget> {
-  const program = peers.nginx;
-  if (program === null) throw new Error('nginx has not been prepared.');
-  const [port] = (await freePorts(1)) as [number];
-  const places = { modules: program.modules, script: join(PEERS_FOLDER, 'policy.js'), folder };
-  const values = { port, ...places, ...serverValues(servers) };
-  const file = await writeConfiguration(folder, 'nginx.conf', 'nginx.conf', values);
-  // The log file that is compiled in may not be writable, and is opened before the configuration is read.
-  const args = ['-e', 'stderr', '-p', folder, '-c', file];
-  return await startPeer({ target: 'nginx', port, program, args, checkArgs: [...args, '-t'] }, signal);
+const MODULES = '/usr/lib/nginx/modules';
+const NJS_PACKAGE = 'libnginx-mod-stream-js';
+const POLICY_SCRIPT = join(import.meta.dirname, 'nginx-policy.js');
+
+export const nginx: Target = {
+  name: 'nginx',
+  description: "nginx's stream module with njs",
+  routesEveryRequest: false,
+  packages: ['nginx', 'libnginx-mod-stream', NJS_PACKAGE],
+  version: async () => {
+    const version = await versionOf('nginx', ['-v']);
+    if (version === null || !existsSync(join(MODULES, 'ngx_stream_js_module.so'))) return null;
+    return `${version} with njs ${(await versionOf('dpkg-query', ['--show', NJS_PACKAGE])) ?? 'unknown'}`;
+  },
+  start: async (context) => {
+    const [port = 0] = await freePorts(1);
+    const { folder } = context;
+    const configuration = configure(port, folder, await context.startServers(context.size));
+    const commands = (file: string) => {
+      // The log file that is compiled in may not be writable, and is opened before the configuration is read.
+      const serve = ['-e', 'stderr', '-p', folder, '-c', file];
+      return { check: [...serve, '-t'], serve };
+    };
+    return await startPeer({ name: 'nginx', program: 'nginx', port, configuration, commands }, context);
+  },
+};
+
+// What a directive means stands in nginx's documentation under its module (nginx.org/en/docs).
+function configure(port: number, folder: string, servers: readonly ServerAddress[]): string {
+  const upstreams = byPolicy(servers).map(([policy, own]) => {
+    const lines = own.map((server) => `        server ${server.host}:${server.port};`);
+    return [`    upstream policy-${policy} {`, ...lines, '    }'].join('\n');
+  });
+  return `load_module "${MODULES}/ngx_stream_module.so";
+load_module "${MODULES}/ngx_stream_js_module.so";
+
+# Core functionality: one worker per processor is what it advises to begin with.
+worker_processes auto;
+worker_rlimit_nofile 8192;
+# Its own user could not be changed to in a user namespace; it listens on loopback only.
+user root root;
+daemon off;
+pid "${folder}/nginx.pid";
+error_log stderr crit;
+
+events {
+    # Both ends of every connection count.
+    worker_connections 4096;
+}
+
+stream {
+    js_import policy from "${POLICY_SCRIPT}";
+    js_var $policy;
+
+    preread_timeout 2s;
+    proxy_connect_timeout 1s;
+    proxy_timeout 10s;
+
+${upstreams.join('\n\n')}
+
+    server {
+        # ngx_stream_core_module, listen: a socket for each worker, so that the kernel spreads connections over them.
+        listen 127.0.0.1:${port} reuseport backlog=4096;
+        js_preread policy.route;
+        proxy_pass $policy;
+    }
+}
+`;
 }

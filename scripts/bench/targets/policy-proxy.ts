@@ -1,60 +1,67 @@
-// shell · this project's proxy among the targets, as it is or as it was.
-// Must never be measured before its servers are in rotation.
-import { setTimeout as sleep } from 'node:timers/promises';
-import { Failure } from '../../kit/failure.ts';
-import { freePorts } from '../../kit/ports.ts';
-import { startDefaultProxy } from '../default-proxy.ts';
-import type { RunningTarget } from './target.ts';
+// This project's proxy, as a person would start it: as it is, as it was in another version, and with few servers.
+import { waitForServers } from '../../kit/policies.ts';
+import { ROOT } from '../../kit/project.ts';
+import { startProxyProcess } from '../../kit/proxy-process.ts';
+import { checkIntervalMs, type Size, type StartedTarget, type Target, type TargetContext } from './target.ts';
 
-const READY_TIMEOUT_MS = 10_000;
-const LOOK_EVERY_MS = 50;
+/** The cluster's own size. */
+export const USUAL_SIZE: Size = { servers: 6, policies: 3 };
 
-export type RunningProxy = RunningTarget & {
-  /** Waits until so many servers are in rotation; throws a Failure when they are not within ten seconds. */
-  waitForServers(count: number): Promise<void>;
+const READY_WITHIN_MS = 60_000;
+const DEFAULT_MAX_SERVERS = 1024;
+const DEFAULT_MAX_CONNECTIONS = 10_000;
+// For clients and probes.
+const SPARE_CONNECTIONS = 2500;
+// Node raises its limit of open files to the hard one by itself. To raise the hard one takes root.
+const WITH_MANY_FILES = ['sh', '-c', '(ulimit -n 65536) 2>/dev/null && ulimit -n 65536; exec "$@"', 'sh'];
+
+export const policyProxy: Target = {
+  name: 'policy-proxy',
+  description: 'this proxy with its defaults',
+  routesEveryRequest: true,
+  start: (context) => startVersion(context, ROOT, context.size),
 };
 
-/**
- * @param root the folder of the project whose proxy it is
- * @throws Failure when it does not start
- */
-export async function startPolicyProxy(
-  name: 'policy-proxy' | 'baseline',
+export const baseline: Target = {
+  name: 'baseline',
+  description: 'the version that --baseline names',
+  routesEveryRequest: true,
+  version: async (context) => context.baseline?.version ?? null,
+  start: (context) => startVersion(context, context.baseline?.root ?? ROOT, context.size),
+};
+
+export const sixServers: Target = {
+  name: 'six-servers',
+  description: 'this proxy with six servers of three policies, for --servers and --policies',
+  inWords: 'with six servers',
+  routesEveryRequest: true,
+  start: (context) => startVersion(context, ROOT, USUAL_SIZE),
+};
+
+async function startVersion(
+  { startServers, signal }: TargetContext,
   root: string,
-  signal: AbortSignal,
-): Promise<RunningProxy> {
-  const [port, adminPort] = (await freePorts(2)) as [number, number];
-  const running = await startDefaultProxy(port, adminPort, signal, { root });
-  return {
-    name,
-    port,
-    pid: running.pid,
-    stop: () => running.stop(),
-    waitForServers: (count) => waitForServers(adminPort, count, signal),
-  };
-}
-
-async function waitForServers(adminPort: number, count: number, signal: AbortSignal): Promise<void> {
-  const untilMs = performance.now() + READY_TIMEOUT_MS;
-  for (let ready = 0; ; ready = await countReady(adminPort)) {
-    if (ready >= count) return;
-    signal.throwIfAborted();
-    if (performance.now() > untilMs) {
-      throw new Failure(
-        `Only ${ready} of ${count} servers came into rotation within ${READY_TIMEOUT_MS / 1000} s.`,
-        'Is the machine very busy? Run the command again.',
-      );
-    }
-    await sleep(LOOK_EVERY_MS);
-  }
-}
-
-type Table = { policies: { servers: { state: string }[] }[] };
-
-async function countReady(adminPort: number): Promise<number> {
-  const response = await fetch(`http://127.0.0.1:${adminPort}/api/policies`, {
-    signal: AbortSignal.timeout(READY_TIMEOUT_MS),
+  size: Size,
+): Promise<StartedTarget> {
+  const { servers } = size;
+  const isUsual = servers <= DEFAULT_MAX_SERVERS;
+  const proxy = await startProxyProcess({
+    root,
+    signal,
+    tracer: isUsual ? [] : WITH_MANY_FILES,
+    environment: isUsual ? {} : settingsFor(servers),
   });
-  const { policies } = (await response.json()) as Table;
-  return policies.flatMap(({ servers }) => servers).filter(({ state }) => state === 'ready').length;
+  await startServers(size, proxy.port);
+  await waitForServers({ adminUrl: proxy.adminUrl, count: servers, timeoutMs: READY_WITHIN_MS, signal });
+  return { port: proxy.port, pid: proxy.pid, policies: size.policies, stop: proxy.stop };
+}
+
+// The defaults, but for limits that are too low for so many.
+function settingsFor(servers: number): Record<string, string> {
+  const connections = servers + SPARE_CONNECTIONS;
+  return {
+    PROXY_MAX_SERVERS: String(servers),
+    PROXY_MAX_CONNECTIONS: String(Math.max(connections, DEFAULT_MAX_CONNECTIONS)),
+    PROXY_HEALTH_INTERVAL: String(checkIntervalMs(servers)),
+  };
 }

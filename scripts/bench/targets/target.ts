@@ -1,24 +1,107 @@
-// seam · what is measured looks like from outside: a port that takes requests, and the processes that serve them.
-// Must never know how it is measured.
-import type { PeerPrograms } from '../peer-programs.ts';
-import type { TargetName } from '../plan.ts';
+// What a target of the benchmark is, and what several of them share.
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { attempt, run } from '../../kit/command.ts';
+import { waitForListener } from '../../kit/ports.ts';
+import { startProcess } from '../../kit/process.ts';
+import type { Baseline } from '../baseline.ts';
+import type { CellLoad } from '../plan.ts';
 
-/** A server that listens on 127.0.0.1. */
-export type ServerAddress = { id: number; policy: number; port: number };
+const ASK_TIMEOUT_MS = 10_000;
+// So many health checks a second cost little; with more servers the interval is longer.
+const MAX_CHECKS_PER_SECOND = 1000;
+const DEFAULT_CHECKS_UP_TO = 2000;
+
+/** A server behind a target. */
+export type ServerAddress = { policy: number; host: string; port: number };
+
+/** How many servers a target has, and policies, in turn. */
+export type Size = { servers: number; policies: number };
 
 /** What a target may use to start. */
 export type TargetContext = {
-  servers: readonly ServerAddress[];
-  peers: PeerPrograms;
-  /** For configurations that are filled in. */
+  size: Size;
+  /** Starts servers for this target alone; with a proxy's port they have registered with it when this resolves. */
+  startServers(size: Size, proxyPort?: number): Promise<readonly ServerAddress[]>;
+  baseline: Baseline | null;
+  /** For configurations. */
   folder: string;
   signal: AbortSignal;
 };
 
-export type RunningTarget = {
-  name: TargetName;
+/** A target that accepts requests on a port of 127.0.0.1. */
+export type StartedTarget = {
   port: number;
   /** The process that serves, or the parent of those that do; null where there is no proxy. */
   pid: number | null;
+  /** How many policies it knows, if not as many as the others. */
+  policies?: number;
   stop(): Promise<void>;
 };
+
+export type Target = {
+  name: string;
+  /** What it is, for `--help`. */
+  description: string;
+  /** How it is called in a comparison, if not by its name. */
+  inWords?: string;
+  /** False when it chooses a server once for each connection. */
+  routesEveryRequest: boolean;
+  /** Whether it takes part in a cell; it does unless this says otherwise. */
+  suits?(load: CellLoad): boolean;
+  /** Debian's packages that it needs. */
+  packages?: readonly string[];
+  /** The version, or null when it is not installed; a target without this is part of the project. */
+  version?(context: Pick<TargetContext, 'baseline'>): Promise<string | null>;
+  /** @throws Failure when it does not start */
+  start(context: TargetContext): Promise<StartedTarget>;
+};
+
+/** The version in what a program prints; null when there is no such program. */
+export async function versionOf(program: string, args: readonly string[]): Promise<string | null> {
+  const { isOk, tail } = await attempt(program, args, { timeoutMs: ASK_TIMEOUT_MS });
+  return isOk ? (/\d+\.\d+[\w.+~-]*/.exec(tail)?.[0] ?? 'unknown') : null;
+}
+
+/** How often each server is checked, in ms: each second unless there are very many. */
+export function checkIntervalMs(servers: number): number {
+  return servers > DEFAULT_CHECKS_UP_TO ? Math.ceil((servers / MAX_CHECKS_PER_SECOND) * 1000) : 1000;
+}
+
+/** The servers of each policy. */
+export function byPolicy(servers: readonly ServerAddress[]): [number, ServerAddress[]][] {
+  return [...Map.groupBy(servers, ({ policy }) => policy)];
+}
+
+/**
+ * Starts a program that prints nothing when it is ready: writes its configuration, has that checked, and waits until it
+ * accepts connections.
+ * @param peer.commands the arguments that check the configuration in a file and those that serve with it
+ */
+export async function startPeer(
+  peer: {
+    name: string;
+    program: string;
+    port: number;
+    configuration: string;
+    commands: (file: string) => { check: readonly string[]; serve: readonly string[] };
+  },
+  { folder, signal }: Pick<TargetContext, 'folder' | 'signal'>,
+): Promise<StartedTarget> {
+  const { name, program, port, configuration, commands } = peer;
+  const file = join(folder, `${name}.conf`);
+  await mkdir(folder, { recursive: true });
+  await writeFile(file, configuration);
+  const { check, serve } = commands(file);
+  const next = 'Leave it out with --targets.';
+  const failure = { what: `The configuration of ${name} does not suit its version`, next };
+  await run(program, check, { signal, timeoutMs: ASK_TIMEOUT_MS, failure });
+  const { pid, stop } = await startProcess(program, serve, { signal });
+  try {
+    await waitForListener(name, port, signal);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { port, pid, stop };
+}

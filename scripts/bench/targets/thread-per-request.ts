@@ -1,29 +1,26 @@
-// shell · the plain design, in Python: a thread and an upstream connection for each request. It is peers/thread_per_request.py.
-// Must never be tuned beyond that: it shows what the design itself costs.
+// The original's design, in Python: a thread and an upstream connection for each request.
 import { join } from 'node:path';
 import { freePorts } from '../../kit/ports.ts';
 import { startProcess } from '../../kit/process.ts';
-import type { RunningTarget, TargetContext } from './target.ts';
+import { type Target, versionOf } from './target.ts';
 
-const SCRIPT = join(import.meta.dirname, '..', 'peers', 'thread_per_request.py');
-const START_TIMEOUT_MS = 10_000;
+const SCRIPT = join(import.meta.dirname, 'thread_per_request.py');
 
-/** @throws Failure when it does not start */
-export async function startThreadPerRequest({
-  servers,
-  peers,
-  signal,
-}: TargetContext): Promise<RunningTarget> {
-  const program = peers.python;
-  if (program === null) throw new Error('Python has not been prepared.');
-  const [port] = (await freePorts(1)) as [number];
-  const table = servers.map((server) => `${server.policy}:${server.port}`);
-  const { env } = program;
-  const running = await startProcess(program.path, [SCRIPT, String(port), ...table], {
-    readyLine: /^ready$/,
-    env,
-    signal,
-    deadlineMs: START_TIMEOUT_MS,
-  });
-  return { name: 'thread-per-request', port, pid: running.pid, stop: () => running.stop() };
-}
+export const threadPerRequest: Target = {
+  name: 'thread-per-request',
+  description: 'a thread and an upstream connection per request, in Python; only in one cell',
+  routesEveryRequest: false,
+  // One cell says what there is to say about it.
+  suits: ({ mode, payloadBytes, connections }) =>
+    mode === 'oneshot' && payloadBytes === 64 && connections === 64,
+  packages: ['python3'],
+  version: () => versionOf('python3', ['--version']),
+  start: async ({ size, startServers, signal }) => {
+    const servers = await startServers(size);
+    const [port = 0] = await freePorts(1);
+    const table = servers.map((server) => `${server.policy}:${server.host}:${server.port}`);
+    const options = { readyLine: /^ready$/, signal };
+    const { pid, stop } = await startProcess('python3', [SCRIPT, String(port), ...table], options);
+    return { port, pid, stop };
+  },
+};

@@ -1,5 +1,4 @@
-// shell · what a fault is: three verbs that the runner calls in this order; and how most faults are made: each target is hit
-// once, all of them at the same time. A fault touches containers through `cluster` only, which knows one Compose project.
+// shell · what a fault is: three verbs in this order; and how most are made: each target is hit once, all at the same time.
 import type { DockerCluster, Replica } from '../../cluster/docker.ts';
 import type { PlannedFault } from '../plan.ts';
 import { FAULT_FACTS } from './facts.ts';
@@ -59,75 +58,54 @@ export type TargetVerbs<Memory> = {
   strike(target: Target<Memory>): Promise<unknown>;
   /** After `strike`: when it took effect, ms since the epoch; without it, when `strike` had returned. */
   struckAt?(target: Target<Memory>): Promise<number>;
-  /** In which order the targets are mended as soon as all are struck; without it, they are mended when the fault is over. */
-  mendAtOnce?(targets: readonly Target<Memory>[]): readonly Target<Memory>[];
+  /** The targets are mended one after the other as soon as all are struck, in this order. */
+  mendFirst?(a: Target<Memory>, b: Target<Memory>): number;
   prove(target: Target<Memory>, all: readonly Target<Memory>[]): Promise<Proof>;
-  /** Ends it, whatever `strike` has achieved. */
+  /** Ends it, whatever `strike` has achieved, and also when it is over already. */
   mend(target: Target<Memory>): Promise<void>;
 };
 
 /** The fault that hits each of its targets once, all at the same time. */
 export function onEachTarget<Memory>(verbs: TargetVerbs<Memory>): Arm {
-  return (context) => new TargetFault(verbs, context);
-}
-
-type HitTarget<Memory> = Target<Memory> & { note: HitNote; isHealed: boolean };
-
-class TargetFault<Memory> implements ArmedFault {
-  readonly #verbs: TargetVerbs<Memory>;
-  readonly #context: FaultContext;
-  readonly #hit: HitTarget<Memory>[] = [];
-  #injection: Promise<void> = Promise.resolve();
-
-  constructor(verbs: TargetVerbs<Memory>, context: FaultContext) {
-    this.#verbs = verbs;
-    this.#context = context;
-  }
-
-  async inject(): Promise<void> {
-    this.#injection = this.#strikeAll();
-    await this.#injection;
-  }
-
-  async prove(): Promise<Proof> {
-    return allProven(await Promise.all(this.#hit.map((target) => this.#verbs.prove(target, this.#hit))));
-  }
-
-  async heal(): Promise<void> {
-    // Whether it has worked, `inject` has reported; what it has done so far is healed either way.
-    await this.#injection.catch(() => {});
-    await settleAll(this.#hit.filter(({ isHealed }) => !isHealed).map((target) => this.#heal(target)));
-  }
-
-  async #strikeAll(): Promise<void> {
-    const { cluster, fault } = this.#context;
-    const targets = await Promise.all(
-      (await findTargets(this.#context)).map(async (replica) => {
-        const memory = (await this.#verbs.remember?.(cluster, replica)) as Memory;
-        return { cluster, replica, fault, memory };
-      }),
-    );
-    await settleAll(targets.map((target) => this.#strike(target)));
-    for (const target of this.#verbs.mendAtOnce?.(this.#hit) ?? [])
-      await this.#heal(target as HitTarget<Memory>);
-  }
-
-  async #strike(target: Target<Memory>): Promise<void> {
-    const hit = { ...target, note: this.#context.hit(target.replica), isHealed: false };
-    this.#hit.push(hit);
-    await this.#verbs.strike(hit);
-    hit.note.struck(await this.#verbs.struckAt?.(target));
-    if (!FAULT_FACTS[target.fault.kind].endsByItself) return;
-    hit.note.healed();
-    hit.isHealed = true;
-  }
-
-  async #heal(target: HitTarget<Memory>): Promise<void> {
-    target.note.healing();
-    await this.#verbs.mend(target);
-    target.note.healed();
-    target.isHealed = true;
-  }
+  return (context) => {
+    const { cluster, fault } = context;
+    const hits: (Target<Memory> & { note: HitNote })[] = [];
+    let injection: Promise<void> = Promise.resolve();
+    const strike = async (target: Target<Memory>): Promise<void> => {
+      const note = context.hit(target.replica);
+      hits.push({ ...target, note });
+      await verbs.strike(target);
+      note.struck(await verbs.struckAt?.(target));
+      if (FAULT_FACTS[fault.kind].endsByItself) note.healed();
+    };
+    const mend = async (target: (typeof hits)[number]): Promise<void> => {
+      target.note.healing();
+      await verbs.mend(target);
+      target.note.healed();
+    };
+    const strikeAll = async (): Promise<void> => {
+      const replicas = await findTargets(context);
+      const remember = async (replica: Replica): Promise<Target<Memory>> => {
+        return { cluster, replica, fault, memory: (await verbs.remember?.(cluster, replica)) as Memory };
+      };
+      const targets = await Promise.all(replicas.map(remember));
+      await settleAll(targets.map(strike));
+      if (verbs.mendFirst === undefined) return;
+      for (const target of hits.toSorted((a, b) => verbs.mendFirst?.(a, b) ?? 0)) await mend(target);
+    };
+    return {
+      async inject() {
+        injection = strikeAll();
+        await injection;
+      },
+      prove: async () => allProven(await Promise.all(hits.map((target) => verbs.prove(target, hits)))),
+      async heal() {
+        // Whether it has worked, `inject` has reported; what it has done so far is healed either way.
+        await injection.catch(() => {});
+        await settleAll(hits.map(mend));
+      },
+    };
+  };
 }
 
 /** The replicas that the fault names. @throws Error when one isn't there */

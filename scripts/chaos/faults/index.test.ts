@@ -9,7 +9,7 @@ function clusterOf(periods: () => number): DockerCluster {
   return { throttledPeriods: async () => periods() } as unknown as DockerCluster;
 }
 
-test('a quota that holds nobody back proves nothing, whatever was before', async () => {
+test('a quota that holds nothing back proves nothing, whatever was before', async () => {
   const proof = await proveThrottled(
     clusterOf(() => 40),
     REPLICA,

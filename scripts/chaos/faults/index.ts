@@ -72,7 +72,7 @@ const PARTITION: TargetVerbs<SavedAliases> = {
 // The engine hands out the lowest free address: the one with the higher address is started first and gets the lower one.
 const SWAP: TargetVerbs<void> = {
   strike: ({ cluster, replica }) => cluster.kill(replica),
-  mendAtOnce: (targets) => targets.toSorted((a, b) => addressNumber(b.replica) - addressNumber(a.replica)),
+  mendFirst: (a, b) => addressNumber(b.replica) - addressNumber(a.replica),
   async prove({ cluster, replica: { name, address } }, all) {
     const now = (await cluster.find(name)).address;
     const other = all.find(({ replica }) => replica.name !== name)?.replica.address;

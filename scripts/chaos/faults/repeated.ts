@@ -4,7 +4,6 @@ import type { DockerCluster, Replica } from '../../cluster/docker.ts';
 import { exit as askToExit, readFaults } from '../../cluster/server-faults.ts';
 import {
   type Arm,
-  type ArmedFault,
   allProven,
   type FaultContext,
   findTargets,
@@ -120,64 +119,43 @@ async function whenListening(cluster: DockerCluster, name: string, signal: Abort
 
 /** The fault that goes on in the background until it is healed or the run ends. */
 export function repeated<State>(verbs: RepeatedVerbs<State>): Arm {
-  return (context) => new RepeatedFault(verbs, context);
-}
-
-type Repeating<State> = {
-  replica: Replica;
-  state: State;
-  /** What ended it before its time; null: nothing. */
-  error: Error | null;
-  ended: Promise<void>;
-};
-
-class RepeatedFault<State> implements ArmedFault {
-  readonly #verbs: RepeatedVerbs<State>;
-  readonly #context: FaultContext;
-  readonly #ending = new AbortController();
-  readonly #targets: Repeating<State>[] = [];
-
-  constructor(verbs: RepeatedVerbs<State>, context: FaultContext) {
-    this.#verbs = verbs;
-    this.#context = { ...context, signal: AbortSignal.any([context.signal, this.#ending.signal]) };
-  }
-
-  /** Resolves when each target has been hit once. */
-  async inject(): Promise<void> {
-    const { cluster } = this.#context;
-    const replicas = await findTargets(this.#context);
-    const states = await Promise.all(replicas.map((replica) => this.#verbs.begin(cluster, replica)));
-    await settleAll(replicas.map((replica, index) => this.#begin(replica, states[index] as State)));
-  }
-
-  #begin(replica: Replica, state: State): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const target: Repeating<State> = { replica, state, error: null, ended: promise };
-    target.ended = this.#verbs.repeat(this.#context, replica, state, resolve).catch((error: Error) => {
-      // That it throws when it is ended is no error.
-      if (!this.#context.signal.aborted) target.error = error;
-      reject(error);
-    });
-    this.#targets.push(target);
-    return promise;
-  }
-
-  async prove(): Promise<Proof> {
-    const proofs = this.#targets.map(async ({ replica, state, error }) => {
-      const { isProven, evidence } = await this.#verbs.prove(this.#context, replica, state);
-      if (error === null) return { isProven, evidence };
-      return { isProven: false, evidence: `${evidence}, then: ${error.message}` };
-    });
-    return allProven(await Promise.all(proofs));
-  }
-
-  async heal(): Promise<void> {
-    this.#ending.abort();
-    await settleAll(
-      this.#targets.map(async ({ replica, state, ended }) => {
-        await ended;
-        await this.#verbs.mend(this.#context, replica, state);
-      }),
-    );
-  }
+  return (given) => {
+    const ending = new AbortController();
+    const context = { ...given, signal: AbortSignal.any([given.signal, ending.signal]) };
+    const targets: { replica: Replica; state: State; error: Error | null; ended: Promise<void> }[] = [];
+    // Resolves when it has been hit once. That it throws when it is ended is no error.
+    const begin = async (replica: Replica, state: State): Promise<void> => {
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      const target = { replica, state, error: null as Error | null, ended: promise };
+      target.ended = verbs.repeat(context, replica, state, resolve).catch((error: Error) => {
+        if (!context.signal.aborted) target.error = error;
+        reject(error);
+      });
+      targets.push(target);
+      await promise;
+    };
+    return {
+      async inject() {
+        const replicas = await findTargets(context);
+        const states = await Promise.all(replicas.map((replica) => verbs.begin(context.cluster, replica)));
+        await settleAll(replicas.map((replica, index) => begin(replica, states[index] as State)));
+      },
+      async prove() {
+        const proofs = targets.map(async ({ replica, state, error }) => {
+          const { isProven, evidence } = await verbs.prove(context, replica, state);
+          if (error === null) return { isProven, evidence };
+          return { isProven: false, evidence: `${evidence}, then: ${error.message}` };
+        });
+        return allProven(await Promise.all(proofs));
+      },
+      async heal() {
+        ending.abort();
+        const mend = async ({ replica, state, ended }: (typeof targets)[number]): Promise<void> => {
+          await ended;
+          await verbs.mend(context, replica, state);
+        };
+        await settleAll(targets.map(mend));
+      },
+    };
+  };
 }

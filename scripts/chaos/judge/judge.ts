@@ -5,7 +5,7 @@ import { CannotTell, type Finding, type Judgement, worstVerdict } from '../../ki
 import { plural } from '../../kit/words.ts';
 import { INTERRUPTED, type Recording, type RequestRow } from '../journal.ts';
 import { couldTell, isConntrackFull, maxConntrack, type Trouble, takenMs } from './machine.ts';
-import { describeRequest, endMsOf, millis, moment, Observations } from './observations.ts';
+import { endMsOf, millis, moment, Observations } from './observations.ts';
 
 /** One thing that a run is judged for. */
 export type Criterion = {
@@ -159,9 +159,7 @@ export function assessRequests(
       const span = { fromMs: request.dueMs, toMs: endMsOf(request) };
       return Number.isFinite(excessMs) ? { ...span, excessMs } : span;
     }),
-    details: worstFirst(bad, ({ latencyMs }) => latencyMs).map((request) =>
-      describeRequest(seen.recording, request),
-    ),
+    details: worstFirst(bad, ({ latencyMs }) => latencyMs).map((request) => seen.describeRequest(request)),
   };
 }
 

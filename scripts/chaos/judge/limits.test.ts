@@ -1,8 +1,7 @@
 // The limits follow from the proxy's options: a default that changes moves them, and Compose starts the proxy with it.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { NUMBERS } from '../../../services/proxy/number-options.ts';
-import { readProxyOptions } from '../../../services/proxy/options.ts';
+import { NUMBERS, readProxyOptions } from '../../../services/proxy/options.ts';
 import { emptyRecording } from '../../../test-support/chaos/recording-builder.ts';
 import { composeSettings } from '../cluster.ts';
 import * as limits from './limits.ts';

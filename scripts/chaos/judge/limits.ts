@@ -1,6 +1,6 @@
 // pure · the limits of the verdicts, most of which follow from the options that the proxy is started with.
 
-import { NUMBERS } from '../../../services/proxy/number-options.ts';
+import { NUMBERS } from '../../../services/proxy/options.ts';
 
 const JUDGED = ['health-interval', 'fall', 'rise', 'health-timeout', 'request-timeout', 'hold'] as const;
 type JudgedOptions = Readonly<Record<(typeof JUDGED)[number], { value: number }>>;

@@ -170,30 +170,25 @@ export class Observations {
     return this.#eventsByServer.get(serverId) ?? [];
   }
 
-  /** `nameOf` of this recording. */
+  /** The replica's name, or the server's id where it is not known. */
   nameOf(serverId: string): string {
-    return nameOf(this.recording, serverId);
+    const { names } = this.recording;
+    return (Object.hasOwn(names, serverId) ? names[serverId] : undefined) ?? serverId;
   }
 
   /** One event as a line. */
   describeEvent({ atMs, type, id, why }: ProxyEvent): string {
     return `${moment(atMs)}: ${this.nameOf(id)} ${type}: ${why}`;
   }
-}
 
-/** The replica's name, or the server's id where it is not known. */
-export function nameOf({ names }: Recording, serverId: string): string {
-  return (Object.hasOwn(names, serverId) ? names[serverId] : undefined) ?? serverId;
-}
-
-/** One request as a line. */
-export function describeRequest(recording: Recording, request: RequestRow): string {
-  const { dueMs, policy, outcome, detail, latencyMs, attempts, first } = request;
-  const isById = outcome === 'ok' || outcome === 'wrong';
-  const end = `${outcome} ${isById ? `by ${nameOf(recording, detail)}` : detail} after ${millis(latencyMs)}`;
-  const line = `${moment(dueMs)}: policy ${policy}, ${end}`;
-  if (first === null) return line;
-  return `${line}, attempt 1 of ${attempts}: ${first.outcome} ${first.detail} at ${moment(first.endMs)}`;
+  /** One request as a line. */
+  describeRequest({ dueMs, policy, outcome, detail, latencyMs, attempts, first }: RequestRow): string {
+    const isById = outcome === 'ok' || outcome === 'wrong';
+    const end = `${outcome} ${isById ? `by ${this.nameOf(detail)}` : detail} after ${millis(latencyMs)}`;
+    const line = `${moment(dueMs)}: policy ${policy}, ${end}`;
+    if (first === null) return line;
+    return `${line}, attempt 1 of ${attempts}: ${first.outcome} ${first.detail} at ${moment(first.endMs)}`;
+  }
 }
 
 function required<Each extends FaultHit>(hits: readonly Each[], kinds: readonly FaultKind[]): Each[] {

@@ -9,37 +9,33 @@ import { detections, readmissions, type Timings } from './timings.ts';
 /** How a request is drawn. A retried one ended well, though not at its first attempt. */
 export type Kind = 'ok' | 'retried' | 'error' | 'wrong' | 'lost' | 'dropped';
 
-/** From the best to the worst, dropped last: that one is the generator's own doing. */
-export const KINDS: readonly Kind[] = ['ok', 'retried', 'error', 'wrong', 'lost', 'dropped'];
-
-export const KIND_WORDS: Readonly<Record<Kind, string>> = {
-  ok: 'ok',
-  retried: 'ok after retry',
-  error: 'error reply',
-  wrong: 'wrong answer',
-  lost: 'lost',
-  dropped: 'dropped',
+// Its words, and its symbol, so that no reader depends on colours: where it begins, seen from its centre, and how it goes on.
+const LOOKS: Readonly<Record<Kind, readonly [words: string, dx: number, dy: number, path: string]>> = {
+  ok: ['ok', -1.5, 0, 'h3'],
+  retried: ['ok after retry', -3.2, 0, 'a3.2 3.2 0 1 0 6.4 0a3.2 3.2 0 1 0 -6.4 0'],
+  error: ['error reply', 0, -4.6, 'l4.4 8h-8.8z'],
+  wrong: ['wrong answer', 0, -5, 'l5 5l-5 5l-5 -5z'],
+  lost: ['lost', -4, -4, 'l8 8m0 -8l-8 8'],
+  // the generator's own doing
+  dropped: ['dropped', -3.5, -2, 'h7v4h-7z'],
 };
 
-// A shape for each, so that no reader depends on colours: where it begins, seen from its centre, and how it goes on.
-const SHAPES: Readonly<Record<Kind, readonly [dx: number, dy: number, path: string]>> = {
-  ok: [-1.5, 0, 'h3'],
-  retried: [-3.2, 0, 'a3.2 3.2 0 1 0 6.4 0a3.2 3.2 0 1 0 -6.4 0'],
-  error: [0, -4.6, 'l4.4 8h-8.8z'],
-  wrong: [0, -5, 'l5 5l-5 5l-5 -5z'],
-  lost: [-4, -4, 'l8 8m0 -8l-8 8'],
-  dropped: [-3.5, -2, 'h7v4h-7z'],
-};
+/** From the best to the worst, dropped last. */
+export const KINDS = Object.keys(LOOKS) as readonly Kind[];
+
+export function wordsOf(kind: Kind): string {
+  return LOOKS[kind][0];
+}
 
 /** SVG path data of a kind's symbol with its centre at (x, y), about 8 pixels across. */
 export function symbolOf(kind: Kind, x: number, y: number): string {
-  const [dx, dy, shape] = SHAPES[kind];
+  const [, dx, dy, shape] = LOOKS[kind];
   return `M${x + dx} ${y + dy}${shape}`;
 }
 
 /** A kind's symbol and word beside a chart, paler when there was none, and more about it. */
 export function kindLabel(kind: Kind, y: number, total: number, more: string): string {
-  const content = path(`symbol k-${kind}`, symbolOf(kind, 8, y)) + label('', 20, y, KIND_WORDS[kind]) + more;
+  const content = path(`symbol k-${kind}`, symbolOf(kind, 8, y)) + label('', 20, y, wordsOf(kind)) + more;
   return `<g${total === 0 ? ' class="dim"' : ''}>${content}</g>`;
 }
 

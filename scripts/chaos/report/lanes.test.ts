@@ -1,7 +1,8 @@
 // What the lanes and the strip plots are drawn from: states over time, and times from fault to event.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { sampleId, sampleRecording } from '../../../test-support/chaos/sample.ts';
+import { sampleRecording } from '../../../test-support/chaos/sample.ts';
+import { sampleId } from '../../../test-support/chaos/sample-requests.ts';
 import type { ProxyEvent, Recording } from '../journal.ts';
 import { serverLanes } from './states.ts';
 import { detections, readmissions } from './timings.ts';

@@ -1,5 +1,6 @@
 // pure · lanes over time: what each fault did to whom, and what each server was in the proxy's table meanwhile.
 import {
+  bar,
   CHART_WIDTH,
   LEFT,
   label,
@@ -48,17 +49,6 @@ export function faultEndMs({ healedMs, healMs, injectMs }: FaultRecord, endMs: n
   return Math.max(healedMs ?? healMs ?? endMs, injectMs);
 }
 
-function bar(
-  className: string,
-  axis: TimeAxis,
-  [fromMs, toMs]: readonly [fromMs: number, toMs: number],
-  [y, height]: readonly [y: number, height: number],
-  { least = 2, title = '' } = {},
-): string {
-  const x = axis.x(fromMs);
-  return rect(className, x, y, Math.max(axis.x(toMs) - x, least), height, title);
-}
-
 /** A row for each fault, from its injection to its healing, and each hit in it. */
 export function faultLanes({ faults }: Recording, axis: TimeAxis): string {
   const row = faults.length > MANY_FAULTS ? TIGHT_ROW : FAULT_ROW;
@@ -96,9 +86,11 @@ function faultLane(fault: FaultRecord, axis: TimeAxis, top: number, row: number)
   const isLate = axis.x(endMs) > CHART_WIDTH - 220;
   const [x, end] = isLate ? [axis.x(injectMs) - 6, ' end'] : [axis.x(endMs) + 6, ''];
   return [
-    bar('fault-bar', axis, [injectMs, endMs], [top + 3, row - 6]),
+    bar('fault-bar', axis, [injectMs, endMs], [top + 3, row - 6], { least: 2 }),
     ...hits.map((hit) =>
-      bar('fault-hit', axis, [hit.fromMs, hit.healedMs ?? hit.healMs ?? endMs], [top + 5, row - 10]),
+      bar('fault-hit', axis, [hit.fromMs, hit.healedMs ?? hit.healMs ?? endMs], [top + 5, row - 10], {
+        least: 2,
+      }),
     ),
     label('name dim end', 18, middle, String(id)),
     label('strong', 25, middle, kind),
@@ -145,7 +137,7 @@ function serverLane(lane: ServerLane, hits: readonly FaultHit[], axis: TimeAxis,
     ...spans.map(({ state, fromMs, toMs }) => {
       const [word, height] = STATES[state];
       const title = `${word}, ${seconds(fromMs)} s to ${seconds(toMs)} s`;
-      return bar(`s-${state}`, axis, [fromMs, toMs], [base - height, height], { least: 0.8, title });
+      return bar(`s-${state}`, axis, [fromMs, toMs], [base - height, height], { title });
     }),
     ...hits.map((hit) => brokenSpan(hit, axis, base)),
     ...events.filter(isEviction).map(({ atMs, type, why }) => {
@@ -161,7 +153,7 @@ function proxyLane(hits: readonly FaultHit[], axis: TimeAxis): string {
     label('strong', 0, base - 7, shorten(name, 26)),
     bar('s-ready', axis, [0, axis.endMs], [base - BAR, BAR]),
     ...hits.map(({ hit }) =>
-      bar('ground', axis, [hit.fromMs, hit.healedMs ?? axis.endMs], [base - BAR, BAR], { least: 1 }),
+      bar('ground', axis, [hit.fromMs, hit.healedMs ?? axis.endMs], [base - BAR, BAR]),
     ),
     ...hits.map((hit) => brokenSpan(hit, axis, base)),
   ].join('');
@@ -172,7 +164,7 @@ function brokenSpan({ fault, hit }: FaultHit, axis: TimeAxis, base: number): str
   const span = [hit.fromMs, hit.healedMs ?? hit.healMs ?? axis.endMs] as const;
   const className = FAULT_FACTS[fault.kind].leaves === 'gray' ? 'broken gray' : 'broken';
   const start = path('fault-start', `M${axis.x(hit.fromMs)} ${base - BAR - 1}l-4 -7h8z`, title);
-  return bar(className, axis, span, [base - BAR, BAR], { least: 1.5 }) + start;
+  return bar(className, axis, span, [base - BAR, BAR], { least: 2 }) + start;
 }
 
 function legend(top: number): string {

@@ -13,7 +13,7 @@ import {
 } from '../../kit/report/charts.ts';
 import { count } from '../../kit/words.ts';
 import type { Recording } from '../journal.ts';
-import { countKinds, KIND_WORDS, KINDS, type Kind, kindLabel, okLatencies } from './figures.ts';
+import { countKinds, KINDS, type Kind, kindLabel, okLatencies, wordsOf } from './figures.ts';
 
 const TROUBLE_ROW = 26;
 const MIN_BAR = 3;
@@ -22,7 +22,6 @@ const MIN_PART_S = 0.25;
 
 export type Second = {
   fromMs: number;
-  toMs: number;
   /** Requests a second that were due in it. */
   rates: Record<Kind, number>;
   /** Latencies of the right answers in ms, in ascending order. */
@@ -39,15 +38,8 @@ export function secondsOf({ requests, endedMs }: Recording): Second[] {
     const part = Math.min(endS - second, 1);
     const rates = countKinds(rows);
     for (const kind of KINDS) rates[kind] /= part;
-    return { fromMs: second * 1000, toMs: (second + part) * 1000, rates, latencies: okLatencies(rows) };
+    return { fromMs: second * 1000, rates, latencies: okLatencies(rows) };
   });
-}
-
-// Each value holds to the end of its second, the last one too.
-function steps(all: readonly Second[], value: (second: Second) => number | null): [number, number | null][] {
-  const points = all.map((second): [number, number | null] => [second.fromMs, value(second)]);
-  const last = all.at(-1);
-  return last === undefined ? points : [...points, [last.toMs, value(last)]];
 }
 
 /** A row with a scale of its own for each kind of outcome that is not simply good: one request among thousands is seen. */
@@ -88,10 +80,10 @@ export function ratesChart(all: readonly Second[], axis: TimeAxis): string {
     KINDS.slice(0, last + 1).reduce((sum, kind) => sum + rates[kind], 0);
   // Areas from the axis up, the whole sum first: each covers the lower part of the one before.
   const areas = KINDS.map((kind, index) => ({
-    name: KIND_WORDS[kind],
+    name: wordsOf(kind),
     color: `k-${kind}`,
     width: 0,
-    points: steps(all, (second) => sumTo(second, index)),
+    points: all.map((second) => [second.fromMs, sumTo(second, index)] as const),
   }));
   return curvesChart(axis, {
     title: 'All requests, per second',
@@ -110,7 +102,9 @@ export function percentilesChart(all: readonly Second[], axis: TimeAxis): string
     name,
     color: `l-${name}`,
     width,
-    points: steps(all, ({ latencies }) => (latencies.length === 0 ? null : nearestRank(latencies, p))),
+    points: all.map(({ fromMs, latencies }) => {
+      return [fromMs, latencies.length === 0 ? null : nearestRank(latencies, p)] as const;
+    }),
   });
   const curves = [curve('max', 100, 1), curve('p99', 99, 1.6), curve('p50', 50, 2.4)];
   const { decades } = logScale(

@@ -1,7 +1,8 @@
 // The report over made-up recordings: what it has to hold, and what must never get into it.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { sampleId, sampleJudgement, sampleRecording } from '../../../test-support/chaos/sample.ts';
+import { sampleJudgement, sampleRecording } from '../../../test-support/chaos/sample.ts';
+import { sampleId } from '../../../test-support/chaos/sample-requests.ts';
 import type { FaultRecord, Judgement, Recording, RequestRow } from '../journal.ts';
 import { formatRequestsCsv } from './csv.ts';
 import { renderReport, renderSummary } from './report.ts';

@@ -1,11 +1,10 @@
 // pure · a recording and its judgement → one HTML page that needs nothing else; and the overview of several runs.
 import { type TimeAxis, timeAxis } from '../../kit/report/charts.ts';
-import { escapeText, header, htmlDocument, section } from '../../kit/report/html.ts';
+import { escapeText, section } from '../../kit/report/html.ts';
 import {
   describeJudgement,
   findingsTable,
-  judgedTitle,
-  verdictBadge,
+  judgedPage,
   verdictRow,
   verdictTable,
 } from '../../kit/report/judgement.ts';
@@ -42,8 +41,6 @@ export function renderReport(
     `${plan.policies.length} × ${plan.serversPerPolicy} servers`,
   ];
   const body = [
-    header(facts, title),
-    verdictBadge(verdict, describeJudgement(judgement, cutShort)),
     warnings(recording),
     keyFigures(recording),
     section('Verdicts', findingsTable(findings)),
@@ -53,7 +50,8 @@ export function renderReport(
     section('Run it again', `<pre>${escapeText(extras.replay)}</pre>`),
     section('What ran', `<div class="columns">${setup(recording)}${pairs(extras.versions)}</div>`),
   ];
-  return htmlDocument({ title: judgedTitle(verdict, title), style: STYLE, body: body.join('\n') });
+  const sentence = describeJudgement(judgement, cutShort);
+  return judgedPage({ facts, title, verdict, sentence, body, style: STYLE });
 }
 
 /** What makes everything else doubtful; empty when nothing does. */
@@ -167,12 +165,9 @@ export function renderSummary(rows: readonly SummaryRow[]): string {
     const cells = `<td class="criterion">${name}</td><td>${escapeText(about)}</td><td>${escapeText(measured)}</td>`;
     return verdictRow(own, cells);
   });
-  const body = [
-    header([], title),
-    verdictBadge(verdict, counts.join(', ') || 'No scenario was run.'),
-    `<section>${verdictTable(['Scenario', 'What happens', 'Measured'], lines)}</section>`,
-  ];
-  return htmlDocument({ title: judgedTitle(verdict, title), body: body.join('\n') });
+  const table = verdictTable(['Scenario', 'What happens', 'Measured'], lines);
+  const sentence = counts.join(', ') || 'No scenario was run.';
+  return judgedPage({ facts: [], title, verdict, sentence, body: [`<section>${table}</section>`] });
 }
 
 const FILLED = ['error', 'wrong'];

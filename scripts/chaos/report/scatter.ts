@@ -12,8 +12,8 @@ import {
 } from '../../kit/report/charts.ts';
 import { count } from '../../kit/words.ts';
 import type { Recording, RequestRow } from '../journal.ts';
-import { describeRequest } from '../judge/observations.ts';
-import { KIND_WORDS, KINDS, type Kind, kindLabel, kindOf, symbolOf } from './figures.ts';
+import { Observations } from '../judge/observations.ts';
+import { KINDS, type Kind, kindLabel, kindOf, symbolOf, wordsOf } from './figures.ts';
 
 const HEIGHT = 340;
 const LEGEND_ROW = 22;
@@ -38,7 +38,7 @@ export function latencyScatter(recording: Recording, axis: TimeAxis): string {
   const others =
     thinned.length === 0
       ? 'all others are drawn.'
-      : `of ${thinned.map((kind) => KIND_WORDS[kind]).join(', ')} ${count(MAX_POINTS)} are drawn, evenly chosen.`;
+      : `of ${thinned.map(wordsOf).join(', ')} ${count(MAX_POINTS)} are drawn, evenly chosen.`;
   return timeChart(axis, {
     title: `Latency of each request, n = ${count(recording.requests.length)}`,
     note: `At its intended start, logarithmic; ok points on the same spot are one, the darker the more there are; ${others}`,
@@ -78,7 +78,8 @@ function layerOf(
   const at = (row: RequestRow): [x: number, y: number] => [axis.x(row.dueMs), scale.at(row.latencyMs)];
   if (kind === 'ok') return `<g class="k-ok">${densityOf(rows.map(at))}</g>`;
   if (rows.length <= MAX_DESCRIBED) {
-    const marks = rows.map((row) => path('', symbolOf(kind, ...at(row)), describeRequest(recording, row)));
+    const seen = new Observations(recording);
+    const marks = rows.map((row) => path('', symbolOf(kind, ...at(row)), seen.describeRequest(row)));
     return `<g class="symbol k-${kind}">${marks.join('')}</g>`;
   }
   const step = Math.max(1, rows.length / MAX_POINTS);

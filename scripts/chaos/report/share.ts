@@ -2,7 +2,7 @@
 import { escapeText, figure } from '../../kit/report/html.ts';
 import { compareNames, count, percent } from '../../kit/words.ts';
 import type { PhaseName, Recording } from '../journal.ts';
-import { nameOf } from '../judge/observations.ts';
+import { Observations } from '../judge/observations.ts';
 
 const PHASES: readonly PhaseName[] = ['control', 'faults', 'after'];
 
@@ -25,11 +25,12 @@ export function shareTable(recording: Recording): string {
 }
 
 function answersByServer(recording: Recording): Row[] {
+  const seen = new Observations(recording);
   const rows = new Map<string, Row>();
   for (const { outcome, detail: id, policy, dueMs } of recording.requests) {
     if (outcome !== 'ok' && outcome !== 'wrong') continue;
     const key = `${policy} ${id}`;
-    const row = rows.get(key) ?? { id, name: nameOf(recording, id), policy, answers: {} };
+    const row = rows.get(key) ?? { id, name: seen.nameOf(id), policy, answers: {} };
     rows.set(key, row);
     const phase = recording.phases.find(({ fromMs, toMs }) => dueMs >= fromMs && dueMs < toMs);
     if (phase !== undefined) row.answers[phase.name] = (row.answers[phase.name] ?? 0) + 1;

@@ -3,7 +3,7 @@ import type { State } from '../../../services/proxy/health/health.ts';
 import type { EventType } from '../../../services/proxy/status/events.ts';
 import { compareNames } from '../../kit/words.ts';
 import type { ProxyEvent, Recording } from '../journal.ts';
-import { nameOf, Observations } from '../judge/observations.ts';
+import { Observations } from '../judge/observations.ts';
 import { policyOf } from '../plan.ts';
 
 /** What a server is in the table, or that it is not in it, or that nothing shows what it is. */
@@ -35,11 +35,12 @@ export function serverLanes(recording: Recording): ServerLane[] {
   const inOrder = recording.events.toSorted((a, b) => a.boot - b.boot || a.seq - b.seq);
   const eventsById = Map.groupBy(inOrder, ({ id }) => id);
   const emptied = emptiedTables(recording);
+  const seen = new Observations(recording);
   const lanes = [...policiesById(recording)].map(([id, policy]) => {
     const events = eventsById.get(id) ?? [];
     const changes = [initial(recording, id, events[0]), ...changesOf(events, emptied)];
     const spans = spansOf(changes, recording.endedMs);
-    return { id, name: nameOf(recording, id), policy, events, spans };
+    return { id, name: seen.nameOf(id), policy, events, spans };
   });
   return lanes.sort((a, b) => compareNames(a.policy, b.policy) || compareNames(a.name, b.name));
 }
@@ -50,7 +51,9 @@ function policiesById(recording: Recording): Map<string, string> {
     const policy = policyOf(recording.plan, name);
     if (policy !== null) found.set(id, policy);
   }
-  for (const { hit } of new Observations(recording).serverHits) found.set(hit.serverId, hit.policy);
+  for (const { hit } of new Observations(recording).serverHits) {
+    if (hit.serverId !== null) found.set(hit.serverId, hit.policy ?? '');
+  }
   for (const { servers } of recording.tables) for (const { id, policy } of servers) found.set(id, policy);
   for (const { id, policy } of recording.events) found.set(id, policy);
   return found;
@@ -62,11 +65,12 @@ function emptiedTables(recording: Recording): Map<number, number> {
   for (const { boot, atMs } of [...recording.events, ...recording.tables]) {
     firstSeen.set(boot, Math.min(atMs, firstSeen.get(boot) ?? atMs));
   }
-  const { proxyHits } = new Observations(recording);
   const boots = [...firstSeen].sort(([a], [b]) => a - b);
   const emptied = boots.slice(1).map(([boot, atMs], index): [number, number] => {
     const before = boots[index]?.[1] ?? Number.NEGATIVE_INFINITY;
-    const hit = proxyHits.findLast(({ hit: { fromMs } }) => fromMs <= atMs && fromMs > before);
+    const hit = new Observations(recording).proxyHits.findLast(
+      ({ hit: { fromMs } }) => fromMs <= atMs && fromMs > before,
+    );
     return [boot, hit?.hit.fromMs ?? atMs];
   });
   return new Map(emptied);

@@ -1,18 +1,15 @@
-// shell · the calibration beside a run: what the machine keeps from the load generator, the proxy and the servers. It reads
-// a few small files of /proc, twenty times a second.
+// shell · the calibration beside a run: what the machine keeps from the load generator, the proxy and the servers.
 import { readFileSync } from 'node:fs';
-import type { DockerCluster, Replica } from '../../cluster/docker.ts';
+import type { DockerCluster } from '../../cluster/docker.ts';
 import { epochMs } from '../../kit/epoch.ts';
 import type { MachineSample } from '../journal.ts';
 
 const EVERY_MS = 50;
-const LOOK_FOR_MS = 300;
+const LOOK_EVERY_MS = 300;
 const CONNTRACK_EVERY = 10;
 const CONNTRACK_FILE = '/proc/sys/net/netfilter/nf_conntrack_count';
 /** A process that waited for less between two samples is left out. */
 const NOTABLE_MS = 0.5;
-
-type Watched = { file: string; waitedMs: number };
 
 export type MachineWatch = {
   /** The load generator was late by so much. */
@@ -23,7 +20,7 @@ export type MachineWatch = {
 /** @param onSample gets a sample about 20 times a second; its `atMs` is ms since the epoch */
 export function watchMachine(
   cluster: DockerCluster,
-  onSample: (sample: MachineSample) => void,
+  onSample: (sample: MachineSample) => unknown,
 ): MachineWatch {
   const processes = new Processes(cluster);
   let loadLagMs = 0;
@@ -52,10 +49,9 @@ export function readConntrack(): number | null {
 /** How long the main thread of each replica's process has waited for a processor, as the kernel counts it. */
 class Processes {
   readonly #cluster: DockerCluster;
-  readonly #watched = new Map<string, Watched>();
-  #known: readonly Replica[] = [];
+  readonly #watched = new Map<string, { file: string; waitedMs: number }>();
+  #known = 0;
   #nextLookMs = 0;
-  #isLooking = false;
   #isFirst = true;
 
   constructor(cluster: DockerCluster) {
@@ -67,49 +63,41 @@ class Processes {
     const waits: Record<string, number> = {};
     for (const [name, watched] of this.#watched) {
       const waitedMs = readWaitMs(watched.file);
-      if (waitedMs === null) {
-        this.#watched.delete(name);
-        continue;
-      }
-      const ms = waitedMs - watched.waitedMs;
-      watched.waitedMs = waitedMs;
+      const ms = (waitedMs ?? 0) - watched.waitedMs;
+      if (waitedMs === null) this.#watched.delete(name);
+      else watched.waitedMs = waitedMs;
       if (ms >= NOTABLE_MS) waits[name] = Math.round(ms * 100) / 100;
     }
-    const isComplete = this.#known.length > 0 && this.#watched.size >= this.#known.length;
-    if (!isComplete && !this.#isLooking && performance.now() >= this.#nextLookMs) void this.#look();
+    const isComplete = this.#known > 0 && this.#watched.size >= this.#known;
+    if (!isComplete && performance.now() >= this.#nextLookMs) void this.#look();
     return waits;
   }
 
   async #look(): Promise<void> {
-    this.#isLooking = true;
+    // No other look begins before this one is over.
+    this.#nextLookMs = Number.POSITIVE_INFINITY;
     try {
-      this.#known = await this.#cluster.replicas();
-      const missing = this.#known.filter(
-        ({ name, state }) => state === 'running' && !this.#watched.has(name),
-      );
-      for (const replica of missing)
+      const replicas = await this.#cluster.replicas();
+      this.#known = replicas.length;
+      for (const replica of replicas) {
+        if (replica.state !== 'running' || this.#watched.has(replica.name)) continue;
         this.#watch(replica.name, (await this.#cluster.inspect(replica)).State.Pid);
+      }
       // What they waited for before the first look is not this run's.
-      if (missing.length > 0) this.#isFirst = false;
+      if (this.#watched.size > 0) this.#isFirst = false;
     } catch {
       // The engine may be busy; the next look is soon.
-    } finally {
-      this.#nextLookMs = performance.now() + LOOK_FOR_MS;
-      this.#isLooking = false;
     }
+    this.#nextLookMs = performance.now() + LOOK_EVERY_MS;
   }
 
   #watch(name: string, containerPid: number): void {
-    const file = `/proc/${processIn(containerPid)}/schedstat`;
+    // The first process of a container is Docker's init, and the role is its child.
+    const [child] = readText(`/proc/${containerPid}/task/${containerPid}/children`).split(' ');
+    const file = `/proc/${child || containerPid}/schedstat`;
     const waitedMs = readWaitMs(file);
     if (waitedMs !== null) this.#watched.set(name, { file, waitedMs: this.#isFirst ? waitedMs : 0 });
   }
-}
-
-// The first process of a container is Docker's init, and the role is its child.
-function processIn(containerPid: number): number {
-  const children = readText(`/proc/${containerPid}/task/${containerPid}/children`).trim();
-  return children === '' ? containerPid : Number(children.split(' ')[0]);
 }
 
 /** The second number: nanoseconds in the run queue. Null where that can't be read. */

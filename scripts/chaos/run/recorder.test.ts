@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Replica } from '../../cluster/docker.ts';
-import type { RequestRecord } from '../../load/observers.ts';
+import type { RequestRecord } from '../../load/exchange.ts';
 import type { ProxyEvent } from '../journal.ts';
 import type { PlannedFault } from '../plan.ts';
 import { makePlan } from '../plans.ts';
@@ -66,11 +66,11 @@ test('the first attempt of a request that ended before time 0 was known is dated
 
 test('what was noted before the load is dated anew, what is too old is left out', () => {
   const { recorder: made } = recorder(1_000_000);
-  made.event(event(1_000_000));
-  made.event(event(1_004_500));
-  made.table({ atMs: 1_004_900, boot: 0, servers: [] });
+  made.events.push(event(1_000_000));
+  made.events.push(event(1_004_500));
+  made.tables.push({ atMs: 1_004_900, boot: 0, servers: [] });
   made.start(1_005_000);
-  made.event(event(1_005_250));
+  made.events.push(event(1_005_250));
   const { events, tables } = made.finish(null, [], null);
   assert.deepEqual(
     events.map(({ atMs }) => atMs),
@@ -108,24 +108,21 @@ test('requests are counted by outcome, dated, and put in the order of their inte
   assert.equal(made.requestsDue(10, 30).length, 2);
 });
 
-test('a fault is noted with its hits, its proof and its end; a second healing changes nothing', () => {
+test('a fault is noted with its hits; a second healing changes nothing', () => {
   const { recorder: made, at } = recorder(0);
   at(100);
-  const note = made.fault(FAULT, 42);
+  const record = made.fault(FAULT, 42);
   at(110);
-  const hit = note.hit(REPLICA);
+  const hit = made.hit(record, REPLICA);
   at(120);
   hit.struck(115);
   hit.struck();
-  note.injected();
-  note.proven({ isProven: true, evidence: 'it was dead' });
   assert.equal(made.activeFaults.length, 1);
   at(200);
-  note.healing();
   hit.healing();
   at(230);
   hit.healed();
-  note.healed();
+  record.healedMs = 230;
   at(300);
   hit.healed();
   const [fault] = made.finish(null, ['server-p1-2 is paused.'], 'it was interrupted').faults;
@@ -135,8 +132,8 @@ test('a fault is noted with its hits, its proof and its end; a second healing ch
     targets: ['server-p1-1'],
     params: {},
     injectMs: 100,
-    injectedMs: 120,
-    healMs: 200,
+    injectedMs: 100,
+    healMs: null,
     healedMs: 230,
     hits: [
       {
@@ -144,8 +141,8 @@ test('a fault is noted with its hits, its proof and its end; a second healing ch
         ...{ fromMs: 110, struckMs: 115, healMs: 200, healedMs: 230 },
       },
     ],
-    isProven: true,
-    proof: 'it was dead',
+    isProven: false,
+    proof: 'not looked at',
     conntrack: 42,
   });
   assert.equal(made.activeFaults.length, 0);
@@ -153,7 +150,7 @@ test('a fault is noted with its hits, its proof and its end; a second healing ch
 
 test('the proxy has no server id, and what was not proven says so', () => {
   const { recorder: made } = recorder(0);
-  made.fault(FAULT, null).hit({ ...REPLICA, name: 'proxy-1', service: 'proxy', policy: null });
+  made.hit(made.fault(FAULT, null), { ...REPLICA, name: 'proxy-1', service: 'proxy', policy: null });
   const { faults, leftovers, cutShort } = made.finish(null, ['left'], 'why');
   assert.equal(faults[0]?.hits[0]?.serverId, null);
   assert.deepEqual([faults[0]?.isProven, leftovers, cutShort], [false, ['left'], 'why']);
@@ -161,10 +158,10 @@ test('the proxy has no server id, and what was not proven says so', () => {
 
 test('the calibration and the proxy that listens again are dated from the start of the load', () => {
   const { recorder: made } = recorder(1_000_000);
-  made.listens(1_000_500);
-  made.machine({ atMs: 1_000_900, loadLagMs: 3, waitMs: {}, conntrack: null });
+  made.listens.push(1_000_500);
+  made.machine.push({ atMs: 1_000_900, loadLagMs: 3, waitMs: {}, conntrack: null });
   made.start(1_001_000);
-  made.listens(1_003_000);
+  made.listens.push(1_003_000);
   const { machine, listens } = made.finish(null, [], null);
   assert.deepEqual(listens, [-500, 2_000]);
   assert.equal(machine[0]?.atMs, -100);
@@ -173,9 +170,9 @@ test('the calibration and the proxy that listens again are dated from the start 
 test('an engine with another clock can not say that a fault struck before it was tried, or will strike', () => {
   const { recorder: made, at } = recorder(0);
   at(100);
-  const note = made.fault(FAULT, null);
-  note.hit(REPLICA).struck(50);
-  note.hit(REPLICA).struck(5_000);
+  const record = made.fault(FAULT, null);
+  made.hit(record, REPLICA).struck(50);
+  made.hit(record, REPLICA).struck(5_000);
   const [fault] = made.finish(null, [], null).faults;
   assert.deepEqual(
     fault?.hits.map(({ struckMs }) => struckMs),

@@ -1,9 +1,8 @@
-// pure · collects what is seen in a run; the only writer of a recording. Moments come in as ms since the epoch, and are
-// dated from the start of the load at the end, when that is known for certain.
+// pure · collects what is seen in a run, in ms since the epoch; at the end it is dated from the start of the load.
 import type { Replica } from '../../cluster/docker.ts';
+import type { RequestRecord } from '../../load/exchange.ts';
 import type { LoadEnd } from '../../load/load-process.ts';
-import type { RequestRecord } from '../../load/observers.ts';
-import type { HitNote, Proof } from '../faults/fault.ts';
+import type { HitNote } from '../faults/fault.ts';
 import type {
   FaultRecord,
   Hit,
@@ -20,24 +19,16 @@ import type { Plan, PlannedFault } from '../plan.ts';
 /** What happened earlier than this before the load is of no interest. */
 const BEFORE_MS = 1_000;
 
-/** Notes what becomes of a fault. */
-export type FaultNote = {
-  hit(replica: Replica): HitNote;
-  injected(): void;
-  proven(proof: Proof): void;
-  healing(): void;
-  healed(): void;
-};
-
 export class Recorder {
   readonly #plan: Plan;
   readonly #now: () => number;
   #startedMs: number;
   readonly #requests: RequestRecord[] = [];
-  readonly #events: ProxyEvent[] = [];
-  readonly #tables: TableSample[] = [];
-  readonly #machine: MachineSample[] = [];
-  readonly #listens: number[] = [];
+  readonly events: ProxyEvent[] = [];
+  readonly tables: TableSample[] = [];
+  readonly machine: MachineSample[] = [];
+  /** When the proxy's status port was found to answer. */
+  readonly listens: number[] = [];
   readonly #faults: FaultRecord[] = [];
   readonly #phases: Recording['phases'] = [];
   readonly #names: Record<string, string> = {};
@@ -69,10 +60,6 @@ export class Recorder {
     return this.#faults.filter(({ healedMs }) => healedMs === null);
   }
 
-  get lastTable(): TableSample | undefined {
-    return this.#tables.at(-1);
-  }
-
   /** Requests that were due in a span of the run. */
   requestsDue(fromMs: number, toMs: number): RequestRecord[] {
     const [from, to] = [fromMs + this.#startedMs, toMs + this.#startedMs];
@@ -88,68 +75,26 @@ export class Recorder {
     this.#requests.push(record);
   }
 
-  event(event: ProxyEvent): void {
-    this.#events.push(event);
-  }
-
-  table(sample: TableSample): void {
-    this.#tables.push(sample);
-  }
-
-  /** The proxy answers at its status port. */
-  listens(atEpochMs: number): void {
-    this.#listens.push(atEpochMs);
-  }
-
-  machine(sample: MachineSample): void {
-    this.#machine.push(sample);
-  }
-
   phase(name: PhaseName, fromMs: number, toMs: number): void {
     this.#phases.push({ name, fromMs, toMs });
   }
 
-  /** A fault begins now. */
-  fault({ id, kind, targets, params }: PlannedFault, conntrack: number | null): FaultNote {
+  /** A fault begins now. @returns its record, to be completed as it goes on */
+  fault({ id, kind, targets, params }: PlannedFault, conntrack: number | null): FaultRecord {
+    const injectMs = this.elapsedMs();
     const record: FaultRecord = {
-      id,
-      kind,
-      targets,
-      params,
-      injectMs: this.elapsedMs(),
-      injectedMs: this.elapsedMs(),
-      healMs: null,
-      healedMs: null,
-      hits: [],
-      isProven: false,
-      proof: 'not looked at',
-      conntrack,
+      ...{ id, kind, targets, params, injectMs, injectedMs: injectMs, healMs: null, healedMs: null },
+      ...{ hits: [], isProven: false, proof: 'not looked at', conntrack },
     };
     this.#faults.push(record);
-    return {
-      hit: (replica) => this.#hit(record, replica),
-      injected: () => {
-        record.injectedMs = this.elapsedMs();
-      },
-      proven: ({ isProven, evidence }) => Object.assign(record, { isProven, proof: evidence }),
-      healing: () => {
-        record.healMs = this.elapsedMs();
-      },
-      healed: () => {
-        record.healedMs = this.elapsedMs();
-      },
-    };
+    return record;
   }
 
-  #hit(record: FaultRecord, { name, serverId, policy }: Replica): HitNote {
+  /** A replica is about to be hit. */
+  hit(record: FaultRecord, { name, serverId, policy }: Replica): HitNote {
     const hit: Hit = {
-      target: name,
-      serverId: policy === null ? null : serverId,
-      policy,
-      fromMs: this.elapsedMs(),
-      struckMs: null,
-      healMs: null,
-      healedMs: null,
+      ...{ target: name, serverId: policy === null ? null : serverId, policy },
+      ...{ fromMs: this.elapsedMs(), struckMs: null, healMs: null, healedMs: null },
     };
     record.hits.push(hit);
     return {
@@ -171,7 +116,7 @@ export class Recorder {
 
   /** Everything, once the run is over. */
   finish(end: LoadEnd | null, leftovers: string[], cutShort: string | null): Recording {
-    const events = this.#dated(this.#events).filter(({ atMs }) => atMs >= -BEFORE_MS);
+    const events = this.#dated(this.events).filter(({ atMs }) => atMs >= -BEFORE_MS);
     return {
       plan: this.#plan,
       startedAt: new Date(this.#startedMs).toISOString(),
@@ -179,9 +124,9 @@ export class Recorder {
       phases: this.#phases,
       faults: this.#faults,
       events: events.sort((a, b) => a.atMs - b.atMs),
-      tables: this.#dated(this.#tables),
-      machine: this.#dated(this.#machine),
-      listens: this.#listens.map((atMs) => atMs - this.#startedMs),
+      tables: this.#dated(this.tables),
+      machine: this.#dated(this.machine),
+      listens: this.listens.map((atMs) => atMs - this.#startedMs),
       requests: this.#requests.map((record) => this.#row(record)).sort((a, b) => a.dueMs - b.dueMs),
       names: this.#names,
       leftovers,

@@ -1,15 +1,15 @@
-// shell · one run: load from the first moment to the last, faults in the middle, and a recording of all of it. No fault begins
-// unless the steady state held before, and none before it stands in the undo file.
+// shell · one run: load from the first moment to the last, faults in the middle, and a recording of all of it.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { DockerCluster } from '../../cluster/docker.ts';
+import type { DockerCluster, Replica } from '../../cluster/docker.ts';
 import { epochMs } from '../../kit/epoch.ts';
 import { percentile } from '../../kit/percentile.ts';
 import { type ProxyWatch, watchProxy } from '../../kit/proxy-events.ts';
 import type { Outcome, Progress, Step } from '../../kit/steps.ts';
+import { plural } from '../../kit/words.ts';
 import { type LoadEnd, type LoadProcess, startLoad } from '../../load/load-process.ts';
 import type { ShowSteps } from '../cluster.ts';
 import { FAULT_FACTS } from '../faults/facts.ts';
-import type { ArmedFault } from '../faults/fault.ts';
+import type { ArmedFault, HitNote, Proof } from '../faults/fault.ts';
 import { FAULTS } from '../faults/index.ts';
 import { INTERRUPTED, type PhaseName, type Recording } from '../journal.ts';
 import { lengthOf, type Plan, type PlannedFault } from '../plan.ts';
@@ -69,10 +69,10 @@ class Run {
     this.#recorder = recorder;
     this.#watch = watchProxy(
       setting.adminUrl,
-      (event) => recorder.event(event),
-      (atMs) => recorder.listens(atMs),
+      (event) => recorder.events.push(event),
+      (atMs) => recorder.listens.push(atMs),
     );
-    this.#machine = watchMachine(setting.cluster, (sample) => recorder.machine(sample));
+    this.#machine = watchMachine(setting.cluster, (sample) => recorder.machine.push(sample));
     this.#load = startLoad(
       loadArguments(setting),
       (request) => recorder.request(request),
@@ -105,7 +105,7 @@ class Run {
   #steps(): Step[] {
     const { faults, phases } = this.#setting.plan;
     const during =
-      faults.length === 0 ? 'No fault' : `${faults.length} faults in ${phases.faultsMs / 1000} s`;
+      faults.length === 0 ? 'No fault' : `${plural(faults.length, 'fault')} in ${phases.faultsMs / 1000} s`;
     return [
       this.#step('Steady state', () => this.#control()),
       this.#step(during, () => this.#faults()),
@@ -164,26 +164,31 @@ class Run {
     const { cluster, remember } = this.#setting;
     await this.#sleepUntil(fault.atMs).catch(() => {});
     if (this.#over.aborted) return;
-    const note = this.#recorder.fault(fault, readConntrack());
+    const recorder = this.#recorder;
+    const record = recorder.fault(fault, readConntrack());
+    const proven = ({ isProven, evidence }: Proof): void => {
+      Object.assign(record, { isProven, proof: evidence });
+    };
     const name = `${fault.kind} ${fault.targets.join(', ')}`;
     const { isRepeated } = FAULT_FACTS[fault.kind];
     let armed: ArmedFault | null = null;
     try {
       remember(fault);
-      armed = FAULTS[fault.kind]({ fault, cluster, hit: note.hit, signal: this.#over });
+      const hit = (replica: Replica): HitNote => recorder.hit(record, replica);
+      armed = FAULTS[fault.kind]({ fault, cluster, hit, signal: this.#over });
       this.#say(name);
       await armed.inject();
-      note.injected();
-      if (!isRepeated) note.proven(await armed.prove());
+      record.injectedMs = recorder.elapsedMs();
+      if (!isRepeated) proven(await armed.prove());
       await this.#sleepUntil(fault.atMs + fault.forMs).catch(() => {});
-      if (isRepeated) note.proven(await armed.prove());
+      if (isRepeated) proven(await armed.prove());
     } catch (error) {
-      note.proven({ isProven: false, evidence: (error as Error).message });
+      proven({ isProven: false, evidence: (error as Error).message });
     }
-    note.healing();
+    record.healMs = recorder.elapsedMs();
     try {
       await armed?.heal();
-      note.healed();
+      record.healedMs = recorder.elapsedMs();
       this.#say(`${name}: over`);
     } catch (error) {
       // The general heal at the end of the run tries again, and reports what it can't mend.
@@ -199,7 +204,7 @@ class Run {
     const afterFromMs = this.#recorder.elapsedMs();
     await this.#until('after', afterFromMs - 1, afterFromMs + afterMs);
     await this.#sample();
-    const table = this.#recorder.lastTable?.servers ?? [];
+    const table = this.#recorder.tables.at(-1)?.servers ?? [];
     return `${table.filter(({ state }) => state === 'ready').length} servers in rotation`;
   }
 
@@ -220,7 +225,7 @@ class Run {
 
   async #sample(): Promise<void> {
     const sample = await this.#watch.sample();
-    if (sample !== null) this.#recorder.table(sample);
+    if (sample !== null) this.#recorder.tables.push(sample);
   }
 }
 

@@ -6,12 +6,10 @@ import {
   evictionsAtMostCrashes,
   firstOkAfter,
   newServersServe,
-  noErrors,
-  noServerOnly,
   readmission,
   swapped,
 } from '../judge/criteria.ts';
-import { type Draft, repeat, type Scenario, WITH_FAULTS } from './scenario.ts';
+import { type Draft, onAnyServer, repeat, type Scenario } from './scenario.ts';
 
 /** A crash is seen by the end of the session; never later than by a probe. */
 export const CRASH_LIMITS = { kinds: ['kill'], maxMs: DEATH_LIMIT_MS } as const;
@@ -21,11 +19,9 @@ export const CRASHES: readonly Scenario[] = [
   {
     name: 'kill',
     title: 'SIGKILL of one server after the other',
-    passes: 'no error at all; detected within 0.1 s (p95), and never later than 1.75 s',
     phases: { faultsMs: 75_000 },
     draft: killInTurn,
     criteria: () => [
-      noErrors(),
       // Only here are there trials enough for a percentile.
       detection({ ...CRASH_LIMITS, p95Ms: DEATH_P95_LIMIT_MS }),
       readmission({ kinds: ['kill'] }),
@@ -34,97 +30,82 @@ export const CRASHES: readonly Scenario[] = [
   {
     name: 'kill-all-but-one',
     title: 'SIGKILL of all servers of a policy but one, at once',
-    passes: 'no error at all',
     phases: { faultsMs: 15_000 },
     minServers: 3,
     draft: (draft) => {
       repeat(draft.lengthMs, 7_500, (startMs) => {
         const [, ...victims] = draft.random.shuffle(draft.serversOf(draft.random.pick(draft.hitPolicies)));
-        draft.add({
-          kind: 'kill',
-          targets: victims,
-          atMs: startMs + draft.random.between(0, 500),
-          forMs: 3_000,
-        });
+        const atMs = startMs + draft.random.between(0, 500);
+        draft.add({ kind: 'kill', targets: victims, atMs, forMs: 3_000 });
       });
     },
-    criteria: () => [noErrors(), detection(CRASH_LIMITS)],
+    criteria: () => [detection(CRASH_LIMITS)],
   },
   {
     name: 'kill-all',
     title: 'SIGKILL of every server of a policy at once',
-    passes: 'only NO_SERVER for that policy, within 0.6 s; answered again 0.6 s after a server listens',
     phases: { faultsMs: 8_000 },
     draft: (draft) => {
       const victims = draft.serversOf(draft.random.pick(draft.hitPolicies));
       draft.add({ kind: 'kill', targets: victims, atMs: draft.random.between(0, 500), forMs: 4_000 });
     },
-    criteria: () => [noServerOnly(), firstOkAfter(), detection(CRASH_LIMITS)],
+    mayRefuse: true,
+    criteria: () => [firstOkAfter(), detection(CRASH_LIMITS)],
   },
   {
     name: 'stop',
     title: 'SIGTERM of one server of each policy, started again later: a deploy',
-    passes: 'no error at all',
     phases: { faultsMs: 12_000 },
     draft: (draft) => {
       draft.hitPolicies.forEach((policy, index) => {
         draft.add({ kind: 'stop', targets: draft.anyServer(policy), atMs: index * 3_000, forMs: 2_500 });
       });
     },
-    criteria: () => [noErrors(), readmission({ kinds: ['stop'] })],
+    criteria: () => [readmission({ kinds: ['stop'] })],
   },
   {
     name: 'rolling-restart',
     title: 'every server is restarted in turn, with SIGTERM and grace',
-    passes: 'no error at all',
     phases: { faultsMs: 30_000 },
     draft: (draft) => restartInTurn(draft, 10),
-    criteria: () => [noErrors()],
   },
   {
     name: 'restart',
     title: 'every server is restarted in turn without grace: a crash and a quick come-back',
-    passes: 'no error at all',
     phases: { faultsMs: 30_000 },
     draft: (draft) => restartInTurn(draft, 0),
-    criteria: () => [noErrors()],
   },
   {
     name: 'swap',
     title: 'two servers of different policies die and come back with each other’s address',
-    passes: 'no wrong answer; both readmitted under their own policy',
     phases: { faultsMs: 18_000 },
     draft: (draft) => {
       repeat(draft.lengthMs, 9_000, (startMs) => {
         const one = draft.random.pick(draft.hitPolicies);
-        const targets = [draft.anyServer(one), draft.anyServer(draft.otherPolicy(one))];
+        const two = draft.otherPolicy(one);
+        const targets = [draft.anyServer(one), draft.anyServer(two)];
         draft.add({ kind: 'swap', targets, atMs: startMs + draft.random.between(0, 500), forMs: 4_000 });
       });
     },
-    criteria: () => [noErrors(), swapped()],
+    criteria: () => [swapped()],
   },
   {
     name: 'crash-loop',
     title: 'a server exits by itself, five times in a row; the restart policy brings it back',
-    passes: 'no error; not more evictions than crashes',
     phases: { faultsMs: 20_000, quietMs: 6_000 },
-    settings: WITH_FAULTS,
-    draft: (draft) => {
-      draft.add({ kind: 'exit', targets: draft.anyServer(), atMs: 0, forMs: 18_000, params: { times: 5 } });
-    },
-    criteria: () => [noErrors(), evictionsAtMostCrashes()],
+    draft: onAnyServer('exit', 18_000, { times: 5 }),
+    criteria: () => [evictionsAtMostCrashes()],
   },
   {
     name: 'scale',
     title: 'a policy gets two more servers under load, and loses them again',
-    passes: 'new servers serve within 1 s after they listen; no error on the way down',
     phases: { faultsMs: 16_000 },
     draft: (draft) => {
       const service = draft.random.pick(draft.hitPolicies.flatMap((policy) => draft.servicesOf(policy)));
       const replicas = draft.serversPerPolicy + 2;
       draft.add({ kind: 'scale', targets: service, atMs: 0, forMs: 7_000, params: { replicas } });
     },
-    criteria: () => [noErrors(), newServersServe()],
+    criteria: () => [newServersServe()],
   },
 ];
 

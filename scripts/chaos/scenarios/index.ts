@@ -1,11 +1,13 @@
-// pure · the table of scenarios, in the order of `--scenario all`, and what every one of them has to hold.
+// pure · the table of scenarios, and what every one of them has to hold.
 import {
   backInRotation,
   type Criterion,
   falseEvictions,
   inTime,
   misrouted,
+  noErrors,
   noLost,
+  noServerOnly,
   noStray,
   noWrong,
   othersUntouched,
@@ -21,10 +23,8 @@ import { WHOLE } from './whole.ts';
 /** What `npm run chaos` does without --scenario. */
 export const DEFAULT_SCENARIO = 'tour';
 
-/** Every scenario. Those with the same settings come one after the other: each change sets the cluster up anew. */
-export const SCENARIOS: readonly Scenario[] = [...WHOLE, ...CRASHES, ...GRAY].toSorted(
-  (a, b) => settingsOf(a) - settingsOf(b),
-);
+/** Every scenario. */
+export const SCENARIOS: readonly Scenario[] = [...WHOLE, ...CRASHES, ...GRAY];
 
 const INVARIANTS: readonly Criterion[] = [
   noWrong(),
@@ -51,10 +51,11 @@ export function scenarioOf({ scenario: name }: Pick<Plan, 'scenario'>): Scenario
 /** Everything that a run of this plan is judged by: what is allowed beyond it, a scenario's own criteria say by name. */
 export function criteriaOf(plan: Plan): readonly Criterion[] {
   const duringFaults = plan.faults.length > 0 ? [steadyState(), othersUntouched()] : [];
-  return [tested(), ...duringFaults, ...scenarioOf(plan).criteria(plan), ...INVARIANTS];
+  return [tested(), ...duringFaults, ...ownCriteria(plan), ...INVARIANTS];
 }
 
-// The number of settings first, then that of servers.
-function settingsOf({ settings = {}, minServers = 0 }: Scenario): number {
-  return Object.keys(settings).length * 100 + minServers;
+/** Those of them that its scenario has of its own. */
+export function ownCriteria(plan: Plan): readonly Criterion[] {
+  const { mayRefuse, criteria } = scenarioOf(plan);
+  return [mayRefuse ? noServerOnly() : noErrors(), ...(criteria?.(plan) ?? [])];
 }

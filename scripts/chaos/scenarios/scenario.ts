@@ -9,10 +9,9 @@ export type Scenario = {
   name: string;
   /** One line for people: what is done. */
   title: string;
-  /** One line for people: when it passes, beyond what every scenario has to hold. */
-  passes: string;
   /** Lengths that differ from the usual ones; `faultsMs` is what --duration changes. */
   phases: Partial<PhaseLengths> & { faultsMs: number };
+  /** What Compose gets; the servers' control port is opened where a fault needs it. */
   settings?: Plan['settings'];
   /** How many servers each policy has at least. */
   minServers?: number;
@@ -20,12 +19,11 @@ export type Scenario = {
   retryForMs?: number;
   /** Puts the faults into the draft; with the same draft always the same ones. */
   draft(draft: Draft): void;
+  /** A policy may be without any server, and refuse its requests. Else no request may be answered with an error. */
+  mayRefuse?: true;
   /** What has to hold besides the criteria of every scenario. */
-  criteria(plan: Plan): readonly Criterion[];
+  criteria?(plan: Plan): readonly Criterion[];
 };
-
-/** The servers' control port is open, for faults inside them. */
-export const WITH_FAULTS = { FAULTS: '1' } as const;
 
 type Wish = {
   kind: FaultKind;
@@ -113,4 +111,11 @@ export function repeat(
 ): void {
   const rounds = Math.max(1, Math.floor(lengthMs / everyMs));
   for (let index = 0; index < rounds; index += 1) round(index * everyMs, index);
+}
+
+/** One fault of one server, from the begin of the fault phase. @param forMs null: until a second before its end */
+export function onAnyServer(kind: FaultKind, forMs: number | null, params = {}): Scenario['draft'] {
+  return (draft) => {
+    draft.add({ kind, targets: draft.anyServer(), atMs: 0, forMs: forMs ?? draft.lengthMs - 1_000, params });
+  };
 }

@@ -4,7 +4,6 @@ import {
   type Criterion,
   detection,
   HANG_LIMIT_MS,
-  noErrors,
   noEviction,
   proxyKillLostInFlight,
   proxyStopNothingInFlightLost,
@@ -14,7 +13,7 @@ import {
 } from '../judge/criteria.ts';
 import type { FaultKind, Plan } from '../plan.ts';
 import { CRASH_LIMITS } from './crashes.ts';
-import { type Draft, repeat, type Scenario, WITH_FAULTS } from './scenario.ts';
+import { type Draft, repeat, type Scenario } from './scenario.ts';
 
 /** Clients that try again for so long outlast a restart of the proxy. */
 const RETRY_FOR_MS = 8_000;
@@ -23,52 +22,33 @@ export const WHOLE: readonly Scenario[] = [
   {
     name: 'control',
     title: 'a minute without any fault',
-    passes: 'no error, no eviction, at most 0.1 % dropped by the generator',
     phases: { controlMs: 60_000, faultsMs: 0, quietMs: 0 },
     draft: () => {},
-    criteria: () => [noErrors(), noEviction(), steadyControl()],
+    criteria: () => [noEviction(), steadyControl()],
   },
   {
     name: 'proxy-stop',
     title: 'SIGTERM of the proxy, and a start: its own deploy',
-    passes: 'nothing in flight lost; the table is whole 2 s after the start',
     phases: { faultsMs: 10_000 },
     retryForMs: RETRY_FOR_MS,
-    draft: (draft) => {
-      draft.add({
-        kind: 'proxy-stop',
-        targets: 'proxy-1',
-        atMs: draft.random.between(0, 1_000),
-        forMs: 3_000,
-      });
-    },
-    criteria: () => [noErrors(), proxyStopNothingInFlightLost(), proxyWhole()],
+    draft: onProxy('proxy-stop', 3_000),
+    criteria: () => [proxyStopNothingInFlightLost(), proxyWhole()],
   },
   {
     name: 'proxy-kill',
     title: 'SIGKILL of the proxy, and a start: its own crash',
-    passes: 'lost at most what was in flight, nothing for clients that retry; whole 2 s after the start',
     phases: { faultsMs: 10_000 },
     retryForMs: RETRY_FOR_MS,
-    draft: (draft) => {
-      draft.add({
-        kind: 'proxy-kill',
-        targets: 'proxy-1',
-        atMs: draft.random.between(0, 1_000),
-        forMs: 2_000,
-      });
-    },
-    criteria: () => [noErrors(), proxyKillLostInFlight(), proxyWhole()],
+    draft: onProxy('proxy-kill', 2_000),
+    criteria: () => [proxyKillLostInFlight(), proxyWhole()],
   },
   {
     name: 'tour',
     title: 'kill, restart, pause, partition and a restart of the proxy, in a random order',
-    passes: 'no error, every fault found in time, everybody back, nothing lost by a stop of the proxy',
     phases: { warmUpMs: 3_000, controlMs: 10_000, faultsMs: 90_000, quietMs: 4_000, afterMs: 3_000 },
     retryForMs: RETRY_FOR_MS,
     draft: tour,
     criteria: (plan) => [
-      noErrors(),
       ...foundInTime(plan),
       ...(plan.faults.some(({ kind }) => kind === 'proxy-stop')
         ? [proxyStopNothingInFlightLost(), proxyWhole()]
@@ -79,15 +59,19 @@ export const WHOLE: readonly Scenario[] = [
     name: 'soak',
     title:
       'random faults (for three minutes within "all"), with up to all servers but one of each policy faulty at once',
-    passes:
-      'no error; kills, pauses and partitions found and mended within the limits of their own scenarios',
     phases: { faultsMs: 600_000, quietMs: 10_000, afterMs: 4_000 },
-    settings: { ...WITH_FAULTS, PROXY_VERIFY_ANSWERS: '1' },
+    settings: { PROXY_VERIFY_ANSWERS: '1' },
     minServers: 3,
     draft: soak,
-    criteria: (plan) => [noErrors(), ...foundInTime(plan)],
+    criteria: foundInTime,
   },
 ];
+
+function onProxy(kind: FaultKind, forMs: number): Scenario['draft'] {
+  return (draft) => {
+    draft.add({ kind, targets: 'proxy-1', atMs: draft.random.between(0, 1_000), forMs });
+  };
+}
 
 // Only of what the plan has: that a fault which was not planned was not noticed shows nothing.
 function foundInTime({ faults }: Plan): Criterion[] {

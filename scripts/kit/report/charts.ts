@@ -53,10 +53,7 @@ export type Plot = Heading & {
 export function timeChart(axis: TimeAxis, { height, draw, legend, ...heading }: Plot): string {
   const bottom = PHASE_ROW + height;
   const body = [
-    ...axis.bands.map(({ fromMs, toMs }) => {
-      const x = axis.x(fromMs);
-      return rect('band', x, PHASE_ROW, Math.max(axis.x(toMs) - x, 1), height);
-    }),
+    ...axis.bands.map(({ fromMs, toMs }) => bar('band', axis, [fromMs, toMs], [PHASE_ROW, height])),
     timeGrid(axis, bottom),
     ...axis.phases.map((phase) => phaseMark(axis, phase, bottom)),
     draw(PHASE_ROW),
@@ -120,6 +117,18 @@ export function rect(
   return path(className, `M${x} ${y}h${width}v${height}h${-width}z`, title);
 }
 
+/** A rectangle from one moment to another, at least `least` pixels wide. */
+export function bar(
+  className: string,
+  axis: TimeAxis,
+  [fromMs, toMs]: readonly [fromMs: number, toMs: number],
+  [y, height]: readonly [y: number, height: number],
+  { least = 1, title = '' } = {},
+): string {
+  const x = axis.x(fromMs);
+  return rect(className, x, y, Math.max(axis.x(toMs) - x, least), height, title);
+}
+
 /** A text whose middle is at `y`. */
 export function label(className: string, x: number, y: number, text: string, title = ''): string {
   const place = `x="${coordinate(x)}" y="${coordinate(y)}" dy=".35em"`;
@@ -136,7 +145,7 @@ function titleOf(title: string): string {
 }
 
 /** A coordinate of an SVG: one decimal, no trailing zero. */
-export function coordinate(value: number): string {
+function coordinate(value: number): string {
   return Number.isFinite(value) ? String(Math.round(value * 10) / 10) : '0';
 }
 
@@ -194,7 +203,7 @@ export function curvesChart(axis: TimeAxis, chart: CurvesChart): string {
       grid: { left: LEFT, right: CHART_WIDTH - RIGHT, top: PADDING, bottom: 0, outerBoundsMode: 'none' },
       xAxis: { type: 'value', min: 0, max: axis.endMs / 1000, show: false },
       yAxis: { ...VALUES, ...values, axisLabel: { ...VALUES.axisLabel, formatter: tick } },
-      series: curves.map((curve) => seriesOf(curve, isStepped)),
+      series: curves.map((curve) => seriesOf(curve, isStepped ? axis.endMs : null)),
     })}</g>`;
   return timeChart(axis, {
     ...heading,
@@ -212,14 +221,15 @@ const VALUES = {
   splitLine: { lineStyle: { color: 'var(--grid)' } },
 };
 
-function seriesOf({ color, width, points }: Curve, isStepped: boolean): object {
+function seriesOf({ color, width, points }: Curve, stepsEndMs: number | null): object {
+  // The last value of a stepped curve holds to the end.
+  const last = stepsEndMs === null ? [] : points.slice(-1).map(([, value]) => [stepsEndMs, value] as const);
   return {
     type: 'line',
     silent: true,
     symbol: 'none',
-    step: isStepped && 'end',
-    connectNulls: false,
-    data: points.map(([atMs, value]) => [atMs / 1000, value ?? '-']),
+    step: stepsEndMs !== null && 'end',
+    data: [...points, ...last].map(([atMs, value]) => [atMs / 1000, value ?? '-']),
     lineStyle: { color: `var(--${color})`, width },
     ...(width === 0 && { areaStyle: { color: `var(--${color})`, opacity: 1, origin: 'start' } }),
   };

@@ -40,18 +40,15 @@ export function header(facts: readonly string[], title: string): string {
  * @param page.title plain text
  * @param page.style what its own parts look like, as CSS
  * @param page.body  HTML that is safe already
- * @param page.script what it does besides
  */
 export function htmlDocument({
   title,
   style = '',
   body,
-  script = '',
 }: {
   title: string;
   style?: string;
   body: string;
-  script?: string;
 }): string {
   return `<!doctype html>
 <html lang="en">
@@ -66,7 +63,7 @@ ${STYLE}${style}</style>
 <body>
 <button id="theme" type="button" hidden>dark / light</button>
 ${body}
-<script>${SCRIPT}${script}</script>
+<script>${SCRIPT}</script>
 </body>
 </html>
 `;

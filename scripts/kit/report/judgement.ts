@@ -1,7 +1,7 @@
 // pure · a judgement as a person reads it: its badge, one sentence, and its findings as HTML and as text.
 import { compareVerdicts, type Finding, type Judgement, type Verdict } from '../verdict.ts';
 import { count, textTable } from '../words.ts';
-import { escapeText } from './html.ts';
+import { escapeText, header, htmlDocument } from './html.ts';
 
 const WORDS: Readonly<Record<Verdict, string>> = { pass: 'Pass', unknown: 'Unknown', fail: 'Fail' };
 /** What goes before a verdict in a terminal. */
@@ -15,14 +15,24 @@ const ICONS: Readonly<Record<Verdict, string>> = {
 const MAX_NAMED = 3;
 const MAX_DETAILS = 3;
 
-/** `Fail: title`, for the browser's tab. */
-export function judgedTitle(verdict: Verdict, title: string): string {
-  return `${WORDS[verdict]}: ${title}`;
-}
-
-/** The verdict in large letters, with a sentence beside it. */
-export function verdictBadge(verdict: Verdict, sentence: string): string {
-  return `<section class="verdict v-${verdict}"><div class="badge">${icon(verdict)}<span>${WORDS[verdict]}</span></div><p>${escapeText(sentence)}</p></section>`;
+/**
+ * The page of a judged run, with its verdict in large letters at the top.
+ * @param page.facts    short texts above the title
+ * @param page.sentence what the verdict means, beside it
+ * @param page.body     HTML that is safe already, a part each
+ */
+export function judgedPage(page: {
+  facts: readonly string[];
+  title: string;
+  verdict: Verdict;
+  sentence: string;
+  body: readonly string[];
+  style?: string;
+}): string {
+  const { facts, title, verdict, sentence, body, style = '' } = page;
+  const badge = `<section class="verdict v-${verdict}"><div class="badge">${icon(verdict)}<span>${WORDS[verdict]}</span></div><p>${escapeText(sentence)}</p></section>`;
+  const whole = [header(facts, title), badge, ...body].join('\n');
+  return htmlDocument({ title: `${WORDS[verdict]}: ${title}`, style, body: whole });
 }
 
 function icon(verdict: Verdict): string {

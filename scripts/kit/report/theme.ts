@@ -1,5 +1,4 @@
-// pure · the look of every report: colours for light, dark and paper, pages and charts, which name variables only.
-// No two outcomes differ by hue alone; the hues are of the Okabe-Ito kind, dark enough for text.
+// pure · the look of every report: colours (Okabe-Ito hues, dark enough for text) for light, dark and paper.
 
 const LIGHT = `color-scheme:light;
 --paper:#ffffff;--panel:#f6f7f9;--ink:#191c20;--ink-2:#555c66;--rule:#d5d9df;--grid:#e4e7eb;--band:#f8f0df;

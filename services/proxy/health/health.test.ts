@@ -107,6 +107,11 @@ describe('one step after another', () => {
       'ejected',
     ],
     ['a passed probe does not end a penalty', [PASS, OUTLIER, PASS], 'ejected'],
+    ['a penalty that ends after a failed probe goes on', [PASS, OUTLIER, TIMEOUT, PENALTY_OVER], 'ejected'],
+    ['until the second failed one evicts', [PASS, OUTLIER, TIMEOUT, PENALTY_OVER, TIMEOUT], 'evicted'],
+    ['an ejection forgets no failed probe', [PASS, TIMEOUT, OUTLIER, TIMEOUT], 'evicted'],
+    ['nor does being needed', [PASS, OUTLIER, TIMEOUT, { kind: 'needed' }, TIMEOUT], 'evicted'],
+    ['an answered trial does', [PASS, OUTLIER, PENALTY_OVER, TIMEOUT, TRIAL_PASSED, TIMEOUT], 'ready'],
     ['an ejected server that refuses is evicted', [PASS, OUTLIER, REFUSED], 'evicted'],
     ['a cut session does not end a penalty', [PASS, OUTLIER, LEASE_LOST, PASS], 'ejected'],
     ['but counts as the first failure', [PASS, OUTLIER, LEASE_LOST, TIMEOUT], 'evicted'],
@@ -122,6 +127,17 @@ describe('one step after another', () => {
     ],
   ];
   for (const [name, signals, expected] of table) test(name, () => assert.equal(run(signals).state, expected));
+
+  test('a probe that passes after the end of a penalty starts the trial', () => {
+    const ejected = runAt([
+      [0, PASS],
+      [0, OUTLIER],
+      [500, TIMEOUT],
+      [5000, PENALTY_OVER],
+    ]);
+    assert.equal(ejected.state, 'ejected');
+    assert.equal(runAt([[5500, PASS]], ejected).state, 'trial');
+  });
 });
 
 test('evidence from traffic never takes out the last ready server, probes may', () => {

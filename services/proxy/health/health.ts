@@ -159,11 +159,12 @@ export function step(health: Health, signal: Signal, thresholds: Thresholds, at:
       return mayGo && why !== null ? eject(noted, why, thresholds, at) : noted;
     }
     case 'penalty-over':
-      return state === 'ejected'
-        ? flip(health, 'trial', 'its penalty is over: one real request decides', at)
-        : health;
+      // A request is no way to find out what a probe has just found out: the next one that passes lets it in.
+      return state === 'ejected' && health.failures === 0 ? toTrial(health, at) : health;
     case 'trial-passed':
-      return state === 'trial' ? flip(health, 'ready', 'its trial request was answered', at) : health;
+      return state === 'trial'
+        ? flip({ ...health, failures: 0 }, 'ready', 'its trial request was answered', at)
+        : health;
     case 'trial-failed': {
       if (state !== 'trial') return health;
       const failed = `its trial request failed: ${signal.why}`;
@@ -213,9 +214,10 @@ function afterPass(health: Health, roundTripMs: number, thresholds: Thresholds, 
       return passed.passes >= thresholds.rise
         ? flip(passed, 'ready', `${passed.passes} probes in a row passed`, at)
         : passed;
+    case 'ejected':
+      return at.nowMs >= health.penaltyEndsMs ? toTrial(passed, at) : passed;
     case 'ready':
     case 'trial':
-    case 'ejected':
       return health.failures === 0 ? health : passed;
     case 'leaving':
     case 'forgotten':
@@ -293,6 +295,10 @@ function eject(health: Health, why: string, thresholds: Thresholds, at: Circumst
   return flip(ejected, 'ejected', `${why}: out for ${penaltyS} s`, at);
 }
 
+function toTrial(health: Health, at: Circumstances): Health {
+  return flip(health, 'trial', 'its penalty is over: one real request decides', at);
+}
+
 function flip(health: Health, state: State, why: string, at: Circumstances): Health {
   return {
     ...health,
@@ -302,6 +308,6 @@ function flip(health: Health, state: State, why: string, at: Circumstances): Hea
     readySinceMs:
       state === 'trial' || (state === 'ready' && health.state !== 'suspect') ? at.nowMs : health.readySinceMs,
     passes: 0,
-    failures: state === 'suspect' ? health.failures : 0,
+    failures: state === 'evicted' ? 0 : health.failures,
   };
 }

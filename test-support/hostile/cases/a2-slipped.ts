@@ -16,7 +16,7 @@ export const slipped: HostileCase = {
       setTimeout(() => socket.writable && socket.write(answer), SECOND_ANSWER_AFTER_MS);
     });
     const replies = await closedLoop(scene.clients(proxy, AT_ONCE), (sent) => sent < REQUESTS);
-    const what = `of ${REQUESTS} replies were somebody else's (${count(replies, 'ok')} right)`;
-    return [atMost(count(replies, 'stranger'), 0, what)];
+    const what = `of ${REQUESTS} replies were another client's (${count(replies, 'ok')} right)`;
+    return [atMost(count(replies, 'foreign'), 0, what)];
   },
 };

@@ -1,7 +1,7 @@
 // Row C4: connections that the proxy closes first keep its local ports for a minute.
 import { readFileSync } from 'node:fs';
 import { attempt } from '../../../scripts/kit/command.ts';
-import { ownNetwork } from '../../../scripts/kit/namespace.ts';
+import { ownNetwork } from '../../../scripts/kit/ports.ts';
 import { CannotTell } from '../../../scripts/kit/verdict.ts';
 import { atMost, type CaseResult, type Check, exactly, type HostileCase } from '../case.ts';
 import { closedLoop, count, others, question, type Reply, steady } from '../client.ts';
@@ -16,7 +16,7 @@ const MAX_SHARE_WAITING = 0.01;
 
 const FEW_PORTS_LOAD = { perSecond: 400, seconds: 20 };
 const GRACE_MS = 60_000;
-const SCRIPT = new URL('../../../scripts/hostile.ts', import.meta.url).pathname;
+const RUN_CASE = new URL('../run-case.ts', import.meta.url).pathname;
 /** Set for the process that runs in the network of its own. */
 const INSIDE = 'HOSTILE_OWN_NETWORK';
 // Linux takes a port in TIME_WAIT again after a second where both ends are on loopback, as they are only in tests.
@@ -66,17 +66,17 @@ async function inOwnNetwork({ signal, size }: Scene, name: string, setting = 'tr
   const network = await ownNetwork(signal);
   if (network === null) throw new CannotTell('this machine gives nobody a network of its own');
   const script = `${AS_BETWEEN_MACHINES} && ${setting} && exec "$@"`;
-  const own = [process.execPath, SCRIPT, '--only', name, '--json', '--seconds', String(size.seconds)];
+  const own = [process.execPath, RUN_CASE, name, String(size.seconds)];
   const [program = '', ...args] = [...network, 'sh', '-c', script, 'sh', ...own];
   const { stdout, outcome, tail } = await attempt(program, args, {
     signal,
     env: { ...process.env, [INSIDE]: '1' },
     timeoutMs: size.seconds * 1000 + GRACE_MS,
   });
-  if (!stdout.startsWith('{')) throw new CannotTell(`${outcome}: ${tail.split('\n').at(-1)}`);
-  const [result] = (JSON.parse(stdout) as { cases: CaseResult[] }).cases;
-  if (result === undefined || result.verdict === 'unknown') throw new CannotTell(result?.note ?? outcome);
-  return result.checks;
+  if (!stdout.startsWith('{')) throw new Error(`${outcome}: ${tail}`);
+  const { checks, unknown } = JSON.parse(stdout) as CaseResult;
+  if (unknown !== '') throw new CannotTell(unknown);
+  return checks;
 }
 
 function unharmed(replies: readonly Reply[], proxy: SceneProxy): Check[] {

@@ -1,0 +1,246 @@
+// pure · the adversarial inputs that are known by name: each is tried in every run, before anything is drawn.
+import { escapeAll, words } from './packets.ts';
+
+type Entry = { name: string; bytes: Buffer; maxFrameBytes: number };
+
+export const DEFAULT_LIMIT = 8192;
+const HIGHEST_LIMIT = 65_536;
+
+const REQUEST = '{"type":0,"srcid":111,"privPoliId":"1","payloadsize":5,"payload":"hello"}';
+const NAMES = words`type srcid id privPoliId privPolyId payload listenport payloadsize`;
+const MORE_NAMES = words`incarnation auth proof nonce session keepAlive __proto__ constructor hasOwnProperty`;
+// A request, a setup packet, an answer, an error, a challenge and a heartbeat.
+const TYPES = [0, 1, 2, -1, 5, 3];
+const MANY = REQUEST.repeat(400);
+const BYTES = Array.from({ length: 256 }, (_, byte) => String.fromCharCode(byte));
+
+const BROKEN = [
+  ...['\xc0\x80', '\xe0\x80\xaf', '\xc0\xa2', '\xf0\x80\x81\xbd'], // longer than they have to be
+  ...['\xed\xa0\x80', '\xed\xa0\xbd\xed\xb8\x80', '\xf4\x90\x80\x80'], // surrogates, and past the last code point
+  ...['\xf8\x88\x80\x80\x80', '\xe2\x82', '\x80'], // five bytes, cut short, and a lone continuation
+  ...['\xef\xbb\xbf', '\xff\xfe', '\xfe\xff'], // byte order marks
+  ...['\xef\xbf\xbd', '\xef\xbf\xbd\xff', '\xef\xbf\xbf'], // what stands for broken ones, and a noncharacter
+];
+
+/** @param texts one character a byte */
+function inBytes(name: string, texts: readonly string[], maxFrameBytes = DEFAULT_LIMIT): Entry[] {
+  return texts.map((text) => ({ name, bytes: Buffer.from(text, 'latin1'), maxFrameBytes }));
+}
+
+function inUtf8(name: string, texts: readonly string[], maxFrameBytes = DEFAULT_LIMIT): Entry[] {
+  return texts.map((text) => ({ name, bytes: Buffer.from(text), maxFrameBytes }));
+}
+
+function streams(): Entry[] {
+  const halves = Array.from({ length: REQUEST.length }, (_, at) => REQUEST.slice(0, at));
+  // The end of a string is looked for in two ways, and a quote is escaped by an odd number of backslashes.
+  const lengths = Array.from({ length: 40 }, (_, length) => length);
+  const ends = ['x', '}', ']', ',', '\0', '\0\0{}\0', '\0x', '\xef\xbb\xbf', '[', '"', '0'];
+  const streams: Record<string, readonly string[]> = {
+    'another language': [
+      ...words`{"type":0,} {'type':0} {type:0} {"type":NaN} {"type":+1} {"type":01} {"type":0x0} {"type":1e}`,
+      ...words`{"type":.5} {"a":"\x41"} {"a":"\u12"} {]} [{"type":0}] null "text" 5 {"a"} {"a":1"b":2} {{}} {,}`,
+      ...['GET / HTTP/1.1\r\nHost: x\r\n\r\n', 'EHLO x\r\n', 'PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n'],
+      ...['\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', '{"type":0 /* a request */}', '{"a":"\t"}'],
+    ],
+    'half a frame': halves,
+    'half a frame behind a whole one': halves.map((half) => `${REQUEST}\n${half}`),
+    'rubbish behind a frame': ends.map((end) => `{}${end}`),
+    'a byte before a frame': BYTES.map((byte) => `${byte}{}`),
+    'a byte in a string': BYTES.map((byte) => `{"type":3,"a":"${byte}"}{}`),
+    'an escaped byte': BYTES.map((byte) => `{"a":"\\${byte}"}{}`),
+    'broken UTF-8, or a mark': BROKEN.flatMap((piece) => [
+      ...[`${piece}${REQUEST}`, `{}${piece}${REQUEST}`, `{"type":3${piece}}{}`],
+      ...[`{"type":3,"a":"${piece}"}{}`, `{"type":3,"${piece}":1}{}`],
+    ]),
+    'backslashes before a quote': lengths.map((length) => `{"a":"${'\\'.repeat(length)}"}{"b":1}`),
+    'a quote near the short end': lengths.map((length) => `{"a":"${'x'.repeat(length)}\\"}{"}{"b":1}`),
+    'text near the short end': lengths.map((length) => `{"a":"${'x'.repeat(length)}"}{"b":1}`),
+    'long strings': [`{"a":"${'\\"'.repeat(4000)}"}`, `{"a":"${'\\\\'.repeat(4000)}"}`],
+    'many strings': [`{"a":[${'"",'.repeat(2000)}""]}`],
+    'backslashes outside of a string': ['{\\"a\\":1}{}'],
+    'closed too often': [`${'}'.repeat(500)}{}`, '{}}{}'],
+    'white space': [' \t\r\n'.repeat(50), `${' '.repeat(50_000)}${REQUEST}${'\n'.repeat(50_000)}`],
+    'many frames in one chunk': ['{}'.repeat(4000), '{"type":3}'.repeat(3000), REQUEST.repeat(1200)],
+    'many frames, each with another separator': ['{} {}\n{}\r{}\t'.repeat(500)],
+    'many frames, and half a one or rubbish': [`${MANY}${MANY}{"type":`, `${MANY}${MANY}]`],
+    'a broken one among many frames': [`${MANY}{"type":}${MANY}`],
+  };
+  const limited = [256, DEFAULT_LIMIT, HIGHEST_LIMIT].flatMap((limit) =>
+    [-2, -1, 0, 1, 2, limit].flatMap((more) => {
+      const frame = `{"a":"${'x'.repeat(limit + more - 8)}"}`;
+      const texts = [frame, `{} ${frame} {}`, `{}${frame.slice(0, -1)}{`];
+      return inBytes('a frame near the limit', texts, limit);
+    }),
+  );
+  return [...Object.entries(streams).flatMap(([name, texts]) => inBytes(name, texts)), ...limited];
+}
+
+/** A packet of any type, with everything that each needs; a member that it has already is there twice. */
+function packet(type: number, member: string): string {
+  return `{"type":${type},"srcid":1,"id":1,"privPoliId":1,"listenport":9,"payload":"",${member}}`;
+}
+
+/** A packet for each type, name and value; NAME in a value is its own name. */
+function each(
+  about: string,
+  types: readonly number[],
+  names: readonly string[],
+  values: readonly string[],
+  limit = DEFAULT_LIMIT,
+): Entry[] {
+  return types.flatMap((type) =>
+    names.flatMap((name) => {
+      const packets = values.map((value) => packet(type, `"${name}":${value.replaceAll('NAME', name)}`));
+      return inUtf8(`${about} as "${name}" of type ${type}`, packets, limit);
+    }),
+  );
+}
+
+const arrays = (depth: number): string => '['.repeat(depth) + ']'.repeat(depth);
+const objects = (depth: number): string => `${'{"a":'.repeat(depth)}"]"${'}'.repeat(depth)}`;
+/** A value, and the same hidden by a second member of its name. */
+const withSecond = (value: string): string[] => [value, `${value},"NAME":1`];
+
+function members(): Entry[] {
+  const near = [-2n, -1n, 0n, 1n, 2n].map((more) => 2n ** 53n + more);
+  // What a program that reads numbers as doubles makes another number of, or nearly so.
+  const numbers = [
+    ...near.flatMap((number) => [`${number}`, `-${number}`, `"${number}"`, `${number}.0`]),
+    ...words`1.0 -1.0 0.0 0e0 1e0 1E2 1e+2 1e-400 0.99999999999999999999 1e15 999999999999999`,
+    ...words`1.0,"NAME":1 1,"NAME":1.0 1.0,"NAME":"a" 1.0,"NAME":[1] "a","NAME":1.0 [],"NAME":-0`,
+    '[9007199254740993,1.0]',
+  ];
+  const odd = [
+    ...words`1e999 -1e999 1e-999 -0 9007199254740992 0.1 null [] {} "" true "__proto__"`,
+    ...words`{"__proto__":{"polluted":true}} {"toJSON":1,"toString":null,"valueOf":{}}`,
+    '1'.repeat(4000),
+    `-${'9'.repeat(400)}.${'9'.repeat(400)}e${'9'.repeat(10)}`,
+    ...['7'.repeat(4000), 'x'.repeat(128), 'x'.repeat(129), '🙂'.repeat(64)].map((text) => `"${text}"`),
+    ...['\0', '"', '\\', '\u2028', '漢', '\ud800'].map((unit) => JSON.stringify(unit.repeat(128))),
+    escapeAll('x'.repeat(100)),
+  ];
+  const sizes = [0, 1, 255, 256, 257, 340, 341, 342, 343, 511, 512, 513, 1023, 1024, 1025, 2000];
+  const payloads = [...'x漢é🙂\0"', '\ud800'].flatMap((unit) => sizes.map((size) => unit.repeat(size)));
+  const texts = [
+    '+0',
+    ' 0',
+    '0 ',
+    '\u00a00\ufeff',
+    '00',
+    '-0',
+    '- 1',
+    '0x0',
+    '1e0',
+    '0.0',
+    '０',
+    '',
+    ' ',
+    '-',
+  ];
+  const types = ['0\0', '999999999', '9999999999', '-999999999', '000000001', ...texts];
+  const ports = [...words`0 1 65535 65536 -1 80.5 "80" "080" "http" 1e3 1e9`, '" 80 "'];
+  const json = (text: string): string => JSON.stringify(text);
+  const changed = TYPES.flatMap((type) => [
+    ...NAMES.map((name) => packet(type, '"x":1').replace(`"${name}":`, `"no ${name}":`)),
+    ...words`1 1.0 null "\ud800"`.map((policy) =>
+      packet(type, `"privPolyId":${policy}`).replace('"privPoliId":1,', ''),
+    ),
+    packet(type, '"auth":"hmac-sha-256"'),
+  ]);
+  return [
+    ...nested(),
+    ...halves(),
+    ...each('an odd value', TYPES.slice(0, 5), [...NAMES, ...MORE_NAMES, ''], odd),
+    ...inUtf8('a field that is not there', changed),
+    ...each('a number that may be another', [0, 1, 2], [...NAMES, 'destid', 'incarnation', 'x'], numbers),
+    ...each(
+      'a number with space round it',
+      [0],
+      [...NAMES, 'x'],
+      numbers.map((number) => ` \n${number}\t`),
+    ),
+    ...each('a type', [0], ['type'], types.map(json)),
+    ...each('an unknown type', [-4, -3, 4, 6, 7], ['x'], ['1']),
+    ...inUtf8(
+      'a type alone',
+      [-4, -3, ...TYPES, 4, 6, 7].map((type) => `{"type":${type}}`),
+    ),
+    ...each('a port', [1], ['listenport'], ports),
+    ...each('a payload near the limit', [0], ['payload'], payloads.map(json)),
+  ];
+}
+
+// As deep as is allowed, a level more, and as deep as a packet can be.
+function nested(): Entry[] {
+  const names = words`type srcid id privPoliId payload listenport code x`;
+  return [
+    ...[31, 32, 100].flatMap((depth) => {
+      const both = `${'[0, {"a" : "[", "b" :'.repeat(depth / 2)}[]${'} ]'.repeat(depth / 2)}`;
+      const values = [arrays(depth), objects(depth), both, `[${'[[]],'.repeat(depth)}{}]`];
+      const early = TYPES.flatMap((type) =>
+        values.map((value) => packet(type, '"x":1').replace('{', `{ "y" : ${value} , `)),
+      );
+      return [
+        ...each(`${depth} levels`, TYPES, ['x'], values.flatMap(withSecond)),
+        ...inUtf8(`${depth} levels before the type`, early),
+      ];
+    }),
+    ...[20, 1000, 4000, 30_000].flatMap((depth) => {
+      const limit = depth > DEFAULT_LIMIT ? HIGHEST_LIMIT : DEFAULT_LIMIT;
+      const open = ['{"a":'.repeat(depth), `{"a":${'['.repeat(depth)}`];
+      return [
+        ...inBytes('deep objects, and what is never closed', [objects(depth / 4), ...open], limit),
+        ...each(`${depth} levels`, [0, 1, 2], names, [arrays(depth), objects(depth / 4)], limit),
+      ];
+    }),
+  ];
+}
+
+// Halves of surrogate pairs and what looks like them, as texts and as names, in every kind of packet.
+function halves(): Entry[] {
+  const lone = words`\ud800 \uDBFF \udc00 \uDFFF \udc00\ud800 \ud83dx\ude42 \\\ud800`;
+  const whole = words`\ud83d\ude42 \\ud800 \ud7ff\ue000 \ufffd \u0000`;
+  const names = words`type srcid id privPoliId payload incarnation nonce code x`;
+  const long = 'n'.repeat(60);
+  return [...lone, ...whole].flatMap((text) => [
+    ...each('half a pair', TYPES, names, [`"a${text}"`]),
+    ...each('half a pair', TYPES, ['x'], [`[1,{"a":["${text}"]}]`, `{"${text}":1}`]),
+    ...each('half a pair in the name', TYPES, [text, `${long}${text}`], ['1']),
+    ...each('half a pair', TYPES, ['x', long], withSecond(`"${text}"`)),
+  ]);
+}
+
+// Requests in the usual form are understood by their look alone: here they look almost like that.
+function nearlyPlain(): Entry[] {
+  const plain = { type: '0', srcid: '111', privPoliId: '"gdpr"', payloadsize: '5', payload: '"hello"' };
+  const write = (fields: Record<string, string>, separator = ', '): string => {
+    const members = Object.entries(fields).map(([name, value]) => `"${name}": ${value}`);
+    return `{${members.join(separator)}}`;
+  };
+  const request = write(plain);
+  const values = [
+    ...words`0 -0 00 01 -1 -01 +1 1.0 1e2 1E2 0x1 "" "\u0031" null [] {} true "a""b"`,
+    ...['- 1', '1 2', ''],
+    ...[14, 15, 16, 17].map((length) => '9'.repeat(length)),
+    ...[127, 128, 129, 1023, 1024, 1025].map((length) => `"${'x'.repeat(length)}"`),
+  ];
+  const separators = [',', ' ,', ',  ', ',\n', ',\t', ',\r', ',\v', ',\xa0', ',,', '', ';'];
+  const ends = ['\n', '\r\n', '\n\n', ' ', ' \n', '\0', '}', ',', '\n{', '\n\n\0'];
+  const texts = [
+    ...Object.keys(plain).flatMap((name) => values.map((value) => write({ ...plain, [name]: value }))),
+    ...BYTES.flatMap((byte) =>
+      ['srcid', 'privPoliId', 'payload'].map((name) => write({ ...plain, [name]: `"a${byte}b"` })),
+    ),
+    ...separators.map((separator) => write(plain, separator)),
+    ...ends.flatMap((end) => [`${request}${end}`, `${request}${end}${request}`]),
+    write({ ...plain, more: '1' }),
+    request.replace('}', ', "payload": "other"}'),
+    request.replace('srcid', 'SRCID'),
+    write(Object.fromEntries(Object.entries(plain).reverse())),
+  ];
+  return inBytes('nearly a plain request', texts);
+}
+
+/** All of them, in an order that never changes. */
+export const CATALOGUE: readonly Entry[] = [...streams(), ...members(), ...nearlyPlain()];

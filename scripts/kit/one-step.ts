@@ -1,1 +1,0 @@
-export { runOneStep } from './steps.ts';

@@ -1,1 +1,0 @@
-export { type Outcome, type Progress, SILENT } from './steps.ts';
