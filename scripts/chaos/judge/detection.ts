@@ -46,9 +46,8 @@ export function detection({ kinds, p95Ms = Infinity, maxMs, mayMiss = false }: D
     assess(seen) {
       const outcomes = seen.hitsOf(kinds).map((each) => outcomeOf(seen, each, maxMs));
       const delays = outcomes.filter((outcome) => typeof outcome === 'object');
-      const [excused, undecided] = (['excused', 'undecided'] as const).map(
-        (kind) => outcomes.filter((outcome) => outcome === kind).length,
-      ) as [number, number];
+      const countOf = (kind: Outcome): number => outcomes.filter((outcome) => outcome === kind).length;
+      const [excused, undecided] = [countOf('excused'), countOf('undecided')];
       const noticed = delays.filter(({ afterMs }) => Number.isFinite(afterMs));
       const missed = delays.filter(({ afterMs }) => !Number.isFinite(afterMs));
       const tooShort = mayMiss ? missed.filter(({ isShort }) => isShort) : [];
@@ -144,8 +143,8 @@ function requestsUntilOut(seen: Observations, { hit, events }: ServerHit): reado
 }
 
 /** A server that fails real requests is taken out in time, and gets few more once the first one has failed. */
-export const outByTraffic = (): Criterion => ({
-  name: 'out by the evidence of traffic at mute',
+export const outByTraffic: Criterion = {
+  name: 'taken out for unanswered requests',
   limit: `≤ ${plural(MAX_FURTHER, 'request')} from the first failure to its end, which is ≤ ${millis(OUT_BY_TRAFFIC_MS)} after the hit`,
   assess(seen) {
     const all = provenHits(seen, ['mute']).map(failingOf);
@@ -162,7 +161,7 @@ export const outByTraffic = (): Criterion => ({
       isOpen: judged.isOpen || counts.length < all.length,
     };
   },
-});
+};
 
 /** `further`: requests that it got after the first failure; null when no event shows when that was. */
 function failingOf({

@@ -14,7 +14,7 @@ const START_MS = 2000;
 const RARE_MS = 10_000;
 
 /** No eviction or ejection of a server that no fault had hit at that time or up to 3 s before. */
-export const falseEvictions = (): Criterion => ({
+export const falseEvictions: Criterion = {
   name: 'false evictions',
   limit: '0 evictions without a fault',
   assess(seen) {
@@ -33,10 +33,10 @@ export const falseEvictions = (): Criterion => ({
       details: assessEvents(seen, [...evicted, ...suspects]).details,
     };
   },
-});
+};
 
 /** Not one eviction or ejection of any server, by the events and by the table. */
-export const noEviction = (): Criterion => ({
+export const noEviction: Criterion = {
   name: 'no eviction',
   limit: '0 evictions',
   assess(seen) {
@@ -64,7 +64,7 @@ export const noEviction = (): Criterion => ({
       ],
     };
   },
-});
+};
 
 /** Whether a moment is judged for more than loss: neither in the warm-up nor before the load. */
 function isJudged(seen: Observations, atMs: number): boolean {
@@ -88,32 +88,32 @@ function withAftermath({ hit: { fromMs, healedMs } }: { hit: Hit }): Span {
 }
 
 /** At most one eviction and one readmission of each flapping server in any 10 s. */
-export function evictionsAtMost(): Criterion {
-  const hasAnotherSoon = ({ atMs }: ProxyEvent, at: number, all: readonly ProxyEvent[]): boolean =>
-    (all[at + 1]?.atMs ?? Number.POSITIVE_INFINITY) - atMs < RARE_MS;
-  return {
-    name: 'evictions are rare',
-    limit: `≤ 1 eviction and ≤ 1 readmission of a server in any ${millis(RARE_MS)}`,
-    assess(seen) {
-      const servers = hitServers(seen, 'flap');
-      const evictions = servers.flatMap((server) => server.evictions);
-      const readmissions = servers.flatMap((server) => server.readmissions);
-      const tooSoon = servers.flatMap((server) =>
-        [server.evictions, server.readmissions].flatMap((events) => events.filter(hasAnotherSoon)),
-      );
-      const n = servers.reduce((sum, { hits }) => sum + hits, 0);
-      return {
-        measured: `${plural(evictions.length, 'eviction')} and ${plural(readmissions.length, 'readmission')} after ${plural(n, 'hit')}, ${tooSoon.length} with another too soon`,
-        n,
-        troubles: tooSoon.map((event) => ({ ...troubleOf(event), toMs: event.atMs + RARE_MS })),
-        details: assessEvents(seen, [...tooSoon, ...evictions]).details,
-      };
-    },
-  };
+export const evictionsAtMost: Criterion = {
+  name: 'evictions are rare',
+  limit: `≤ 1 eviction and ≤ 1 readmission of a server in any ${millis(RARE_MS)}`,
+  assess(seen) {
+    const servers = hitServers(seen, 'flap');
+    const evictions = servers.flatMap((server) => server.evictions);
+    const readmissions = servers.flatMap((server) => server.readmissions);
+    const tooSoon = servers.flatMap((server) =>
+      [server.evictions, server.readmissions].flatMap((events) => events.filter(hasAnotherSoon)),
+    );
+    const n = servers.reduce((sum, { hits }) => sum + hits, 0);
+    return {
+      measured: `${plural(evictions.length, 'eviction')} and ${plural(readmissions.length, 'readmission')} after ${plural(n, 'hit')}, ${tooSoon.length} with another too soon`,
+      n,
+      troubles: tooSoon.map((event) => ({ ...troubleOf(event), toMs: event.atMs + RARE_MS })),
+      details: assessEvents(seen, [...tooSoon, ...evictions]).details,
+    };
+  },
+};
+
+function hasAnotherSoon({ atMs }: ProxyEvent, at: number, all: readonly ProxyEvent[]): boolean {
+  return (all[at + 1]?.atMs ?? Number.POSITIVE_INFINITY) - atMs < RARE_MS;
 }
 
 /** Each server was evicted no more often than it crashed. */
-export const evictionsAtMostCrashes = (): Criterion => ({
+export const evictionsAtMostCrashes: Criterion = {
   name: 'no more evictions than crashes',
   limit: 'evictions ≤ crashes of each server',
   assess(seen) {
@@ -131,7 +131,7 @@ export const evictionsAtMostCrashes = (): Criterion => ({
       details: tooMany.map(describe),
     };
   },
-});
+};
 
 /** Since it was hit first. Admissions of a suspect that was cleared are no readmissions. */
 type HitServer = {

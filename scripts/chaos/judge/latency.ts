@@ -21,7 +21,7 @@ const FLOOR_MS = 10;
 const LIMIT = `p99 ≤ the greater of ${FACTOR} × control and control + ${millis(FLOOR_MS)}`;
 
 /** Policies without any hit: no error at all, and the latency of the control phase. It does not apply without any. */
-export const othersUntouched = (): Criterion => ({
+export const othersUntouched: Criterion = {
   name: 'policies without a fault',
   limit: `no error, ${LIMIT}`,
   assess(seen) {
@@ -37,10 +37,10 @@ export const othersUntouched = (): Criterion => ({
     const measured = `${bad.length} of ${plural(sent.length, 'request')} went wrong`;
     return { ...assessRequests(seen, bad), measured, n: sent.length };
   },
-});
+};
 
 /** Every policy's requests that were answered by servers without a hit: the latency of the control phase. */
-export const latencyOfOthers = (): Criterion => ({
+export const latencyOfOthers: Criterion = {
   name: 'latency of servers without a fault',
   limit: LIMIT,
   assess(seen) {
@@ -52,7 +52,7 @@ export const latencyOfOthers = (): Criterion => ({
     const policies = new Set(control.map(({ policy }) => policy));
     return worstOf([...policies].map((policy) => compare(seen, policy, isOther)));
   },
-});
+};
 
 /** The comparison of one policy; `excessMs` ranks it among others. */
 type Comparison = Assessment & { limit: string; excessMs: number };

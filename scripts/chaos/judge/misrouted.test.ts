@@ -49,7 +49,7 @@ const ONLY_B1: Pick<Sketch, 'with'> = {
   },
 };
 
-testCases(misrouted(), [
+testCases(misrouted, [
   ['no event, and a table that changes', { table: evictedFrom(6000, 0), with: { events: [] } }, 'unknown'],
   ['no eviction', {}, 'pass', /0 evictions/],
   ['out and back, and nothing sent', events(...OUT_AND_BACK), 'pass', /1 eviction/],

@@ -22,7 +22,7 @@ type Step = Pick<ProxyEvent, 'atMs' | 'boot' | 'policy' | 'id' | 'sent'> & {
 type Growth = { atMs: number; id: string; count: number; how: string };
 
 /** Not one request went to a server that was evicted, ejected or leaving, before it was let in again. */
-export const misrouted = (): Criterion => ({
+export const misrouted: Criterion = {
   name: 'misrouted',
   limit: '0 requests to evicted, ejected or leaving servers',
   isUnconditional: true,
@@ -43,7 +43,7 @@ export const misrouted = (): Criterion => ({
       details: [...lines, ...assessRequests(seen, answered).details],
     };
   },
-});
+};
 
 /** Where the count of requests handed to a closed entry went up. */
 function sentGrowths(seen: Observations): Growth[] {

@@ -4,7 +4,15 @@ import { CannotTell } from '../../kit/verdict.ts';
 import { plural } from '../../kit/words.ts';
 import type { RequestRow } from '../journal.ts';
 import { assessDelays, assessRequests, type Criterion, type Delay } from './judge.ts';
-import { endMsOf, type FaultHit, millis, moment, type Observations, overlaps } from './observations.ts';
+import {
+  endMsOf,
+  type FaultHit,
+  firstOf,
+  millis,
+  moment,
+  type Observations,
+  overlaps,
+} from './observations.ts';
 
 // The kernel ends a killed process's connections so long after the call at most.
 const DEATH_MS = 60;
@@ -25,7 +33,7 @@ function firstAttempts(seen: Observations): FirstAttempt[] {
 }
 
 /** What was on an open connection from the stop of the proxy until it was started again got a reply: an answer or an error. */
-export const proxyStopNothingInFlightLost = (): Criterion => ({
+export const proxyStopNothingInFlightLost: Criterion = {
   name: 'nothing in flight lost by a stop',
   limit: '0 lost',
   assess(seen) {
@@ -46,10 +54,10 @@ export const proxyStopNothingInFlightLost = (): Criterion => ({
     const measured = `${lost.length} lost of ${inFlight.length} in flight`;
     return { ...assessRequests(seen, lost), measured, n: inFlight.length };
   },
-});
+};
 
 /** A kill of the proxy loses no more than what was in flight at that moment. */
-export const proxyKillLostInFlight = (): Criterion => ({
+export const proxyKillLostInFlight: Criterion = {
   name: 'a kill loses only what was in flight',
   limit: 'lost ≤ in flight',
   assess(seen) {
@@ -84,13 +92,13 @@ export const proxyKillLostInFlight = (): Criterion => ({
       ),
     };
   },
-});
+};
 
 /**
  * After each restart of the proxy it listens within 2 s of its start, the moment at which Docker says that the process
  * runs, and within 2 s of its listening all its servers are admitted. How long Docker took to get there is not the proxy's.
  */
-export const proxyWhole = (): Criterion => ({
+export const proxyWhole: Criterion = {
   name: 'the table is whole again',
   limit: `all servers ≤ ${millis(WHOLE_LIMIT_MS)} after the proxy listens, which is ≤ ${millis(WHOLE_LIMIT_MS)} after the start`,
   assess(seen) {
@@ -116,7 +124,7 @@ export const proxyWhole = (): Criterion => ({
       n: hits.length,
     };
   },
-});
+};
 
 /** When each server known before was admitted by the new boot; those that are hit before they had to be don't count. */
 function admissionsAfter(seen: Observations, each: FaultHit, next: FaultHit | undefined): Delay[] {
@@ -130,12 +138,8 @@ function admissionsAfter(seen: Observations, each: FaultHit, next: FaultHit | un
   );
   const expected = servers.filter(({ id }) => !down.some(({ hit }) => hit.serverId === id));
   return expected.map(({ id }) => {
-    const admitted = seen
-      .eventsOf(id)
-      .find(
-        (event) =>
-          event.type === 'admitted' && event.boot > boot && event.atMs >= fromMs && event.atMs < untilMs,
-      );
+    const ofNewBoots = seen.eventsOf(id).filter((event) => event.boot > boot);
+    const admitted = firstOf(ofNewBoots, ['admitted'], fromMs, untilMs);
     return {
       what: `${each.what}: ${seen.nameOf(id)}`,
       verb: 'admitted',

@@ -62,7 +62,7 @@ function returnOf({ what, hit: { serverId, healedMs } }: ServerHit, verb: string
 }
 
 /** After an exchange of addresses each server is admitted again, and under its own policy. */
-export const swapped = (): Criterion => ({
+export const swapped: Criterion = {
   name: 'addresses exchanged',
   limit: 'every server admitted under its own policy',
   assess(seen) {
@@ -90,10 +90,10 @@ export const swapped = (): Criterion => ({
       ],
     };
   },
-});
+};
 
 /** After all servers of a policy were gone: the first ok in time after the first of them listens again. */
-export const firstOkAfter = (): Criterion => ({
+export const firstOkAfter: Criterion = {
   name: 'first answer after the outage',
   limit: `≤ ${millis(SERVES_AGAIN_LIMIT_MS)} after a server listens`,
   assess(seen) {
@@ -104,10 +104,10 @@ export const firstOkAfter = (): Criterion => ({
     );
     return assessDelays(seen, delays, SERVES_AGAIN_LIMIT_MS);
   },
-});
+};
 
 /** Each server that a scale-up added answers its first request soon after it registered. */
-export const newServersServe = (): Criterion => ({
+export const newServersServe: Criterion = {
   name: 'new servers serve',
   limit: `≤ ${millis(NEW_SERVER_LIMIT_MS)} after they registered`,
   assess(seen) {
@@ -125,7 +125,7 @@ export const newServersServe = (): Criterion => ({
     });
     return assessDelays(seen, firsts, NEW_SERVER_LIMIT_MS);
   },
-});
+};
 
 /** From a moment to the end of the first ok that ended at or after it. */
 function untilFirstOk(what: string, requests: readonly RequestRow[], fromMs: number): Delay {

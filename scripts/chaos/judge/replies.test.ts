@@ -31,7 +31,7 @@ const inProxyKill = (sketch: Sketch): Sketch => ({
   ...sketch,
 });
 
-testCases(noWrong(), [
+testCases(noWrong, [
   ['all well', {}, 'pass', /0 wrong of 2,000/],
   ['a wrong digest', at(6000, { outcome: 'wrong' }), 'fail', /6\.000 s: policy 1, wrong by server-p1-1/],
   ['in the warm-up too', at(0, { outcome: 'wrong' }), 'fail'],
@@ -40,12 +40,12 @@ testCases(noWrong(), [
   ['an answer of a server without a name', at(6000, { detail: 'c9' }), 'pass'],
 ]);
 
-testCases(noStray(), [
+testCases(noStray, [
   ['none', {}, 'pass'],
   ['one', { with: { strayAnswers: 1 } }, 'fail', /1 stray answer/],
 ]);
 
-testCases(noLost(), [
+testCases(noLost, [
   ['all well', {}, 'pass'],
   [
     'one lost',
@@ -101,7 +101,7 @@ testCases(noLost(), [
 
 const LATE = { latencyMs: 2250.1 };
 
-testCases(inTime(), [
+testCases(inTime, [
   ['all well', {}, 'pass', /0 late of 2,000 answers, the slowest 2 ms/],
   ['at the limit', at(6000, { latencyMs: 2250 }), 'pass', /the slowest 2250 ms/],
   ['above it', at(6000, LATE), 'fail', /1 late of 2,000(.|\n)*6\.000 s: policy 1, ok by server-p1-1/],
@@ -119,7 +119,7 @@ testCases(inTime(), [
   ['due after', inProxyKill(at(9820, LATE)), 'fail'],
   ['nothing answered', { traffic: (row) => ({ ...row, outcome: 'error' }) }, 'unknown', /no request was/],
 ]);
-testCases(noErrors(), [
+testCases(noErrors, [
   ['all well', {}, 'pass'],
   ['one error', at(6000, { outcome: 'error', detail: 'UPSTREAM_FAILED' }), 'fail', /1 UPSTREAM_FAILED/],
   ['in the warm-up', at(980, { outcome: 'error', detail: 'NO_SERVER' }), 'pass'],
@@ -182,7 +182,7 @@ const DEATHS: EventSketch[] = [
 const down = (sketch: Sketch = {}): Sketch => ({ faults: [KILL_ALL], events: DEATHS, ...sketch });
 const failedAt = (atMs: number, detail: string, latencyMs = 10): Sketch =>
   at(atMs, { outcome: 'error', detail, latencyMs });
-testCases(noServerOnly(), [
+testCases(noServerOnly, [
   ['what the builder makes of it: NO_SERVER after 500 ms', down(), 'pass', /99 allowed/],
   ['at the limit of latency', down(failedAt(7000, 'NO_SERVER', 600)), 'pass'],
   ['above it', down(failedAt(7000, 'NO_SERVER', 600.1)), 'fail'],

@@ -10,10 +10,11 @@ import { CERTAIN } from './machine.ts';
 import { isIn, millis, type Observations, overlaps, slowestMs } from './observations.ts';
 import { policyOutages } from './recovery.ts';
 
+const IN_TIME_MS = REQUEST_TIMEOUT_MS + SLACK_MS;
 const NO_TIME_MAKES_IT_GOOD = Number.POSITIVE_INFINITY;
 
 /** No answer with a wrong digest, to another request, or from a server of another policy. */
-export const noWrong = (): Criterion => ({
+export const noWrong: Criterion = {
   name: 'no wrong answer',
   limit: '0 wrong',
   isUnconditional: true,
@@ -30,10 +31,10 @@ export const noWrong = (): Criterion => ({
     const measured = `${wrong.length} wrong of ${plural(sent.length, 'request')}`;
     return { measured, n: sent.length, troubles: wrong.map(() => CERTAIN), details };
   },
-});
+};
 
 /** No answer that no request waited for. */
-export const noStray = (): Criterion => ({
+export const noStray: Criterion = {
   name: 'no stray answer',
   limit: '0 answers without a request',
   isUnconditional: true,
@@ -42,14 +43,14 @@ export const noStray = (): Criterion => ({
     const measured = `${plural(stray, 'stray answer')} beside ${plural(n, 'request')}`;
     return { measured, n, troubles: stray > 0 ? [CERTAIN] : [] };
   },
-});
+};
 
 /**
  * Every request got a reply, in the warm-up too. A client that tries again hides a loss: its first attempt may be lost
  * only while the proxy was not there. What was sent and had no reply when the load ended is lost as well, but not in a run
  * that was cut short: that does not wait for replies.
  */
-export const noLost = (): Criterion => ({
+export const noLost: Criterion = {
   name: 'no request lost',
   limit: '0 lost',
   assess(seen) {
@@ -69,32 +70,28 @@ export const noLost = (): Criterion => ({
     const measured = `${bad.length} lost of ${plural(n, 'request')}${atEnd}`;
     return { ...assessRequests(seen, bad), measured, n };
   },
-});
+};
 
 /**
  * What one attempt got a right answer to got it in time, counted from its intended start. Left out is what was due while
  * the proxy was not there, or was sent several times.
  */
-export function inTime(): Criterion {
-  const limitMs = REQUEST_TIMEOUT_MS + SLACK_MS;
-  return {
-    name: 'answered in time',
-    limit: `every answer within ${millis(limitMs)}`,
-    assess(seen) {
-      const answered = seen.sent.filter(
-        ({ outcome, attempts, dueMs }) =>
-          outcome === 'ok' && attempts === 1 && !isIn(dueMs, seen.proxyOutages),
-      );
-      if (answered.length === 0) throw new CannotTell('no request was answered at the first attempt');
-      const late = answered.filter(({ latencyMs }) => latencyMs > limitMs);
-      return {
-        ...assessRequests(seen, late, ({ latencyMs }) => latencyMs - limitMs),
-        measured: `${late.length} late of ${plural(answered.length, 'answer')}, the slowest ${millis(slowestMs(answered))}`,
-        n: answered.length,
-      };
-    },
-  };
-}
+export const inTime: Criterion = {
+  name: 'answered in time',
+  limit: `every answer within ${millis(IN_TIME_MS)}`,
+  assess(seen) {
+    const answered = seen.sent.filter(
+      ({ outcome, attempts, dueMs }) => outcome === 'ok' && attempts === 1 && !isIn(dueMs, seen.proxyOutages),
+    );
+    if (answered.length === 0) throw new CannotTell('no request was answered at the first attempt');
+    const late = answered.filter(({ latencyMs }) => latencyMs > IN_TIME_MS);
+    return {
+      ...assessRequests(seen, late, ({ latencyMs }) => latencyMs - IN_TIME_MS),
+      measured: `${late.length} late of ${plural(answered.length, 'answer')}, the slowest ${millis(slowestMs(answered))}`,
+      n: answered.length,
+    };
+  },
+};
 
 /** By how many milliseconds an error reply, with its code in `detail`, exceeds what is allowed; 0 when it is allowed. */
 type ExcessOf = (error: RequestRow) => number;
@@ -123,9 +120,7 @@ const errors = (allowed: string, excessIn: (seen: Observations) => ExcessOf): Cr
 });
 
 /** No error reply after the warm-up at all. */
-export function noErrors(): Criterion {
-  return errors('', () => () => NO_TIME_MAKES_IT_GOOD);
-}
+export const noErrors = errors('', () => () => NO_TIME_MAKES_IT_GOOD);
 
 /** The error replies that a request got, each as if it had been the only one. */
 function errorsOf({ proxyOutages }: Observations, request: RequestRow): RequestRow[] {
@@ -143,9 +138,9 @@ function codeOf({ outcome, detail, first }: RequestRow): string {
  * No error reply, but of a policy all of whose servers were killed: `NO_SERVER` from the first hit until shortly after one
  * listens again, and `UPSTREAM_FAILED` for what was in flight when the last one died.
  */
-export function noServerOnly(): Criterion {
-  const allowed = ` but NO_SERVER within ${millis(NO_SERVER_LIMIT_MS)} while a policy has no server, and UPSTREAM_FAILED for what was in flight then`;
-  return errors(allowed, (seen) => {
+export const noServerOnly = errors(
+  ` but NO_SERVER within ${millis(NO_SERVER_LIMIT_MS)} while a policy has no server, and UPSTREAM_FAILED for what was in flight then`,
+  (seen) => {
     const outages = policyOutages(seen);
     return ({ policy, dueMs, latencyMs, detail }) => {
       const own = outages.filter((outage) => outage.policy === policy);
@@ -161,5 +156,5 @@ export function noServerOnly(): Criterion {
           ));
       return isAllowed ? Math.max(0, latencyMs - NO_SERVER_LIMIT_MS) : NO_TIME_MAKES_IT_GOOD;
     };
-  });
-}
+  },
+);

@@ -22,7 +22,7 @@ const without = (policy: string | null, fromMs: number, toMs: number): Sketch =>
     row.dueMs >= fromMs && row.dueMs <= toMs && (policy === null || row.policy === policy) ? null : row,
 });
 
-testCases(tested(), [
+testCases(tested, [
   ['the scenario without faults', {}, 'pass', /0 of 0 faults/],
   ['another one without faults', { plan: { scenario: 'soak' } }, 'unknown', /no fault was planned/],
   ['a proven fault under load', { faults: [KILL] }, 'pass', /1 of 1 fault proven/],
@@ -77,7 +77,7 @@ testCases(tested(), [
 const badAt = (atMs: number): Sketch => ({
   traffic: during([atMs, atMs + 20], '1', { outcome: 'error', detail: 'NO_SERVER' }),
 });
-testCases(steadyState(), [
+testCases(steadyState, [
   ['all well', {}, 'pass', /0 errors, 0 evictions, 0 % dropped/],
   ['an error in it', badAt(1000), 'unknown', /1 error, /],
   ['an error before it', badAt(980), 'pass'],
@@ -109,7 +109,7 @@ testCases(steadyState(), [
   ['too many dropped', dropEvery(300), 'unknown', /dropped/],
   ['no such phase', { with: { phases: [] } }, 'unknown', /no phase/],
 ]);
-testCases(steadyControl(), [
+testCases(steadyControl, [
   ['all well', {}, 'pass'],
   ['an error in it', badAt(3000), 'fail'],
   [
@@ -155,7 +155,7 @@ const NEW_BOOT = (atMs: number): EventSketch[] =>
     [atMs + 1, 'admitted', id, { boot: 1 }],
   ]);
 
-testCases(backInRotation(), [
+testCases(backInRotation, [
   ['nothing happened', {}, 'pass', /4 of 4 servers ready, max − min = 0/],
   ['out and back', { events: BACK }, 'pass'],
   ['still out at the end', { events: BACK.slice(0, 1) }, 'fail', /server-p1-1 is evicted in the last table/],

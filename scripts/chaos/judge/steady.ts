@@ -13,7 +13,7 @@ import { isEviction, moment, type Observations, wentWell } from './observations.
 const WITHOUT_FAULTS = 'control';
 
 /** Every planned fault happened, with requests while it lasted, and nothing spoilt the measurement; else unknown. */
-export const tested = (): Criterion => ({
+export const tested: Criterion = {
   name: 'the run tests something',
   limit: `every fault proven and under load, conntrack ≤ ${MAX_CONNTRACK}, dropped ≤ ${percent(MAX_DROPPED_SHARE)}`,
   assess(seen) {
@@ -34,7 +34,7 @@ export const tested = (): Criterion => ({
     ].join(', ');
     return { measured, n: requests.length, isOpen: doubts.length > 0, details: doubts };
   },
-});
+};
 
 function doubtsOfRun({ recording, sent }: Observations): string[] {
   const { cutShort, requests, faults, plan } = recording;
@@ -92,16 +92,6 @@ function percent(share: number): string {
   return `${Number((share * 100).toFixed(3))} %`;
 }
 
-/** The control phase passes without any error or eviction; else nothing can be told of what comes after it. */
-export function steadyState(): Criterion {
-  return steady(true);
-}
-
-/** As `steadyState`, for the scenario without faults, which is about that: it fails. */
-export function steadyControl(): Criterion {
-  return steady(false);
-}
-
 /** Requests that the generator dropped are never the cluster's fault: too many are unknown. */
 const steady = (neverFails: boolean): Criterion => ({
   name: 'steady state: phase control',
@@ -129,14 +119,20 @@ const steady = (neverFails: boolean): Criterion => ({
   },
 });
 
+/** The control phase passes without any error or eviction; else nothing can be told of what comes after it. */
+export const steadyState = steady(true);
+
+/** As `steadyState`, for the scenario without faults, which is about that: it fails. */
+export const steadyControl = steady(false);
+
 /**
  * After the quiet period every server that was listed before the faults is ready in the last table sample and no other is
  * listed, each policy's requests in the phase `after` were shared with `max − min ≤ 1`. What the healing could not mend is
  * the tool's failure, and what is missing then may be missing because of it: nothing can be told.
  */
-export const backInRotation = (): Criterion => ({
+export const backInRotation: Criterion = {
   name: 'back in rotation',
-  limit: 'all servers ready and nobody else, max − min ≤ 1 for each policy, nothing left over',
+  limit: 'all servers ready and no others, max − min ≤ 1 for each policy, nothing left over',
   assess(seen) {
     const { leftovers, tables, phases } = seen.recording;
     if (leftovers.length > 0) {
@@ -178,7 +174,7 @@ export const backInRotation = (): Criterion => ({
       ],
     };
   },
-});
+};
 
 /** What is different in the last table from the one before the faults, and which of its servers are not ready. */
 function differencesOf(seen: Observations, before: TableSample, last: TableSample): string[] {
