@@ -1,11 +1,11 @@
 // `npm test`: the tests that need no Docker, then those of the cluster in containers, set up as `npm start` does it.
 import { existsSync, globSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { relative, resolve } from 'node:path';
+import { relative } from 'node:path';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { hideBin } from 'yargs/helpers';
-import { commandLine, UsageError } from '../services/shared/config.ts';
+import { callerPath, commandLine, UsageError } from '../services/shared/config.ts';
 import { prepareAppImage } from './cluster/app-image.ts';
 import { prepareEngine } from './cluster/engine.ts';
 import { prepareNodeImage } from './cluster/node-image.ts';
@@ -13,14 +13,34 @@ import { runScript } from './kit/script.ts';
 import { runSteps } from './kit/steps.ts';
 
 const KINDS = ['unit', 'e2e', 'long'] as const;
-type Kind = (typeof KINDS)[number];
-
-const NAMES: Readonly<Record<Kind, string>> = {
-  unit: 'tests without Docker',
-  e2e: 'tests in containers',
-  long: 'long tests',
+type Group = {
+  name: string;
+  kind: (typeof KINDS)[number];
+  /** A file belongs to the first group that it matches. */
+  files: RegExp;
+  timeoutMs: number;
+  /** How many files run at the same time. */
+  atOnce: number;
 };
-const TIMEOUTS_MS: Readonly<Record<Kind, number>> = { unit: 120_000, e2e: 180_000, long: 600_000 };
+
+const LONG: Group = {
+  ...{ name: 'long tests', kind: 'long', files: /\.long\.test\.ts$/ },
+  ...{ timeoutMs: 600_000, atOnce: availableParallelism() },
+};
+const IN_CONTAINERS: Group = {
+  ...{ name: 'tests in containers', kind: 'e2e', files: /^scripts\/e2e\// },
+  ...{ timeoutMs: 180_000, atOnce: 1 },
+};
+const MEASURING: Group = {
+  ...{ name: 'tests that measure', kind: 'unit', files: /^test-support\/cost\// },
+  ...{ timeoutMs: 120_000, atOnce: 1 },
+};
+const OTHERS: Group = {
+  ...{ name: 'tests without Docker', kind: 'unit', files: /./ },
+  ...{ timeoutMs: 120_000, atOnce: availableParallelism() },
+};
+const FIRST_MATCH = [LONG, IN_CONTAINERS, MEASURING, OTHERS];
+const IN_TURN = [OTHERS, MEASURING, IN_CONTAINERS, LONG];
 const SLOWEST = 10;
 const AGAIN = 'Run it again: what is set up already is skipped, and what a test has left is removed.';
 
@@ -48,26 +68,23 @@ await runScript('npm test --', AGAIN, async (signal) => {
       ? words.map(String).map(requireFile)
       : globSync('{services,scripts,test-support}/**/*.test.ts');
   if (words.length > 0 && only !== undefined) throw new UsageError('Name files or give --only, not both.');
-  const kinds =
-    only !== undefined ? [only] : words.length > 0 ? KINDS : KINDS.filter((kind) => kind !== 'long');
-  for (const kind of kinds) {
-    const chosen = files.filter((file) => kindOf(file) === kind);
+  const groups = IN_TURN.filter(({ kind }) => {
+    if (only !== undefined) return kind === only;
+    return words.length > 0 || kind !== 'long';
+  });
+  for (const group of groups) {
+    const chosen = files.filter((file) => FIRST_MATCH.find((each) => each.files.test(file)) === group);
     if (chosen.length === 0 && words.length > 0) continue;
-    if (kind === 'e2e') await setUpDocker(signal);
-    await runTests(kind, chosen, testNamePattern, signal);
+    if (group === IN_CONTAINERS) await setUpDocker(signal);
+    await runTests(group, chosen, testNamePattern, signal);
     if (process.exitCode) return;
   }
 });
 
 function requireFile(word: string): string {
-  const file = relative('.', resolve(process.env.INIT_CWD ?? '.', word));
+  const file = relative('.', callerPath(word));
   if (file.endsWith('.test.ts') && existsSync(file)) return file;
   throw new UsageError(`${word} is no file of tests: their names end with .test.ts.`);
-}
-
-function kindOf(file: string): Kind {
-  if (file.endsWith('.long.test.ts')) return 'long';
-  return file.startsWith('scripts/e2e/') ? 'e2e' : 'unit';
 }
 
 async function setUpDocker(signal: AbortSignal): Promise<void> {
@@ -80,20 +97,19 @@ async function setUpDocker(signal: AbortSignal): Promise<void> {
 
 /** Runs each file in a process of its own; sets the exit code when a test fails. */
 async function runTests(
-  kind: Kind,
+  { name, timeoutMs, atOnce }: Group,
   files: readonly string[],
   pattern: string,
   signal: AbortSignal,
 ): Promise<void> {
-  if (files.length === 0) throw new Error(`There are no ${NAMES[kind]}.`);
-  console.log(`\n== ${NAMES[kind]}: ${files.length} files`);
+  if (files.length === 0) throw new Error(`There are no ${name}.`);
+  console.log(`\n== ${name}: ${files.length} ${files.length === 1 ? 'file' : 'files'}`);
   const durations: { name: string; ms: number }[] = [];
   const startedMs = performance.now();
   const tests = run({
     files: files.toSorted(),
-    // Files of tests in containers would share two cores with each other's load.
-    concurrency: kind === 'unit' ? availableParallelism() : 1,
-    timeout: TIMEOUTS_MS[kind],
+    concurrency: atOnce,
+    timeout: timeoutMs,
     testNamePatterns: pattern === '' ? [] : [pattern],
     signal,
   });
@@ -101,9 +117,9 @@ async function runTests(
     if (todo === undefined && skip === undefined) process.exitCode ||= 1;
   });
   for (const event of ['test:pass', 'test:fail'] as const) {
-    tests.on(event, ({ name, nesting, file = '', details }) => {
-      if (nesting > 0 || name === file) return;
-      durations.push({ name: `${relative('.', file)}: ${name}`, ms: details.duration_ms });
+    tests.on(event, ({ name: test, nesting, file = '', details }) => {
+      if (nesting > 0 || test === file) return;
+      durations.push({ name: `${relative('.', file)}: ${test}`, ms: details.duration_ms });
     });
   }
   for await (const text of tests.compose(spec)) process.stdout.write(text as string);
@@ -111,6 +127,6 @@ async function runTests(
   const slowest = durations.sort((a, b) => b.ms - a.ms).slice(0, SLOWEST);
   const seconds = (ms: number): string => `${(ms / 1000).toFixed(1).padStart(6)} s`;
   console.log(`The slowest of ${durations.length} tests:`);
-  for (const { name, ms } of slowest) console.log(`${seconds(ms)}  ${name}`);
+  for (const one of slowest) console.log(`${seconds(one.ms)}  ${one.name}`);
   console.log(`${seconds(performance.now() - startedMs)}  in all`);
 }

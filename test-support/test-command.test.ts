@@ -23,12 +23,12 @@ test('npm test: files by name, the slowest tests at the end, and 1 when one fail
   assert.equal(await one.exited(), 0, one.stdout() + one.stderr());
   assert.match(
     one.stdout(),
-    /1 files\n(.|\n)*The slowest of 1 tests:\n.* s {2}.*good\.test\.ts: an example\n/,
+    /1 file\n(.|\n)*The slowest of 1 tests:\n.* s {2}.*good\.test\.ts: an example\n/,
   );
 
   const both = startProgram('scripts/test.ts', [good, bad]);
   assert.equal(await both.exited(), 1, both.stdout() + both.stderr());
-  assert.match(both.stdout(), /tests without Docker: 1 files(.|\n)*long tests: 1 files(.|\n)*on purpose/);
+  assert.match(both.stdout(), /tests without Docker: 1 file\n(.|\n)*long tests: 1 file\n(.|\n)*on purpose/);
 
   for (const args of [['none.test.ts'], ['package.json'], [good, '--only', 'unit'], ['--only', 'some']]) {
     const refused = startProgram('scripts/test.ts', args);

@@ -16,11 +16,9 @@ import type { RunRecord } from './result.ts';
 import { type RunningTarget, startTargets } from './targets/index.ts';
 import type { TargetContext } from './targets/target.ts';
 
-const WARM_UP_CONNECTIONS = 64;
 const WARM_UP_SECONDS = 1;
 // In which the connections of the run before come to their end.
 const SETTLE_MS = 100;
-const PHASE_EVERY_MS = 5_000;
 
 /** What is known so far; it grows with each run. */
 export type Measured = { runs: RunRecord[]; problems: string[] };
@@ -47,27 +45,18 @@ export async function measureAll(
   const failed = new Set<string>();
   try {
     progress.phase('warming up');
-    const show = throttled(progress);
-    const coldRuns = warmUps(plan).map(({ cell, target }) => {
-      return { target, warmsUp: true, cell: { ...cell, connections: WARM_UP_CONNECTIONS }, repetition: 0 };
-    });
-    const runs = plan.map((run) => ({ ...run, warmsUp: false }));
-    for (const [index, run] of [...coldRuns, ...runs].entries()) {
+    const coldRuns = warmUps(plan);
+    for (const [index, run] of [...coldRuns, ...plan].entries()) {
       const target = byName.get(run.target);
       if (target === undefined || failed.has(run.target)) continue;
-      if (!run.warmsUp) {
-        show(`run ${index - coldRuns.length + 1} of ${plan.length}: ${run.cell.id}, ${run.target}`);
-        await sleep(SETTLE_MS);
-      }
+      const isCounted = index >= coldRuns.length;
+      const number = index - coldRuns.length + 1;
+      if (isCounted) progress.phase(`run ${number} of ${plan.length}: ${run.cell.id}, ${run.target}`);
+      await sleep(SETTLE_MS);
       try {
-        const record = await measureRun(
-          run,
-          run.warmsUp ? WARM_UP_SECONDS : seconds,
-          programs,
-          target,
-          signal,
-        );
-        if (!run.warmsUp) measured.runs.push(record);
+        const span = isCounted ? seconds : WARM_UP_SECONDS;
+        const record = await measureRun(run, span, programs, target, signal);
+        if (isCounted) measured.runs.push(record);
       } catch (error) {
         signal.throwIfAborted();
         failed.add(run.target);
@@ -77,17 +66,6 @@ export async function measureAll(
   } finally {
     await stop();
   }
-}
-
-// Somebody who watches sees every run; a log gets a line now and then.
-function throttled(progress: Progress): (text: string) => void {
-  let nextMs = 0;
-  return (text) => {
-    progress.line(text);
-    if (performance.now() < nextMs) return;
-    nextMs = performance.now() + PHASE_EVERY_MS;
-    progress.phase(text);
-  };
 }
 
 async function measureRun(

@@ -52,7 +52,7 @@ test('is not compiled again while its sources stay as they are', async () => {
 const modes: Pick<LoadRun, 'mode' | 'connections' | 'payloadBytes' | 'rate' | 'depth'>[] = [
   { mode: 'oneshot', connections: 8, payloadBytes: 64 },
   { mode: 'keep', connections: 8, payloadBytes: 1000 },
-  { mode: 'pipeline', connections: 1, payloadBytes: 1000, depth: 64 },
+  { mode: 'pipeline', connections: 1, payloadBytes: 64, depth: 64 },
   { mode: 'open', connections: 1, payloadBytes: 64, rate: 500 },
 ];
 

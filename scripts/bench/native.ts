@@ -61,11 +61,6 @@ export type LoadResult = {
  * @throws Failure, with exit code 2 where there is no compiler and none can be installed
  */
 export async function prepareNative(progress: Progress): Promise<NativePrograms> {
-  if (process.platform !== 'linux') {
-    throw new Failure(`The benchmark needs Linux, and this is ${process.platform}.`, 'Run it on Linux.', {
-      exitCode: 2,
-    });
-  }
   const sources = await readdir(SOURCES);
   const [newestMs, oldestMs] = await Promise.all([
     Promise.all(sources.map((name) => changedMs(join(SOURCES, name)))).then((all) => Math.max(...all)),

@@ -6,7 +6,6 @@ import {
   cellsOf,
   DEFAULT_CONNECTIONS,
   DEFAULT_PAYLOADS,
-  estimateSeconds,
   MODES,
   planRuns,
   targetsOf,
@@ -101,12 +100,11 @@ test('every target warms up in each mode once', () => {
   assert.equal(kinds.length, 8 + 4 + 7 + 3);
 });
 
-test('what has to be started, and how long it takes', () => {
+test('what has to be started', () => {
   assert.deepEqual(targetsOf(cellsOf({ ...ALL, parts: ['pipeline'] })), [
     'direct',
     'baseline',
     'policy-proxy',
   ]);
   assert.deepEqual(targetsOf(cellsOf({ ...ALL, targets: ['nginx', 'haproxy'] })), ['haproxy', 'nginx']);
-  assert.ok(estimateSeconds(100, 2) > 200);
 });

@@ -11,8 +11,7 @@ export const DEFAULT_CONNECTIONS = [1, 64, 512] as const;
 
 const LATENCY_LOAD = { mode: 'open', payloadBytes: 64, connections: 1000, rate: 1000 } as const;
 const PIPELINE_LOAD = { mode: 'pipeline', payloadBytes: 64, connections: 1, depth: 64 } as const;
-// Starting the generator, its warm-up and the pause in which connections die.
-const OVERHEAD_SECONDS = 0.6;
+const WARM_UP_CONNECTIONS = 64;
 
 /** What the generator does. */
 export type CellLoad = {
@@ -68,14 +67,12 @@ export function planRuns(cells: readonly Cell[], repetitions: number): PlannedRu
   );
 }
 
-/** A run of each mode with each target that does it, so that no target is measured cold. */
+/** A run of each mode with each target that does it, so that no target is measured cold; it is repetition 0. */
 export function warmUps(plan: readonly PlannedRun[]): PlannedRun[] {
-  return [...new Map(plan.map((run) => [`${run.target} ${run.cell.mode}`, run])).values()];
-}
-
-/** How long so many runs take, in seconds. */
-export function estimateSeconds(runs: number, secondsEach: number): number {
-  return runs * (secondsEach + OVERHEAD_SECONDS);
+  const kinds = new Map(plan.map((run) => [`${run.target} ${run.cell.mode}`, run]));
+  return [...kinds.values()].map(({ cell, target }) => {
+    return { repetition: 0, cell: { ...cell, connections: WARM_UP_CONNECTIONS }, target };
+  });
 }
 
 /** The names of the targets that any of the cells needs. */

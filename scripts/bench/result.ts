@@ -52,22 +52,34 @@ export type BenchResult = {
 /** Of the repetitions: the median, and how far they lie apart. */
 export type Spread = { median: number; min: number; max: number; count: number };
 
-export type TargetFigures = {
+type Value = (run: RunRecord) => number | null;
+
+// Of no answers there is no latency.
+const latency =
+  (name: keyof RunRecord['latencyUs']): Value =>
+  (run) =>
+    run.requests > 0 ? run.latencyUs[name] : null;
+
+const FIGURES = {
+  perSecond: ({ requests, seconds }) => requests / seconds,
+  cpuUs: (run) => run.cpuUs,
+  p50Us: latency('p50'),
+  p99Us: latency('p99'),
+  p999Us: latency('p999'),
+  residentBytes: (run) => run.residentBytes,
+  serverCores: ({ cores }) => cores.servers,
+  generatorCores: ({ cores }) => cores.generator,
+  idleShare: (run) => run.idleShare,
+} satisfies Record<string, Value>;
+
+/** Of the runs of one target in a cell. */
+export type TargetFigures = Record<keyof typeof FIGURES, Spread | null> & {
   target: string;
-  perSecond: Spread | null;
-  /** µs of CPU time of the proxy's processes per request; null where there is no proxy. */
-  cpuUs: Spread | null;
-  p50Us: Spread | null;
-  p99Us: Spread | null;
-  p999Us: Spread | null;
-  residentBytes: Spread | null;
   /** policy-proxy's figure divided by this target's, repetition by repetition; null where one of them is missing. */
-  ratios: { throughput: Spread | null; cpu: Spread | null; memory: Spread | null };
+  ratios: { throughput: Spread | null; cpu: Spread | null };
   /** This target's latency less that of `direct`, in µs; null for `direct` itself. */
   addedUs: { p50: Spread | null; p99: Spread | null };
-  cores: { servers: Spread | null; generator: Spread | null };
-  idleShare: Spread | null;
-  /** Requests of all runs that were not answered right. */
+  /** Requests that were not answered right. */
   errors: number;
 };
 
@@ -119,36 +131,18 @@ export function spreadOf(values: readonly (number | null)[]): Spread | null {
   return { median: (low + high) / 2, min, max, count: sorted.length };
 }
 
-type Value = (run: RunRecord) => number | null;
-
-const perSecond: Value = ({ requests, seconds }) => requests / seconds;
-const cpuUs: Value = (run) => run.cpuUs;
-const residentBytes: Value = (run) => run.residentBytes;
-// Of no answers there is no latency.
-const latency =
-  (name: keyof RunRecord['latencyUs']): Value =>
-  (run) =>
-    run.requests > 0 ? run.latencyUs[name] : null;
-
 function targetFigures(target: string, runs: readonly RunRecord[]): TargetFigures {
   const own = runs.filter((run) => run.target === target);
-  const of = (value: Value) => spreadOf(own.map(value));
+  const entries = Object.entries(FIGURES).map(([name, value]) => [name, spreadOf(own.map(value))]);
   const ratio = (value: Value) =>
     target === PROXY ? null : paired(runs, PROXY, target, value, (proxy, other) => proxy / other);
   const added = (value: Value) =>
     target === DIRECT ? null : paired(runs, target, DIRECT, value, (one, directly) => one - directly);
   return {
+    ...(Object.fromEntries(entries) as Record<keyof typeof FIGURES, Spread | null>),
     target,
-    perSecond: of(perSecond),
-    cpuUs: of(cpuUs),
-    p50Us: of(latency('p50')),
-    p99Us: of(latency('p99')),
-    p999Us: of(latency('p999')),
-    residentBytes: of(residentBytes),
-    ratios: { throughput: ratio(perSecond), cpu: ratio(cpuUs), memory: ratio(residentBytes) },
-    addedUs: { p50: added(latency('p50')), p99: added(latency('p99')) },
-    cores: { servers: of(({ cores }) => cores.servers), generator: of(({ cores }) => cores.generator) },
-    idleShare: of(({ idleShare }) => idleShare),
+    ratios: { throughput: ratio(FIGURES.perSecond), cpu: ratio(FIGURES.cpuUs) },
+    addedUs: { p50: added(FIGURES.p50Us), p99: added(FIGURES.p99Us) },
     errors: own.reduce((sum, run) => sum + errorsOf(run), 0),
   };
 }

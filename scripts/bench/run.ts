@@ -12,7 +12,7 @@ import { type Baseline, prepareBaseline } from './baseline.ts';
 import { type Measured, measureAll } from './measure.ts';
 import { type NativePrograms, prepareNative } from './native.ts';
 import { type BenchOptions, commandOf } from './options.ts';
-import { cellsOf, estimateSeconds, planRuns, targetsOf } from './plan.ts';
+import { cellsOf, planRuns, targetsOf } from './plan.ts';
 import { renderPage } from './report/page.ts';
 import { formatResult } from './report/text.ts';
 import { type BenchResult, figuresOf, isClean, missingRuns } from './result.ts';
@@ -108,9 +108,7 @@ async function measure(
     const context = { size, baseline, folder: join(folder, PEERS) };
     await measureAll(plan, seconds, programs, context, measured, progress);
   };
-  const expected = Math.round(estimateSeconds(plan.length, seconds));
-  const time = expected < 90 ? `${expected} s` : `${Math.round(expected / 60)} min`;
-  const title = `Side by side: ${plan.length} runs of ${seconds} s, about ${time}`;
+  const title = `Side by side: ${plan.length} runs of ${seconds} s`;
   try {
     await runOneStep(signal, title, work, () => 'measured', { isOnStderr: isJson });
   } catch (error) {

@@ -111,6 +111,8 @@ function members(): Entry[] {
     ...words`1.0,"NAME":1 1,"NAME":1.0 1.0,"NAME":"a" 1.0,"NAME":[1] "a","NAME":1.0 [],"NAME":-0`,
     '[9007199254740993,1.0]',
   ];
+  const spaced = numbers.map((number) => ` \n${number}\t`);
+  const alone = [-4, -3, ...TYPES, 4, 6, 7].map((type) => `{"type":${type}}`);
   const odd = [
     ...words`1e999 -1e999 1e-999 -0 9007199254740992 0.1 null [] {} "" true "__proto__"`,
     ...words`{"__proto__":{"polluted":true}} {"toJSON":1,"toString":null,"valueOf":{}}`,
@@ -121,26 +123,14 @@ function members(): Entry[] {
     escapeAll('x'.repeat(100)),
   ];
   const sizes = [0, 1, 255, 256, 257, 340, 341, 342, 343, 511, 512, 513, 1023, 1024, 1025, 2000];
-  const payloads = [...'x漢é🙂\0"', '\ud800'].flatMap((unit) => sizes.map((size) => unit.repeat(size)));
-  const texts = [
-    '+0',
-    ' 0',
-    '0 ',
-    '\u00a00\ufeff',
-    '00',
-    '-0',
-    '- 1',
-    '0x0',
-    '1e0',
-    '0.0',
-    '０',
-    '',
-    ' ',
-    '-',
+  const payloads = [...'x漢é🙂\0"', '\ud800'].flatMap((unit) =>
+    sizes.map((size) => JSON.stringify(unit.repeat(size))),
+  );
+  const types = [
+    ...words`"+0" "00" "-0" "0x0" "1e0" "0.0" "０" "" "-" "0\u0000" "999999999" "9999999999" "-999999999"`,
+    ...['"000000001"', '" 0"', '"0 "', '"\u00a00\ufeff"', '"- 1"', '" "'],
   ];
-  const types = ['0\0', '999999999', '9999999999', '-999999999', '000000001', ...texts];
   const ports = [...words`0 1 65535 65536 -1 80.5 "80" "080" "http" 1e3 1e9`, '" 80 "'];
-  const json = (text: string): string => JSON.stringify(text);
   const changed = TYPES.flatMap((type) => [
     ...NAMES.map((name) => packet(type, '"x":1').replace(`"${name}":`, `"no ${name}":`)),
     ...words`1 1.0 null "\ud800"`.map((policy) =>
@@ -154,20 +144,12 @@ function members(): Entry[] {
     ...each('an odd value', TYPES.slice(0, 5), [...NAMES, ...MORE_NAMES, ''], odd),
     ...inUtf8('a field that is not there', changed),
     ...each('a number that may be another', [0, 1, 2], [...NAMES, 'destid', 'incarnation', 'x'], numbers),
-    ...each(
-      'a number with space round it',
-      [0],
-      [...NAMES, 'x'],
-      numbers.map((number) => ` \n${number}\t`),
-    ),
-    ...each('a type', [0], ['type'], types.map(json)),
+    ...each('a number with space round it', [0], [...NAMES, 'x'], spaced),
+    ...each('a type', [0], ['type'], types),
     ...each('an unknown type', [-4, -3, 4, 6, 7], ['x'], ['1']),
-    ...inUtf8(
-      'a type alone',
-      [-4, -3, ...TYPES, 4, 6, 7].map((type) => `{"type":${type}}`),
-    ),
+    ...inUtf8('a type alone', alone),
     ...each('a port', [1], ['listenport'], ports),
-    ...each('a payload near the limit', [0], ['payload'], payloads.map(json)),
+    ...each('a payload near the limit', [0], ['payload'], payloads),
   ];
 }
 

@@ -347,29 +347,40 @@ const OPTIONS = {
   isJson: true,
 } as const;
 
-test('interrupted after a finding: it was printed before the next place began, and counts', async (t) => {
-  const printed: string[] = [];
-  t.mock.method(console, 'error', (text: string) => printed.push(text));
-  const documents: string[] = [];
-  t.mock.method(console, 'log', (text: string) => documents.push(text));
-  const interruption = new AbortController();
-  const begun: string[] = [];
-  const sockets = async ({ signal }: Job): Promise<SocketsTally> => {
-    begun.push(...printed);
-    interruption.abort();
-    assert.ok(signal.aborted);
-    return CLEAN;
-  };
-  const places = { 'in-process': async () => FOUND, sockets };
-  assert.equal(await runFuzz(OPTIONS, places, interruption.signal), true);
-  assert.match(begun.join('\n'), /Not kept in-process: nothing throws\n {2}it threw\n/);
-  const file = /the bytes: (\S+\.bin)/.exec(begun.join('\n'))?.[1] ?? '';
-  t.after(() => rmSync(dirname(resolve(file)), { recursive: true }));
-  assert.deepEqual(readFileSync(file), drawInput(SEED, CATALOGUE_SIZE).bytes);
-  assert.match(printed.join('\n'), /Ended early: something was found/);
-  const { verdict, inProcess } = JSON.parse(documents.join('\n'));
-  assert.deepEqual([verdict, inProcess.finding], ['fail', FINDING]);
-});
+const NEXT_PLACE: [what: string, run: (signal: AbortSignal) => SocketsTally][] = [
+  ['returns what it has', () => CLEAN],
+  [
+    'has not begun in earnest',
+    (signal) => {
+      throw signal.reason;
+    },
+  ],
+];
+
+for (const [what, run] of NEXT_PLACE) {
+  test(`interrupted after a finding, where the next place ${what}: it was printed before, and counts`, async (t) => {
+    const printed: string[] = [];
+    t.mock.method(console, 'error', (text: string) => printed.push(text));
+    const documents: string[] = [];
+    t.mock.method(console, 'log', (text: string) => documents.push(text));
+    const interruption = new AbortController();
+    let before = '';
+    const sockets = async ({ signal }: Job): Promise<SocketsTally> => {
+      before = printed.join('\n');
+      interruption.abort(new Error('interrupted'));
+      return run(signal);
+    };
+    const places = { 'in-process': async () => FOUND, sockets };
+    assert.equal(await runFuzz(OPTIONS, places, interruption.signal), true);
+    assert.match(before, /Not kept in-process: nothing throws\n {2}it threw\n/);
+    const file = /the bytes: (\S+\.bin)/.exec(before)?.[1] ?? '';
+    t.after(() => rmSync(dirname(resolve(file)), { recursive: true }));
+    assert.deepEqual(readFileSync(file), drawInput(SEED, CATALOGUE_SIZE).bytes);
+    assert.match(printed.join('\n'), /Ended early: something was found/);
+    const { verdict, inProcess } = JSON.parse(documents.join('\n'));
+    assert.deepEqual([verdict, inProcess.finding], ['fail', FINDING]);
+  });
+}
 
 test('interrupted before anything was found: nothing is claimed', async (t) => {
   t.mock.method(console, 'error', () => {});

@@ -5,7 +5,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { chunksOf, type Input } from './draw.ts';
 import { expectReplies, judgeReplies } from './expected-replies.ts';
 
-/** How long a packet may take from its first byte to its last: the proxy's setting. */
+/** How long a client may take to finish a packet: the setting of the proxy. */
 export const PACKET_TIMEOUT_MS = 2000;
 /** The largest frame that the proxy takes. */
 const MAX_FRAME_BYTES = 8192;

@@ -100,6 +100,8 @@ export function understandByTheBook(text: string, isFromProxy = false): Referenc
     const nonce = field('nonce');
     return unless({ nonce: typeof nonce === 'string' }, { kind: 'challenge', nonce });
   }
+  const twice = [...found.repeated, ...twoPolicies(field)];
+  if ((type === 0 || type === 1) && twice.length > 0) return refused('BAD_PACKET', twice);
   switch (type) {
     case 0: {
       const checks = { [policyName]: policy !== undefined, srcid: isId(field('srcid')), payload: isText };
@@ -163,6 +165,8 @@ type ReferenceObject = {
   fields: ReadonlyMap<string, unknown>;
   /** The fields, also those that a second one of their name hides, that hold what no peer should get. */
   flawed: readonly string[];
+  /** The names of its own fields that stand there more than once. */
+  repeated: readonly string[];
 };
 
 // Null where there is no object.
@@ -175,16 +179,33 @@ function readObject(text: string): ReferenceObject | null {
   }
   if (Object.prototype.toString.call(value) !== '[object Object]') return null;
   const fields = new Map<string, unknown>(Object.entries(value as object));
-  const { flawed, numbers } = walk(text.match(TOKENS) ?? []);
+  const { flawed, numbers, names } = walk(text.match(TOKENS) ?? []);
   for (const [name, token] of numbers) {
     if (token !== null && !isAsWritten(token)) fields.set(name, new String(token));
   }
-  return { fields, flawed };
+  return { fields, flawed, repeated: names.filter((name, at) => names.indexOf(name) !== at) };
+}
+
+// Both names of the policy, where they do not say the same.
+function twoPolicies(field: (name: string) => unknown): string[] {
+  const names = ['privPoliId', 'privPolyId'];
+  const values = names.map((name) => field(name) ?? null);
+  if (values.includes(null)) return [];
+  const [first, second] = values.map((value) => {
+    if (value instanceof String) return value.toString();
+    return typeof value === 'object' || typeof value === 'boolean' ? null : `${value}`;
+  });
+  return first === second ? [] : names;
 }
 
 // Of each field the last number, or null where the last value is none.
-function walk(tokens: readonly string[]): { flawed: string[]; numbers: Map<string, string | null> } {
+function walk(tokens: readonly string[]): {
+  flawed: string[];
+  numbers: Map<string, string | null>;
+  names: string[];
+} {
   const flawed: string[] = [];
+  const names: string[] = [];
   const numbers = new Map<string, string | null>();
   let depth = 0;
   let field = '';
@@ -194,13 +215,16 @@ function walk(tokens: readonly string[]): { flawed: string[]; numbers: Map<strin
     if (token === '}' || token === ']') depth -= 1;
     if (opens) depth += 1;
     const isText = token.startsWith('"');
-    if (depth === 1 && isText && before !== ':') field = JSON.parse(token);
+    if (depth === 1 && isText && before !== ':') {
+      field = JSON.parse(token);
+      names.push(field);
+    }
     if (depth === 1 && before === ':') numbers.set(field, /^[-\d]/.test(token) ? token : null);
     if (depth === 2 && opens && before === ':') numbers.set(field, null);
     if (depth > MAX_LEVELS || (isText && !isWhole(JSON.parse(token)))) flawed.push(field);
     before = token;
   }
-  return { flawed, numbers };
+  return { flawed, numbers, names };
 }
 
 function isAsWritten(token: string): boolean {

@@ -3,7 +3,8 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { printable, printableLines } from '../../services/shared/printable.ts';
 import { folderName, makeReportFolder, shortPath } from '../kit/report-files.ts';
-import { runOneStep } from '../kit/steps.ts';
+import { type Progress, runOneStep } from '../kit/steps.ts';
+import { count, duration } from '../kit/words.ts';
 import { drawInput } from './draw.ts';
 import type { InProcessTally, Job, NumberedFinding } from './in-process.ts';
 import type { SocketsTally } from './sockets.ts';
@@ -45,17 +46,17 @@ export async function runFuzz(
   const tallies: Partial<Record<Place, Tally>> = {};
   say(`Seed ${seed}`);
   for (const place of places) {
-    if (signal.aborted) break;
-    const tally = await runOneStep(
-      signal,
-      TITLES[place],
-      ({ phase }) =>
-        fuzz[place]({ ...range, seed, forMs, signal, onProgress: (done) => phase(`${done} inputs`) }),
-      summaryOf,
-      { isOnStderr: isJson },
+    const run = ({ phase }: Progress): Promise<Tally> =>
+      fuzz[place]({ ...range, seed, forMs, signal, onProgress: (done) => phase(`${done} inputs`) });
+    const tally = await runOneStep(signal, TITLES[place], run, summaryOf, { isOnStderr: isJson }).catch(
+      (error: unknown) => {
+        if (!signal.aborted) throw error;
+      },
     );
+    if (tally === undefined) break;
     tallies[place] = tally;
     if (tally.finding !== null) say(`\n${await keepFinding(place, seed, tally.finding)}`);
+    if (signal.aborted) break;
   }
   const hasFound = Object.values(tallies).some(({ finding }) => finding !== null);
   if (signal.aborted) say(`\nEnded early: ${hasFound ? 'something' : 'nothing'} was found by then.`);
@@ -72,8 +73,8 @@ function summaryOf(tally: Tally): string {
   const inputs = `${count(tally.inputs)} inputs`;
   if ('frames' in tally) return `${inputs}, ${count(tally.frames)} frames`;
   const { requests, answered, slowestMs } = tally.normal;
-  const normal = `${count(answered)} of ${count(requests)} requests answered right, the slowest in ${Math.round(slowestMs)} ms`;
-  return `${inputs}, ${count(tally.replies)} replies; the normal client had ${normal}`;
+  const normal = `${count(answered)} of ${count(requests)} requests answered right`;
+  return `${inputs}, ${count(tally.replies)} replies; normal client: ${normal}, the slowest in ${duration(slowestMs)}`;
 }
 
 // Writes the bytes that did it into reports/. Returns the finding in words, with how to see it again.
@@ -96,8 +97,4 @@ async function keepFinding(place: Place, seed: number, found: NumberedFinding): 
     `  the bytes: ${shortPath(file)}`,
     `  again: ${SCRIPT_NAME} --seed ${seed} --input ${first} --only ${place}`,
   ].join('\n');
-}
-
-function count(number: number): string {
-  return number.toLocaleString('en');
 }

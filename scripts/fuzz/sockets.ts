@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { waitForServers } from '../kit/policies.ts';
 import { type RunningProcess, startProcess } from '../kit/process.ts';
 import { ROOT } from '../kit/project.ts';
-import { type ProxyProcess, startProxyProcess } from '../kit/proxy-process.ts';
+import { startProxyProcess } from '../kit/proxy-process.ts';
 import { drawInput } from './draw.ts';
 import { PACKET_TIMEOUT_MS, tryInput } from './hostile-connection.ts';
 import type { Job, NumberedFinding } from './in-process.ts';
@@ -17,12 +17,15 @@ const PROGRESS_EVERY = 1000;
 const ADDRESSES =
   process.platform === 'linux' ? Array.from({ length: 8 }, (_, i) => `127.0.0.${i + 2}`) : [undefined];
 const SERVER_MAIN = join(ROOT, 'services', 'server', 'main.ts');
+const HOST = '127.0.0.1';
 const SERVER_IDS = ['served-1', 'served-2'];
 const READY_WITHIN_MS = 20_000;
 const LAST_WORDS_MS = 50;
+// The log is JSON; anything else is Node itself: a warning, or the stack of an error that was not caught.
+const HARMLESS = /^(\{.*"level":"(debug|info|warn)".*\})?$/;
 // Short times, so that an input which has to wait for one does not take half a minute.
 const SETTINGS = {
-  PROXY_PACKET_TIMEOUT: String(PACKET_TIMEOUT_MS),
+  PROXY_CLIENT_TIMEOUT: String(PACKET_TIMEOUT_MS),
   PROXY_HOLD: '20',
   PROXY_STARTUP_HOLD: '0',
   // All of them come from a few addresses.
@@ -42,28 +45,21 @@ export async function fuzzOverSockets(job: Job): Promise<SocketsTally> {
   const { signal } = job;
   // A name that no input can hold: no other server can register for it.
   const policy = `served-${randomBytes(8).toString('hex')}`;
-  const proxy = await startProxyProcess({ environment: SETTINGS, signal });
   const attack = new Attack(job);
+  const onLine = (line: string): void => {
+    if (!HARMLESS.test(line)) attack.end('the proxy says no error', line);
+  };
+  const proxy = await startProxyProcess({ environment: SETTINGS, onLine, signal });
   const running: RunningProcess[] = [proxy];
   let isStopping = false;
-  onErrorLine(proxy, (line) => attack.end('the proxy says no error', line));
   void proxy.ended.then((how) => {
     if (!isStopping) attack.end('the proxy stays up', `${how}\n${proxy.tail()}`);
   });
   let normal: NormalTally;
   try {
+    const env = { PATH: process.env.PATH, SERVER_HOST: HOST, SERVER_PROXY: `${HOST}:${proxy.port}` };
     for (const id of SERVER_IDS) {
-      const args = [
-        SERVER_MAIN,
-        id,
-        policy,
-        '0',
-        '--host',
-        '127.0.0.1',
-        '--proxy',
-        `127.0.0.1:${proxy.port}`,
-      ];
-      const env = { PATH: process.env.PATH ?? '' };
+      const args = [SERVER_MAIN, id, policy, '0'];
       running.push(await startProcess(process.execPath, args, { readyLine: /listening/, env, signal }));
     }
     const { adminUrl } = proxy;
@@ -125,16 +121,4 @@ export class Attack {
       if (this.tally.inputs % PROGRESS_EVERY === 0) onProgress(this.tally.inputs);
     }
   }
-}
-
-// The log is JSON; anything else is Node itself: a warning, or the stack of an error that was not caught.
-// Not by readline: it takes U+2028 for the end of a line too, and ids may hold one.
-function onErrorLine({ child }: ProxyProcess, tell: (line: string) => void): void {
-  let rest = '';
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-    const lines = (rest + text).split('\n');
-    rest = lines.pop() ?? '';
-    const line = lines.find((one) => one !== '' && !/^\{.*"level":"(debug|info|warn)".*\}$/.test(one));
-    if (line !== undefined) tell(line);
-  });
 }

@@ -3,9 +3,8 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { attempt } from './command.ts';
-import { isSupportedDebian } from './debian.ts';
 import { Failure } from './failure.ts';
-import { installPackages, readOsRelease } from './packages.ts';
+import { installPackages, isSupportedDebian, readOsRelease } from './packages.ts';
 import type { Progress } from './steps.ts';
 
 const WAIT_MS = 900_000;

@@ -3,7 +3,6 @@ import { addressOf } from '../../services/shared/printable.ts';
 import { explainTls } from '../../services/shared/tls.ts';
 import { Connection, type Target } from '../kit/proxy-connection.ts';
 import {
-  type DropReason,
   dropped,
   type EndedRequest,
   type Ending,
@@ -169,20 +168,17 @@ class Generator {
 
   #start(index: number): void {
     const startMs = performance.now();
-    const policyIndex = index % this.#options.policies.length;
+    const { policies, lateMs, maxInFlight } = this.#options;
+    const policyIndex = index % policies.length;
     const intendedMs = this.#intendedMs(index);
-    const reason = this.#reasonToDrop(startMs - intendedMs);
-    if (reason !== null) {
-      this.#ended({ policyIndex, intendedMs, attempt: 0, first: null }, dropped(reason), startMs);
+    const isLate = startMs - intendedMs > lateMs;
+    if (isLate || this.inFlight.count >= maxInFlight) {
+      const ending = dropped(isLate ? 'late' : 'in-flight-bound');
+      this.#ended({ policyIndex, intendedMs, attempt: 0, first: null }, ending, startMs);
       return;
     }
     this.#tally.recordStart(startMs - intendedMs);
     this.inFlight.start(index, policyIndex, intendedMs, startMs);
-  }
-
-  #reasonToDrop(latenessMs: number): DropReason | null {
-    if (latenessMs > this.#options.lateMs) return 'late';
-    return this.inFlight.count >= this.#options.maxInFlight ? 'in-flight-bound' : null;
   }
 
   #stopSending(): void {

@@ -14,7 +14,7 @@ import {
   requestTemplate,
 } from './exchange.ts';
 import type { LoadOptions } from './options.ts';
-import { ConnectionPool } from './pool.ts';
+import { ConnectionPool, type PoolEvents } from './pool.ts';
 import { RetryQueue, retryAtMs } from './retry.ts';
 
 // What sending again may take of a tick: with a dead proxy, thousands of requests try to connect over and over, and
@@ -24,16 +24,18 @@ const RETRY_SHARE_MS = 0.5;
 /** Called with each request's end: its last attempt, the ending that counts, and when that was (monotonic ms). */
 type WhenEnded = (last: Exchange, ending: Ending, endMs: number) => void;
 
-export class InFlight {
+export class InFlight implements PoolEvents {
   readonly pool: ConnectionPool;
+  /** How many have been started and not ended, those between two attempts included. */
+  count = 0;
+  /** Answers that came without a request waiting for them. */
+  strayAnswers = 0;
   readonly #retryForMs: number;
   readonly #attemptTimeoutMs: number;
   readonly #whenEnded: WhenEnded;
   readonly #templates: RequestTemplate[];
   readonly #deadlines = new DeadlineQueue<Exchange>();
   readonly #retries = new RetryQueue();
-  #count = 0;
-  #strayAnswers = 0;
   #isSweepPlanned = false;
   #isStopping = false;
 
@@ -42,28 +44,12 @@ export class InFlight {
     this.#attemptTimeoutMs = options.retryForMs > 0 ? options.attemptTimeoutMs : options.timeoutMs;
     this.#whenEnded = whenEnded;
     this.#templates = options.policies.map((policy) => requestTemplate(policy, options.payloadBytes));
-    this.pool = new ConnectionPool(target, options.connection === 'keep' ? options.connections : 0, {
-      replied: (exchange, text, receivedMs) => this.#replied(exchange, text, receivedMs),
-      failed: (exchange, reason) => this.#failed(exchange, reason),
-      unasked: (text) => {
-        if (isStrayAnswer(text)) this.#strayAnswers += 1;
-      },
-    });
-  }
-
-  /** How many have been started and not ended, those between two attempts included. */
-  get count(): number {
-    return this.#count;
-  }
-
-  /** Answers that came without a request waiting for them. */
-  get strayAnswers(): number {
-    return this.#strayAnswers;
+    this.pool = new ConnectionPool(target, options.connection === 'keep' ? options.connections : 0, this);
   }
 
   /** Sends request `index` of the run for the first time. Times are monotonic ms. */
   start(index: number, policyIndex: number, intendedMs: number, startMs: number): void {
-    this.#count += 1;
+    this.count += 1;
     const template = this.#templates[policyIndex] as RequestTemplate;
     const request = { ...template(index), policyIndex, intendedMs, attempt: 1, first: null };
     this.#send(request, startMs);
@@ -122,7 +108,7 @@ export class InFlight {
     this.pool.send(exchange);
   }
 
-  #replied(exchange: Exchange, text: string, receivedMs: number): boolean {
+  replied(exchange: Exchange, text: string, receivedMs: number): boolean {
     const ending = judgeReply(text, exchange.payload, sha1);
     this.#endAttempt(exchange, ending, receivedMs);
     // After these the proxy closes, and a request sent on such a connection would be lost by our own fault.
@@ -130,9 +116,13 @@ export class InFlight {
     return outcome === 'ok' || (outcome === 'error' && detail !== 'SHUTTING_DOWN');
   }
 
-  #failed(exchange: Exchange, reason: BreakReason): void {
+  failed(exchange: Exchange, reason: BreakReason): void {
     const ending = reason === 'no-local-resources' ? dropped(reason) : lost(reason);
     this.#endAttempt(exchange, ending, performance.now());
+  }
+
+  unasked(text: string): void {
+    if (isStrayAnswer(text)) this.strayAnswers += 1;
   }
 
   #endAttempt(exchange: Exchange, ending: AttemptEnding, endMs: number): void {
@@ -152,7 +142,7 @@ export class InFlight {
   }
 
   #finish(last: Exchange, ending: Ending, endMs: number): void {
-    this.#count -= 1;
+    this.count -= 1;
     this.#whenEnded(last, ending, endMs);
   }
 }

@@ -26,25 +26,24 @@ export type LoadOptions = {
   connection: 'per-request' | 'keep';
   /** How many connections stay open with `keep`. */
   connections: number;
-  /** From 8 (the serial number) to 1,024. */
   payloadBytes: number;
-  /** A request without a reply this long after it was sent is lost. Without meaning when requests are sent again. */
+  /** Without meaning when requests are sent again, where `attemptTimeoutMs` counts. */
   timeoutMs: number;
-  /** Until how long after it was due a request is sent again when it was lost or refused for now; 0: never. */
+  /** 0: requests are never sent again. */
   retryForMs: number;
-  /** When requests are sent again: an attempt without a reply this long after it was sent is lost. */
   attemptTimeoutMs: number;
-  /** A request that is due while so many are unanswered is dropped. */
   maxInFlight: number;
-  /** A request whose turn comes later than this is dropped. */
   lateMs: number;
 };
 
 export type LoadCommand = { options: LoadOptions; isJson: boolean; allowErrors: boolean };
 
+const number = (value: number, describe: string) => ({ type: 'number', default: value, describe }) as const;
+const flag = (describe: string) => ({ type: 'boolean', default: false, describe }) as const;
+
 const FLAGS = {
-  rate: { type: 'number', default: 120, describe: 'requests per second' },
-  duration: { type: 'number', default: 10, describe: 'seconds' },
+  rate: number(120, 'requests per second'),
+  duration: number(10, 'seconds'),
   policies: { type: 'string', default: '1,2,3', describe: 'policies, taken in turn' },
   connection: {
     choices: ['per-request', 'keep'] as const,
@@ -52,42 +51,26 @@ const FLAGS = {
     describe:
       'connections that stay open and carry one request at a time (none idle: another is opened, and closed when not needed for a second), or one connection per request',
   },
-  connections: { type: 'number', default: 32, describe: 'connections that stay open with --connection keep' },
-  payload: {
-    type: 'number',
-    default: 64,
-    describe: `size of each payload in bytes, ${SERIAL_LENGTH} to ${MAX_PAYLOAD_BYTES}`,
-  },
+  connections: number(32, 'connections that stay open with --connection keep'),
+  payload: number(64, `size of each payload in bytes, ${SERIAL_LENGTH} to ${MAX_PAYLOAD_BYTES}`),
   proxy: { type: 'string', describe: 'host:port; a name is looked up once, at the start' },
   ...dialTlsOptions('tls', 'the proxy'),
-  timeout: {
-    type: 'number',
-    default: 5000,
-    describe: 'ms from sending, after which a request without a reply is lost',
-  },
-  'retry-for': {
-    type: 'number',
-    default: 0,
-    describe:
-      'ms from the intended time, for which a request that is lost or gets a retryable error is sent again; 0: never',
-  },
+  timeout: number(5000, 'ms from sending, after which a request without a reply is lost'),
+  'retry-for': number(
+    0,
+    'ms from the intended time, for which a request that is lost or gets a retryable error is sent again; 0: never',
+  ),
   'attempt-timeout': {
     type: 'number',
     describe: 'with --retry-for, ms from sending, after which an attempt is lost; --timeout unless given',
   },
-  'max-in-flight': {
-    type: 'number',
-    default: 10_000,
-    describe:
-      'unanswered requests, those to be sent again included; what is due beyond that is dropped, not lost',
-  },
-  late: {
-    type: 'number',
-    default: 1000,
-    describe: 'ms by which the generator may be late itself; a request later than that is dropped',
-  },
-  'allow-errors': { type: 'boolean', default: false, describe: 'error replies do not make the exit code 1' },
-  json: { type: 'boolean', default: false, describe: 'one JSON document on standard output, nothing else' },
+  'max-in-flight': number(
+    10_000,
+    'unanswered requests, those to be sent again included; what is due beyond that is dropped, not lost',
+  ),
+  late: number(1000, 'ms by which the generator may be late itself; a request later than that is dropped'),
+  'allow-errors': flag('error replies do not make the exit code 1'),
+  json: flag('one JSON document on standard output, nothing else'),
 } as const;
 
 const EPILOGUE = `Open loop: every request has its intended time and is sent then, whatever became of the others; latency counts from that time. Nothing is sent twice, except with --retry-for: then the last attempt's outcome counts.

@@ -7,7 +7,7 @@ import type { Exchange } from './exchange.ts';
 
 type Carrier = Connection<Exchange>;
 
-type PoolEvents = {
+export type PoolEvents = {
   /** @returns whether the connection may carry another request */
   replied(exchange: Exchange, text: string, receivedMs: number): boolean;
   /** The connection broke before the reply. */

@@ -1,5 +1,6 @@
 // pure · the result of a run → text for a person. A count of 0 is shown too: that nothing was lost is the news.
 import { addressOf } from '../../services/shared/printable.ts';
+import { percent, seconds, textTable } from '../kit/words.ts';
 import { type Latencies, type LoadResult, verdictOf } from './result.ts';
 
 /** Several lines, the verdict last; no trailing line end. */
@@ -17,7 +18,7 @@ export function formatReport(result: LoadResult, allowErrors: boolean): string {
     count('dropped', result.dropped, list(result.droppedBy) || 'by the generator itself'),
     strayAnswers > 0 && count('stray', strayAnswers, 'answers that no request was waiting for'),
     faultsDue !== null &&
-      `  Those not answered right were due from ${seconds(faultsDue.firstMs)} to ${seconds(faultsDue.lastMs)} after the start.`,
+      `  Those not answered right were due from ${seconds(faultsDue.firstMs)} s to ${seconds(faultsDue.lastMs)} s after the start.`,
     '',
     latencies('latency', result.latencyMs),
     errorReplies > 0 && latencies('of errors', result.errorLatencyMs),
@@ -63,9 +64,8 @@ function serverTable(result: LoadResult): string[] {
     });
     return answers.length > 0 ? answers : [[policy, '(no answer)', '0', '', '']];
   });
-  const table = [['policy', 'server', 'answers', 'of its policy', "server's share of all"], ...rows];
-  const width = (column: number): number => Math.max(...table.map((row) => row[column]?.length ?? 0));
-  return table.map((row) => `  ${row.map((cell, i) => cell.padEnd(width(i))).join('  ')}`.trimEnd());
+  const header = ['policy', 'server', 'answers', 'of its policy', "server's share of all"];
+  return textTable([header, ...rows], 'l', '  ');
 }
 
 function verdict(result: LoadResult, allowErrors: boolean): string {
@@ -84,14 +84,6 @@ function verdict(result: LoadResult, allowErrors: boolean): string {
     case 'unknown':
       return 'The generator dropped more than 0.1 % itself, so this run proves nothing: lower the rate, or free the machine.';
   }
-}
-
-function percent(share: number): string {
-  return `${(share * 100).toFixed(1)} %`;
-}
-
-function seconds(ms: number): string {
-  return `${(ms / 1000).toFixed(2)} s`;
 }
 
 function decimal(value: number): string {

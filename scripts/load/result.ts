@@ -1,5 +1,6 @@
 // pure · what became of every request: counts, latencies (HdrHistogram, in µs) and who answered; the result of a run.
 import { build, type Histogram } from 'hdr-histogram-js';
+import { compareNames } from '../kit/words.ts';
 import type { Ending, Outcome } from './exchange.ts';
 import type { LoadOptions } from './options.ts';
 
@@ -31,8 +32,10 @@ export type Counts = {
   servers: Record<string, { answers: number; share: number }>;
 };
 
-/** How far a run got; times in ms. */
-export type Course = {
+/** The document of `--json`: the counts of the whole run, those of each policy, and how far the run got. */
+export type LoadResult = Counts & {
+  /** `tls`: whether the connections were made over TLS. */
+  options: Omit<LoadOptions, 'tls'> & { tls: boolean };
   /** ISO 8601, UTC. */
   startedAt: string;
   elapsedMs: number;
@@ -40,41 +43,35 @@ export type Course = {
   /** How many requests the run was to have, and how many became due before it ended. */
   planned: number;
   due: number;
+  /** Requests that were started; the others were dropped. */
+  sent: number;
+  /** Requests that needed more than one attempt, whatever became of them. */
+  retried: number;
+  /** Attempts at all requests together. */
+  attempts: number;
+  /** Requests with a reply of any kind: right, wrong or an error. */
+  answered: number;
   /** Answers that came without a request waiting for them: something was answered twice. */
   strayAnswers: number;
+  /** Requests sent per second while sending. */
+  achievedRate: number;
+  /** How much later than intended the generator itself started the requests; part of every latency. */
+  startLagMs: Latencies;
+  policies: Record<string, Counts>;
+  /** When the requests that were not answered right were due, in ms after the start; null when all were. */
+  faultsDue: { firstMs: number; lastMs: number } | null;
 };
 
-/** The document of `--json`, of the whole run and of each policy. */
-export type LoadResult = Course &
-  Counts & {
-    /** `tls`: whether the connections were made over TLS. */
-    options: Omit<LoadOptions, 'tls'> & { tls: boolean };
-    /** Requests that were started; the others were dropped. */
-    sent: number;
-    /** Requests that needed more than one attempt, whatever became of them. */
-    retried: number;
-    /** Attempts at all requests together. */
-    attempts: number;
-    /** Requests with a reply of any kind: right, wrong or an error. */
-    answered: number;
-    /** Requests sent per second while sending. */
-    achievedRate: number;
-    /** How much later than intended the generator itself started the requests; part of every latency. */
-    startLagMs: Latencies;
-    policies: Record<string, Counts>;
-    /** When the requests that were not answered right were due, in ms after the start; null when all were. */
-    faultsDue: { firstMs: number; lastMs: number } | null;
-  };
+type Course = 'startedAt' | 'elapsedMs' | 'wasInterrupted' | 'planned' | 'due' | 'strayAnswers';
+
+type Details = Map<string, number>;
 
 /** Adds up the ends of requests, of one policy or of the whole run. */
 class Tally {
   readonly counts: Record<Outcome, number> = { ok: 0, wrong: 0, error: 0, lost: 0, dropped: 0 };
-  readonly #details = {
-    ok: new Map<string, number>(),
-    wrong: new Map<string, number>(),
-    error: new Map<string, number>(),
-    lost: new Map<string, number>(),
-    dropped: new Map<string, number>(),
+  readonly #details: Record<Outcome, Details> = {
+    ...{ ok: new Map(), wrong: new Map(), error: new Map() },
+    ...{ lost: new Map(), dropped: new Map() },
   };
   readonly #latencies = { ok: histogram(), error: histogram() };
 
@@ -148,7 +145,7 @@ export class RunTally {
   }
 
   /** @param sendingMs from the start until the last request was sent, or until the interruption */
-  result(course: Course, sendingMs: number): LoadResult {
+  result(course: Pick<LoadResult, Course>, sendingMs: number): LoadResult {
     const options = this.#options;
     const total = this.#total.snapshot();
     // The last request's time lasts until the next would have been due, so that ten requests at 10/s take a second.
@@ -196,17 +193,16 @@ function summary(of: Histogram): Latencies {
   return { count: of.totalCount, p50: at(50), p90: at(90), p99: at(99), p99_9: at(99.9), max: max / 1000 };
 }
 
-function sorted(counts: ReadonlyMap<string, number>): Record<string, number> {
-  return Object.fromEntries([...counts].sort(([a], [b]) => a.localeCompare(b, 'en', { numeric: true })));
+function sorted(counts: Details): Record<string, number> {
+  return Object.fromEntries([...counts].sort(([a], [b]) => compareNames(a, b)));
 }
 
-function shares(...answers: ReadonlyMap<string, number>[]): Counts['servers'] {
-  const servers = new Map<string, number>();
-  for (const [id, count] of answers.flatMap((one) => [...one]))
-    servers.set(id, (servers.get(id) ?? 0) + count);
-  const total = [...servers.values()].reduce((sum, count) => sum + count, 0);
-  const of = (count: number) => ({ answers: count, share: count / total });
-  return Object.fromEntries(Object.entries(sorted(servers)).map(([id, count]) => [id, of(count)]));
+function shares(...answers: Details[]): Counts['servers'] {
+  const counts: Details = new Map();
+  for (const [id, count] of answers.flatMap((one) => [...one])) counts.set(id, (counts.get(id) ?? 0) + count);
+  const total = counts.values().reduce((sum, count) => sum + count, 0);
+  const servers = Object.entries(sorted(counts));
+  return Object.fromEntries(servers.map(([id, count]) => [id, { answers: count, share: count / total }]));
 }
 
 function round(value: number): number {

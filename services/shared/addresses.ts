@@ -1,5 +1,4 @@
-// shell · a host's name → every address behind it. Control path of the server and the client.
-// Must never wait longer than its deadline, or take a failed look-up for "nobody is there".
+// A host's name → every address behind it, within a deadline.
 import dns from 'node:dns/promises';
 import net from 'node:net';
 

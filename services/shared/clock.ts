@@ -1,5 +1,4 @@
-// seam · time. Everything that waits or dates takes a Clock, so that tests can hand in one that they move.
-// Must never be bypassed by code that decides: the pure parts get `nowMs` as an argument.
+// Time: what waits or dates takes a Clock, so that tests and simulated worlds can hand in one of their own.
 import { setTimeout as sleepTimer } from 'node:timers/promises';
 
 export type Clock = {

@@ -1,5 +1,4 @@
-// shell · command lines. Every option of every role can also come from the environment.
-// Must never read the environment anywhere else, so that `--help` tells the whole truth.
+// Command lines: every option of every role can also come from the environment, which is read nowhere else.
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
 import type { Argv, Options } from 'yargs';

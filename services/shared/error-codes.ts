@@ -1,5 +1,4 @@
-// pure · the closed set of refusals that a peer can be sent, and whether trying again can help.
-// Must never hold text for a single case: the sentence is made where the details are known.
+// The closed set of refusals that a peer can be sent, and whether trying again can help.
 
 /** Every code of a type -1 packet. `isRetryable`: the same request may succeed a moment later. */
 export const ERROR_CODES = {

@@ -1,5 +1,4 @@
-// pure · socket bytes → frames. The first step of every data path, on the proxy, the server and the client.
-// Must never look at what a frame means, allocate per frame, or find a truncated frame by a thrown exception.
+// Socket bytes → frames, without an allocation per frame. The first step of every data path.
 
 const NEWLINE = 0x0a;
 const QUOTE = 0x22;

@@ -1,4 +1,4 @@
-// pure · what a health probe is on the wire, for the proxy that sends it and for everybody who has to tell it from real requests.
+// What a health probe is on the wire, for the proxy that sends it and for what has to tell it from real requests.
 import { HEALTH_CLIENT_ID, type Id } from './packet.ts';
 
 /** The `srcid` of probes of servers that have never asked for a session: some of these do arithmetic with it. */

@@ -1,5 +1,4 @@
-// shell · one look at a role from inside its own container, for Docker's health check: `healthcheck.ts http|server PORT`.
-// Must never import a dependency or wait longer than a second: it is started again and again beside the role.
+// One look at a role from inside its own container, for Docker's health check: `healthcheck.ts http|server PORT`.
 import { readFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { connect, type Socket } from 'node:net';

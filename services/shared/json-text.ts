@@ -1,4 +1,4 @@
-// pure · what JSON.parse keeps to itself about a text: where its members stand, how deep they are, what is not well-formed.
+// What JSON.parse does not say about a text: where its members stand, how deep they are, what is not well-formed.
 const QUOTE = 0x22;
 const COMMA = 0x2c;
 const MINUS = 0x2d;

@@ -1,4 +1,4 @@
-// pure · the text of a frame → its fields, or what is wrong with it as a text. What the fields mean is packet.ts's.
+// The text of a frame → its fields, or what is wrong with it as a text. What the fields mean is packet.ts's.
 import { type Member, membersOf, needsCloserLook } from './json-text.ts';
 
 export type Fields = Record<string, unknown>;
@@ -8,7 +8,7 @@ const MAX_DEPTH = 32;
 
 const MAX_QUOTED_NAME = 40;
 
-// What is compared or counted with. Any other number is forwarded as it came, and nobody here reads it.
+// What is compared or counted with. Any other number is forwarded as it came, and never read.
 const READ_AS_NUMBERS = new Set([
   'type',
   'srcid',
@@ -60,6 +60,41 @@ export function flawOf(text: string, fields: Fields): string | null {
     if (isNumber(value) && !isExact(value)) fields[name] = new InexactNumber(value);
   }
   return flaw;
+}
+
+/**
+ * Whether two peers may read different values of a field, or different policies: a field stands there twice, or the policy has
+ * both of its names and two values. A packet of which a proxy reads one value and a server another must not be forwarded.
+ * @returns the sentence of a refusal; null when there is one reading
+ */
+export function ambiguityOf(text: string, fields: Fields): string | null {
+  const { privPoliId, privPolyId } = fields;
+  if (
+    (privPoliId ?? null) !== null &&
+    (privPolyId ?? null) !== null &&
+    asText(privPoliId) !== asText(privPolyId)
+  )
+    return 'The field "privPoliId" names another policy than "privPolyId": send one of them.';
+  // A field that is there twice has a colon more than there are fields, as has much that is not.
+  if (countColons(text) <= Object.keys(fields).length) return null;
+  const seen = new Set<string>();
+  for (const { name } of membersOf(text)) {
+    if (seen.has(name)) return `The field ${quoted(name)} is there twice: send it once.`;
+    seen.add(name);
+  }
+  return null;
+}
+
+// Null for what can't be a policy. An object may not be one that can be turned into a text.
+function asText(value: unknown): string | null {
+  if (value instanceof InexactNumber) return value.text;
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : null;
+}
+
+function countColons(text: string): number {
+  let count = 0;
+  for (let at = text.indexOf(':'); at !== -1; at = text.indexOf(':', at + 1)) count += 1;
+  return count;
 }
 
 function flawOfMember({ name, depth, isWellFormed }: Member): string | null {

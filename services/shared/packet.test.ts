@@ -31,7 +31,7 @@ const ACCEPTED_REQUESTS: [string, object, object][] = [
   ['ids as texts', { srcid: '111' }, { clientId: '111' }],
   ['policy as a text', { privPoliId: '2' }, {}],
   ['policy under its other name', { privPoliId: undefined, privPolyId: 2 }, {}],
-  ['both names of the policy', { privPolyId: 9 }, {}],
+  ['both names of the policy, and one value', { privPolyId: '2' }, {}],
   ['a policy that is a word', { privPoliId: 'gdpr' }, { policy: 'gdpr' }],
   ['policy 0', { privPoliId: 0 }, { policy: '0' }],
   ['no payload size', { payloadsize: undefined }, {}],
@@ -230,10 +230,44 @@ test('an id or policy is what was written: the largest numbers, texts, and escap
   assert.equal(escaped.kind, 'fault');
 });
 
-test('of two equal names the last one counts for numbers too', () => {
-  const good = parsePacket('{"type":0,"srcid":1.0,"privPoliId":2,"payload":"","srcid":7}');
-  assert.deepEqual(good, { kind: 'request', clientId: 7, policy: '2', payload: '' });
-  assert.equal(parsePacket('{"type":0,"srcid":7,"privPoliId":2,"payload":"","srcid":1.0}').kind, 'fault');
+test('a request or a registration with two readings is refused', () => {
+  const twice: [string, RegExp][] = [
+    [
+      '{"type":0,"srcid":1,"privPoliId":2,"payload":"","srcid":7}',
+      /^The field "srcid" is there twice: send it once\.$/,
+    ],
+    ['{"type":0,"srcid":1,"privPoliId":2,"payload":"a","p\\u0061yload":"b"}', /"payload" is there twice/],
+    ['{"type":0,"srcid":1,"privPoliId":2,"payload":"","x":1,"x":1}', /"x" is there twice/],
+    ['{"type":2,"type":0,"srcid":1,"privPoliId":2,"payload":""}', /"type" is there twice/],
+    ['{"type":1,"id":1,"privPoliId":2,"listenport":9,"listenport":10}', /"listenport" is there twice/],
+    [
+      '{"type":0,"srcid":1,"privPoliId":2,"privPolyId":3,"payload":""}',
+      /^The field "privPoliId" names another policy than "privPolyId": send one of them\.$/,
+    ],
+    ['{"type":1,"id":1,"privPoliId":2,"privPolyId":3,"listenport":9}', /names another policy/],
+  ];
+  const noText = '{"toString":1,"valueOf":1}';
+  twice.push([`{"type":0,"srcid":1,"privPoliId":2,"privPolyId":${noText},"payload":""}`, /another policy/]);
+  for (const [text, sentence] of twice) {
+    const packet = parsePacket(text);
+    assert.ok(packet.kind === 'fault' && packet.code === 'BAD_PACKET', text);
+    assert.match(packet.sentence, sentence);
+  }
+});
+
+test('what only looks like two readings is not refused', () => {
+  for (const text of [
+    '{"type":0,"srcid":1,"privPoliId":2,"payload":"a:b, \\"payload\\":1"}',
+    '{"type":0,"srcid":1,"privPoliId":2,"payload":"","x":{"payload":1,"srcid":2},"y":[{"x":1},{"x":1}]}',
+    '{"type":0,"srcid":1,"privPoliId":2,"privPolyId":"2","payload":""}',
+    '{"type":0,"srcid":1,"privPoliId":2,"privPolyId":null,"payload":""}',
+  ])
+    assert.equal(parsePacket(text).kind, 'request', text);
+});
+
+test('what neither is forwarded nor registers may say something twice: the last one counts', () => {
+  const packet = parsePacket('{"type":2,"srcid":1.0,"payload":"a","payload":"b","srcid":7}');
+  assert.deepEqual(packet, { kind: 'answer', serverId: 7, digest: 'b' });
 });
 
 test('numbers that are not read may be written as anybody likes', () => {

@@ -1,7 +1,6 @@
-// pure · frame text ↔ packets. The only file that knows field names; everything else works with what it returns.
-// Must never trust `payloadsize`, re-serialise what is forwarded, or throw at what a peer sent.
+// The text of a frame ↔ packets. The only file that knows field names, apart from packet-text.ts.
 import { ERROR_CODES, type ErrorCode } from './error-codes.ts';
-import { type Fields, flawOf, InexactNumber, parseFields } from './packet-text.ts';
+import { ambiguityOf, type Fields, flawOf, InexactNumber, parseFields } from './packet-text.ts';
 import { isPlainText } from './plain-text.ts';
 
 /** Largest payload of a request, in bytes of UTF-8. */
@@ -85,7 +84,7 @@ export function parsePacket(text: string): Packet {
   const raw = parseFields(text);
   if (typeof raw === 'string') return fault('BAD_JSON', raw);
   const flaw = flawOf(text, raw);
-  return flaw === null ? understand(raw) : fault('BAD_PACKET', flaw, raw);
+  return flaw === null ? understand(text, raw) : fault('BAD_PACKET', flaw, raw);
 }
 
 /**
@@ -106,7 +105,7 @@ export function parseFromProxy(text: string): Packet | RegisteredPacket | Challe
         ? { kind: 'challenge', nonce: raw.nonce }
         : badField('nonce', 'a text', raw.nonce, raw);
     default:
-      return understand(raw);
+      return understand(text, raw);
   }
 }
 
@@ -155,8 +154,11 @@ export function parsePlainRequest(text: string, bytes: Uint8Array, start: number
   };
 }
 
-function understand(raw: Fields): Packet {
+function understand(text: string, raw: Fields): Packet {
   const type = wholeNumber(raw.type);
+  // Only requests and registrations are forwarded, or acted on, by their fields.
+  const ambiguity = type === 0 || type === 1 ? ambiguityOf(text, raw) : null;
+  if (ambiguity !== null) return fault('BAD_PACKET', ambiguity, raw);
   switch (type) {
     case 0:
       return parseRequest(raw);

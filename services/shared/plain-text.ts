@@ -1,5 +1,4 @@
-// pure · whether bytes are the inside of a JSON string as it stands: printable ASCII, nothing escaped. On the data path.
-// Must never say so of bytes that JSON would read in another way.
+// Whether bytes are the inside of a JSON string as it stands: printable ASCII, nothing escaped. On the data path.
 
 const SEVEN_BITS = 0x7f7f7f7f;
 const EIGHTH_BITS = 0x80808080;

@@ -1,5 +1,4 @@
-// shell · SIGTERM and Ctrl-C: the first stops in good order, a second one at once.
-// Must never take the echo of a Ctrl-C for a second one.
+// SIGTERM and Ctrl-C: the first stops cleanly, a second one at once.
 
 /** npm passes a Ctrl-C on that the terminal has delivered already: the same wish, not a second one. */
 const SAME_WISH_MS = 300;

@@ -1,5 +1,4 @@
-// shell · TLS: which files it takes, and what its errors mean. Loads node:tls only where TLS is asked for.
-// Must never let a connection through that could not be verified, or put a key into a message.
+// TLS: which files it takes, and what its errors mean. Loads node:tls only where TLS is asked for.
 import type { KeyObject, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { connect, isIP, type Socket } from 'node:net';

@@ -33,15 +33,7 @@ void lose(struct generator *g, struct connection *c, enum failure kind)
 
 static enum failure failure_of(int error)
 {
-    switch (error) {
-    case ECONNREFUSED:
-    case ETIMEDOUT:
-    case EHOSTUNREACH:
-    case ENETUNREACH:
-        return FAILURE_REFUSED;
-    default:
-        return FAILURE_RESET;
-    }
+    return error == ECONNREFUSED || error == ETIMEDOUT ? FAILURE_REFUSED : FAILURE_RESET;
 }
 
 static void watch(const struct generator *g, struct connection *c, uint32_t events)
@@ -62,54 +54,33 @@ static void queue_requests(struct generator *g, struct connection *c, uint32_t c
     }
 }
 
-// The bytes to send next: a request's own where it is the only one, otherwise as many as there is room for, joined.
+// The bytes of all queued requests: a request's own where it is the only one, otherwise joined.
 static const char *gather(struct generator *g, const struct connection *c, size_t *length)
 {
-    size_t offset = c->sent_bytes;
-    if (c->queued - c->sent == 1) {
-        const struct request *only = request_of(g, c, c->sent);
-        *length = only->length - offset;
-        return only->bytes + offset;
-    }
+    const struct request *first = request_of(g, c, c->sent);
+    *length = first->length;
+    if (c->queued - c->sent == 1) return first->bytes;
     *length = 0;
     for (uint32_t number = c->sent; number != c->queued; number++) {
         const struct request *request = request_of(g, c, number);
-        size_t rest = request->length - offset;
-        if (*length + rest > WRITE_CAPACITY) break;
-        memcpy(g->outgoing + *length, request->bytes + offset, rest);
-        *length += rest;
-        offset = 0;
+        memcpy(g->outgoing + *length, request->bytes, request->length);
+        *length += request->length;
     }
     return g->outgoing;
 }
 
-static void note_sent(const struct generator *g, struct connection *c, size_t bytes)
-{
-    c->sent_bytes += bytes;
-    while (c->sent != c->queued && c->sent_bytes >= request_of(g, c, c->sent)->length) {
-        c->sent_bytes -= request_of(g, c, c->sent)->length;
-        c->sent++;
-    }
-}
-
-// Sends what is queued, as far as the connection takes it. False when the connection is lost.
+// Sends what is queued, at once or, while the connection is not established, later. What is in flight fits into the
+// buffers of a socket: a connection that takes a part of it is broken. False when the connection is lost.
 static bool send_queued(struct generator *g, struct connection *c)
 {
-    while (c->sent != c->queued) {
-        size_t length;
-        const char *bytes = gather(g, c, &length);
-        ssize_t sent = send(c->fd, bytes, length, MSG_NOSIGNAL);
-        if (sent >= 0) {
-            note_sent(g, c, (size_t)sent);
-        } else if (errno == EAGAIN) {
-            watch(g, c, EPOLLIN | EPOLLOUT);
-            return true;
-        } else {
-            lose(g, c, failure_of(errno));
-            return false;
-        }
-    }
-    return true;
+    if (c->sent == c->queued) return true;
+    size_t length;
+    const char *bytes = gather(g, c, &length);
+    ssize_t sent = send(c->fd, bytes, length, MSG_NOSIGNAL);
+    if (sent == (ssize_t)length) c->sent = c->queued;
+    else if (sent < 0 && errno == EAGAIN) watch(g, c, EPOLLIN | EPOLLOUT);
+    else lose(g, c, sent < 0 ? failure_of(errno) : FAILURE_RESET);
+    return c->fd >= 0;
 }
 
 // Lets the connections begin at several of loopback's addresses in turn.
@@ -136,7 +107,7 @@ void open_connection(struct generator *g, struct connection *c, int64_t start_ns
 {
     static const int ON = 1;
     c->queued = c->sent = c->answered = c->watched_events = 0;
-    c->sent_bytes = c->held_bytes = 0;
+    c->held_bytes = 0;
     if (!start_connecting(g, c)) {
         lose(g, c, FAILURE_REFUSED);
         return;
@@ -147,27 +118,24 @@ void open_connection(struct generator *g, struct connection *c, int64_t start_ns
     if (send_queued(g, c) && c->watched_events == 0) watch(g, c, EPOLLIN);
 }
 
-static bool contains(const char *bytes, size_t length, const char *part, size_t part_length)
-{
-    return memmem(bytes, length, part, part_length) != NULL;
-}
-
 static bool carries_digest(const char *line, size_t length, const char *digest)
 {
     // Our own servers' answers end in the digest, a quote and a brace: the search is for others'.
     static const size_t TAIL_LENGTH = DIGEST_LENGTH + 2;
     if (length >= TAIL_LENGTH && memcmp(line + length - TAIL_LENGTH, digest, DIGEST_LENGTH) == 0) return true;
-    return contains(line, length, digest, DIGEST_LENGTH);
+    return memmem(line, length, digest, DIGEST_LENGTH) != NULL;
 }
 
-// What is wrong with a line that does not carry the digest.
+// What is wrong with a line that does not carry the digest: a blank may stand before the type's value.
 static enum failure failure_in(const char *line, size_t length)
 {
-    static const char DENSE[] = "\"type\":-1";
-    static const char SPACED[] = "\"type\": -1";
-    bool is_dense = contains(line, length, DENSE, sizeof DENSE - 1);
-    bool is_error = is_dense || contains(line, length, SPACED, sizeof SPACED - 1);
-    return is_error ? FAILURE_ERROR_REPLY : FAILURE_WRONG_DIGEST;
+    static const char TYPE[] = "\"type\":";
+    const char *type = memmem(line, length, TYPE, sizeof TYPE - 1);
+    if (type == NULL) return FAILURE_WRONG_DIGEST;
+    const char *value = type + sizeof TYPE - 1;
+    const char *end = line + length;
+    while (value < end && *value == ' ') value++;
+    return value < end && *value == '-' ? FAILURE_ERROR_REPLY : FAILURE_WRONG_DIGEST;
 }
 
 // Answers come in the order of the requests, so this one is for the oldest in flight.

@@ -7,7 +7,8 @@
 #include <netinet/in.h>
 
 #define READ_CAPACITY 65536
-#define WRITE_CAPACITY 65536
+// A pipeline has at most 64 requests of at most 1,200 bytes in flight.
+#define WRITE_CAPACITY 131072
 // An answer is at most 1,024 bytes; a longer line is none.
 #define HELD_CAPACITY 2048
 // Latencies are counted in buckets of a microsecond; of longer ones only the maximum is known.
@@ -49,8 +50,6 @@ struct connection {
     uint32_t queued;
     uint32_t sent;
     uint32_t answered;
-    // How much of the first request that is not wholly sent is sent.
-    size_t sent_bytes;
     struct flight *flights;
     // The beginning of an answer whose end has not come yet.
     size_t held_bytes;

@@ -2,7 +2,7 @@
 import { escapeText, header, htmlDocument, section } from '../../kit/report/html.ts';
 import type { BenchResult } from '../result.ts';
 import { chartsOf } from './charts.ts';
-import { remarksOf, summaryOf } from './remarks.ts';
+import { certaintyOf, remarksOf } from './remarks.ts';
 import { formatTables, methodOf } from './text.ts';
 
 const OWN_STYLE = 'pre.wide{white-space:pre;overflow-wrap:normal}';
@@ -11,11 +11,11 @@ const OWN_STYLE = 'pre.wide{white-space:pre;overflow-wrap:normal}';
 export function renderPage(result: BenchResult): string {
   const { startedAt, figures, command, machine } = result;
   const facts = Object.entries(machine).map((each) => each.join(' '));
+  const remarks = [...certaintyOf(figures), ...remarksOf(result)];
   const tables = formatTables(figures).join('\n');
   const body = [
     header([...facts, startedAt, methodOf(result)], 'policy-proxy beside its peers'),
-    list('warnings', remarksOf(result)),
-    section('At a glance', list('glance', summaryOf(figures))),
+    remarks.length === 0 ? '' : `<ul class="warnings">${remarks.map(itemOf).join('')}</ul>`,
     section('Charts', chartsOf(figures).join('\n')),
     section('All figures', `<pre class="wide">${escapeText(tables)}</pre>`),
     section('Again', `<pre>${escapeText(command)}</pre>`),
@@ -24,7 +24,6 @@ export function renderPage(result: BenchResult): string {
   return htmlDocument({ title, style: OWN_STYLE, body: body.join('\n') });
 }
 
-function list(className: string, lines: readonly string[]): string {
-  if (lines.length === 0) return '';
-  return `<ul class="${className}">${lines.map((line) => `<li>${escapeText(line)}</li>`).join('')}</ul>`;
+function itemOf(line: string): string {
+  return `<li>${escapeText(line)}</li>`;
 }

@@ -1,11 +1,11 @@
-// The report: what stands in the tables, at a glance, in the remarks, in the charts and on the page.
+// The report: what stands in the tables, in the remarks, in the charts and on the page.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { sampleResult, sampleRun } from '../../../test-support/bench-sample.ts';
 import { figuresOf } from '../result.ts';
 import { chartsOf, ratioLimits } from './charts.ts';
 import { renderPage } from './page.ts';
-import { remarksOf, summaryOf } from './remarks.ts';
+import { certaintyOf, remarksOf } from './remarks.ts';
 import { formatResult, formatTables, range } from './text.ts';
 
 test('every cell has a table with a row for each target', () => {
@@ -20,7 +20,7 @@ test('every cell has a table with a row for each target', () => {
       targets.map(({ target }) => target),
     );
   }
-  const oneshot = tables.find((text) => text.startsWith('oneshot, 64 bytes, 64 connections'));
+  const oneshot = tables.find((text) => text.startsWith('oneshot 64 B × 64'));
   assert.match(
     oneshot ?? '',
     /\n {2}haproxy +10,800 {2}1\.33 \(1\.33–1\.33\) +100 {2}0\.50 \(0\.50–0\.50\) /,
@@ -41,7 +41,7 @@ test('ranges say what is missing', () => {
   assert.equal(range({ median: 1.311, min: 1, max: 20.04, count: 5 }), '1.31 (1.00–20.0)');
 });
 
-test('the text of the terminal has the machine, the method, tables of 110 columns and the summary', () => {
+test('the text of the terminal has the machine, the method, tables of 110 columns and what they come to', () => {
   const text = formatResult(sampleResult());
   for (const line of text.split('\n')) {
     if (line.startsWith('  ')) assert.ok(line.length <= 110, `${line.length}: ${line}`);
@@ -51,39 +51,10 @@ test('the text of the terminal has the machine, the method, tables of 110 column
     /^Processor 2 × Sample & Sons <CPU> · Node 24\.1\.0\n3 repetitions, interleaved, 2 s each;/,
   );
   assert.match(text, / each; 6 servers, 3 policies\n\n/);
-  assert.match(text, /policy-proxy ÷ haproxy, oneshot: throughput × 1\.33 \(1\.33 to 1\.33 in 4 cells\)/);
-});
-
-test('at a glance: every target that was measured, in each mode', () => {
-  const lines = summaryOf(sampleResult().figures);
-  assert.deepEqual(
-    lines.map((line) => line.split(':')[0]),
-    [
-      'policy-proxy ÷ straight to a server, oneshot',
-      'policy-proxy ÷ a Node process that forwards nothing, oneshot',
-      'policy-proxy ÷ haproxy, oneshot',
-      'policy-proxy ÷ haproxy-1, oneshot',
-      'policy-proxy ÷ nginx, oneshot',
-      'policy-proxy ÷ thread-per-request, oneshot',
-      'policy-proxy ÷ with six servers, oneshot',
-      'policy-proxy ÷ baseline, oneshot',
-      'policy-proxy ÷ straight to a server, keep',
-      'policy-proxy ÷ a Node process that forwards nothing, keep',
-      'policy-proxy ÷ with six servers, keep',
-      'policy-proxy ÷ baseline, keep',
-      'policy-proxy ÷ a Node process that forwards nothing, open',
-      'policy-proxy ÷ haproxy, open',
-      'policy-proxy ÷ haproxy-1, open',
-      'policy-proxy ÷ nginx, open',
-      'policy-proxy ÷ with six servers, open',
-      'policy-proxy ÷ baseline, open',
-      'policy-proxy ÷ straight to a server, pipeline',
-      'policy-proxy ÷ with six servers, pipeline',
-      'policy-proxy ÷ baseline, pipeline',
-      'CPU per request beside the baseline, in 10 cells',
-    ],
+  assert.match(
+    text,
+    /CPU per request beside the baseline, in 10 cells: more in 0, less in 10, undecided in 0/,
   );
-  assert.deepEqual(summaryOf([]), []);
 });
 
 test('a difference to the baseline is one when all pairs of runs say so', () => {
@@ -95,7 +66,7 @@ test('a difference to the baseline is one when all pairs of runs say so', () => 
     ]);
     return figuresOf(sampleResult().cells, runs);
   };
-  const certainty = (cpuUs: readonly number[]): string => summaryOf(figuresWith(cpuUs)).at(-1) ?? '';
+  const certainty = (cpuUs: readonly number[]): string => certaintyOf(figuresWith(cpuUs)).join();
   assert.match(certainty([9, 8, 9]), /in one cell: more in 0, less in 1, undecided in 0/);
   assert.match(certainty([12, 11]), /more in 1, less in 0, undecided in 0/);
   assert.match(certainty([9, 11]), /more in 0, less in 0, undecided in 1/);

@@ -1,43 +1,35 @@
 // pure · the result → text: tables, for the terminal and for the page alike, and what they come to.
 import { count, decimal, textTable } from '../../kit/words.ts';
-import type { Cell } from '../plan.ts';
 import type { BenchResult, CellFigures, Spread, TargetFigures } from '../result.ts';
-import { remarksOf, summaryOf } from './remarks.ts';
+import { certaintyOf, remarksOf } from './remarks.ts';
 
 const MISSING = '–';
 const MIB = 2 ** 20;
 
-type Column = [name: string, of: (figures: TargetFigures) => string];
+type Column = { name: string; of: (figures: TargetFigures) => string };
 
-const AROUND: readonly Column[] = [
-  ['servers', ({ cores }) => median(cores.servers)],
-  ['load', ({ cores }) => median(cores.generator)],
-  ['idle', ({ idleShare }) => whole(idleShare, 100, ' %')],
+/** The columns of a closed loop, an open loop, or both. */
+const COLUMNS: readonly (Column & { only?: 'closed' | 'open' })[] = [
+  { name: 'target', of: ({ target }) => target },
+  { name: 'req/s', of: ({ perSecond }) => whole(perSecond), only: 'closed' },
+  { name: '×', of: ({ ratios }) => range(ratios.throughput), only: 'closed' },
+  { name: 'CPU µs', of: ({ cpuUs }) => median(cpuUs) },
+  { name: '×', of: ({ ratios }) => range(ratios.cpu), only: 'closed' },
+  { name: 'p50', of: ({ p50Us }) => whole(p50Us) },
+  { name: '+', of: ({ addedUs }) => range(addedUs.p50, rounded), only: 'open' },
+  { name: 'p99', of: ({ p99Us }) => whole(p99Us) },
+  { name: '+', of: ({ addedUs }) => range(addedUs.p99, rounded), only: 'open' },
+  { name: 'p99.9', of: ({ p999Us }) => whole(p999Us), only: 'open' },
+  { name: 'MiB', of: ({ residentBytes }) => whole(residentBytes, 1 / MIB), only: 'closed' },
+  { name: 'servers', of: ({ serverCores }) => median(serverCores) },
+  { name: 'load', of: ({ generatorCores }) => median(generatorCores) },
+  { name: 'idle', of: ({ idleShare }) => whole(idleShare, 100, ' %') },
 ];
-const CLOSED_LOOP: readonly Column[] = [
-  ['target', ({ target }) => target],
-  ['req/s', ({ perSecond }) => whole(perSecond)],
-  ['×', ({ ratios }) => range(ratios.throughput)],
-  ['CPU µs', ({ cpuUs }) => median(cpuUs)],
-  ['×', ({ ratios }) => range(ratios.cpu)],
-  ['p50', ({ p50Us }) => whole(p50Us)],
-  ['p99', ({ p99Us }) => whole(p99Us)],
-  ['MiB', ({ residentBytes }) => whole(residentBytes, 1 / MIB)],
-  ...AROUND,
-];
-const OPEN_LOOP: readonly Column[] = [
-  ['target', ({ target }) => target],
-  ['CPU µs', ({ cpuUs }) => median(cpuUs)],
-  ['p50', ({ p50Us }) => whole(p50Us)],
-  ['+', ({ addedUs }) => range(addedUs.p50, rounded)],
-  ['p99', ({ p99Us }) => whole(p99Us)],
-  ['+', ({ addedUs }) => range(addedUs.p99, rounded)],
-  ['p99.9', ({ p999Us }) => whole(p999Us)],
-  ...AROUND,
-];
-const ERRORS: Column = ['errors', ({ errors }) => count(errors)];
+const ERRORS: Column = { name: 'errors', of: ({ errors }) => count(errors) };
 
 const LEGEND = [
+  'oneshot: a connection per request × connections at a time. keep: one request after another on each connection.',
+  'open: requests a second, on a connection each. pipeline: one connection × requests in flight.',
   '×  policy-proxy divided by this target, each pair of runs of one repetition: median and (min–max).',
   '+  more than straight to a server, the same way. p50, p99, p99.9: µs from the request to its answer.',
   "CPU µs: the proxy's user and system time for each request. MiB: what is resident of it.",
@@ -47,10 +39,11 @@ const LEGEND = [
 /** A table for each cell, and what the columns mean, in lines short enough for a terminal. */
 export function formatTables(figures: readonly CellFigures[]): string[] {
   const tables = figures.flatMap(({ cell, targets }) => {
-    const columns = cell.mode === 'open' ? OPEN_LOOP : CLOSED_LOOP;
+    const other = cell.mode === 'open' ? 'closed' : 'open';
+    const columns: Column[] = COLUMNS.filter(({ only }) => only !== other);
     const all = targets.some(({ errors }) => errors > 0) ? [...columns, ERRORS] : columns;
-    const rows = targets.map((target) => all.map(([, of]) => of(target)));
-    return [titleOf(cell), ...textTable([all.map(([name]) => name), ...rows], 'lr', '  '), ''];
+    const rows = targets.map((target) => all.map(({ of }) => of(target)));
+    return [cell.id, ...textTable([all.map(({ name }) => name), ...rows], 'lr', '  '), ''];
   });
   return [...tables, ...LEGEND];
 }
@@ -66,8 +59,7 @@ export function formatResult(result: BenchResult): string {
       methodOf(result),
     ],
     formatTables(figures),
-    summaryOf(figures),
-    remarksOf(result),
+    [...certaintyOf(figures), ...remarksOf(result)],
   ];
   return parts
     .filter(({ length }) => length > 0)
@@ -83,23 +75,6 @@ export function methodOf({
 }: Pick<BenchResult, 'repetitions' | 'seconds' | 'size'>): string {
   const order = repetitions === 1 ? 'one repetition' : `${repetitions} repetitions, interleaved`;
   return `${order}, ${seconds} s each; ${count(size.servers)} servers, ${count(size.policies)} policies`;
-}
-
-function titleOf({ mode, payloadBytes, connections, rate, depth }: Cell): string {
-  const payload = `${count(payloadBytes)} bytes`;
-  const many = connections === 1 ? 'one connection' : `${count(connections)} connections`;
-  switch (mode) {
-    case 'oneshot':
-      return `oneshot, ${payload}, ${many} at a time, one request each`;
-    case 'keep':
-      return `keep, ${payload}, ${many}, one request after another on each`;
-    case 'open':
-      return `open loop, ${payload}, ${count(rate ?? 0)} requests a second, a connection each`;
-    case 'pipeline':
-      return `pipeline, ${payload}, ${many}, ${depth} requests in flight`;
-    default:
-      return mode satisfies never;
-  }
 }
 
 /** `1.31 (1.18–1.40)`; of a single run, which has no spread, `1.31`. */

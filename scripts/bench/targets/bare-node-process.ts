@@ -13,26 +13,18 @@ const MAX_ANSWERS = 100_000;
 
 const answers = new Map<string, string>();
 
-class Client implements Receiver {
-  readonly #connection: Connection;
-
-  constructor(connection: Connection) {
-    this.#connection = connection;
-  }
-
-  onRead(chunk: Buffer): void {
-    const text = chunk.toString('latin1');
-    const answer = answers.get(text) ?? answerTo(text);
-    if (answer === null) this.#connection.destroy();
-    else this.#connection.write(answer, 'latin1');
-  }
-
-  onEnd(): void {
-    this.#connection.destroy();
-  }
-
-  onDrain(): void {}
-  onClose(): void {}
+function receiverOf(connection: Connection): Receiver {
+  return {
+    onRead(chunk) {
+      const text = chunk.toString('latin1');
+      const answer = answers.get(text) ?? answerTo(text);
+      if (answer === null) connection.destroy();
+      else connection.write(answer, 'latin1');
+    },
+    onEnd: () => connection.destroy(),
+    onDrain() {},
+    onClose() {},
+  };
 }
 
 // Null for whatever is not one whole request.
@@ -46,6 +38,6 @@ function answerTo(text: string): string | null {
 
 const port = Number(process.argv[2]);
 for (let opened = 0; opened < SOCKETS; opened += 1) {
-  await systemNetwork.listen(HOST, port, true, (connection) => new Client(connection));
+  await systemNetwork.listen(HOST, port, true, receiverOf);
 }
 console.log('ready');

@@ -9,7 +9,6 @@ const SCRIPT = join(import.meta.dirname, 'bare-node-process.ts');
 export const bareNode: Target = {
   name: 'bare-node',
   description: 'no proxy either: a Node process that reads, looks an answer up and writes',
-  inWords: 'a Node process that forwards nothing',
   routesEveryRequest: true,
   // It takes each read for one request.
   suits: ({ mode }) => mode !== 'pipeline',

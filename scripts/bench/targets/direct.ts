@@ -4,7 +4,6 @@ import type { Target } from './target.ts';
 export const direct: Target = {
   name: 'direct',
   description: 'no proxy: one server answers everything',
-  inWords: 'straight to a server',
   routesEveryRequest: true,
   start: async ({ startServers }) => {
     const [server] = await startServers({ servers: 1, policies: 1 });

@@ -27,8 +27,8 @@ function haproxyTarget(name: string, description: string, threads: number): Targ
     start: async (context) => {
       const [port = 0] = await freePorts(1);
       const configuration = configure(port, threads, await context.startServers(context.size));
-      const commands = (file: string) => ({ check: ['-c', '-f', file], serve: ['-db', '-f', file] });
-      return await startPeer({ name, program: 'haproxy', port, configuration, commands }, context);
+      const args = (file: string) => ['-db', '-f', file];
+      return await startPeer({ name, program: 'haproxy', port, configuration, args }, context);
     },
   };
 }

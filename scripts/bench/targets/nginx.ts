@@ -22,12 +22,9 @@ export const nginx: Target = {
     const [port = 0] = await freePorts(1);
     const { folder } = context;
     const configuration = configure(port, folder, await context.startServers(context.size));
-    const commands = (file: string) => {
-      // The log file that is compiled in may not be writable, and is opened before the configuration is read.
-      const serve = ['-e', 'stderr', '-p', folder, '-c', file];
-      return { check: [...serve, '-t'], serve };
-    };
-    return await startPeer({ name: 'nginx', program: 'nginx', port, configuration, commands }, context);
+    // The log file that is compiled in may not be writable, and is opened before the configuration is read.
+    const args = (file: string) => ['-e', 'stderr', '-p', folder, '-c', file];
+    return await startPeer({ name: 'nginx', program: 'nginx', port, configuration, args }, context);
   },
 };
 

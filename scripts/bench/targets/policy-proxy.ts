@@ -33,7 +33,6 @@ export const baseline: Target = {
 export const sixServers: Target = {
   name: 'six-servers',
   description: 'this proxy with six servers of three policies, for --servers and --policies',
-  inWords: 'with six servers',
   routesEveryRequest: true,
   start: (context) => startVersion(context, ROOT, USUAL_SIZE),
 };

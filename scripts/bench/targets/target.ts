@@ -1,7 +1,8 @@
 // What a target of the benchmark is, and what several of them share.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { attempt, run } from '../../kit/command.ts';
+import { attempt } from '../../kit/command.ts';
+import { Failure } from '../../kit/failure.ts';
 import { waitForListener } from '../../kit/ports.ts';
 import { startProcess } from '../../kit/process.ts';
 import type { Baseline } from '../baseline.ts';
@@ -43,8 +44,6 @@ export type Target = {
   name: string;
   /** What it is, for `--help`. */
   description: string;
-  /** How it is called in a comparison, if not by its name. */
-  inWords?: string;
   /** False when it chooses a server once for each connection. */
   routesEveryRequest: boolean;
   /** Whether it takes part in a cell; it does unless this says otherwise. */
@@ -74,31 +73,26 @@ export function byPolicy(servers: readonly ServerAddress[]): [number, ServerAddr
 }
 
 /**
- * Starts a program that prints nothing when it is ready: writes its configuration, has that checked, and waits until it
- * accepts connections.
- * @param peer.commands the arguments that check the configuration in a file and those that serve with it
+ * Starts a program that prints nothing when it is ready: writes its configuration, and waits until it accepts connections.
+ * @param peer.args its command line, with the path of the configuration
+ * @throws Failure with its last lines when it ends instead, as with a configuration that does not suit its version
  */
 export async function startPeer(
-  peer: {
-    name: string;
-    program: string;
-    port: number;
-    configuration: string;
-    commands: (file: string) => { check: readonly string[]; serve: readonly string[] };
-  },
+  peer: { name: string; program: string; port: number; configuration: string; args(file: string): string[] },
   { folder, signal }: Pick<TargetContext, 'folder' | 'signal'>,
 ): Promise<StartedTarget> {
-  const { name, program, port, configuration, commands } = peer;
+  const { name, program, port, configuration, args } = peer;
   const file = join(folder, `${name}.conf`);
   await mkdir(folder, { recursive: true });
   await writeFile(file, configuration);
-  const { check, serve } = commands(file);
-  const next = 'Leave it out with --targets.';
-  const failure = { what: `The configuration of ${name} does not suit its version`, next };
-  await run(program, check, { signal, timeoutMs: ASK_TIMEOUT_MS, failure });
-  const { pid, stop } = await startProcess(program, serve, { signal });
+  const { pid, stop, ended, tail } = await startProcess(program, args(file), { signal });
+  const hasEnded = ended.then((how) => {
+    throw new Failure(`${name} has ended: ${how}.`, 'Leave it out with --targets.', { tail: tail() });
+  });
+  // Once it accepts, its end is noticed by the readings of its CPU time.
+  hasEnded.catch(() => {});
   try {
-    await waitForListener(name, port, signal);
+    await Promise.race([waitForListener(name, port, signal), hasEnded]);
   } catch (error) {
     await stop();
     throw error;

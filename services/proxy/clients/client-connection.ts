@@ -48,7 +48,6 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
   partialSinceMs = 0;
   isClosed = false;
   isClosing = false;
-  /** It has sent a setup packet. */
   hasSetUp = false;
   /** The source that it counts for; null where it is not counted. Written by the source limit. */
   source: string | null = null;
@@ -60,7 +59,6 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
   readonly #onClosed: (connection: ClientConnection) => void;
   readonly #reader = new PacketReader();
   readonly #replies: ReplyQueue;
-  /** Packets are being taken right now. */
   #isTaking = false;
   /** More may have come than was taken. */
   #hasMore = false;
@@ -114,8 +112,6 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
   get isInUse(): boolean {
     return this.#replies.length > 0 || this.#hasMore;
   }
-
-  // What comes in.
 
   onRead(chunk: Buffer): void {
     const nowMs = this.#clock.now();
@@ -307,8 +303,6 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
     this.#replies.deliver(placeholder);
   }
 
-  // What goes out.
-
   expect(request: Request): void {
     this.#replies.append(request);
     // Small replies that follow each other unacknowledged would wait for each other (Nagle); a client that sends one
@@ -348,8 +342,6 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
     return this.#replies.isStuck(nowMs, limitMs);
   }
 
-  // How it ends.
-
   /** Refuses a packet that was not complete within `limitMs`; the stream can't be used any more. */
   refuseSlow(limitMs: number): void {
     const sentence = `The packet was not complete within ${limitMs / 1000} s of its first byte: send it in one go.`;
@@ -375,7 +367,6 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
     this.flush();
   }
 
-  /** Cuts the connection. */
   destroy(): void {
     this.socket.destroy();
   }

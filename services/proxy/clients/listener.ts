@@ -260,12 +260,10 @@ export class Listener {
     });
   }
 
-  /** Ends every connection once it has had its replies. */
   closeConnections(): void {
     for (const connection of this.#all) connection.closeWhenIdle();
   }
 
-  /** Cuts every connection. */
   destroyConnections(): void {
     for (const connection of this.#all) connection.destroy();
   }

@@ -41,7 +41,6 @@ export class ReadTurns {
     return source.line === 'none' ? Math.min(this.#left, PACKETS_AT_ONCE) : 0;
   }
 
-  /** Packets were taken. */
   spend(packets: number): void {
     this.#left -= packets;
     this.#begin();

@@ -59,7 +59,6 @@ export class ReplyQueue {
     this.#unwritten += Buffer.from(line).toString('latin1');
   }
 
-  /** Writes all that is ready. */
   write(): void {
     if (this.#unwritten === '') return;
     const wire = this.#unwritten;
@@ -72,7 +71,6 @@ export class ReplyQueue {
     return this.#length >= MAX_OPEN_REQUESTS || this.#isBehind;
   }
 
-  /** Enough of that has gone. */
   get isRelieved(): boolean {
     return this.#length <= MAX_OPEN_REQUESTS / 2 && !this.#isBehind;
   }

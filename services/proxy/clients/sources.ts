@@ -59,12 +59,10 @@ export class SourceLimit {
     return (this.#counts.get(source) ?? 0) >= this.limit ? source : null;
   }
 
-  /** A connection has come in. */
   add(connection: Sourced): void {
     if (this.#counts !== null) this.#count(this.#counts, connection);
   }
 
-  /** A connection has gone. */
   delete({ source }: Sourced): void {
     if (this.#counts === null || source === null) return;
     const left = (this.#counts.get(source) ?? 1) - 1;

@@ -89,7 +89,6 @@ export class HealthChecker {
     this.#probe(upstream);
   }
 
-  /** Stops looking after a server. */
   unwatch(upstream: Upstream): void {
     const watch = this.#watches.get(upstream);
     if (watch === undefined) return;
@@ -98,7 +97,6 @@ export class HealthChecker {
     watch.cancelPenalty();
   }
 
-  /** Stops looking after all servers. */
   stop(): void {
     for (const upstream of [...this.#watches.keys()]) this.unwatch(upstream);
   }
@@ -142,7 +140,6 @@ export class HealthChecker {
     this.#signal(upstream, { kind: 'failed-share', failed, of: failed + upstream.served - sample.served });
   }
 
-  /** Its trial request was answered. */
   onTrialPassed(upstream: Upstream): void {
     this.#signal(upstream, { kind: 'trial-passed' });
   }

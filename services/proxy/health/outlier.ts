@@ -1,6 +1,5 @@
 // What is kept against a server whose probes pass while its real requests fail: wrong answers, suspicions, ejections.
 
-/** The record of a server. */
 export type OutlierRecord = Readonly<{
   /** How often it was ejected since it was last in rotation for long enough; the penalty doubles with each. */
   ejections: number;

@@ -15,7 +15,6 @@ export type RegistrarOptions = {
   ownPort: () => number;
   /** The proxy listens on every address of this machine. */
   isEverywhere: boolean;
-  /** Counts a refusal. */
   onRefusal: (code: 'REGISTRATION_REFUSED' | 'SHUTTING_DOWN') => void;
   log: LimitedLog;
 };

@@ -124,12 +124,10 @@ export class Registry {
     );
   }
 
-  /** Whether a server is still in the table. */
   has(upstream: Upstream): boolean {
     return this.#world.table.has(upstream);
   }
 
-  /** The health checker has changed a server's state. */
   onFlip(upstream: Upstream, before: Health): void {
     const { table, events, now, onRouteChanged } = this.#world;
     const { state, why } = upstream.health;

@@ -25,7 +25,6 @@ export function farewell({ id, policy, address, incarnation }: Upstream, success
 export class RetiredServers {
   readonly #servers = new Set<Upstream>();
 
-  /** Lets a server finish what it has. */
   add(upstream: Upstream): void {
     for (const earlier of this.#servers) if (earlier.inFlight === 0) this.#servers.delete(earlier);
     this.#servers.add(upstream);
@@ -41,7 +40,6 @@ export class RetiredServers {
     }
   }
 
-  /** Cuts whatever is not finished. */
   destroyAll(): void {
     for (const upstream of this.#servers) upstream.pool?.destroy();
     this.#servers.clear();

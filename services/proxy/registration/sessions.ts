@@ -16,7 +16,6 @@ export type LeaseConnection = {
   send(line: string): void;
   /** Ends it as soon as it has nothing left to say. */
   closeWhenIdle(): void;
-  /** Cuts it. */
   destroy(): void;
 };
 
@@ -104,7 +103,6 @@ export class Sessions {
     }
   }
 
-  /** Ends every session. */
   closeAll(): void {
     for (const upstream of [...this.#byUpstream.keys()]) this.close(upstream);
   }

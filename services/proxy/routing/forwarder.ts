@@ -111,7 +111,6 @@ export class Forwarder implements TrafficObserver {
     return this.#isDraining;
   }
 
-  /** Counts a refusal that answers no request. */
   countRefusal(code: ErrorCode): void {
     const { refusals } = this.counters;
     refusals[code] = (refusals[code] ?? 0) + 1;

@@ -109,12 +109,10 @@ export class PolicyTable {
     return this.#routes.values();
   }
 
-  /** Every server, of all policies. */
   get upstreams(): Iterable<Upstream> {
     return this.#byAddress.values();
   }
 
-  /** How many servers it holds. */
   get size(): number {
     return this.#byAddress.size;
   }
@@ -124,7 +122,6 @@ export class PolicyTable {
     return this.#routes.get(policy);
   }
 
-  /** The server with this id under this policy. */
   findById(policy: string, id: Id): Upstream | undefined {
     return this.#byId.get(idKey(policy, id));
   }
@@ -224,7 +221,6 @@ export class PolicyTable {
     }
   }
 
-  /** Takes a server off the table. */
   remove(upstream: Upstream, nowMs: number): void {
     const route = this.#routes.get(upstream.policy);
     if (route === undefined) return;

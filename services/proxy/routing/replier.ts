@@ -14,9 +14,11 @@ export class Replier {
 
   /** Hands the reply (latin1) to the client, which writes it at the next `flush`: all replies of a chunk go out together. */
   reply(request: Request, reply: string): void {
+    const { client } = request;
     request.reply = reply;
-    request.client.deliver(request);
-    this.#clients.push(request.client);
+    client.deliver(request);
+    // Of a pipeline, many replies in a row are for one client.
+    if (this.#clients[this.#clients.length - 1] !== client) this.#clients.push(client);
   }
 
   /** Has every client write what was handed to it since the last time. */

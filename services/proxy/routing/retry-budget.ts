@@ -27,7 +27,6 @@ export class RetryBudget {
     return sum(this.#retries) < Math.max(sum(this.#firstAttempts) * SHARE_OF_REQUESTS, floor);
   }
 
-  /** Takes one retry from the budget. */
   charge(nowMs: number): void {
     const slot = this.#slotAt(nowMs);
     this.#retries[slot] = (this.#retries[slot] as number) + 1;

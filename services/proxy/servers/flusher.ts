@@ -4,7 +4,6 @@ import type { UpstreamConnection } from './upstream-connection.ts';
 // A busy loop turns in a fraction of a millisecond, so this bounds what waiting costs.
 const MAX_TURNS = 3;
 
-/** What a connection has to be for its writes to be joined. */
 export type Flushable = Pick<UpstreamConnection, 'hasUnwritten' | 'flush'>;
 
 /**

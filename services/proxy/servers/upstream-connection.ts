@@ -133,12 +133,10 @@ export class UpstreamConnection implements SetMember {
     this.#unwritten += request.wire;
   }
 
-  /** True when `flush` has something to write. */
   get hasUnwritten(): boolean {
     return this.#unwritten !== '';
   }
 
-  /** Writes all requests that have gathered, in one go. */
   flush(): void {
     if (this.#unwritten === '' || this.#isOver) return;
     const wire = this.#unwritten;

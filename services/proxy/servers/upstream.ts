@@ -86,9 +86,7 @@ export class Upstream {
   slowAnswers = 0;
   /** Real requests handed over so far, answered or not. */
   sent = 0;
-  /** Real requests answered so far. */
   served = 0;
-  /** Real requests failed so far. */
   failed = 0;
   /** The last request under which one of its connections broke. */
   brokeUnder: Suspect | null = null;

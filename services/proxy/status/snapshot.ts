@@ -1,9 +1,8 @@
 // What the proxy shows of itself: the table and the counters at one moment.
-import type { Id } from '../../shared/packet.ts';
 import type { ListenerCounters } from '../clients/listener.ts';
 import type { ForwarderCounters } from '../routing/forwarder.ts';
 import type { PolicyTable } from '../routing/policy-table.ts';
-import type { Upstream } from '../servers/upstream.ts';
+import type { ProbeRecord, Upstream } from '../servers/upstream.ts';
 
 export type SnapshotSources = {
   table: PolicyTable;
@@ -13,36 +12,10 @@ export type SnapshotSources = {
   connections: () => number;
 };
 
-type ServerSnapshot = Readonly<{
-  id: Id;
-  policy: string;
-  address: string;
-  state: string;
-  since: string;
-  why: string;
-  lastProbe: Readonly<{ at: string; outcome: string; roundTripMs: number; detail: string }> | null;
-  sent: number;
-  served: number;
-  failed: number;
-  inFlight: number;
-  session: boolean;
-  keepAlive: boolean;
-}>;
-
-export type Snapshot = Readonly<{
-  at: string;
-  policies: readonly Readonly<{
-    policy: string;
-    nextIndex: number;
-    waiting: number;
-    servers: readonly ServerSnapshot[];
-  }>[];
-  proxy: Readonly<ForwarderCounters & ListenerCounters> &
-    Readonly<{ abandoned: number; openRequests: number; connections: number }>;
-}>;
+export type Snapshot = ReturnType<typeof snapshotOf>;
 
 /** Policies are in the order of their names, with numbers by their size. */
-export function snapshotOf(sources: SnapshotSources): Snapshot {
+export function snapshotOf(sources: SnapshotSources) {
   const { table, counters, listenerCounters } = sources;
   const routes = [...table.routes].sort((a, b) =>
     a.policy.localeCompare(b.policy, undefined, { numeric: true }),
@@ -73,7 +46,7 @@ function abandonedOf({ requests, answered, errors }: ForwarderCounters, open: nu
   return requests - answered - Object.values(errors).reduce((sum, count) => sum + count, 0) - open;
 }
 
-function describe(upstream: Upstream): ServerSnapshot {
+function describe(upstream: Upstream) {
   const { id, policy, address, health, lastProbe } = upstream;
   return {
     id,
@@ -82,15 +55,7 @@ function describe(upstream: Upstream): ServerSnapshot {
     state: health.state,
     since: new Date(upstream.stateSinceWallMs).toISOString(),
     why: health.why,
-    lastProbe:
-      lastProbe === null
-        ? null
-        : {
-            at: new Date(lastProbe.atWallMs).toISOString(),
-            outcome: lastProbe.outcome,
-            roundTripMs: Math.round(lastProbe.roundTripMs * 100) / 100,
-            detail: lastProbe.detail,
-          },
+    lastProbe: lastProbe === null ? null : describeProbe(lastProbe),
     sent: upstream.sent,
     served: upstream.served,
     failed: upstream.failed,
@@ -98,4 +63,9 @@ function describe(upstream: Upstream): ServerSnapshot {
     session: upstream.hasSession,
     keepAlive: upstream.keepsAlive,
   };
+}
+
+function describeProbe({ atWallMs, outcome, roundTripMs, detail }: ProbeRecord) {
+  const at = new Date(atWallMs).toISOString();
+  return { at, outcome, roundTripMs: Math.round(roundTripMs * 100) / 100, detail };
 }
