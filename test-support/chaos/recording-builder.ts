@@ -8,14 +8,13 @@ import type {
   MachineSample,
   Outcome,
   PhaseName,
-  ProxyEvent,
   Recording,
   RequestRow,
-  TableSample,
-  Verdict,
 } from '../../scripts/chaos/journal.ts';
 import { type Criterion, judge } from '../../scripts/chaos/judge/judge.ts';
 import type { FaultKind, Plan } from '../../scripts/chaos/plan.ts';
+import type { ProxyEvent, TableSample } from '../../scripts/kit/proxy-events.ts';
+import type { Verdict } from '../../scripts/kit/verdict.ts';
 import type { EventType } from '../../services/proxy/status/events.ts';
 
 /** One hit: on which server (`proxy` for the proxy), from, heal and healed; `null` where it never was. */

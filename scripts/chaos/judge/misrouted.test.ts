@@ -1,5 +1,6 @@
 import { type EventSketch, type Sketch, testCases } from '../../../test-support/chaos/recording-builder.ts';
-import type { RequestRow, TableSample } from '../journal.ts';
+import type { TableSample } from '../../kit/proxy-events.ts';
+import type { RequestRow } from '../journal.ts';
 import { misrouted } from './misrouted.ts';
 
 const OUT_AND_BACK: EventSketch[] = [

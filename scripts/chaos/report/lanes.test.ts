@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { sampleRecording } from '../../../test-support/chaos/sample.ts';
-import type { ProxyEvent, Recording } from '../journal.ts';
+import type { ProxyEvent } from '../../kit/proxy-events.ts';
+import type { Recording } from '../journal.ts';
 import { serverLanes } from './states.ts';
 import { detections, readmissions } from './timings.ts';
 

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { sampleJudgement, sampleRecording } from '../../../test-support/chaos/sample.ts';
-import type { FaultRecord, Judgement, Recording, RequestRow } from '../journal.ts';
+import type { Judgement } from '../../kit/verdict.ts';
+import type { FaultRecord, Recording, RequestRow } from '../journal.ts';
 import { formatRequestsCsv } from './csv.ts';
 import { renderReport, renderSummary } from './report.ts';
 
