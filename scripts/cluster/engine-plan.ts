@@ -1,5 +1,5 @@
 // pure · decides from what was found on the machine what has to be installed and started.
-import { isSupportedDebian, type OsRelease } from '../kit/debian.ts';
+import { isSupportedDebian, type OsRelease } from '../kit/packages.ts';
 
 // The first engine that knows a health check's start interval, and the first Compose that passes it on.
 const OLDEST_ENGINE = 25;

@@ -1,8 +1,7 @@
 // shell · the image with Node 24 that everything is built on: what is there, else the real one, else a stand-in.
 import { attempt } from '../kit/command.ts';
-import { isSupportedDebian } from '../kit/debian.ts';
 import { Failure } from '../kit/failure.ts';
-import { readOsRelease } from '../kit/packages.ts';
+import { isSupportedDebian, readOsRelease } from '../kit/packages.ts';
 import { readSetting, writeSettings } from '../kit/project.ts';
 import { type Outcome, type Progress, SILENT } from '../kit/steps.ts';
 import { localImageId } from './app-image.ts';

@@ -1,5 +1,5 @@
 // shell · runs a program to its end, in a process group of its own that ends as a whole, with a deadline.
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { Failure } from './failure.ts';
 
@@ -50,8 +50,8 @@ export async function attempt(
   let ending = '';
   const end = (why: string): void => {
     ending ||= why;
-    endGroup(child.pid, 'SIGTERM');
-    setTimeout(() => endGroup(child.pid, 'SIGKILL'), KILL_AFTER_MS).unref();
+    signalGroup(child.pid, 'SIGTERM');
+    setTimeout(() => signalGroup(child.pid, 'SIGKILL'), KILL_AFTER_MS).unref();
   };
   const onAbort = (): void => end('interrupted');
   signal?.addEventListener('abort', onAbort, { once: true });
@@ -70,14 +70,7 @@ export async function attempt(
       options.onLine?.(line);
     });
   }
-  const outcome = await new Promise<string>((resolve) => {
-    child.once('error', (error: NodeJS.ErrnoException) =>
-      resolve(error.code === 'ENOENT' ? 'not found' : error.message),
-    );
-    child.once('close', (code, killedBy) =>
-      resolve(code === null ? `ended by ${killedBy}` : `exit code ${code}`),
-    );
-  });
+  const outcome = await endOf(child);
   timers.forEach(clearTimeout);
   signal?.removeEventListener('abort', onAbort);
   signal?.throwIfAborted();
@@ -107,11 +100,24 @@ export function programEnvironment(environment: NodeJS.ProcessEnv = process.env)
   return { ...environment, PATH: `${environment.PATH ?? ''}:/usr/local/sbin:/usr/sbin:/sbin` };
 }
 
-function endGroup(pid: number | undefined, signal: NodeJS.Signals): void {
+/** How a program ended: `exit code 1`, `ended by SIGKILL`, `not found`. */
+export function endOf(child: ChildProcess): Promise<string> {
+  return new Promise((resolve) => {
+    child.once('error', (error: NodeJS.ErrnoException) =>
+      resolve(error.code === 'ENOENT' ? 'not found' : error.message),
+    );
+    child.once('close', (code, killedBy) =>
+      resolve(code === null ? `ended by ${killedBy}` : `exit code ${code}`),
+    );
+  });
+}
+
+/** Sends a signal to a program that was started `detached`, and to all that it has started. */
+export function signalGroup(pid: number | undefined, signal: NodeJS.Signals): void {
   if (pid === undefined) return;
   try {
     process.kill(-pid, signal);
   } catch {
-    // Already gone.
+    // It has ended.
   }
 }

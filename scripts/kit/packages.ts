@@ -1,19 +1,16 @@
-// shell · apt with a configuration of its own, made from the machine's sources: the user's stays as it is.
+// shell · Debian's packages, through apt with a configuration of its own: the user's stays as it is.
 import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { parseEnv } from 'node:util';
 import { run } from './command.ts';
-import {
-  DOCKER_SUITE,
-  debianEntries,
-  formatPreferences,
-  needsNewerSuite,
-  type OsRelease,
-  parseOsRelease,
-} from './debian.ts';
 import { Failure } from './failure.ts';
 import { CACHE } from './project.ts';
 import type { Progress } from './steps.ts';
 
+/** The first Debian whose packages hold an Engine and Compose that are recent enough. */
+const DOCKER_SUITE = 'trixie';
+const DOCKER_VERSION = 13;
+const OLDEST_VERSION = 12;
 const SOURCES_FILE = '/etc/apt/sources.list';
 const SOURCES_DIRECTORY = '/etc/apt/sources.list.d';
 const DIRECTORY = join(CACHE, 'apt');
@@ -40,6 +37,8 @@ const OPTIONS = asOptions({
   'DPkg::Lock::Timeout': '60',
 });
 const INSTALL = ['install', '--yes', '--no-install-recommends'];
+
+export type OsRelease = { id: string; name: string; version: number | null; codename: string };
 
 /** The machine's os-release; an unknown system when there is none. */
 export async function readOsRelease(): Promise<OsRelease> {
@@ -141,4 +140,54 @@ async function apt(
 
 function asOptions(settings: Readonly<Record<string, string>>): string[] {
   return Object.entries(settings).flatMap(([name, value]) => ['-o', `${name}=${value}`]);
+}
+
+/** Reads /etc/os-release (freedesktop.org os-release(5)); what is missing is an empty text. */
+export function parseOsRelease(text: string): OsRelease {
+  const { ID = '', PRETTY_NAME, VERSION_ID = '', VERSION_CODENAME = '' } = parseEnv(text);
+  const version = Number.parseInt(VERSION_ID, 10);
+  return {
+    id: ID,
+    name: PRETTY_NAME || ID || 'an unknown system',
+    version: Number.isNaN(version) ? null : version,
+    codename: VERSION_CODENAME,
+  };
+}
+
+/** Whether Docker can be installed here from Debian's packages. */
+export function isSupportedDebian(os: OsRelease): boolean {
+  return os.id === 'debian' && os.codename !== '' && os.version !== null && os.version >= OLDEST_VERSION;
+}
+
+/** Whether the packages have to come from a newer Debian than the machine's. */
+export function needsNewerSuite(os: OsRelease): boolean {
+  return os.version !== null && os.version < DOCKER_VERSION;
+}
+
+/**
+ * Debian's own entries of one of apt's source files (sources.list(5)), each followed by its twin for `suite` when that is
+ * another one than `codename`. Other archives, whose suites or components have other names, are left out: they need not
+ * exist for a newer Debian.
+ * @param text a file of lines (`.list`) or of stanzas (`.sources`); the result is of the same kind
+ */
+export function debianEntries(text: string, codename: string, suite: string): string {
+  const isStanzas = /^\s*types\s*:/im.test(text);
+  const entries = isStanzas ? text.split(/\n\s*\n/) : text.split('\n');
+  const kind = isStanzas ? /^types:.*\bdeb\b/im : /^\s*deb\s/;
+  const suites = new RegExp(`(?<=\\s)${codename}(?=(-updates|-security)?(\\s|$))`, 'g');
+  const own = entries.filter(
+    (entry) => kind.test(entry) && entry.match(suites) && /\smain(\s|$)/.test(entry),
+  );
+  const both = own.flatMap((entry) => [entry, entry.replaceAll(suites, suite)]);
+  return [...new Set(both)].map((entry) => `${entry.trim()}\n${isStanzas ? '\n' : ''}`).join('');
+}
+
+/**
+ * Apt preferences that take the named packages from `suite` and everything else from the machine's own Debian.
+ * Without them apt raises the C library and dpkg of the whole machine along with Docker.
+ */
+export function formatPreferences(suite: string, packages: readonly string[]): string {
+  const everything = `Package: *\nPin: release n=${suite}*\nPin-Priority: 50\n`;
+  if (packages.length === 0) return everything;
+  return `${everything}\nPackage: ${packages.join(' ')}\nPin: release n=${suite}*\nPin-Priority: 990\n`;
 }

@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import { basename } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Writable } from 'node:stream';
-import { programEnvironment } from './command.ts';
+import { endOf, programEnvironment, signalGroup } from './command.ts';
 import { Failure } from './failure.ts';
 
 const TAIL_LINES = 20;
@@ -137,17 +137,6 @@ function killWithThisProcess(child: ChildProcess, pid: number): () => boolean {
   return () => isOver;
 }
 
-function endOf(child: ChildProcess): Promise<string> {
-  return new Promise((resolve) => {
-    child.once('error', (error: NodeJS.ErrnoException) =>
-      resolve(error.code === 'ENOENT' ? 'not found' : error.message),
-    );
-    child.once('close', (code, killedBy) =>
-      resolve(code === null ? `ended by ${killedBy}` : `exit code ${code}`),
-    );
-  });
-}
-
 // Returns the array in which the last lines of standard error are kept.
 function readLines({ stdout, stderr }: ChildProcess, onLine: (line: string) => void): readonly string[] {
   const tail: string[] = [];
@@ -160,12 +149,4 @@ function readLines({ stdout, stderr }: ChildProcess, onLine: (line: string) => v
     });
   }
   return tail;
-}
-
-function signalGroup(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(-pid, signal);
-  } catch {
-    // It has ended.
-  }
 }

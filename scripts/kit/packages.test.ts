@@ -6,7 +6,7 @@ import {
   isSupportedDebian,
   needsNewerSuite,
   parseOsRelease,
-} from './debian.ts';
+} from './packages.ts';
 
 const BOOKWORM = `PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"
 NAME="Debian GNU/Linux"
