@@ -54,10 +54,10 @@ export async function waitForListener(name: string, port: number, signal: AbortS
   }
 }
 
-/** Whether a connection to `port` of loopback is accepted. */
-export function accepts(port: number): Promise<boolean> {
+/** Whether a connection to `port` of `host` is accepted within a second. */
+export function accepts(port: number, host = '127.0.0.1'): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect({ host: '127.0.0.1', port });
+    const socket = connect({ host, port });
     const finish = (isUp: boolean): void => {
       socket.destroy();
       resolve(isUp);

@@ -168,7 +168,7 @@ export class Scene {
 
   /** How many of these ports nobody listens on any more. */
   async dead(ports: readonly number[]): Promise<number> {
-    return (await Promise.all(ports.map(accepts))).filter((isUp) => !isUp).length;
+    return (await Promise.all(ports.map((port) => accepts(port)))).filter((isUp) => !isUp).length;
   }
 
   #nextServerId(): number {
