@@ -137,7 +137,7 @@ export function healAll(world: World): void {
   for (const server of world.servers) {
     server.behaviour = 'honest';
     server.isDoubled = false;
-    server.endAllFaults();
+    server.endFaults(server.faults);
     server.host.thaw();
     network.heal(server.host.address);
     if (server.isLeaving) server.crash(true);
@@ -174,7 +174,7 @@ function during(
     if (world.isHealed) return;
     world.trace(() => `${server.name} is no longer ${what}`);
     end();
-    server.endFault();
+    server.endFaults(1);
   });
 }
 

@@ -256,7 +256,7 @@ export class SimulatedNetwork {
           socket.on('drain', () => receiver.onDrain());
           socket.on('close', () => receiver.onClose());
         });
-        // Whoever stops listening on one port stops on all.
+        // A process that stops listening on one port stops on all.
         return { port, close: () => this.stopListening(host) };
       },
     };

@@ -11,7 +11,7 @@ assert.ok(bugs.length > 0, `there is no planted bug "${PLANTED}"`);
 
 for (const bug of bugs) {
   test(`a planted bug is found: ${bug.name}`, async (context) => {
-    const [found] = await searchFor(bug);
+    const found = await searchFor(bug);
     assert.ok(found !== undefined, `not found in ${SEEDS} seeds`);
     context.diagnostic(`${bug.name}: seed ${found.seed}, ${found.violation?.invariant}`);
   });

@@ -267,7 +267,7 @@ export class Promises {
         continue;
       }
       const { state, sinceMs, why } = upstream.health;
-      // An outlier's penalty may last longer than this world, and a slow one may be looked at just now.
+      // An outlier's penalty may last longer than this world, and a slow one may be suspected just now.
       const mayBeOut = state === 'ejected' || (hasSlowWork && nowMs - sinceMs < SUSPECTED_LATELY_MS);
       if (!isInRotation(state) && !mayBeOut) violate(`${name} is ${state}: ${why}`);
     }

@@ -23,7 +23,7 @@ const STATES: Record<State, Row> = {
   ejected: true,
   trial: true,
   leaving: true,
-  forgotten: 'an entry in this state has already left the table; the event tells of it',
+  forgotten: 'an entry in this state has already left the table; an event names it',
 };
 
 // An entry's events, each with those that may follow it.
@@ -55,7 +55,7 @@ const RARE_TRANSITIONS = [
 ];
 
 const EVICTED_BY: Record<ProbeOutcome, Row> = {
-  pass: 'a passed probe evicts nobody',
+  pass: 'a passed probe evicts no server',
   refused: true,
   timeout: true,
   reset: true,
@@ -65,15 +65,15 @@ const EVICTED_BY: Record<ProbeOutcome, Row> = {
   'wrong-digest': true,
   'somebody-else': true,
   untrusted: 'simulated connections have no TLS',
-  local: 'says nothing about a server, so it evicts nobody',
+  local: 'says nothing about a server, so it evicts no server',
 };
 
 const FAILURES: Record<FailureKind, Row> = {
   refused: true,
   'connect-timeout': true,
   unreachable: 'connecting is given up before the simulated network says so',
-  congested: 'held against nobody, so no event names it',
-  local: 'held against nobody, so no event names it',
+  congested: 'held against no server, so no event names it',
+  local: 'held against no server, so no event names it',
   reset: true,
   closed: true,
   untrusted: 'simulated connections have no TLS',
@@ -81,9 +81,9 @@ const FAILURES: Record<FailureKind, Row> = {
   'wrong-digest': true,
   slipped: true,
   silent: true,
-  stale: 'held against nobody, so no event names it',
-  distrusted: 'held against nobody, so no event names it',
-  evicted: 'held against nobody, so no event names it',
+  stale: 'held against no server, so no event names it',
+  distrusted: 'held against no server, so no event names it',
+  evicted: 'held against no server, so no event names it',
 };
 
 // Failures in a row are not among them: a server that fails is suspected first, and its trial decides.

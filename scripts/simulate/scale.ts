@@ -3,12 +3,11 @@
 import { hash } from 'node:crypto';
 import { Session } from 'node:inspector/promises';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
-import { FrameReader } from '../../services/shared/framing.ts';
 import { isHealthProbe } from '../../services/shared/health-probe.ts';
 import { formatAnswer, formatRequest } from '../../services/shared/packet.ts';
 import { type CpuProfile, type ProfileNode, selfTimes } from '../kit/cpu-profile.ts';
 import { Host } from './host.ts';
-import type { SimulatedSocket } from './socket.ts';
+import { readPackets, type SimulatedSocket } from './socket.ts';
 import { PROXY_ADDRESS, PROXY_PORT, World } from './world.ts';
 
 const SIZES = [10, 100, 1000, 10_000];
@@ -96,129 +95,120 @@ export function microsInProxy(profile: CpuProfile): number {
   return micros;
 }
 
-class ScaleWorld {
-  readonly #size: number;
-  readonly #policies: number;
-  readonly #world: World;
-  #probes = 0;
-  #answered = 0;
+async function measureSize(size: number, requests: number): Promise<ScaleRow> {
+  const policies = Math.ceil(size / SERVERS_PER_POLICY);
+  const world = new World(size, LATENCY, { maxServers: size, maxSetupsPerSource: 0 });
+  const { core } = world;
+  let probes = 0;
+  let answered = 0;
+  await core.open();
+  registerServers(world, size, policies, () => {
+    probes += 1;
+  });
+  const isReady = (): boolean => {
+    let ready = 0;
+    for (const { rotation } of core.sources.table.routes) ready += rotation.members.length;
+    return ready === size;
+  };
+  await run(world, REGISTER_WITHIN_MS, isReady);
+  // A second more, in which the probes are spread.
+  await run(world, 1000);
+  probes = 0;
+  const idle = await profile(world, Math.max(MIN_IDLE_MS, (MIN_PROBES / size) * 1000));
+  const perProbeMicros = idle.cpuMicros / probes;
+  ask(world, requests, policies, () => {
+    answered += 1;
+  });
+  const busy = await profile(world, Number.POSITIVE_INFINITY, () => answered >= requests);
+  const probingMicros = (idle.cpuMicros / idle.tookMs) * busy.tookMs;
+  const perRequestMicros = (busy.cpuMicros - probingMicros) / requests;
+  return { servers: size, policies, requests, perRequestMicros, perProbeMicros };
+}
 
-  constructor(size: number) {
-    this.#size = size;
-    this.#policies = Math.ceil(size / SERVERS_PER_POLICY);
-    this.#world = new World(size, LATENCY, { maxServers: size, maxSetupsPerSource: 0 });
+function addHost({ timeline, network }: World, name: string, address: string): Host {
+  const host = new Host(name, address, timeline);
+  network.attach(host);
+  return host;
+}
+
+function registerServers(world: World, size: number, policies: number, onProbe: () => void): void {
+  const { network } = world;
+  const hosts = Array.from({ length: Math.min(SERVER_HOSTS, size) }, (_, at) =>
+    addHost(world, `servers-${at}`, `10.0.4.${at}`),
+  );
+  for (let id = 0; id < size; id += 1) {
+    const host = hosts[id % hosts.length] as Host;
+    const listenport = 10_001 + id;
+    network.listen(host, listenport, false, (connection) => serve(connection, id, onProbe));
+    const connection = network.dial(host, PROXY_ADDRESS, PROXY_PORT);
+    connection.write(JSON.stringify({ type: 1, id, privPoliId: id % policies, listenport, keepAlive: true }));
+    connection.on('data', () => connection.end());
   }
+}
 
-  async measure(requests: number): Promise<ScaleRow> {
-    const { core } = this.#world;
-    await core.open();
-    this.#registerAll();
-    const isReady = (): boolean => {
-      let ready = 0;
-      for (const { rotation } of core.sources.table.routes) ready += rotation.members.length;
-      return ready === this.#size;
+function serve(connection: SimulatedSocket, id: number, onProbe: () => void): void {
+  let answers = '';
+  readPackets<{ srcid: number; payload: string }>(connection, ({ srcid, payload }) => {
+    const isProbe = isHealthProbe({ clientId: srcid, payload });
+    if (isProbe) onProbe();
+    answers += formatAnswer(id, srcid, isProbe ? hash('sha1', payload) : DIGEST);
+  });
+  connection.on('data', () => {
+    connection.write(answers);
+    answers = '';
+  });
+}
+
+// Each client keeps a connection and asks for one policy after another.
+function ask(world: World, requests: number, policies: number, onAnswer: () => void): void {
+  let asked = 0;
+  for (let client = 0; client < CLIENTS; client += 1) {
+    const host = addHost(world, `client-${client}`, `10.0.5.${client}`);
+    const connection = world.network.dial(host, PROXY_ADDRESS, PROXY_PORT);
+    const next = (): void => {
+      if (asked >= requests) return;
+      asked += 1;
+      connection.write(formatRequest(client, String(asked % policies), 'a payload of some bytes'));
     };
-    await this.#run(REGISTER_WITHIN_MS, isReady);
-    // A second more, in which the probes are spread.
-    await this.#run(1000);
-    this.#probes = 0;
-    const idle = await this.#profile(Math.max(MIN_IDLE_MS, (MIN_PROBES / this.#size) * 1000));
-    const perProbeMicros = idle.cpuMicros / this.#probes;
-    this.#ask(requests);
-    const busy = await this.#profile(Number.POSITIVE_INFINITY, () => this.#answered >= requests);
-    const probing = (idle.cpuMicros / idle.tookMs) * busy.tookMs;
-    const perRequestMicros = (busy.cpuMicros - probing) / requests;
-    return { servers: this.#size, policies: this.#policies, requests, perRequestMicros, perProbeMicros };
-  }
-
-  #host(name: string, address: string): Host {
-    const host = new Host(name, address, this.#world.timeline);
-    this.#world.network.attach(host);
-    return host;
-  }
-
-  #registerAll(): void {
-    const { network } = this.#world;
-    const hosts = Array.from({ length: Math.min(SERVER_HOSTS, this.#size) }, (_, at) =>
-      this.#host(`servers-${at}`, `10.0.4.${at}`),
-    );
-    for (let id = 0; id < this.#size; id += 1) {
-      const host = hosts[id % hosts.length] as Host;
-      const listenport = 10_001 + id;
-      network.listen(host, listenport, false, (connection) => this.#serve(connection, id));
-      const connection = network.dial(host, PROXY_ADDRESS, PROXY_PORT);
-      connection.write(
-        JSON.stringify({ type: 1, id, privPoliId: id % this.#policies, listenport, keepAlive: true }),
-      );
-      connection.on('data', () => connection.end());
-    }
-  }
-
-  #serve(connection: SimulatedSocket, id: number): void {
-    const reader = new FrameReader();
-    connection.on('data', (chunk) => {
-      reader.feed(chunk);
-      let answers = '';
-      while (reader.next()) {
-        const { srcid, payload } = JSON.parse(reader.bytes.toString('utf8', reader.start, reader.end));
-        const isProbe = isHealthProbe({ clientId: srcid, payload });
-        if (isProbe) this.#probes += 1;
-        answers += formatAnswer(id, srcid, isProbe ? hash('sha1', payload) : DIGEST);
-      }
-      connection.write(answers);
-    });
-  }
-
-  // Each client keeps a connection and asks for one policy after another.
-  #ask(requests: number): void {
-    let asked = 0;
-    for (let client = 0; client < CLIENTS; client += 1) {
-      const host = this.#host(`client-${client}`, `10.0.5.${client}`);
-      const connection = this.#world.network.dial(host, PROXY_ADDRESS, PROXY_PORT);
-      const next = (): void => {
-        if (asked >= requests) return;
-        asked += 1;
-        connection.write(formatRequest(client, String(asked % this.#policies), 'a payload of some bytes'));
-      };
-      connection.on('data', () => {
-        this.#answered += 1;
-        next();
-      });
+    connection.on('data', () => {
+      onAnswer();
       next();
-    }
+    });
+    next();
   }
+}
 
-  async #profile(withinMs: number, isOver?: () => boolean): Promise<{ cpuMicros: number; tookMs: number }> {
-    const startMs = this.#world.nowMs;
-    const session = new Session();
-    session.connect();
-    await session.post('Profiler.enable');
-    await session.post('Profiler.setSamplingInterval', { interval: SAMPLE_EVERY_US });
-    await session.post('Profiler.start');
-    await this.#run(withinMs, isOver);
-    const { profile } = await session.post('Profiler.stop');
-    session.disconnect();
-    return { cpuMicros: microsInProxy(profile as CpuProfile), tookMs: this.#world.nowMs - startMs };
-  }
+type Cost = { cpuMicros: number; tookMs: number };
 
-  // Promises of the proxy (its probes' outcomes) are settled every few steps: without faults that makes no difference.
-  async #run(withinMs: number, isOver = (): boolean => false): Promise<void> {
-    const { timeline } = this.#world;
-    const untilMs = timeline.nowMs + withinMs;
-    for (let steps = 1; ; steps += 1) {
-      const work = timeline.next(untilMs);
-      if (work === null) return;
-      work();
-      if (steps % STEPS_A_TURN !== 0) continue;
-      await new Promise((resolve) => setImmediate(resolve));
-      if (isOver()) return;
-    }
+async function profile(world: World, withinMs: number, isOver?: () => boolean): Promise<Cost> {
+  const startMs = world.nowMs;
+  const session = new Session();
+  session.connect();
+  await session.post('Profiler.enable');
+  await session.post('Profiler.setSamplingInterval', { interval: SAMPLE_EVERY_US });
+  await session.post('Profiler.start');
+  await run(world, withinMs, isOver);
+  const stopped = await session.post('Profiler.stop');
+  session.disconnect();
+  return { cpuMicros: microsInProxy(stopped.profile as CpuProfile), tookMs: world.nowMs - startMs };
+}
+
+// Promises of the proxy (its probes' outcomes) are settled every few steps: without faults that makes no difference.
+async function run({ timeline }: World, withinMs: number, isOver = (): boolean => false): Promise<void> {
+  const untilMs = timeline.nowMs + withinMs;
+  for (let steps = 1; ; steps += 1) {
+    const work = timeline.next(untilMs);
+    if (work === null) return;
+    work();
+    if (steps % STEPS_A_TURN !== 0) continue;
+    await new Promise((resolve) => setImmediate(resolve));
+    if (isOver()) return;
   }
 }
 
 if (!isMainThread && parentPort !== null) {
   const { size, requests } = workerData as { size: number; requests: number };
   // Nothing is measured before the code is warm.
-  await new ScaleWorld(WARM_UP_SIZE).measure(Math.min(requests, WARM_UP_REQUESTS));
-  parentPort.postMessage(await new ScaleWorld(size).measure(requests));
+  await measureSize(WARM_UP_SIZE, Math.min(requests, WARM_UP_REQUESTS));
+  parentPort.postMessage(await measureSize(size, requests));
 }

@@ -210,7 +210,6 @@ const CAUSE_FACTS = {
   deaf: { add: (draft) => addClient(draft, 'deaf', 4000, 1) },
   /** Clients that hold connections and send nothing. */
   squatter: {
-    isAwaited: true,
     reaches: { limits: '--max-connections', traits: 'a server registered while all places were held' },
     add: (draft) => {
       draft.scenario.options.maxConnections = PLACES;
@@ -220,7 +219,6 @@ const CAUSE_FACTS = {
   },
   /** Clients that only send what is refused. */
   flooder: {
-    isAwaited: true,
     reaches: { traits: 'a flood of refusals was cut off' },
     add: (draft) => addClient(draft, 'flooder', 600, 1),
   },

@@ -85,17 +85,11 @@ export class SimulatedServer {
     this.healthySinceMs = Number.POSITIVE_INFINITY;
   }
 
-  endFault(): void {
-    this.faults -= 1;
+  endFaults(count: number): void {
+    this.faults -= count;
     this.changes += 1;
     this.lastFaultEndMs = this.#world.nowMs;
     if (this.faults === 0) this.healthySinceMs = this.#world.nowMs + RECOVERS_MS;
-  }
-
-  endAllFaults(): void {
-    this.faults = 0;
-    this.changes += 1;
-    this.healthySinceMs = this.#world.nowMs + RECOVERS_MS;
   }
 
   start(address = this.host.address): void {

@@ -113,7 +113,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     only: 'doubler',
   },
   {
-    name: 'an answer to nobody is handed over',
+    name: 'an answer with an unknown id is handed over',
     file: 'proxy/servers/upstream-connection.ts',
     from: '(this.#checksIds && !this.#isFor(request, answer))',
     to: '(!this.#checksIds && !this.#isFor(request, answer))',
@@ -134,7 +134,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     only: 'descriptors',
   },
   {
-    name: 'we close first',
+    name: 'the proxy closes first',
     file: 'proxy/servers/pool.ts',
     from: '    connection.linger(nowMs);\n    this.#lingering.add(connection);\n',
     to: '    connection.close();\n',
@@ -155,7 +155,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     only: 'slow-request',
   },
   {
-    name: 'who flaps is cleared at once',
+    name: 'a server that fails every second request is cleared at once',
     file: 'proxy/health/outlier.ts',
     from: 'excess <= 0 ? 0 :',
     to: 'excess <= 1e9 ? 0 :',
@@ -181,6 +181,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     from: 'restedMs >= FORGOTTEN_AFTER_MS',
     to: 'restedMs >= FORGOTTEN_AFTER_MS * 1e9',
     only: 'middlebox',
+    isSlow: true,
   },
   {
     name: 'another id is evidence',
@@ -197,7 +198,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     only: 'arithmetic',
   },
   {
-    name: 'who is replaced is cut off',
+    name: 'a replaced server is cut off',
     file: 'proxy/registration/replaced.ts',
     from: '    upstream.pool?.retire();\n',
     to: '    upstream.pool?.destroy();\n',
@@ -205,7 +206,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     isSlow: true,
   },
   {
-    name: 'who is only refused goes on',
+    name: 'a client that is only refused continues',
     file: 'proxy/clients/client-connection.ts',
     from: 'this.#refusalsInARow >= MAX_REFUSALS_IN_A_ROW &&',
     to: 'this.#refusalsInARow >= MAX_REFUSALS_IN_A_ROW * 1e9 &&',
@@ -234,7 +235,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     only: 'squatter',
   },
   {
-    name: 'what waits of a client has no bound',
+    name: 'the input of a client has no bound',
     file: 'proxy/clients/client-connection.ts',
     from: '    return this.#reader.untakenBytes >= MAX_HELD_BYTES || this.#heldChunks >= MAX_HELD_CHUNKS;\n',
     to: '    return this.#reader.untakenBytes < 0;\n',

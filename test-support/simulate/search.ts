@@ -8,25 +8,37 @@ const PLANT = join(import.meta.dirname, 'plant.ts');
 /** How many seeds a bug has to be found in. */
 export const SEEDS = Number(process.env.PLANTED_SEEDS ?? 200);
 
-/**
- * Runs seeds with the bug, as far as the first that breaks a promise unless `isWhole`.
- * @returns those that broke one
- */
-export async function searchFor(
-  bug: PlantedBug,
-  job: Partial<Job> = {},
-  isWhole = false,
+/** @returns the first seed found that breaks a promise with the bug, and none without it; undefined when there is none */
+export async function searchFor(bug: PlantedBug): Promise<SeedResult | undefined> {
+  let firstSeed = 1;
+  while (firstSeed <= SEEDS) {
+    const [found] = await brokenSeeds(bug, { firstSeed, count: SEEDS + 1 - firstSeed }, true);
+    if (found === undefined) return undefined;
+    const [without] = await brokenSeeds(
+      null,
+      { firstSeed: found.seed, count: 1, only: () => bug.only ?? null },
+      true,
+    );
+    if (without === undefined) return found;
+    firstSeed = found.seed + 1;
+  }
+  return undefined;
+}
+
+/** Runs seeds with a bug (null for none), only as far as the first that breaks a promise if `isEnough`. @returns those that do */
+export async function brokenSeeds(
+  bug: PlantedBug | null,
+  job: Partial<Job> & Pick<Job, 'firstSeed' | 'count'>,
+  isEnough: boolean,
 ): Promise<SeedResult[]> {
   const broken: SeedResult[] = [];
   await runSeeds({
-    firstSeed: 1,
-    count: SEEDS,
-    only: () => bug.only ?? null,
+    only: () => bug?.only ?? null,
     signal: new AbortController().signal,
-    threadOptions: { execArgv: ['--import', PLANT], workerData: { bug } },
+    ...(bug === null ? {} : { threadOptions: { execArgv: ['--import', PLANT], workerData: { bug } } }),
     onResult: (result) => {
       if (result.violation !== null) broken.push(result);
-      return isWhole || broken.length === 0;
+      return !isEnough || broken.length === 0;
     },
     ...job,
   });
