@@ -9,7 +9,6 @@ import { type DialTls, dial, explainTls } from '../shared/tls.ts';
 const CONNECT_MS = 1_000;
 const MAX_REPLY_BYTES = 65_536;
 
-/** A reply, or why there is none. */
 export type Exchange =
   | { kind: 'reply'; packet: Packet; roundTripMs: number }
   | {

@@ -19,7 +19,6 @@ export type ClientOptions = {
   clientId: Id | null;
   proxy: { host: string; port: number };
   timeoutMs: number;
-  /** Null for a plain connection. */
   tls: DialTls | null;
 };
 

@@ -55,10 +55,12 @@ export function createCore(options: ProxyOptions, log: Log, world: World): Core 
   const refusals = new LimitedLog(log);
   const details = new LimitedLog(log, 'debug');
   const { probe: mode, healthTimeoutMs } = options;
-  const isSomebodyElse = table.isOthers.bind(table);
 
   const checker = new HealthChecker(options, {
-    probe: (upstream) => probe(upstream, { probe: mode, healthTimeoutMs, isSomebodyElse, network, clock }),
+    probe: (upstream) => {
+      const isSomebodyElse = (answersAs: string): boolean => table.isOthers(upstream, answersAs);
+      return probe(upstream, { probe: mode, healthTimeoutMs, isSomebodyElse, network, clock });
+    },
     clock,
     random,
     isLastReady: (upstream) => table.route(upstream.policy)?.isLastReady(upstream) ?? true,

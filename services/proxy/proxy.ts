@@ -16,7 +16,6 @@ const NONCE_BYTES = 24;
 const SECOND_MS = 1000;
 
 export type RunningProxy = {
-  /** The well-known port. */
   port: number;
   adminPort: number;
   /** What happens to the servers, as the status listener shows it. */

@@ -29,7 +29,6 @@ export type AnnounceOptions = {
   proxy: { host: string; port: number };
   serverId: Id;
   setup: MakeSetup;
-  /** Null for plain connections. */
   tls?: DialTls | null;
   resolve: Resolve;
   clock: Clock;
@@ -49,7 +48,6 @@ const MESSAGES: Partial<Record<SessionEnd['how'], string>> = {
   'no-tls': 'no TLS with the proxy',
 };
 
-/** Keeps one session with each address of the proxy. */
 export class Announcement {
   readonly #options: Required<AnnounceOptions>;
   readonly #sessions = new Map<string, Session | null>();

@@ -17,9 +17,7 @@ import { type DialTls, dial, explainTls } from '../shared/tls.ts';
 export type SessionTimes = {
   /** For the handshake. A lost SYN is sent again after 1 s only, so a new dial is quicker. */
   connectMs: number;
-  /** For the reply to a setup packet. */
   replyMs: number;
-  /** Three missed heartbeats. */
   silenceMs: number;
 };
 
@@ -40,12 +38,20 @@ export type SessionEnd = {
 
 type Phase = 'dialling' | 'registering' | 'registered' | 'leaving' | 'over';
 
+/** What the proxy did not do in time. */
+const TIMED_OUT: Record<Phase, string> = {
+  dialling: 'the connection was not answered',
+  registering: 'the proxy did not answer the setup packet',
+  registered: 'the proxy missed three heartbeats',
+  leaving: 'the proxy did not close the session',
+  over: 'over',
+};
+
 export type SessionOptions = {
   address: string;
   port: number;
   serverId: Id;
   setup: MakeSetup;
-  /** Null for a plain connection. */
   tls: DialTls | null;
   /** The proxy's name, which its certificate must be for. */
   proxyName: string;
@@ -162,7 +168,7 @@ export class Session {
         await clock.sleep(leftMs, this.#watch.signal);
         await new Promise((resolve) => setImmediate(resolve));
       }
-      this.#finish(lateness(this.#phase));
+      this.#finish(TIMED_OUT[this.#phase]);
     } catch {
       // The session is over, so nobody waits for the deadline any more.
     }
@@ -191,22 +197,5 @@ export class Session {
       why,
       livedMs,
     });
-  }
-}
-
-function lateness(phase: Phase): string {
-  switch (phase) {
-    case 'dialling':
-      return 'the connection was not answered';
-    case 'registering':
-      return 'the proxy did not answer the setup packet';
-    case 'registered':
-      return 'the proxy missed three heartbeats';
-    case 'leaving':
-      return 'the proxy did not close the session';
-    case 'over':
-      return 'over';
-    default:
-      return phase satisfies never;
   }
 }

@@ -22,7 +22,6 @@ export class DeadlineQueue<T extends Waiting> {
     this.#tidyAt = Math.max(TIDY_FROM, 2 * queue.length);
   }
 
-  /** How many it holds, done or not. */
   get length(): number {
     return this.#queue.length;
   }

@@ -43,7 +43,6 @@ export class Fifo<T> {
     return this.#items.slice(this.#head + skipped) as T[];
   }
 
-  /** Drops what is not wanted. */
   keepOnly(isWanted: (item: T) => boolean): void {
     this.#items = this.toArray().filter(isWanted);
     this.#head = 0;

@@ -48,7 +48,6 @@ export class FrameReader {
     this.maxFrameBytes = maxFrameBytes;
   }
 
-  /** True when a frame has begun and its end has not been seen. */
   get isMidFrame(): boolean {
     return this.#depth > 0;
   }

@@ -4,10 +4,8 @@ import { HEALTH_CLIENT_ID, type Id } from './packet.ts';
 /** The `srcid` of probes of servers that have never asked for a session: some of these do arithmetic with it. */
 export const OLD_HEALTH_CLIENT_ID = 0;
 
-/** The payload of every probe. */
 export const PROBE_PAYLOAD = 'Are you healthy?';
 
-/** Whether a request is a proxy's health probe. */
 export function isHealthProbe({ clientId, payload }: { clientId: Id; payload: string }): boolean {
   return (
     clientId === HEALTH_CLIENT_ID ||

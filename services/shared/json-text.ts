@@ -19,9 +19,7 @@ const MANY_DIGITS = 16;
 /** One member of the object that a text is. */
 export type Member = {
   name: string;
-  /** Where its value begins in the text. */
   start: number;
-  /** Just behind its value. */
   end: number;
   /** Levels of nesting, counted from the object that it is a member of: 1 for a number or a text. */
   depth: number;

@@ -12,11 +12,13 @@ import {
 
 const REPLACEMENT = '\ufffd';
 const NOT_UTF8 = refusal('BAD_JSON', 'The packet is not valid UTF-8: encode it as UTF-8.');
-const NOT_AN_OBJECT = refusal('BAD_JSON', 'The bytes are not a JSON object: a packet starts with "{".');
-const BYTE_ORDER_MARK = refusal(
-  'BAD_JSON',
-  'The bytes begin with a byte order mark, and a packet starts with "{": send it as UTF-8 without one.',
-);
+const FAULTS: Record<Exclude<FramingFault, 'too-large'>, PacketFault> = {
+  'not-an-object': refusal('BAD_JSON', 'The bytes are not a JSON object: a packet starts with "{".'),
+  'byte-order-mark': refusal(
+    'BAD_JSON',
+    'The bytes begin with a byte order mark, and a packet starts with "{": send it as UTF-8 without one.',
+  ),
+};
 
 /**
  * Cuts a byte stream into packets.
@@ -43,7 +45,6 @@ export class PacketReader<Other = never> {
     this.#parse = parse;
   }
 
-  /** A packet has begun, and its end has not come. */
   get isMidPacket(): boolean {
     return this.#frames.isMidFrame;
   }
@@ -138,14 +139,6 @@ function refusal(code: ErrorCode, sentence: string): PacketFault {
 }
 
 function faultOf(fault: FramingFault, maxFrameBytes: number): PacketFault {
-  switch (fault) {
-    case 'not-an-object':
-      return NOT_AN_OBJECT;
-    case 'byte-order-mark':
-      return BYTE_ORDER_MARK;
-    case 'too-large':
-      return refusal('FRAME_TOO_LARGE', `The packet is over ${maxFrameBytes} bytes: send a smaller one.`);
-    default:
-      return fault satisfies never;
-  }
+  if (fault !== 'too-large') return FAULTS[fault];
+  return refusal('FRAME_TOO_LARGE', `The packet is over ${maxFrameBytes} bytes: send a smaller one.`);
 }

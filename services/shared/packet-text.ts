@@ -22,7 +22,6 @@ const READ_AS_NUMBERS = new Set([
 
 /** Stands in a packet's fields for a number that would be read as another one than was written. */
 export class InexactNumber {
-  /** As the peer wrote it. */
   readonly text: string;
 
   constructor(text: string) {

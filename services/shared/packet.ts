@@ -35,9 +35,7 @@ export type SetupPacket = {
   /** The server answers many requests on one connection, in order. */
   keepsAlive: boolean;
   incarnation: string | null;
-  /** It can answer a challenge: it has a token. */
   canProve: boolean;
-  /** Its answer to a challenge. @see proofOf */
   proof: string | null;
 };
 type AnswerPacket = { kind: 'answer'; serverId: Id | null; digest: string };
@@ -50,7 +48,6 @@ type ErrorPacket = {
 };
 /** A proxy's yes to a setup packet; only `parseFromProxy` tells it from a setup packet. */
 export type RegisteredPacket = { kind: 'registered' };
-/** A proxy asks a server that registers to prove that it knows the token. */
 export type ChallengePacket = { kind: 'challenge'; nonce: string };
 export type HeartbeatPacket = { kind: 'heartbeat' };
 export type LeavePacket = { kind: 'leave' };
@@ -293,7 +290,6 @@ export function formatSetup(setup: {
   policy: string;
   listenPort: number;
   incarnation: string;
-  /** It has a token. */
   canProve?: boolean;
   proof?: string | null;
 }): string {
@@ -325,12 +321,10 @@ export function formatAnswer(serverId: Id, clientId: Id, digest: string): string
   return `{"type":2,"srcid":${JSON.stringify(serverId)},"destid":${JSON.stringify(clientId)},"payloadsize":${digest.length},"payload":"${digest}"}\n`;
 }
 
-/** A type 3 packet, ending in `\n`. */
 export function formatHeartbeat(senderId: Id): string {
   return line({ type: 3, srcid: senderId });
 }
 
-/** A type 4 packet, ending in `\n`. */
 export function formatLeave(serverId: Id): string {
   return line({ type: 4, id: serverId });
 }

@@ -216,9 +216,7 @@ function certificatesIn(option: string, file: string, text: string): X509Certifi
   const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
   try {
     if (blocks.length > 0) return blocks.map((block) => new X509Certificate(block));
-  } catch {
-    // Said below.
-  }
+  } catch {}
   throw new UsageError(`${option}: ${file} holds no certificate in PEM.`);
 }
 

@@ -185,7 +185,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'another id is evidence',
     file: 'proxy/health/prober.ts',
-    from: '    if (isOther && this.#options.isSomebodyElse(this.#target, answersAs)) {\n',
+    from: '    if (isOther && this.#options.isSomebodyElse(answersAs)) {\n',
     to: '    if (isOther && answersAs !== null) {\n',
     only: 'workers',
   },

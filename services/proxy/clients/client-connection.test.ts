@@ -71,8 +71,8 @@ function connect({ refuses = false } = {}) {
     registrar: { register: () => assert.fail('no server registers') },
     sessions: { onPacket: () => false, onEnded: () => {}, has: () => false },
   };
-  const turns = new ReadTurns(clock.soon);
-  const connection = new ClientConnection(socket, null, clock as Clock, turns, handlers, () => {});
+  const context = { clock: clock as Clock, turns: new ReadTurns(clock.soon), handlers, onClosed: () => {} };
+  const connection = new ClientConnection(socket, null, context);
   /** Turns the loop until nothing is left for a later turn. */
   const turn = (): void => {
     for (let work = soon.shift(); work !== undefined; work = soon.shift()) work();

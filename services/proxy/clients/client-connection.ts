@@ -19,6 +19,8 @@ import type { PacketSource, ReadTurns } from './read-turns.ts';
 import { ReplyQueue } from './reply-queue.ts';
 import { plainHost } from './sources.ts';
 
+/** As they are written, of packets that a client may not send. */
+const TYPES = { answer: '2', error: '-1', 'legacy-probe': '-2', heartbeat: '3', leave: '4' };
 const MAX_REFUSALS_IN_A_ROW = 100;
 const LAST_REFUSAL = `The connection is closed: its last ${MAX_REFUSALS_IN_A_ROW} packets were all refused.`;
 // How long a peer that was refused may take to read the refusal before the connection is cut.
@@ -30,11 +32,19 @@ const MAX_HELD_CHUNKS = 64;
 // A read that is thrown away costs as much as some packets.
 const DISCARD_COST_PACKETS = 4;
 
-/** The parts of the proxy that take the packets. */
 export type PacketHandlers = {
   forwarder: Pick<Forwarder, 'forward' | 'countRefusal' | 'isDraining'>;
   registrar: Pick<Registrar, 'register'>;
   sessions: Pick<Sessions, 'onPacket' | 'onEnded' | 'has'>;
+};
+
+/** What all connections of a listener share. */
+export type ConnectionContext = {
+  clock: Clock;
+  turns: ReadTurns;
+  handlers: PacketHandlers;
+  /** Called once for each connection, last. */
+  onClosed(connection: ClientConnection): void;
 };
 
 export class ClientConnection implements ReplySink, Receiver, PacketSource, SetMember {
@@ -53,10 +63,7 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
   source: string | null = null;
   place = -1;
   line: PacketSource['line'] = 'none';
-  readonly #handlers: PacketHandlers;
-  readonly #clock: Clock;
-  readonly #turns: ReadTurns;
-  readonly #onClosed: (connection: ClientConnection) => void;
+  readonly #context: ConnectionContext;
   readonly #reader = new PacketReader();
   readonly #replies: ReplyQueue;
   #isTaking = false;
@@ -71,26 +78,13 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
   #closesAfterChunk = false;
   #refusalsInARow = 0;
 
-  /**
-   * @param overload why it may only register a server; null where it may ask as well
-   * @param onClosed called once, last
-   */
-  constructor(
-    socket: Connection,
-    overload: string | null,
-    clock: Clock,
-    turns: ReadTurns,
-    handlers: PacketHandlers,
-    onClosed: (connection: ClientConnection) => void,
-  ) {
+  /** @param overload why it may only register a server; null where it may ask as well */
+  constructor(socket: Connection, overload: string | null, context: ConnectionContext) {
     this.socket = socket;
     this.overload = overload;
-    this.#handlers = handlers;
-    this.#clock = clock;
-    this.#turns = turns;
-    this.#onClosed = onClosed;
+    this.#context = context;
     this.#replies = new ReplyQueue(socket);
-    this.acceptedMs = clock.now();
+    this.acceptedMs = context.clock.now();
     this.lastHeardMs = this.acceptedMs;
   }
 
@@ -114,15 +108,15 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
   }
 
   onRead(chunk: Buffer): void {
-    const nowMs = this.#clock.now();
+    const nowMs = this.#context.clock.now();
     this.lastHeardMs = nowMs;
     if (this.isClosing) {
       // It is read so that the peer gets the last reply, and in turn like anything else.
       this.#pause();
-      this.#turns.join(this, true);
+      this.#context.turns.join(this, true);
       return;
     }
-    const limit = this.#hasMore || this.#replies.isOverdrawn ? 0 : this.#turns.allowance(this);
+    const limit = this.#hasMore || this.#replies.isOverdrawn ? 0 : this.#context.turns.allowance(this);
     if (limit === 0) {
       this.#hold(chunk);
       return;
@@ -136,7 +130,7 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
     this.#isTaking = true;
     this.#forward(whole, nowMs);
     this.#isTaking = false;
-    this.#turns.spend(1);
+    this.#context.turns.spend(1);
     this.#afterTaking();
   }
 
@@ -147,13 +141,13 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
 
   takeSome(limit: number): void {
     if (this.isClosing) {
-      this.#turns.spend(DISCARD_COST_PACKETS);
+      this.#context.turns.spend(DISCARD_COST_PACKETS);
       this.#resume();
       return;
     }
     this.#hasMore = false;
     // It was not listened to meanwhile.
-    this.lastHeardMs = this.#clock.now();
+    this.lastHeardMs = this.#context.clock.now();
     this.#take(limit, this.lastHeardMs);
   }
 
@@ -174,7 +168,7 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
       this.#onPacket(packet, nowMs);
     }
     this.#isTaking = false;
-    this.#turns.spend(taken);
+    this.#context.turns.spend(taken);
     if (!this.isClosing) {
       if (isAtEnd) this.#resume();
       else this.#wait(true);
@@ -197,7 +191,7 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
     this.partialSinceMs = 0;
     this.#reader.keep();
     this.#needsRelief = this.#replies.isOverdrawn;
-    if (!this.#needsRelief) this.#turns.join(this, hasHadShare);
+    if (!this.#needsRelief) this.#context.turns.join(this, hasHadShare);
     // A paused socket does not notice that its peer has left. That is no matter for the milliseconds until its turn, and
     // where replies wait to be sent their failure tells. Open requests may take seconds: until then some is read and held.
     if (!this.#needsRelief || this.socket.writableNeedDrain || this.#isFull) this.#pause();
@@ -243,21 +237,21 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
       case 'setup':
         this.hasSetUp = true;
         this.#refusalsInARow = 0;
-        this.#answerInOrder(packet.id, packet.policy, this.#handlers.registrar.register(this, packet));
+        this.#answerInOrder(
+          packet.id,
+          packet.policy,
+          this.#context.handlers.registrar.register(this, packet),
+        );
         return;
       case 'heartbeat':
       case 'leave':
-        if (this.#handlers.sessions.onPacket(this, packet)) this.#refusalsInARow = 0;
-        else this.#refusePacket(unknownType(packet.kind === 'leave' ? '4' : '3'));
+        if (this.#context.handlers.sessions.onPacket(this, packet)) this.#refusalsInARow = 0;
+        else this.#refusePacket(unknownType(TYPES[packet.kind]));
         return;
       case 'answer':
-        this.#refusePacket(unknownType('2'));
-        return;
       case 'error':
-        this.#refusePacket(unknownType('-1'));
-        return;
       case 'legacy-probe':
-        this.#refusePacket(unknownType('-2'));
+        this.#refusePacket(unknownType(TYPES[packet.kind]));
         return;
       case 'fault':
         this.#refusePacket(packet);
@@ -277,7 +271,7 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
       return;
     }
     this.#refusalsInARow = 0;
-    const { forwarder } = this.#handlers;
+    const { forwarder } = this.#context.handlers;
     forwarder.forward(this, packet, wire, nowMs);
     if (forwarder.isDraining) this.#closesAfterChunk = true;
   }
@@ -291,7 +285,7 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
   }
 
   #refuse({ code, sentence, clientId, policy }: PacketFault): void {
-    this.#handlers.forwarder.countRefusal(code);
+    this.#context.handlers.forwarder.countRefusal(code);
     this.#answerInOrder(clientId, policy ?? '', formatError(code, sentence, { clientId, policy }));
   }
 
@@ -327,7 +321,7 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
     if (this.#needsRelief && this.#replies.isRelieved) {
       this.#needsRelief = false;
       this.#pause();
-      this.#turns.join(this, true);
+      this.#context.turns.join(this, true);
     }
     const isOver = this.isClosing || (this.#hasPeerEnded && !this.#hasMore);
     if (isOver && this.#replies.length === 0 && !this.#isTaking) this.#finish();
@@ -393,7 +387,7 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
     }
     if (this.socket.writableEnded) return;
     // Closing with unread bytes would reset the connection and take the refusal with it: read on, for a while.
-    this.socket.end(() => this.#clock.after(LINGER_MS, () => this.socket.destroy()));
+    this.socket.end(() => this.#context.clock.after(LINGER_MS, () => this.socket.destroy()));
     this.#resume();
   }
 
@@ -401,7 +395,7 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
     this.isClosed = true;
     this.#stopTaking();
     this.#reportEnd();
-    this.#onClosed(this);
+    this.#context.onClosed(this);
   }
 
   #stopTaking(): void {
@@ -413,6 +407,6 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
   #reportEnd(): void {
     if (this.#hasReportedEnd) return;
     this.#hasReportedEnd = true;
-    this.#handlers.sessions.onEnded(this);
+    this.#context.handlers.sessions.onEnded(this);
   }
 }

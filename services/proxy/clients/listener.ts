@@ -6,7 +6,7 @@ import { formatError } from '../../shared/packet.ts';
 import { LISTENING_SOCKETS, type Places } from '../network/descriptors.ts';
 import type { Connection, Listening, Network, Receiver } from '../network/network.ts';
 import type { ProxyOptions } from '../options.ts';
-import { ClientConnection, type PacketHandlers } from './client-connection.ts';
+import { ClientConnection, type ConnectionContext, type PacketHandlers } from './client-connection.ts';
 import { ReadTurns } from './read-turns.ts';
 import { plainHost, SourceLimit } from './sources.ts';
 
@@ -56,9 +56,10 @@ export class Listener {
   readonly #servers = new IntrusiveSet<ClientConnection>();
   readonly #sockets: Listening[] = [];
   readonly #perSource: SourceLimit;
-  readonly #turns: ReadTurns;
+  readonly #context: ConnectionContext;
+  /** The port that it listens on; 0 before `open`. */
+  port = 0;
   readonly counters: ListenerCounters = { refusedConnections: 0, acceptFailures: 0 };
-  #port = 0;
   #isSweeping = false;
   #acceptedCount = 0;
   #loggedFailures = 0;
@@ -69,12 +70,8 @@ export class Listener {
     this.#world = world;
     this.#handlers = handlers;
     this.#perSource = new SourceLimit(options.maxConnectionsPerSource, options.maxConnections);
-    this.#turns = new ReadTurns(world.clock.soon);
-  }
-
-  /** The port that it listens on; 0 before `open`. */
-  get port(): number {
-    return this.#port;
+    const { clock } = world;
+    this.#context = { clock, turns: new ReadTurns(clock.soon), handlers, onClosed: this.#forget };
   }
 
   get connectionCount(): number {
@@ -91,11 +88,11 @@ export class Listener {
     };
     // A shared port would let two proxies run on it unawares, so ask for it alone first.
     const alone = await network.listen(host, port, false, accept, onFailure);
-    this.#port = alone.port;
+    this.port = alone.port;
     alone.close();
     const isShared = process.platform === 'linux';
     for (let opened = 0; opened < (isShared ? LISTENING_SOCKETS : 1); opened += 1) {
-      this.#sockets.push(await network.listen(host, this.#port, isShared, accept, onFailure));
+      this.#sockets.push(await network.listen(host, this.port, isShared, accept, onFailure));
     }
   }
 
@@ -111,15 +108,7 @@ export class Listener {
       this.counters.refusedConnections += 1;
       return this.#refuse(socket, overload);
     }
-    const { clock } = this.#world;
-    const connection = new ClientConnection(
-      socket,
-      overload,
-      clock,
-      this.#turns,
-      this.#handlers,
-      this.#forget,
-    );
+    const connection = new ClientConnection(socket, overload, this.#context);
     if (overload === null) {
       this.#clients.add(connection);
       this.#perSource.add(connection);

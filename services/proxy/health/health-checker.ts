@@ -37,9 +37,7 @@ export type HealthCheckerWorld = {
 };
 
 type Watch = {
-  /** Cancels the next probe. */
   cancelProbe: () => void;
-  /** Cancels the end of the penalty. */
   cancelPenalty: () => void;
   isProbing: boolean;
   /** The running probe began before the latest failure was reported: whatever it says, another one follows. */

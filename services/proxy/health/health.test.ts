@@ -298,6 +298,26 @@ test('wrong answers count for 10 s; who lies again soon after a penalty goes wit
   assert.equal(runAt([[11_000, LIE]], back).state, 'ready');
 });
 
+test('a server that never passes a probe is forgotten with what its last probe came to', () => {
+  const detail = '40 hex digits wanted, 28 characters came';
+  const failed: Signal = { kind: 'probe', outcome: 'wrong-digest', roundTripMs: 1, detail };
+  const last = `the last probe: wrong-digest (${detail})`;
+  assert.equal(
+    runAt([
+      [0, failed],
+      [10_000, TICK],
+    ]).why,
+    `no probe passed in the 10 s since it registered, ${last}`,
+  );
+  const evicted: [number, Signal][] = [
+    [0, PASS],
+    [1, failed],
+    [2, failed],
+    [60_002, TICK],
+  ];
+  assert.equal(runAt(evicted).why, `it did not come back in 60 s, ${last}`);
+});
+
 test('who does not join within 10 s, or come back within 60 s, is forgotten', () => {
   const at = (health: Health, nowMs: number): State =>
     step(health, TICK, THRESHOLDS, { nowMs, isLastReady: false, random: 0.5 }).state;

@@ -32,7 +32,6 @@ export type State =
 export type Health = OutlierRecord &
   Readonly<{
     state: State;
-    /** Monotonic ms of the last change of state. */
     sinceMs: number;
     why: string;
     passes: number;
@@ -88,11 +87,9 @@ export type Circumstances = {
   nowMs: number;
   /** No other server of its policy is ready: real requests that failed may then not take it out. */
   isLastReady: boolean;
-  /** From 0 to 1, for the jitter of the penalty. */
   random: number;
 };
 
-/** The state of a server that has just registered. */
 export function newcomer(nowMs: number, why: string): Health {
   return {
     ...CLEAN_RECORD,
@@ -106,7 +103,6 @@ export function newcomer(nowMs: number, why: string): Health {
   };
 }
 
-/** True for the states in which a server gets requests. */
 export function isInRotation(state: State): boolean {
   return state === 'ready' || state === 'trial';
 }

@@ -3,7 +3,6 @@
 export type OutlierRecord = Readonly<{
   /** How often it was ejected since it was last in rotation for long enough; the penalty doubles with each. */
   ejections: number;
-  /** When an ejected server gets its trial, monotonic ms. */
   penaltyEndsMs: number;
   /** When it gave its last wrong answers, monotonic ms, oldest first. */
   wrongAnswersMs: readonly number[];

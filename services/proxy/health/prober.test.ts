@@ -9,7 +9,7 @@ import type { ProbeOutcome } from '../servers/failure.ts';
 import { Upstream } from '../servers/upstream.ts';
 import { newcomer } from './health.ts';
 import { HealthChecker } from './health-checker.ts';
-import { probe } from './prober.ts';
+import { describeDigest, probe } from './prober.ts';
 
 const TARGET = {
   host: '127.0.0.1',
@@ -53,6 +53,14 @@ describe('an error of the system while the probe is made', () => {
       if (expected !== 'refused') assert.equal(detail, code);
     });
   }
+});
+
+test('a digest that is wrong is described by what is wrong with it', () => {
+  const wanted = 'aaf4c61ddcc5e8a2dabede0f3b482cd9aea9434d';
+  const base64 = Buffer.from(wanted, 'hex').toString('base64');
+  assert.equal(describeDigest(base64, wanted), '40 hex digits wanted, 28 characters came');
+  assert.match(describeDigest(wanted.toUpperCase(), wanted), /upper-case, and lower-case ones are wanted/);
+  assert.match(describeDigest(wanted.replace('a', '\n'), wanted), /^its payload is "\\naf4/);
 });
 
 test('a server that can not be probed for want of descriptors is not forgotten', async () => {

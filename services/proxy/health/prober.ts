@@ -10,13 +10,6 @@ import type { DialledConnection, Network } from '../network/network.ts';
 import type { ProxyOptions } from '../options.ts';
 import { failureOf, type ProbeOutcome } from '../servers/failure.ts';
 import type { Upstream } from '../servers/upstream.ts';
-import {
-  describeBytes,
-  describeDigest,
-  describeEnd,
-  describeNoAnswer,
-  describeSilence,
-} from './probe-detail.ts';
 
 export type ProbeTarget = Pick<
   Upstream,
@@ -35,41 +28,39 @@ export type ProbeResult = {
 const DIGEST = hash('sha1', PROBE_PAYLOAD);
 /** A server that closes after its answer has done so by then. */
 const LINGER_MS = 200;
+const SHOWN_BYTES = 40;
+const SHOWN_CHARACTERS = 200;
 /** Of what comes, so much is kept to be shown. */
 const KEPT_BYTES = 64;
 
 /** `probe`: with `request`, healthy means a type 2 answer with the right digest; `healthTimeoutMs` includes connecting. */
-export type ProbeOptions<Target extends ProbeTarget> = Pick<ProxyOptions, 'probe' | 'healthTimeoutMs'> & {
-  /** Whether the id in an answer belongs to another server than the one that was probed. */
-  isSomebodyElse: (target: Target, answersAs: string) => boolean;
+export type ProbeOptions = Pick<ProxyOptions, 'probe' | 'healthTimeoutMs'> & {
+  /** Whether the id in an answer belongs to another server than the one that is probed. */
+  isSomebodyElse: (answersAs: string) => boolean;
   network: Network;
   clock: Clock;
 };
 
 /** Probes one server; never rejects. */
-export function probe<Target extends ProbeTarget>(
-  target: Target,
-  options: ProbeOptions<Target>,
-): Promise<ProbeResult> {
+export function probe(target: ProbeTarget, options: ProbeOptions): Promise<ProbeResult> {
   return new Promise((resolve) => new Probe(target, options, resolve));
 }
 
 type Verdict = { outcome: ProbeOutcome; answersAs?: string | null; detail?: string };
 
-class Probe<Target extends ProbeTarget> {
-  readonly #target: Target;
-  readonly #options: ProbeOptions<Target>;
+class Probe {
+  readonly #target: ProbeTarget;
+  readonly #options: ProbeOptions;
   readonly #resolve: (result: ProbeResult) => void;
   readonly #startedMs: number;
   readonly #reader = new PacketReader();
   readonly #socket: DialledConnection;
   readonly #cancelTimeout: () => void;
-  /** The beginning of what came, as latin1. */
   #came = '';
   #isConnected = false;
   #isOver = false;
 
-  constructor(target: Target, options: ProbeOptions<Target>, resolve: (result: ProbeResult) => void) {
+  constructor(target: ProbeTarget, options: ProbeOptions, resolve: (result: ProbeResult) => void) {
     this.#target = target;
     this.#options = options;
     this.#resolve = resolve;
@@ -112,7 +103,7 @@ class Probe<Target extends ProbeTarget> {
     const { answersAs: before } = this.#target;
     const answersAs = packet.serverId === null ? null : String(packet.serverId);
     const isOther = before !== null && answersAs !== null && answersAs !== before;
-    if (isOther && this.#options.isSomebodyElse(this.#target, answersAs)) {
+    if (isOther && this.#options.isSomebodyElse(answersAs)) {
       const detail = `it answered as server ${printable(answersAs)}, which is another one`;
       return { outcome: 'somebody-else', answersAs, detail };
     }
@@ -153,4 +144,48 @@ class Probe<Target extends ProbeTarget> {
     socket.on('end', () => socket.destroy());
     socket.on('close', cancel);
   }
+}
+
+// What the server did, as clauses that a person can act on. `bytes` is the beginning of what came, as latin1.
+function describeNoAnswer(packet: Packet, bytes: string): string {
+  return packet.kind === 'error'
+    ? `it answered with an error packet: ${quoted(packet.sentence)} (${quoted(packet.code)})`
+    : `it answered with a packet that is no answer: ${shown(bytes)}`;
+}
+
+function describeBytes(bytes: string): string {
+  return `it answered with what is no packet: ${shown(bytes)}`;
+}
+
+/** A digest that is not `wanted`. */
+export function describeDigest(digest: string, wanted: string): string {
+  if (digest.toLowerCase() === wanted) return 'its hex digits are upper-case, and lower-case ones are wanted';
+  return digest.length === wanted.length
+    ? `its payload is "${quoted(digest)}", and "${wanted}" is wanted`
+    : `${wanted.length} hex digits wanted, ${digest.length} characters came`;
+}
+
+function describeEnd(how: 'closed' | 'reset', bytes: string): string {
+  const after = bytes === '' ? 'without an answer' : `in the middle of its answer: ${shown(bytes)}`;
+  return how === 'closed' ? `it closed the connection ${after}` : `it reset the connection ${after}`;
+}
+
+function describeSilence(wasConnected: boolean, bytes: string, timeoutMs: number): string {
+  if (!wasConnected) return `it took no connection in ${timeoutMs} ms`;
+  return bytes === ''
+    ? `it took the connection, and did not answer in ${timeoutMs} ms`
+    : `it had not finished its answer after ${timeoutMs} ms: ${shown(bytes)}`;
+}
+
+// Nothing that a server sends may move the cursor of a terminal.
+function shown(bytes: string): string {
+  const text = bytes.slice(0, SHOWN_BYTES).replaceAll(/[^ -~]/g, (byte) => {
+    return byte === '\n' ? '\\n' : `\\x${byte.charCodeAt(0).toString(16).padStart(2, '0')}`;
+  });
+  return `"${text}${bytes.length > SHOWN_BYTES ? '…' : ''}"`;
+}
+
+function quoted(text: string): string {
+  const cut = text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}…` : text;
+  return printable(cut.toWellFormed());
 }

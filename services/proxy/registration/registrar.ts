@@ -11,7 +11,6 @@ export type RegistrarOptions = {
   access: RegistrationAccess;
   registry: Registry;
   sessions: Sessions;
-  /** The proxy's own port. */
   ownPort: () => number;
   /** The proxy listens on every address of this machine. */
   isEverywhere: boolean;

@@ -1,5 +1,6 @@
 // Which servers are in the table: registrations, leaves, evictions and come-backs, and the events about them.
 import type { SetupPacket } from '../../shared/packet.ts';
+import { addressOf } from '../../shared/printable.ts';
 import { type Health, newcomer, type State } from '../health/health.ts';
 import type { HealthChecker } from '../health/health-checker.ts';
 import type { ProxyOptions } from '../options.ts';
@@ -90,13 +91,8 @@ export class Registry {
   #add(registration: Registration, packet: SetupPacket, order: number): Upstream {
     const { table, events, now, wallNow, makePool, onRouteChanged } = this.#world;
     const why = 'it registered, and its first probe is due';
-    const upstream = new Upstream(
-      registration,
-      this.#capacityOf(registration),
-      order,
-      newcomer(now(), why),
-      wallNow(),
-    );
+    const capacity = this.#capacityOf(registration);
+    const upstream = new Upstream(registration, capacity, order, newcomer(now(), why), wallNow());
     upstream.asksForSession = packet.hasSession;
     upstream.policyAsWritten = packet.policyAsWritten;
     upstream.pool = makePool(upstream);
@@ -114,14 +110,9 @@ export class Registry {
 
   /** Whether a setup packet is from a server of the table that is still the same: nothing new comes of it. */
   isRefresh(packet: SetupPacket, host: string): boolean {
-    const { table } = this.#world;
     const registration = registrationOf(packet, host);
-    const known = table.findById(registration.policy, registration.id);
-    return (
-      known !== undefined &&
-      known === table.findByAddress(host, registration.port) &&
-      isSameBoot(known, registration)
-    );
+    const known = this.#world.table.findById(registration.policy, registration.id);
+    return known?.address === addressOf(host, registration.port) && isSameBoot(known, registration);
   }
 
   has(upstream: Upstream): boolean {

@@ -21,7 +21,6 @@ export type TrafficReports = {
   onFailure(upstream: Upstream, failure: FailureKind, request: Request | null): void;
   /** It has worked on a request for longer than an attempt may take. */
   onSilence(upstream: Upstream, request: Request): void;
-  /** Its trial request was answered. */
   onTrialPassed(upstream: Upstream): void;
   /** It is leaving, and its last request has been answered. */
   onDrained(upstream: Upstream): void;
@@ -63,6 +62,9 @@ export class Forwarder implements TrafficObserver {
     errors: {},
     refusals: {},
   };
+  /** When the last sweep was, monotonic ms. */
+  sweptMs: number;
+  isDraining = false;
   readonly #table: PolicyTable;
   readonly #limits: ForwarderLimits;
   readonly #reports: TrafficReports;
@@ -75,8 +77,6 @@ export class Forwarder implements TrafficObserver {
   readonly #waitingRoom: WaitingRoom;
   readonly #retries: Retries;
   readonly #startedMs: number;
-  #sweptMs: number;
-  #isDraining = false;
 
   constructor(
     table: PolicyTable,
@@ -91,24 +91,14 @@ export class Forwarder implements TrafficObserver {
     this.#verify = verify;
     this.#now = now;
     this.#startedMs = now();
-    this.#sweptMs = this.#startedMs;
+    this.sweptMs = this.#startedMs;
     this.#replier = new Replier(this.counters.errors);
     this.#waitingRoom = new WaitingRoom(limits, this.#replier, this.counters);
     this.#retries = new Retries(limits, this.counters, reports.onCulprit);
   }
 
-  /** When the last sweep was, monotonic ms. */
-  get sweptMs(): number {
-    return this.#sweptMs;
-  }
-
-  /** How many requests have no reply yet. */
   get openRequests(): number {
     return this.#deadlines.countOpen();
-  }
-
-  get isDraining(): boolean {
-    return this.#isDraining;
   }
 
   countRefusal(code: ErrorCode): void {
@@ -118,7 +108,7 @@ export class Forwarder implements TrafficObserver {
 
   /** From now on every new request is refused with SHUTTING_DOWN. */
   drain(): void {
-    this.#isDraining = true;
+    this.isDraining = true;
   }
 
   /**
@@ -136,7 +126,7 @@ export class Forwarder implements TrafficObserver {
     const request = new Request(client, clientId, policy, wire, kept, deadlineMs);
     this.counters.requests += 1;
     client.expect(request);
-    if (this.#isDraining) {
+    if (this.isDraining) {
       this.#replier.shutDown(request);
       return;
     }
@@ -272,7 +262,7 @@ export class Forwarder implements TrafficObserver {
 
   /** Ends what has waited too long: attempts, holds and whole requests. Called every few milliseconds. */
   sweep(nowMs: number): void {
-    this.#sweptMs = nowMs;
+    this.sweptMs = nowMs;
     while (this.#deadlines.hasExpired(nowMs)) this.#timeOut(this.#deadlines.peek() as Request);
     for (const route of this.#table.routes) {
       if (route.waiting.length > 0) this.#waitingRoom.sweep(route, nowMs);

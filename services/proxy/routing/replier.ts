@@ -38,58 +38,37 @@ export class Replier {
 
   /** No server can take it any more: says which ones have tried, or that there is none. */
   giveUp(request: Request): void {
-    const { policy, wasSent } = request;
-    if (request.trouble?.isLocal === true && !wasSent) {
-      this.refuse(
-        request,
-        'OVERLOADED',
-        `The proxy has run out of local ports, descriptors or memory and reached no server of policy ${policy}: try again later.`,
-      );
-      return;
-    }
+    const { policy, wasSent, trouble } = request;
     const failed = serversOf(request);
-    if (failed === null) {
-      this.refuse(
-        request,
-        'NO_SERVER',
-        `No server is ready for policy ${policy}: start one, or try again later.`,
-      );
-      return;
+    if (trouble?.isLocal === true && !wasSent) {
+      const lack = 'The proxy has run out of local ports, descriptors or memory and reached no server';
+      this.refuse(request, 'OVERLOADED', `${lack} of policy ${policy}: try again later.`);
+    } else if (failed === null) {
+      const sentence = `No server is ready for policy ${policy}: start one, or try again later.`;
+      this.refuse(request, 'NO_SERVER', sentence);
+    } else {
+      const names = failed.map(({ id }) => String(id)).join(', ');
+      const outcome = wasSent ? 'it may have been executed' : 'nothing was sent';
+      const sentence = `The servers tried for policy ${policy} failed (${names}); ${outcome}: try again.`;
+      this.refuse(request, 'UPSTREAM_FAILED', sentence);
     }
-    const names = failed.map(({ id }) => String(id)).join(', ');
-    const outcome = wasSent ? 'it may have been executed' : 'nothing was sent';
-    this.refuse(
-      request,
-      'UPSTREAM_FAILED',
-      `The servers tried for policy ${policy} failed (${names}); ${outcome}: try again.`,
-    );
   }
 
   /** Its time is up; `afterMs` is how long it had. */
   timeOut(request: Request, afterMs: number): void {
     const { upstream, policy } = request;
-    const waitedFor =
-      upstream === null ? `a free server of policy ${policy}` : `server ${String(upstream.id)}`;
-    this.refuse(
-      request,
-      'UPSTREAM_TIMEOUT',
-      `No answer within ${afterMs / 1000} s, waiting for ${waitedFor}: try again.`,
-    );
+    const missing = upstream === null ? `a free server of policy ${policy}` : `server ${String(upstream.id)}`;
+    const sentence = `No answer within ${afterMs / 1000} s, waiting for ${missing}: try again.`;
+    this.refuse(request, 'UPSTREAM_TIMEOUT', sentence);
   }
 
   /** The proxy shuts down and can't wait any longer. */
   shutDown(request: Request): void {
     const { upstream } = request;
-    if (upstream === null) {
-      this.refuse(request, 'SHUTTING_DOWN', 'The proxy is shutting down: try again in a few seconds.');
-      return;
-    }
-    request.wasSent = true;
-    this.refuse(
-      request,
-      'UPSTREAM_TIMEOUT',
-      `The proxy is shutting down and server ${String(upstream.id)} has not answered: try again in a few seconds.`,
-    );
+    const silent = upstream === null ? '' : ` and server ${String(upstream.id)} has not answered`;
+    const sentence = `The proxy is shutting down${silent}: try again in a few seconds.`;
+    if (upstream !== null) request.wasSent = true;
+    this.refuse(request, upstream === null ? 'SHUTTING_DOWN' : 'UPSTREAM_TIMEOUT', sentence);
   }
 }
 

@@ -19,12 +19,10 @@ export class ConnectionLimit {
   #ceiling = MAX_CONNECTIONS;
   #ceilingUntilMs = Number.NEGATIVE_INFINITY;
 
-  /** @param initial connections at once before anything is known */
   constructor(initial: number) {
     this.#value = initial;
   }
 
-  /** Connections at once, at least 1. */
   get value(): number {
     return this.#value;
   }

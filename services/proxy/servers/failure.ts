@@ -44,7 +44,6 @@ export type ProbeFailure =
   | 'timeout'
   | 'somebody-else';
 
-/** Whom a failure is held against. */
 export function blameOf(kind: FailureKind): Blame {
   return BLAME[kind];
 }

@@ -14,7 +14,6 @@ export type Flushable = Pick<UpstreamConnection, 'hasUnwritten' | 'flush'>;
 export class Flusher {
   #dirty: Flushable[] = [];
   #turns = 0;
-  /** Something was added since the last turn. */
   #hasNew = false;
   readonly #soon: (work: () => void) => void;
 

@@ -1,5 +1,4 @@
 // The connections to one server: opened when needed, few, shared by many requests. On the data path.
-import { DEFAULT_MAX_FRAME_BYTES } from '../../shared/framing.ts';
 import { IntrusiveSet } from '../../shared/intrusive-set.ts';
 import type { Network } from '../network/network.ts';
 import type { ProxyOptions } from '../options.ts';
@@ -26,7 +25,6 @@ const FORGOTTEN_AFTER_MS = 250;
 /** A connection on which the server has worked on `first` for longer than an attempt may take. */
 export type Silence = {
   first: Request;
-  /** They wait for that. */
   behind: readonly Request[];
   /** It had been idle, so something on the way may have forgotten it. */
   isForgotten: boolean;
@@ -165,9 +163,7 @@ export class Pool implements UpstreamPool, ConnectionOwner {
   }
 
   #open(nowMs: number, isShared: boolean): UpstreamConnection {
-    const { host, port, keepsAlive } = this.#upstream;
-    const options = { host, port, keepsAlive, isShared, maxFrameBytes: DEFAULT_MAX_FRAME_BYTES };
-    const opened = new UpstreamConnection(this.#world.network, options, nowMs, this);
+    const opened = new UpstreamConnection(this.#world.network, this.#upstream, isShared, nowMs, this);
     this.#connections.add(opened);
     return opened;
   }

@@ -6,6 +6,7 @@ import type { DialledConnection, Network } from '../network/network.ts';
 import type { Request } from '../routing/request.ts';
 import { isAnonymousRefusal, isAnswerTo, isSentAgain } from './answer-check.ts';
 import { type FailureKind, failureOf } from './failure.ts';
+import type { Upstream } from './upstream.ts';
 
 // Middleboxes forget silent connections after a minute at the earliest, most of them later.
 const KEEP_ALIVE_MS = 15_000;
@@ -22,16 +23,6 @@ export type ConnectionOwner = {
   onLingered(connection: UpstreamConnection): void;
 };
 
-export type ConnectionOptions = {
-  host: string;
-  port: number;
-  /** The server keeps connections: its answers carry the asker's id. */
-  keepsAlive: boolean;
-  /** It is kept, and carries many requests; otherwise it takes one and closes. */
-  isShared: boolean;
-  maxFrameBytes: number;
-};
-
 /**
  * Carries requests to one server. A shared connection pipelines them and joins what is written until the flusher's next turn;
  * the other kind carries one request and reads one answer.
@@ -39,11 +30,10 @@ export type ConnectionOptions = {
 export class UpstreamConnection implements SetMember {
   place = -1;
   readonly isShared: boolean;
-  /** When connecting began, monotonic ms. */
+  isConnected = false;
   readonly startedMs: number;
   /** The server has worked on its first request for so long that nothing new may join. Set by the pool, until the answer. */
   isSilent = false;
-  /** Since when that is so, monotonic ms. Written by the pool. */
   silentSinceMs = 0;
   /** Since when nothing is on it, monotonic ms. Written by the pool. */
   idleSinceMs: number;
@@ -53,11 +43,10 @@ export class UpstreamConnection implements SetMember {
   lingersSinceMs = 0;
   readonly #socket: DialledConnection;
   readonly #owner: ConnectionOwner;
-  readonly #reader: FrameReader;
+  readonly #reader = new FrameReader();
   readonly #checksIds: boolean;
   readonly #queue = new Fifo<Request>();
   #unwritten = '';
-  #isConnected = false;
   #isOver = false;
   #hasAnswered = false;
   #lastAnswer = '';
@@ -66,30 +55,33 @@ export class UpstreamConnection implements SetMember {
   #watchedSinceMs = 0;
   #blamedFor: Request | null = null;
 
-  constructor(network: Network, options: ConnectionOptions, nowMs: number, owner: ConnectionOwner) {
-    const { host, port, keepsAlive, isShared, maxFrameBytes } = options;
+  /**
+   * @param keepsAlive the server keeps connections: its answers carry the asker's id
+   * @param isShared   it is kept, and carries many requests; otherwise it takes one and closes
+   */
+  constructor(
+    network: Network,
+    { host, port, keepsAlive }: Pick<Upstream, 'host' | 'port' | 'keepsAlive'>,
+    isShared: boolean,
+    nowMs: number,
+    owner: ConnectionOwner,
+  ) {
     this.isShared = isShared;
     this.startedMs = nowMs;
     this.idleSinceMs = nowMs;
     this.#owner = owner;
     this.#checksIds = keepsAlive;
-    this.#reader = new FrameReader(maxFrameBytes);
     this.#socket = network.connect(
       host,
       port,
       () => this.#onConnected(),
       (chunk) => this.#read(chunk),
     );
-    this.#socket.on('error', (error) => this.#onEnd(failureOf(error, this.#isConnected)));
+    this.#socket.on('error', (error) => this.#onEnd(failureOf(error, this.isConnected)));
     this.#socket.on('end', () => this.#onEnd('closed'));
     this.#socket.on('close', () => this.#onEnd('closed'));
   }
 
-  get isConnected(): boolean {
-    return this.#isConnected;
-  }
-
-  /** How many requests on it have no answer yet. */
   get inFlight(): number {
     return this.#queue.length;
   }
@@ -99,7 +91,6 @@ export class UpstreamConnection implements SetMember {
     return this.#queue.peek() ?? null;
   }
 
-  /** Those that wait behind the first, oldest first. */
   get behind(): readonly Request[] {
     return this.#queue.toArray(1);
   }
@@ -172,7 +163,7 @@ export class UpstreamConnection implements SetMember {
   }
 
   #onConnected(): void {
-    this.#isConnected = true;
+    this.isConnected = true;
     if (this.isShared) this.#socket.setKeepAlive(true, KEEP_ALIVE_MS);
   }
 

@@ -18,7 +18,6 @@ export type Registration = {
 /** `detail` is a clause about what the server did with the probe; '' where the outcome says all. */
 export type ProbeRecord = { atWallMs: number; outcome: ProbeOutcome; roundTripMs: number; detail: string };
 
-/** The connections to one server. */
 export type UpstreamPool = {
   /** A request has had no answer for so long that nothing should be moved here. */
   isSilent(nowMs: number): boolean;
@@ -34,11 +33,9 @@ export type UpstreamPool = {
   sweep(nowMs: number): boolean;
   /** Takes nothing new: each connection ends when it has nothing left. What has not been sent is reported as broken. */
   retire(): void;
-  /** Ends every connection and reports what was on them. */
   destroy(): void;
 };
 
-/** A request that was being worked on when its connection broke. */
 export type Suspect = { clientId: Id | undefined; bytes: number; atMs: number };
 
 /**
@@ -57,7 +54,6 @@ export class Upstream {
   readonly address: string;
   /** The policy as a number or a text, as the server wrote it: it is probed with that. */
   policyAsWritten: Id;
-  /** Place in the order of registration. */
   order: number;
   hasSession = false;
   /** It asked for a session when it last registered: it is not of the old kind. */
@@ -74,7 +70,6 @@ export class Upstream {
   /** When the last complete request that it answered as a probe had begun, monotonic ms. */
   provenMs = Number.NEGATIVE_INFINITY;
 
-  /** How many requests it may have under way. */
   capacity: number;
   /** Another server has taken its place: it finishes what it has. */
   isRetired = false;
@@ -91,7 +86,6 @@ export class Upstream {
   /** The last request under which one of its connections broke. */
   brokeUnder: Suspect | null = null;
 
-  /** @param capacity how many requests it may have in flight */
   constructor(registration: Registration, capacity: number, order: number, health: Health, wallMs: number) {
     this.id = registration.id;
     this.policy = registration.policy;

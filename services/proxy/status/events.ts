@@ -24,13 +24,11 @@ export type EventType =
 export type ClusterEvent = Readonly<{
   /** Counts up by one from 1; a gap means that events are no longer kept. */
   seq: number;
-  /** Milliseconds since the Unix epoch. */
   atMs: number;
   type: EventType;
   policy: string;
   id: Id;
   address: string;
-  /** The cause, in words. */
   why: string;
   /**
    * How many real requests had been handed to this entry of the table. An entry that is out of the rotation gets none,
@@ -56,10 +54,8 @@ const NEVER_LEFT_OUT: ReadonlySet<EventType> = new Set([
 const IN_ROTATION: ReadonlySet<EventType> = new Set(['admitted', 'trial']);
 
 export class EventLog {
-  /** Which start of the proxy this is. */
   readonly boot: string;
   readonly #events: ClusterEvent[] = [];
-  /** How many of the kept events are about each server. */
   readonly #kept = new Map<string, number>();
   readonly #flows = new Map<string, EventFlow>();
   readonly #listeners = new Set<(event: ClusterEvent) => void>();
@@ -124,7 +120,6 @@ export class EventLog {
     return this.#events.slice(this.#events.findLastIndex((event) => event.seq <= seq) + 1);
   }
 
-  /** How a reader names an event. */
   idOf({ seq }: ClusterEvent): EventId {
     return `${this.boot}-${seq}`;
   }
@@ -192,7 +187,6 @@ class EventFlow {
     return nowMs >= this.#windowEndsMs || nowMs < this.#windowEndsMs - WINDOW_MS;
   }
 
-  /** Nothing has happened in its window. */
   get isIdle(): boolean {
     return this.#told === 0;
   }

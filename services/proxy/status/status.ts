@@ -1,13 +1,13 @@
 // The status listener: HTTP on a port of its own, for people, health checks and the chaos verdict.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { isIP } from 'node:net';
-import { printableLines } from '../../shared/printable.ts';
+import { printable, printableLines } from '../../shared/printable.ts';
 import type { ProxyOptions } from '../options.ts';
-import { streamEvents } from './event-stream.ts';
 import type { EventLog } from './events.ts';
 import type { Snapshot } from './snapshot.ts';
 
 const MAX_CONNECTIONS = 256;
+const KEEP_ALIVE_COMMENT_MS = 15_000;
 
 export type StatusSources = {
   events: EventLog;
@@ -76,7 +76,7 @@ function answer(request: IncomingMessage, response: ServerResponse, sources: Sta
     case '/api/events':
       response.writeHead(200, EVENT_STREAM);
       if (request.method === 'HEAD') response.end();
-      else streamEvents(response, sources.events, request.headers['last-event-id']);
+      else new EventStream(response, sources.events, request.headers['last-event-id']).start();
       return;
     default:
       sendJson(response, 404, { error: 'There is nothing here.', paths: PATHS });
@@ -100,4 +100,61 @@ function sendJson(response: ServerResponse, status: number, body: object): void 
     'cache-control': 'no-store',
   });
   response.end(`${printableLines(JSON.stringify(body, null, 2))}\n`);
+}
+
+/**
+ * One reader of the events, as server-sent events: first those that are kept, then every new one. Writes no faster than its
+ * reader takes: what has not been written yet is in the log, which is bounded. A reader that has
+ * fallen behind it misses the events in between, and sees that by their numbers; one that takes nothing is cut off.
+ */
+class EventStream {
+  readonly #response: ServerResponse;
+  readonly #events: EventLog;
+  #lastSeq: number;
+  #isFull = false;
+  #wasFullAtLastLook = false;
+
+  /** @param lastEventId what its reader has seen last, in its own words; of another start of the proxy, it gets everything */
+  constructor(response: ServerResponse, events: EventLog, lastEventId: string | string[] | undefined) {
+    this.#response = response;
+    this.#events = events;
+    this.#lastSeq = typeof lastEventId === 'string' ? events.seqOf(lastEventId) : 0;
+  }
+
+  start(): void {
+    const response = this.#response;
+    this.#write(': the last events, then every new one\n\n');
+    const stopListening = this.#events.listen(() => this.#writeNew());
+    const looking = setInterval(() => this.#look(), KEEP_ALIVE_COMMENT_MS);
+    response.on('drain', () => {
+      this.#isFull = false;
+      this.#wasFullAtLastLook = false;
+      this.#writeNew();
+    });
+    response.on('close', () => {
+      clearInterval(looking);
+      stopListening();
+    });
+    this.#writeNew();
+  }
+
+  #writeNew(): void {
+    if (this.#isFull) return;
+    for (const event of this.#events.since(this.#lastSeq)) {
+      this.#lastSeq = event.seq;
+      const id = this.#events.idOf(event);
+      this.#write(`id: ${id}\nevent: ${event.type}\ndata: ${printable(JSON.stringify(event))}\n\n`);
+      if (this.#isFull) return;
+    }
+  }
+
+  #look(): void {
+    if (this.#wasFullAtLastLook) this.#response.destroy();
+    else if (this.#isFull) this.#wasFullAtLastLook = true;
+    else this.#write(': still here\n\n');
+  }
+
+  #write(text: string): void {
+    this.#isFull = !this.#response.write(text);
+  }
 }
