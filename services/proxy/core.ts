@@ -58,8 +58,8 @@ export function createCore(options: ProxyOptions, log: Log, world: World): Core 
 
   const checker = new HealthChecker(options, {
     probe: (upstream) => {
-      const isSomebodyElse = (answersAs: string): boolean => table.isOthers(upstream, answersAs);
-      return probe(upstream, { probe: mode, healthTimeoutMs, isSomebodyElse, network, clock });
+      const isAnotherServer = (answersAs: string): boolean => table.isOthers(upstream, answersAs);
+      return probe(upstream, { probe: mode, healthTimeoutMs, isAnotherServer, network, clock });
     },
     clock,
     random,

@@ -45,7 +45,7 @@ export type ServerOptions = {
 };
 
 const POSITIONALS = {
-  id: { type: 'string', describe: 'id of this server (the host name, unless told otherwise)' },
+  id: { type: 'string', describe: 'id of this server (the host name, unless it is given)' },
   policy: { type: 'string', describe: 'policy that it serves, a number or a text' },
   port: { type: 'number', default: 9000, describe: 'port to listen on' },
 } as const;
@@ -73,7 +73,7 @@ const OPTIONS = {
   ...LOG_OPTIONS,
 } as const;
 
-const SIGNALS_AND_CODES = `SIGTERM or Ctrl-C: tells the proxies, answers what is under way, exits with 0.
+const SIGNALS_AND_CODES = `SIGTERM or Ctrl-C: leaves the proxies, answers what is under way, exits with 0.
 Exit codes: 0 stopped cleanly, 1 not in time, 2 bad usage or the port is taken, 130 or 143 on a second signal.`;
 
 /** Every variable that a server reads. */

@@ -11,7 +11,7 @@ export type Log = (line: Line) => void;
 
 /**
  * Makes the process's log; it writes to standard error so that standard output stays the program's own. Loading winston
- * takes some 30 ms of a processor, so this has to be called before the program serves anybody.
+ * takes some 30 ms of a processor, so this has to be called before the program serves.
  * @param role   which program writes: `proxy`, `server`
  * @param level  the least important level that is written
  * @param format `text` for people, `json` for machines

@@ -26,7 +26,7 @@ export function proofOf(
   return createHmac('sha256', token).update(claimed).digest('hex');
 }
 
-/** Whether `offered` is the proof, in a time that does not tell how much of it is. */
+/** Whether `offered` is the proof, in a time that does not depend on how much of it is right. */
 export function isProof(offered: string, token: Buffer, nonce: string, claim: Claim): boolean {
   const right = Buffer.from(proofOf(token, nonce, claim));
   const given = Buffer.from(offered);

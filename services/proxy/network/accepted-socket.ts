@@ -36,7 +36,7 @@ class AcceptedSocket extends Socket {
     return (this as { _handle?: Handle | null })._handle?.fd;
   }
 
-  // The stream would tell its end by and by, through two more functions that are put off.
+  // The stream would report its end later, through two more functions that are put off.
   override push(chunk: unknown, encoding?: BufferEncoding): boolean {
     if (chunk === null) this.receiver?.onEnd();
     return this.destroyed ? false : super.push(chunk, encoding);
