@@ -1,5 +1,4 @@
-// shell · scripted TCP peers: what the tests use in place of clients, servers and proxies.
-// Must never use the framing under test, or wait without a deadline.
+// Scripted TCP peers, which tests use in place of clients, servers and proxies: without the framing that is under test.
 import { once } from 'node:events';
 import net from 'node:net';
 

@@ -1,5 +1,4 @@
-// The log of a process, by winston: text for a terminal, JSON lines for machines. All of it is loaded before the process
-// serves: one that has run out of descriptors could load nothing to say so.
+// The log of a process, by winston. All of it is loaded at the start: without descriptors nothing can be loaded later.
 import { createRequire } from 'node:module';
 import type winston from 'winston';
 import { printable } from './printable.ts';

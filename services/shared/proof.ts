@@ -1,5 +1,4 @@
-// How a server proves that it knows the registration token without sending it: challenge and response as in CRAM-MD5
-// (RFC 2195), with HMAC-SHA-256 (RFC 2104) over all that is claimed.
+// How a server proves that it knows the registration token: challenge and response as in CRAM-MD5 (RFC 2195).
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { callerPath, UsageError } from './config.ts';
@@ -13,7 +12,7 @@ const PURPOSE = 'policy-proxy registration 1';
 export type Claim = { id: Id; policy: string; listenPort: number; incarnation: string | null };
 
 /**
- * The proof that goes with a claim: 64 hex digits.
+ * The proof that goes with a claim: HMAC-SHA-256 (RFC 2104) over all of it, 64 hex digits.
  * @param nonce the proxy's challenge, used once
  */
 export function proofOf(

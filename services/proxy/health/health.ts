@@ -1,5 +1,4 @@
-// What a server's state becomes when something is learnt of it: one step, without a clock or randomness of its own. The shape
-// follows pingora's load-balancing; an opposite result always resets a streak.
+// What a server's state becomes when something is learnt of it: one step, after pingora's load-balancing.
 import type { ProxyOptions } from '../options.ts';
 import type { ProbeFailure, ProbeOutcome } from '../servers/failure.ts';
 import {
@@ -108,7 +107,7 @@ export function isInRotation(state: State): boolean {
 }
 
 /**
- * One step of the health machine.
+ * One step of the health machine. An opposite result always resets a streak.
  * @returns the same object when nothing changed; another `state` in it is a flip
  */
 export function step(health: Health, signal: Signal, thresholds: Thresholds, at: Circumstances): Health {

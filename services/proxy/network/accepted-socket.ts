@@ -1,5 +1,4 @@
-// Accepted connections that are read without Node's stream in between, by what Node does not document: not the only way to
-// accept. On the data path.
+// Accepted connections that are read without Node's stream in between, by what Node does not document. On the data path.
 import { type Server, Socket } from 'node:net';
 import type { Connection, Receiver } from './network.ts';
 
