@@ -2,11 +2,9 @@
 import { parseBenchCommand, SCRIPT_NAME } from './bench/options.ts';
 import { runScript } from './kit/script.ts';
 
-const AFTER_INTERRUPTION = 'Nothing was measured, and nothing is left running.';
-
 await runScript(
   SCRIPT_NAME,
-  AFTER_INTERRUPTION,
+  'Nothing was measured, and nothing is left running.',
   async (signal) => {
     const args = process.argv.slice(2);
     const options = parseBenchCommand(args);

@@ -2,7 +2,7 @@
 import { runMain } from '../services/shared/config.ts';
 import { onStopSignal } from '../services/shared/signals.ts';
 import { runLoad, UnreachableError } from './load/generator.ts';
-import { portWarning, readPortRange } from './load/local-ports.ts';
+import { portWarning } from './load/local-ports.ts';
 import { parseLoadCommand, SCRIPT_NAME } from './load/options.ts';
 import { createProgress } from './load/progress.ts';
 import { formatReport } from './load/report.ts';
@@ -23,7 +23,7 @@ await runMain(SCRIPT_NAME, async () => {
   });
   const interruption = new AbortController();
   onStopSignal(() => interruption.abort());
-  const warning = portWarning(options, readPortRange());
+  const warning = portWarning(options);
   if (warning !== null) console.error(warning);
   const progress = createProgress(process.stderr);
   try {

@@ -4,7 +4,6 @@ import { rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { commandLine, requireWhole, UsageError } from '../services/shared/config.ts';
-import { MAX_PAYLOAD_BYTES } from '../services/shared/packet.ts';
 import {
   type LoadResult,
   type NativePrograms,
@@ -13,6 +12,7 @@ import {
   startServers,
 } from './bench/native.ts';
 import type { ProfilerOrder } from './bench/profiler.ts';
+import { USUAL_SIZE } from './bench/targets/policy-proxy.ts';
 import { type CpuProfile, functionCosts } from './kit/cpu-profile.ts';
 import { Failure } from './kit/failure.ts';
 import { freePorts } from './kit/ports.ts';
@@ -28,11 +28,7 @@ const SCRIPT_NAME = 'npm run profile --';
 const PROFILER = new URL('bench/profiler.ts', import.meta.url).href;
 const SAMPLE_EVERY_US = 200;
 const REPLY_WITHIN_MS = 30_000;
-// As the cluster has them.
-const SERVERS = 6;
-const POLICIES = 3;
-// The generator tells its payloads apart by the first two bytes.
-const MIN_PAYLOAD_BYTES = 2;
+const PAYLOAD_BYTES = 64;
 const TOP = 20;
 
 const FLAGS = {
@@ -42,7 +38,6 @@ const FLAGS = {
     describe: 'a connection per request, or one request after another on each connection',
   },
   connections: { type: 'number', default: 64, describe: 'connections at a time' },
-  payload: { type: 'number', default: 64, describe: 'bytes of each payload' },
   seconds: { type: 'number', default: 5, describe: 'how long it is sampled, after a warm-up' },
   report: { type: 'string', describe: 'folder for the profile (reports/TIME-profile-MODE)' },
 } as const;
@@ -51,18 +46,18 @@ const EPILOGUE = `Writes proxy.cpuprofile: browsers' developer tools open it. Sa
 
 Exit codes: 0 written · 1 a step failed · 2 bad usage, or something is not installed · 130 ended early with Ctrl-C`;
 
-type Load = { mode: 'oneshot' | 'keep'; connections: number; payloadBytes: number; seconds: number };
+type Load = { mode: 'oneshot' | 'keep'; connections: number; seconds: number };
 type Taken = { profile: CpuProfile; result: LoadResult; cpuUs: number };
 
 await runScript(SCRIPT_NAME, 'Nothing is reported.', main, { mustCleanUp: true });
 
 async function main(signal: AbortSignal): Promise<void> {
   const { load, reportFolder } = parseCommand(process.argv.slice(2));
-  const { mode, connections, payloadBytes, seconds } = load;
+  const { mode, connections, seconds } = load;
   const folder = await makeReportFolder(folderName(new Date(), `profile-${mode}`), reportFolder);
   const { profile, result, cpuUs } = await runOneStep(
     signal,
-    `Profile of the proxy: ${mode}, ${count(connections)} connections, ${count(payloadBytes)} bytes`,
+    `Profile of the proxy: ${mode}, ${count(connections)} connections`,
     async (progress) => {
       const programs = await prepareNative(progress);
       progress.phase(`sampling for ${seconds} s`);
@@ -91,7 +86,6 @@ function parseCommand(args: readonly string[]): { load: Load; reportFolder: stri
   const load = {
     mode: flags.mode,
     connections: requireWhole('--connections', flags.connections, 1, 10_000),
-    payloadBytes: requireWhole('--payload', flags.payload, MIN_PAYLOAD_BYTES, MAX_PAYLOAD_BYTES),
     seconds: requireWhole('--seconds', flags.seconds, 1, 600),
   };
   return { load, reportFolder: flags.report ?? null };
@@ -102,8 +96,8 @@ async function profileProxy(load: Load, programs: NativePrograms, signal: AbortS
   const proxy = await startProxyProcess({ nodeFlags: [`--import=${PROFILER}`], hasChannel: true, signal });
   const stops = [proxy.stop];
   try {
-    for (const [first, port] of (await freePorts(SERVERS)).entries()) {
-      const spec = { first, count: 1, port, policies: POLICIES, proxyPort: proxy.port };
+    for (const [first, port] of (await freePorts(USUAL_SIZE.servers)).entries()) {
+      const spec = { first, count: 1, port, policies: USUAL_SIZE.policies, proxyPort: proxy.port };
       stops.push((await startServers(programs, spec, signal)).process.stop);
     }
     const order = (what: ProfilerOrder): void => void proxy.child.send(what);
@@ -112,7 +106,7 @@ async function profileProxy(load: Load, programs: NativePrograms, signal: AbortS
       before = sampleCpu([proxy.pid]);
       order({ kind: 'start', sampleEveryUs: SAMPLE_EVERY_US });
     };
-    const run = { ...load, port: proxy.port, policies: POLICIES };
+    const run = { ...load, payloadBytes: PAYLOAD_BYTES, port: proxy.port, policies: USUAL_SIZE.policies };
     const result = await runLoad(programs, run, onStart, signal);
     const cpuUs = cpuBetween(before, sampleCpu([proxy.pid]), 1);
     order({ kind: 'stop' });

@@ -1,7 +1,7 @@
 // shell · `npm run simulate`: the proxy's own code in simulated worlds that seeds decide.
 import { commandLine, requireWhole, UsageError } from '../services/shared/config.ts';
 import { runScript } from './kit/script.ts';
-import { runOneStep } from './kit/steps.ts';
+import { type Progress, runOneStep } from './kit/steps.ts';
 import {
   addResult,
   formatFailure,
@@ -18,7 +18,7 @@ import { CAUSES, type Only } from './simulate/scenario.ts';
 
 const SCRIPT_NAME = 'npm run simulate --';
 const MAX_SEED = 0x7fff_ffff;
-const PROGRESS_EACH_SEEDS = 100;
+const PROGRESS_EACH_SEEDS = 20;
 const FLAGS = {
   seeds: { type: 'number', default: 1000, describe: 'how many seeds to run' },
   seed: { type: 'number', describe: 'the first seed; alone, the only one' },
@@ -106,42 +106,33 @@ async function simulate(
   signal: AbortSignal,
 ): Promise<void> {
   const tally = newTally();
-  const onResult = (phase: (text: string) => void, result: SeedResult): boolean => {
-    addResult(tally, result);
-    if (tally.seeds % PROGRESS_EACH_SEEDS === 0) phase(`${tally.seeds} of ${count}`);
-    return true;
+  const runAll = ({ phase }: Progress): Promise<void> => {
+    const onResult = (result: SeedResult): boolean => {
+      addResult(tally, result);
+      if (tally.seeds % PROGRESS_EACH_SEEDS === 0) phase(`${tally.seeds} of ${count}`);
+      return true;
+    };
+    return runSeeds({ firstSeed, count, only: () => only, signal, onResult });
   };
+  const summary = () => `${formatTally(tally)}, ${tally.failures.length} with a promise broken`;
   try {
-    await runOneStep(
-      signal,
-      'Simulated worlds',
-      ({ phase }) =>
-        runSeeds({
-          firstSeed,
-          count,
-          only: () => only,
-          signal,
-          onResult: (result) => onResult(phase, result),
-        }),
-      () => `${formatTally(tally)}, ${tally.failures.length} with a promise broken`,
-      { isOnStderr: isJson },
-    );
+    await runOneStep(signal, 'Simulated worlds', runAll, summary, { isOnStderr: isJson });
   } finally {
     // Also when it was interrupted: what has been found by then must not be lost.
     const verdict = verdictOf(tally, { only, isInterrupted: signal.aborted });
-    const [first] = tally.failures;
     if (verdict === 'fail') process.exitCode = 1;
+    const [first] = tally.failures;
     if (isJson) {
       const failures = tally.failures.map(({ log: _log, ...failure }) => failure);
-      const document = { verdict, ...tally, failures, table: tableOf(), never: gapsIn(tally.reached) };
-      console.log(JSON.stringify(document));
+      const never = gapsIn(tally.reached);
+      console.log(JSON.stringify({ verdict, ...tally, failures, table: tableOf(), never }));
     } else {
       console.log(`\n${formatReached(tally.reached)}\n`);
       if (first === undefined) console.log(`Every promise was kept. ${formatTally(tally)}.`);
-      else
-        console.log(
-          formatFailure(first, signal.aborted ? [] : (await runTraced(first.seed, only, signal)).log, only),
-        );
+      else {
+        const { log } = signal.aborted ? first : await runTraced(first.seed, only, signal);
+        console.log(formatFailure(first, log, only));
+      }
       if (first === undefined && verdict === 'fail') console.log('The run fails all the same: see "never".');
     }
   }

@@ -40,7 +40,7 @@ async function makeRepository(t: TestContext): Promise<{ root: string; unpacked:
 
 test('a folder is taken as it is', async (t) => {
   const folder = await makeFolder(t, 'any');
-  assert.deepEqual(await prepareBaseline(folder, SILENT), { root: folder, version: folder, name: folder });
+  assert.deepEqual(await prepareBaseline(folder, SILENT), { root: folder, version: folder });
   assert.equal((await prepareBaseline(relative(process.env.INIT_CWD ?? '', folder), SILENT)).root, folder);
 });
 
@@ -59,7 +59,7 @@ test('a commit is unpacked once, and the working tree stays as it is', async (t)
   const places = { root, unpacked };
   const baseline = await prepareBaseline('HEAD~1', SILENT, places);
   const version = `commit ${first.slice(0, 7)}`;
-  assert.deepEqual(baseline, { root: join(unpacked, first), version, name: first });
+  assert.deepEqual(baseline, { root: join(unpacked, first), version });
   assert.equal(await readFile(join(baseline.root, MAIN), 'utf8'), 'first');
   assert.equal(await readFile(join(root, MAIN), 'utf8'), 'second');
   assert.equal(git(root, 'status', '--porcelain', '--untracked-files=no'), '');

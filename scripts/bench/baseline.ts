@@ -27,8 +27,6 @@ export type Baseline = {
   root: string;
   /** Its commit or folder, for the report. */
   version: string;
-  /** A name for `--baseline` that always means this version: a branch or HEAD moves on. */
-  name: string;
 };
 
 /**
@@ -44,7 +42,7 @@ export async function prepareBaseline(
   const folder = callerPath(wanted);
   if (existsSync(join(folder, PROXY_MAIN))) {
     const root = await realpath(folder);
-    return { root, version: await describeFolder(root, progress.signal), name: root };
+    return { root, version: await describeFolder(root, progress.signal) };
   }
   const hash = ['rev-parse', '--verify', '--quiet', '--end-of-options', `${wanted}^{commit}`];
   const commit = await git(places.root, hash, progress.signal);
@@ -57,7 +55,7 @@ export async function prepareBaseline(
   await oneAtATime('baseline', progress.signal, async () => {
     if (!existsSync(join(root, PROXY_MAIN))) await unpack(commit, root, places.root, progress);
   });
-  return { root, version: `commit ${commit.slice(0, 7)}`, name: commit };
+  return { root, version: `commit ${commit.slice(0, 7)}` };
 }
 
 async function describeFolder(folder: string, signal: AbortSignal): Promise<string> {

@@ -10,7 +10,7 @@ import {
   sampleMachine,
 } from '../kit/process-cost.ts';
 import type { Progress } from '../kit/steps.ts';
-import { type LoadResult, type NativePrograms, runLoad } from './native.ts';
+import { type NativePrograms, runLoad } from './native.ts';
 import { type PlannedRun, warmUps } from './plan.ts';
 import type { RunRecord } from './result.ts';
 import { type RunningTarget, startTargets } from './targets/index.ts';
@@ -89,7 +89,14 @@ async function measureRun(
   const after = read();
   const proxyUs = pids.length === 0 ? null : cpuBetween(before.proxy, after.proxy, pids.length);
   const serversUs = after.servers.map((sample, at) => cpuBetween(before.servers[at] ?? sample, sample, 1));
-  const cores = coresOf(proxyUs, serversUs, load);
+  const share = (us: number): number => us / (load.seconds * 1e6);
+  const cores = {
+    proxy: proxyUs === null ? null : share(proxyUs),
+    servers: share(serversUs.reduce((sum, us) => sum + us, 0)),
+    busiestServer: share(Math.max(0, ...serversUs)),
+    generator: share(load.cpuUs),
+  };
+  const busy = (cores.proxy ?? 0) + cores.servers + cores.generator;
   const idleShare = idleBetween(before.machine, after.machine);
   return {
     cell: cell.id,
@@ -103,26 +110,7 @@ async function measureRun(
     residentBytes: pids.length === 0 ? null : residentBytes(pids),
     cores,
     idleShare,
-    othersShare: idleShare === null ? null : othersOf(cores, idleShare),
+    // Other programs, the kernel's own threads, and what a host takes away.
+    othersShare: idleShare === null ? null : Math.max(0, 1 - idleShare - busy / cpus().length),
   };
-}
-
-function coresOf(
-  proxyUs: number | null,
-  serversUs: readonly number[],
-  { seconds, cpuUs }: LoadResult,
-): RunRecord['cores'] {
-  const share = (us: number): number => us / (seconds * 1e6);
-  return {
-    proxy: proxyUs === null ? null : share(proxyUs),
-    servers: share(serversUs.reduce((sum, us) => sum + us, 0)),
-    busiestServer: share(Math.max(0, ...serversUs)),
-    generator: share(cpuUs),
-  };
-}
-
-// What the machine did beside the run: other programs, the kernel's own threads, and what a host takes away.
-function othersOf({ proxy, servers, generator }: RunRecord['cores'], idleShare: number): number {
-  const share = ((proxy ?? 0) + servers + generator) / cpus().length;
-  return Math.max(0, 1 - idleShare - share);
 }

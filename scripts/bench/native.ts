@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { attempt, run } from '../kit/command.ts';
 import { Failure } from '../kit/failure.ts';
 import { requireInstalled } from '../kit/install.ts';
-import { type RunningProcess, startProcess, within } from '../kit/process.ts';
+import { type RunningProcess, startProcess } from '../kit/process.ts';
 import { CACHE } from '../kit/project.ts';
 import type { Progress } from '../kit/steps.ts';
 import type { CellLoad } from './plan.ts';
@@ -14,7 +14,6 @@ import type { ServerAddress } from './targets/target.ts';
 
 const SOURCES = join(import.meta.dirname, 'native');
 const OUTPUT = join(CACHE, 'bench');
-const PROGRAMS = { load: ['load.c', 'exchange.c'], server: ['server.c'] } as const;
 const NAMES = ['load', 'server'] as const;
 // Without its recommendations gcc comes without the C library's headers.
 const PACKAGES = ['gcc', 'libc6-dev', 'libssl-dev'];
@@ -22,16 +21,15 @@ const FLAGS = ['-std=c11', '-O2', '-Wall', '-Wextra'];
 const COMPILE_TIMEOUT_MS = 60_000;
 const DEFAULT_WARMUP_MS = 300;
 const SERVERS_READY_WITHIN_MS = 60_000;
-const LOAD_GRACE_MS = 10_000;
 // A closed connection keeps its local port for a while: from one address there can be some 14,000 a second. More addresses
 // would fill the kernel's table of connections where there is one; in a network of nothing but loopback there is none.
 const SOURCES_IN_OWN_NETWORK = 16;
-// As in native/load.h.
+// As in native/load.c.
 const MODES: readonly CellLoad['mode'][] = ['oneshot', 'keep', 'pipeline', 'open'];
 const SERVERS_PER_NET = 250;
 
 /** Where the compiled programs lie: the load generator and the SHA-1 servers. */
-export type NativePrograms = Readonly<Record<keyof typeof PROGRAMS, string>>;
+export type NativePrograms = Readonly<Record<(typeof NAMES)[number], string>>;
 
 export type LoadRun = CellLoad & {
   port: number;
@@ -81,7 +79,7 @@ export async function prepareNative(progress: Progress): Promise<NativePrograms>
 async function compile(name: (typeof NAMES)[number], progress: Progress): Promise<void> {
   const output = join(OUTPUT, name);
   const unfinished = `${output}.${process.pid}`;
-  await run('gcc', [...FLAGS, '-o', unfinished, ...PROGRAMS[name], '-lcrypto', '-lm'], {
+  await run('gcc', [...FLAGS, '-o', unfinished, `${name}.c`, '-lcrypto', '-lm'], {
     cwd: SOURCES,
     signal: progress.signal,
     timeoutMs: COMPILE_TIMEOUT_MS,
@@ -156,14 +154,12 @@ export async function runLoad(
     }
   };
   const generator = await startProcess(programs.load, args.map(String), { signal, onLine: take });
-  const deadlineMs = seconds * 1000 + warmupMs + LOAD_GRACE_MS;
   try {
-    const outcome = await within(Promise.race([result.promise, generator.ended]), deadlineMs);
-    if (outcome !== null && typeof outcome === 'object') return outcome;
+    const outcome = await Promise.race([result.promise, generator.ended]);
+    if (typeof outcome === 'object') return outcome;
     signal?.throwIfAborted();
-    const what = outcome === null ? `has not ended after ${deadlineMs / 1000} s` : `has failed: ${outcome}`;
-    const tail = generator.tail();
-    throw new Failure(`The load generator ${what}.`, 'Its own last lines say why.', { tail });
+    const next = 'Its last lines say why.';
+    throw new Failure(`The load generator has failed: ${outcome}.`, next, { tail: generator.tail() });
   } finally {
     // Not awaited: the caller reads the clocks of the others now.
     void generator.stop();

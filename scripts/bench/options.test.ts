@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { UsageError } from '../../services/shared/config.ts';
-import { type BenchOptions, commandOf, parseBenchCommand } from './options.ts';
+import { type BenchOptions, parseBenchCommand } from './options.ts';
 import { PARTS } from './plan.ts';
 import { TARGETS } from './targets/index.ts';
 
@@ -80,15 +80,6 @@ for (const [name, args, expected] of wishes) {
 test('the environment counts where the command line is silent', () => {
   assert.equal(parseBenchCommand([], { BENCH_REPEAT: '3' }).repetitions, 3);
   assert.equal(parseBenchCommand(['--repeat', '2'], { BENCH_REPEAT: '3' }).repetitions, 2);
-});
-
-test('the command line of a report measures the same again, for a shell and for good', () => {
-  const command = (args: readonly string[], name: string | null = null): string =>
-    commandOf(args, name === null ? null : { root: '/x', version: 'x', name });
-  assert.equal(command(['--part', 'latency', '--quick']), 'npm run bench -- --part latency --quick');
-  const moving = command(['--baseline', 'HEAD', '--quick'], 'a1b2c3');
-  assert.equal(parseBenchCommand(moving.split(' ').slice(4), {}).baseline, 'a1b2c3');
-  assert.match(command(['-b', '.'], "/tmp/it's here"), / --baseline '\/tmp\/it'\\''s here'$/);
 });
 
 const mistakes: [string[], RegExp][] = [

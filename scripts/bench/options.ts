@@ -1,16 +1,7 @@
 // The command line of `npm run bench` → what is to be measured.
 import { commandLine, requireWhole, UsageError, withEnvironment } from '../../services/shared/config.ts';
 import { MAX_PAYLOAD_BYTES } from '../../services/shared/packet.ts';
-import type { Baseline } from './baseline.ts';
-import {
-  type Choice,
-  cellsOf,
-  DEFAULT_CONNECTIONS,
-  DEFAULT_PAYLOADS,
-  MODES,
-  PARTS,
-  targetsOf,
-} from './plan.ts';
+import { type Choice, cellsOf, MODES, PARTS, targetsOf } from './plan.ts';
 import { TARGETS } from './targets/index.ts';
 import { USUAL_SIZE } from './targets/policy-proxy.ts';
 import type { Size } from './targets/target.ts';
@@ -38,34 +29,23 @@ const FULL = {
   part: PARTS.join(','),
   targets: NAMES.filter((name) => !OWN_VERSIONS.includes(name)).join(','),
   modes: MODES.join(','),
-  payloads: DEFAULT_PAYLOADS.join(','),
-  connections: DEFAULT_CONNECTIONS.join(','),
+  payloads: '64,1000',
+  connections: '1,64,512',
   repeat: 5,
   seconds: 2,
 };
-const QUICK = { part: 'throughput', payloads: '64', connections: '64', repeat: 1, seconds: 1 };
-const MANY_SERVERS = {
-  part: 'throughput',
-  payloads: '64',
-  connections: '64',
-  targets: 'six-servers,policy-proxy',
-};
+const MIDDLE = { part: 'throughput', payloads: '64', connections: '64' };
+const QUICK = { ...MIDDLE, repeat: 1, seconds: 1 };
+const MANY_SERVERS = { ...MIDDLE, targets: 'six-servers,policy-proxy' };
 const COMPARISON = { targets: 'direct,policy-proxy' };
 
 const FLAGS = {
   part: { type: 'string', alias: 'p', describe: `one part or several with commas (${FULL.part})` },
   targets: { type: 'string', describe: 'what is measured, of the targets below' },
-  baseline: {
-    type: 'string',
-    alias: 'b',
-    describe: 'another version to compare with, a commit or the folder of a checkout',
-  },
+  baseline: { type: 'string', alias: 'b', describe: 'a version to compare with: a commit, or a folder' },
   servers: { type: 'number', describe: `registered servers of each target (${USUAL_SIZE.servers})` },
   policies: { type: 'number', describe: `policies, which the servers have in turn (${USUAL_SIZE.policies})` },
-  modes: {
-    type: 'string',
-    describe: `oneshot: a connection per request; keep: one request after another on each (${FULL.modes})`,
-  },
+  modes: { type: 'string', describe: `how throughput is measured (${FULL.modes})` },
   payloads: { type: 'string', describe: `bytes of each payload (${FULL.payloads})` },
   connections: { type: 'string', describe: `connections at a time (${FULL.connections})` },
   repeat: { type: 'number', describe: `repetitions, each of which runs everything once (${FULL.repeat})` },
@@ -73,18 +53,15 @@ const FLAGS = {
   quick: {
     type: 'boolean',
     default: false,
-    describe: 'throughput only, 64 bytes and 64 connections, one repetition of a second: a first look',
+    describe: 'a first look: 64 bytes, 64 connections, a second each',
   },
   report: { type: 'string', describe: 'folder for the report (reports/TIME-bench)' },
-  json: {
-    type: 'boolean',
-    default: false,
-    describe: 'one JSON document on standard output, progress on standard error',
-  },
+  json: { type: 'boolean', default: false, describe: 'one JSON document on standard output' },
 } as const;
 
 const EPILOGUE = `Parts:
-  throughput  closed loop: as many requests as go through, with one request in flight per connection
+  throughput  closed loop, one request in flight per connection: as many as go through
+              (oneshot: a connection for each request; keep: one request after another on each connection)
   latency     open loop: 1,000 requests a second on a connection each, what each target adds to "direct"
   pipeline    one connection with 64 requests in flight
 
@@ -102,9 +79,7 @@ Exit codes: 0 done · 1 something was lost, wrong or refused in a run, or not ev
  */
 export function parseBenchCommand(args: readonly string[], environment = process.env): BenchOptions {
   const flags = commandLine(args, SCRIPT_NAME)
-    .usage(
-      '$0 [OPTIONS]\n\nMeasures the proxy beside HAProxy, nginx and a plain server on the same requests.',
-    )
+    .usage('$0 [OPTIONS]\n\nMeasures the proxy beside HAProxy, nginx and others on the same requests.')
     .options(withEnvironment('BENCH', FLAGS, environment))
     .example('$0 --quick --repeat 9 --baseline HEAD', 'what my changes come to')
     .example('$0 --part latency --targets direct,policy-proxy', 'what the proxy adds to a request')
@@ -121,17 +96,14 @@ export function parseBenchCommand(args: readonly string[], environment = process
     ...(flags.servers === undefined && flags.policies === undefined ? {} : MANY_SERVERS),
     ...(flags.quick ? QUICK : {}),
   };
+  const text = (name: 'part' | 'targets' | 'modes' | 'payloads' | 'connections'): string =>
+    flags[name] ?? usual[name];
   const options: BenchOptions = {
-    parts: parseNames('--part', flags.part ?? usual.part, PARTS),
-    targets: withBaseline(parseNames('--targets', flags.targets ?? usual.targets, NAMES), baseline),
-    modes: parseNames('--modes', flags.modes ?? usual.modes, MODES),
-    payloads: parseNumbers(
-      '--payloads',
-      flags.payloads ?? usual.payloads,
-      MIN_PAYLOAD_BYTES,
-      MAX_PAYLOAD_BYTES,
-    ),
-    connections: parseNumbers('--connections', flags.connections ?? usual.connections, 1, 1000),
+    parts: parseNames('--part', text('part'), PARTS),
+    targets: withBaseline(parseNames('--targets', text('targets'), NAMES), baseline),
+    modes: parseNames('--modes', text('modes'), MODES),
+    payloads: parseNumbers('--payloads', text('payloads'), MIN_PAYLOAD_BYTES, MAX_PAYLOAD_BYTES),
+    connections: parseNumbers('--connections', text('connections'), 1, 1000),
     repetitions: requireWhole('--repeat', flags.repeat ?? usual.repeat, 1, 100),
     seconds: requireWhole('--seconds', flags.seconds ?? usual.seconds, 1, 60),
     size: parseSize(flags),
@@ -197,16 +169,4 @@ function requireText(name: string, text: string): string {
   // `--no-report` is no text.
   if (typeof text === 'string' && text.trim() !== '') return text;
   throw new UsageError(`${name} must not be empty.`);
-}
-
-/** The command line that measures the same again, with a name for the version that will not move on. */
-export function commandOf(args: readonly string[], baseline: Baseline | null): string {
-  const fixed = baseline === null ? [] : ['--baseline', baseline.name];
-  // The option that comes last counts.
-  return [SCRIPT_NAME, ...args.map(quoted), ...fixed.map(quoted)].join(' ');
-}
-
-// For a shell.
-function quoted(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -6,8 +6,6 @@ type Part = (typeof PARTS)[number];
 
 /** `oneshot`: a connection per request. `keep`: one request after another on each connection. */
 export const MODES = ['oneshot', 'keep'] as const;
-export const DEFAULT_PAYLOADS = [64, 1000] as const;
-export const DEFAULT_CONNECTIONS = [1, 64, 512] as const;
 
 const LATENCY_LOAD = { mode: 'open', payloadBytes: 64, connections: 1000, rate: 1000 } as const;
 const PIPELINE_LOAD = { mode: 'pipeline', payloadBytes: 64, connections: 1, depth: 64 } as const;

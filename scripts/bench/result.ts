@@ -32,7 +32,7 @@ export type BenchResult = {
   version: 2;
   startedAt: string;
   endedAt: string;
-  /** The command line that measures the same again. */
+  /** The command line, in which a branch or HEAD means what it meant then: `machine` has its commit. */
   command: string;
   wasInterrupted: boolean;
   /** What went wrong, a sentence each. */
@@ -91,11 +91,7 @@ export function errorsOf({ errors }: Pick<RunRecord, 'errors'>): number {
 }
 
 /** Whether everything was measured, and nothing was lost, wrong or refused. */
-export function isClean({
-  problems,
-  missing,
-  runs,
-}: Pick<BenchResult, 'problems' | 'missing' | 'runs'>): boolean {
+export function isClean({ problems, missing, runs }: BenchResult): boolean {
   const areRight = runs.every((run) => run.requests > 0 && errorsOf(run) === 0);
   return problems.length === 0 && missing.length === 0 && areRight;
 }

@@ -8,10 +8,10 @@ import { startProcess } from '../kit/process.ts';
 import { ROOT } from '../kit/project.ts';
 import { folderName, makeReportFolder, shortPath } from '../kit/report-files.ts';
 import { type Progress, runOneStep, SILENT } from '../kit/steps.ts';
-import { type Baseline, prepareBaseline } from './baseline.ts';
+import { prepareBaseline } from './baseline.ts';
 import { type Measured, measureAll } from './measure.ts';
-import { type NativePrograms, prepareNative } from './native.ts';
-import { type BenchOptions, commandOf } from './options.ts';
+import { prepareNative } from './native.ts';
+import { type BenchOptions, SCRIPT_NAME } from './options.ts';
 import { cellsOf, planRuns, targetsOf } from './plan.ts';
 import { renderPage } from './report/page.ts';
 import { formatResult } from './report/text.ts';
@@ -26,11 +26,7 @@ const PEERS = 'peers';
 // It stops several dozen processes, some of which may take a while.
 const STOP_WITHIN_MS = 30_000;
 
-type Prepared = {
-  programs: NativePrograms;
-  baseline: Baseline | null;
-  versions: Readonly<Record<string, string>>;
-};
+type Prepared = Awaited<ReturnType<typeof prepare>>;
 
 /**
  * Measures what the options ask for, and reports it. The exit code says 1 when requests failed or not everything was
@@ -76,7 +72,7 @@ export async function runBench(
   process.exitCode ||= child.exitCode ?? 1;
 }
 
-async function prepare(options: BenchOptions, progress: Progress): Promise<Prepared> {
+async function prepare(options: BenchOptions, progress: Progress) {
   // First, because a version that is not there is soon known.
   const baseline = options.baseline === null ? null : await prepareBaseline(options.baseline, progress);
   const programs = await prepareNative(progress);
@@ -122,7 +118,7 @@ async function measure(
     version: 2,
     startedAt,
     endedAt: new Date().toISOString(),
-    command: commandOf(args, baseline),
+    command: [SCRIPT_NAME, ...args].join(' '),
     wasInterrupted: signal.aborted,
     ...measured,
     missing: missingRuns(plan, measured.runs),

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { DockerCluster, Replica } from '../cluster/docker.ts';
-import { isNumberedOtherwise, putBackStates } from './cluster.ts';
+import { putBackStates } from './cluster.ts';
 
 test('a replica is paused again only after Docker has checked it', async () => {
   const log: string[] = [];
@@ -18,15 +18,4 @@ test('a replica is paused again only after Docker has checked it', async () => {
   assert.deepEqual(of('server-p1-1'), ['server-p1-1 checked', 'server-p1-1 paused']);
   assert.deepEqual(of('server-p1-2'), []);
   assert.deepEqual(of('server-p2-1'), ['server-p2-1 stopped']);
-});
-
-test('after an upgrade replicas have other numbers than in a plan', () => {
-  const isOther = (...names: string[]): boolean => {
-    const containers = names.map((name) => ({ name: `ours-${name}`, service: name.slice(0, -2) }));
-    return isNumberedOtherwise(containers, 'ours', ['server-p1', 'server-p2'], 2);
-  };
-  assert.equal(isOther('server-p1-1', 'server-p1-2', 'server-p2-3', 'server-p2-4'), true);
-  assert.equal(isOther('server-p2-2', 'server-p2-3'), true);
-  assert.equal(isOther('server-p1-1', 'server-p1-2', 'server-p1-3', 'proxy-4'), false, 'more than planned');
-  assert.equal(isOther('server-p1-2', 'server-p2-1'), false, 'fewer than planned');
 });

@@ -3,7 +3,6 @@ import { realpathSync } from 'node:fs';
 import { connect } from 'node:net';
 import { prepareAppImage } from '../cluster/app-image.ts';
 import { bringUp, takeDown } from '../cluster/cluster.ts';
-import { type Container, listContainers } from '../cluster/containers.ts';
 import type { DockerCluster, Replica } from '../cluster/docker.ts';
 import { prepareEngine } from '../cluster/engine.ts';
 import { healCluster, healLeftovers } from '../cluster/heal.ts';
@@ -12,7 +11,7 @@ import type { ServerService } from '../cluster/services.ts';
 import { type FoundCluster, openUndo, readUndo, type UndoLog } from '../cluster/undo.ts';
 import { Failure } from '../kit/failure.ts';
 import { waitForServers } from '../kit/policies.ts';
-import { clusterName, ROOT } from '../kit/project.ts';
+import { ROOT } from '../kit/project.ts';
 import type { Outcome, Progress, Step } from '../kit/steps.ts';
 import { JUDGED_SETTINGS } from './judge/limits.ts';
 import type { Plan } from './plan.ts';
@@ -139,33 +138,10 @@ export async function bringUpFor(
 ): Promise<Outcome> {
   const services = Object.keys(plan.services);
   const scale = Object.fromEntries(services.map((service) => [service, plan.serversPerPolicy]));
-  const project = clusterName();
-  const containers = await listContainers(project, progress.signal);
-  if (isNumberedOtherwise(containers, project, services, plan.serversPerPolicy)) {
-    await takeDown({ env }, progress);
-  }
   await bringUp({ env, scale }, progress);
   const count = services.length * plan.serversPerPolicy;
   await waitForServers({ adminUrl, count, timeoutMs: WHOLE_WITHIN_MS, signal: progress.signal });
   return { isSkipped: false, summary: `${count} servers in rotation` };
-}
-
-/**
- * Whether replicas have other numbers than in a plan, which names them from 1 on: `npm run upgrade` leaves some that do,
- * and Compose never gives a free number again.
- */
-export function isNumberedOtherwise(
-  containers: readonly Pick<Container, 'name' | 'service'>[],
-  project: string,
-  services: readonly string[],
-  each: number,
-): boolean {
-  return services.some((service) => {
-    const names = containers.filter((one) => one.service === service).map(({ name }) => name);
-    const planned = Array.from({ length: each }, (_, index) => `${project}-${service}-${index + 1}`);
-    const isMissing = planned.some((name) => !names.includes(name));
-    return isMissing && names.some((name) => !planned.includes(name));
-  });
 }
 
 /**
@@ -174,7 +150,7 @@ export function isNumberedOtherwise(
  * @param published the port on this machine
  */
 export async function loadTarget(cluster: DockerCluster, published: number): Promise<string> {
-  const { address } = await cluster.find('proxy-1');
+  const { address } = await cluster.findByPlace('proxy-1');
   const isReachable = address !== null && (await answers(address, PROXY_PORT));
   return isReachable ? `${address}:${PROXY_PORT}` : `127.0.0.1:${published}`;
 }

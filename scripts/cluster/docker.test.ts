@@ -39,12 +39,11 @@ test('a call that is not answered ends at its deadline', async () => {
   clearTimeout(alive);
 });
 
-/** An engine that refuses to pause a container with `status`, and says whether it is paused. */
-async function refusingEngine(t: TestContext, status: number, Paused: boolean): Promise<DockerCluster> {
+/** The cluster of an engine that answers as the test says. */
+async function clusterOf(t: TestContext, answer: (url: string) => [number, object]): Promise<DockerCluster> {
   const server = createServer((request, response) => {
-    const isInspect = request.url?.endsWith('/json') === true;
-    response.writeHead(isInspect ? 200 : status, { 'content-type': 'application/json' });
-    response.end(JSON.stringify(isInspect ? { State: { Paused } } : { message: 'It is refused.' }));
+    const [status, body] = answer(request.url ?? '');
+    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -66,8 +65,39 @@ const CASES = [
 ];
 for (const { what, status, isSo, isFine } of CASES)
   test(`a refusal is ${what}`, async (t) => {
-    const cluster = await refusingEngine(t, status, isSo);
+    const cluster = await clusterOf(t, (url) =>
+      url.endsWith('/json') ? [200, { State: { Paused: isSo } }] : [status, { message: 'It is refused.' }],
+    );
     const call = cluster.pause({ name: 'server-p1-1', containerId: 'abc' } as Replica);
     if (isFine) await call;
     else await assert.rejects(call, (error: EngineError) => error.status === status);
   });
+
+/** What the engine says of the replicas of server-p1 with these numbers. */
+function listed(url: string, numbers: readonly string[]): [number, object] {
+  if (!url.includes('/containers/json')) return [200, { Config: { Env: ['SERVER_POLICY=1'] } }];
+  const label = 'com.docker.compose';
+  const containers = numbers.map((number) => ({
+    Id: `id-${number}`,
+    State: 'running',
+    Labels: {
+      [`${label}.project`]: 'ours',
+      [`${label}.service`]: 'server-p1',
+      [`${label}.container-number`]: number,
+    },
+  }));
+  return [200, containers];
+}
+
+test('a plan counts the replicas of a service, whatever their numbers after an upgrade', async (t) => {
+  const cluster = await clusterOf(t, (url) => listed(url, ['4', '3']));
+  const [first, second] = [
+    await cluster.findByPlace('server-p1-1'),
+    await cluster.findByPlace('server-p1-2'),
+  ];
+  assert.deepEqual([first.name, first.policy, second.name], ['server-p1-3', '1', 'server-p1-4']);
+  await assert.rejects(
+    cluster.findByPlace('server-p1-9'),
+    /There is no server-p1-9 in ours, only: server-p1-3/,
+  );
+});

@@ -107,6 +107,15 @@ export class DockerCluster {
     throw new Error(`There is no ${name} in ${this.project}, only: ${names}.`);
   }
 
+  /**
+   * The replica that a plan calls `server-p1-2`: the second of its service. After an upgrade Compose numbers them otherwise.
+   * @throws Error when there is no such replica
+   */
+  async findByPlace(name: string): Promise<Replica> {
+    const [, service, place] = /^(.*)-(\d+)$/.exec(name) ?? [];
+    return (await this.replicas(service))[Number(place) - 1] ?? (await this.find(name));
+  }
+
   async inspect(replica: FoundReplica): Promise<ContainerInspectInfo> {
     return await callEngine(`${replica.name} could not be inspected`, (abortSignal) =>
       this.#container(replica).inspect({ abortSignal }),

@@ -1,5 +1,6 @@
 // pure · bytes on a connection → the replies that the protocol owes them, and whether those are what came.
-import { isUtf8, readByTheBook, understandByTheBook } from './reference.ts';
+import { isUtf8 } from 'node:buffer';
+import { readByTheBook, understandByTheBook } from './reference.ts';
 
 export type Expected = {
   /** For each reply, in order, what it may be: a code, or `registered`. */

@@ -4,7 +4,7 @@ import type { ErrorCode } from '../../services/shared/error-codes.ts';
 import type * as Framing from '../../services/shared/framing.ts';
 import type * as Packets from '../../services/shared/packet.ts';
 import { chunksOf, type Input } from './draw.ts';
-import { isWhole, type ReferencePacket, readByTheBook, understandByTheBook } from './reference.ts';
+import { type ReferencePacket, readByTheBook, understandByTheBook } from './reference.ts';
 
 const MAX_TEXT_BYTES = 1000;
 const MAX_NAME_UNITS = 40;
@@ -161,7 +161,7 @@ function comparePackets(check: string, packet: object, expected: ReferencePacket
 }
 
 function namingOf(field: string): string {
-  if (!isWhole(field)) return 'The name of the field ';
+  if (!field.isWellFormed()) return 'The name of the field ';
   if (field.length <= MAX_NAME_UNITS) return `The field ${JSON.stringify(field)} `;
   // What is cut ends in a sign of it.
   return `The field ${JSON.stringify(field.slice(0, MAX_NAME_UNITS).toWellFormed()).slice(0, -1)}`;
@@ -200,7 +200,7 @@ function checkError(code: CodeUnderTest, errorCode: ErrorCode, sentence: string,
 }
 
 function isEchoed(value: Packets.Id | undefined): boolean {
-  if (value === undefined || !isWhole(`${value}`)) return false;
+  if (value === undefined || !String(value).isWellFormed()) return false;
   return Buffer.byteLength(JSON.stringify(value)) <= MAX_ECHO_BYTES;
 }
 

@@ -16,6 +16,7 @@ const MAX_ID_UNITS = 128;
 const MAX_PAYLOAD_BYTES = 1024;
 const MAX_LEVELS = 32;
 const TOKENS = /"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s"{}[\],:]+/gs;
+const STRINGS_AND_BRACES = /"(?:[^"\\]|\\.)*"?|[{}]/gs;
 const LARGEST = 2n ** 53n - 1n;
 
 /** The frames of a whole stream. */
@@ -36,37 +37,15 @@ export function readByTheBook(bytes: Buffer, maxFrameBytes: number): ReferenceRe
   }
 }
 
+// Null where the object does not end.
 function endOfObject(text: string, start: number): number | null {
   let depth = 0;
-  let isInString = false;
-  for (let at = start; at < text.length; at += 1) {
-    const character = text[at];
-    if (isInString) {
-      if (character === '\\') at += 1;
-      else if (character === '"') isInString = false;
-      continue;
-    }
-    if (character === '"') isInString = true;
-    if (character === '{') depth += 1;
-    if (character === '}') depth -= 1;
-    if (depth === 0) return at + 1;
+  for (const { 0: token, index } of text.slice(start).matchAll(STRINGS_AND_BRACES)) {
+    if (token === '{') depth += 1;
+    if (token === '}') depth -= 1;
+    if (depth === 0) return start + index + 1;
   }
   return null;
-}
-
-/** Whether bytes are UTF-8 as RFC 3629 has it. */
-export function isUtf8(bytes: Buffer): boolean {
-  try {
-    new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** Whether a text can be encoded: a character that is half of a pair can't. */
-export function isWhole(text: string): boolean {
-  return !/\p{Surrogate}/u.test(text);
 }
 
 /**
@@ -157,20 +136,12 @@ export function understandByTheBook(text: string, isFromProxy = false): Referenc
   }
 }
 
-type ReferenceObject = {
-  /**
-   * Own fields only, in a map: none of them reaches a prototype, whatever its name. A number that is another one by the
-   * time a program has read it is a String.
-   */
-  fields: ReadonlyMap<string, unknown>;
-  /** The fields, also those that a second one of their name hides, that hold what no peer should get. */
-  flawed: readonly string[];
-  /** The names of its own fields that stand there more than once. */
-  repeated: readonly string[];
-};
-
-// Null where there is no object.
-function readObject(text: string): ReferenceObject | null {
+// The fields in a map, so that none of them reaches a prototype, whatever its name; a number that is another one by the
+// time a program has read it is a String. `flawed` are the fields, also those that a second one of their name hides, that
+// hold what no peer should get, `repeated` those that are there twice. Null where there is no object.
+function readObject(
+  text: string,
+): { fields: Map<string, unknown>; flawed: string[]; repeated: string[] } | null {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -221,7 +192,7 @@ function walk(tokens: readonly string[]): {
     }
     if (depth === 1 && before === ':') numbers.set(field, /^[-\d]/.test(token) ? token : null);
     if (depth === 2 && opens && before === ':') numbers.set(field, null);
-    if (depth > MAX_LEVELS || (isText && !isWhole(JSON.parse(token)))) flawed.push(field);
+    if (depth > MAX_LEVELS || (isText && !(JSON.parse(token) as string).isWellFormed())) flawed.push(field);
     before = token;
   }
   return { flawed, numbers, names };
@@ -245,8 +216,6 @@ function isId(value: unknown): value is string | number {
 }
 
 function wholeNumber(value: unknown): number | null {
-  if (typeof value !== 'string') return typeof value === 'number' ? value : null;
-  const digits = value.trim().replace('-', '');
-  const isPlain = /^[0-9]{1,9}$/.test(digits) && value.trim().lastIndexOf('-') <= 0;
-  return isPlain ? Number(value) : null;
+  if (typeof value === 'number') return value;
+  return typeof value === 'string' && /^-?[0-9]{1,9}$/.test(value.trim()) ? Number(value) : null;
 }

@@ -7,7 +7,6 @@ import { Failure } from './failure.ts';
 import { installPackages, isSupportedDebian, readOsRelease } from './packages.ts';
 import type { Progress } from './steps.ts';
 
-const WAIT_MS = 900_000;
 const RETRY_MS = 200;
 const STOP_TIMEOUT_MS = 30_000;
 
@@ -46,21 +45,11 @@ export async function requireInstalled(
 /**
  * Does `work` while no other process of this machine does work of this name, and waits until it can. The lock is an
  * abstract socket (unix(7)): it goes when its process ends, however that ends.
- * @throws Failure when it can't begin within a quarter of an hour; what `work` throws
+ * @throws the signal's reason when the signal fires before it can begin; what `work` throws
  */
-export async function oneAtATime<T>(
-  name: string,
-  signal: AbortSignal,
-  work: () => Promise<T>,
-  waitMs = WAIT_MS,
-): Promise<T> {
-  const endMs = performance.now() + waitMs;
+export async function oneAtATime<T>(name: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
   let lock = await tryLock(name);
   while (lock === null) {
-    if (performance.now() > endMs) {
-      const what = `Another command has been busy with the ${name} for ${waitMs / 1000} s.`;
-      throw new Failure(what, 'Stop it, or wait for it, then run this again.');
-    }
     await sleep(RETRY_MS, undefined, { signal });
     lock = await tryLock(name);
   }

@@ -1,4 +1,4 @@
-// pure · one request: its frame, how its reply is judged, and the record of its end.
+// pure · one request: its frame, how its reply is judged, and what is recorded of its end.
 import { formatRequest, parsePacket } from '../../services/shared/packet.ts';
 import { printable } from '../../services/shared/printable.ts';
 import type { BreakReason, Connection } from '../kit/proxy-connection.ts';
@@ -39,9 +39,6 @@ export type Exchange = {
   isDone: boolean;
 };
 
-/** How the first of several attempts ended, and since when its connection was open; null when it failed to connect. */
-export type FirstAttempt = { ending: Ending; sentMs: number; openedMs: number | null; endMs: number };
-
 /**
  * One request that has ended. Epoch times are Unix milliseconds with a fraction, on the monotonic clock: they do not
  * follow the machine's clock when that is set after the start of this process.
@@ -54,20 +51,23 @@ export type RequestRecord = Ending & {
   policy: string;
   /** How often it was sent; 0 when it was dropped before it was started. */
   attempts: number;
-  /** The first of several attempts; null unless there were several. */
-  first:
-    | (Ending & {
-        sentEpochMs: number;
-        /** When it ended, in ms after the request was due. */
-        endedMs: number;
-        /** Since when its connection was open; null when it failed to connect, so that nothing was sent. */
-        openedEpochMs: number | null;
-      })
-    | null;
+  /** Null unless there were several. */
+  first: FirstAttempt | null;
 };
 
-/** What is known of a request at its end: an attempt, or the little there is of one that was dropped before. */
-export type EndedRequest = Pick<Exchange, 'policyIndex' | 'intendedMs' | 'attempt' | 'first'>;
+/** The first of several attempts at a request. */
+export type FirstAttempt = Ending & {
+  sentEpochMs: number;
+  /** When it ended, in ms after the request was due. */
+  endedMs: number;
+  /** Since when its connection was open; null when it failed to connect, so that nothing was sent. */
+  openedEpochMs: number | null;
+};
+
+/** A monotonic time as Unix milliseconds. */
+export function toEpochMs(ms: number): number {
+  return performance.timeOrigin + ms;
+}
 
 export function lost(reason: BreakReason): AttemptEnding {
   return { outcome: 'lost', detail: reason, isRetryable: true };
@@ -126,32 +126,4 @@ export function judgeReply(
 /** Whether a frame that no request was waiting for is an answer: something was answered twice, or a reply went astray. */
 export function isStrayAnswer(text: string): boolean {
   return parsePacket(text).kind === 'answer';
-}
-
-/**
- * @param endMs    monotonic
- * @param originMs when the monotonic clock began, as Unix milliseconds: `performance.timeOrigin`
- */
-export function makeRecord(
-  { intendedMs, attempt, first }: EndedRequest,
-  policy: string,
-  { outcome, detail }: Ending,
-  endMs: number,
-  originMs: number,
-): RequestRecord {
-  return {
-    dueEpochMs: originMs + intendedMs,
-    latencyMs: endMs - intendedMs,
-    policy,
-    outcome,
-    detail,
-    attempts: attempt,
-    first: first && {
-      outcome: first.ending.outcome,
-      detail: first.ending.detail,
-      sentEpochMs: originMs + first.sentMs,
-      endedMs: first.endMs - intendedMs,
-      openedEpochMs: first.openedMs === null ? null : originMs + first.openedMs,
-    },
-  };
 }

@@ -4,11 +4,11 @@ import { explainTls } from '../../services/shared/tls.ts';
 import { Connection, type Target } from '../kit/proxy-connection.ts';
 import {
   dropped,
-  type EndedRequest,
   type Ending,
-  makeRecord,
+  type Exchange,
   type Outcome,
   type RequestRecord,
+  toEpochMs,
 } from './exchange.ts';
 import { InFlight } from './in-flight.ts';
 import type { LoadOptions } from './options.ts';
@@ -36,6 +36,9 @@ export type LoadObservers = {
   /** Called once for each request that became due, when it has ended; `dropped` ones included. */
   onRequest?: (record: RequestRecord) => void;
 };
+
+/** What is known of a request at its end: an attempt, or the little there is of one that was dropped before. */
+type EndedRequest = Pick<Exchange, 'policyIndex' | 'intendedMs' | 'attempt' | 'first'>;
 
 /** The proxy can't be reached at all; the message is a sentence for a person. */
 export class UnreachableError extends Error {
@@ -100,8 +103,6 @@ class Generator {
   #sendingEndedMs: number | null = null;
   #giveUpMs = Number.POSITIVE_INFINITY;
   #due = 0;
-  #nextProgressMs = 0;
-  #nextTrimMs = 0;
 
   constructor(options: LoadOptions, target: Target, observers: LoadObservers) {
     this.#options = options;
@@ -117,9 +118,13 @@ class Generator {
     const stop = () => this.#stopSending();
     signal.addEventListener('abort', stop, { once: true });
     if (signal.aborted) stop();
-    const ticker = setInterval(() => this.#tick(), TICK_MS);
+    const timers = [
+      setInterval(() => this.#tick(), TICK_MS),
+      setInterval(() => this.#tellProgress(performance.now()), PROGRESS_EVERY_MS),
+      setInterval(() => this.inFlight.pool.trim(), TRIM_EVERY_MS),
+    ];
     await this.#finished.promise;
-    clearInterval(ticker);
+    timers.forEach(clearInterval);
     signal.removeEventListener('abort', stop);
     this.inFlight.pool.closeAll();
     const endedMs = performance.now();
@@ -142,14 +147,6 @@ class Generator {
     this.inFlight.sendRetries(nowMs);
     this.inFlight.endLate(nowMs);
     if (nowMs >= this.#giveUpMs) this.inFlight.giveUp();
-    if (nowMs >= this.#nextTrimMs) {
-      this.#nextTrimMs = nowMs + TRIM_EVERY_MS;
-      this.inFlight.pool.trim();
-    }
-    if (nowMs >= this.#nextProgressMs) {
-      this.#nextProgressMs = nowMs + PROGRESS_EVERY_MS;
-      this.#tellProgress(nowMs);
-    }
     if (this.#sendingEndedMs !== null && this.inFlight.count === 0) this.#finished.resolve();
   }
 
@@ -189,13 +186,13 @@ class Generator {
   }
 
   #ended(request: EndedRequest, ending: Ending, endMs: number): void {
-    const { policyIndex, intendedMs, attempt } = request;
-    this.#tally.record(policyIndex, ending, endMs - intendedMs, intendedMs - this.#startMs, attempt);
+    const { policyIndex, intendedMs, attempt: attempts, first } = request;
+    const latencyMs = endMs - intendedMs;
+    this.#tally.record(policyIndex, ending, latencyMs, intendedMs - this.#startMs, attempts);
+    const { outcome, detail } = ending;
     const policy = this.#options.policies[policyIndex] as string;
-    const { onRequest } = this.#observers;
-    // Without an observer, a request costs nothing here.
-    if (onRequest !== undefined)
-      onRequest(makeRecord(request, policy, ending, endMs, performance.timeOrigin));
+    const dueEpochMs = toEpochMs(intendedMs);
+    this.#observers.onRequest?.({ outcome, detail, dueEpochMs, latencyMs, policy, attempts, first });
   }
 
   #tellProgress(nowMs: number): void {

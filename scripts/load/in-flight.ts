@@ -12,6 +12,7 @@ import {
   lost,
   type RequestTemplate,
   requestTemplate,
+  toEpochMs,
 } from './exchange.ts';
 import type { LoadOptions } from './options.ts';
 import { ConnectionPool, type PoolEvents } from './pool.ts';
@@ -136,7 +137,14 @@ export class InFlight implements PoolEvents {
       // The next attempt might have been answered, and it is our doing that there is none.
       this.#finish(exchange, dropped('interrupted'), endMs);
     } else {
-      const first = exchange.first ?? { ending, sentMs, openedMs: openedMsOf(exchange), endMs };
+      const openedMs = openedMsOf(exchange);
+      const first = exchange.first ?? {
+        outcome: ending.outcome,
+        detail: ending.detail,
+        sentEpochMs: toEpochMs(sentMs),
+        endedMs: endMs - intendedMs,
+        openedEpochMs: openedMs === null ? null : toEpochMs(openedMs),
+      };
       this.#retries.push({ dueMs, exchange, first });
     }
   }

@@ -14,7 +14,7 @@ const TIME_WAIT_SECONDS = 60;
  */
 export function portWarning(
   { connection, rate, durationSeconds }: LoadOptions,
-  portRange: readonly [number, number] | null,
+  portRange = readPortRange(),
 ): string | null {
   if (connection === 'keep' || portRange === null) return null;
   const used = rate * Math.min(durationSeconds, TIME_WAIT_SECONDS);
@@ -26,8 +26,7 @@ export function portWarning(
   );
 }
 
-/** This machine's range of local ports, or null where there is no such file. */
-export function readPortRange(): readonly [number, number] | null {
+function readPortRange(): readonly [number, number] | null {
   try {
     const [first, last] = readFileSync(PORT_RANGE_FILE, 'utf8').trim().split(/\s+/).map(Number);
     return first === undefined || last === undefined ? null : [first, last];

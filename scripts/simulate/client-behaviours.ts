@@ -235,22 +235,18 @@ function sendWithoutReading(client: SimulatedClient, done: () => void, isOver: (
   connection.isAbandoned = true;
   connection.socket.pause();
   client.world.deafConnections.add(connection);
-  let writes = 0;
-  const more = (): void => {
-    writes += 1;
-    if (connection.isGone || writes > DEAF_WRITES || isOver()) {
-      client.host.after(DEAF_PAUSE_MS * DEAF_WRITES, () => {
-        connection.abandon(true);
-        done();
-      });
-      return;
-    }
+  const write = (): void => {
     const { text, expected } = client.next(DEAF_REQUESTS);
     const due = expected.map((one) => ({ ...one, kind: 'any' as const }));
     connection.send(text, due);
-    client.host.after(DEAF_PAUSE_MS, more);
   };
-  more();
+  const end = (): void => {
+    client.host.after(DEAF_PAUSE_MS * DEAF_WRITES, () => {
+      connection.abandon(true);
+      done();
+    });
+  };
+  writeAgainAndAgain(connection, DEAF_WRITES, DEAF_PAUSE_MS, write, end, isOver);
 }
 
 function flood(client: SimulatedClient, done: () => void): void {
@@ -258,26 +254,38 @@ function flood(client: SimulatedClient, done: () => void): void {
   const connection = client.open();
   const due = Array.from({ length: FLOOD_PACKETS }, () => expectedOf('any', world.nowMs));
   connection.isAbandoned = true;
-  let writes = 0;
-  const more = (): void => {
-    if (connection.isGone && connection.refused >= 100)
-      world.reached('traits', 'a flood of refusals was cut off');
-    writes += 1;
-    if (connection.isGone || writes > FLOOD_WRITES) {
-      connection.onProgress = () => {};
-      if (!connection.isGone) connection.close();
-      done();
-      return;
-    }
-    connection.send('{}\n'.repeat(FLOOD_PACKETS), due);
-    host.after(FLOOD_PAUSE_MS, more);
-  };
   connection.onProgress = () => {
     if (connection.refused > MAX_REFUSALS)
       world.violate(
-        'a client that only sends what is refused is cut off',
-        `${host.name} after ${connection.refused} refusals`,
+        'a client that is only refused is cut off',
+        `${host.name}: ${connection.refused} refusals`,
       );
   };
-  more();
+  const end = (): void => {
+    if (connection.isGone && connection.refused >= 100)
+      world.reached('traits', 'a flood of refusals was cut off');
+    connection.onProgress = () => {};
+    if (!connection.isGone) connection.close();
+    done();
+  };
+  const write = (): void => connection.send('{}\n'.repeat(FLOOD_PACKETS), due);
+  writeAgainAndAgain(connection, FLOOD_WRITES, FLOOD_PAUSE_MS, write, end);
+}
+
+// So many times at most, as long as the connection stands.
+function writeAgainAndAgain(
+  connection: ClientConnection,
+  times: number,
+  pauseMs: number,
+  write: () => void,
+  end: () => void,
+  isOver = (): boolean => false,
+): void {
+  if (connection.isGone || times === 0 || isOver()) {
+    end();
+    return;
+  }
+  write();
+  const more = (): void => writeAgainAndAgain(connection, times - 1, pauseMs, write, end, isOver);
+  connection.client.host.after(pauseMs, more);
 }

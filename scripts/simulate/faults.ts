@@ -195,19 +195,19 @@ function crash(
 // Whether what its session sends, or that it ends, reaches the proxy.
 function isHeard({ network }: World, { host, session }: SimulatedServer): boolean {
   const isWhole = session !== null && !session.isBlackholed;
-  return isWhole && host.isAlive && !host.isFrozen && !network.isCut(host.address);
+  return isWhole && host.isAlive && !host.isFrozen && !network.cuts.has(host.address);
 }
 
 // Another server may have taken the address meanwhile.
 function bringBack({ network }: World, server: SimulatedServer, wished: string): void {
-  const owner = network.hostAt(wished);
+  const owner = network.hosts.get(wished);
   network.detach(server.host);
   server.start(owner === undefined || owner === server.host ? wished : network.freeAddress());
 }
 
 function addressOfADeadServer({ servers, network, random }: World, server: SimulatedServer): string {
   const isFree = (other: SimulatedServer): boolean =>
-    other !== server && !other.host.isAlive && network.hostAt(other.host.address) === undefined;
+    other !== server && !other.host.isAlive && !network.hosts.has(other.host.address);
   const free = servers.filter(isFree);
   return free.length === 0 ? network.freeAddress() : random.pick(free).host.address;
 }

@@ -1,5 +1,5 @@
 // pure · the simulated network: who listens where, how long packets take, what is cut off, and the ports of one machine.
-import type { Listening, Network } from '../../services/proxy/network/network.ts';
+import type { Network } from '../../services/proxy/network/network.ts';
 import type { Random } from '../kit/random.ts';
 import type { Host, Timeline } from './host.ts';
 import { SimulatedSocket } from './socket.ts';
@@ -33,6 +33,10 @@ export type DialFault = 'EMFILE' | 'EADDRNOTAVAIL';
 
 /** TCP: what one end sends arrives in order, or the connection is lost. */
 export class SimulatedNetwork {
+  /** Who has an address. */
+  readonly hosts = new Map<string, Host>();
+  /** The addresses that are cut off, each with what waits until it is reached again. */
+  readonly cuts = new Map<string, { from: SimulatedSocket; work: () => void }[]>();
   /** The one machine whose local ports and descriptors are limited; null for none. */
   limitedHost: Host | null = null;
   /** How many connections to one address and port `limitedHost` can have. */
@@ -52,10 +56,7 @@ export class SimulatedNetwork {
   readonly #timeline: Timeline;
   readonly #random: Random;
   readonly #latency: Latency;
-  readonly #hosts = new Map<string, Host>();
   readonly #listeners = new Map<string, Listener[]>();
-  /** What waits until an address that is cut off is reached again. */
-  readonly #cuts = new Map<string, { from: SimulatedSocket; work: () => void }[]>();
   readonly #portsInUse = new Map<string, number>();
   #lastAddress = 0;
 
@@ -66,16 +67,12 @@ export class SimulatedNetwork {
   }
 
   attach(host: Host): void {
-    this.#hosts.set(host.address, host);
+    this.hosts.set(host.address, host);
   }
 
   /** Frees the host's address for others. */
   detach(host: Host): void {
-    if (this.#hosts.get(host.address) === host) this.#hosts.delete(host.address);
-  }
-
-  hostAt(address: string): Host | undefined {
-    return this.#hosts.get(address);
+    if (this.hosts.get(host.address) === host) this.hosts.delete(host.address);
   }
 
   /** @returns an address that no host has had yet */
@@ -95,25 +92,14 @@ export class SimulatedNetwork {
     this.attach(host);
   }
 
-  listen(
-    host: Host,
-    port: number,
-    allowsHalfOpen: boolean,
-    onConnection: Listener['onConnection'],
-  ): () => void {
+  listen(host: Host, port: number, allowsHalfOpen: boolean, onConnection: Listener['onConnection']): void {
     const key = `${host.address}:${port}`;
-    const listener = { host, allowsHalfOpen, onConnection };
-    this.#listeners.set(key, [...(this.#listeners.get(key) ?? []), listener]);
-    return () => this.#dropListeners((one) => one === listener);
+    this.#listeners.set(key, [...(this.#listeners.get(key) ?? []), { host, allowsHalfOpen, onConnection }]);
   }
 
   stopListening(host: Host): void {
-    this.#dropListeners((listener) => listener.host === host);
-  }
-
-  #dropListeners(isDropped: (listener: Listener) => boolean): void {
     for (const [key, listeners] of this.#listeners) {
-      const others = listeners.filter((listener) => !isDropped(listener));
+      const others = listeners.filter((listener) => listener.host !== host);
       if (others.length === 0) this.#listeners.delete(key);
       else this.#listeners.set(key, others);
     }
@@ -150,7 +136,7 @@ export class SimulatedNetwork {
 
   #onSyn(local: SimulatedSocket, address: string, port: number, attempt: number): void {
     if (local.isDestroyed) return;
-    const target = this.#hosts.get(address);
+    const target = this.hosts.get(address);
     if (target === undefined) {
       this.#timeline.after(NO_ROUTE_MS, () => local.fail('EHOSTUNREACH'));
       return;
@@ -189,7 +175,7 @@ export class SimulatedNetwork {
     if (from.isBlackholed) return;
     const lostAddress = from.peer?.lostAddress ?? null;
     if (lostAddress === null) this.#carryTo(from, from.peer?.host.address ?? '', work);
-    else if (this.#hosts.has(lostAddress)) this.#carryTo(from, lostAddress, () => from.onReset());
+    else if (this.hosts.has(lostAddress)) this.#carryTo(from, lostAddress, () => from.onReset());
   }
 
   #forgetIfIdle(from: SimulatedSocket): void {
@@ -213,7 +199,7 @@ export class SimulatedNetwork {
     from.lastArrivalMs = arrivalMs;
     this.#timeline.after(arrivalMs - nowMs, () => {
       if (from.isBlackholed) return;
-      const held = this.#cuts.get(address) ?? this.#cuts.get(from.host.address);
+      const held = this.cuts.get(address) ?? this.cuts.get(from.host.address);
       if (held === undefined) work();
       else held.push({ from, work });
     });
@@ -238,17 +224,13 @@ export class SimulatedNetwork {
 
   /** From now on nothing reaches an address or leaves it. */
   cut(address: string): void {
-    if (!this.#cuts.has(address)) this.#cuts.set(address, []);
-  }
-
-  isCut(address: string): boolean {
-    return this.#cuts.has(address);
+    if (!this.cuts.has(address)) this.cuts.set(address, []);
   }
 
   /** Ends `cut`: what has waited is sent once more. */
   heal(address: string): void {
-    const held = this.#cuts.get(address) ?? [];
-    this.#cuts.delete(address);
+    const held = this.cuts.get(address) ?? [];
+    this.cuts.delete(address);
     const againMs = this.#random.between(1, MAX_RETRANSMISSION_MS);
     for (const { from, work } of held) {
       from.lastArrivalMs = Math.max(from.lastArrivalMs, this.#timeline.nowMs + againMs);
@@ -265,8 +247,8 @@ export class SimulatedNetwork {
         readInto(socket, onRead);
         return socket;
       },
-      listen: async (_host, port, _isShared, accept): Promise<Listening> => {
-        const close = this.listen(host, port, true, (socket) => {
+      listen: async (_host, port, _isShared, accept) => {
+        this.listen(host, port, true, (socket) => {
           const receiver = accept(socket);
           if (receiver === null) return;
           readInto(socket, (chunk) => receiver.onRead(chunk));
@@ -274,7 +256,8 @@ export class SimulatedNetwork {
           socket.on('drain', () => receiver.onDrain());
           socket.on('close', () => receiver.onClose());
         });
-        return { port, close };
+        // Whoever stops listening on one port stops on all.
+        return { port, close: () => this.stopListening(host) };
       },
     };
   }

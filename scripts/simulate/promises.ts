@@ -101,10 +101,7 @@ export class Promises {
     times.push(nowMs);
     this.#suspectedMs.set(key, times);
     if (times.length > MAX_SUSPECTS)
-      this.#world.violate(
-        'events about one server are bounded',
-        `${address} was suspected ${times.length} times`,
-      );
+      this.#world.violate('events about one server are bounded', `${address}: ${times.length} suspicions`);
   }
 
   #checkBlame({ type, address, policy, why }: ClusterEvent): void {
@@ -239,10 +236,7 @@ export class Promises {
       if (isMoot || world.nowMs >= world.stoppingSinceMs) return;
       const upstream = world.sources.table.findById(server.spec.policy, server.spec.id);
       if (upstream?.address === address && isInRotation(upstream.health.state))
-        world.violate(
-          'what fails is noticed in time',
-          `${server.name}, ${what} for ${withinMs} ms, is in rotation`,
-        );
+        world.violate('what fails is noticed in time', `${server.name}, ${what} for ${withinMs} ms`);
     });
   }
 

@@ -1,6 +1,6 @@
 // shell · runs seeds, each in a simulated world of its own, spread over threads. This file is the threads' code too.
 import { availableParallelism } from 'node:os';
-import { parentPort, Worker } from 'node:worker_threads';
+import { parentPort, Worker, type WorkerOptions } from 'node:worker_threads';
 import { SimulatedClient } from './client.ts';
 import { behave, type ClientKind } from './client-behaviours.ts';
 import { healAll, killByPoison, strike } from './faults.ts';
@@ -56,8 +56,7 @@ export type Job = {
   signal: AbortSignal;
   /** @returns false when that was enough */
   onResult: (result: SeedResult) => boolean;
-  /** Other code for the threads, which runs seeds as this file does, and its `workerData`. */
-  worker?: { file: string; data: unknown };
+  threadOptions?: WorkerOptions;
   /** A thread that works on one seed for so long is ended, and the seed counts as one that does not end. */
   limitMs?: number;
 };
@@ -71,7 +70,7 @@ export async function runSeeds(job: Job): Promise<void> {
     isTracing = false,
     signal,
     onResult,
-    worker,
+    threadOptions = {},
     limitMs = SEED_LIMIT_MS,
   } = job;
   let nextSeed = firstSeed;
@@ -82,10 +81,8 @@ export async function runSeeds(job: Job): Promise<void> {
   };
   // Ends when no seed is left, or when its thread has to be ended.
   const runThread = async (): Promise<void> => {
-    const thread = new Worker(worker?.file ?? import.meta.filename, {
-      workerData: worker?.data,
-      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
-    });
+    const resourceLimits = { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB };
+    const thread = new Worker(import.meta.filename, { resourceLimits, ...threadOptions });
     let watchdog: NodeJS.Timeout | undefined;
     try {
       await new Promise<void>((resolve, reject) => {

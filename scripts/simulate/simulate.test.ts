@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { type Job, runSeeds, type SeedResult } from './run.ts';
 import { CAUSES, isAwaited } from './scenario.ts';
 
 const SEEDS = 200;
+const COMMAND = join(import.meta.dirname, '../simulate.ts');
+const PLANT = join(import.meta.dirname, '../../test-support/simulate/plant.ts');
 
 async function resultsOf(job: Partial<Job>): Promise<SeedResult[]> {
   const results: SeedResult[] = [];
@@ -44,4 +49,37 @@ test('the same seed is the same world, line by line', async () => {
     assert.ok(log.length > 50);
     assert.equal(log.join('\n'), second[at]?.log.join('\n'));
   }
+});
+
+/** Runs the command until it has told of some seeds, and interrupts it. */
+async function interrupted(
+  flags: readonly string[],
+  planted?: string,
+): Promise<{ code: number; text: string }> {
+  const args = [...flags, COMMAND, '--seeds', '100000', '--json'];
+  const env = { ...process.env, ...(planted === undefined ? {} : { PLANTED: planted }) };
+  const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  let text = '';
+  child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+    text += chunk;
+  });
+  child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+    if (/\d+ of 100000/.test(chunk)) child.kill('SIGINT');
+  });
+  const [code] = await once(child, 'close');
+  return { code, text };
+}
+
+test('interrupted, the command prints one document about the seeds that were run', async () => {
+  const { code, text } = await interrupted([]);
+  const { verdict, seeds, failures } = JSON.parse(text);
+  assert.deepEqual([code, verdict, failures], [130, 'interrupted', []]);
+  assert.ok(seeds >= 20);
+});
+
+test('interrupted after a finding, the command has failed and prints the finding', async () => {
+  const { code, text } = await interrupted(['--import', PLANT], 'the turn does not move on');
+  const { verdict, failures } = JSON.parse(text);
+  assert.deepEqual([code, verdict], [1, 'fail']);
+  assert.equal(failures[0].violation.invariant, 'round robin');
 });

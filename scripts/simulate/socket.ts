@@ -11,14 +11,11 @@ const HIGH_WATER_BYTES = 16_384;
 // Made once each: its stack is most of what a simulated error costs.
 const ERRORS = new Map<string, NodeJS.ErrnoException>();
 
-type Listeners = {
-  connect: (() => void)[];
-  data: ((chunk: Buffer) => void)[];
-  end: (() => void)[];
-  drain: (() => void)[];
-  error: ((error: NodeJS.ErrnoException) => void)[];
-  close: (() => void)[];
+type Events = Record<'connect' | 'end' | 'drain' | 'close', []> & {
+  data: [chunk: Buffer];
+  error: [error: NodeJS.ErrnoException];
 };
+type Listeners = { [Event in keyof Events]: ((...values: Events[Event]) => void)[] };
 
 export class SimulatedSocket implements DialledConnection {
   readonly host: Host;

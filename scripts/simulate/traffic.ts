@@ -216,10 +216,7 @@ export class Traffic {
       return true;
     // It was handed over at this very time, before its server was replaced.
     if (this.#replacedMs.get(destination) !== this.#world.nowMs)
-      this.#world.violate(
-        'nothing goes to an evicted server',
-        `"${payload}" went to ${destination}, which is ${state}`,
-      );
+      this.#world.violate('nothing goes to an evicted server', `"${payload}": ${destination} is ${state}`);
     return false;
   }
 
@@ -233,7 +230,7 @@ export class Traffic {
     if ((isClear && worked > limit) || exposed.length > limit + MAX_MOVES)
       this.#world.violate(
         'a request meets few servers',
-        `"${payload}" met ${exposed.length}, and ${worked} of them worked on it`,
+        `"${payload}" met ${exposed.length}, worked ${worked}`,
       );
   }
 
@@ -255,9 +252,6 @@ export class Traffic {
       one.pool?.isSilent(nowMs) !== true &&
       !sends.some((other) => other.upstream === one);
     if (before > 1 || (mayDial && members.some(isBetter)))
-      this.#world.violate(
-        'a retry goes to another server',
-        `"${payload}" went to server ${String(upstream.id)} again`,
-      );
+      this.#world.violate('a retry goes to another server', `"${payload}" to server ${upstream.id} again`);
   }
 }

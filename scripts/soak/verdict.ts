@@ -72,17 +72,10 @@ const NOT_REACHED: Assessment = { verdict: 'unknown', measured: 'the end was not
 /** The judgement of a soak. An interruption is unknown, except for what has failed by then. */
 export function judgeSoak(soak: Soak): Judgement {
   const { counts, strayAnswers, proxyEnded, samples } = soak;
-  const finding = (criterion: string, limit: string, assessment: Assessment): Finding => ({
-    criterion,
-    limit,
-    details: [],
-    ...assessment,
-  });
-  const proxy = {
-    verdict: passIf(proxyEnded === null),
-    measured: proxyEnded ?? 'it lived',
-    n: samples.length,
+  const finding = (criterion: string, limit: string, assessment: Assessment): Finding => {
+    return { criterion, limit, details: [], ...assessment };
   };
+  const proxy = { verdict: passIf(proxyEnded === null), measured: proxyEnded ?? 'it lived' };
   const findings = [
     finding('no request lost', '0 lost', none(soak, counts.lost, `${counts.lost} lost of ${answered(soak)}`)),
     finding(
@@ -96,14 +89,18 @@ export function judgeSoak(soak: Soak): Judgement {
       none(soak, counts.error, `${counts.error} error replies`),
     ),
     finding('memory', 'at most 1 MB more a minute, in the second half', memory(soak)),
-    finding('open files', 'as many as before, at rest', handles(soak)),
+    finding(
+      'open files',
+      'as many as before, at rest',
+      unchanged(soak, ({ handles }) => handles),
+    ),
     finding(
       'connections',
       'as many as before, at rest',
-      unchanged(soak, (rest) => rest.connections),
+      unchanged(soak, ({ connections: all }) => ({ all })),
     ),
     finding('policy table', 'the servers that live, all in rotation', table(soak)),
-    finding('the proxy lives', 'it runs until it is stopped', proxy),
+    finding('the proxy lives', 'it runs until it is stopped', { ...proxy, n: samples.length }),
     finding('the run was as planned', 'whole, with its load and its churn', whole(soak)),
   ];
   return { verdict: worstVerdict(findings.map(({ verdict }) => verdict)), findings };
@@ -137,19 +134,15 @@ function memory(soak: Soak): Assessment {
   return { verdict: passIf(bytes <= MAX_GROWTH_BYTES), measured, n: lows.length };
 }
 
-function unchanged({ before, after }: Soak, figureOf: (rest: Rest) => number): Assessment {
+/** Whether the sum is what it was; if not, by kind. */
+function unchanged({ before, after }: Soak, kindsOf: (rest: Rest) => Handles): Assessment {
   if (before === null || after === null) return NOT_REACHED;
-  const [was, is] = [figureOf(before), figureOf(after)];
-  return { verdict: passIf(is === was), measured: `${is}, before ${was}`, n: 2 };
-}
-
-function handles(soak: Soak): Assessment {
-  const assessment = unchanged(soak, (rest) => totalOf(rest.handles));
-  const [then = {}, now = {}] = [soak.before?.handles, soak.after?.handles];
-  const details = Object.keys({ ...then, ...now })
-    .filter((kind) => assessment.verdict === 'fail' && now[kind] !== then[kind])
-    .map((kind) => `${kind}: ${now[kind] ?? 0}, before ${then[kind] ?? 0}`);
-  return { ...assessment, details };
+  const [then, now] = [kindsOf(before), kindsOf(after)];
+  const measured = `${totalOf(now)}, before ${totalOf(then)}`;
+  if (totalOf(now) === totalOf(then)) return { verdict: 'pass', measured, n: 2 };
+  const changed = Object.keys({ ...then, ...now }).filter((kind) => now[kind] !== then[kind]);
+  const details = changed.map((kind) => `${kind}: ${now[kind] ?? 0}, before ${then[kind] ?? 0}`);
+  return { verdict: 'fail', measured, n: 2, details };
 }
 
 export function totalOf(of: Handles): number {
@@ -171,19 +164,12 @@ function whole(soak: Soak): Assessment {
   const { counts, actions, problems, cutShort, endedMs } = soak;
   const due = answered(soak) + counts.dropped;
   const skipped = actions.filter(({ isSkipped }) => isSkipped).length;
-  const reasons: [boolean, string][] = [
-    [cutShort !== null, `cut short after ${(endedMs / 1000).toFixed(0)} s: ${cutShort}`],
-    [
-      counts.dropped > due * MAX_DROPPED_SHARE,
-      `${counts.dropped} of ${due} requests were not sent: the load itself could not keep up`,
-    ],
-    [
-      skipped > actions.length * MAX_SKIPPED_SHARE,
-      `${skipped} of ${actions.length} actions were left out: no other server of the policy was in rotation`,
-    ],
-    ...problems.map((problem): [boolean, string] => [true, problem]),
-  ];
-  const details = reasons.filter(([isSo]) => isSo).map(([, reason]) => reason);
+  const details = [...problems];
+  if (cutShort !== null) details.push(`cut short after ${(endedMs / 1000).toFixed(0)} s: ${cutShort}`);
+  if (counts.dropped > due * MAX_DROPPED_SHARE)
+    details.push(`${counts.dropped} of ${due} requests were not sent: the load itself could not keep up`);
+  if (skipped > actions.length * MAX_SKIPPED_SHARE)
+    details.push(`${skipped} actions were left out: no other server of the policy was in rotation`);
   const measured = `${actions.length - skipped} actions, ${skipped} left out, ${counts.dropped} requests not sent`;
   return { verdict: details.length === 0 ? 'pass' : 'unknown', measured, n: actions.length, details };
 }

@@ -2,7 +2,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { formatError, parseFromProxy, parsePacket, parsePlainRequest } from './packet.ts';
+import {
+  formatAnswer,
+  formatChallenge,
+  formatError,
+  formatHeartbeat,
+  formatLeave,
+  formatRegistered,
+  formatRequest,
+  formatSetup,
+  parseFromProxy,
+  parsePacket,
+  parsePlainRequest,
+} from './packet.ts';
 
 const NAMES = [
   'type',
@@ -237,3 +249,45 @@ for (const [kind, deep] of NESTINGS) {
     });
   }
 }
+
+const id = fc.oneof(
+  fc.maxSafeInteger(),
+  fc.string({ unit: 'binary', minLength: 1, maxLength: 64 }).map((text) => text.toWellFormed()),
+);
+
+test('property: what is written comes back, in one line', () => {
+  const digest = 'da39a3ee5e6b4b0d3255bfef95601890afd80709';
+  const text = fc.string({ unit: 'binary', maxLength: 64 }).map((one) => one.toWellFormed());
+  const back = (line: string): unknown => {
+    assert.equal(line.indexOf('\n'), line.length - 1);
+    return parsePacket(line);
+  };
+  fc.assert(
+    fc.property(
+      id,
+      id.map(String),
+      text,
+      fc.integer({ min: 1, max: 65_535 }),
+      (one, policy, payload, port) => {
+        const request = { kind: 'request', clientId: one, policy, payload };
+        assert.deepEqual(back(formatRequest(one, policy, payload)), request);
+        assert.deepEqual(back(formatAnswer(1, one, digest)), { kind: 'answer', serverId: 1, digest });
+        assert.deepEqual(back(formatHeartbeat(one)), { kind: 'heartbeat' });
+        assert.deepEqual(back(formatLeave(one)), { kind: 'leave' });
+        const setup = {
+          id: one,
+          policy,
+          listenPort: port,
+          incarnation: policy,
+          canProve: true,
+          proof: payload,
+        };
+        const kept = { kind: 'setup', hasSession: true, keepsAlive: true, policyAsWritten: policy };
+        assert.deepEqual(back(formatSetup(setup)), { ...kept, ...setup });
+        assert.deepEqual(parseFromProxy(formatRegistered(one, policy)), { kind: 'registered' });
+        assert.deepEqual(parseFromProxy(formatChallenge(payload)), { kind: 'challenge', nonce: payload });
+      },
+    ),
+    { numRuns: 1000 },
+  );
+});

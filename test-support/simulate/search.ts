@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type Job, runSeeds, type SeedResult } from '../../scripts/simulate/run.ts';
 import type { PlantedBug } from './planted-bugs.ts';
 
-const THREAD = join(import.meta.dirname, 'planted-thread.ts');
+const PLANT = join(import.meta.dirname, 'plant.ts');
 
 /** How many seeds a bug has to be found in. */
 export const SEEDS = Number(process.env.PLANTED_SEEDS ?? 200);
@@ -23,7 +23,7 @@ export async function searchFor(
     count: SEEDS,
     only: () => bug.only ?? null,
     signal: new AbortController().signal,
-    worker: { file: THREAD, data: { bug } },
+    threadOptions: { execArgv: ['--import', PLANT], workerData: { bug } },
     onResult: (result) => {
       if (result.violation !== null) broken.push(result);
       return isWhole || broken.length === 0;

@@ -4,6 +4,7 @@
 
 #define _GNU_SOURCE
 #include <errno.h>
+#include <netinet/in.h>
 #include <openssl/evp.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -40,17 +41,19 @@ static inline void *allocate(size_t count, size_t size)
     return memory;
 }
 
-// The arguments as numbers; their meaning is said in `usage`. The caller has checked their values.
+// The arguments as numbers, whose meaning is said in `usage`.
 static inline void read_numbers(int count, char **words, double *numbers, int wanted, const char *usage)
 {
-    for (int i = 0; i < wanted && count == wanted + 1; i++) {
-        char *end;
-        numbers[i] = strtod(words[i + 1], &end);
-        if (end == words[i + 1] || *end != '\0') count = 0;
+    if (count != wanted + 1) {
+        fprintf(stderr, "Usage: %s\n", usage);
+        exit(2);
     }
-    if (count == wanted + 1) return;
-    fprintf(stderr, "Usage: %s\n", usage);
-    exit(2);
+    for (int i = 0; i < wanted; i++) numbers[i] = strtod(words[i + 1], NULL);
+}
+
+static inline struct sockaddr_in address_of(uint32_t host, uint16_t port)
+{
+    return (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(host)};
 }
 
 // Raises the limit of open files as far as the system allows. Returns the limit.

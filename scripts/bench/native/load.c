@@ -6,12 +6,14 @@
 // two more where connections come from several addresses); on a kept connection it is send and recv.
 //
 // Prints "start" when counting begins and one line of JSON when it ends.
-#include "load.h"
+#include "common.h"
 
 #include <inttypes.h>
 #include <math.h>
+#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define TIMEOUT_NS (5 * NS_PER_SECOND)
@@ -25,6 +27,314 @@
 #define SPARE_DESCRIPTORS 16
 #define PAYLOADS 64
 #define MAX_PAYLOAD_BYTES 1024
+#define READ_CAPACITY 65536
+// A pipeline has at most 64 requests of at most 1,200 bytes in flight.
+#define WRITE_CAPACITY 131072
+// An answer is at most 1,024 bytes; a longer line is none.
+#define HELD_CAPACITY 2048
+// Latencies are counted in buckets of a microsecond; of longer ones only the maximum is known.
+#define LATENCY_BUCKETS 2000000
+
+enum mode {
+    MODE_ONESHOT,  // closed loop, a connection for each request
+    MODE_KEEP,     // closed loop, one request after the other on each connection
+    MODE_PIPELINE, // closed loop, `depth` requests in flight on each connection
+    MODE_OPEN      // open loop, `rate` requests a second, each on a connection of its own
+};
+
+enum failure { FAILURE_ERROR_REPLY, FAILURE_RESET, FAILURE_TIMEOUT, FAILURE_WRONG_DIGEST, FAILURE_REFUSED, FAILURE_KINDS };
+
+// Written out before the run, so that sending a request costs no more than sending its bytes.
+struct request {
+    char *bytes;
+    size_t length;
+    char digest[DIGEST_LENGTH];
+};
+
+// A request on its way. In the open loop its time begins when it was due, not when it was sent.
+struct flight {
+    const struct request *request;
+    int64_t start_ns;
+};
+
+// The counters run on from 0: those from `answered` to `sent` wait for their answers, those to `queued` to be sent.
+struct connection {
+    int fd; // -1 while it is not open
+    uint32_t watched_events;
+    uint32_t queued;
+    uint32_t sent;
+    uint32_t answered;
+    struct flight *flights;
+    // The beginning of an answer whose end has not come yet.
+    size_t held_bytes;
+    char held[HELD_CAPACITY];
+};
+
+// What the counted time has come to.
+struct tally {
+    bool is_counting;
+    int64_t start_ns;
+    int64_t start_cpu_us;
+    uint64_t answered;
+    uint64_t failures[FAILURE_KINDS];
+    int64_t max_latency_ns;
+    uint32_t latencies[LATENCY_BUCKETS + 1];
+};
+
+struct generator {
+    enum mode mode;
+    struct sockaddr_in target;
+    uint32_t depth; // requests in flight on a connection
+    double rate;    // requests a second of the open loop
+    double seconds;
+    double warmup_ms;
+    // How many of loopback's addresses the connections for one request come from. A closed connection keeps its port for
+    // a second and more, so that one address can open some 14,000 a second to one port.
+    uint32_t sources;
+    uint32_t last_source;
+    bool keeps_connections;
+    struct request *requests;
+    uint32_t request_count;
+    uint32_t next_request;
+    int epoll_fd;
+    // The time of the latest answer or wake-up: the clock is read once for each.
+    int64_t now_ns;
+    int64_t next_sweep_ns;
+    struct connection *connections;
+    uint32_t connection_count;
+    // Those that are not open: failed and to be opened again, or free for a request of the open loop.
+    struct connection **idle;
+    uint32_t idle_count;
+    int64_t next_reopen_ns;
+    // Of the open loop: when it began, and how many requests have been due.
+    int64_t first_due_ns;
+    uint64_t due_count;
+    struct tally tally;
+    char incoming[READ_CAPACITY];
+    char outgoing[WRITE_CAPACITY];
+};
+
+static void count_answer(struct tally *tally, int64_t latency_ns)
+{
+    if (!tally->is_counting) return;
+    int64_t bucket = latency_ns / NS_PER_US;
+    tally->answered++;
+    tally->latencies[bucket < LATENCY_BUCKETS ? bucket : LATENCY_BUCKETS]++;
+    if (latency_ns > tally->max_latency_ns) tally->max_latency_ns = latency_ns;
+}
+
+static void count_failures(struct tally *tally, enum failure kind, uint32_t count)
+{
+    if (tally->is_counting) tally->failures[kind] += count;
+}
+
+static struct flight *flight_of(const struct generator *g, const struct connection *c, uint32_t number)
+{
+    return &c->flights[number % g->depth];
+}
+
+static const struct request *request_of(const struct generator *g, const struct connection *c, uint32_t number)
+{
+    return flight_of(g, c, number)->request;
+}
+
+// Closes a connection and puts it among the idle ones.
+static void retire(struct generator *g, struct connection *c)
+{
+    if (c->fd >= 0) close(c->fd);
+    c->fd = -1;
+    g->idle[g->idle_count++] = c;
+}
+
+// Closes a connection that has failed; what was in flight on it has failed in the same way.
+static void lose(struct generator *g, struct connection *c, enum failure kind)
+{
+    uint32_t in_flight = c->queued - c->answered;
+    count_failures(&g->tally, kind, kind == FAILURE_REFUSED || in_flight == 0 ? 1 : in_flight);
+    retire(g, c);
+}
+
+static enum failure failure_of(int error)
+{
+    return error == ECONNREFUSED || error == ETIMEDOUT ? FAILURE_REFUSED : FAILURE_RESET;
+}
+
+static void watch(const struct generator *g, struct connection *c, uint32_t events)
+{
+    if (c->watched_events == events) return;
+    struct epoll_event event = {.events = events | EPOLLRDHUP | EPOLLET, .data.ptr = c};
+    int operation = c->watched_events == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+    if (epoll_ctl(g->epoll_fd, operation, c->fd, &event) != 0) fail("epoll_ctl");
+    c->watched_events = events;
+}
+
+static void queue_requests(struct generator *g, struct connection *c, uint32_t count, int64_t start_ns)
+{
+    while (count-- > 0) {
+        const struct request *request = &g->requests[g->next_request];
+        g->next_request = g->next_request + 1 == g->request_count ? 0 : g->next_request + 1;
+        *flight_of(g, c, c->queued++) = (struct flight){.request = request, .start_ns = start_ns};
+    }
+}
+
+// The bytes of all queued requests: a request's own where it is the only one, otherwise joined.
+static const char *gather(struct generator *g, const struct connection *c, size_t *length)
+{
+    const struct request *first = request_of(g, c, c->sent);
+    *length = first->length;
+    if (c->queued - c->sent == 1) return first->bytes;
+    *length = 0;
+    for (uint32_t number = c->sent; number != c->queued; number++) {
+        const struct request *request = request_of(g, c, number);
+        memcpy(g->outgoing + *length, request->bytes, request->length);
+        *length += request->length;
+    }
+    return g->outgoing;
+}
+
+// Sends what is queued, at once or, while the connection is not established, later. What is in flight fits into the
+// buffers of a socket: a connection that takes a part of it is broken. False when the connection is lost.
+static bool send_queued(struct generator *g, struct connection *c)
+{
+    if (c->sent == c->queued) return true;
+    size_t length;
+    const char *bytes = gather(g, c, &length);
+    ssize_t sent = send(c->fd, bytes, length, MSG_NOSIGNAL);
+    if (sent == (ssize_t)length) c->sent = c->queued;
+    else if (sent < 0 && errno == EAGAIN) watch(g, c, EPOLLIN | EPOLLOUT);
+    else lose(g, c, sent < 0 ? failure_of(errno) : FAILURE_RESET);
+    return c->fd >= 0;
+}
+
+// Lets the connections begin at several of loopback's addresses in turn.
+static bool choose_source(struct generator *g, int fd)
+{
+    static const int ON = 1;
+    if (g->sources == 1 || g->keeps_connections) return true;
+    g->last_source = (g->last_source + 1) % g->sources;
+    struct sockaddr_in source = address_of(INADDR_LOOPBACK + g->last_source, 0);
+    // The port is chosen when the other end is known, because one that is chosen before is taken for all of them.
+    return setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &ON, sizeof ON) == 0 &&
+           bind(fd, (const struct sockaddr *)&source, sizeof source) == 0;
+}
+
+static bool start_connecting(struct generator *g, struct connection *c)
+{
+    c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    if (c->fd < 0 || !choose_source(g, c->fd)) return false;
+    return connect(c->fd, (const struct sockaddr *)&g->target, sizeof g->target) == 0 || errno == EINPROGRESS;
+}
+
+// Opens a connection and sends its first requests, whose time began at `start_ns`.
+static void open_connection(struct generator *g, struct connection *c, int64_t start_ns)
+{
+    static const int ON = 1;
+    c->queued = c->sent = c->answered = c->watched_events = 0;
+    c->held_bytes = 0;
+    if (!start_connecting(g, c)) {
+        lose(g, c, FAILURE_REFUSED);
+        return;
+    }
+    // A single request needs no such call: Nagle's algorithm holds nothing back while nothing is unacknowledged.
+    if (g->keeps_connections) setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &ON, sizeof ON);
+    queue_requests(g, c, g->depth, start_ns);
+    if (send_queued(g, c) && c->watched_events == 0) watch(g, c, EPOLLIN);
+}
+
+static bool carries_digest(const char *line, size_t length, const char *digest)
+{
+    // Our own servers' answers end in the digest, a quote and a brace: the search is for others'.
+    static const size_t TAIL_LENGTH = DIGEST_LENGTH + 2;
+    if (length >= TAIL_LENGTH && memcmp(line + length - TAIL_LENGTH, digest, DIGEST_LENGTH) == 0) return true;
+    return memmem(line, length, digest, DIGEST_LENGTH) != NULL;
+}
+
+// What is wrong with a line that does not carry the digest: a blank may stand before the type's value.
+static enum failure failure_in(const char *line, size_t length)
+{
+    static const char TYPE[] = "\"type\":";
+    const char *type = memmem(line, length, TYPE, sizeof TYPE - 1);
+    if (type == NULL) return FAILURE_WRONG_DIGEST;
+    const char *value = type + sizeof TYPE - 1;
+    const char *end = line + length;
+    while (value < end && *value == ' ') value++;
+    return value < end && *value == '-' ? FAILURE_ERROR_REPLY : FAILURE_WRONG_DIGEST;
+}
+
+// Answers come in the order of the requests, so this one is for the oldest in flight.
+static void settle(struct generator *g, struct connection *c, const char *line, size_t length)
+{
+    const struct flight *flight = flight_of(g, c, c->answered);
+    c->answered++;
+    if (carries_digest(line, length, flight->request->digest)) count_answer(&g->tally, g->now_ns - flight->start_ns);
+    else count_failures(&g->tally, failure_in(line, length), 1);
+}
+
+// The only request of a connection is answered: it is closed, and in the closed loop followed by the next.
+static void finish(struct generator *g, struct connection *c)
+{
+    if (g->mode == MODE_OPEN) {
+        retire(g, c);
+        return;
+    }
+    close(c->fd);
+    open_connection(g, c, g->now_ns);
+}
+
+// Takes the answers out of the first `length` bytes of `incoming` and sends as many new requests.
+// False when the connection is not there any more, or is another one.
+static bool take_answers(struct generator *g, struct connection *c, size_t length)
+{
+    const char *at = g->incoming;
+    const char *end = at + length;
+    uint32_t taken = 0;
+    for (const char *newline; (newline = memchr(at, '\n', (size_t)(end - at))) != NULL; at = newline + 1) {
+        size_t line_length = (size_t)(newline - at);
+        if (c->answered == c->sent) {
+            // Nobody has asked: the proxy refuses the connection itself, or answers twice.
+            lose(g, c, failure_in(at, line_length));
+            return false;
+        }
+        settle(g, c, at, line_length);
+        if (!g->keeps_connections) {
+            finish(g, c);
+            return false;
+        }
+        taken++;
+    }
+    c->held_bytes = (size_t)(end - at);
+    if (c->held_bytes > HELD_CAPACITY) {
+        lose(g, c, FAILURE_WRONG_DIGEST);
+        return false;
+    }
+    memcpy(c->held, at, c->held_bytes);
+    queue_requests(g, c, taken, g->now_ns);
+    return send_queued(g, c);
+}
+
+// A read that was not filled has taken all there is, but for the end of the connection.
+static void read_answers(struct generator *g, struct connection *c, bool has_peer_ended)
+{
+    for (bool is_more = true; is_more;) {
+        size_t room = READ_CAPACITY - c->held_bytes;
+        memcpy(g->incoming, c->held, c->held_bytes);
+        ssize_t got = recv(c->fd, g->incoming + c->held_bytes, room, 0);
+        if (got < 0 && errno == EAGAIN) return;
+        if (got <= 0) {
+            lose(g, c, got == 0 ? FAILURE_RESET : failure_of(errno));
+            return;
+        }
+        g->now_ns = clock_ns();
+        is_more = take_answers(g, c, c->held_bytes + (size_t)got) && (has_peer_ended || (size_t)got == room);
+    }
+}
+
+// Events are edge-triggered: whatever there is to read is read.
+static void on_event(struct generator *g, struct connection *c, uint32_t events)
+{
+    if ((events & EPOLLOUT) && !send_queued(g, c)) return;
+    if (events & ~(uint32_t)EPOLLOUT) read_answers(g, c, events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR));
+}
 
 // Two hex digits tell the payloads apart, letters make up the rest.
 static void write_payload(char *payload, uint32_t length, uint32_t number)
@@ -172,9 +482,7 @@ static struct generator *create_generator(int count, char **words)
     read_numbers(count, words, numbers, 10, USAGE);
     struct generator *g = allocate(1, sizeof *g);
     g->mode = (enum mode)numbers[0];
-    g->target.sin_family = AF_INET;
-    g->target.sin_port = htons((uint16_t)numbers[1]);
-    g->target.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    g->target = address_of(INADDR_LOOPBACK, (uint16_t)numbers[1]);
     g->connection_count = (uint32_t)numbers[2];
     g->depth = (uint32_t)numbers[3];
     g->rate = numbers[4];

@@ -7,7 +7,6 @@
 // its own, and they share a port.
 #include "common.h"
 
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -216,12 +215,8 @@ static void open_session(struct process *p, struct server *server)
 {
     static const char SETUP[] = "{\"type\":1,\"id\":%u,\"privPoliId\":%u,\"listenport\":%u,\"session\":true,"
                                 "\"keepAlive\":true,\"incarnation\":\"%d\"}\n";
-    struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(host_of(p, server))};
-    struct sockaddr_in proxy = {
-        .sin_family = AF_INET,
-        .sin_port = htons(p->proxy_port),
-        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-    };
+    struct sockaddr_in own = address_of(host_of(p, server), 0);
+    struct sockaddr_in proxy = address_of(INADDR_LOOPBACK, p->proxy_port);
     int fd = server->session_fd = socket(AF_INET, SOCK_STREAM, 0);
     if (fd < 0 || bind(fd, (struct sockaddr *)&own, sizeof own) != 0) fail("socket of a session");
     if (connect(fd, (struct sockaddr *)&proxy, sizeof proxy) != 0) fail("connection to the proxy");
@@ -234,11 +229,7 @@ static void open_session(struct process *p, struct server *server)
 static void start_listening(struct process *p)
 {
     static const int ON = 1;
-    struct sockaddr_in address = {
-        .sin_family = AF_INET,
-        .sin_port = htons(p->port),
-        .sin_addr.s_addr = htonl(p->server_count == 1 ? INADDR_LOOPBACK : INADDR_ANY),
-    };
+    struct sockaddr_in address = address_of(p->server_count == 1 ? INADDR_LOOPBACK : INADDR_ANY, p->port);
     p->listener_fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
     if (p->listener_fd < 0) fail("socket");
     setsockopt(p->listener_fd, SOL_SOCKET, SO_REUSEADDR, &ON, sizeof ON);

@@ -28,8 +28,16 @@ export function chartsOf(figures: readonly CellFigures[]): string[] {
   const closedLoop = figures.filter(({ cell }) => cell.mode !== 'open');
   const openLoop = figures.filter(({ cell }) => cell.mode === 'open');
   return [
-    draw(throughput, rowsOf(closedLoop, ({ ratios }) => ratios.throughput).filter(isPositive), true),
-    draw(cpu, rowsOf(figures, ({ ratios }) => ratios.cpu).filter(isPositive), true),
+    draw(
+      throughput,
+      rowsOf(closedLoop, ({ ratios }) => ratios.throughput),
+      true,
+    ),
+    draw(
+      cpu,
+      rowsOf(figures, ({ ratios }) => ratios.cpu),
+      true,
+    ),
     draw(added, [
       ...rowsOf(openLoop, ({ addedUs }) => addedUs.p50, 'p50'),
       ...rowsOf(openLoop, ({ addedUs }) => addedUs.p99, 'p99'),
@@ -52,12 +60,9 @@ function rowsOf(
   );
 }
 
-// A run without any answer has the ratio 0, which has no place on a logarithmic axis.
-function isPositive({ spread }: Row): boolean {
-  return spread.min > 0;
-}
-
-function draw(heading: Heading, rows: readonly Row[], isRatio = false): string[] {
+function draw(heading: Heading, all: readonly Row[], isRatio = false): string[] {
+  // A run without any answer has the ratio 0, which has no place on a logarithmic axis.
+  const rows = all.filter(({ spread }) => !isRatio || spread.min > 0);
   if (rows.length === 0) return [];
   const plotHeight = rows.length * ROW;
   const height = TOP + plotHeight + AXIS_ROW;

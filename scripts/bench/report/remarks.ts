@@ -23,10 +23,7 @@ export function certaintyOf(figures: readonly CellFigures[]): string[] {
 }
 
 /** What disturbed the figures or is missing; none when nothing did. */
-export function remarksOf(
-  result: Pick<BenchResult, 'runs' | 'problems' | 'missing' | 'wasInterrupted' | 'machine'>,
-): string[] {
-  const { runs, problems, missing, wasInterrupted, machine } = result;
+export function remarksOf({ runs, problems, missing, wasInterrupted, machine }: BenchResult): string[] {
   const { baseline = null, 'policy-proxy': own = '' } = machine;
   const proxied = runs.filter(({ cores }) => cores.proxy !== null);
   const about = (what: string, some: BenchResult['runs'], of: BenchResult['runs'] = runs) =>

@@ -74,23 +74,24 @@ test('a difference to the baseline is one when all pairs of runs say so', () => 
 
 test('remarks: everything that disturbs or is missing is named', () => {
   const usual = sampleRun('oneshot 64 B × 64', 'nginx', 1);
-  const clean = { runs: [usual], problems: [], missing: [], wasInterrupted: false, machine: {} };
-  assert.deepEqual(remarksOf(clean), []);
+  assert.deepEqual(remarksOf(sampleResult({ runs: [usual] })), []);
   const errors = { ...usual.errors, reset: 2 };
   const cores = { ...usual.cores, generator: 0.97 };
-  const remarks = remarksOf({
-    runs: [
-      usual,
-      { ...usual, errors },
-      { ...usual, requests: 0 },
-      { ...usual, cores },
-      { ...usual, othersShare: 0.3 },
-    ],
-    machine: { 'policy-proxy': '0.1.0, commit abc1234', baseline: 'commit abc1234' },
-    problems: ['haproxy in keep: process 7 has ended.'],
-    missing: ['haproxy in a', 'haproxy in b', 'haproxy in c', 'haproxy in d', 'haproxy in e'],
-    wasInterrupted: true,
-  });
+  const remarks = remarksOf(
+    sampleResult({
+      runs: [
+        usual,
+        { ...usual, errors },
+        { ...usual, requests: 0 },
+        { ...usual, cores },
+        { ...usual, othersShare: 0.3 },
+      ],
+      machine: { 'policy-proxy': '0.1.0, commit abc1234', baseline: 'commit abc1234' },
+      problems: ['haproxy in keep: process 7 has ended.'],
+      missing: ['haproxy in a', 'haproxy in b', 'haproxy in c', 'haproxy in d', 'haproxy in e'],
+      wasInterrupted: true,
+    }),
+  );
   assert.equal(remarks.length, 7);
   const text = remarks.join('\n');
   assert.match(text, /took over 15\.0 % of it in 1 of 5 runs/);

@@ -3,7 +3,6 @@ import { count, decimal, textTable } from '../../kit/words.ts';
 import type { BenchResult, CellFigures, Spread, TargetFigures } from '../result.ts';
 import { certaintyOf, remarksOf } from './remarks.ts';
 
-const MISSING = '–';
 const MIB = 2 ** 20;
 
 type Column = { name: string; of: (figures: TargetFigures) => string };
@@ -16,9 +15,9 @@ const COLUMNS: readonly (Column & { only?: 'closed' | 'open' })[] = [
   { name: 'CPU µs', of: ({ cpuUs }) => median(cpuUs) },
   { name: '×', of: ({ ratios }) => range(ratios.cpu), only: 'closed' },
   { name: 'p50', of: ({ p50Us }) => whole(p50Us) },
-  { name: '+', of: ({ addedUs }) => range(addedUs.p50, rounded), only: 'open' },
+  { name: '+', of: ({ addedUs }) => range(addedUs.p50, count), only: 'open' },
   { name: 'p99', of: ({ p99Us }) => whole(p99Us) },
-  { name: '+', of: ({ addedUs }) => range(addedUs.p99, rounded), only: 'open' },
+  { name: '+', of: ({ addedUs }) => range(addedUs.p99, count), only: 'open' },
   { name: 'p99.9', of: ({ p999Us }) => whole(p999Us), only: 'open' },
   { name: 'MiB', of: ({ residentBytes }) => whole(residentBytes, 1 / MIB), only: 'closed' },
   { name: 'servers', of: ({ serverCores }) => median(serverCores) },
@@ -51,47 +50,29 @@ export function formatTables(figures: readonly CellFigures[]): string[] {
 /** Several lines; no trailing line end. */
 export function formatResult(result: BenchResult): string {
   const { machine, figures } = result;
-  const parts = [
-    [
-      Object.entries(machine)
-        .map((each) => each.join(' '))
-        .join(' · '),
-      methodOf(result),
-    ],
-    formatTables(figures),
-    [...certaintyOf(figures), ...remarksOf(result)],
-  ];
-  return parts
-    .filter(({ length }) => length > 0)
-    .map((lines) => lines.join('\n'))
-    .join('\n\n');
+  const facts = Object.entries(machine).map((each) => each.join(' '));
+  const remarks = [...certaintyOf(figures), ...remarksOf(result)];
+  const lines = [facts.join(' · '), methodOf(result), '', ...formatTables(figures), '', ...remarks];
+  return lines.join('\n').trimEnd();
 }
 
 /** How it was measured: `5 repetitions, interleaved, 2 s each; 6 servers, 3 policies`. */
-export function methodOf({
-  repetitions,
-  seconds,
-  size,
-}: Pick<BenchResult, 'repetitions' | 'seconds' | 'size'>): string {
+export function methodOf({ repetitions, seconds, size }: BenchResult): string {
   const order = repetitions === 1 ? 'one repetition' : `${repetitions} repetitions, interleaved`;
   return `${order}, ${seconds} s each; ${count(size.servers)} servers, ${count(size.policies)} policies`;
 }
 
 /** `1.31 (1.18–1.40)`; of a single run, which has no spread, `1.31`. */
 export function range(spread: Spread | null, format: (value: number) => string = decimal): string {
-  if (spread === null) return MISSING;
+  if (spread === null) return format(Number.NaN);
   const { median: middle, min, max, count: runs } = spread;
   return runs === 1 ? format(middle) : `${format(middle)} (${format(min)}–${format(max)})`;
 }
 
-function rounded(value: number): string {
-  return value < 0 ? `-${count(-value)}` : count(value);
-}
-
 function median(spread: Spread | null): string {
-  return spread === null ? MISSING : decimal(spread.median);
+  return decimal(spread?.median ?? Number.NaN);
 }
 
 function whole(spread: Spread | null, factor = 1, unit = ''): string {
-  return spread === null ? MISSING : `${count(spread.median * factor)}${unit}`;
+  return `${count((spread?.median ?? Number.NaN) * factor)}${spread === null ? '' : unit}`;
 }

@@ -10,14 +10,10 @@ import {
   versionOf,
 } from './target.ts';
 
-export const haproxy = haproxyTarget(
-  'haproxy',
-  'HAProxy in TCP mode, on a thread per processor',
-  availableParallelism(),
-);
+export const haproxy = haproxyTarget('haproxy', 'HAProxy in TCP mode, on a thread per processor');
 export const haproxyOneThread = haproxyTarget('haproxy-1', 'HAProxy in TCP mode, on one thread', 1);
 
-function haproxyTarget(name: string, description: string, threads: number): Target {
+function haproxyTarget(name: string, description: string, threads = availableParallelism()): Target {
   return {
     name,
     description,

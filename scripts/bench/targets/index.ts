@@ -37,21 +37,16 @@ export type RunningTarget = Omit<StartedTarget, 'policies'> & {
   serverPids: readonly number[];
 };
 
-export type RunningTargets = {
-  byName: ReadonlyMap<string, RunningTarget>;
-  /** Ends every process that was started. */
-  stop(): Promise<void>;
-};
-
 /**
  * Starts targets, each with servers of its own.
+ * @returns the targets by name, and what ends every process that was started
  * @throws Failure when one does not start; the others are stopped then
  */
 export async function startTargets(
   names: readonly string[],
   programs: NativePrograms,
   common: Omit<TargetContext, 'startServers'>,
-): Promise<RunningTargets> {
+): Promise<{ byName: ReadonlyMap<string, RunningTarget>; stop(): Promise<void> }> {
   const running: { stop(): Promise<void> }[] = [];
   const stop = async (): Promise<void> => {
     await Promise.all(running.splice(0).map((each) => each.stop()));

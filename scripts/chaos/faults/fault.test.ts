@@ -10,7 +10,7 @@ const NAMES = ['server-p1-1', 'server-p1-2', 'server-p2-1'];
 function scripted(targets: string[], { fails = '', kind = 'kill' as FaultKind } = {}) {
   const log: string[] = [];
   const cluster = {
-    find: async (name: string) => {
+    findByPlace: async (name: string) => {
       if (!NAMES.includes(name)) throw new Error(`There is no ${name}.`);
       return { name } as Replica;
     },

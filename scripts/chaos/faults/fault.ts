@@ -110,7 +110,7 @@ export function onEachTarget<Memory>(verbs: TargetVerbs<Memory>): Arm {
 
 /** The replicas that the fault names. @throws Error when one isn't there */
 export async function findTargets({ cluster, fault }: FaultContext): Promise<Replica[]> {
-  return await Promise.all(fault.targets.map((name) => cluster.find(name)));
+  return await Promise.all(fault.targets.map((name) => cluster.findByPlace(name)));
 }
 
 /** Waits for all of them, so that healing never races with a strike, and only then throws the first error. */

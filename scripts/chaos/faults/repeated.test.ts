@@ -23,7 +23,7 @@ function scripted(run: AbortController, trouble: Error | null = null): { log: st
     prove: async (_context, { name }) => ({ isProven: true, evidence: name }),
     mend: async () => void log.push('mended'),
   });
-  const cluster = { find: async (name: string) => ({ name }) as Replica } as unknown as DockerCluster;
+  const cluster = { findByPlace: async (name: string) => ({ name }) as Replica } as unknown as DockerCluster;
   const planned = { id: 1, kind: 'flap', targets: ['server-p1-1'], params: {}, atMs: 0, forMs: 0 } as const;
   const hit = (): never => assert.fail();
   return { log, fault: arm({ fault: planned, cluster, hit, signal: run.signal }) };

@@ -203,7 +203,7 @@ ${KIND_RULES}
 .fault-start{fill:var(--ink)}.eviction{fill:var(--s-out);stroke:var(--paper);stroke-width:.8}
 .panels{display:grid;grid-template-columns:1fr 1fr;gap:0 40px;align-items:start}.timings th{font-weight:400}.timings th b{color:var(--ink);margin-right:8px}.timings th,.timings td:not(.strip){padding:6px 0 5px 12px;font-size:13px;vertical-align:middle}
 .timings tr>:first-child:not(.strip){padding-left:0;width:14%}
-.timings .strip{position:relative;width:48%;height:34px;padding:0}.strip *{position:absolute;top:0}.strip s{bottom:0;border-left:1px solid var(--grid)}.timings .axis td{border-color:transparent}
+.timings .strip{position:relative;width:46%;height:34px;padding:0}.strip *{position:absolute;top:0}.strip s{bottom:0;border-left:1px solid var(--grid)}.timings .axis td{border-color:transparent}
 .strip b{top:2px;bottom:2px;padding-left:3px;border-left:1.4px dashed var(--fail);color:var(--fail);font-size:10.5px;font-weight:400;line-height:12px;white-space:nowrap}
 .strip i{width:7px;height:7px;margin-left:-3.5px;border-radius:4px;background:var(--k-ok);border:.8px solid var(--l-p50)}.strip span{transform:translateX(-50%);top:4px;font-size:12px;color:var(--ink-2);white-space:nowrap}
 .chart .band-name{fill:var(--hit);font-size:11px;font-weight:600}
@@ -212,5 +212,5 @@ ${KIND_RULES}
 .share i::after{content:'';position:absolute;left:var(--fair);top:-2px;bottom:-2px;border-left:1.5px solid var(--ink)}
 .share span{display:inline-block;width:62px;text-align:right}.share span+span{color:var(--ink-2);opacity:.75}
 @media screen and (max-width:820px){.figures{grid-template-columns:repeat(2,1fr)}.columns,.panels{grid-template-columns:1fr}}
-@media print{.faults td,.pairs th,.pairs td{font-size:10px}.faults tr,.figures{break-inside:avoid}}
+@media print{.faults td,.pairs th,.pairs td,.timings th,.timings td:not(.strip),.share tbody tr td{font-size:10px}.strip b{font-size:8px}.faults tr,.figures{break-inside:avoid}}
 `;
