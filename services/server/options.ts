@@ -14,7 +14,7 @@ import {
 } from '../shared/config.ts';
 import type { LogLevel } from '../shared/log.ts';
 import { type Id, MAX_ID_LENGTH } from '../shared/packet.ts';
-import { readToken } from '../shared/proof.ts';
+import { readToken, refuseClearToken } from '../shared/proof.ts';
 import {
   type DialTls,
   dialTlsOptions,
@@ -86,6 +86,7 @@ export function serverVariables(): string[] {
  * @throws UsageError with one sentence about what is wrong
  */
 export function readOptions(args: readonly string[], environment: NodeJS.ProcessEnv): ServerOptions {
+  refuseClearToken('SERVER', environment);
   const positionals = withEnvironment('SERVER', POSITIONALS, environment);
   const options = withEnvironment('SERVER', OPTIONS, environment);
   if (args.length === 0) return check(defaultValues({ ...positionals, ...options }));

@@ -32,6 +32,14 @@ export function isProof(offered: string, token: Buffer, nonce: string, claim: Cl
   return given.length === right.length && timingSafeEqual(given, right);
 }
 
+/** @throws UsageError where the token of former times is set, which was sent in the clear: it would protect nothing */
+export function refuseClearToken(prefix: string, environment: NodeJS.ProcessEnv): void {
+  if (!environment[`${prefix}_REGISTER_TOKEN`]) return;
+  throw new UsageError(
+    `${prefix}_REGISTER_TOKEN is no more: put the token into a file, and the file into ${prefix}_REGISTER_TOKEN_FILE.`,
+  );
+}
+
 /**
  * Reads the token; white space around it does not count.
  * @param name the option that names the file
