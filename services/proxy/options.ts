@@ -180,7 +180,6 @@ export function readProxyOptions(
 }
 
 function check(values: Record<string, unknown>): ProxyOptions {
-  refuseClearToken('PROXY', environment);
   const numbers = Object.entries(NUMBERS).map(([name, { key, min, max }]) => {
     return [key, requireWhole(`--${name}`, values[name], min, max)] as const;
   });
