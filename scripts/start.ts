@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hideBin } from 'yargs/helpers';
-import { commandLine, publishedProxy } from '../services/shared/config.ts';
+import { commandLine, publishedProxy, requireWhole } from '../services/shared/config.ts';
 import { prepareAppImage } from './cluster/app-image.ts';
 import { bringUp, MAY_BE_LEFT, publishedPort, recentLogs } from './cluster/cluster.ts';
 import { containerNames } from './cluster/containers.ts';
@@ -56,6 +56,7 @@ await runScript('npm start --', MAY_BE_LEFT, async (signal) => {
   const project = clusterName();
   const adminUrl = `http://127.0.0.1:${publishedPort('PROXY_PUBLISH_ADMIN_PORT')}`;
   const proxy = publishedProxy(process.env);
+  requireWhole('SERVERS_PER_POLICY', Number(readSetting('SERVERS_PER_POLICY') ?? 2), 1, 100);
   const replies: string[] = [];
   const isChaosLeft = readUndo(project) !== null;
   await runSteps(signal, [

@@ -1,5 +1,4 @@
-// shell · proxies that are broken on purpose: copies of services/ with one thing changed, for the judge to find.
-// Must never change the working tree, or pass for broken when the text to change is no longer there.
+// Proxies that are broken on purpose: copies of services/ with one thing changed, for the judge to find.
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,5 +1,4 @@
-// shell · a real proxy in the test's own process, and servers that behave as a test says.
-// Must never leave anything open: everything made here ends with its test.
+// A real proxy in the test's own process, and servers that behave as a test says; everything made here ends with its test.
 import { hash } from 'node:crypto';
 import type { TestContext } from 'node:test';
 import { type ProxyOptions, readProxyOptions } from '../services/proxy/options.ts';

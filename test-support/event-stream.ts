@@ -1,5 +1,4 @@
-// shell · the proxy's events as a test reads them, over HTTP like everybody else.
-// Must never wait without a deadline.
+// The proxy's events as a test reads them, over HTTP.
 import type { ClusterEvent, EventType } from '../services/proxy/status/events.ts';
 import { PATIENCE_MS, within } from './peers.ts';
 

@@ -1,5 +1,4 @@
-// shell · scripted TCP peers: what the tests use in place of clients, servers and proxies.
-// Must never use the framing under test, or wait without a deadline.
+// Scripted TCP peers, which tests use in place of clients, servers and proxies: without the framing that is under test.
 import { once } from 'node:events';
 import net from 'node:net';
 
@@ -7,7 +6,7 @@ import net from 'node:net';
 // biome-ignore lint/suspicious/noExplicitAny: tests look at fields that may or may not be there
 export type Frame = Record<string, any>;
 
-/** Every wait of a test ends after this long unless told otherwise: long enough for a machine that is busy with others. */
+/** Every wait of a test ends after this long unless a test says otherwise: long enough for a machine that is busy with others. */
 export const PATIENCE_MS = 20_000;
 
 export type Peer = {

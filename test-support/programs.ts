@@ -1,5 +1,4 @@
-// shell · real processes for the tests: started, watched, and ended by their id.
-// Must never leave one behind: whoever spawns a program stops it in its own clean-up.
+// Real processes for the tests: started, watched, and ended by their id.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { PATIENCE_MS, within } from './peers.ts';

@@ -1,6 +1,5 @@
 // shell · the cluster before and after the runs: made ready, brought up as a plan wants it, put back as it was found.
 import { realpathSync } from 'node:fs';
-import { connect } from 'node:net';
 import { prepareAppImage } from '../cluster/app-image.ts';
 import { bringUp, takeDown } from '../cluster/cluster.ts';
 import type { DockerCluster, Replica } from '../cluster/docker.ts';
@@ -11,6 +10,7 @@ import type { ServerService } from '../cluster/services.ts';
 import { type FoundCluster, openUndo, readUndo, type UndoLog } from '../cluster/undo.ts';
 import { Failure } from '../kit/failure.ts';
 import { waitForServers } from '../kit/policies.ts';
+import { accepts } from '../kit/ports.ts';
 import { ROOT } from '../kit/project.ts';
 import type { Outcome, Progress, Step } from '../kit/steps.ts';
 import { JUDGED_SETTINGS } from './judge/limits.ts';
@@ -18,7 +18,6 @@ import type { Plan } from './plan.ts';
 
 const WHOLE_WITHIN_MS = 30_000;
 const STOP_GRACE_S = 10;
-const CONNECT_MS = 500;
 const FOLDER_LABEL = 'com.docker.compose.project.working_dir';
 const NEXT = 'The next "npm run chaos" or "npm start" tries again.';
 /** What a plan may set, and the variable that it becomes in a container. */
@@ -151,19 +150,8 @@ export async function bringUpFor(
  */
 export async function loadTarget(cluster: DockerCluster, published: number): Promise<string> {
   const { address } = await cluster.findByPlace('proxy-1');
-  const isReachable = address !== null && (await answers(address, PROXY_PORT));
+  const isReachable = address !== null && (await accepts(PROXY_PORT, address));
   return isReachable ? `${address}:${PROXY_PORT}` : `127.0.0.1:${published}`;
-}
-
-function answers(host: string, port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host, port, timeout: CONNECT_MS });
-    const settle = (isThere: boolean) => () => {
-      socket.destroy();
-      resolve(isThere);
-    };
-    socket.on('connect', settle(true)).on('timeout', settle(false)).on('error', settle(false));
-  });
 }
 
 /**

@@ -1,11 +1,8 @@
-// pure · what was seen in a chaos run, as data: the judge and the report read nothing else.
-// All times are ms after the load has started; negative ones were before. Must never hold a judgement of its own.
+// pure · what was seen in a chaos run, as data. All times are ms after the load has started; negative ones were before.
+
 import type { ProxyEvent, TableSample } from '../kit/proxy-events.ts';
 import type { Judgement } from '../kit/verdict.ts';
 import type { FaultKind, Plan } from './plan.ts';
-
-export type { ProxyEvent, TableSample } from '../kit/proxy-events.ts';
-export type { Judgement, Verdict } from '../kit/verdict.ts';
 
 export type PhaseName = 'warm-up' | 'control' | 'faults' | 'quiet' | 'after';
 export type Phase = { name: PhaseName; fromMs: number; toMs: number };

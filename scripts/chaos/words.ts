@@ -1,6 +1,7 @@
 // pure · what chaos prints: the list of scenarios and faults, how a run stands, and what became of it.
 import { MARKS } from '../kit/report/judgement.ts';
 import type { Verdict } from '../kit/verdict.ts';
+import { clock } from '../kit/words.ts';
 import { FAULT_FACTS } from './faults/facts.ts';
 import { lengthOf, type Plan } from './plan.ts';
 import { makePlan, type PlanWishes } from './plans.ts';
@@ -45,7 +46,7 @@ export function describeNow(recorder: Recorder, plan: Plan): string {
   const ready = servers.filter(({ state }) => state === 'ready').length;
   const faults = recorder.activeFaults.map(({ kind, targets }) => `${kind} ${targets.join(', ')}`);
   return [
-    `${minutes(recorder.elapsedMs())} of ${minutes(lengthOf(plan))}`,
+    `${clock(recorder.elapsedMs())} of ${clock(lengthOf(plan))}`,
     `${plan.rate}/s`,
     `ok ${ok.toLocaleString('en')}`,
     `wrong ${wrong}`,
@@ -54,11 +55,6 @@ export function describeNow(recorder: Recorder, plan: Plan): string {
     `${ready} of ${servers.length} in rotation`,
     ...faults,
   ].join(' · ');
-}
-
-function minutes(ms: number): string {
-  const seconds = Math.floor(ms / 1000);
-  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
 }
 
 /** A line per run. */

@@ -1,5 +1,6 @@
 // pure · which containers are replicas of a Compose project, and how they are named: the only ones that chaos may touch.
 import type { ContainerInfo } from 'dockerode';
+import { compareNames } from '../kit/words.ts';
 
 const LABEL = 'com.docker.compose';
 const SHORT_ID = 12;
@@ -41,7 +42,7 @@ export function toReplicas(project: string, containers: readonly ContainerInfo[]
   return containers
     .filter(({ Labels }) => isReplicaOf(project, Labels))
     .map((container) => toReplica(project, container))
-    .sort((a, b) => a.name.localeCompare(b.name, undefined, { numeric: true }));
+    .sort((a, b) => compareNames(a.name, b.name));
 }
 
 /** The policy that a server serves, from its container's environment; null for what is no server. */

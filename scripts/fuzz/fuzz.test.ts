@@ -171,7 +171,7 @@ const BROKEN: [name: string, code: CodeUnderTest][] = [
     }),
   ],
   [
-    'a lone surrogate in a field that nobody reads is taken',
+    'a lone surrogate in a field without a meaning is taken',
     withPacket({ parsePacket: (text) => packet.parsePacket(text.replace(/"x":"a\\ud800"/g, '"x":1')) }),
   ],
   [
@@ -216,7 +216,7 @@ const BROKEN: [name: string, code: CodeUnderTest][] = [
     }),
   ],
   [
-    'a number that nobody reads is refused',
+    'a number in a field without a meaning is refused',
     withPacket({
       parsePacket: (text) => packet.parsePacket(text.replace('"payloadsize":1.0', '"srcid":1.0')),
     }),
@@ -305,7 +305,7 @@ function firstFinding(code: CodeUnderTest): Finding | null {
 const REFUSAL = packet.formatError('BAD_JSON', 'Nothing is right here.');
 const BROKEN_PROXIES: [name: string, onData: (socket: Socket) => void][] = [
   ['closes without a word', (socket) => socket.end()],
-  ['resets everybody', (socket) => socket.resetAndDestroy()],
+  ['resets each connection', (socket) => socket.resetAndDestroy()],
   ['answers with what is no packet', (socket) => socket.end('HTTP/1.1 400 Bad Request\n')],
   ['says everything twice', (socket) => socket.end(REFUSAL + REFUSAL)],
 ];

@@ -51,7 +51,7 @@ export async function tryInput(
   try {
     await once(socket, 'connect');
     const isLate = await write(socket, input);
-    // What the proxy says to somebody as slow as that proves nothing.
+    // What the proxy says to a client that slow proves nothing.
     if (isLate || input.ending === 'reset' || input.ending === 'cut') {
       socket.resetAndDestroy();
       return { problem: null, replies: 0 };

@@ -1,4 +1,4 @@
-// shell · a run of the fuzzer: its places one after the other. What is found is told before the next one begins.
+// shell · a run of the fuzzer: its places one after the other. A finding is printed before the next place begins.
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { printable, printableLines } from '../../services/shared/printable.ts';

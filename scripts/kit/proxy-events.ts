@@ -27,8 +27,6 @@ export type TableSample = {
 };
 
 export type ProxyWatch = {
-  /** Which start of the proxy this is, from 0. */
-  readonly boot: number;
   /** The table as it is now; null when the proxy does not answer. */
   sample(): Promise<TableSample | null>;
   close(): void;
@@ -57,9 +55,6 @@ export function watchProxy(
   const reading: Reading = { boot: 0, lastId: '', onEvent, onListens };
   void follow(adminUrl, reading, ending.signal);
   return {
-    get boot() {
-      return reading.boot;
-    },
     sample: async () => {
       const table = await fetchPolicies(adminUrl, ending.signal).catch(() => null);
       if (table === null) return null;

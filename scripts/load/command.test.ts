@@ -111,7 +111,7 @@ test('exit codes of runs with faults', async (t) => {
   }
 });
 
-test('exit 2 on bad usage, 3 when nobody listens, each with a sentence', async () => {
+test('exit 2 on bad usage, 3 when the port is closed, each with a sentence', async () => {
   const usage = await runCommand(['--rate', 'fast']);
   assert.equal(usage.code, 2);
   assert.match(usage.stderr, /^--rate must be a number from .*\nTry: npm run load -- --help\n$/);

@@ -120,7 +120,7 @@ class Generator {
     if (signal.aborted) stop();
     const timers = [
       setInterval(() => this.#tick(), TICK_MS),
-      setInterval(() => this.#tellProgress(performance.now()), PROGRESS_EVERY_MS),
+      setInterval(() => this.#showProgress(performance.now()), PROGRESS_EVERY_MS),
       setInterval(() => this.inFlight.pool.trim(), TRIM_EVERY_MS),
     ];
     await this.#finished.promise;
@@ -128,7 +128,7 @@ class Generator {
     signal.removeEventListener('abort', stop);
     this.inFlight.pool.closeAll();
     const endedMs = performance.now();
-    this.#tellProgress(endedMs);
+    this.#showProgress(endedMs);
     const course = {
       startedAt,
       elapsedMs: endedMs - this.#startMs,
@@ -195,7 +195,7 @@ class Generator {
     this.#observers.onRequest?.({ outcome, detail, dueEpochMs, latencyMs, policy, attempts, first });
   }
 
-  #tellProgress(nowMs: number): void {
+  #showProgress(nowMs: number): void {
     this.#observers.onProgress?.({
       ...this.#tally.counts,
       elapsedMs: nowMs - this.#startMs,

@@ -1,9 +1,8 @@
 // shell · the load generator in a process of its own, both ends of it: what starts it gets a record of each request.
-import { spawn } from 'node:child_process';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { runMain } from '../../services/shared/config.ts';
 import { epochMs } from '../kit/epoch.ts';
+import { startProcess } from '../kit/process.ts';
 import type { RequestRecord } from './exchange.ts';
 import { runLoad } from './generator.ts';
 import { parseLoadCommand } from './options.ts';
@@ -39,54 +38,53 @@ export function startLoad(
   onRequest: (request: RequestRecord) => void,
   onLag: (ms: number) => void = () => {},
 ): LoadProcess {
-  // In a group of its own, so that Ctrl-C in the terminal does not end it before the run does.
-  const child = spawn(process.execPath, [THIS_FILE, ...args], { stdio: 'pipe', detached: true });
   const started = Promise.withResolvers<number>();
   const failed = Promise.withResolvers<never>();
-  const ended = Promise.withResolvers<LoadEnd>();
-  for (const { promise } of [started, failed, ended]) promise.catch(() => {});
-  let complaint = '';
+  const finished = Promise.withResolvers<LoadEnd>();
+  for (const { promise } of [started, failed, finished]) promise.catch(() => {});
   let end: LoadEnd | null = null;
   let isStopping = false;
   const fail = (why: string): void => {
     clearTimeout(timer);
-    const error = new Error(`The load generator ${why}. ${complaint}`.trim());
-    for (const { reject } of [started, failed, ended]) reject(error);
+    const error = new Error(`The load generator ${why}`.trim());
+    for (const { reject } of [started, failed, finished]) reject(error);
   };
-  const timer = setTimeout(() => fail('sent no request'), FIRST_REQUEST_MS);
-  child.stdin.on('error', () => {});
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    complaint = (complaint + text).slice(-2_000);
-  });
-  createInterface({ input: child.stdout }).on('line', (text) => {
+  const timer = setTimeout(() => fail('sent no request.'), FIRST_REQUEST_MS);
+  const onLine = (text: string): void => {
     const line = parseLine(text);
-    if (line === null) fail(`printed what is no record: ${text.slice(0, 100)}`);
-    else if ('end' in line) end = line.end;
+    if (line === null) return;
+    if ('end' in line) end = line.end;
     else if ('lagMs' in line) onLag(line.lagMs);
     else {
       clearTimeout(timer);
       started.resolve(line.request.dueEpochMs);
       onRequest(line.request);
     }
+  };
+  // In a process group of its own: Ctrl-C in the terminal does not end it before the run does.
+  const starting = startProcess(process.execPath, [THIS_FILE, ...args], {
+    onLine,
+    stopWithinMs: LAST_REPLIES_MS,
   });
-  child.on('error', (error) => fail(`could not be started: ${error.message}`));
-  child.on('close', (code) => {
-    if (end !== null && isStopping) ended.resolve(end);
-    else fail(`ended by itself (exit code ${code})`);
-  });
+  starting
+    .then(async ({ ended, tail }) => {
+      const how = await ended;
+      if (end !== null && isStopping) finished.resolve(end);
+      else fail(`ended by itself (${how}). ${tail()}`);
+    })
+    .catch((error: Error) => fail(`could not be started: ${error.message}`));
   return {
     started: started.promise,
     failed: failed.promise,
     stop: async () => {
       isStopping = true;
-      child.kill('SIGTERM');
-      const late = setTimeout(() => child.kill('SIGKILL'), LAST_REPLIES_MS);
-      return await ended.promise.finally(() => clearTimeout(late));
+      await (await starting).stop();
+      return await finished.promise;
     },
   };
 }
 
-// The last line of a generator that was killed may be half a line.
+// What it complains of on standard error is no record, nor is the half of a last line of one that was killed.
 function parseLine(text: string): Line | null {
   try {
     return JSON.parse(text) as Line;
@@ -95,12 +93,11 @@ function parseLine(text: string): Line | null {
   }
 }
 
-/** Runs the generator and prints its records; ends on SIGTERM, or when its owner is gone. */
+/** Runs the generator and prints its records; ends on SIGTERM. */
 async function printRecords(): Promise<void> {
   const { options } = parseLoadCommand(process.argv.slice(2));
   const ending = new AbortController();
   const endIt = (): void => ending.abort();
-  process.stdin.on('end', endIt).on('error', endIt).resume();
   process.on('SIGTERM', endIt);
   process.stdout.on('error', endIt);
   let lines = '';
@@ -121,7 +118,6 @@ async function printRecords(): Promise<void> {
   } finally {
     clearInterval(timer);
     flush();
-    process.stdin.destroy();
   }
 }
 

@@ -36,13 +36,13 @@ await runMain(SCRIPT_NAME, async () => {
     const result = await exchange(bytes, proxy, timeoutMs, resolve, tls);
     code =
       result.kind === 'reply'
-        ? tell(judge(result.packet, digest), result)
-        : tellFailure(result, tls === null);
+        ? print(judge(result.packet, digest), result)
+        : printFailure(result, tls === null);
   } while (code === EXIT.corrupted && (await wantsAnotherTry()));
   process.exitCode = code;
 });
 
-function tell(verdict: Verdict, { roundTripMs }: Extract<Exchange, { kind: 'reply' }>): number {
+function print(verdict: Verdict, { roundTripMs }: Extract<Exchange, { kind: 'reply' }>): number {
   switch (verdict.kind) {
     case 'received':
       console.log('Transmission successfully received by server');
@@ -62,7 +62,7 @@ function tell(verdict: Verdict, { roundTripMs }: Extract<Exchange, { kind: 'repl
   return EXIT[verdict.kind];
 }
 
-function tellFailure(failure: Extract<Exchange, { kind: 'failed' }>, isPlain: boolean): number {
+function printFailure(failure: Extract<Exchange, { kind: 'failed' }>, isPlain: boolean): number {
   console.error(`No reply from the proxy: ${printable(failure.reason)}.`);
   console.error(hint(failure, isPlain));
   return EXIT.unreachable;

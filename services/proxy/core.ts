@@ -58,8 +58,8 @@ export function createCore(options: ProxyOptions, log: Log, world: World): Core 
 
   const checker = new HealthChecker(options, {
     probe: (upstream) => {
-      const isSomebodyElse = (answersAs: string): boolean => table.isOthers(upstream, answersAs);
-      return probe(upstream, { probe: mode, healthTimeoutMs, isSomebodyElse, network, clock });
+      const isAnotherServer = (answersAs: string): boolean => table.isOthers(upstream, answersAs);
+      return probe(upstream, { probe: mode, healthTimeoutMs, isAnotherServer, network, clock });
     },
     clock,
     random,
@@ -70,10 +70,8 @@ export function createCore(options: ProxyOptions, log: Log, world: World): Core 
   const forwarder = new Forwarder(
     table,
     options,
+    checker,
     {
-      onFailure: (upstream, failure, request) => checker.onFailure(upstream, failure, request),
-      onSilence: (upstream, request) => checker.onSilence(upstream, request),
-      onTrialPassed: (upstream) => checker.onTrialPassed(upstream),
       onDrained: (upstream) => registry.onDrained(upstream),
       onCulprit: ({ clientId: client, policy, wire, tried }) => {
         const message = 'a request broke its connection to every server that it was tried on';

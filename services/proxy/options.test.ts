@@ -40,6 +40,7 @@ const refused: [string, string[], NodeJS.ProcessEnv, RegExp][] = [
   ['a token file that came to nothing', ['--register-token-file', ''], {}, /--register-token-file is empty/],
   ['a list that came to nothing', ['--register-from', ','], {}, /--register-from is ","/],
   ['a yes that is none', ['--upstream-tls=yes'], {}, /--upstream-tls is "yes": it must be true or false/],
+  ['the token of former times', [], { PROXY_REGISTER_TOKEN: 'x' }, /PROXY_REGISTER_TOKEN is no more/],
   ['an unknown option', ['--prot', '1'], {}, /Unknown argument: prot/],
   ['a mode that there is not', ['--retry', 'maybe'], {}, /Invalid values/],
   [

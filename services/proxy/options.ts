@@ -10,7 +10,7 @@ import {
   withEnvironment,
 } from '../shared/config.ts';
 import type { LogLevel } from '../shared/log.ts';
-import { readToken } from '../shared/proof.ts';
+import { readToken, refuseClearToken } from '../shared/proof.ts';
 import {
   type DialTls,
   dialTlsOptions,
@@ -161,6 +161,7 @@ export function readProxyOptions(
   args: readonly string[],
   environment: NodeJS.ProcessEnv = process.env,
 ): ProxyOptions {
+  refuseClearToken('PROXY', environment);
   const numbers = Object.entries(NUMBERS).map(([name, { value, describe }]) => {
     return [name, { type: 'number', default: value, describe }] as const;
   });

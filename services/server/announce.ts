@@ -39,8 +39,8 @@ export type AnnounceOptions = {
   refusedMs?: number;
 };
 
-/** What one address has come to, for the backoff and so that the log tells changes only. */
-type History = { failures: number; replaced: number; told: string | null };
+/** What one address has come to, for the backoff and so that only changes are logged. */
+type History = { failures: number; replaced: number; logged: string | null };
 
 const MESSAGES: Partial<Record<SessionEnd['how'], string>> = {
   refused: 'the proxy refuses this server',
@@ -84,13 +84,13 @@ export class Announcement {
 
   async #keepLookingUp(): Promise<void> {
     const { proxy, random, lookUpMs } = this.#options;
-    let isTold = false;
+    let isLogged = false;
     while (!this.#stop.signal.aborted) {
       await this.#lookUp();
       // With no address at all there is no session whose end would lead to the next look-up.
       const isLost = this.#sessions.size === 0;
-      if (isLost && !isTold) this.#tell('warn', 'no address behind the name yet', proxy.host, {});
-      isTold = isLost;
+      if (isLost && !isLogged) this.#log('warn', 'no address behind the name yet', proxy.host, {});
+      isLogged = isLost;
       await this.#pause(isLost ? backoffMs(Infinity, random()) : lookUpMs);
     }
   }
@@ -120,14 +120,14 @@ export class Announcement {
   }
 
   async #keepSession(address: string): Promise<void> {
-    const history: History = { failures: 0, replaced: 0, told: null };
+    const history: History = { failures: 0, replaced: 0, logged: null };
     while (!this.#stop.signal.aborted) {
       const end = await this.#live(address, history);
       if (this.#stop.signal.aborted) return;
       history.failures = end.livedMs >= STANDS_AFTER_MS ? 1 : history.failures + 1;
       if (end.livedMs >= FORGIVES_AFTER_MS) history.replaced = 0;
       if (end.how === 'replaced') history.replaced += 1;
-      this.#tellEnd(address, history, end);
+      this.#logEnd(address, history, end);
       await this.#pause(this.#waitAfter(end, history));
       if (this.#stop.signal.aborted) return;
       // Not waited for: Docker's resolver may take its time just when the proxy restarts, at the address it had.
@@ -155,9 +155,9 @@ export class Announcement {
       clock,
       times,
       onRegistered: () => {
-        if (history.told === 'registered') return;
-        history.told = 'registered';
-        this.#tell('info', 'registered', address, history.failures > 0 ? { failures: history.failures } : {});
+        if (history.logged === 'registered') return;
+        history.logged = 'registered';
+        this.#log('info', 'registered', address, history.failures > 0 ? { failures: history.failures } : {});
       },
     });
     this.#sessions.set(address, session);
@@ -165,15 +165,15 @@ export class Announcement {
   }
 
   // Proxies without sessions close at once after their reply, every time: no news.
-  #tellEnd(address: string, history: History, { how, why, livedMs }: SessionEnd): void {
+  #logEnd(address: string, history: History, { how, why, livedMs }: SessionEnd): void {
     const message = MESSAGES[how] ?? 'no session with the proxy';
-    const isNews = how === 'lost' ? livedMs >= STANDS_AFTER_MS : history.told !== message;
+    const isNews = how === 'lost' ? livedMs >= STANDS_AFTER_MS : history.logged !== message;
     if (!isNews) return;
-    history.told = message;
-    this.#tell('warn', message, address, { why });
+    history.logged = message;
+    this.#log('warn', message, address, { why });
   }
 
-  #tell(level: Line['level'], message: string, host: string, details: object): void {
+  #log(level: Line['level'], message: string, host: string, details: object): void {
     this.#options.log({ level, message, proxy: addressOf(host, this.#options.proxy.port), ...details });
   }
 

@@ -1,5 +1,4 @@
-// The server: listens, registers, leaves cleanly. What is not needed for that is loaded after it has registered: the outage
-// of a restart lasts until then.
+// The server: listens, registers, leaves cleanly. Loads the rest after it has registered: a restart's outage lasts until then.
 import { randomUUID } from 'node:crypto';
 import { createResolver } from '../shared/addresses.ts';
 import { systemClock } from '../shared/clock.ts';

@@ -14,7 +14,7 @@ import {
 } from '../shared/config.ts';
 import type { LogLevel } from '../shared/log.ts';
 import { type Id, MAX_ID_LENGTH } from '../shared/packet.ts';
-import { readToken } from '../shared/proof.ts';
+import { readToken, refuseClearToken } from '../shared/proof.ts';
 import {
   type DialTls,
   dialTlsOptions,
@@ -45,7 +45,7 @@ export type ServerOptions = {
 };
 
 const POSITIONALS = {
-  id: { type: 'string', describe: 'id of this server (the host name, unless told otherwise)' },
+  id: { type: 'string', describe: 'id of this server (the host name, unless it is given)' },
   policy: { type: 'string', describe: 'policy that it serves, a number or a text' },
   port: { type: 'number', default: 9000, describe: 'port to listen on' },
 } as const;
@@ -73,7 +73,7 @@ const OPTIONS = {
   ...LOG_OPTIONS,
 } as const;
 
-const SIGNALS_AND_CODES = `SIGTERM or Ctrl-C: tells the proxies, answers what is under way, exits with 0.
+const SIGNALS_AND_CODES = `SIGTERM or Ctrl-C: leaves the proxies, answers what is under way, exits with 0.
 Exit codes: 0 stopped cleanly, 1 not in time, 2 bad usage or the port is taken, 130 or 143 on a second signal.`;
 
 /** Every variable that a server reads. */
@@ -86,6 +86,7 @@ export function serverVariables(): string[] {
  * @throws UsageError with one sentence about what is wrong
  */
 export function readOptions(args: readonly string[], environment: NodeJS.ProcessEnv): ServerOptions {
+  refuseClearToken('SERVER', environment);
   const positionals = withEnvironment('SERVER', POSITIONALS, environment);
   const options = withEnvironment('SERVER', OPTIONS, environment);
   if (args.length === 0) return check(defaultValues({ ...positionals, ...options }));

@@ -170,7 +170,7 @@ export class Session {
       }
       this.#finish(TIMED_OUT[this.#phase]);
     } catch {
-      // The session is over, so nobody waits for the deadline any more.
+      // The session is over, so the deadline has lost its meaning.
     }
   }
 

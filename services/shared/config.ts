@@ -170,7 +170,7 @@ export function parseId(text: string): string | number {
 }
 
 /**
- * Runs a program's main function: usage errors are told in one sentence with exit code 2, anything unforeseen with its stack.
+ * Runs a program's main function: usage errors are one sentence with exit code 2, anything unforeseen with its stack.
  * @param scriptName how a person calls the program, for the hint at `--help`
  */
 export async function runMain(scriptName: string, main: () => Promise<void>): Promise<void> {

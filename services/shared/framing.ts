@@ -11,7 +11,7 @@ const SHORT_STRING_BYTES = 16;
 
 const EMPTY = Buffer.alloc(0);
 
-/** Frames are limited to this many bytes unless told otherwise: the protocol's own limit. */
+/** Frames are limited to this many bytes unless another limit is given: the protocol's own limit. */
 export const DEFAULT_MAX_FRAME_BYTES = 8192;
 
 /**
@@ -40,7 +40,7 @@ export class FrameReader {
   #cursor = 0;
   #depth = 0;
   #isInString = false;
-  /** `bytes` is a copy that nobody else writes to. */
+  /** `bytes` is a copy of our own. */
   #isOwn = true;
 
   /** @param maxFrameBytes largest frame that is accepted, in bytes, braces included */

@@ -1,5 +1,4 @@
-// The log of a process, by winston: text for a terminal, JSON lines for machines. All of it is loaded before the process
-// serves: one that has run out of descriptors could load nothing to say so.
+// The log of a process, by winston. All of it is loaded at the start: without descriptors nothing can be loaded later.
 import { createRequire } from 'node:module';
 import type winston from 'winston';
 import { printable } from './printable.ts';
@@ -11,7 +10,7 @@ export type Log = (line: Line) => void;
 
 /**
  * Makes the process's log; it writes to standard error so that standard output stays the program's own. Loading winston
- * takes some 30 ms of a processor, so this has to be called before the program serves anybody.
+ * takes some 30 ms of a processor, so this has to be called before the program serves.
  * @param role   which program writes: `proxy`, `server`
  * @param level  the least important level that is written
  * @param format `text` for people, `json` for machines

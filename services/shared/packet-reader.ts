@@ -117,7 +117,7 @@ export class PacketReader<Other = never> {
   }
 }
 
-/** Whether nothing that follows on the connection can be told apart any more, so that it has to be closed. */
+/** Whether what follows can't be cut into packets, so that the connection has to be closed. */
 export function endsStream(code: ErrorCode): boolean {
   return code === 'BAD_JSON' || code === 'FRAME_TOO_LARGE';
 }

@@ -46,7 +46,7 @@ type ErrorPacket = {
   isRetryable: boolean;
   wasSent: boolean;
 };
-/** A proxy's yes to a setup packet; only `parseFromProxy` tells it from a setup packet. */
+/** A proxy's yes to a setup packet; only `parseFromProxy` distinguishes it from a setup packet. */
 export type RegisteredPacket = { kind: 'registered' };
 export type ChallengePacket = { kind: 'challenge'; nonce: string };
 export type HeartbeatPacket = { kind: 'heartbeat' };
@@ -218,7 +218,7 @@ function parseSetup(raw: Fields): SetupPacket | PacketFault {
   }
   const { incarnation } = raw;
   if (incarnation instanceof InexactNumber)
-    return badId('incarnation', 'what tells boots apart', incarnation, raw);
+    return badId('incarnation', 'the name of this start of the server', incarnation, raw);
   return {
     kind: 'setup',
     id,
@@ -238,7 +238,7 @@ function parseAnswer(raw: Fields): AnswerPacket | PacketFault {
   return { kind: 'answer', serverId: serverIdOf(raw.srcid), digest: raw.payload };
 }
 
-// Nobody has to refuse an answer for a number that he only compares and shows: as a text it is what was written.
+// A number that is only compared and shown is no reason to refuse an answer: as a text it is what was written.
 function serverIdOf(srcid: unknown): Id | null {
   if (srcid instanceof InexactNumber) return srcid.text;
   return isId(srcid) ? srcid : null;

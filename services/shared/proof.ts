@@ -1,5 +1,4 @@
-// How a server proves that it knows the registration token without sending it: challenge and response as in CRAM-MD5
-// (RFC 2195), with HMAC-SHA-256 (RFC 2104) over all that is claimed.
+// How a server proves that it knows the registration token: challenge and response as in CRAM-MD5 (RFC 2195).
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { callerPath, UsageError } from './config.ts';
@@ -13,7 +12,7 @@ const PURPOSE = 'policy-proxy registration 1';
 export type Claim = { id: Id; policy: string; listenPort: number; incarnation: string | null };
 
 /**
- * The proof that goes with a claim: 64 hex digits.
+ * The proof that goes with a claim: HMAC-SHA-256 (RFC 2104) over all of it, 64 hex digits.
  * @param nonce the proxy's challenge, used once
  */
 export function proofOf(
@@ -26,11 +25,19 @@ export function proofOf(
   return createHmac('sha256', token).update(claimed).digest('hex');
 }
 
-/** Whether `offered` is the proof, in a time that does not tell how much of it is. */
+/** Whether `offered` is the proof, in a time that does not depend on how much of it is right. */
 export function isProof(offered: string, token: Buffer, nonce: string, claim: Claim): boolean {
   const right = Buffer.from(proofOf(token, nonce, claim));
   const given = Buffer.from(offered);
   return given.length === right.length && timingSafeEqual(given, right);
+}
+
+/** @throws UsageError where the token of former times is set, which was sent in the clear: it would protect nothing */
+export function refuseClearToken(prefix: string, environment: NodeJS.ProcessEnv): void {
+  if (!environment[`${prefix}_REGISTER_TOKEN`]) return;
+  throw new UsageError(
+    `${prefix}_REGISTER_TOKEN is no more: put the token into a file, and the file into ${prefix}_REGISTER_TOKEN_FILE.`,
+  );
 }
 
 /**

@@ -32,7 +32,7 @@ export const LISTEN_TLS_OPTIONS = {
   'tls-key': { type: 'string', describe: 'PEM file with its key' },
   'tls-client-ca': {
     type: 'string',
-    describe: 'PEM file of an authority: whoever connects has to show a certificate of it',
+    describe: 'PEM file of an authority: peers have to show a certificate of it',
   },
 } as const;
 
@@ -198,7 +198,7 @@ function readAuthority(option: string, value: unknown): string | null {
   for (const authority of authorities) requireValid(option, file, authority);
   if (authorities.some(({ ca }) => ca)) return text;
   throw new UsageError(
-    `${option}: ${file} holds no certificate of an authority, only of somebody whom one vouches for.`,
+    `${option}: ${file} holds no certificate of an authority, only one that an authority has issued.`,
   );
 }
 

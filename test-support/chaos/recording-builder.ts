@@ -8,14 +8,13 @@ import type {
   MachineSample,
   Outcome,
   PhaseName,
-  ProxyEvent,
   Recording,
   RequestRow,
-  TableSample,
-  Verdict,
 } from '../../scripts/chaos/journal.ts';
 import { type Criterion, judge } from '../../scripts/chaos/judge/judge.ts';
 import type { FaultKind, Plan } from '../../scripts/chaos/plan.ts';
+import type { ProxyEvent, TableSample } from '../../scripts/kit/proxy-events.ts';
+import type { Verdict } from '../../scripts/kit/verdict.ts';
 import type { EventType } from '../../services/proxy/status/events.ts';
 
 /** One hit: on which server (`proxy` for the proxy), from, heal and healed; `null` where it never was. */
@@ -34,26 +33,32 @@ export type Sketch = {
   table?: (sample: TableSample) => TableSample | null;
   /** Changes everything else. */
   with?: Partial<Recording>;
+  size?: Size;
 };
 
-/** Two policies with two servers each: `a1` and `a2` serve policy 1, `b1` and `b2` policy 2. */
-const SERVERS = [
-  { id: 'a1', policy: '1', name: 'server-p1-1' },
-  { id: 'a2', policy: '1', name: 'server-p1-2' },
-  { id: 'b1', policy: '2', name: 'server-p2-1' },
-  { id: 'b2', policy: '2', name: 'server-p2-2' },
-] as const;
+/** How long each phase lasts, in ms, how many policies there are, with two servers each, and requests a second. */
+type Size = { phases: readonly [PhaseName, number][]; policies: number; rate: number };
 
 /** Warm-up to 1 s, control to 5 s, faults to 14 s, quiet to 18 s, after to 20 s. */
-const PHASES: [PhaseName, number, number][] = [
-  ['warm-up', 0, 1000],
-  ['control', 1000, 5000],
-  ['faults', 5000, 14_000],
-  ['quiet', 14_000, 18_000],
-  ['after', 18_000, 20_000],
-];
+const USUAL_SIZE: Size = {
+  phases: [
+    ['warm-up', 1000],
+    ['control', 4000],
+    ['faults', 9000],
+    ['quiet', 4000],
+    ['after', 2000],
+  ],
+  policies: 2,
+  rate: 100,
+};
 const END_MS = 20_000;
-const EVERY_MS = 10;
+
+/** Of which policy a server is, by its id: `a1` and `a2` serve policy 1, `b1` and `b2` policy 2, and so on. */
+const SERVERS = ['a1', 'a2', 'b1', 'b2', 'c1', 'c2'].map((id, at) => {
+  const policy = String(Math.floor(at / 2) + 1);
+  return { id, policy, name: `server-p${policy}-${id[1]}` };
+});
+
 const SAMPLE_EVERY_MS = 250;
 const MACHINE_EVERY_MS = 50;
 const LATENCY_MS = 2;
@@ -68,28 +73,41 @@ const STATE_AFTER: Partial<Record<EventType, string>> = {
   leaving: 'leaving',
 };
 
-/** A request every 10 ms, policies in turn; servers in turn as the events say; a table sample every 250 ms. */
+/** Requests evenly spaced, policies in turn; servers in turn as the events say; a table sample every 250 ms. */
 export function recordingOf(sketch: Sketch = {}): Recording {
-  const { requests, events, tables } = play(eventsOfSketch(sketch.events ?? []));
+  const { size = USUAL_SIZE } = sketch;
+  const servers = SERVERS.slice(0, 2 * size.policies);
+  const phases = phasesOf(size);
+  const endedMs = phases.at(-1)?.toMs ?? 0;
+  const { requests, events, tables } = play(eventsOfSketch(servers, sketch.events ?? []), size, endedMs);
   const faults = (sketch.faults ?? []).map(toFault);
   return {
-    plan: planOf(faults, sketch.plan),
+    plan: planOf(size, faults, sketch.plan),
     startedAt: '2026-11-24T12:00:00.000Z',
-    endedMs: END_MS,
-    phases: PHASES.map(([name, fromMs, toMs]) => ({ name, fromMs, toMs })),
+    endedMs,
+    phases,
     faults,
     events,
     tables: tables.flatMap((sample) => (sketch.table ?? ((same) => same))(sample) ?? []),
     requests: requests.flatMap((row, index) => (sketch.traffic ?? ((same) => same))(row, index) ?? []),
     machine: calm(),
     listens: [0],
-    names: Object.fromEntries(SERVERS.map(({ id, name }) => [id, name])),
+    names: Object.fromEntries(servers.map(({ id, name }) => [id, name])),
     leftovers: [],
     cutShort: null,
     startLagP99Ms: 0.5,
     strayAnswers: 0,
     ...sketch.with,
   };
+}
+
+function phasesOf({ phases }: Size): Recording['phases'] {
+  let toMs = 0;
+  return phases.map(([name, lengthMs]) => {
+    const fromMs = toMs;
+    toMs += lengthMs;
+    return { name, fromMs, toMs };
+  });
 }
 
 /** A recording of nothing at all, as of a run that ended at once. */
@@ -113,8 +131,8 @@ export function busy([fromMs, toMs]: [number, number], share: number, who: strin
   });
 }
 
-function eventsOfSketch(sketches: readonly EventSketch[]): ProxyEvent[] {
-  const registered = SERVERS.flatMap(({ id }): EventSketch[] => [
+function eventsOfSketch(servers: typeof SERVERS, sketches: readonly EventSketch[]): ProxyEvent[] {
+  const registered = servers.flatMap(({ id }): EventSketch[] => [
     [-500, 'registered', id],
     [-400, 'admitted', id],
   ]);
@@ -134,7 +152,7 @@ type Played = Pick<Recording, 'requests' | 'events' | 'tables'>;
 type Entry = { policy: string; state: string; sent: number };
 
 /** Lets time pass: events change the table, requests go to whoever is in rotation, samples look at it. */
-function play(events: ProxyEvent[]): Played {
+function play(events: ProxyEvent[], { policies, rate }: Size, endedMs: number): Played {
   const played: Played = { requests: [], events, tables: [] };
   const table = new Map<string, Entry>();
   const turns = new Map<string, number>();
@@ -152,11 +170,14 @@ function play(events: ProxyEvent[]): Played {
     else table.set(id, entry);
   };
   const pending = events.toSorted((a, b) => a.atMs - b.atMs);
-  for (let dueMs = 0; dueMs <= END_MS; dueMs += EVERY_MS) {
+  let nextSampleMs = 0;
+  for (let index = 0; (index * 1000) / rate <= endedMs; index += 1) {
+    const dueMs = (index * 1000) / rate;
     while (pending[0] !== undefined && pending[0].atMs <= dueMs) apply(pending.shift() as ProxyEvent);
-    if (dueMs % SAMPLE_EVERY_MS === 0) played.tables.push(sampleOf(table, dueMs, boot));
-    if (dueMs === END_MS) continue;
-    const policy = (dueMs / EVERY_MS) % 2 === 0 ? '1' : '2';
+    for (; nextSampleMs <= dueMs; nextSampleMs += SAMPLE_EVERY_MS)
+      played.tables.push(sampleOf(table, nextSampleMs, boot));
+    if (dueMs === endedMs) continue;
+    const policy = String((index % policies) + 1);
     const ready = [...table].filter(([, entry]) => entry.policy === policy && isServing(entry));
     const turn = (turns.get(policy) ?? -1) + 1;
     turns.set(policy, turn);
@@ -222,18 +243,19 @@ function toHit([on, fromMs, healMs, healedMs]: HitSketch): Hit {
   };
 }
 
-function planOf(faults: readonly FaultRecord[], changes: Partial<Plan> = {}): Plan {
+function planOf(size: Size, faults: readonly FaultRecord[], changes: Partial<Plan> = {}): Plan {
+  const [warmUpMs, controlMs, faultsMs, quietMs, afterMs] = size.phases.map(([, lengthMs]) => lengthMs);
   return {
     version: 1,
     scenario: faults.length === 0 ? 'control' : 'test',
     seed: 1,
-    rate: 100,
-    policies: ['1', '2'],
+    rate: size.rate,
+    policies: ['1', '2', '3'].slice(0, size.policies),
     services: { 'server-p1': '1', 'server-p2': '2', 'server-p3': '3' },
     serversPerPolicy: 2,
     retryForMs: 0,
     settings: {},
-    phases: { warmUpMs: 1000, controlMs: 4000, faultsMs: 9000, quietMs: 4000, afterMs: 2000 },
+    phases: { warmUpMs, controlMs, faultsMs, quietMs, afterMs } as Plan['phases'],
     faults: faults.map(({ id, kind, targets, injectMs, params }) => {
       return { id, kind, targets, atMs: injectMs, forMs: 0, params };
     }),

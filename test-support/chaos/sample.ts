@@ -1,187 +1,120 @@
-// pure · a made-up recording of a tour, for tests and for looking at the report. Nothing in it was measured.
-// Must never draw on chance: the same arguments give the same recording.
+// pure · a made-up tour of two minutes, and a judgement, for tests and for looking at the report. Nothing in it was measured.
 
-import type {
-  FaultRecord,
-  Hit,
-  Judgement,
-  PhaseName,
-  ProxyEvent,
-  Recording,
-} from '../../scripts/chaos/journal.ts';
+import type { Recording, RequestRow } from '../../scripts/chaos/journal.ts';
 import type { FaultKind } from '../../scripts/chaos/plan.ts';
-import type { EventType } from '../../services/proxy/status/events.ts';
-import { sampleId, sampleRequests } from './sample-requests.ts';
+import { Random } from '../../scripts/kit/random.ts';
+import type { Judgement } from '../../scripts/kit/verdict.ts';
+import { type EventSketch, type FaultSketch, type HitSketch, recordingOf } from './recording-builder.ts';
 
-const PHASES: readonly [PhaseName, number][] = [
-  ['warm-up', 5],
-  ['control', 20],
-  ['faults', 75],
-  ['quiet', 8],
-  ['after', 12],
-];
-const POLICIES = ['1', '2', '3'];
-
-type Step = [kind: FaultKind, target: string, atS: number, forS: number, outMs: number, backMs: number];
-// What is done to whom, when, for how long, and how the proxy took it; 0: it did not notice.
+type Step = [kind: FaultKind, on: string, atS: number, forS: number, outMs: number, backMs: number];
+// What is done to which server, when, for how long, and how soon it is out and back; 0: the proxy does not notice.
 const STEPS: readonly Step[] = [
-  ['kill', 'server-p1-1', 26, 6, 17, 310],
-  ['restart', 'server-p2-2', 31, 0.45, 22, 290],
-  ['kill', 'server-p3-1', 36, 5, 24, 350],
-  ['pause', 'server-p1-2', 43, 7, 2130, 1480],
-  ['pause', 'server-p3-2', 46, 4, 1780, 2010],
-  ['flap', 'server-p2-1', 53, 8, 0, 0],
-  ['partition', 'server-p1-1', 63, 6, 2410, 1720],
-  ['lie', 'server-p3-1', 71, 5, 640, 900],
-  ['slow', 'server-p2-2', 78, 5, 0, 0],
-  ['proxy-stop', 'proxy-1', 86, 1.2, 0, 0],
-  ['partition', 'server-p2-1', 92, 5, 1890, 2230],
+  ['kill', 'a1', 26, 6, 17, 310],
+  ['restart', 'b2', 31, 0.45, 22, 290],
+  ['kill', 'c1', 36, 5, 24, 350],
+  ['pause', 'a2', 43, 7, 2130, 1480],
+  ['pause', 'c2', 46, 4, 1780, 2010],
+  ['flap', 'b1', 53, 8, 0, 0],
+  ['partition', 'a1', 63, 6, 2410, 1720],
+  ['lie', 'c1', 71, 5, 640, 900],
+  ['slow', 'b2', 78, 5, 0, 0],
+  ['proxy-stop', 'proxy', 86, 1.2, 0, 0],
+  ['partition', 'b1', 92, 5, 1890, 2230],
 ];
+const CALL_MS = 30;
+const RESTARTED_AT_S = 86;
 
-/** A two-minute tour with a request about every `1000 / rate` ms. */
+/** The tour, with so many requests a second. */
 export function sampleRecording(rate = 500): Recording {
-  const faults = STEPS.map(sampleFault);
-  const replicas = POLICIES.flatMap((policy) => [1, 2].map((index) => `server-p${policy}-${index}`));
-  const phases = samplePhases();
-  const endedMs = phases.at(-1)?.toMs ?? 0;
-  const servers = replicas.map((name) => ({ id: sampleId(name), policy: name[8] ?? '', state: 'ready' }));
-  const table = { servers: servers.map((each) => ({ ...each, sent: 0, served: 0, failed: 0 })) };
-  return {
-    plan: samplePlan(rate),
-    startedAt: '2026-11-24T14:05:09.120Z',
-    endedMs,
-    phases,
-    faults,
-    events: sampleEvents(faults, replicas),
-    tables: [
-      { atMs: 0, boot: 0, ...table },
-      { atMs: endedMs, boot: 1, ...table },
-    ],
-    machine: [],
-    listens: [0],
-    requests: sampleRequests(rate, endedMs, faults),
-    names: Object.fromEntries([...replicas, 'proxy-1'].map((name) => [sampleId(name), name])),
-    leftovers: [],
-    cutShort: null,
-    startLagP99Ms: 0.31,
-    strayAnswers: 0,
-  };
-}
-
-function samplePlan(rate: number): Recording['plan'] {
-  const [warmUpMs, controlMs, faultsMs, quietMs, afterMs] = PHASES.map(([, length]) => length * 1000);
-  return {
-    version: 1,
-    scenario: 'tour',
-    seed: 42,
-    rate,
-    policies: POLICIES,
-    services: { 'server-p1': '1', 'server-p2': '2', 'server-p3': '3' },
-    serversPerPolicy: 2,
-    retryForMs: 3000,
-    settings: { FAULTS: '1' },
-    phases: {
-      warmUpMs: warmUpMs ?? 0,
-      controlMs: controlMs ?? 0,
-      faultsMs: faultsMs ?? 0,
-      quietMs: quietMs ?? 0,
-      afterMs: afterMs ?? 0,
-    },
-    faults: STEPS.map(([kind, target, atS, forS], index) => ({
-      id: index + 1,
-      kind,
-      targets: [target],
-      atMs: atS * 1000,
-      forMs: forS * 1000,
-      params: {},
-    })),
-  };
-}
-
-function samplePhases(): Recording['phases'] {
-  let atMs = 0;
-  return PHASES.map(([name, length]) => {
-    const fromMs = atMs;
-    atMs += length * 1000;
-    return { name, fromMs, toMs: atMs };
+  const phases = [
+    ['warm-up', 5000],
+    ['control', 20_000],
+    ['faults', 75_000],
+    ['quiet', 8000],
+    ['after', 12_000],
+  ] as const;
+  return recordingOf({
+    size: { phases: phases.map(([name, lengthMs]) => [name, lengthMs]), policies: 3, rate },
+    plan: { scenario: 'tour', seed: 42, retryForMs: 3000, settings: { FAULTS: '1' } },
+    faults: STEPS.map(faultOf),
+    events: STEPS.flatMap(eventsOf).sort(([a], [b]) => a - b),
+    traffic: suffering(new Random(1)),
+    with: { machine: [], startLagP99Ms: 0.31 },
   });
 }
 
-function sampleFault([kind, target, atS, forS]: Step, index: number): FaultRecord {
-  const injectMs = atS * 1000;
-  const healMs = injectMs + forS * 1000;
-  const isProxy = target.startsWith('proxy');
-  const hit = (fromMs: number, toMs: number): Hit => ({
-    target,
-    serverId: isProxy ? null : sampleId(target),
-    policy: isProxy ? null : (target[8] ?? null),
-    fromMs,
-    struckMs: fromMs + 14,
-    healMs: toMs,
-    healedMs: toMs + 30,
-  });
+function faultOf([kind, on, atS, forS]: Step): FaultSketch {
+  const fromMs = atS * 1000;
+  const hit = (atMs: number, lengthMs: number): HitSketch => [
+    on,
+    atMs,
+    atMs + lengthMs,
+    atMs + lengthMs + CALL_MS,
+  ];
   const hits =
     kind === 'flap'
-      ? Array.from({ length: forS }, (_, second) =>
-          hit(injectMs + second * 1000, injectMs + second * 1000 + 200),
-        )
-      : [hit(injectMs, healMs)];
-  return {
-    id: index + 1,
-    kind,
-    targets: [target],
-    params: kind === 'slow' ? { delayMs: 200 } : kind === 'lie' ? { probability: 0.05 } : {},
-    injectMs,
-    injectedMs: injectMs + 40,
-    healMs,
-    healedMs: healMs + 30,
-    hits,
-    isProven: true,
-    proof:
-      kind === 'pause'
-        ? 'State.Paused was true 12 ms after the call'
-        : `${kind} was seen in the inspection of ${target}`,
-    conntrack: 1180 + index * 13,
+      ? Array.from({ length: forS }, (_, second) => hit(fromMs + second * 1000, 200))
+      : [hit(fromMs, forS * 1000)];
+  const params = kind === 'slow' ? { delayMs: 200 } : kind === 'lie' ? { probability: 0.05 } : {};
+  return { kind, hits, params, proof: `${kind} was seen in the inspection of ${on}`, conntrack: 1180 };
+}
+
+function eventsOf([kind, on, atS, forS, outMs, backMs]: Step): EventSketch[] {
+  const [fromMs, healedMs] = [atS * 1000, (atS + forS) * 1000 + CALL_MS];
+  const boot = atS > RESTARTED_AT_S ? 1 : 0;
+  if (kind === 'proxy-stop') {
+    return ['a1', 'a2', 'b1', 'b2', 'c1', 'c2'].flatMap((id, place): EventSketch[] => [
+      [fromMs + 1420 + place * 35, 'registered', id, { boot: 1, why: 'it registered' }],
+      [fromMs + 1460 + place * 35, 'admitted', id, { boot: 1, why: 'its first probe passed' }],
+    ]);
+  }
+  if (outMs === 0) return [];
+  const out = kind === 'lie' ? 'ejected' : 'evicted';
+  const isDead = kind === 'kill' || kind === 'restart';
+  return [
+    [fromMs + outMs, 'suspect', on, { boot, why: 'its session ended' }],
+    [fromMs + outMs + 180, out, on, { boot, why: 'the probe got no answer' }],
+    ...(isDead ? [[healedMs + backMs - 60, 'registered', on, { boot }] satisfies EventSketch] : []),
+    [healedMs + backMs, 'admitted', on, { boot, why: 'two probes passed' }],
+  ];
+}
+
+/** What becomes of the requests to a server while it is hit, and of all while the proxy is. */
+function suffering(random: Random): (row: RequestRow) => RequestRow {
+  const share = (): number => random.between(0, 999) / 1000;
+  return (due) => {
+    const row = { ...due, latencyMs: due.latencyMs - 1.1 + 0.5 * share() + 0.25 / (share() + 0.02) };
+    const step = STEPS.find(
+      ([, on, atS, forS]) =>
+        (on === 'proxy' || on === row.detail) && row.dueMs >= atS * 1000 && row.dueMs < (atS + forS) * 1000,
+    );
+    if (step === undefined || row.outcome !== 'ok') return row;
+    const [kind, , atS] = step;
+    const sinceMs = row.dueMs - atS * 1000;
+    if (kind === 'slow') return { ...row, latencyMs: 200 + row.latencyMs };
+    if (kind === 'lie') return share() < 0.08 ? { ...row, outcome: 'wrong' } : row;
+    if (kind === 'flap')
+      return sinceMs % 1000 < 200 ? { ...row, latencyMs: 200 - (sinceMs % 1000) + row.latencyMs } : row;
+    if (kind !== 'proxy-stop') return retried(row, 500 + 20 * share());
+    if (sinceMs < 40) return { ...row, outcome: 'lost', detail: 'reset', latencyMs: 5 + 8 * share() };
+    if (sinceMs < 250) return { ...row, outcome: 'error', detail: 'SHUTTING_DOWN', latencyMs: 1 + share() };
+    if (sinceMs > 1100 && share() < 0.02) return { ...row, outcome: 'dropped', detail: 'late', latencyMs: 0 };
+    return retried(row, 1420 - sinceMs + 40 * share());
   };
 }
 
-function sampleEvents(faults: readonly FaultRecord[], replicas: readonly string[]): ProxyEvent[] {
-  const events: Omit<ProxyEvent, 'seq'>[] = [];
-  const add = (atMs: number, type: EventType, replica: string, why: string, boot: number) =>
-    events.push({
-      atMs,
-      boot,
-      type,
-      policy: replica[8] ?? '',
-      id: sampleId(replica),
-      address: '10.0.0.9:7000',
-      why,
-      sent: 100,
-    });
-  STEPS.forEach(([kind, target, atS, , outMs, backMs], index) => {
-    const fault = faults[index];
-    const boot = atS > 86 ? 1 : 0;
-    if (kind === 'proxy-stop') {
-      replicas.forEach((replica, place) => {
-        add(atS * 1000 + 1420 + place * 35, 'registered', replica, 'it registered', 1);
-        add(atS * 1000 + 1460 + place * 35, 'admitted', replica, 'its first probe passed', 1);
-      });
-    }
-    if (outMs === 0 || fault === undefined) return;
-    add(fault.injectMs + outMs, 'suspect', target, 'its session ended', boot);
-    add(
-      fault.injectMs + outMs + 180,
-      kind === 'lie' ? 'ejected' : 'evicted',
-      target,
-      'the probe got no answer',
-      boot,
-    );
-    if (kind === 'kill' || kind === 'restart')
-      add((fault.healedMs ?? 0) + backMs - 60, 'registered', target, 'it registered', boot);
-    add((fault.healedMs ?? 0) + backMs, 'admitted', target, 'two probes passed', boot);
-  });
-  events.sort((a, b) => a.boot - b.boot || a.atMs - b.atMs);
-  return events.map((event, index) => ({ ...event, seq: index + 1 }));
+/** Answered by the other server of the policy, at the second attempt. */
+function retried(row: RequestRow, extraMs: number): RequestRow {
+  const { dueMs, detail } = row;
+  const first = {
+    outcome: 'lost',
+    detail: 'reset',
+    sentMs: dueMs,
+    endMs: dueMs + extraMs,
+    openedMs: dueMs,
+  } as const;
+  const other = `${detail[0]}${detail[1] === '1' ? '2' : '1'}`;
+  return { ...row, detail: other, attempts: 2, latencyMs: row.latencyMs + extraMs, first };
 }
 
 /** A judgement to look at: one that failed, one that nobody could tell, and some that held. */

@@ -14,7 +14,7 @@ export type OldServerOptions = {
   readBytes: number;
   /** How long it works on each request. */
   workMs: number;
-  /** How long after its answer it closes; meanwhile it takes nobody else. */
+  /** How long after its answer it closes; meanwhile it takes no other client. */
   closesAfterMs: number;
 };
 

@@ -115,7 +115,7 @@ export class Scene {
     host = '127.0.0.1',
   ): Promise<void> {
     const packet = { type: 1, privPoliId: policy, listenport: port, ...fields };
-    const reply = await this.tell(proxy, JSON.stringify(packet), host);
+    const reply = await this.send(proxy, JSON.stringify(packet), host);
     if (!reply.includes('registered'))
       throw new Failure(`The server was not registered: ${reply}`, 'Look at it.');
     const deadlineMs = performance.now() + READY_WITHIN_MS;
@@ -126,7 +126,7 @@ export class Scene {
   }
 
   /** Sends one packet over a connection of its own, from `host`. @returns what came first, or why nothing did */
-  async tell(proxy: SceneProxy, packet: string, host = '127.0.0.1'): Promise<string> {
+  async send(proxy: SceneProxy, packet: string, host = '127.0.0.1'): Promise<string> {
     const socket = net.connect({ port: proxy.port, host: '127.0.0.1', localAddress: host });
     socket.on('error', () => {}).setTimeout(5_000, () => void socket.destroy());
     socket.setEncoding('utf8').write(`${packet}\n`);
@@ -166,9 +166,9 @@ export class Scene {
     return sleep(ms, undefined, { signal: this.signal });
   }
 
-  /** How many of these ports nobody listens on any more. */
+  /** How many of these ports are closed. */
   async dead(ports: readonly number[]): Promise<number> {
-    return (await Promise.all(ports.map(accepts))).filter((isUp) => !isUp).length;
+    return (await Promise.all(ports.map((port) => accepts(port)))).filter((isUp) => !isUp).length;
   }
 
   #nextServerId(): number {

@@ -81,8 +81,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'silent attempts are not given up',
     file: 'proxy/servers/pool.ts',
-    from: 'if (silentMs > attemptTimeoutMs) this.#tellSilence',
-    to: 'if (silentMs > 1e12) this.#tellSilence',
+    from: 'if (silentMs > attemptTimeoutMs) this.#reportSilence',
+    to: 'if (silentMs > 1e12) this.#reportSilence',
     isSlow: true,
   },
   {
@@ -186,7 +186,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'another id is evidence',
     file: 'proxy/health/prober.ts',
-    from: '    if (isOther && this.#options.isSomebodyElse(answersAs)) {\n',
+    from: '    if (isOther && this.#options.isAnotherServer(answersAs)) {\n',
     to: '    if (isOther && answersAs !== null) {\n',
     only: 'workers',
   },

@@ -213,7 +213,7 @@ testCases(answeredByAnother({ kinds: ['pause'] }), [
 
 const MUTE: FaultSketch = { kind: 'mute', hits: [['a1', 6000, 9000]] };
 const mute = (...events: EventSketch[]): Sketch => ({ faults: [MUTE], events });
-testCases(outByTraffic(), [
+testCases(outByTraffic, [
   [
     'without the first failure',
     mute([6600, 'ejected', 'a1', { sent: 170 }]),

@@ -1,24 +1,20 @@
 // pure · how soon a server that was hit is out of rotation, and how the requests to it fare until then.
 
 import { percentile } from '../../kit/percentile.ts';
-import type { ProxyEvent } from '../../kit/proxy-events.ts';
 import { CannotTell } from '../../kit/verdict.ts';
+import { plural } from '../../kit/words.ts';
 import type { RequestRow } from '../journal.ts';
 import type { FaultKind } from '../plan.ts';
 import { assessDelays, assessRequests, type Criterion, type Delay } from './judge.ts';
-import { AFTERMATH_MS, REQUEST_TIMEOUT_MS } from './limits.ts';
+import { REQUEST_TIMEOUT_MS } from './limits.ts';
 import { CERTAIN, leastMs } from './machine.ts';
 import {
-  describeHit,
   firstOf,
-  firstOut,
   millis,
   type Observations,
   overlaps,
-  plural,
   type ServerHit,
   slowestMs,
-  struckMsOf,
   wasOutBefore,
   wentWell,
 } from './observations.ts';
@@ -50,9 +46,8 @@ export function detection({ kinds, p95Ms = Infinity, maxMs, mayMiss = false }: D
     assess(seen) {
       const outcomes = seen.hitsOf(kinds).map((each) => outcomeOf(seen, each, maxMs));
       const delays = outcomes.filter((outcome) => typeof outcome === 'object');
-      const [excused, undecided] = (['excused', 'undecided'] as const).map(
-        (kind) => outcomes.filter((outcome) => outcome === kind).length,
-      ) as [number, number];
+      const countOf = (kind: Outcome): number => outcomes.filter((outcome) => outcome === kind).length;
+      const [excused, undecided] = [countOf('excused'), countOf('undecided')];
       const noticed = delays.filter(({ afterMs }) => Number.isFinite(afterMs));
       const missed = delays.filter(({ afterMs }) => !Number.isFinite(afterMs));
       const tooShort = mayMiss ? missed.filter(({ isShort }) => isShort) : [];
@@ -90,35 +85,20 @@ export function detection({ kinds, p95Ms = Infinity, maxMs, mayMiss = false }: D
 type Outcome = (Delay & { isShort: boolean }) | 'excused' | 'undecided';
 
 function outcomeOf(seen: Observations, each: ServerHit, maxMs: number): Outcome {
-  const { serverId, fromMs, healMs } = each.hit;
+  const { out, events, struckMs, untilMs } = each;
+  const { fromMs, healMs } = each.hit;
   const { endedMs } = seen.recording;
-  const struckMs = struckMsOf(each);
   const isShort = healMs !== null && healMs - fromMs < maxMs;
-  const delay = { what: `${describeHit(each)}:`, fromMs: struckMs, isShort };
-  const out = outOf(seen, each);
+  const delay = { what: `${each.what}:`, fromMs: struckMs, isShort };
   if (out !== null)
     return { ...delay, verb: out.type, afterMs: Math.max(0, out.atMs - struckMs), why: out.why };
   if (!each.fault.isProven) return 'undecided';
-  const untilMs = deadlineOf(seen, each);
   const isExcused =
-    wasOutBefore(seen.eventsOf(serverId), fromMs) ||
-    overlaps({ sentMs: fromMs, endMs: untilMs }, seen.proxyOutages);
+    wasOutBefore(events, fromMs) || overlaps({ sentMs: fromMs, endMs: untilMs }, seen.proxyOutages);
   if (isExcused) return 'excused';
   if (endedMs < Math.min(untilMs, fromMs + maxMs)) return 'undecided';
   const never = { verb: 'noticed', afterMs: Number.POSITIVE_INFINITY, isDue: true };
   return { ...delay, ...never, untilMs: Math.min(untilMs, endedMs) };
-}
-
-/** The event that took the server of a hit out of rotation because of it; null when none did. */
-export function outOf(seen: Observations, each: ServerHit): ProxyEvent | null {
-  const { serverId, fromMs } = each.hit;
-  return firstOut(seen.eventsOf(serverId), fromMs, deadlineOf(seen, each));
-}
-
-/** What comes later is not this hit's: it has been healed for long, or the server was hit again. */
-function deadlineOf(seen: Observations, each: ServerHit): number {
-  const healMs = each.hit.healMs ?? each.hit.healedMs ?? Number.POSITIVE_INFINITY;
-  return Math.min(healMs + AFTERMATH_MS, seen.nextHitMs(each));
 }
 
 /** How many trials a percentile rests on, and whether that is enough. */
@@ -155,45 +135,46 @@ export function answeredByAnother({ kinds }: Pick<DelayLimit, 'kinds'>): Criteri
   };
 }
 
-function requestsUntilOut(seen: Observations, { hit }: ServerHit): readonly RequestRow[] {
-  const { serverId, policy, fromMs, healMs, healedMs } = hit;
-  const out = firstOf(seen.eventsOf(serverId), ['evicted', 'ejected'], fromMs, healedMs ?? Infinity);
+function requestsUntilOut(seen: Observations, { hit, events }: ServerHit): readonly RequestRow[] {
+  const { policy, fromMs, healMs, healedMs } = hit;
+  const out = firstOf(events, ['evicted', 'ejected'], fromMs, healedMs ?? Infinity);
   const untilMs = out?.atMs ?? healMs ?? healedMs ?? seen.recording.endedMs;
   return seen.requestsIn(fromMs - IN_FLIGHT_MS, untilMs, policy);
 }
 
 /** A server that fails real requests is taken out in time, and gets few more once the first one has failed. */
-export function outByTraffic(): Criterion {
-  return {
-    name: 'out by the evidence of traffic at mute',
-    limit: `≤ ${plural(MAX_FURTHER, 'request')} from the first failure to its end, which is ≤ ${millis(OUT_BY_TRAFFIC_MS)} after the hit`,
-    assess(seen) {
-      const all = provenHits(seen, ['mute']).map((each) => failingOf(seen, each));
-      const judged = assessDelays(seen, all, OUT_BY_TRAFFIC_MS);
-      const counts = all.map(({ further }) => further).filter((further) => further !== null);
-      const tooMany = all.filter(({ further }) => (further ?? 0) > MAX_FURTHER);
-      return {
-        ...judged,
-        measured: `${counts.length > 0 ? Math.max(...counts) : 'an unknown number of'} further; ${judged.measured}`,
-        troubles: [
-          ...judged.troubles,
-          ...tooMany.map(({ fromMs, afterMs }) => ({ fromMs, toMs: fromMs + afterMs })),
-        ],
-        isOpen: judged.isOpen || counts.length < all.length,
-      };
-    },
-  };
-}
+export const outByTraffic: Criterion = {
+  name: 'taken out for unanswered requests',
+  limit: `≤ ${plural(MAX_FURTHER, 'request')} from the first failure to its end, which is ≤ ${millis(OUT_BY_TRAFFIC_MS)} after the hit`,
+  assess(seen) {
+    const all = provenHits(seen, ['mute']).map(failingOf);
+    const judged = assessDelays(seen, all, OUT_BY_TRAFFIC_MS);
+    const counts = all.map(({ further }) => further).filter((further) => further !== null);
+    const tooMany = all.filter(({ further }) => (further ?? 0) > MAX_FURTHER);
+    return {
+      ...judged,
+      measured: `${counts.length > 0 ? Math.max(...counts) : 'an unknown number of'} further; ${judged.measured}`,
+      troubles: [
+        ...judged.troubles,
+        ...tooMany.map(({ fromMs, afterMs }) => ({ fromMs, toMs: fromMs + afterMs })),
+      ],
+      isOpen: judged.isOpen || counts.length < all.length,
+    };
+  },
+};
 
 /** `further`: requests that it got after the first failure; null when no event shows when that was. */
-function failingOf(seen: Observations, each: ServerHit): Delay & { further: number | null } {
-  const { serverId, fromMs } = each.hit;
-  const events = seen.eventsOf(serverId);
+function failingOf({
+  hit: { fromMs },
+  what,
+  struckMs,
+  events,
+}: ServerHit): Delay & { further: number | null } {
   const out = firstOf(events, ['ejected', 'evicted'], fromMs);
-  const delay = { what: `${describeHit(each)}:`, verb: 'taken out', fromMs: struckMsOf(each) };
+  const delay = { what: `${what}:`, verb: 'taken out', fromMs: struckMs };
   if (out === null) return { ...delay, further: 0, afterMs: Number.POSITIVE_INFINITY };
   const noticed = firstOf(events.slice(0, events.indexOf(out)), ['suspect'], fromMs);
   const further = noticed === null ? null : out.sent - noticed.sent;
   const why = `${further ?? 'an unknown number of'} further, ${out.why}`;
-  return { ...delay, further, afterMs: Math.max(0, out.atMs - delay.fromMs), why };
+  return { ...delay, further, afterMs: Math.max(0, out.atMs - struckMs), why };
 }

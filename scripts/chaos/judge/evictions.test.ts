@@ -22,7 +22,7 @@ const reboot = (atMs: number, faults: FaultSketch[]): Sketch => ({
 });
 const PROXY_KILL: FaultSketch = { kind: 'proxy-kill', hits: [['proxy', 6000, 6500, 6800]] };
 
-testCases(falseEvictions(), [
+testCases(falseEvictions, [
   ['none', {}, 'pass', /^0 of 0 evictions/],
   ['of the server that was hit', evictedAt(7000), 'pass', /^0 of 1 eviction/],
   ['at the hit', evictedAt(6000), 'pass'],
@@ -88,7 +88,7 @@ testCases(falseEvictions(), [
   ['no event, no table', { with: { events: [], tables: [] } }, 'unknown'],
 ]);
 
-testCases(noEviction(), [
+testCases(noEviction, [
   ['none', { faults: [PAUSE] }, 'pass'],
   ['of the server that was hit', evictedAt(7000), 'fail'],
   ['an ejection', { events: [[7000, 'ejected', 'a1']] }, 'fail'],
@@ -130,7 +130,7 @@ testCases(noEviction(), [
 
 const FLAPS: HitSketch[] = Array.from({ length: 9 }, (_, at) => ['a1', 5000 + at * 1000, 5200 + at * 1000]);
 const flapping = (...events: EventSketch[]): Sketch => ({ faults: [{ kind: 'flap', hits: FLAPS }], events });
-testCases(evictionsAtMost(), [
+testCases(evictionsAtMost, [
   ['never', flapping(), 'pass', /0 evictions and 0 readmissions after 9 hits/],
   [
     'once',
@@ -205,7 +205,7 @@ const CRASHES: FaultSketch = {
     ['a1', 8000, 8400],
   ],
 };
-testCases(evictionsAtMostCrashes(), [
+testCases(evictionsAtMostCrashes, [
   ['none', { faults: [CRASHES] }, 'pass'],
   [
     'as many',

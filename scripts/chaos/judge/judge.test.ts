@@ -2,48 +2,56 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { emptyRecording, recordingOf } from '../../../test-support/chaos/recording-builder.ts';
 import { percentile } from '../../kit/percentile.ts';
+import type { Verdict } from '../../kit/verdict.ts';
 import { worstVerdict } from '../../kit/verdict.ts';
-import { INTERRUPTED, type Verdict } from '../journal.ts';
+import { INTERRUPTED } from '../journal.ts';
 import type { FaultKind } from '../plan.ts';
 import { criteriaOf, SCENARIOS } from '../scenarios/index.ts';
-import * as criteria from './criteria.ts';
+import * as detection from './detection.ts';
+import * as evictions from './evictions.ts';
 import { type Assessment, type Criterion, judge, worstFirst } from './judge.ts';
+import * as latency from './latency.ts';
 import { CERTAIN } from './machine.ts';
+import { misrouted } from './misrouted.ts';
+import * as proxy from './proxy.ts';
+import * as recovery from './recovery.ts';
+import * as replies from './replies.ts';
+import * as steady from './steady.ts';
 
 const ALL: readonly Criterion[] = [
-  criteria.tested(),
-  criteria.steadyState(),
-  criteria.steadyControl(),
-  criteria.noWrong(),
-  criteria.noStray(),
-  criteria.noLost(),
-  criteria.noErrors(),
-  criteria.noServerOnly(),
-  criteria.inTime(),
-  criteria.misrouted(),
-  criteria.falseEvictions(),
-  criteria.noEviction(),
-  criteria.backInRotation(),
+  steady.tested,
+  steady.steadyState,
+  steady.steadyControl,
+  replies.noWrong,
+  replies.noStray,
+  replies.noLost,
+  replies.noErrors,
+  replies.noServerOnly,
+  replies.inTime,
+  misrouted,
+  evictions.falseEvictions,
+  evictions.noEviction,
+  steady.backInRotation,
 ];
 const ONLY_WITH_FAULTS: readonly Criterion[] = [
-  criteria.latencyOfOthers(),
-  criteria.evictionsAtMost(),
-  criteria.evictionsAtMostCrashes(),
-  criteria.detection({ kinds: ['kill'], maxMs: 1750 }),
-  criteria.readmission({ kinds: ['kill'] }),
-  criteria.swapped(),
-  criteria.proxyWhole(),
-  criteria.proxyStopNothingInFlightLost(),
-  criteria.proxyKillLostInFlight(),
-  criteria.firstOkAfter(),
-  criteria.answeredByAnother({ kinds: ['pause'] }),
-  criteria.outByTraffic(),
-  criteria.newServersServe(),
+  latency.latencyOfOthers,
+  evictions.evictionsAtMost,
+  evictions.evictionsAtMostCrashes,
+  detection.detection({ kinds: ['kill'], maxMs: 1750 }),
+  recovery.readmission({ kinds: ['kill'] }),
+  recovery.swapped,
+  proxy.proxyWhole,
+  proxy.proxyStopNothingInFlightLost,
+  proxy.proxyKillLostInFlight,
+  recovery.firstOkAfter,
+  detection.answeredByAnother({ kinds: ['pause'] }),
+  detection.outByTraffic,
+  recovery.newServersServe,
 ];
 
 describe('every criterion', () => {
   const planned = { ...emptyRecording().plan, faults: [{ ...FAULT_PLAN() }] };
-  for (const each of [...ALL, ...ONLY_WITH_FAULTS, criteria.othersUntouched()]) {
+  for (const each of [...ALL, ...ONLY_WITH_FAULTS, latency.othersUntouched]) {
     test(`${each.name} cannot tell anything of an empty recording`, () => {
       const recording = { ...emptyRecording(), plan: planned };
       assert.equal(judge(recording, [each]).verdict, 'unknown');

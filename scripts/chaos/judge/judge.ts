@@ -2,9 +2,10 @@
 
 import type { ProxyEvent } from '../../kit/proxy-events.ts';
 import { CannotTell, type Finding, type Judgement, worstVerdict } from '../../kit/verdict.ts';
+import { plural } from '../../kit/words.ts';
 import { INTERRUPTED, type Recording, type RequestRow } from '../journal.ts';
 import { couldTell, isConntrackFull, maxConntrack, type Trouble, takenMs } from './machine.ts';
-import { endMsOf, millis, moment, Observations, plural } from './observations.ts';
+import { endMsOf, millis, moment, Observations } from './observations.ts';
 
 /** One thing that a run is judged for. */
 export type Criterion = {
@@ -162,8 +163,13 @@ export function assessRequests(
   };
 }
 
-/** An event that should not have been. */
-export function troubleOf({ atMs, id }: ProxyEvent): Trouble {
+/** Events of which none may be there. */
+export function assessEvents(seen: Observations, bad: readonly ProxyEvent[]) {
+  return { troubles: bad.map(troubleOf), details: bad.map((event) => seen.describeEvent(event)) };
+}
+
+/** That an event was there at all. */
+export function troubleOf({ atMs, id }: Pick<ProxyEvent, 'atMs' | 'id'>): Trouble {
   return { fromMs: atMs, toMs: atMs, servers: [id] };
 }
 

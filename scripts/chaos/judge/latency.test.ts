@@ -21,7 +21,7 @@ const policy2 = (latencyMs: number, span: [number, number] = [6000, 9200.5]): Sk
   traffic: during(span, '2', { latencyMs }),
 });
 
-testCases(othersUntouched(), [
+testCases(othersUntouched, [
   ['as before', policy2(2), 'pass', /p99 2 ms \(n = \d+;.*control 2 ms/],
   ['at the floor: control + 10 ms', policy2(12), 'pass'],
   ['above the floor', policy2(12.1), 'fail', /p99 12\.1 ms/],
@@ -94,7 +94,7 @@ const slowControl = (latencyMs: number): Sketch => ({
   faults: [KILL],
   traffic: (row) => ({ ...row, latencyMs: row.dueMs < 6000 ? 40 : latencyMs }),
 });
-testCases(othersUntouched(), [
+testCases(othersUntouched, [
   ['at 1.5 × control', slowControl(60), 'pass'],
   ['above it', slowControl(60.1), 'fail'],
 ]);
@@ -106,7 +106,7 @@ const INAPPLICABLE: [name: string, sketch: Sketch][] = [
 ];
 for (const [name, sketch] of INAPPLICABLE) {
   test(`policies without a fault: ${name}, so it does not apply and is not counted`, () => {
-    const { verdict, findings } = judge(recordingOf(sketch), [othersUntouched(), noStray()]);
+    const { verdict, findings } = judge(recordingOf(sketch), [othersUntouched, noStray]);
     assert.deepEqual(
       findings.map(({ criterion }) => criterion),
       ['no stray answer'],
@@ -120,7 +120,7 @@ const slowIf = (isSlow: (row: RequestRow) => boolean): Sketch => ({
   faults: [SLOW],
   traffic: (row) => (row.dueMs >= 6000 && row.dueMs < 9000 && isSlow(row) ? { ...row, latencyMs: 202 } : row),
 });
-testCases(latencyOfOthers(), [
+testCases(latencyOfOthers, [
   ['only the slow one is slow', slowIf(({ detail }) => detail === 'a1'), 'pass'],
   ['its neighbour too', slowIf(({ detail }) => detail === 'a2'), 'fail', /policy 1: p99 202 ms/],
   ['another policy too', slowIf(({ detail }) => detail === 'b1'), 'fail', /policy 2: p99 202 ms/],

@@ -2,19 +2,12 @@
 
 import { percentile } from '../../kit/percentile.ts';
 import { CannotTell } from '../../kit/verdict.ts';
+import { plural } from '../../kit/words.ts';
 import { FAULT_FACTS } from '../faults/facts.ts';
 import type { FaultRecord, RequestRow } from '../journal.ts';
 import { type Assessment, assessRequests, type Criterion } from './judge.ts';
 import { CERTAIN, leastMs } from './machine.ts';
-import {
-  isIn,
-  millis,
-  type Observations,
-  plural,
-  policiesOfFault,
-  type Span,
-  wentWell,
-} from './observations.ts';
+import { isIn, millis, type Observations, type Span, wentWell } from './observations.ts';
 
 const AFTER_HEAL_MS = 1000;
 /** Until Node has started in a container that Docker has. */
@@ -28,43 +21,38 @@ const FLOOR_MS = 10;
 const LIMIT = `p99 ≤ the greater of ${FACTOR} × control and control + ${millis(FLOOR_MS)}`;
 
 /** Policies without any hit: no error at all, and the latency of the control phase. It does not apply without any. */
-export function othersUntouched(): Criterion {
-  return {
-    name: 'policies without a fault',
-    limit: `no error, ${LIMIT}`,
-    assess(seen) {
-      const { plan, faults } = seen.recording;
-      if (plan.faults.length === 0) return null;
-      seen.requireSent();
-      const hit =
-        seen.proxyHits.length > 0 ? plan.policies : faults.flatMap((fault) => policiesOfFault(plan, fault));
-      const others = plan.policies.filter((policy) => !hit.includes(policy));
-      if (others.length === 0) return null;
-      const sent = others.flatMap((policy) => seen.requestsIn(seen.warmUpEndMs, Infinity, policy));
-      const bad = sent.filter((request) => !wentWell(request));
-      if (bad.length === 0) return worstOf(others.map((policy) => compare(seen, policy, () => true)));
-      const measured = `${bad.length} of ${plural(sent.length, 'request')} went wrong`;
-      return { ...assessRequests(seen, bad), measured, n: sent.length };
-    },
-  };
-}
+export const othersUntouched: Criterion = {
+  name: 'policies without a fault',
+  limit: `no error, ${LIMIT}`,
+  assess(seen) {
+    const { plan, faults } = seen.recording;
+    if (plan.faults.length === 0) return null;
+    seen.requireSent();
+    const hit = seen.proxyHits.length > 0 ? plan.policies : faults.flatMap((fault) => seen.policiesOf(fault));
+    const others = plan.policies.filter((policy) => !hit.includes(policy));
+    if (others.length === 0) return null;
+    const sent = others.flatMap((policy) => seen.requestsIn(seen.warmUpEndMs, Infinity, policy));
+    const bad = sent.filter((request) => !wentWell(request));
+    if (bad.length === 0) return worstOf(others.map((policy) => compare(seen, policy, () => true)));
+    const measured = `${bad.length} of ${plural(sent.length, 'request')} went wrong`;
+    return { ...assessRequests(seen, bad), measured, n: sent.length };
+  },
+};
 
 /** Every policy's requests that were answered by servers without a hit: the latency of the control phase. */
-export function latencyOfOthers(): Criterion {
-  return {
-    name: 'latency of servers without a fault',
-    limit: LIMIT,
-    assess(seen) {
-      const hitIds = new Set(seen.serverHits.map(({ hit }) => hit.serverId));
-      if (hitIds.size === 0) throw new CannotTell('no server was hit');
-      const isOther = ({ outcome, detail }: RequestRow): boolean => outcome === 'ok' && !hitIds.has(detail);
-      // Where every server of a policy is hit, there are no others.
-      const control = seen.requestsOfPhase(seen.phase('control')).filter(isOther);
-      const policies = new Set(control.map(({ policy }) => policy));
-      return worstOf([...policies].map((policy) => compare(seen, policy, isOther)));
-    },
-  };
-}
+export const latencyOfOthers: Criterion = {
+  name: 'latency of servers without a fault',
+  limit: LIMIT,
+  assess(seen) {
+    const hitIds = new Set(seen.serverHits.map(({ hit }) => hit.serverId));
+    if (hitIds.size === 0) throw new CannotTell('no server was hit');
+    const isOther = ({ outcome, detail }: RequestRow): boolean => outcome === 'ok' && !hitIds.has(detail);
+    // Where every server of a policy is hit, there are no others.
+    const control = seen.requestsOfPhase(seen.phase('control')).filter(isOther);
+    const policies = new Set(control.map(({ policy }) => policy));
+    return worstOf([...policies].map((policy) => compare(seen, policy, isOther)));
+  },
+};
 
 /** The comparison of one policy; `excessMs` ranks it among others. */
 type Comparison = Assessment & { limit: string; excessMs: number };
@@ -91,12 +79,17 @@ function compare(
     const measured = `policy ${policy}: no answer to compare ${where}`;
     return { measured, limit: LIMIT, n: 0, isOpen: true, excessMs: 0 };
   }
-  const [p99, p99OfAll, controlP99] = [during, all, control].map(p99Of) as [number, number, number];
+  const p99Of = (requests: readonly RequestRow[]): number =>
+    percentile(
+      requests.map(({ latencyMs }) => latencyMs),
+      99,
+    );
+  const [p99, controlP99] = [p99Of(during), p99Of(control)];
   const least = during.map(({ dueMs, latencyMs }) => leastMs(recording, dueMs, latencyMs));
   const leastP99 = percentile(least, 99);
   const limitMs = Math.max(FACTOR * controlP99, controlP99 + FLOOR_MS);
   return {
-    measured: `policy ${policy}: p99 ${millis(p99)} (n = ${during.length}; ${millis(p99OfAll)} with the moments in which Docker was at work, n = ${all.length}; ${millis(leastP99)} without what the machine took), control ${millis(controlP99)} (n = ${control.length})`,
+    measured: `policy ${policy}: p99 ${millis(p99)} (n = ${during.length}; ${millis(p99Of(all))} with the moments in which Docker was at work, n = ${all.length}; ${millis(leastP99)} without what the machine took), control ${millis(controlP99)} (n = ${control.length})`,
     limit: `p99 ≤ ${millis(limitMs)}: the greater of ${FACTOR} × ${millis(controlP99)} and ${millis(controlP99)} + ${millis(FLOOR_MS)}`,
     n: during.length,
     troubles: leastP99 > limitMs ? [CERTAIN] : [],
@@ -118,13 +111,6 @@ function dockerAtWork({ kind, injectMs, injectedMs, healMs, healedMs, hits }: Fa
   ];
   return calls.flatMap(({ fromMs, toMs }) =>
     fromMs === null ? [] : { fromMs, toMs: (toMs ?? fromMs) + AFTER_CALL_MS },
-  );
-}
-
-function p99Of(requests: readonly RequestRow[]): number {
-  return percentile(
-    requests.map(({ latencyMs }) => latencyMs),
-    99,
   );
 }
 

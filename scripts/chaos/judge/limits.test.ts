@@ -14,8 +14,8 @@ test('the limits are those of the proxy’s defaults', () => {
     [REQUEST_TIMEOUT_MS, limits.NO_SERVER_LIMIT_MS, limits.PROBE_TIMEOUT_MS],
     [2000, 600, 500],
   );
-  assert.match(inTime().limit, /within 2250 ms/);
-  assert.match(noServerOnly().limit, /NO_SERVER within 600 ms/);
+  assert.match(inTime.limit, /within 2250 ms/);
+  assert.match(noServerOnly.limit, /NO_SERVER within 600 ms/);
 });
 
 type Limits = Omit<ReturnType<typeof limits.limitsFor>, 'environment'>;

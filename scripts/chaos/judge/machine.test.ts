@@ -136,18 +136,15 @@ const BY_TIME: [Criterion, Sketch][] = [
   ],
   [readmission({ kinds: ['pause'] }), { faults: [PAUSE], events: [OUT, [11_000, 'admitted', 'a1']] }],
   [readmission({ kinds: ['kill'] }), { faults: [KILL], events: [OUT, [12_000, 'admitted', 'a1']] }],
-  [proxyWhole(), { faults: [STOP], events: allBack(9500) }],
-  [inTime(), { traffic: during([6000, 6010], null, { latencyMs: 2400 }) }],
+  [proxyWhole, { faults: [STOP], events: allBack(9500) }],
+  [inTime, { traffic: during([6000, 6010], null, { latencyMs: 2400 }) }],
   [
-    latencyOfOthers(),
+    latencyOfOthers,
     { faults: [KILL], events: [OUT], traffic: during([5000, 9500], null, { latencyMs: 40 }) },
   ],
+  [othersUntouched, { faults: [KILL], events: [OUT], traffic: during([5000, 9500], '2', { latencyMs: 40 }) }],
   [
-    othersUntouched(),
-    { faults: [KILL], events: [OUT], traffic: during([5000, 9500], '2', { latencyMs: 40 }) },
-  ],
-  [
-    othersUntouched(),
+    othersUntouched,
     { faults: [KILL], traffic: during([6000, 6020], '2', { outcome: 'error', detail: 'NO_SERVER' }) },
   ],
   [
@@ -163,7 +160,7 @@ const BY_TIME: [Criterion, Sketch][] = [
     },
   ],
   [
-    outByTraffic(),
+    outByTraffic,
     {
       faults: [{ kind: 'mute', hits: [['a1', 6000, 9500]] }],
       events: [
@@ -173,7 +170,7 @@ const BY_TIME: [Criterion, Sketch][] = [
     },
   ],
   [
-    newServersServe(),
+    newServersServe,
     {
       faults: [{ kind: 'scale', hits: [['a1', 6000, 9000]] }],
       events: [
@@ -183,9 +180,9 @@ const BY_TIME: [Criterion, Sketch][] = [
       traffic: (row) => (row.detail === 'new' && row.dueMs < 8000 ? { ...row, detail: 'a2' } : row),
     },
   ],
-  [noErrors(), { traffic: during([6000, 6010], '1', { outcome: 'error', detail: 'UPSTREAM_TIMEOUT' }) }],
+  [noErrors, { traffic: during([6000, 6010], '1', { outcome: 'error', detail: 'UPSTREAM_TIMEOUT' }) }],
   [
-    noServerOnly(),
+    noServerOnly,
     {
       faults: [
         {
@@ -200,19 +197,19 @@ const BY_TIME: [Criterion, Sketch][] = [
       traffic: during([7000, 7010], '1', { outcome: 'error', detail: 'NO_SERVER', latencyMs: 900 }),
     },
   ],
-  [noLost(), { traffic: during([6000, 6010], null, LOST) }],
-  [falseEvictions(), { events: [OUT] }],
-  [noEviction(), { events: [OUT, [6300, 'admitted', 'a1']] }],
-  [evictionsAtMost(), { faults: [FLAPS], events: [OUT, [6300, 'admitted', 'a1'], [7000, 'evicted', 'a1']] }],
+  [noLost, { traffic: during([6000, 6010], null, LOST) }],
+  [falseEvictions, { events: [OUT] }],
+  [noEviction, { events: [OUT, [6300, 'admitted', 'a1']] }],
+  [evictionsAtMost, { faults: [FLAPS], events: [OUT, [6300, 'admitted', 'a1'], [7000, 'evicted', 'a1']] }],
   [
-    evictionsAtMostCrashes(),
+    evictionsAtMostCrashes,
     {
       faults: [{ kind: 'exit', hits: [['a1', 6000, 6200]] }],
       events: [OUT, [6300, 'admitted', 'a1'], [7000, 'evicted', 'a1']],
     },
   ],
   [
-    swapped(),
+    swapped,
     {
       faults: [
         {
@@ -225,7 +222,7 @@ const BY_TIME: [Criterion, Sketch][] = [
       ],
     },
   ],
-  [proxyStopNothingInFlightLost(), { faults: [STOP], traffic: during([6000, 6010], null, LOST) }],
+  [proxyStopNothingInFlightLost, { faults: [STOP], traffic: during([6000, 6010], null, LOST) }],
 ];
 
 /** From 5 s on everybody waits all the time. */
@@ -246,32 +243,32 @@ describe('fails on a calm machine, unknown on one that was too slow to tell', ()
 
   test('steady state: phase control', () => {
     const sketch = { traffic: during([2000, 2010], '1', { outcome: 'error', detail: 'NO_SERVER' }) } as const;
-    assert.equal(verdictOf(steadyControl(), sketch), 'fail');
+    assert.equal(verdictOf(steadyControl, sketch), 'fail');
     const machine = busy([1000, 5000], 1, 'proxy-1');
-    assert.equal(verdictOf(steadyControl(), sketch, { machine }), 'unknown');
+    assert.equal(verdictOf(steadyControl, sketch, { machine }), 'unknown');
   });
 
   test('back in rotation: who is missing; a share that is unfair without a doubt about a server fails all the same', () => {
     const missing: Sketch = { faults: [KILL], events: [OUT] };
-    assert.equal(verdictOf(backInRotation(), missing), 'fail');
-    assert.equal(verdictOf(backInRotation(), missing, { machine: STUCK }), 'unknown');
+    assert.equal(verdictOf(backInRotation, missing), 'fail');
+    assert.equal(verdictOf(backInRotation, missing, { machine: STUCK }), 'unknown');
     const sticky: Sketch = {
       table: (seen) => ({
         ...seen,
         servers: seen.servers.map((each) => ({ ...each, sent: each.id === 'a2' ? 0 : each.sent })),
       }),
     };
-    assert.equal(verdictOf(backInRotation(), sticky, { machine: STUCK }), 'fail');
+    assert.equal(verdictOf(backInRotation, sticky, { machine: STUCK }), 'fail');
   });
 });
 
 describe('no machine is an excuse', () => {
   const table: [Criterion, Sketch][] = [
-    [noWrong(), { traffic: during([6000, 6010], null, { outcome: 'wrong' }) }],
-    [noStray(), { with: { strayAnswers: 1 } }],
-    [misrouted(), { faults: [KILL], events: [OUT, [8000, 'admitted', 'a1', { sent: 10_000 }]] }],
+    [noWrong, { traffic: during([6000, 6010], null, { outcome: 'wrong' }) }],
+    [noStray, { with: { strayAnswers: 1 } }],
+    [misrouted, { faults: [KILL], events: [OUT, [8000, 'admitted', 'a1', { sent: 10_000 }]] }],
     [
-      swapped(),
+      swapped,
       {
         faults: [
           {
@@ -304,9 +301,9 @@ describe('no machine is an excuse', () => {
     const wrong: Sketch = { traffic: during([6000, 6010], null, { outcome: 'wrong' }) };
     const full = busy([0, 1], 0, '').map((each) => ({ ...each, conntrack: 60_000 }));
     const planned = { plan: { faults: recordingOf({ faults: [KILL] }).plan.faults } };
-    assert.equal(verdictOf(noWrong(), { ...wrong, ...planned }), 'fail');
-    assert.equal(verdictOf(noWrong(), wrong, { machine: full }), 'fail');
-    assert.equal(verdictOf(noWrong(), wrong, { cutShort: INTERRUPTED }), 'fail');
+    assert.equal(verdictOf(noWrong, { ...wrong, ...planned }), 'fail');
+    assert.equal(verdictOf(noWrong, wrong, { machine: full }), 'fail');
+    assert.equal(verdictOf(noWrong, wrong, { cutShort: INTERRUPTED }), 'fail');
   });
 });
 
@@ -315,19 +312,19 @@ describe('a run that tested nothing, or was spoilt from outside, fails nobody', 
   const planned = { plan: { faults: recordingOf({ faults: [KILL] }).plan.faults } };
 
   test('the fault was never injected', () => {
-    assert.equal(verdictOf(noLost(), bad), 'fail');
-    assert.equal(verdictOf(noLost(), { ...bad, ...planned }), 'unknown');
+    assert.equal(verdictOf(noLost, bad), 'fail');
+    assert.equal(verdictOf(noLost, { ...bad, ...planned }), 'unknown');
   });
 
   test('no fault is proven', () => {
-    assert.equal(verdictOf(noLost(), { ...bad, faults: [{ ...KILL, isProven: false }] }), 'unknown');
-    assert.equal(verdictOf(noLost(), { ...bad, faults: [{ ...KILL, isProven: false }, PAUSE] }), 'fail');
+    assert.equal(verdictOf(noLost, { ...bad, faults: [{ ...KILL, isProven: false }] }), 'unknown');
+    assert.equal(verdictOf(noLost, { ...bad, faults: [{ ...KILL, isProven: false }, PAUSE] }), 'fail');
   });
 
   test('another program’s connections fill the tracking table at any time of the run', () => {
     const machine = busy([0, 1], 0, '').map((each, at) => ({ ...each, conntrack: at === 7 ? 50_001 : 90 }));
-    assert.equal(verdictOf(noLost(), bad, { machine }), 'unknown');
-    const [finding] = judge(recordingOf({ ...bad, with: { machine } }), [noLost()]).findings;
+    assert.equal(verdictOf(noLost, bad, { machine }), 'unknown');
+    const [finding] = judge(recordingOf({ ...bad, with: { machine } }), [noLost]).findings;
     assert.match(finding?.details[0] ?? '', /would be a fail, but the kernel tracked 50001 connections/);
   });
 });
@@ -353,7 +350,7 @@ describe('limits count from when it became possible', () => {
   });
 
   test('the table of the proxy: from when it listens; that it takes too long to listen is its own', () => {
-    const whole = proxyWhole();
+    const whole = proxyWhole;
     const events = allBack(10_297);
     assert.equal(verdictOf(whole, { faults: [STOP], events }), 'fail');
     assert.equal(verdictOf(whole, { faults: [STOP], events }, { listens: [0, 9000] }), 'pass');
@@ -371,8 +368,8 @@ describe('limits count from when it became possible', () => {
       row.dueMs >= 6100 && row.dueMs < 6200 ? { ...row, ...LOST } : row;
     const fault: FaultSketch = { kind: 'proxy-kill', hits: [['proxy', 6000, 7000, 7200]] };
     const recording = recordingOf({ faults: [fault], traffic: lost });
-    assert.equal(judge(recording, [proxyKillLostInFlight()]).verdict, 'fail');
+    assert.equal(judge(recording, [proxyKillLostInFlight]).verdict, 'fail');
     for (const hit of recording.faults.flatMap(({ hits }) => hits)) hit.struckMs = 6210;
-    assert.equal(judge(recording, [proxyKillLostInFlight()]).verdict, 'pass');
+    assert.equal(judge(recording, [proxyKillLostInFlight]).verdict, 'pass');
   });
 });

@@ -2,7 +2,7 @@
 
 import type { MachineSample, Recording } from '../journal.ts';
 import { MAX_CONNTRACK, PROBE_TIMEOUT_MS } from './limits.ts';
-import { firstIndex, type Span } from './observations.ts';
+import type { Span } from './observations.ts';
 
 /** Something against the proxy: by how many milliseconds, or, without `excessMs`, that it happened at all. */
 export type Trouble = Span & {
@@ -49,8 +49,18 @@ function takenOf(
 
 /** A sample covers the time since the one before; the kernel counts a wait when it is over. */
 function samplesIn({ machine }: Recording, { fromMs, toMs }: Span): readonly MachineSample[] {
-  const first = firstIndex(machine, ({ atMs }) => atMs > fromMs);
-  return machine.slice(first, firstIndex(machine, ({ atMs }) => atMs > toMs) + 1);
+  return machine.slice(firstAfter(machine, fromMs), firstAfter(machine, toMs) + 1);
+}
+
+function firstAfter(samples: readonly MachineSample[], atMs: number): number {
+  let low = 0;
+  let high = samples.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((samples[middle] as MachineSample).atMs > atMs) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }
 
 /** The least that something took by itself: what the machine kept from it in that time is taken off. */

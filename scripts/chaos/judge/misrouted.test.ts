@@ -1,5 +1,6 @@
 import { type EventSketch, type Sketch, testCases } from '../../../test-support/chaos/recording-builder.ts';
-import type { RequestRow, TableSample } from '../journal.ts';
+import type { TableSample } from '../../kit/proxy-events.ts';
+import type { RequestRow } from '../journal.ts';
 import { misrouted } from './misrouted.ts';
 
 const OUT_AND_BACK: EventSketch[] = [
@@ -49,7 +50,7 @@ const ONLY_B1: Pick<Sketch, 'with'> = {
   },
 };
 
-testCases(misrouted(), [
+testCases(misrouted, [
   ['no event, and a table that changes', { table: evictedFrom(6000, 0), with: { events: [] } }, 'unknown'],
   ['no eviction', {}, 'pass', /0 evictions/],
   ['out and back, and nothing sent', events(...OUT_AND_BACK), 'pass', /1 eviction/],

@@ -2,10 +2,11 @@
 
 import type { EventType } from '../../../services/proxy/status/events.ts';
 import type { ProxyEvent } from '../../kit/proxy-events.ts';
+import { plural } from '../../kit/words.ts';
 import type { RequestRow } from '../journal.ts';
 import { assessRequests, type Criterion, worstFirst } from './judge.ts';
 import { CERTAIN } from './machine.ts';
-import { endMsOf, firstOf, moment, type Observations, plural } from './observations.ts';
+import { endMsOf, firstOf, moment, type Observations } from './observations.ts';
 
 // The clocks of the proxy and the load generator are the machine's, but each is read a moment late.
 const CLOCK_SLACK_MS = 5;
@@ -21,30 +22,28 @@ type Step = Pick<ProxyEvent, 'atMs' | 'boot' | 'policy' | 'id' | 'sent'> & {
 type Growth = { atMs: number; id: string; count: number; how: string };
 
 /** Not one request went to a server that was evicted, ejected or leaving, before it was let in again. */
-export function misrouted(): Criterion {
-  return {
-    name: 'misrouted',
-    limit: '0 requests to evicted, ejected or leaving servers',
-    isUnconditional: true,
-    assess(seen) {
-      const outs = seen.requireEvents().filter(({ type }) => CLOSED.includes(type));
-      const countOf = (closed: EventType, noun: string): string =>
-        plural(outs.filter(({ type }) => type === closed).length, noun);
-      const growths = sentGrowths(seen);
-      const answered = [...new Set(outs.flatMap((event) => answersAfter(seen, event)))];
-      const bySent = growths.reduce((sum, { count }) => sum + count, 0);
-      const lines = worstFirst(growths, ({ count }) => count).map(
-        ({ atMs, id, count, how }) => `${moment(atMs)}: ${seen.nameOf(id)} was sent ${count} ${how}`,
-      );
-      return {
-        measured: `${bySent} by the counts of the proxy, ${answered.length} by the answers, in ${countOf('evicted', 'eviction')}, ${countOf('ejected', 'ejection')} and ${countOf('leaving', 'leave')}`,
-        n: outs.length,
-        troubles: [...growths, ...answered].map(() => CERTAIN),
-        details: [...lines, ...assessRequests(seen, answered).details],
-      };
-    },
-  };
-}
+export const misrouted: Criterion = {
+  name: 'misrouted',
+  limit: '0 requests to evicted, ejected or leaving servers',
+  isUnconditional: true,
+  assess(seen) {
+    const outs = seen.requireEvents().filter(({ type }) => CLOSED.includes(type));
+    const countOf = (closed: EventType, noun: string): string =>
+      plural(outs.filter(({ type }) => type === closed).length, noun);
+    const growths = sentGrowths(seen);
+    const answered = [...new Set(outs.flatMap((event) => answersAfter(seen, event)))];
+    const bySent = growths.reduce((sum, { count }) => sum + count, 0);
+    const lines = worstFirst(growths, ({ count }) => count).map(
+      ({ atMs, id, count, how }) => `${moment(atMs)}: ${seen.nameOf(id)} was sent ${count} ${how}`,
+    );
+    return {
+      measured: `${bySent} by the counts of the proxy, ${answered.length} by the answers, in ${countOf('evicted', 'eviction')}, ${countOf('ejected', 'ejection')} and ${countOf('leaving', 'leave')}`,
+      n: outs.length,
+      troubles: [...growths, ...answered].map(() => CERTAIN),
+      details: [...lines, ...assessRequests(seen, answered).details],
+    };
+  },
+};
 
 /** Where the count of requests handed to a closed entry went up. */
 function sentGrowths(seen: Observations): Growth[] {

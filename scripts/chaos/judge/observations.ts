@@ -3,12 +3,31 @@
 import type { EventType } from '../../../services/proxy/status/events.ts';
 import type { ProxyEvent, TableSample } from '../../kit/proxy-events.ts';
 import { CannotTell } from '../../kit/verdict.ts';
+import type { FaultKind } from '../faults/facts.ts';
 import type { FaultRecord, Hit, Phase, PhaseName, Recording, RequestRow } from '../journal.ts';
-import { type FaultKind, type Plan, policyOf } from '../plan.ts';
+import { policyOf } from '../plan.ts';
+import { AFTERMATH_MS } from './limits.ts';
 
 export type Span = { fromMs: number; toMs: number };
-export type FaultHit = { fault: FaultRecord; hit: Hit };
-export type ServerHit = FaultHit & { hit: { serverId: string; policy: string } };
+export type FaultHit = {
+  fault: FaultRecord;
+  hit: Hit;
+  /** As the beginning of a line: `6.000 s: kill of server-p1-1`. */
+  what: string;
+  /** From when on it had happened for certain: what Docker took until then is not the proxy's. */
+  struckMs: number;
+};
+export type ServerHit = FaultHit & {
+  hit: { serverId: string; policy: string };
+  /** Those of its server, under whatever policy and address, in order. */
+  events: Events;
+  /** When the same server was hit again; `Infinity` when it was not. */
+  nextMs: number;
+  /** What happens later is not because of it: it has been healed for long, or the server was hit again. */
+  untilMs: number;
+  /** What took its server out of rotation because of it. */
+  out: ProxyEvent | null;
+};
 type Rows = readonly RequestRow[];
 type Events = readonly ProxyEvent[];
 
@@ -43,9 +62,9 @@ export class Observations {
     this.#events = recording.events.toSorted((a, b) => a.boot - b.boot || a.seq - b.seq);
     this.#eventsByServer = Map.groupBy(this.#events, ({ id }) => id);
     const hits = recording.faults
-      .flatMap((fault) => fault.hits.map((hit): FaultHit => ({ fault, hit })))
+      .flatMap((fault) => fault.hits.map((hit) => faultHit(fault, hit)))
       .sort((a, b) => a.hit.fromMs - b.hit.fromMs);
-    this.serverHits = hits.filter((each): each is ServerHit => each.hit.serverId !== null);
+    this.serverHits = hits.flatMap((each) => this.#serverHit(each, hits) ?? []);
     this.proxyHits = hits.filter(({ hit }) => hit.serverId === null);
     this.proxyOutages = this.proxyHits.map((each) => ({
       fromMs: each.hit.fromMs - BEFORE_OUTAGE_MS,
@@ -72,17 +91,6 @@ export class Observations {
   /** The requests sent that were due in a phase: its end belongs to the next one. */
   requestsOfPhase({ fromMs, toMs }: Phase): Rows {
     return this.requestsIn(fromMs, toMs).filter(({ dueMs }) => dueMs < toMs);
-  }
-
-  /** The requests that were answered wrongly: by their digest, or by the policy of the server that answered. */
-  wrongAnswers(): Rows {
-    const { names, plan } = this.recording;
-    const policies = new Map(Object.entries(names).map(([id, name]) => [id, policyOf(plan, name)]));
-    return this.sent.filter(({ outcome, first, policy, detail }) => {
-      if (outcome === 'wrong' || first?.outcome === 'wrong') return true;
-      const answering = outcome === 'ok' ? (policies.get(detail) ?? null) : null;
-      return answering !== null && answering !== policy;
-    });
   }
 
   /** A phase of the run. */
@@ -115,12 +123,15 @@ export class Observations {
     return required(this.proxyHits, kinds);
   }
 
-  /** When the same server was hit again; `Infinity` when it was not. */
-  nextHitMs({ hit }: ServerHit): number {
-    const next = this.serverHits.find(
-      (other) => other.hit.serverId === hit.serverId && other.hit.fromMs > hit.fromMs,
-    );
-    return next?.hit.fromMs ?? Number.POSITIVE_INFINITY;
+  #serverHit(each: FaultHit, all: readonly FaultHit[]): ServerHit | null {
+    const { serverId, policy, fromMs, healMs, healedMs } = each.hit;
+    if (serverId === null || policy === null) return null;
+    const next = all.find(({ hit }) => hit.serverId === serverId && hit.fromMs > fromMs);
+    const nextMs = next?.hit.fromMs ?? Number.POSITIVE_INFINITY;
+    const untilMs = Math.min((healMs ?? healedMs ?? Number.POSITIVE_INFINITY) + AFTERMATH_MS, nextMs);
+    const events = this.eventsOf(serverId);
+    const out = firstOut(events, fromMs, untilMs);
+    return { ...each, hit: { ...each.hit, serverId, policy }, events, nextMs, untilMs, out };
   }
 
   /** When the proxy listened again after a hit, and Docker's call had returned; `Infinity` when it never did. */
@@ -128,6 +139,13 @@ export class Observations {
     if (healedMs === null) return Number.POSITIVE_INFINITY;
     const listensMs = this.recording.listens.find((atMs) => atMs >= (healMs ?? fromMs));
     return Math.max(healedMs, listensMs ?? healedMs);
+  }
+
+  /** The policies of a fault's hits and targets; none for the proxy. */
+  policiesOf({ hits, targets }: FaultRecord): string[] {
+    const ofTargets = targets.map((target) => policyOf(this.recording.plan, target));
+    const policies = [...hits.map(({ policy }) => policy), ...ofTargets];
+    return [...new Set(policies.filter((policy) => policy !== null))];
   }
 
   /** From a fault's first call until it was healed, or until the end of the recording. */
@@ -180,37 +198,12 @@ function required<Each extends FaultHit>(hits: readonly Each[], kinds: readonly 
 }
 
 function dueIn(rows: Rows, fromMs: number, toMs: number): Rows {
-  const from = firstIndex(rows, ({ dueMs }) => dueMs >= fromMs);
-  return rows.slice(
-    from,
-    Math.max(
-      from,
-      firstIndex(rows, ({ dueMs }) => dueMs > toMs),
-    ),
-  );
+  return rows.filter(({ dueMs }) => dueMs >= fromMs && dueMs <= toMs);
 }
 
-/** The index of the first row for which `holds`; it must hold for all after it. The length when it holds for none. */
-export function firstIndex<Row>(rows: readonly Row[], holds: (row: Row) => boolean): number {
-  let low = 0;
-  let high = rows.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (holds(rows[middle] as Row)) high = middle;
-    else low = middle + 1;
-  }
-  return low;
-}
-
-/** From when on a hit had happened for certain: what Docker took until then is not the proxy's. */
-export function struckMsOf({ fault, hit }: FaultHit): number {
-  return hit.struckMs ?? Math.max(hit.fromMs, fault.injectedMs);
-}
-
-/** The policies of a fault's hits and targets; none for the proxy. */
-export function policiesOfFault(plan: Plan, { hits, targets }: FaultRecord): string[] {
-  const policies = [...hits.map(({ policy }) => policy), ...targets.map((target) => policyOf(plan, target))];
-  return [...new Set(policies.filter((policy) => policy !== null))];
+function faultHit(fault: FaultRecord, hit: Hit): FaultHit {
+  const what = `${moment(hit.fromMs)}: ${fault.kind} of ${hit.target}`;
+  return { fault, hit, what, struckMs: hit.struckMs ?? Math.max(hit.fromMs, fault.injectedMs) };
 }
 
 /** Answered right, at once: no attempt failed. */
@@ -283,14 +276,4 @@ export function moment(ms: number): string {
 /** `46.3 ms`, for a length of time. */
 export function millis(ms: number): string {
   return Number.isInteger(ms) ? `${ms} ms` : `${Number.isFinite(ms) ? ms.toFixed(1) : '–'} ms`;
-}
-
-/** `3 evictions`, `1 eviction`. */
-export function plural(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
-}
-
-/** A hit as the beginning of a line. */
-export function describeHit({ fault, hit }: FaultHit): string {
-  return `${moment(hit.fromMs)}: ${fault.kind} of ${hit.target}`;
 }

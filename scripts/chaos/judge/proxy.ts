@@ -1,18 +1,17 @@
 // pure · the proxy's own end: what was lost with it, and how soon it listens and its table is whole again.
 
 import { CannotTell } from '../../kit/verdict.ts';
+import { plural } from '../../kit/words.ts';
 import type { RequestRow } from '../journal.ts';
 import { assessDelays, assessRequests, type Criterion, type Delay } from './judge.ts';
 import {
-  describeHit,
   endMsOf,
   type FaultHit,
+  firstOf,
   millis,
   moment,
   type Observations,
   overlaps,
-  plural,
-  struckMsOf,
 } from './observations.ts';
 
 // The kernel ends a killed process's connections so long after the call at most.
@@ -34,107 +33,98 @@ function firstAttempts(seen: Observations): FirstAttempt[] {
 }
 
 /** What was on an open connection from the stop of the proxy until it was started again got a reply: an answer or an error. */
-export function proxyStopNothingInFlightLost(): Criterion {
-  return {
-    name: 'nothing in flight lost by a stop',
-    limit: '0 lost',
-    assess(seen) {
-      // The signal comes some time after the call, and the drain takes its own: the whole outage counts.
-      const outages = seen.proxyHitsOf(['proxy-stop']).map(({ hit }) => {
-        return { fromMs: hit.fromMs, toMs: hit.healMs ?? seen.recording.endedMs };
-      });
-      // The kernel goes on trying to connect: what was opened only afterwards was opened to the next proxy.
-      const inFlight = firstAttempts(seen).filter((attempt) =>
-        overlaps(
-          attempt,
-          outages.filter(({ toMs }) => attempt.openedMs <= toMs),
-        ),
-      );
-      const lost = inFlight.filter(({ outcome }) => outcome === 'lost').map(({ request }) => request);
-      if (
-        lost.length === 0 &&
-        outages.every(({ fromMs, toMs }) => seen.requestsIn(fromMs, toMs).length === 0)
-      )
-        throw new CannotTell('no request was due from the stop of the proxy until its start');
-      const measured = `${lost.length} lost of ${inFlight.length} in flight`;
-      return { ...assessRequests(seen, lost), measured, n: inFlight.length };
-    },
-  };
-}
+export const proxyStopNothingInFlightLost: Criterion = {
+  name: 'nothing in flight lost by a stop',
+  limit: '0 lost',
+  assess(seen) {
+    // The signal comes some time after the call, and the drain takes its own: the whole outage counts.
+    const outages = seen.proxyHitsOf(['proxy-stop']).map(({ hit }) => {
+      return { fromMs: hit.fromMs, toMs: hit.healMs ?? seen.recording.endedMs };
+    });
+    // The kernel goes on trying to connect: what was opened only afterwards was opened to the next proxy.
+    const inFlight = firstAttempts(seen).filter((attempt) =>
+      overlaps(
+        attempt,
+        outages.filter(({ toMs }) => attempt.openedMs <= toMs),
+      ),
+    );
+    const lost = inFlight.filter(({ outcome }) => outcome === 'lost').map(({ request }) => request);
+    if (lost.length === 0 && outages.every(({ fromMs, toMs }) => seen.requestsIn(fromMs, toMs).length === 0))
+      throw new CannotTell('no request was due from the stop of the proxy until its start');
+    const measured = `${lost.length} lost of ${inFlight.length} in flight`;
+    return { ...assessRequests(seen, lost), measured, n: inFlight.length };
+  },
+};
 
 /** A kill of the proxy loses no more than what was in flight at that moment. */
-export function proxyKillLostInFlight(): Criterion {
-  return {
-    name: 'a kill loses only what was in flight',
-    limit: 'lost ≤ in flight',
-    assess(seen) {
-      const attempts = firstAttempts(seen);
-      const kills = seen.proxyHitsOf(['proxy-kill']).map((each) => {
-        const { fromMs, healMs } = each.hit;
-        const toMs = Math.max(fromMs + DEATH_MS, struckMsOf(each) + AFTER_DEATH_MS);
-        const later = attempts.filter(({ endMs }) => endMs >= fromMs);
-        // Lost until the proxy was back: later ones would be lost anew.
-        const outages = seen.proxyOutages.filter((span) => span.fromMs <= fromMs && span.toMs >= fromMs);
-        const lost = later.filter(
-          (attempt) =>
-            attempt.outcome === 'lost' &&
-            attempt.openedMs <= (healMs ?? Number.POSITIVE_INFINITY) &&
-            overlaps(attempt, outages),
-        );
-        const inFlight = later.filter(({ sentMs }) => sentMs <= toMs).length;
-        return { each, fromMs, toMs, inFlight, lost: lost.length };
-      });
-      const inFlight = kills.reduce((sum, kill) => sum + kill.inFlight, 0);
-      const lost = kills.reduce((sum, kill) => sum + kill.lost, 0);
-      if (inFlight + lost === 0) throw new CannotTell('no request was in flight when the proxy was killed');
-      return {
-        measured: `${lost} lost, ${inFlight} in flight`,
-        n: inFlight,
-        troubles: kills
-          .filter((kill) => kill.lost > kill.inFlight)
-          .map(({ fromMs, toMs }) => ({ fromMs, toMs })),
-        details: kills.map(
-          (kill) =>
-            `${describeHit(kill.each)}: ${kill.lost} lost, ${kill.inFlight} in flight until ${moment(kill.toMs)}`,
-        ),
-      };
-    },
-  };
-}
+export const proxyKillLostInFlight: Criterion = {
+  name: 'a kill loses only what was in flight',
+  limit: 'lost ≤ in flight',
+  assess(seen) {
+    const attempts = firstAttempts(seen);
+    const kills = seen.proxyHitsOf(['proxy-kill']).map((each) => {
+      const { fromMs, healMs } = each.hit;
+      const toMs = Math.max(fromMs + DEATH_MS, each.struckMs + AFTER_DEATH_MS);
+      const later = attempts.filter(({ endMs }) => endMs >= fromMs);
+      // Lost until the proxy was back: later ones would be lost anew.
+      const outages = seen.proxyOutages.filter((span) => span.fromMs <= fromMs && span.toMs >= fromMs);
+      const lost = later.filter(
+        (attempt) =>
+          attempt.outcome === 'lost' &&
+          attempt.openedMs <= (healMs ?? Number.POSITIVE_INFINITY) &&
+          overlaps(attempt, outages),
+      );
+      const inFlight = later.filter(({ sentMs }) => sentMs <= toMs).length;
+      return { each, fromMs, toMs, inFlight, lost: lost.length };
+    });
+    const inFlight = kills.reduce((sum, kill) => sum + kill.inFlight, 0);
+    const lost = kills.reduce((sum, kill) => sum + kill.lost, 0);
+    if (inFlight + lost === 0) throw new CannotTell('no request was in flight when the proxy was killed');
+    return {
+      measured: `${lost} lost, ${inFlight} in flight`,
+      n: inFlight,
+      troubles: kills
+        .filter((kill) => kill.lost > kill.inFlight)
+        .map(({ fromMs, toMs }) => ({ fromMs, toMs })),
+      details: kills.map(
+        (kill) =>
+          `${kill.each.what}: ${kill.lost} lost, ${kill.inFlight} in flight until ${moment(kill.toMs)}`,
+      ),
+    };
+  },
+};
 
 /**
  * After each restart of the proxy it listens within 2 s of its start, the moment at which Docker says that the process
  * runs, and within 2 s of its listening all its servers are admitted. How long Docker took to get there is not the proxy's.
  */
-export function proxyWhole(): Criterion {
-  return {
-    name: 'the table is whole again',
-    limit: `all servers ≤ ${millis(WHOLE_LIMIT_MS)} after the proxy listens, which is ≤ ${millis(WHOLE_LIMIT_MS)} after the start`,
-    assess(seen) {
-      seen.requireEvents();
-      const hits = seen.proxyHitsOf(['proxy-stop', 'proxy-kill']);
-      const listenings = hits.map((each) => listeningOf(seen, each));
-      const admissions = hits.flatMap((each, at) => admissionsAfter(seen, each, hits[at + 1]));
-      if (admissions.length === 0) throw new CannotTell('no server was listed before');
-      const inTime = admissions.filter(({ afterMs }) => afterMs <= WHOLE_LIMIT_MS).length;
-      const toListen = Math.max(...listenings.map(({ afterMs }) => afterMs));
-      const judged = assessDelays(seen, [...admissions, ...listenings], WHOLE_LIMIT_MS);
+export const proxyWhole: Criterion = {
+  name: 'the table is whole again',
+  limit: `all servers ≤ ${millis(WHOLE_LIMIT_MS)} after the proxy listens, which is ≤ ${millis(WHOLE_LIMIT_MS)} after the start`,
+  assess(seen) {
+    seen.requireEvents();
+    const hits = seen.proxyHitsOf(['proxy-stop', 'proxy-kill']);
+    const listenings = hits.map((each): Delay => {
+      const { healedMs: fromMs } = each.hit;
+      if (fromMs === null) throw new CannotTell(`${each.what}: never started again`);
       return {
-        ...judged,
-        measured: `${inTime} of ${plural(admissions.length, 'server')} in time, ${assessDelays(seen, admissions, WHOLE_LIMIT_MS).measured} (the proxy took ${millis(toListen)} to listen)`,
-        n: hits.length,
+        what: `${each.what}: the proxy`,
+        verb: 'listening',
+        fromMs,
+        afterMs: seen.listensAgainMs(each) - fromMs,
       };
-    },
-  };
-}
-
-/** From when the process ran, as Docker says, until it answered. */
-function listeningOf(seen: Observations, each: FaultHit): Delay {
-  const { healedMs } = each.hit;
-  if (healedMs === null) throw new CannotTell(`${describeHit(each)}: never started again`);
-  const afterMs = seen.listensAgainMs(each) - healedMs;
-  return { what: `${describeHit(each)}: the proxy`, verb: 'listening', fromMs: healedMs, afterMs };
-}
+    });
+    const admissions = hits.flatMap((each, at) => admissionsAfter(seen, each, hits[at + 1]));
+    if (admissions.length === 0) throw new CannotTell('no server was listed before');
+    const inTime = admissions.filter(({ afterMs }) => afterMs <= WHOLE_LIMIT_MS).length;
+    const judged = assessDelays(seen, [...admissions, ...listenings], WHOLE_LIMIT_MS);
+    return {
+      ...judged,
+      measured: `${inTime} of ${plural(admissions.length, 'server')} in time; listening and admitted: ${judged.measured}`,
+      n: hits.length,
+    };
+  },
+};
 
 /** When each server known before was admitted by the new boot; those that are hit before they had to be don't count. */
 function admissionsAfter(seen: Observations, each: FaultHit, next: FaultHit | undefined): Delay[] {
@@ -148,14 +138,10 @@ function admissionsAfter(seen: Observations, each: FaultHit, next: FaultHit | un
   );
   const expected = servers.filter(({ id }) => !down.some(({ hit }) => hit.serverId === id));
   return expected.map(({ id }) => {
-    const admitted = seen
-      .eventsOf(id)
-      .find(
-        (event) =>
-          event.type === 'admitted' && event.boot > boot && event.atMs >= fromMs && event.atMs < untilMs,
-      );
+    const ofNewBoots = seen.eventsOf(id).filter((event) => event.boot > boot);
+    const admitted = firstOf(ofNewBoots, ['admitted'], fromMs, untilMs);
     return {
-      what: `${describeHit(each)}: ${seen.nameOf(id)}`,
+      what: `${each.what}: ${seen.nameOf(id)}`,
       verb: 'admitted',
       fromMs: listensMs,
       afterMs: Math.max(0, (admitted?.atMs ?? Number.POSITIVE_INFINITY) - listensMs),

@@ -21,7 +21,7 @@ const backAt = (registeredMs: number, admittedMs: number): EventSketch[] => [
   [registeredMs, 'registered', 'a2'],
   [admittedMs, 'admitted', 'a2'],
 ];
-testCases(firstOkAfter(), [
+testCases(firstOkAfter, [
   ['soon', { faults: [KILL_ALL], events: backAt(8000, 8010) }, 'pass', /max 22 ms, n = 1/],
   ['at the limit', { faults: [KILL_ALL], events: backAt(8002, 8600) }, 'pass', /max 600 ms/],
   [
@@ -142,7 +142,7 @@ const joined = (registeredMs: number, admittedMs: number): EventSketch[] => [
   [registeredMs, 'registered', 'a3'],
   [admittedMs, 'admitted', 'a3'],
 ];
-testCases(newServersServe(), [
+testCases(newServersServe, [
   ['soon', { faults: [SCALE], events: joined(6400, 6410) }, 'pass', /n = 1/],
   ['at the limit', { faults: [SCALE], events: joined(6402, 7360) }, 'pass'],
   [
@@ -354,8 +354,8 @@ const BOTH: EventSketch[] = [
   [7600, 'registered', 'b1', { address: 'a1:7000' }],
   [7610, 'admitted', 'b1', { address: 'a1:7000' }],
 ];
-testCases(swapped(), [
-  ['both under their own policy', swap(...BOTH), 'pass', /2 of 2 servers/],
+testCases(swapped, [
+  ['both under their own policy', swap(...BOTH), 'pass', /2 servers, 0 admitted under another policy/],
   ['one is not back', swap(...BOTH.slice(0, 4)), 'fail', /server-p2-1: not admitted again/],
   [
     'one under the other’s policy',
@@ -367,18 +367,6 @@ testCases(swapped(), [
     'first under the other’s, then under its own',
     swap(...BOTH, [9000, 'admitted', 'b1', { policy: '1' }]),
     'fail',
-  ],
-  [
-    'a wrong digest',
-    { ...swap(...BOTH), traffic: during([8000, 8020], '1', { outcome: 'wrong' }) },
-    'fail',
-    /1 wrong/,
-  ],
-  [
-    'an answer from the other policy',
-    { ...swap(...BOTH), traffic: during([8000, 8020], '1', { detail: 'b1' }) },
-    'fail',
-    /1 wrong/,
   ],
   [
     'never healed',

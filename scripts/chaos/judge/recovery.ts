@@ -1,25 +1,21 @@
 // pure · how soon things are back: healed servers in rotation, a policy after an outage, and new servers at work.
 
 import { CannotTell } from '../../kit/verdict.ts';
-import { FAULT_FACTS } from '../faults/facts.ts';
+import { plural } from '../../kit/words.ts';
+import { FAULT_FACTS, type FaultKind } from '../faults/facts.ts';
 import type { RequestRow } from '../journal.ts';
-import type { FaultKind } from '../plan.ts';
-import { outOf } from './detection.ts';
 import { assessDelays, type Criterion, type Delay } from './judge.ts';
 import { READMISSION_LIMIT_MS, SERVES_AGAIN_LIMIT_MS } from './limits.ts';
 import { CERTAIN } from './machine.ts';
 import {
-  describeHit,
   endMsOf,
   firstOf,
   firstOut,
   millis,
   moment,
   type Observations,
-  plural,
   type ServerHit,
   type Span,
-  struckMsOf,
   wasOutBefore,
 } from './observations.ts';
 
@@ -28,33 +24,30 @@ const NEW_SERVER_LIMIT_MS = 1000;
 const isDeadly = ({ fault }: ServerHit): boolean => FAULT_FACTS[fault.kind].leaves === 'down';
 
 /** Every server that a hit took out is admitted again in time after it was healed. */
-export function readmission({ kinds }: { kinds: readonly FaultKind[] }): Criterion {
-  return {
-    name: `readmission after ${kinds.join(', ')}`,
-    limit: `max ≤ ${millis(READMISSION_LIMIT_MS)}`,
-    assess(seen) {
-      const absences = seen.hitsOf(kinds).flatMap((each) => absenceOf(seen, each) ?? []);
-      if (absences.length === 0) throw new CannotTell('no hit took its server out');
-      return assessDelays(seen, absences, READMISSION_LIMIT_MS);
-    },
-  };
-}
+export const readmission = ({ kinds }: { kinds: readonly FaultKind[] }): Criterion => ({
+  name: `readmission after ${kinds.join(', ')}`,
+  limit: `max ≤ ${millis(READMISSION_LIMIT_MS)}`,
+  assess(seen) {
+    const absences = seen.hitsOf(kinds).flatMap((each) => absenceOf(each, seen.recording.endedMs) ?? []);
+    if (absences.length === 0) throw new CannotTell('no hit took its server out');
+    return assessDelays(seen, absences, READMISSION_LIMIT_MS);
+  },
+});
 
 /**
  * From when a server that a hit took out could be back until it was, or was hit again; null when the hit took it not out.
  * It could be back once it was healed, and one that had died once it had registered.
  */
-export function absenceOf(seen: Observations, each: ServerHit): Delay | null {
-  const { serverId, healMs, healedMs } = each.hit;
-  const out = outOf(seen, each);
+export function absenceOf(each: ServerHit, endedMs: number): Delay | null {
+  const { out, events } = each;
+  const { healMs, healedMs } = each.hit;
   if (out === null) return null;
-  const untilMs = Math.min(seen.nextHitMs(each), seen.recording.endedMs);
+  const untilMs = Math.min(each.nextMs, endedMs);
   const never = { ...returnOf(each, 'back'), afterMs: Number.POSITIVE_INFINITY, untilMs };
   if (healedMs === null) return { ...never, fromMs: untilMs };
   // A fault that ends by itself is noted as healed when that was seen: the server may have been back for some time. One
   // that is ended by a call may have let the server come back while the call still ran. Either took no time.
   const isSelfEnding = healMs === null || healMs === healedMs;
-  const events = seen.eventsOf(serverId);
   const later = events.slice(events.indexOf(out) + 1);
   const back = firstOf(later, ['admitted'], isSelfEnding ? out.atMs : healMs, untilMs);
   if (back === null) return { ...never, fromMs: healedMs };
@@ -64,89 +57,75 @@ export function absenceOf(seen: Observations, each: ServerHit): Delay | null {
   return { ...never, fromMs, afterMs: Math.max(0, back.atMs - fromMs), why: back.why };
 }
 
-function returnOf(each: ServerHit, verb: string) {
-  const { serverId, healedMs } = each.hit;
-  const what = `${describeHit(each)}${healedMs === null ? ', never healed' : ''}:`;
-  return { what, verb, servers: [serverId] };
+function returnOf({ what, hit: { serverId, healedMs } }: ServerHit, verb: string) {
+  return { what: `${what}${healedMs === null ? ', never healed' : ''}:`, verb, servers: [serverId] };
 }
 
-/** After an exchange of addresses each server is admitted under its own policy, and no answer was wrong. */
-export function swapped(): Criterion {
-  return {
-    name: 'addresses exchanged',
-    limit: 'every server admitted under its own policy, 0 wrong answers',
-    assess(seen) {
-      const hits = seen.hitsOf(['swap']);
-      seen.requireSent();
-      const wrong = seen.wrongAnswers();
-      const admissionsOf = ({ hit: { serverId, fromMs, healMs } }: ServerHit) =>
-        seen.eventsOf(serverId).filter(({ type, atMs }) => type === 'admitted' && atMs > (healMs ?? fromMs));
-      const misplaced = hits.flatMap((each) =>
-        admissionsOf(each).filter(({ policy }) => policy !== each.hit.policy),
-      );
-      const returns = hits.map((each): Delay => {
-        const isBack = each.hit.healedMs !== null && admissionsOf(each).length > 0;
-        const fromMs = each.hit.healedMs ?? seen.recording.endedMs;
-        return {
-          ...returnOf(each, 'admitted again'),
-          fromMs,
-          afterMs: isBack ? 0 : Number.POSITIVE_INFINITY,
-        };
-      });
-      const judged = assessDelays(seen, returns, READMISSION_LIMIT_MS);
-      const back = returns.filter(({ afterMs }) => afterMs === 0).length;
-      return {
-        measured: `${back} of ${plural(hits.length, 'server')} admitted again, ${misplaced.length} under another policy, ${wrong.length} wrong answers`,
-        n: hits.length,
-        troubles: [...judged.troubles, ...[...misplaced, ...wrong].map(() => CERTAIN)],
-        isOpen: judged.isOpen,
-        details: [
-          ...misplaced.map((event) => `${seen.describeEvent(event)}, under policy ${event.policy}`),
-          ...judged.details,
-        ],
-      };
-    },
-  };
-}
+/** After an exchange of addresses each server is admitted again, and under its own policy. */
+export const swapped: Criterion = {
+  name: 'addresses exchanged',
+  limit: 'every server admitted under its own policy',
+  assess(seen) {
+    const hits = seen.hitsOf(['swap']);
+    const admissions = hits.map(({ events, hit: { fromMs, healMs } }) =>
+      events.filter(({ type, atMs }) => type === 'admitted' && atMs > (healMs ?? fromMs)),
+    );
+    const misplaced = admissions.flatMap((events, at) =>
+      events.filter(({ policy }) => policy !== hits[at]?.hit.policy),
+    );
+    const returns = hits.map((each, at): Delay => {
+      const isBack = each.hit.healedMs !== null && admissions[at]?.length !== 0;
+      const fromMs = each.hit.healedMs ?? seen.recording.endedMs;
+      return { ...returnOf(each, 'admitted again'), fromMs, afterMs: isBack ? 0 : Number.POSITIVE_INFINITY };
+    });
+    const judged = assessDelays(seen, returns, READMISSION_LIMIT_MS);
+    return {
+      measured: `${plural(hits.length, 'server')}, ${misplaced.length} admitted under another policy; ${judged.measured}`,
+      n: hits.length,
+      troubles: [...judged.troubles, ...misplaced.map(() => CERTAIN)],
+      isOpen: judged.isOpen,
+      details: [
+        ...misplaced.map((event) => `${seen.describeEvent(event)}, under policy ${event.policy}`),
+        ...judged.details,
+      ],
+    };
+  },
+};
 
 /** After all servers of a policy were gone: the first ok in time after the first of them listens again. */
-export function firstOkAfter(): Criterion {
-  return {
-    name: 'first answer after the outage',
-    limit: `≤ ${millis(SERVES_AGAIN_LIMIT_MS)} after a server listens`,
-    assess(seen) {
-      const outages = policyOutages(seen).filter(({ listensMs }) => Number.isFinite(listensMs));
-      if (outages.length === 0) throw new CannotTell('no policy lost all its servers and got one back');
-      const delays = outages.map(({ policy, listensMs }) =>
-        untilFirstOk(`policy ${policy}`, seen.requestsIn(-Infinity, Infinity, policy), listensMs),
-      );
-      return assessDelays(seen, delays, SERVES_AGAIN_LIMIT_MS);
-    },
-  };
-}
+export const firstOkAfter: Criterion = {
+  name: 'first answer after the outage',
+  limit: `≤ ${millis(SERVES_AGAIN_LIMIT_MS)} after a server listens`,
+  assess(seen) {
+    const outages = policyOutages(seen).filter(({ listensMs }) => Number.isFinite(listensMs));
+    if (outages.length === 0) throw new CannotTell('no policy lost all its servers and got one back');
+    const delays = outages.map(({ policy, listensMs }) =>
+      untilFirstOk(`policy ${policy}`, seen.requestsIn(-Infinity, Infinity, policy), listensMs),
+    );
+    return assessDelays(seen, delays, SERVES_AGAIN_LIMIT_MS);
+  },
+};
 
 /** Each server that a scale-up added answers its first request soon after it registered. */
-export function newServersServe(): Criterion {
-  return {
-    name: 'new servers serve',
-    limit: `≤ ${millis(NEW_SERVER_LIMIT_MS)} after they registered`,
-    assess(seen) {
-      const scales = seen.recording.faults.filter(({ kind }) => kind === 'scale');
-      if (scales.length === 0) throw new CannotTell('nothing was scaled');
-      const injectMs = Math.min(...scales.map((fault) => fault.injectMs));
-      const known = seen.tableAt(injectMs).servers.map(({ id }) => id);
-      const registered = seen
-        .requireEvents()
-        .filter(({ type, id, atMs }) => type === 'registered' && atMs >= injectMs && !known.includes(id));
-      if (registered.length === 0) throw new CannotTell('no new server registered');
-      const firsts = [...Map.groupBy(registered, ({ id }) => id)].map(([id, [first]]) => {
-        const fromMs = first?.atMs ?? 0;
-        return untilFirstOk(seen.nameOf(id), seen.answersOf(id, -Infinity, Infinity), fromMs);
-      });
-      return assessDelays(seen, firsts, NEW_SERVER_LIMIT_MS);
-    },
-  };
-}
+export const newServersServe: Criterion = {
+  name: 'new servers serve',
+  limit: `≤ ${millis(NEW_SERVER_LIMIT_MS)} after they registered`,
+  assess(seen) {
+    const scales = seen.recording.faults.filter(({ kind }) => kind === 'scale');
+    if (scales.length === 0) throw new CannotTell('nothing was scaled');
+    const injectMs = Math.min(...scales.map((fault) => fault.injectMs));
+    const known = seen.tableAt(injectMs).servers.map(({ id }) => id);
+    const registered = seen
+      .requireEvents()
+      .filter(({ type, id, atMs }) => type === 'registered' && atMs >= injectMs && !known.includes(id));
+    if (registered.length === 0) throw new CannotTell('no new server registered');
+    const firsts = [...Map.groupBy(registered, ({ id }) => id)].map(([id, [first]]) => {
+      const fromMs = first?.atMs ?? 0;
+      return untilFirstOk(seen.nameOf(id), seen.answersOf(id, -Infinity, Infinity), fromMs);
+    });
+    return assessDelays(seen, firsts, NEW_SERVER_LIMIT_MS);
+  },
+};
 
 /** From a moment to the end of the first ok that ended at or after it. */
 function untilFirstOk(what: string, requests: readonly RequestRow[], fromMs: number): Delay {
@@ -172,7 +151,7 @@ const AFTER_OUT_MS = 10;
 
 /** When a policy had no server left because the last one's process had ended, too; in order. */
 export function policyOutages(seen: Observations): PolicyOutage[] {
-  const deaths = seen.serverHits.filter(isDeadly).map((each) => deathOf(seen, each));
+  const deaths = seen.serverHits.filter(isDeadly).map(deathOf);
   return deaths.flatMap((last) => {
     const together = deaths.filter(
       (death) => death.policy === last.policy && death.fromMs <= last.fromMs && backMs([death]) > last.fromMs,
@@ -200,13 +179,11 @@ export function policyOutages(seen: Observations): PolicyOutage[] {
 /** `seenMs`: by when its end must have been seen by the proxy. */
 type Death = ServerHit['hit'] & { seenMs: number; registeredMs: number };
 
-function deathOf(seen: Observations, each: ServerHit): Death {
-  const { serverId, fromMs } = each.hit;
-  const events = seen.eventsOf(serverId);
-  const back = firstOf(events, ['registered'], fromMs);
-  const out = firstOut(events, fromMs, back?.atMs ?? seen.recording.endedMs);
-  const seenMs = Math.max(struckMsOf(each) + IN_FLIGHT_AFTER_MS, (out?.atMs ?? fromMs) + AFTER_OUT_MS);
-  return { ...each.hit, seenMs, registeredMs: back?.atMs ?? Number.POSITIVE_INFINITY };
+function deathOf({ hit, struckMs, events }: ServerHit): Death {
+  const back = firstOf(events, ['registered'], hit.fromMs);
+  const out = firstOut(events, hit.fromMs, back?.atMs ?? Number.POSITIVE_INFINITY);
+  const seenMs = Math.max(struckMs + IN_FLIGHT_AFTER_MS, (out?.atMs ?? hit.fromMs) + AFTER_OUT_MS);
+  return { ...hit, seenMs, registeredMs: back?.atMs ?? Number.POSITIVE_INFINITY };
 }
 
 /** When the first of them registered again; if none did, when the first was healed. */

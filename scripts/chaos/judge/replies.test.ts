@@ -31,8 +31,8 @@ const inProxyKill = (sketch: Sketch): Sketch => ({
   ...sketch,
 });
 
-testCases(noWrong(), [
-  ['all well', {}, 'pass', /0 wrong of 2000/],
+testCases(noWrong, [
+  ['all well', {}, 'pass', /0 wrong of 2,000/],
   ['a wrong digest', at(6000, { outcome: 'wrong' }), 'fail', /6\.000 s: policy 1, wrong by server-p1-1/],
   ['in the warm-up too', at(0, { outcome: 'wrong' }), 'fail'],
   ['in a first attempt', at(6000, retried(6000, 6001, { outcome: 'wrong' })), 'fail'],
@@ -40,14 +40,19 @@ testCases(noWrong(), [
   ['an answer of a server without a name', at(6000, { detail: 'c9' }), 'pass'],
 ]);
 
-testCases(noStray(), [
+testCases(noStray, [
   ['none', {}, 'pass'],
   ['one', { with: { strayAnswers: 1 } }, 'fail', /1 stray answer/],
 ]);
 
-testCases(noLost(), [
+testCases(noLost, [
   ['all well', {}, 'pass'],
-  ['one lost', at(6000, { outcome: 'lost', detail: 'timeout', latencyMs: 10_000 }), 'fail', /1 lost of 2000/],
+  [
+    'one lost',
+    at(6000, { outcome: 'lost', detail: 'timeout', latencyMs: 10_000 }),
+    'fail',
+    /1 lost of 2,000/,
+  ],
   ['in the warm-up', at(0, { outcome: 'lost' }), 'fail'],
   ['in the phase after', at(19_980, { outcome: 'lost' }), 'fail'],
   ['dropped is not lost', at(6000, { outcome: 'dropped' }), 'pass'],
@@ -55,13 +60,13 @@ testCases(noLost(), [
     'sent, and not answered when the load ended',
     at(19_980, { outcome: 'dropped', detail: 'interrupted' }),
     'fail',
-    /1 lost of 2000 requests \(1 unanswered when the load ended\)\n19\.980 s/,
+    /1 lost of 2,000 requests \(1 unanswered when the load ended\)\n19\.980 s/,
   ],
   [
     'and never sent',
     at(19_980, { outcome: 'dropped', detail: 'interrupted', attempts: 0 }),
     'pass',
-    /0 lost of 1999/,
+    /0 lost of 1,999/,
   ],
   [
     'and the run was cut short',
@@ -96,10 +101,10 @@ testCases(noLost(), [
 
 const LATE = { latencyMs: 2250.1 };
 
-testCases(inTime(), [
-  ['all well', {}, 'pass', /0 late of 2000 answers, the slowest 2 ms/],
+testCases(inTime, [
+  ['all well', {}, 'pass', /0 late of 2,000 answers, the slowest 2 ms/],
   ['at the limit', at(6000, { latencyMs: 2250 }), 'pass', /the slowest 2250 ms/],
-  ['above it', at(6000, LATE), 'fail', /1 late of 2000(.|\n)*6\.000 s: policy 1, ok by server-p1-1/],
+  ['above it', at(6000, LATE), 'fail', /1 late of 2,000(.|\n)*6\.000 s: policy 1, ok by server-p1-1/],
   ['in the warm-up', at(0, LATE), 'fail'],
   [
     'a fault is no excuse',
@@ -107,14 +112,14 @@ testCases(inTime(), [
     'fail',
   ],
   ['where clients try again, too', { ...at(6000, LATE), plan: { retryForMs: 8000 } }, 'fail'],
-  ['sent twice', at(6000, { ...LATE, attempts: 2 }), 'pass', /of 1999 answers/],
-  ['an error', at(6000, { ...LATE, outcome: 'error' }), 'pass', /of 1999 answers/],
+  ['sent twice', at(6000, { ...LATE, attempts: 2 }), 'pass', /of 1,999 answers/],
+  ['an error', at(6000, { ...LATE, outcome: 'error' }), 'pass', /of 1,999 answers/],
   ['due while the proxy was out', inProxyKill(at(9800, LATE)), 'pass'],
   ['due before', inProxyKill(at(5980, LATE)), 'fail'],
   ['due after', inProxyKill(at(9820, LATE)), 'fail'],
   ['nothing answered', { traffic: (row) => ({ ...row, outcome: 'error' }) }, 'unknown', /no request was/],
 ]);
-testCases(noErrors(), [
+testCases(noErrors, [
   ['all well', {}, 'pass'],
   ['one error', at(6000, { outcome: 'error', detail: 'UPSTREAM_FAILED' }), 'fail', /1 UPSTREAM_FAILED/],
   ['in the warm-up', at(980, { outcome: 'error', detail: 'NO_SERVER' }), 'pass'],
@@ -177,7 +182,7 @@ const DEATHS: EventSketch[] = [
 const down = (sketch: Sketch = {}): Sketch => ({ faults: [KILL_ALL], events: DEATHS, ...sketch });
 const failedAt = (atMs: number, detail: string, latencyMs = 10): Sketch =>
   at(atMs, { outcome: 'error', detail, latencyMs });
-testCases(noServerOnly(), [
+testCases(noServerOnly, [
   ['what the builder makes of it: NO_SERVER after 500 ms', down(), 'pass', /99 allowed/],
   ['at the limit of latency', down(failedAt(7000, 'NO_SERVER', 600)), 'pass'],
   ['above it', down(failedAt(7000, 'NO_SERVER', 600.1)), 'fail'],

@@ -22,7 +22,7 @@ const without = (policy: string | null, fromMs: number, toMs: number): Sketch =>
     row.dueMs >= fromMs && row.dueMs <= toMs && (policy === null || row.policy === policy) ? null : row,
 });
 
-testCases(tested(), [
+testCases(tested, [
   ['the scenario without faults', {}, 'pass', /0 of 0 faults/],
   ['another one without faults', { plan: { scenario: 'soak' } }, 'unknown', /no fault was planned/],
   ['a proven fault under load', { faults: [KILL] }, 'pass', /1 of 1 fault proven/],
@@ -41,8 +41,8 @@ testCases(tested(), [
   ['conntrack at the limit', withFault({ conntrack: 50_000 }), 'pass'],
   ['conntrack above the limit', withFault({ conntrack: 50_001 }), 'unknown', /50001/],
   ['conntrack that cannot be read', withFault({ conntrack: null }), 'pass'],
-  ['2 of 2000 dropped: 0.1 %', dropEvery(1000), 'pass'],
-  ['3 of 2000 dropped', dropEvery(700), 'unknown', /0\.15 % dropped/],
+  ['2 of 2,000 dropped: 0.1 %', dropEvery(1000), 'pass'],
+  ['3 of 2,000 dropped', dropEvery(700), 'unknown', /0\.15 % dropped/],
   [
     'no request in the window of the fault',
     without(null, 6000, 8000),
@@ -77,7 +77,7 @@ testCases(tested(), [
 const badAt = (atMs: number): Sketch => ({
   traffic: during([atMs, atMs + 20], '1', { outcome: 'error', detail: 'NO_SERVER' }),
 });
-testCases(steadyState(), [
+testCases(steadyState, [
   ['all well', {}, 'pass', /0 errors, 0 evictions, 0 % dropped/],
   ['an error in it', badAt(1000), 'unknown', /1 error, /],
   ['an error before it', badAt(980), 'pass'],
@@ -109,7 +109,7 @@ testCases(steadyState(), [
   ['too many dropped', dropEvery(300), 'unknown', /dropped/],
   ['no such phase', { with: { phases: [] } }, 'unknown', /no phase/],
 ]);
-testCases(steadyControl(), [
+testCases(steadyControl, [
   ['all well', {}, 'pass'],
   ['an error in it', badAt(3000), 'fail'],
   [
@@ -155,7 +155,7 @@ const NEW_BOOT = (atMs: number): EventSketch[] =>
     [atMs + 1, 'admitted', id, { boot: 1 }],
   ]);
 
-testCases(backInRotation(), [
+testCases(backInRotation, [
   ['nothing happened', {}, 'pass', /4 of 4 servers ready, max − min = 0/],
   ['out and back', { events: BACK }, 'pass'],
   ['still out at the end', { events: BACK.slice(0, 1) }, 'fail', /server-p1-1 is evicted in the last table/],

@@ -2,40 +2,39 @@
 
 import type { TableSample } from '../../kit/proxy-events.ts';
 import { CannotTell } from '../../kit/verdict.ts';
+import { plural } from '../../kit/words.ts';
 import type { FaultRecord, RequestRow } from '../journal.ts';
-import { assessRequests, type Criterion, troubleOf } from './judge.ts';
+import { assessEvents, assessRequests, type Criterion, troubleOf } from './judge.ts';
 import { MAX_CONNTRACK, MAX_DROPPED_SHARE } from './limits.ts';
 import { CERTAIN, isConntrackFull, maxConntrack, starvedMs, type Trouble } from './machine.ts';
-import { isEviction, moment, type Observations, plural, policiesOfFault, wentWell } from './observations.ts';
+import { isEviction, moment, type Observations, wentWell } from './observations.ts';
 
 // The one scenario that is about nothing happening.
 const WITHOUT_FAULTS = 'control';
 
 /** Every planned fault happened, with requests while it lasted, and nothing spoilt the measurement; else unknown. */
-export function tested(): Criterion {
-  return {
-    name: 'the run tests something',
-    limit: `every fault proven and under load, conntrack ≤ ${MAX_CONNTRACK}, dropped ≤ ${percent(MAX_DROPPED_SHARE)}`,
-    assess(seen) {
-      const { recording } = seen;
-      const { requests, faults, startLagP99Ms, endedMs } = recording;
-      const doubts = [
-        ...doubtsOfRun(seen),
-        ...faults.flatMap((fault) => doubtsOfFault(seen, fault)),
-        ...missedEvents(seen),
-      ];
-      const starved = Math.round(starvedMs(recording, { fromMs: 0, toMs: endedMs }));
-      const measured = [
-        ...(doubts.length > 0 ? [plural(doubts.length, 'doubt')] : []),
-        `${plural(requests.length, 'request')}, ${percent(droppedShare(requests))} dropped`,
-        `${faults.filter(({ isProven }) => isProven).length} of ${plural(faults.length, 'fault')} proven`,
-        `conntrack up to ${maxConntrack(recording)}, start lag p99 ${startLagP99Ms} ms`,
-        `the machine took up to ${starved} ms of a second`,
-      ].join(', ');
-      return { measured, n: requests.length, isOpen: doubts.length > 0, details: doubts };
-    },
-  };
-}
+export const tested: Criterion = {
+  name: 'the run tests something',
+  limit: `every fault proven and under load, conntrack ≤ ${MAX_CONNTRACK}, dropped ≤ ${percent(MAX_DROPPED_SHARE)}`,
+  assess(seen) {
+    const { recording } = seen;
+    const { requests, faults, startLagP99Ms, endedMs } = recording;
+    const doubts = [
+      ...doubtsOfRun(seen),
+      ...faults.flatMap((fault) => doubtsOfFault(seen, fault)),
+      ...missedEvents(seen),
+    ];
+    const starved = Math.round(starvedMs(recording, { fromMs: 0, toMs: endedMs }));
+    const measured = [
+      ...(doubts.length > 0 ? [plural(doubts.length, 'doubt')] : []),
+      `${plural(requests.length, 'request')}, ${percent(droppedShare(requests))} dropped`,
+      `${faults.filter(({ isProven }) => isProven).length} of ${plural(faults.length, 'fault')} proven`,
+      `conntrack up to ${maxConntrack(recording)}, start lag p99 ${startLagP99Ms} ms`,
+      `the machine took up to ${starved} ms of a second`,
+    ].join(', ');
+    return { measured, n: requests.length, isOpen: doubts.length > 0, details: doubts };
+  },
+};
 
 function doubtsOfRun({ recording, sent }: Observations): string[] {
   const { cutShort, requests, faults, plan } = recording;
@@ -60,7 +59,7 @@ function doubtsOfFault(seen: Observations, fault: FaultRecord): string[] {
   const what = `fault ${id} (${kind} of ${targets.join(', ')} at ${moment(injectMs)})`;
   const unhealed = hits.filter(({ healedMs }) => healedMs === null).map(({ target }) => target);
   const { fromMs, toMs } = seen.windowOf(fault);
-  const policies = policiesOfFault(seen.recording.plan, fault);
+  const policies = seen.policiesOf(fault);
   const isLoaded = (policies.length === 0 ? [undefined] : policies).every(
     (policy) => seen.requestsIn(fromMs, toMs, policy).length > 0,
   );
@@ -93,96 +92,89 @@ function percent(share: number): string {
   return `${Number((share * 100).toFixed(3))} %`;
 }
 
+/** Requests that the generator dropped are never the cluster's fault: too many are unknown. */
+const steady = (neverFails: boolean): Criterion => ({
+  name: 'steady state: phase control',
+  limit: `no error, no eviction, dropped ≤ ${percent(MAX_DROPPED_SHARE)}`,
+  neverFails,
+  assess(seen) {
+    const phase = seen.phase('control');
+    const isInPhase = (atMs: number): boolean => atMs >= phase.fromMs && atMs < phase.toMs;
+    const sent = seen.requestsOfPhase(phase);
+    if (sent.length === 0) throw new CannotTell('no request in phase "control"');
+    const share = droppedShare(seen.recording.requests.filter(({ dueMs }) => isInPhase(dueMs)));
+    const bad = assessRequests(
+      seen,
+      sent.filter((request) => !wentWell(request)),
+    );
+    const evicted = seen.requireEvents().filter((event) => isEviction(event) && isInPhase(event.atMs));
+    const out = assessEvents(seen, evicted);
+    return {
+      measured: `${plural(bad.troubles.length, 'error')}, ${plural(evicted.length, 'eviction')}, ${percent(share)} dropped`,
+      n: sent.length,
+      troubles: [...bad.troubles, ...out.troubles],
+      isOpen: share > MAX_DROPPED_SHARE,
+      details: [...out.details, ...bad.details],
+    };
+  },
+});
+
 /** The control phase passes without any error or eviction; else nothing can be told of what comes after it. */
-export function steadyState(): Criterion {
-  return steady(true);
-}
+export const steadyState = steady(true);
 
 /** As `steadyState`, for the scenario without faults, which is about that: it fails. */
-export function steadyControl(): Criterion {
-  return steady(false);
-}
-
-/** Requests that the generator dropped are never the cluster's fault: too many are unknown. */
-function steady(neverFails: boolean): Criterion {
-  return {
-    name: 'steady state: phase control',
-    limit: `no error, no eviction, dropped ≤ ${percent(MAX_DROPPED_SHARE)}`,
-    neverFails,
-    assess(seen) {
-      const phase = seen.phase('control');
-      const isInPhase = (atMs: number): boolean => atMs >= phase.fromMs && atMs < phase.toMs;
-      const sent = seen.requestsOfPhase(phase);
-      if (sent.length === 0) throw new CannotTell('no request in phase "control"');
-      const share = droppedShare(seen.recording.requests.filter(({ dueMs }) => isInPhase(dueMs)));
-      const bad = assessRequests(
-        seen,
-        sent.filter((request) => !wentWell(request)),
-      );
-      const evictions = seen.requireEvents().filter((event) => isEviction(event) && isInPhase(event.atMs));
-      return {
-        measured: `${plural(bad.troubles.length, 'error')}, ${plural(evictions.length, 'eviction')}, ${percent(share)} dropped`,
-        n: sent.length,
-        troubles: [...bad.troubles, ...evictions.map(troubleOf)],
-        isOpen: share > MAX_DROPPED_SHARE,
-        details: [...evictions.map((event) => seen.describeEvent(event)), ...bad.details],
-      };
-    },
-  };
-}
+export const steadyControl = steady(false);
 
 /**
  * After the quiet period every server that was listed before the faults is ready in the last table sample and no other is
  * listed, each policy's requests in the phase `after` were shared with `max − min ≤ 1`. What the healing could not mend is
  * the tool's failure, and what is missing then may be missing because of it: nothing can be told.
  */
-export function backInRotation(): Criterion {
-  return {
-    name: 'back in rotation',
-    limit: 'all servers ready and nobody else, max − min ≤ 1 for each policy, nothing left over',
-    assess(seen) {
-      const { leftovers, tables, phases } = seen.recording;
-      if (leftovers.length > 0) {
-        const measured = `left over: ${plural(leftovers.length, 'thing')}`;
-        return { measured, n: leftovers.length, isOpen: true, details: leftovers };
-      }
-      const after = seen.phase('after');
-      const samples = tables.filter(({ atMs }) => atMs >= after.fromMs && atMs <= after.toMs);
-      const [first, ...others] = samples;
-      // The very last sample is taken when the phase is over.
-      const [last, end] = [others.at(-1), tables.at(-1)];
-      if (first === undefined || last === undefined || end === undefined) {
-        const count = plural(samples.length, 'sample');
-        throw new CannotTell(`the policy table was seen too seldom in the phase "after" (${count})`);
-      }
-      // Without a phase of its own for faults there are none: then it is the end of what came before.
-      const { fromMs } = phases.find(({ name }) => name === 'faults') ?? after;
-      const before = seen.tableAt(fromMs);
-      if (before.servers.length === 0) throw new CannotTell('no server was listed');
-      const wrong = differencesOf(seen, before, end);
-      if (first.boot !== end.boot) wrong.push('the proxy started again in the phase "after"');
-      const shares = sharesBetween(seen, first, last);
-      const unfair = shares.filter(({ spread }) => spread > 1);
-      const idle = shares.filter(({ isIdle }) => isIdle);
-      const ready = end.servers.filter(({ state }) => state === 'ready').length;
-      return {
-        measured: `${ready} of ${plural(before.servers.length, 'server')} ready, max − min = ${Math.max(...shares.map(({ spread }) => spread), 0)}`,
-        n: before.servers.length,
-        troubles: [
-          ...wrong.map(() => ({ fromMs: first.atMs, toMs: end.atMs })),
-          // An unfair share has nothing to do with the machine, unless a server was suspect or out meanwhile.
-          ...unfair.map(({ policy }) => unrestOf(seen, policy, samples) ?? CERTAIN),
-        ],
-        isOpen: idle.length > 0,
-        details: [
-          ...wrong,
-          ...unfair.map(({ policy, line }) => `policy ${policy} in the phase "after": ${line}`),
-          ...idle.map(({ policy }) => `policy ${policy} got no request in the phase "after"`),
-        ],
-      };
-    },
-  };
-}
+export const backInRotation: Criterion = {
+  name: 'back in rotation',
+  limit: 'all servers ready and no others, max − min ≤ 1 for each policy, nothing left over',
+  assess(seen) {
+    const { leftovers, tables, phases } = seen.recording;
+    if (leftovers.length > 0) {
+      const measured = `left over: ${plural(leftovers.length, 'thing')}`;
+      return { measured, n: leftovers.length, isOpen: true, details: leftovers };
+    }
+    const after = seen.phase('after');
+    const samples = tables.filter(({ atMs }) => atMs >= after.fromMs && atMs <= after.toMs);
+    const [first, ...others] = samples;
+    // The very last sample is taken when the phase is over.
+    const [last, end] = [others.at(-1), tables.at(-1)];
+    if (first === undefined || last === undefined || end === undefined) {
+      const count = plural(samples.length, 'sample');
+      throw new CannotTell(`the policy table was seen too seldom in the phase "after" (${count})`);
+    }
+    // Without a phase of its own for faults there are none: then it is the end of what came before.
+    const { fromMs } = phases.find(({ name }) => name === 'faults') ?? after;
+    const before = seen.tableAt(fromMs);
+    if (before.servers.length === 0) throw new CannotTell('no server was listed');
+    const wrong = differencesOf(seen, before, end);
+    if (first.boot !== end.boot) wrong.push('the proxy started again in the phase "after"');
+    const shares = sharesBetween(seen, first, last);
+    const unfair = shares.filter(({ spread }) => spread > 1);
+    const idle = shares.filter(({ isIdle }) => isIdle);
+    const ready = end.servers.filter(({ state }) => state === 'ready').length;
+    return {
+      measured: `${ready} of ${plural(before.servers.length, 'server')} ready, max − min = ${Math.max(...shares.map(({ spread }) => spread), 0)}`,
+      n: before.servers.length,
+      troubles: [
+        ...wrong.map(() => ({ fromMs: first.atMs, toMs: end.atMs })),
+        // An unfair share has nothing to do with the machine, unless a server was suspect or out meanwhile.
+        ...unfair.map(({ policy }) => unrestOf(seen, policy, samples) ?? CERTAIN),
+      ],
+      isOpen: idle.length > 0,
+      details: [
+        ...wrong,
+        ...unfair.map(({ policy, line }) => `policy ${policy} in the phase "after": ${line}`),
+        ...idle.map(({ policy }) => `policy ${policy} got no request in the phase "after"`),
+      ],
+    };
+  },
+};
 
 /** What is different in the last table from the one before the faults, and which of its servers are not ready. */
 function differencesOf(seen: Observations, before: TableSample, last: TableSample): string[] {

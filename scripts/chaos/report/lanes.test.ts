@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { sampleRecording } from '../../../test-support/chaos/sample.ts';
-import { sampleId } from '../../../test-support/chaos/sample-requests.ts';
-import type { ProxyEvent, Recording } from '../journal.ts';
+import type { ProxyEvent } from '../../kit/proxy-events.ts';
+import type { Recording } from '../journal.ts';
 import { serverLanes } from './states.ts';
 import { detections, readmissions } from './timings.ts';
 
 const full = sampleRecording(1);
-const ID = sampleId('server-p3-2');
+const ID = 'c2';
 
 function spansOf(recording: Recording, id = ID): string[] {
   const lane = serverLanes(recording).find((each) => each.id === id);
@@ -57,13 +57,13 @@ test('a start of the proxy that no fault explains empties the table when it is s
 test('detection and readmission are those of the hits, by kind; those without an event are counted', () => {
   const found = Object.fromEntries(detections(full).map(({ kind, times, none }) => [kind, [times, none]]));
   assert.deepEqual(found, {
-    kill: [[3, 10], 0],
-    restart: [[8], 0],
-    pause: [[2116, 1766], 0],
+    kill: [[17, 24], 0],
+    restart: [[22], 0],
+    pause: [[2130, 1780], 0],
     flap: [[], 8],
-    partition: [[2396, 1876], 0],
+    partition: [[2410, 1890], 0],
     slow: [[], 1],
-    lie: [[626], 0],
+    lie: [[640], 0],
   });
   const back = Object.fromEntries(readmissions(full).map(({ kind, times }) => [kind, times.map(Math.round)]));
   assert.deepEqual(back, {

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { sampleJudgement, sampleRecording } from '../../../test-support/chaos/sample.ts';
-import { sampleId } from '../../../test-support/chaos/sample-requests.ts';
-import type { FaultRecord, Judgement, Recording, RequestRow } from '../journal.ts';
+import type { Judgement } from '../../kit/verdict.ts';
+import type { FaultRecord, Recording, RequestRow } from '../journal.ts';
 import { formatRequestsCsv } from './csv.ts';
 import { renderReport, renderSummary } from './report.ts';
 
@@ -174,7 +174,7 @@ test('a pass says so, with the bound on what was not seen', () => {
     (row): RequestRow => ({
       ...row,
       outcome: 'ok',
-      detail: sampleId('server-p1-1'),
+      detail: 'a1',
       attempts: 1,
       first: null,
     }),

@@ -1,8 +1,9 @@
 // pure · the proxy's events → what every server was in its table, from the start to the end.
 import type { State } from '../../../services/proxy/health/health.ts';
 import type { EventType } from '../../../services/proxy/status/events.ts';
+import type { ProxyEvent } from '../../kit/proxy-events.ts';
 import { compareNames } from '../../kit/words.ts';
-import type { ProxyEvent, Recording } from '../journal.ts';
+import type { Recording } from '../journal.ts';
 import { Observations } from '../judge/observations.ts';
 import { policyOf } from '../plan.ts';
 

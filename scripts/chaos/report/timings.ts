@@ -5,9 +5,8 @@ import { figure } from '../../kit/report/html.ts';
 import { duration } from '../../kit/words.ts';
 import { FAULT_FACTS, FAULT_KINDS, type FaultFacts, type FaultKind } from '../faults/facts.ts';
 import type { Recording } from '../journal.ts';
-import { outOf } from '../judge/detection.ts';
 import { DEATH_LIMIT_MS, DEATH_P95_LIMIT_MS, HANG_LIMIT_MS, READMISSION_LIMIT_MS } from '../judge/limits.ts';
-import { Observations, type ServerHit, struckMsOf } from '../judge/observations.ts';
+import { Observations, type ServerHit } from '../judge/observations.ts';
 import { absenceOf } from '../judge/recovery.ts';
 
 /** What the hits of one kind of fault took. */
@@ -31,28 +30,24 @@ const OFFSETS = [0, -6, 6, -3, 3, -8, 8];
 
 /** By kind of fault: from when each hit had happened for certain until its server got no request any more. */
 export function detections(recording: Recording): Timings[] {
-  return byKind(recording, (seen, each) => {
-    const out = outOf(seen, each);
-    return out === null ? null : Math.max(0, out.atMs - struckMsOf(each));
-  });
+  return byKind(recording, ({ out, struckMs }) => (out === null ? null : Math.max(0, out.atMs - struckMs)));
 }
 
 /** By kind of fault: from when the server could serve again until it was admitted, of those that had been taken out. */
 export function readmissions(recording: Recording): Timings[] {
-  return byKind(recording, (seen, each) => {
-    const absence = absenceOf(seen, each);
+  return byKind(recording, (each) => {
+    const absence = absenceOf(each, recording.endedMs);
     return absence === null ? 'does not count' : absence.afterMs;
   });
 }
 
 function byKind(
   recording: Recording,
-  measure: (seen: Observations, each: ServerHit) => number | null | 'does not count',
+  measure: (each: ServerHit) => number | null | 'does not count',
 ): Timings[] {
   const found = new Map<FaultKind, Timings>();
-  const seen = new Observations(recording);
-  for (const each of seen.serverHits) {
-    const time = measure(seen, each);
+  for (const each of new Observations(recording).serverHits) {
+    const time = measure(each);
     if (time === 'does not count') continue;
     const { kind } = each.fault;
     const timings = found.get(kind) ?? { kind, times: [], none: 0 };

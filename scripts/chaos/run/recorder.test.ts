@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Replica } from '../../cluster/docker.ts';
+import type { ProxyEvent } from '../../kit/proxy-events.ts';
 import type { RequestRecord } from '../../load/exchange.ts';
-import type { ProxyEvent } from '../journal.ts';
 import type { PlannedFault } from '../plan.ts';
 import { makePlan } from '../plans.ts';
 import { scenarioOf } from '../scenarios/index.ts';

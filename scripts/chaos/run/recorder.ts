@@ -1,5 +1,6 @@
 // pure · collects what is seen in a run, in ms since the epoch; at the end it is dated from the start of the load.
 import type { Replica } from '../../cluster/docker.ts';
+import type { ProxyEvent, TableSample } from '../../kit/proxy-events.ts';
 import type { RequestRecord } from '../../load/exchange.ts';
 import type { LoadEnd } from '../../load/load-process.ts';
 import type { HitNote } from '../faults/fault.ts';
@@ -9,10 +10,8 @@ import type {
   MachineSample,
   Outcome,
   PhaseName,
-  ProxyEvent,
   Recording,
   RequestRow,
-  TableSample,
 } from '../journal.ts';
 import type { Plan, PlannedFault } from '../plan.ts';
 

@@ -1,14 +1,8 @@
 // pure · scenarios in which servers go away: crash, deploy, restart, address reuse, scaling.
-import {
-  DEATH_LIMIT_MS,
-  DEATH_P95_LIMIT_MS,
-  detection,
-  evictionsAtMostCrashes,
-  firstOkAfter,
-  newServersServe,
-  readmission,
-  swapped,
-} from '../judge/criteria.ts';
+import { detection } from '../judge/detection.ts';
+import { evictionsAtMostCrashes } from '../judge/evictions.ts';
+import { DEATH_LIMIT_MS, DEATH_P95_LIMIT_MS } from '../judge/limits.ts';
+import { firstOkAfter, newServersServe, readmission, swapped } from '../judge/recovery.ts';
 import { type Draft, onAnyServer, repeat, type Scenario } from './scenario.ts';
 
 /** A crash is seen by the end of the session; never later than by a probe. */
@@ -50,7 +44,7 @@ export const CRASHES: readonly Scenario[] = [
       draft.add({ kind: 'kill', targets: victims, atMs: draft.random.between(0, 500), forMs: 4_000 });
     },
     mayRefuse: true,
-    criteria: () => [firstOkAfter(), detection(CRASH_LIMITS)],
+    criteria: () => [firstOkAfter, detection(CRASH_LIMITS)],
   },
   {
     name: 'stop',
@@ -87,14 +81,14 @@ export const CRASHES: readonly Scenario[] = [
         draft.add({ kind: 'swap', targets, atMs: startMs + draft.random.between(0, 500), forMs: 4_000 });
       });
     },
-    criteria: () => [swapped()],
+    criteria: () => [swapped],
   },
   {
     name: 'crash-loop',
     title: 'a server exits by itself, five times in a row; the restart policy brings it back',
     phases: { faultsMs: 20_000, quietMs: 6_000 },
     draft: onAnyServer('exit', 18_000, { times: 5 }),
-    criteria: () => [evictionsAtMostCrashes()],
+    criteria: () => [evictionsAtMostCrashes],
   },
   {
     name: 'scale',
@@ -105,7 +99,7 @@ export const CRASHES: readonly Scenario[] = [
       const replicas = draft.serversPerPolicy + 2;
       draft.add({ kind: 'scale', targets: service, atMs: 0, forMs: 7_000, params: { replicas } });
     },
-    criteria: () => [newServersServe()],
+    criteria: () => [newServersServe],
   },
 ];
 

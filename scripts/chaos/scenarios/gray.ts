@@ -1,15 +1,10 @@
 // pure · scenarios of servers that stay and are of no use: frozen, cut off, slow, wrong, or mute.
-import {
-  answeredByAnother,
-  type Criterion,
-  detection,
-  evictionsAtMost,
-  HANG_LIMIT_MS,
-  latencyOfOthers,
-  noEviction,
-  outByTraffic,
-  readmission,
-} from '../judge/criteria.ts';
+import { answeredByAnother, detection, outByTraffic } from '../judge/detection.ts';
+import { evictionsAtMost, noEviction } from '../judge/evictions.ts';
+import type { Criterion } from '../judge/judge.ts';
+import { latencyOfOthers } from '../judge/latency.ts';
+import { HANG_LIMIT_MS } from '../judge/limits.ts';
+import { readmission } from '../judge/recovery.ts';
 import type { FaultKind } from '../plan.ts';
 import { onAnyServer, repeat, type Scenario } from './scenario.ts';
 
@@ -41,14 +36,14 @@ export const GRAY: readonly Scenario[] = [
         draft.add({ kind: 'pause', targets: draft.anyServer(), atMs, forMs: 300 });
       });
     },
-    criteria: () => [noEviction()],
+    criteria: () => [noEviction],
   },
   {
     name: 'flap',
     title: 'a server is frozen for 200 ms in every second, for 30 s',
     phases: { faultsMs: 31_000 },
     draft: onAnyServer('flap', null, { onMs: 200, everyMs: 1_000 }),
-    criteria: () => [evictionsAtMost()],
+    criteria: () => [evictionsAtMost],
   },
   {
     name: 'partition',
@@ -90,7 +85,7 @@ export const GRAY: readonly Scenario[] = [
     title: 'one server answers 200 ms late',
     phases: { faultsMs: 12_000 },
     draft: onAnyServer('slow', null, { delayMs: 200 }),
-    criteria: () => [latencyOfOthers()],
+    criteria: () => [latencyOfOthers],
   },
   {
     name: 'throttle',
@@ -111,7 +106,7 @@ export const GRAY: readonly Scenario[] = [
     title: 'one server answers probes and no real request',
     phases: { faultsMs: 8_000, quietMs: 10_000 },
     draft: onAnyServer('mute', 5_000),
-    criteria: () => [outByTraffic()],
+    criteria: () => [outByTraffic],
   },
   {
     name: 'garble',

@@ -1,19 +1,10 @@
 // pure · the table of scenarios, and what every one of them has to hold.
-import {
-  backInRotation,
-  type Criterion,
-  falseEvictions,
-  inTime,
-  misrouted,
-  noErrors,
-  noLost,
-  noServerOnly,
-  noStray,
-  noWrong,
-  othersUntouched,
-  steadyState,
-  tested,
-} from '../judge/criteria.ts';
+import { falseEvictions } from '../judge/evictions.ts';
+import type { Criterion } from '../judge/judge.ts';
+import { othersUntouched } from '../judge/latency.ts';
+import { misrouted } from '../judge/misrouted.ts';
+import { inTime, noErrors, noLost, noServerOnly, noStray, noWrong } from '../judge/replies.ts';
+import { backInRotation, steadyState, tested } from '../judge/steady.ts';
 import type { Plan } from '../plan.ts';
 import { CRASHES } from './crashes.ts';
 import { GRAY } from './gray.ts';
@@ -27,13 +18,13 @@ export const DEFAULT_SCENARIO = 'tour';
 export const SCENARIOS: readonly Scenario[] = [...WHOLE, ...CRASHES, ...GRAY];
 
 const INVARIANTS: readonly Criterion[] = [
-  noWrong(),
-  noStray(),
-  noLost(),
-  inTime(),
-  misrouted(),
-  falseEvictions(),
-  backInRotation(),
+  noWrong,
+  noStray,
+  noLost,
+  inTime,
+  misrouted,
+  falseEvictions,
+  backInRotation,
 ];
 
 /** The scenario of that name; undefined when there is none. */
@@ -50,12 +41,12 @@ export function scenarioOf({ scenario: name }: Pick<Plan, 'scenario'>): Scenario
 
 /** Everything that a run of this plan is judged by: what is allowed beyond it, a scenario's own criteria say by name. */
 export function criteriaOf(plan: Plan): readonly Criterion[] {
-  const duringFaults = plan.faults.length > 0 ? [steadyState(), othersUntouched()] : [];
-  return [tested(), ...duringFaults, ...ownCriteria(plan), ...INVARIANTS];
+  const duringFaults = plan.faults.length > 0 ? [steadyState, othersUntouched] : [];
+  return [tested, ...duringFaults, ...ownCriteria(plan), ...INVARIANTS];
 }
 
 /** Those of them that its scenario has of its own. */
 export function ownCriteria(plan: Plan): readonly Criterion[] {
   const { mayRefuse, criteria } = scenarioOf(plan);
-  return [mayRefuse ? noServerOnly() : noErrors(), ...(criteria?.(plan) ?? [])];
+  return [mayRefuse ? noServerOnly : noErrors, ...(criteria?.(plan) ?? [])];
 }

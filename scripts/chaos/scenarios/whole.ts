@@ -1,16 +1,12 @@
 // pure · scenarios about the whole: nothing at all, the proxy itself, the tour, and the soak.
 import { FAULT_FACTS, FAULT_KINDS } from '../faults/facts.ts';
-import {
-  type Criterion,
-  detection,
-  HANG_LIMIT_MS,
-  noEviction,
-  proxyKillLostInFlight,
-  proxyStopNothingInFlightLost,
-  proxyWhole,
-  readmission,
-  steadyControl,
-} from '../judge/criteria.ts';
+import { detection } from '../judge/detection.ts';
+import { noEviction } from '../judge/evictions.ts';
+import type { Criterion } from '../judge/judge.ts';
+import { HANG_LIMIT_MS } from '../judge/limits.ts';
+import { proxyKillLostInFlight, proxyStopNothingInFlightLost, proxyWhole } from '../judge/proxy.ts';
+import { readmission } from '../judge/recovery.ts';
+import { steadyControl } from '../judge/steady.ts';
 import type { FaultKind, Plan } from '../plan.ts';
 import { CRASH_LIMITS } from './crashes.ts';
 import { type Draft, repeat, type Scenario } from './scenario.ts';
@@ -24,7 +20,7 @@ export const WHOLE: readonly Scenario[] = [
     title: 'a minute without any fault',
     phases: { controlMs: 60_000, faultsMs: 0, quietMs: 0 },
     draft: () => {},
-    criteria: () => [noEviction(), steadyControl()],
+    criteria: () => [noEviction, steadyControl],
   },
   {
     name: 'proxy-stop',
@@ -32,7 +28,7 @@ export const WHOLE: readonly Scenario[] = [
     phases: { faultsMs: 10_000 },
     retryForMs: RETRY_FOR_MS,
     draft: onProxy('proxy-stop', 3_000),
-    criteria: () => [proxyStopNothingInFlightLost(), proxyWhole()],
+    criteria: () => [proxyStopNothingInFlightLost, proxyWhole],
   },
   {
     name: 'proxy-kill',
@@ -40,7 +36,7 @@ export const WHOLE: readonly Scenario[] = [
     phases: { faultsMs: 10_000 },
     retryForMs: RETRY_FOR_MS,
     draft: onProxy('proxy-kill', 2_000),
-    criteria: () => [proxyKillLostInFlight(), proxyWhole()],
+    criteria: () => [proxyKillLostInFlight, proxyWhole],
   },
   {
     name: 'tour',
@@ -51,7 +47,7 @@ export const WHOLE: readonly Scenario[] = [
     criteria: (plan) => [
       ...foundInTime(plan),
       ...(plan.faults.some(({ kind }) => kind === 'proxy-stop')
-        ? [proxyStopNothingInFlightLost(), proxyWhole()]
+        ? [proxyStopNothingInFlightLost, proxyWhole]
         : []),
     ],
   },

@@ -193,7 +193,7 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
     this.#needsRelief = this.#replies.isOverdrawn;
     if (!this.#needsRelief) this.#context.turns.join(this, hasHadShare);
     // A paused socket does not notice that its peer has left. That is no matter for the milliseconds until its turn, and
-    // where replies wait to be sent their failure tells. Open requests may take seconds: until then some is read and held.
+    // where replies wait to be sent their failure shows. Open requests may take seconds: until then some is read and held.
     if (!this.#needsRelief || this.socket.writableNeedDrain || this.#isFull) this.#pause();
     else this.#unpause();
   }

@@ -18,7 +18,7 @@ const CLOSE_WITHIN_MS = 2_000;
 const ENDED_AT_A_TIME = 4;
 // A connection in a place that is kept back for servers has to register within this time.
 const SETUP_WITHIN_MS = 1_000;
-// A turn in which the process was not let run tells nothing, however long it took.
+// A turn in which the process was not let run says nothing, however long it took.
 const TURN_COUNTS_MS = 10;
 
 /** How often `sweep` has to be called. */

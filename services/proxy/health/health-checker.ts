@@ -126,7 +126,7 @@ export class HealthChecker {
     watch.failuresInARow += 1;
   }
 
-  /** It has worked on a real request for longer than an attempt may take: a probe tells slow from dead. */
+  /** It has worked on a real request for longer than an attempt may take: a probe finds out whether it is slow or dead. */
   onSilence(upstream: Upstream, request: Request): void {
     this.#signal(upstream, { kind: 'silence', why: `a real request is not answered, ${nameOf(request)}` });
     this.probeNow(upstream);
@@ -278,7 +278,7 @@ export class HealthChecker {
   }
 
   // Probes can pass while real requests fail: a suspect that a probe has cleared may still be an outlier. It may as well
-  // have been frozen for a moment, with everything that was in flight: one real request tells, and no penalty is due yet.
+  // have been frozen for a moment, with everything that was in flight: one real request decides, and no penalty is due yet.
   #settle(upstream: Upstream, watch: Watch, before: Health): void {
     if (upstream.health.state !== 'ready') return;
     const isInARow = watch.servedBeforeRow === upstream.served;

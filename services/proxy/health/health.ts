@@ -1,5 +1,4 @@
-// What a server's state becomes when something is learnt of it: one step, without a clock or randomness of its own. The shape
-// follows pingora's load-balancing; an opposite result always resets a streak.
+// What a server's state becomes when something is learnt of it: one step, after pingora's load-balancing.
 import type { ProxyOptions } from '../options.ts';
 import type { ProbeFailure, ProbeOutcome } from '../servers/failure.ts';
 import {
@@ -49,7 +48,7 @@ export type Signal =
   | { kind: 'lease-lost'; why: string }
   /** A real request found the server refusing or gone, or got no answer from it. */
   | { kind: 'bad-request'; why: string }
-  /** It works on a real request for longer than it should: a probe tells slow from dead. */
+  /** It works on a real request for longer than it should: a probe finds out whether it is slow or dead. */
   | { kind: 'silence'; why: string }
   /** Real requests failed in a row, `count` of them by now. */
   | { kind: 'failed-in-a-row'; count: number }
@@ -108,7 +107,7 @@ export function isInRotation(state: State): boolean {
 }
 
 /**
- * One step of the health machine.
+ * One step of the health machine. An opposite result always resets a streak.
  * @returns the same object when nothing changed; another `state` in it is a flip
  */
 export function step(health: Health, signal: Signal, thresholds: Thresholds, at: Circumstances): Health {
@@ -202,7 +201,7 @@ function afterPass(health: Health, roundTripMs: number, thresholds: Thresholds, 
       return flip(passed, 'ready', `its first probe passed in ${took}`, at);
     case 'suspect':
       if (at.nowMs < health.clearFromMs) return passed;
-      // It may answer probes and nothing else: one real request tells, before all others go there again.
+      // It may answer probes and nothing else: one real request decides, before all others go there again.
       return health.sinceMs === health.silentSinceMs && !at.isLastReady
         ? flip(passed, 'trial', `a probe passed in ${took}: one real request decides`, at)
         : flip(passed, 'ready', `a probe passed in ${took}`, at);

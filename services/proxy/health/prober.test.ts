@@ -45,7 +45,7 @@ describe('an error of the system while the probe is made', () => {
       const { outcome, detail } = await probe(TARGET, {
         probe: 'request',
         healthTimeoutMs: 1000,
-        isSomebodyElse: () => false,
+        isAnotherServer: () => false,
         network: failingNetwork(code),
         clock: systemClock,
       });

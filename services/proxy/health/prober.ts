@@ -36,7 +36,7 @@ const KEPT_BYTES = 64;
 /** `probe`: with `request`, healthy means a type 2 answer with the right digest; `healthTimeoutMs` includes connecting. */
 export type ProbeOptions = Pick<ProxyOptions, 'probe' | 'healthTimeoutMs'> & {
   /** Whether the id in an answer belongs to another server than the one that is probed. */
-  isSomebodyElse: (answersAs: string) => boolean;
+  isAnotherServer: (answersAs: string) => boolean;
   network: Network;
   clock: Clock;
 };
@@ -95,7 +95,7 @@ class Probe {
     if (packet !== null) this.#finish(this.#judge(packet));
   }
 
-  // All servers compute the same digest: only the id tells whether it is still this server that has the address. Workers
+  // All servers compute the same digest: only the id shows whether it is still this server that has the address. Workers
   // that share a port may each have an id of their own, so another id alone says nothing.
   #judge(packet: Packet): Verdict {
     if (packet.kind === 'fault') return { outcome: 'garbled', detail: describeBytes(this.#came) };
@@ -103,7 +103,7 @@ class Probe {
     const { answersAs: before } = this.#target;
     const answersAs = packet.serverId === null ? null : String(packet.serverId);
     const isOther = before !== null && answersAs !== null && answersAs !== before;
-    if (isOther && this.#options.isSomebodyElse(answersAs)) {
+    if (isOther && this.#options.isAnotherServer(answersAs)) {
       const detail = `it answered as server ${printable(answersAs)}, which is another one`;
       return { outcome: 'somebody-else', answersAs, detail };
     }

@@ -1,5 +1,4 @@
-// Accepted connections that are read without Node's stream in between, by what Node does not document: not the only way to
-// accept. On the data path.
+// Accepted connections that are read without Node's stream in between, by what Node does not document. On the data path.
 import { type Server, Socket } from 'node:net';
 import type { Connection, Receiver } from './network.ts';
 
@@ -36,7 +35,7 @@ class AcceptedSocket extends Socket {
     return (this as { _handle?: Handle | null })._handle?.fd;
   }
 
-  // The stream would tell its end by and by, through two more functions that are put off.
+  // The stream would report its end later, through two more functions that are put off.
   override push(chunk: unknown, encoding?: BufferEncoding): boolean {
     if (chunk === null) this.receiver?.onEnd();
     return this.destroyed ? false : super.push(chunk, encoding);

@@ -5,12 +5,12 @@ export type Connection = {
   readonly remoteAddress?: string | undefined;
   /** Which of our addresses the other side has connected to. */
   readonly localAddress?: string | undefined;
-  /** The number that the system has given it, where that can be told. */
+  /** The number that the system has given it, where that is known. */
   readonly descriptor?: number | undefined;
   /** Bytes that wait to be sent. */
   readonly writableLength: number;
   readonly writableEnded: boolean;
-  /** More waits to be sent than it should; `drain` tells when that has gone. */
+  /** More waits to be sent than it should; `drain` comes when that has gone. */
   readonly writableNeedDrain: boolean;
   write(data: string, encoding: 'latin1' | 'utf8'): unknown;
   end(callback: () => void): unknown;

@@ -22,7 +22,7 @@ export const systemNetwork: Network = {
     ),
 };
 
-/** Has what happens on an accepted socket told to its receiver. */
+/** Passes what happens on an accepted socket to its receiver. */
 export function receiveFrom(socket: Socket, receiver: Receiver | null): void {
   // The close that follows says all there is to say.
   socket.on('error', () => {});
@@ -49,7 +49,7 @@ export function listenForSockets(
     server.listen({ host, port, backlog: BACKLOG, reusePort: isShared }, () => {
       server.off('error', reject);
       // A connection that could not be accepted is lost; the next one is tried. Where descriptors have run out, Node 24
-      // tells nothing: libuv has closed the connection by then (`uv__emfile_trick`).
+      // reports nothing: libuv has closed the connection by then (`uv__emfile_trick`).
       server.on('error', onFailure);
       onListening(server);
       resolve({ port: portOf(server, port), close: () => void server.close() });

@@ -47,7 +47,7 @@ function connectOver(dial: DialTls, onFailure: OnFailure): Network['connect'] {
   };
 }
 
-// Accepting stays the business of the network below, so that whoever floods the port with handshakes meets a limit.
+// The network below accepts, so that floods of handshakes meet a limit.
 function listenOver({ cert, key, clientCa }: ListenTls, onFailure: OnFailure): Network['listen'] {
   // On all sockets of the port together.
   let handshakes = 0;
@@ -58,7 +58,7 @@ function listenOver({ cert, key, clientCa }: ListenTls, onFailure: OnFailure): N
     const server = loadTls().createServer({
       cert,
       key,
-      // Refused by hand, where it can still be told who it was.
+      // Refused by hand, where its address is still known.
       ...(clientCa === null ? {} : { ca: clientCa, requestCert: true, rejectUnauthorized: false }),
       handshakeTimeout: HANDSHAKE_MS,
       minVersion: 'TLSv1.2',
@@ -77,7 +77,7 @@ function listenOver({ cert, key, clientCa }: ListenTls, onFailure: OnFailure): N
       socket.on('error', () => {});
       socket.destroy();
     });
-    // A handshake that takes too long is told, but not ended; its end would be told again.
+    // A handshake that takes too long is reported, but not ended; its end would be reported again.
     const failed = new WeakSet<TLSSocket>();
     server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
       if (failed.has(socket)) return;
@@ -95,7 +95,7 @@ function listenOver({ cert, key, clientCa }: ListenTls, onFailure: OnFailure): N
       }
       handshakes += 1;
       ticketKeys.rotateIfDue();
-      // Whoever leaves during the handshake is to be forgotten at once.
+      // A peer that leaves during the handshake is to be forgotten at once.
       raw.allowHalfOpen = false;
       server.emit('connection', raw);
     };

@@ -167,7 +167,7 @@ export class Registry {
     this.#afterRemoval(upstream, lastWords);
   }
 
-  // The server that has its id now may be another program, beside it: it finishes what it has begun, and it is told, so that
+  // The server that has its id now may be another program, beside it: it finishes what it has begun, and is informed, so that
   // the two do not take turns in replacing each other.
   #retire(upstream: Upstream, successor: Upstream): void {
     this.#retired.add(upstream);

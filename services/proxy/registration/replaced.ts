@@ -1,4 +1,4 @@
-// Servers that lose their place to another one: which one a full table drops, what they are told, what they may still finish.
+// Servers that lose their place to another one: which one a full table drops, what is sent to them, what they may still finish.
 import { formatError, type SetupPacket } from '../../shared/packet.ts';
 import { addressOf } from '../../shared/printable.ts';
 import { sourceOf } from '../clients/sources.ts';

@@ -47,7 +47,8 @@ class Scene {
       onTrialPassed: ({ id }: Upstream) => this.evidence.push(`${id} trial passed`),
       onDrained: ({ id }: Upstream) => this.evidence.push(`${id} drained`),
     };
-    this.forwarder = new Forwarder(this.table, { ...LIMITS, ...limits }, evidence, verify, () => this.nowMs);
+    const now = (): number => this.nowMs;
+    this.forwarder = new Forwarder(this.table, { ...LIMITS, ...limits }, evidence, evidence, verify, now);
   }
 
   server(

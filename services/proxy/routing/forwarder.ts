@@ -2,6 +2,7 @@
 import { DeadlineQueue } from '../../shared/deadline-queue.ts';
 import type { ErrorCode } from '../../shared/error-codes.ts';
 import type { RequestPacket } from '../../shared/packet.ts';
+import type { HealthChecker } from '../health/health-checker.ts';
 import type { ProxyOptions } from '../options.ts';
 import { blameOf, type FailureKind } from '../servers/failure.ts';
 import type { Silence, TrafficObserver } from '../servers/pool.ts';
@@ -15,14 +16,11 @@ import { WaitingRoom, type WaitingRoomLimits } from './waiting-room.ts';
 /** `startupMs`: so long after the start a policy without a server is taken for one whose servers are about to register. */
 export type ForwarderLimits = WaitingRoomLimits & RetryLimits & Pick<ProxyOptions, 'startupMs'>;
 
-/** What real traffic shows of a server. */
-export type TrafficReports = {
-  /** A request, or a connection without one, failed on it; called before the request is sent elsewhere. */
-  onFailure(upstream: Upstream, failure: FailureKind, request: Request | null): void;
-  /** It has worked on a request for longer than an attempt may take. */
-  onSilence(upstream: Upstream, request: Request): void;
-  onTrialPassed(upstream: Upstream): void;
-  /** It is leaving, and its last request has been answered. */
+/** The health checker, as the forwarder knows it. */
+export type TrafficJudge = Pick<HealthChecker, 'onFailure' | 'onSilence' | 'onTrialPassed'>;
+
+export type ForwarderEvents = {
+  /** A server is leaving, and its last request has been answered. */
   onDrained(upstream: Upstream): void;
   /** A request has broken its connection to each of the servers that it was tried on, and is given up. */
   onCulprit(request: Request): void;
@@ -67,7 +65,8 @@ export class Forwarder implements TrafficObserver {
   isDraining = false;
   readonly #table: PolicyTable;
   readonly #limits: ForwarderLimits;
-  readonly #reports: TrafficReports;
+  readonly #checker: TrafficJudge;
+  readonly #events: ForwarderEvents;
   readonly #verify: Verify;
   readonly #now: () => number;
   readonly #deadlines = new DeadlineQueue<Request>();
@@ -81,20 +80,22 @@ export class Forwarder implements TrafficObserver {
   constructor(
     table: PolicyTable,
     limits: ForwarderLimits,
-    reports: TrafficReports,
+    checker: TrafficJudge,
+    events: ForwarderEvents,
     verify: Verify,
     now: () => number,
   ) {
     this.#table = table;
     this.#limits = limits;
-    this.#reports = reports;
+    this.#checker = checker;
+    this.#events = events;
     this.#verify = verify;
     this.#now = now;
     this.#startedMs = now();
     this.sweptMs = this.#startedMs;
     this.#replier = new Replier(this.counters.errors);
     this.#waitingRoom = new WaitingRoom(limits, this.#replier, this.counters);
-    this.#retries = new Retries(limits, this.counters, reports.onCulprit);
+    this.#retries = new Retries(limits, this.counters, events.onCulprit);
   }
 
   get openRequests(): number {
@@ -168,7 +169,7 @@ export class Forwarder implements TrafficObserver {
       return false;
     }
     upstream.served += 1;
-    if (upstream.health.state === 'trial') this.#reports.onTrialPassed(upstream);
+    if (upstream.health.state === 'trial') this.#checker.onTrialPassed(upstream);
     this.counters.answered += 1;
     this.#replier.reply(request, answer);
     return true;
@@ -191,7 +192,7 @@ export class Forwarder implements TrafficObserver {
   }
 
   onSilence(upstream: Upstream, silence: Silence): void {
-    if (silence.isNews) this.#reports.onSilence(upstream, silence.first);
+    if (silence.isNews) this.#checker.onSilence(upstream, silence.first);
     const route = this.#table.route(upstream.policy);
     if (route !== undefined) this.#retries.duringSilence(route, upstream, silence, this.#now());
   }
@@ -250,7 +251,7 @@ export class Forwarder implements TrafficObserver {
 
   #fail(upstream: Upstream, failure: FailureKind, request: Request | null): void {
     upstream.failed += 1;
-    this.#reports.onFailure(upstream, failure, request);
+    this.#checker.onFailure(upstream, failure, request);
   }
 
   #readmit(request: Request, nowMs: number): void {
@@ -281,7 +282,7 @@ export class Forwarder implements TrafficObserver {
   #sweepUpstream(upstream: Upstream, nowMs: number): void {
     if (upstream.pool?.sweep(nowMs) !== true) this.#busy.delete(upstream);
     const isDrained = upstream.inFlight === 0 && upstream.health.state === 'leaving';
-    if (isDrained && this.#table.has(upstream)) this.#reports.onDrained(upstream);
+    if (isDrained && this.#table.has(upstream)) this.#events.onDrained(upstream);
   }
 
   // What it was on stays: others wait there, and with no other server ready they may still be answered. Nothing new joins

@@ -9,7 +9,7 @@ const SCARCE_SHARE = 1 / 8;
 // How long after a policy has become empty requests still wait for its next server.
 const AFTER_FAILURE_MS = 1000;
 const AFTER_LEAVE_MS = 5000;
-// A held request is told that there is no server shortly before its deadline would say that the time is up.
+// A held request is refused for want of a server shortly before its deadline would say that the time is up.
 const LAST_WORD_MS = 100;
 
 export type WaitingRoomLimits = Pick<ProxyOptions, 'maxWaiting' | 'holdMs' | 'requestTimeoutMs'>;

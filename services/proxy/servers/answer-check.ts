@@ -14,7 +14,7 @@ let usualAt = 0;
 
 /**
  * Whether an answer carries the asker's id, compared as text. A server that answers twice shifts all that follow on its
- * connection by one, and every digest is right: only the id tells.
+ * connection by one, and every digest is right: only the id shows it.
  * @param answer the server's own bytes as latin1
  */
 export function isAnswerTo(answer: string, clientId: Id | undefined): boolean {
@@ -34,7 +34,7 @@ export function isAnonymousRefusal(answer: string): boolean {
 
 /**
  * Whether an answer that is the same as the one before it, byte by byte, is that one sent again: the payloads differ, so
- * the answers should. Of requests of one client, their ids do not tell.
+ * the answers should. Requests of one client may all have one id.
  * @param wires the own bytes of both requests, as latin1
  */
 export function isSentAgain(answer: string, wires: readonly [string, string]): boolean {
@@ -72,7 +72,7 @@ function endsField(code: number): boolean {
   return code === COMMA || code === CLOSING_BRACE;
 }
 
-// A refusal need not say whom it is for: a server does not know of a packet that it can't read.
+// A refusal need not have a `destid`: a server does not know of a packet that it can't read.
 function isAnswerToParsed(answer: string, clientId: Id | undefined): boolean {
   const text = Buffer.from(answer, 'latin1').toString();
   let raw: { destid?: unknown } | null;

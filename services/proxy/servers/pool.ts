@@ -28,9 +28,9 @@ export type Silence = {
   behind: readonly Request[];
   /** It had been idle, so something on the way may have forgotten it. */
   isForgotten: boolean;
-  /** Told for the first time. */
+  /** Reported for the first time. */
   isNews: boolean;
-  /** When it was first told, monotonic ms. */
+  /** When it was first reported, monotonic ms. */
   sinceMs: number;
 };
 
@@ -38,10 +38,10 @@ export type Silence = {
 export type TrafficObserver = {
   /** It had nothing in flight, and now it has. */
   onBusy(upstream: Upstream): void;
-  /** False when the answer is wrong: what follows on its connection may be somebody else's. */
+  /** False when the answer is wrong: what follows on its connection may be the answer to another request. */
   onAnswer(upstream: Upstream, request: Request, answer: string): boolean;
   onAnswersEnd(upstream: Upstream): void;
-  /** It has worked on a request for longer than an attempt may take. Told at each sweep. */
+  /** It has worked on a request for longer than an attempt may take. Reported at each sweep. */
   onSilence(upstream: Upstream, silence: Silence): void;
   /** `first` has its reply, from elsewhere or because its time was up, and this server has never answered it. */
   onGivenUp(upstream: Upstream, first: Request): void;
@@ -217,10 +217,10 @@ export class Pool implements UpstreamPool, ConnectionOwner {
       }
     }
     // Also where the first has its reply: others may wait behind it.
-    if (silentMs > attemptTimeoutMs) this.#tellSilence(connection, first, nowMs);
+    if (silentMs > attemptTimeoutMs) this.#reportSilence(connection, first, nowMs);
   }
 
-  #tellSilence(connection: UpstreamConnection, first: Request, nowMs: number): void {
+  #reportSilence(connection: UpstreamConnection, first: Request, nowMs: number): void {
     const isNews = !connection.isSilent;
     if (isNews) connection.silentSinceMs = nowMs;
     connection.isSilent = true;
@@ -251,7 +251,7 @@ export class Pool implements UpstreamPool, ConnectionOwner {
   onAnswer(connection: UpstreamConnection, request: Request, answer: string): void {
     this.#upstream.inFlight -= 1;
     request.placements -= 1;
-    // A lie can't be told from an answer that slipped by one place: then all that follow would be wrong too, and one that
+    // A wrong digest looks like an answer that slipped by one place: then all that follow would be wrong too, and one that
     // is right by chance would carry another client's id.
     if (!this.#observer.onAnswer(this.#upstream, request, answer)) connection.fail('distrusted');
   }

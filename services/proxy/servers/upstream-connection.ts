@@ -100,7 +100,7 @@ export class UpstreamConnection implements SetMember {
     return this.inFlight > 0 && this.#queue.toArray().every(({ isDone }) => isDone);
   }
 
-  /** For how long the server has worked on the first request, as far as looking at it every few milliseconds can tell. */
+  /** For how long the server has worked on the first request, as far as sweeps every few milliseconds can see. */
   silentMs(nowMs: number): number {
     const { first } = this;
     if (first !== this.#watched) {

@@ -7,7 +7,7 @@ const KEPT_EVENTS = 1000;
 const KEPT_OF_ONE_SERVER = 200;
 const WINDOW_MS = 10_000;
 // A server that is restarted, frozen or cut off again and again comes to a handful in this time.
-const TOLD_IN_WINDOW = 40;
+const RECORDED_IN_WINDOW = 40;
 
 export type EventType =
   | 'registered'
@@ -144,11 +144,11 @@ function keyOf(policy: string, id: Id): string {
 /** The events about one server. */
 class EventFlow {
   #windowEndsMs: number;
-  #told = 0;
+  #recorded = 0;
   #leftOut = 0;
-  /** The last that was left out, when none was told after it. */
+  /** The last that was left out, when none was recorded after it. */
   #pending: Happening | null = null;
-  /** The last event that was told says that it is out of the rotation. */
+  /** The last recorded event says that it is out of the rotation. */
   #isShownOut = false;
 
   constructor(nowMs: number) {
@@ -156,20 +156,20 @@ class EventFlow {
   }
 
   /**
-   * An event happened. Too many in this window, and short absences are left out, in pairs: what is told always says the truth
+   * An event happened. Too many in this window, and short absences are left out, in pairs: what is recorded is always true
    * about who is in the rotation, but for absences that are over within the window.
-   * @returns what to tell; null to leave it out
+   * @returns what to record; null to leave it out
    */
   take(happening: Happening): Happening | null {
     const isIn = IN_ROTATION.has(happening.type);
-    const isTold =
-      this.#told < TOLD_IN_WINDOW || NEVER_LEFT_OUT.has(happening.type) || (isIn && this.#isShownOut);
-    if (!isTold) {
+    const isRecorded =
+      this.#recorded < RECORDED_IN_WINDOW || NEVER_LEFT_OUT.has(happening.type) || (isIn && this.#isShownOut);
+    if (!isRecorded) {
       this.#leftOut += 1;
       this.#pending = happening;
       return null;
     }
-    return this.#tell(happening, this.#leftOut);
+    return this.#pass(happening, this.#leftOut);
   }
 
   /**
@@ -178,8 +178,8 @@ class EventFlow {
    */
   nextWindow(nowMs: number): Happening | null {
     this.#windowEndsMs = nowMs + WINDOW_MS;
-    this.#told = 0;
-    return this.#pending === null ? null : this.#tell(this.#pending, this.#leftOut - 1);
+    this.#recorded = 0;
+    return this.#pending === null ? null : this.#pass(this.#pending, this.#leftOut - 1);
   }
 
   /** Whether its window is over; a clock that was set back ends it too. */
@@ -188,11 +188,11 @@ class EventFlow {
   }
 
   get isIdle(): boolean {
-    return this.#told === 0;
+    return this.#recorded === 0;
   }
 
-  #tell(happening: Happening, leftOut: number): Happening {
-    this.#told += 1;
+  #pass(happening: Happening, leftOut: number): Happening {
+    this.#recorded += 1;
     this.#leftOut = 0;
     this.#pending = null;
     this.#isShownOut = !IN_ROTATION.has(happening.type);

@@ -83,7 +83,7 @@ function answer(request: IncomingMessage, response: ServerResponse, sources: Sta
   }
 }
 
-// A page from elsewhere can have its own name point here (DNS rebinding), and would then be let read what this tells. The
+// A page from elsewhere can have its own name point here (DNS rebinding), and could then read what this says. The
 // names of the public DNS have a dot, addresses are no names, and a request without a host is not from a browser.
 function isKnownHost(header: string | undefined, names: ReadonlySet<string>): boolean {
   if (header === undefined) return true;

@@ -16,8 +16,6 @@ export type Faults = {
 /** What becomes of one request. `truncated` and `noise` end the connection. */
 export type Conduct = 'honest' | 'lie' | 'mute' | 'truncated' | 'noise';
 
-type Rule = { wanted: string; isKept(value: unknown): boolean };
-
 export const NO_FAULTS: Faults = Object.freeze({
   delayMs: 0,
   burnMs: 0,
@@ -26,34 +24,36 @@ export const NO_FAULTS: Faults = Object.freeze({
   garbleProbability: 0,
 });
 
-const FAULT_RULES: Record<keyof Faults, Rule> = {
-  delayMs: numberUpTo(60_000),
-  burnMs: numberUpTo(1_000),
-  lieProbability: numberUpTo(1),
-  isMute: { wanted: 'true or false', isKept: (value) => typeof value === 'boolean' },
-  garbleProbability: numberUpTo(1),
+const MOST: Record<string, number> = {
+  delayMs: 60_000,
+  burnMs: 1_000,
+  lieProbability: 1,
+  garbleProbability: 1,
 };
-
-const EXIT_RULES = {
-  code: {
-    wanted: 'a whole number from 0 to 255',
-    isKept: (value: unknown) => numberUpTo(255).isKept(value) && Number.isInteger(value),
-  },
-};
+const MOST_EXIT_CODE = 255;
 
 /**
  * The whole state from a JSON text; fields left out are off.
  * @returns the state, or one sentence about what is wrong
  */
 export function parseFaults(text: string): Faults | string {
-  const fields = parseFields(text, FAULT_RULES);
-  return typeof fields === 'string' ? fields : Object.freeze({ ...NO_FAULTS, ...fields });
+  const fields = parseFields(text, Object.keys(NO_FAULTS));
+  if (typeof fields === 'string') return fields;
+  for (const [name, value] of Object.entries(fields)) {
+    const most = MOST[name];
+    if (most === undefined ? typeof value !== 'boolean' : !isUpTo(most, value))
+      return `The field "${name}" must be ${most === undefined ? 'true or false' : `a number from 0 to ${most}`}.`;
+  }
+  return Object.freeze({ ...NO_FAULTS, ...fields });
 }
 
 /** The exit code from `{"code": 1}`, which is also what `{}` means. @returns the code, or one sentence about what is wrong */
 export function parseExitCode(text: string): number | string {
-  const fields = parseFields(text, EXIT_RULES);
-  return typeof fields === 'string' ? fields : Number(fields.code ?? 1);
+  const fields = parseFields(text, ['code']);
+  if (typeof fields === 'string') return fields;
+  const { code = 1 } = fields;
+  const isCode = isUpTo(MOST_EXIT_CODE, code) && Number.isInteger(code);
+  return isCode ? code : `The field "code" must be a whole number from 0 to ${MOST_EXIT_CODE}.`;
 }
 
 /** The state, and what it means for each request. */
@@ -93,33 +93,21 @@ export class Misbehaviour {
   }
 }
 
-function numberUpTo(max: number): Rule {
-  return {
-    wanted: `a number from 0 to ${max}`,
-    isKept: (value) => typeof value === 'number' && value >= 0 && value <= max,
-  };
+function isUpTo(most: number, value: unknown): value is number {
+  return typeof value === 'number' && value >= 0 && value <= most;
 }
 
-function parseFields(text: string, rules: Record<string, Rule>): Record<string, unknown> | string {
-  const fields = parseObject(text);
-  const names = Object.keys(rules);
-  if (fields === null) return `The body is not a JSON object: send one, with ${names.join(', ')}.`;
-  for (const [name, value] of Object.entries(fields)) {
-    const rule = Object.hasOwn(rules, name) ? rules[name] : undefined;
-    if (rule === undefined) {
-      return `The field ${JSON.stringify(name.slice(0, 60))} is unknown: there is ${names.join(', ')}.`;
-    }
-    if (!rule.isKept(value)) return `The field "${name}" must be ${rule.wanted}.`;
-  }
-  return fields;
-}
-
-function parseObject(text: string): Record<string, unknown> | null {
+// The fields of a JSON object that has no others than `names`, or one sentence about what is wrong.
+function parseFields(text: string, names: readonly string[]): Record<string, unknown> | string {
+  let fields: unknown = null;
   try {
-    const value: unknown = JSON.parse(text);
-    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
-    return isObject ? (value as Record<string, unknown>) : null;
+    fields = JSON.parse(text);
   } catch {
-    return null;
+    // Said below.
   }
+  if (typeof fields !== 'object' || fields === null || Array.isArray(fields))
+    return `The body is not a JSON object: send one, with ${names.join(', ')}.`;
+  const unknown = Object.keys(fields).find((name) => !names.includes(name));
+  if (unknown === undefined) return fields as Record<string, unknown>;
+  return `The field ${JSON.stringify(unknown.slice(0, 60))} is unknown: there is ${names.join(', ')}.`;
 }

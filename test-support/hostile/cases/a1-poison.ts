@@ -33,7 +33,7 @@ export const poison: readonly HostileCase[] = [
 async function poisoned(scene: Scene, packet: string, isRefused: boolean): Promise<Check[]> {
   const proxy = await scene.proxy();
   const ports = await Promise.all(Array.from({ length: SERVERS }, () => scene.oldServer(proxy)));
-  const reply = JSON.parse(await scene.tell(proxy, packet)) as { code?: string };
+  const reply = JSON.parse(await scene.send(proxy, packet)) as { code?: string };
   const { outcome } = await scene.client(proxy).ask(question());
   const checks = [
     atMost(await scene.dead(ports), isRefused ? 0 : 2, `of ${SERVERS} servers dead`),

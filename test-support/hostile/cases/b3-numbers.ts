@@ -24,10 +24,10 @@ export const numbers: HostileCase = {
     const proxy = await scene.proxy();
     await scene.keptServer(proxy, undefined, { policy: EXACT });
     await scene.keptServer(proxy, undefined, { policy: '0' });
-    const refused = await Promise.all(INEXACT.map((packet) => scene.tell(proxy, packet)));
+    const refused = await Promise.all(INEXACT.map((packet) => scene.send(proxy, packet)));
     const accepted = INEXACT.filter((_, at) => !refused[at]?.includes('"BAD_PACKET"'));
-    const exact = await scene.tell(proxy, `{${FIELDS},"srcid":1,"privPoliId":"${EXACT}"}`);
-    const text = await scene.tell(proxy, `{${FIELDS},"srcid":1,"privPoliId":"${BEYOND}"}`);
+    const exact = await scene.send(proxy, `{${FIELDS},"srcid":1,"privPoliId":"${EXACT}"}`);
+    const text = await scene.send(proxy, `{${FIELDS},"srcid":1,"privPoliId":"${BEYOND}"}`);
     return [
       exactly(INEXACT.length - accepted.length, INEXACT.length, 'refused', accepted[0]),
       exactly(exact.includes('"type":2') ? 1 : 0, 1, 'text of the same digits answered'),

@@ -64,7 +64,7 @@ async function fewPorts(scene: Scene): Promise<Check[]> {
 // Ports are settings of the network: a process in a network of its own may change them, and only for itself.
 async function inOwnNetwork({ signal, size }: Scene, name: string, setting = 'true'): Promise<Check[]> {
   const network = await ownNetwork(signal);
-  if (network === null) throw new CannotTell('this machine gives nobody a network of its own');
+  if (network === null) throw new CannotTell('this machine allows no network of its own');
   const script = `${AS_BETWEEN_MACHINES} && ${setting} && exec "$@"`;
   const own = [process.execPath, RUN_CASE, name, String(size.seconds)];
   const [program = '', ...args] = [...network, 'sh', '-c', script, 'sh', ...own];

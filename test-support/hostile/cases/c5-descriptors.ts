@@ -44,13 +44,13 @@ async function withIdleClients(scene: Scene): Promise<Check[]> {
     client.close();
     await scene.wait(EACH_MS);
   }
-  const told = count(replies, 'ok') + count(replies, 'OVERLOADED');
+  const replied = count(replies, 'ok') + count(replies, 'OVERLOADED');
   const warning = proxy.log.find(
     (line) => /"warn"/.test(line) && /descriptor|open ?files|EMFILE/i.test(line),
   );
   return [
     atMost(countEvents(proxy, 'evicted', 'ejected'), 0, 'evictions'),
-    exactly(told, replies.length, 'answered or OVERLOADED', others(replies)),
+    exactly(replied, replies.length, 'answered or OVERLOADED', others(replies)),
     exactly(warning === undefined ? 0 : 1, 1, 'warning in the log'),
   ];
 }

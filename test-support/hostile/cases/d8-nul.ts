@@ -9,7 +9,7 @@ export const nul: HostileCase = {
     const proxy = await scene.proxy();
     await scene.oldServer(proxy);
     const asked = question();
-    const first = await scene.tell(proxy, `${asked.line.trimEnd()}\0`);
+    const first = await scene.send(proxy, `${asked.line.trimEnd()}\0`);
     const objects = first.split('\n').filter((line) => line.startsWith('{'));
     // The connection has to stay of use behind it.
     const client = scene.client(proxy);

@@ -1,4 +1,4 @@
-// Row E10: a sick server costs its own policy something, and nobody else.
+// Row E10: a sick server costs its own policy something, and no other one.
 import { atMost, exactly, type HostileCase } from '../case.ts';
 import { burst, count, others, question, steady } from '../client.ts';
 import type { Behaviour } from '../kept-server.ts';

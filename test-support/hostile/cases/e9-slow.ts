@@ -1,4 +1,4 @@
-// Row E9: a slow request, or slow servers, and nobody's ill will.
+// Row E9: a slow request, or slow servers, without any fault.
 import { type Check, exactly, type HostileCase } from '../case.ts';
 import { burst, count, others, question, type Reply, steady } from '../client.ts';
 import { after } from '../kept-server.ts';

@@ -42,7 +42,7 @@ export const memory: readonly HostileCase[] = [
         await scene.crowd(proxy.port, 'idle', 2 * PLACES);
         while ((await scene.client(proxy).ask(question())).outcome !== 'OVERLOADED') await scene.wait(20);
         const packet = { type: 1, id, privPoliId: '1', listenport: 9 };
-        registered.push(await scene.tell(proxy, JSON.stringify(packet), SERVER_HOST));
+        registered.push(await scene.send(proxy, JSON.stringify(packet), SERVER_HOST));
       }
       const good = registered.filter((reply) => reply.includes('"registered"'));
       return [exactly(good.length, registered.length, 'registered while clients hold all places')];
