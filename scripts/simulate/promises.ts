@@ -185,9 +185,8 @@ export class Promises {
     const { maxWaiting, upstreamConnections } = world.options;
     const { policy, waiting, rotation } = route;
     if (waiting.length >= maxWaiting) world.reached('limits', '--queue');
-    // Requests that found an accept queue full come back into it.
-    const mayComeBack = world.network.droppedSyns > 0 ? MAX_COME_BACK : 0;
-    if (waiting.length > maxWaiting + mayComeBack)
+    const comeBack = this.traffic.mayHaveComeBack(policy) ? MAX_COME_BACK : 0;
+    if (waiting.length > maxWaiting + comeBack)
       world.violate('limits', `${waiting.length} requests of policy ${policy} wait`);
     for (const upstream of route.upstreams) {
       const { state } = upstream.health;

@@ -64,6 +64,8 @@ export class Traffic {
   readonly #timeWaits = new Map<string, number>();
   readonly #replacedMs = new Map<string, number>();
   readonly #kills = new Map<string, number>();
+  /** When a connection to a server of a policy was last given up before it was established. */
+  readonly #failedDialMs = new Map<string, number>();
 
   /** @param onDisorder requests of this policy may go to its servers out of turn now */
   constructor(world: World, onDisorder: (policy: string) => void) {
@@ -85,6 +87,12 @@ export class Traffic {
   /** So many requests of the policy were sent again lately that one more may have been refused. */
   isNearlyOutOfRetries(policy: string): boolean {
     return this.#lately(policy).filter(({ isAgain }) => isAgain).length > RETRY_FLOOR - 30;
+  }
+
+  /** Requests that were handed to a connection that was never established may wait for another one again. */
+  mayHaveComeBack(policy: string): boolean {
+    const failedMs = this.#failedDialMs.get(policy) ?? Number.NEGATIVE_INFINITY;
+    return failedMs > this.#world.nowMs - this.#world.options.requestTimeoutMs;
   }
 
   checkRetries(): void {
@@ -137,6 +145,8 @@ export class Traffic {
       for (const line of text.split('\n')) if (line !== '') this.#onLine(wire, line, host, port);
     };
     socket.onReleased = (isTimeWait) => {
+      const policy = this.#world.sources.table.findByAddress(host, port)?.policy;
+      if (policy !== undefined && !wire.isConnected) this.#failedDialMs.set(policy, this.#world.nowMs);
       if (isTimeWait && wire.hasAnswered && wire.isReal) this.#onTimeWait(`${host}:${port}`);
     };
   }
