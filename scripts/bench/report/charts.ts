@@ -82,7 +82,9 @@ function draw(heading: Heading, all: readonly Row[], isRatio = false): string[] 
       axisLabel: { color: 'var(--ink)', fontSize: 12.5, margin: 12, interval: 0 },
       splitLine: {
         show: true,
-        interval: (at: number) => rows[at]?.isFirst === true,
+        interval: (at: number) => rows[at + 1]?.isFirst === true,
+        showMinLine: false,
+        showMaxLine: false,
         lineStyle: { color: 'var(--rule)' },
       },
     },
