@@ -197,7 +197,9 @@ export class Forwarder implements TrafficObserver {
     if (route !== undefined) this.#retries.duringSilence(route, upstream, silence, this.#now());
   }
 
-  onGivenUp(upstream: Upstream, first: Request): void {
+  // What was silent before a trial is what the trial is for.
+  onGivenUp(upstream: Upstream, first: Request, sinceMs: number): void {
+    if (upstream.health.state === 'trial' && sinceMs < upstream.health.sinceMs) return;
     this.#fail(upstream, 'silent', first);
   }
 

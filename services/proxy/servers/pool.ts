@@ -43,8 +43,8 @@ export type TrafficObserver = {
   onAnswersEnd(upstream: Upstream): void;
   /** It has worked on a request for longer than an attempt may take. Reported at each sweep. */
   onSilence(upstream: Upstream, silence: Silence): void;
-  /** `first` has its reply, from elsewhere or because its time was up, and this server has never answered it. */
-  onGivenUp(upstream: Upstream, first: Request): void;
+  /** `first` has its reply, from elsewhere or because its time was up; this server has worked on it since `sinceMs`. */
+  onGivenUp(upstream: Upstream, first: Request, sinceMs: number): void;
   /** A connection is over. `wasConnected` false means that nothing of `unanswered` was sent. */
   onBroken(
     upstream: Upstream,
@@ -147,8 +147,9 @@ export class Pool implements UpstreamPool, ConnectionOwner {
     if (least === null) return silent !== null && shared >= MAX_SILENT ? silent : this.#open(nowMs, true);
     if (least.inFlight === 0) {
       least.restedMs = nowMs - least.idleSinceMs;
-      if (least.restedMs < this.#options.upstreamIdleMs) return least;
-      // Something on the way may have forgotten it.
+      // Something on the way may have forgotten it: no way to learn about a server, or to help a request in trouble.
+      const isVital = request.trouble !== null || this.#upstream.health.state === 'trial';
+      if (least.restedMs < (isVital ? FORGOTTEN_AFTER_MS : this.#options.upstreamIdleMs)) return least;
       this.#closeIfDone(least);
       return this.#open(nowMs, true);
     }
@@ -208,8 +209,9 @@ export class Pool implements UpstreamPool, ConnectionOwner {
     if (first.isDone) {
       // A client that has gone has had no reply, and a request whose time was up soon after it came is no sign of silence.
       const isOverdue = connection.isSilent || silentMs > this.#patienceMs;
-      if (isOverdue && first.reply !== '' && connection.isFirstBlameFor(first))
-        this.#observer.onGivenUp(this.#upstream, first);
+      const isBlamed = isOverdue && first.reply !== '' && !this.#isForgotten(connection);
+      if (isBlamed && connection.isFirstBlameFor(first))
+        this.#observer.onGivenUp(this.#upstream, first, nowMs - silentMs);
       const isOver = isOverdue || !connection.isShared;
       if (isOver && connection.isAbandoned) {
         connection.fail('silent');
@@ -218,6 +220,11 @@ export class Pool implements UpstreamPool, ConnectionOwner {
     }
     // Also where the first has its reply: others may wait behind it.
     if (silentMs > attemptTimeoutMs) this.#reportSilence(connection, first, nowMs);
+  }
+
+  // It was idle before and the server lives: the request may never have reached it. A trial on a fresh connection tells.
+  #isForgotten(connection: UpstreamConnection): boolean {
+    return connection.isSilent && connection.restedMs >= FORGOTTEN_AFTER_MS && this.#isBeside(connection);
   }
 
   #reportSilence(connection: UpstreamConnection, first: Request, nowMs: number): void {

@@ -364,6 +364,9 @@ describe('workers behind one port, each with an id of its own', () => {
 });
 
 describe('a connection that something on the way has forgotten', () => {
+  // Longer than the quarter of a second after which a connection may have been forgotten.
+  const quietTime = () => new Promise((resolve) => setTimeout(resolve, 300));
+
   test('is found out by another one, with nobody else to go to', async (t) => {
     const proxy = await testProxy(t, { attemptTimeoutMs: 100, healthIntervalMs: 10_000 });
     let isQuiet = false;
@@ -376,10 +379,29 @@ describe('a connection that something on the way has forgotten', () => {
     await (await fakeServer(t, proxy, 1, { behave: forgets })).join(KEPT);
     await ask(proxy, request('first'));
     isQuiet = true;
-    // Longer than the quarter of a second after which a connection may have been forgotten.
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await quietTime();
     const replies = await Promise.all([1, 2, 3].map((n) => ask(proxy, request(`p${n}`))));
     for (const [at, { payload }] of replies.entries()) assert.equal(payload, digestOf(`p${at + 1}`));
+  });
+
+  test('is not held against its server, nor met twice by one request', async (t) => {
+    const proxy = await testProxy(t, {
+      attemptTimeoutMs: 100,
+      requestTimeoutMs: 400,
+      healthIntervalMs: 10_000,
+    });
+    const used = new WeakSet<object>();
+    const forgets: Behaviour = (peer, _frame, answer) => {
+      if (used.has(peer)) return;
+      used.add(peer);
+      answer();
+    };
+    for (const id of [1, 2]) await (await fakeServer(t, proxy, id, { behave: forgets })).join(KEPT);
+    for (let n = 0; n < 8; n += 1) {
+      assert.equal((await ask(proxy, request(`p${n}`))).payload, digestOf(`p${n}`));
+      await quietTime();
+    }
+    assert.ok(!proxy.events.since(0).some(({ type }) => type === 'ejected'));
   });
 });
 
