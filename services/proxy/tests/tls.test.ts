@@ -83,7 +83,9 @@ async function tlsServer(t: TestContext, own: Pem): Promise<number> {
 
 test('from the client through the proxy to a server and back, with a certificate on every side', async (t) => {
   const listen = { ...good, clientCa: ca.cert };
-  const proxy = await testProxy(t, { tls: listen, upstreamTls: { ...dialling(good), name: 'localhost' } });
+  const upstreamTls = { ...dialling(good), name: 'localhost' };
+  const patience = { requestTimeoutMs: 20_000, attemptTimeoutMs: 20_000, connectTimeoutMs: 20_000 };
+  const proxy = await testProxy(t, { tls: listen, upstreamTls, ...patience, healthTimeoutMs: 20_000 });
   const server = new AnswerServer(1, listen);
   const listenPort = await server.listen(0, '127.0.0.1');
   const announcement = new Announcement({
