@@ -24,9 +24,9 @@ const SERIAL_BYTES = 16;
 const EARLIER_MS = 300_000;
 
 async function main(): Promise<void> {
-  const { dir, days } = commandLine(hideBin(process.argv), 'npm run certs --')
+  const { dir, days } = commandLine(hideBin(process.argv), 'npm run certs')
     .usage(
-      '$0\n\nMakes an authority that forgets its key, and certificates of it for a proxy, a server and a client.',
+      '$0 -- [OPTIONS]\n\nCreates a throw-away certificate authority, whose key is not saved, and certificates of it for a proxy, a server and a client.',
     )
     .options({
       dir: {
@@ -37,7 +37,7 @@ async function main(): Promise<void> {
       days: { type: 'number', default: 30, describe: 'how long they are good' },
     })
     .epilogue(
-      "Files: ca.pem, and proxy, server and client as NAME.pem and NAME-key.pem. The proxy's is for the names proxy and localhost,\n" +
+      "Files: ca.pem, and proxy, server and client as NAME.pem and NAME-key.pem. The proxy's is for the names proxy and localhost, " +
         "the server's for policy-server and localhost, both for 127.0.0.1 and ::1. Exit codes: 0 made, 2 bad usage.",
     )
     .parseSync();

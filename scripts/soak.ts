@@ -37,7 +37,7 @@ const EPILOGUE = `A proxy and six servers run as processes on loopback, without 
 
 It fails when memory grows by more than 1 MB a minute in the second half, when open files, connections or the policy table are not at the end what they were, and when a request was lost, wrong or refused. It takes two minutes to tell whether memory grows.
 
-Exit codes: 0 pass · 1 fail · 2 bad usage, or the machine is not as needed · 3 unknown, or the run could not be made · 130 ended early with Ctrl-C (what was measured is still reported)`;
+Exit codes: 0 pass · 1 fail · 2 bad usage, or the machine lacks something that this needs · 3 unknown, or the run could not be made · 130 ended early with Ctrl-C (what was measured is still reported)`;
 
 await runScript(SCRIPT_NAME, 'Nothing was measured, and nothing is left running.', main, {
   mustCleanUp: true,

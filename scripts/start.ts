@@ -46,7 +46,7 @@ await runScript('npm start --', MAY_BE_LEFT, async (signal) => {
         'COMPOSE_PROJECT_NAME (policy-proxy), COMPOSE_FILE (with :docker-compose.tls.yml: over TLS),\n' +
         'PROXY_PUBLISH_PORT (10000, on every address of this machine; 127.0.0.1:10000: on that one only),\n' +
         'PROXY_PUBLISH_ADMIN_PORT (10080, on 127.0.0.1 only), and those of the roles, for example PROXY_HOLD.\n' +
-        'Exit codes: 0 it runs, 1 a step failed, 2 the machine or a setting is not as needed, 130 stopped by Ctrl-C.',
+        'Exit codes: 0 it runs, 1 a step failed, 2 the machine lacks something or a setting is wrong, 130 stopped by Ctrl-C.',
     )
     .parse();
   const saved = await savedSettings();
@@ -70,9 +70,10 @@ await runScript('npm start --', MAY_BE_LEFT, async (signal) => {
   ]);
   console.log(`\n${replies.join('\n\n')}\n`);
   const table = await fetchPolicies(adminUrl, signal);
+  const config = await readComposeConfig({}, signal);
   console.log(renderPolicyTable(table, isColoured(), await containerNames(signal)));
   console.log(`The proxy listens on ${proxy}, its status is at ${adminUrl}/api/policies.\n`);
-  console.log([...settingsToSave(saved), ...whatToTry(project)].join('\n'));
+  console.log([...settingsToSave(saved), ...whatToTry(project, clientTlsOptions(config))].join('\n'));
 });
 
 // Those that Compose reads by itself.
@@ -133,14 +134,16 @@ function settingsToSave(saved: NodeJS.Dict<string>): string[] {
   return ['Other commands do not have the settings of this one yet. To give them to all:', ...lines, ''];
 }
 
-function whatToTry(project: string): string[] {
+function whatToTry(project: string, tls: readonly string[]): string[] {
   const server = `${project}-server-p1-1`;
+  const client = ['npm run client -- client_packet_2.json', ...tls].join(' ');
+  const load = ['npm run load -- --rate 1000 --duration 20', ...tls].join(' ');
   return [
     'What to try next:',
-    '  npm run client -- client_packet_2.json             # a packet of policy 2',
+    `  ${client.padEnd(50)} # a packet of policy 2`,
     '  npm run status -- --watch                          # the table, live, in another terminal',
-    '  npm run load -- --rate 1000 --duration 20          # a load test: do the rest meanwhile',
-    `  ${`docker kill ${server}`.padEnd(50)} # a crash: it leaves the table`,
+    `  ${load.padEnd(50)} # a load test: run the rest meanwhile`,
+    `  ${`docker kill ${server}`.padEnd(50)} # a crash: it is evicted`,
     `  ${'npm start'.padEnd(50)} # everything as it was`,
     `  ${'npm run upgrade'.padEnd(50)} # new code or settings, without an outage`,
     `  ${'npm stop'.padEnd(50)} # takes the cluster down`,

@@ -50,7 +50,7 @@ const FLAGS = {
 
 const EPILOGUE = `Sets up what is missing, as npm start does, and puts the cluster back as it was found. Touches only containers of this Compose project. Ctrl-C heals what is broken and reports what was measured so far as unknown.
 
-Exit codes: 0 pass · 1 fail · 2 bad usage, or the machine is not what it takes · 3 unknown: the run proves nothing, or could not be made · 130 ended early with Ctrl-C`;
+Exit codes: 0 pass · 1 fail · 2 bad usage, or the machine lacks something that this needs · 3 unknown: the run proves nothing, or could not be made · 130 ended early with Ctrl-C`;
 
 /**
  * @param args command-line arguments without node and the file

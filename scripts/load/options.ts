@@ -49,7 +49,7 @@ const FLAGS = {
     choices: ['per-request', 'keep'] as const,
     default: 'keep' as const,
     describe:
-      'connections that stay open and carry one request at a time (none idle: another is opened, and closed when not needed for a second), or one connection per request',
+      'connections that stay open and carry one request at a time (if all are busy, another one is opened, and closed after a second without use), or one connection per request',
   },
   connections: number(32, 'connections that stay open with --connection keep'),
   payload: number(64, `size of each payload in bytes, ${SERIAL_LENGTH} to ${MAX_PAYLOAD_BYTES}`),

@@ -138,7 +138,8 @@ const TEXTS = {
   'verify-answers': {
     type: 'boolean',
     default: false,
-    describe: 'check every digest, and retry a wrong one',
+    describe:
+      'check every digest, retry a wrong one, and eject a server that gives --fall of them within 10 s',
   },
   ...LISTEN_TLS_OPTIONS,
   ...dialTlsOptions('upstream-tls', 'a server'),
@@ -168,8 +169,10 @@ export function readProxyOptions(
   const options = withEnvironment('PROXY', { ...Object.fromEntries(numbers), ...TEXTS }, environment);
   if (args.length === 0) return check(defaultValues(options));
   const { listenPort, ...values }: Record<string, unknown> = commandLine(args, 'npm run proxy --')
-    .usage('$0 [port]\n\nRoutes packets to the servers that registered for their policy.')
-    .command('$0 [listen-port]', false, (command) => command.positional('listen-port', { type: 'number' }))
+    .usage('$0 [PORT] [OPTIONS]\n\nRoutes packets to the servers that registered for their policy.')
+    .command('$0 [listen-port]', false, (command) =>
+      command.positional('listen-port', { type: 'number', describe: 'the same as --port' }),
+    )
     .options(options)
     .example('$0 10000', 'listen on port 10000, with the status on 127.0.0.1:10080')
     .example('$0 --verify-answers --retry always', 'no wrong answer reaches a client')
