@@ -12,7 +12,7 @@ async function serverAt(
   t: TestContext,
   host: string,
   port = 0,
-  reply: string | null = REPLY,
+  reply: string | Buffer | null = REPLY,
 ): Promise<ScriptedServer> {
   const server = await scriptedServer(
     (peer) => {
@@ -56,6 +56,13 @@ test('the first address that replies is the last that is asked', async (t) => {
   const second = await serverAt(t, '127.0.0.2', first.port);
   await exchange(BYTES, { host: 'proxy', port: first.port }, 2_000, behind('127.0.0.1', '127.0.0.2'));
   assert.deepEqual([first.connections.length, second.connections.length], [1, 0]);
+});
+
+test('a reply with an id that is not UTF-8 is a reply', async (t) => {
+  const reply = Buffer.from('{"type":2,"srcid":"M\u00fcller","payload":"abc"}', 'latin1');
+  const { port } = await serverAt(t, '127.0.0.1', 0, reply);
+  const result = await exchange(BYTES, { host: 'proxy', port }, 2_000, behind('127.0.0.1'));
+  assert.ok(result.kind === 'reply' && result.packet.kind === 'answer', JSON.stringify(result));
 });
 
 test('an IPv6 address is named with brackets', async () => {

@@ -1,7 +1,7 @@
 // One packet to the proxy and its reply back.
 import type { Socket } from 'node:net';
 import type { Resolve } from '../shared/addresses.ts';
-import type { Packet } from '../shared/packet.ts';
+import { type Packet, parsePacket } from '../shared/packet.ts';
 import { PacketReader } from '../shared/packet-reader.ts';
 import { addressOf } from '../shared/printable.ts';
 import { type DialTls, dial, explainTls } from '../shared/tls.ts';
@@ -66,7 +66,7 @@ function exchangeOver(
   timeoutMs: number,
 ): Promise<Exchange> {
   return new Promise((resolve) => {
-    const reader = new PacketReader(MAX_REPLY_BYTES);
+    const reader = new PacketReader(MAX_REPLY_BYTES, parsePacket, true);
     const socket = open(() => {
       clearTimeout(connectTimer);
       sentMs = performance.now();

@@ -65,7 +65,7 @@ export class Session {
   readonly ended: Promise<SessionEnd>;
   readonly #options: SessionOptions;
   readonly #socket: Socket;
-  readonly #reader = new PacketReader(DEFAULT_MAX_FRAME_BYTES, parseFromProxy);
+  readonly #reader = new PacketReader(DEFAULT_MAX_FRAME_BYTES, parseFromProxy, true);
   readonly #watch = new AbortController();
   #end: (end: SessionEnd) => void = () => {};
   #phase: Phase = 'dialling';

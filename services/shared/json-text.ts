@@ -43,13 +43,9 @@ export function membersOf(text: string): Member[] {
     const nameEnd = afterString(text, at);
     const written = text.slice(at, nameEnd);
     const start = afterSpace(text, afterSpace(text, nameEnd) + 1);
-    const member = {
-      name: JSON.parse(written),
-      start,
-      end: start,
-      depth: 1,
-      isWellFormed: isSendable(written),
-    };
+    // Many peers' packets have as many fields as fit in, and to parse each name on its own takes most of the time.
+    const name: string = written.includes('\\') ? JSON.parse(written) : written.slice(1, -1);
+    const member = { name, start, end: start, depth: 1, isWellFormed: name.isWellFormed() };
     walkValue(text, member);
     members.push(member);
     at = afterSpace(text, member.end);
@@ -124,11 +120,16 @@ function afterSpace(text: string, from: number): number {
 
 /** @param from where the string's first quote stands */
 function afterString(text: string, from: number): number {
-  let at = from + 1;
-  for (let unit = text.charCodeAt(at); unit !== QUOTE; unit = text.charCodeAt(at)) {
-    at += unit === BACKSLASH ? 2 : 1;
-  }
+  let at = text.indexOf('"', from + 1);
+  while (isEscaped(text, at)) at = text.indexOf('"', at + 1);
   return at + 1;
+}
+
+// An odd number of backslashes stands before it.
+function isEscaped(text: string, at: number): boolean {
+  let before = at - 1;
+  while (text.charCodeAt(before) === BACKSLASH) before -= 1;
+  return (at - before) % 2 === 0;
 }
 
 function isSpace(unit: number): boolean {

@@ -133,3 +133,14 @@ test('bytes are handed over once: an idle connection keeps nothing of what it wa
   assert.equal(reader.isMidPacket, false);
   assert.equal(reader.untakenBytes, 0);
 });
+
+test('bytes that are not UTF-8 are refused, but in a reply, where they are only shown', () => {
+  const digest = '0'.repeat(40);
+  const answer = Buffer.from(`{"type":2,"srcid":"M\u00fcller","payload":"${digest}"}\n`, 'latin1');
+  const strict = new PacketReader();
+  strict.feed(answer);
+  assert.equal(strict.next()?.kind, 'fault');
+  const lenient = new PacketReader(MAX_FRAME_BYTES, parsePacket, true);
+  lenient.feed(answer);
+  assert.deepEqual(lenient.next(), { kind: 'answer', serverId: 'M\ufffdller', digest });
+});

@@ -31,18 +31,22 @@ const FAULTS: Record<Exclude<FramingFault, 'too-large'>, PacketFault> = {
 export class PacketReader<Other = never> {
   readonly #frames: FrameReader;
   readonly #parse: (text: string) => Packet | Other;
+  readonly #isLenient: boolean;
   #wire = '';
 
   /**
    * @param maxFrameBytes largest packet that is accepted, in bytes
    * @param parse         text of a frame → packet
+   * @param isLenient     what is not UTF-8 is read as U+FFFD instead of being refused: for replies, whose ids are only shown
    */
   constructor(
     maxFrameBytes: number = DEFAULT_MAX_FRAME_BYTES,
     parse: (text: string) => Packet | Other = parsePacket,
+    isLenient = false,
   ) {
     this.#frames = new FrameReader(maxFrameBytes);
     this.#parse = parse;
+    this.#isLenient = isLenient;
   }
 
   get isMidPacket(): boolean {
@@ -101,7 +105,7 @@ export class PacketReader<Other = never> {
         return plain;
       }
     }
-    const text = decodeUtf8(bytes, start, end);
+    const text = this.#isLenient ? bytes.toString('utf8', start, end) : decodeUtf8(bytes, start, end);
     if (text === null) return NOT_UTF8;
     const packet = this.#parse(text);
     if ((packet as Packet).kind === 'request') this.#wire = frames.line();

@@ -75,7 +75,7 @@ export function ambiguityOf(text: string, fields: Fields): string | null {
   )
     return 'The field "privPoliId" names another policy than "privPolyId": send one of them.';
   // A field that is there twice has a colon more than there are fields, as has much that is not.
-  if (countColons(text) <= Object.keys(fields).length) return null;
+  if (!hasMoreColons(text, Object.keys(fields).length)) return null;
   const seen = new Set<string>();
   for (const { name } of membersOf(text)) {
     if (seen.has(name)) return `The field ${quoted(name)} is there twice: send it once.`;
@@ -90,10 +90,13 @@ function asText(value: unknown): string | null {
   return typeof value === 'string' || typeof value === 'number' ? String(value) : null;
 }
 
-function countColons(text: string): number {
-  let count = 0;
-  for (let at = text.indexOf(':'); at !== -1; at = text.indexOf(':', at + 1)) count += 1;
-  return count;
+function hasMoreColons(text: string, most: number): boolean {
+  let at = -1;
+  for (let count = 0; count <= most; count += 1) {
+    at = text.indexOf(':', at + 1);
+    if (at === -1) return false;
+  }
+  return true;
 }
 
 function flawOfMember({ name, depth, isWellFormed }: Member): string | null {

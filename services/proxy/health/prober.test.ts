@@ -1,8 +1,10 @@
 // test · probes over a network that fails on our own side, and what that does to a server: nothing.
 import assert from 'node:assert/strict';
+import { hash } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import { describe, test } from 'node:test';
 import { type Clock, systemClock } from '../../shared/clock.ts';
+import { PROBE_PAYLOAD } from '../../shared/health-probe.ts';
 import { LimitedLog } from '../../shared/log.ts';
 import type { DialledConnection, Network } from '../network/network.ts';
 import type { ProbeOutcome } from '../servers/failure.ts';
@@ -53,6 +55,27 @@ describe('an error of the system while the probe is made', () => {
       if (expected !== 'refused') assert.equal(detail, code);
     });
   }
+});
+
+test('an id that is not UTF-8 does not fail a probe: the answers with it are passed on as they are', async () => {
+  const digest = hash('sha1', PROBE_PAYLOAD);
+  const answer = Buffer.from(`{"type":2,"srcid":"M\u00fcller","payload":"${digest}"}\n`, 'latin1');
+  const connect: Network['connect'] = (_host, _port, onConnected, onRead) => {
+    const socket = Object.assign(new EventEmitter(), { destroy: () => {}, write: () => onRead(answer) });
+    setImmediate(onConnected);
+    return socket as unknown as DialledConnection;
+  };
+  const { outcome, detail } = await probe(
+    { ...TARGET, keepsAlive: true },
+    {
+      probe: 'request',
+      healthTimeoutMs: 1000,
+      isAnotherServer: () => false,
+      network: { ...failingNetwork(''), connect },
+      clock: systemClock,
+    },
+  );
+  assert.deepEqual([outcome, detail], ['pass', '']);
 });
 
 test('a digest that is wrong is described by what is wrong with it', () => {

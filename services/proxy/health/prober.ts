@@ -1,8 +1,9 @@
 // One health probe over a fresh connection: a complete request, or the original's bare connect.
 import { hash } from 'node:crypto';
 import type { Clock } from '../../shared/clock.ts';
+import { DEFAULT_MAX_FRAME_BYTES } from '../../shared/framing.ts';
 import { OLD_HEALTH_CLIENT_ID, PROBE_PAYLOAD } from '../../shared/health-probe.ts';
-import { formatRequest, HEALTH_CLIENT_ID, type Packet } from '../../shared/packet.ts';
+import { formatRequest, HEALTH_CLIENT_ID, type Packet, parsePacket } from '../../shared/packet.ts';
 import { PacketReader } from '../../shared/packet-reader.ts';
 import { printable } from '../../shared/printable.ts';
 import { explainTls } from '../../shared/tls.ts';
@@ -53,7 +54,7 @@ class Probe {
   readonly #options: ProbeOptions;
   readonly #resolve: (result: ProbeResult) => void;
   readonly #startedMs: number;
-  readonly #reader = new PacketReader();
+  readonly #reader = new PacketReader(DEFAULT_MAX_FRAME_BYTES, parsePacket, true);
   readonly #socket: DialledConnection;
   readonly #cancelTimeout: () => void;
   #came = '';
