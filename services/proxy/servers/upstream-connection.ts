@@ -174,9 +174,9 @@ export class UpstreamConnection implements SetMember {
       this.#owner.onLingered(this);
       return;
     }
-    const isBroken = failure === 'reset' || failure === 'closed';
-    // The server, or a middlebox, had given up an idle connection just when it was to be used again.
-    const isStale = isBroken && this.#hasAnswered && !this.#reader.isMidFrame;
+    // The server, or a middlebox, had given up an idle connection just when it was to be used again. That it has answered
+    // shows that its TLS was what it has to be, too.
+    const isStale = this.#hasAnswered && !this.#reader.isMidFrame;
     this.fail(isStale ? 'stale' : failure);
   }
 

@@ -10,7 +10,15 @@ import { text } from 'node:stream/consumers';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
 import { Authority, type Pem } from '../../../scripts/certs.ts';
-import { eventOf, eventually, fakeServer, request, rowOf, testProxy } from '../../../test-support/cluster.ts';
+import {
+  answerTo,
+  eventOf,
+  eventually,
+  fakeServer,
+  request,
+  rowOf,
+  testProxy,
+} from '../../../test-support/cluster.ts';
 import { connectPeer, within } from '../../../test-support/peers.ts';
 import { startProgram } from '../../../test-support/programs.ts';
 import { type Exchange, exchange } from '../../client/exchange.ts';
@@ -292,6 +300,35 @@ test('a server whose certificate is no good gets nothing, and the table says tha
   await server.register({ listenport: port });
   await eventually(async () => (await rowOf(proxy, 1))?.lastProbe?.outcome === 'untrusted');
   assert.equal((await rowOf(proxy, 1))?.state, 'joining');
+});
+
+test('a used connection on which TLS breaks costs the request that it was to carry nothing', async (t) => {
+  const proxy = await testProxy(t, { upstreamTls: { ...dialling(), name: 'localhost' } });
+  const tls = createTlsServer({ ...good });
+  // Each connection answers once, and what comes instead of a second answer is no TLS.
+  const listener: Server = createServer((raw) => {
+    let asked = 0;
+    tls.once('secureConnection', (socket) => {
+      socket.on('error', () => {});
+      socket.on('data', (line) => {
+        asked += 1;
+        if (asked > 1) raw.write('HTTP/1.1 502 Bad Gateway\r\n\r\n');
+        else socket.write(`${JSON.stringify(answerTo(1, JSON.parse(String(line))))}\n`);
+      });
+    });
+    tls.emit('connection', raw);
+  }).listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  t.after(() => listener.close());
+  const { port } = listener.address() as AddressInfo;
+  const server = await fakeServer(t, proxy, 1);
+  await server.register({ listenport: port, keepAlive: true });
+  await eventOf(proxy, 'admitted', 1);
+  for (let n = 0; n < 5; n += 1) {
+    const reply = await ask(proxy.port, null);
+    assert.ok(reply.kind === 'reply' && reply.packet.kind === 'answer', JSON.stringify(reply));
+  }
+  assert.equal((await rowOf(proxy, 1))?.failed, 0);
 });
 
 test('the client says why it does not trust the proxy, and gets its answer from one that it trusts', async (t) => {
