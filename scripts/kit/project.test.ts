@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -14,7 +14,11 @@ import { ROOT, upsertEnv } from './project.ts';
 type Run = { code: number | null; stdout: string; stderr: string };
 
 // The starter as it is, in a project of its own that has nothing but an .env.
-async function runWith(t: TestContext, env: string | Uint8Array): Promise<Run> {
+async function runWith(
+  t: TestContext,
+  env: string | Uint8Array,
+  prepare: (root: string) => Promise<void> = async () => {},
+): Promise<Run> {
   const root = await mkdtemp(path.join(os.tmpdir(), 'policy-proxy-'));
   t.after(() => rm(root, { recursive: true }));
   for (const folder of ['scripts', 'node_modules', '.cache/node/bin']) {
@@ -25,6 +29,7 @@ async function runWith(t: TestContext, env: string | Uint8Array): Promise<Run> {
   await writeFile(path.join(root, 'node_modules/.package-lock.json'), '{}');
   await writeFile(path.join(root, 'show.mjs'), 'console.log(JSON.stringify(process.env));');
   await writeFile(path.join(root, '.env'), env);
+  await prepare(root);
   const PATH = `${path.dirname(process.execPath)}:${process.env.PATH}`;
   const child = spawn('sh', [path.join(root, 'scripts/run'), 'show.mjs'], { env: { PATH } });
   const output = Promise.all([text(child.stdout), text(child.stderr)]);
@@ -139,3 +144,13 @@ const cases: [what: string, text: string, settings: Record<string, string>, resu
 for (const [what, text, settings, result] of cases) {
   test(`.env: ${what}`, () => assert.equal(upsertEnv(text, settings), result));
 }
+
+test('dependencies that are missing are not installed through a link, which would empty what it points to', async (t) => {
+  const { code, stderr } = await runWith(t, '', async (root) => {
+    await rm(path.join(root, 'node_modules'), { recursive: true });
+    await mkdir(path.join(root, 'elsewhere'));
+    await symlink('elsewhere', path.join(root, 'node_modules'));
+  });
+  assert.equal(code, 2);
+  assert.match(stderr, /node_modules is a link/);
+});
