@@ -102,3 +102,25 @@ test('servers that have left with their counters make nothing slow', () => {
   isSlow(1000, 1000, 5000);
   assert.equal(isSlow(10, 10, 6000), false);
 });
+
+test("an id is another server's also where that server has answered under a different one", () => {
+  const table = new PolicyTable();
+  const [mine, other] = [1, 2].map((id) => {
+    const registration = {
+      id,
+      policy: `${id}`,
+      host: '10.0.0.1',
+      port: id,
+      keepsAlive: true,
+      incarnation: null,
+    };
+    const upstream = new Upstream(registration, 64, id, newcomer(0, ''), 0);
+    table.add(upstream);
+    return upstream;
+  }) as [Upstream, Upstream];
+  assert.ok(table.isOthers(mine, '2'));
+  // It has taken the address of the first, and the first its own.
+  other.answersAs = '1';
+  assert.ok(table.isOthers(mine, '2'));
+  assert.ok(!table.isOthers(mine, '3'), 'a worker behind the same port');
+});

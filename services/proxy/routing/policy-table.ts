@@ -135,7 +135,9 @@ export class PolicyTable {
   isOthers(upstream: Upstream, answersAs: string): boolean {
     if (upstream.knownAs.has(answersAs)) return false;
     for (const other of this.#byAddress.values()) {
-      if (other !== upstream && (other.answersAs ?? String(other.id)) === answersAs) return true;
+      if (other === upstream) continue;
+      // Also where it has last answered under another id: two servers may have taken each other's address.
+      if (String(other.id) === answersAs || other.answersAs === answersAs) return true;
     }
     return false;
   }

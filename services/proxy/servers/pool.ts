@@ -224,15 +224,15 @@ export class Pool implements UpstreamPool, ConnectionOwner {
 
   // It was idle before and the server lives: the request may never have reached it. A trial on a fresh connection tells.
   #isForgotten(connection: UpstreamConnection): boolean {
-    return connection.isSilent && connection.restedMs >= FORGOTTEN_AFTER_MS && this.#isBeside(connection);
+    return connection.isSilent && mayBeForgotten(connection) && this.#isBeside(connection);
   }
 
   #reportSilence(connection: UpstreamConnection, first: Request, nowMs: number): void {
     const isNews = !connection.isSilent;
     if (isNews) connection.silentSinceMs = nowMs;
     connection.isSilent = true;
-    const { behind, restedMs, silentSinceMs: sinceMs } = connection;
-    const isForgotten = restedMs >= FORGOTTEN_AFTER_MS;
+    const { behind, silentSinceMs: sinceMs } = connection;
+    const isForgotten = mayBeForgotten(connection);
     this.#observer.onSilence(this.#upstream, { first, behind, isForgotten, isNews, sinceMs });
   }
 
@@ -318,4 +318,9 @@ export class Pool implements UpstreamPool, ConnectionOwner {
     }
     this.#observer.onBroken(upstream, failure, unanswered, connection.isConnected);
   }
+}
+
+// Its request was the first after so much silence.
+function mayBeForgotten({ restedMs }: UpstreamConnection): boolean {
+  return restedMs >= FORGOTTEN_AFTER_MS;
 }

@@ -32,7 +32,8 @@ describe('registration', () => {
   });
 
   test('nothing is sent to a server before its first probe has passed', async (t) => {
-    const proxy = await testProxy(t, { holdMs: 1900 });
+    const patience = { holdMs: 19_000, requestTimeoutMs: 20_000, healthTimeoutMs: 20_000 };
+    const proxy = await testProxy(t, patience);
     const probes: (() => void)[] = [];
     const server = await fakeServer(t, proxy, 1, { onProbe: (_peer, _frame, answer) => probes.push(answer) });
     await server.register();
