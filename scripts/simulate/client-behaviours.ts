@@ -66,7 +66,10 @@ const PLAIN = {
   half: repeated((client, done) => {
     const connection = client.open();
     const { text, expected } = client.next(1);
-    const refusal = expectedOf('refusal', client.world.nowMs + PACKET_TIMEOUT_MS);
+    const refusal = {
+      ...expectedOf('refusal', client.world.nowMs),
+      dueFromMs: client.world.nowMs + PACKET_TIMEOUT_MS,
+    };
     connection.send(`${text}{"type":0`, [...expected, refusal]);
     whenGone(connection, done);
   }),

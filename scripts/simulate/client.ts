@@ -16,6 +16,8 @@ export type Expected = {
   payload: string;
   policy: string;
   sentMs: number;
+  /** From when on the reply may be expected, where that is not `sentMs`. */
+  dueFromMs?: number;
   bytes: number;
 };
 

@@ -55,7 +55,7 @@ export class ReplyPromises {
         'the right answer',
         `${client.host.name}: no answer and no error: ${JSON.stringify(reply)}`,
       );
-    const tookMs = nowMs - expected.sentMs;
+    const tookMs = nowMs - (expected.dueFromMs ?? expected.sentMs);
     const isDisturbed = world.hasStalledSince(expected.sentMs) || client.cutUntilMs >= expected.sentMs;
     const isLate = tookMs > options.requestTimeoutMs + REPLY_GRACE_MS;
     if (isLate && !isDisturbed && !NOT_READING.has(client.spec.kind))

@@ -214,6 +214,20 @@ describe('the order of servers', () => {
     assert.deepEqual(scene.sent, ['1→A', '1→A']);
   });
 
+  test('a used connection that breaks is no reason to ask a server again that has failed the request on another', () => {
+    const scene = new Scene();
+    const a = scene.server('A');
+    scene.ask(1);
+    const request = scene.onServer.get('A')?.[0] as Request;
+    a.pool?.send(request, scene.nowMs);
+    scene.onServer.get('A')?.pop();
+    a.inFlight -= 1;
+    request.placements -= 1;
+    scene.forwarder.onBroken(a, 'reset', [request], true);
+    scene.break(a, 'stale');
+    assert.deepEqual(scene.sent, ['1→A', '1→A']);
+  });
+
   test('what a reused connection lost goes elsewhere free of charge, and to the same server if there is no other', () => {
     const scene = new Scene();
     const a = scene.server('A');

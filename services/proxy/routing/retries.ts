@@ -36,7 +36,8 @@ export class Retries {
   afterAttempt(request: Request, upstream: Upstream, failure: FailureKind, nowMs: number): NextStep {
     request.wasSent = true;
     const trouble = troubleOf(request);
-    const isStale = failure === 'stale' && trouble.staleOn === null;
+    // Once for each request, and not where it has been tried on a fresh connection as well.
+    const isStale = failure === 'stale' && trouble.staleOn === null && !trouble.tried.includes(upstream);
     if (isStale) noteStale(trouble, upstream);
     else noteExposure(trouble, upstream);
     if (mayHaveCrashed(failure)) trouble.isAlone = true;
