@@ -1,15 +1,14 @@
 // `npm start`: from nothing to a running cluster. Every step is skipped when it is already done.
+
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hideBin } from 'yargs/helpers';
 import { commandLine, publishedProxy, requireWhole } from '../services/shared/config.ts';
-import { prepareAppImage } from './cluster/app-image.ts';
 import { bringUp, MAY_BE_LEFT, publishedPort, recentLogs } from './cluster/cluster.ts';
 import { containerNames } from './cluster/containers.ts';
-import { prepareEngine } from './cluster/engine.ts';
 import { healLeftovers } from './cluster/heal.ts';
-import { prepareNodeImage } from './cluster/node-image.ts';
 import { renderPolicyTable } from './cluster/policy-table.ts';
+import { PREPARATION } from './cluster/preparation.ts';
 import {
   type ComposeConfig,
   clientTlsOptions,
@@ -60,9 +59,7 @@ await runScript('npm start --', MAY_BE_LEFT, async (signal) => {
   const replies: string[] = [];
   const isChaosLeft = readUndo(project) !== null;
   await runSteps(signal, [
-    { title: 'Docker Engine and Compose', run: prepareEngine },
-    { title: 'Image with Node 24', run: prepareNodeImage },
-    { title: 'Image of the cluster', run: prepareAppImage },
+    ...PREPARATION,
     ...(isChaosLeft ? [{ title: 'What a chaos run left', run: healAfterChaos }] : []),
     { title: 'Cluster', run: (progress) => bringUp({}, progress) },
     { title: 'Servers in rotation', run: (progress) => waitUntilReady(adminUrl, progress) },

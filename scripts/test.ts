@@ -1,4 +1,5 @@
 // `npm test`: the tests that need no Docker, then those of the cluster in containers, set up as `npm start` does it.
+
 import { existsSync, globSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { relative } from 'node:path';
@@ -6,9 +7,7 @@ import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { hideBin } from 'yargs/helpers';
 import { callerPath, commandLine, UsageError } from '../services/shared/config.ts';
-import { prepareAppImage } from './cluster/app-image.ts';
-import { prepareEngine } from './cluster/engine.ts';
-import { prepareNodeImage } from './cluster/node-image.ts';
+import { PREPARATION } from './cluster/preparation.ts';
 import { runScript } from './kit/script.ts';
 import { runSteps } from './kit/steps.ts';
 
@@ -88,11 +87,7 @@ function requireFile(word: string): string {
 }
 
 async function setUpDocker(signal: AbortSignal): Promise<void> {
-  await runSteps(signal, [
-    { title: 'Docker Engine and Compose', run: prepareEngine },
-    { title: 'Image with Node 24', run: prepareNodeImage },
-    { title: 'Image of the cluster', run: prepareAppImage },
-  ]);
+  await runSteps(signal, PREPARATION);
 }
 
 /** Runs each file in a process of its own; sets the exit code when a test fails. */

@@ -1,11 +1,10 @@
 // `npm run upgrade`: replaces the containers of the running cluster by new ones without losing requests.
+
 import { hideBin } from 'yargs/helpers';
 import { commandLine } from '../services/shared/config.ts';
-import { prepareAppImage } from './cluster/app-image.ts';
 import { bringUp, publishedPort } from './cluster/cluster.ts';
 import { isUp, listContainers } from './cluster/containers.ts';
-import { prepareEngine } from './cluster/engine.ts';
-import { prepareNodeImage } from './cluster/node-image.ts';
+import { PREPARATION } from './cluster/preparation.ts';
 import { prepareRegisterToken } from './cluster/secrets.ts';
 import { readServerServices } from './cluster/services.ts';
 import { upgradeProxy, upgradeServers } from './cluster/upgrade.ts';
@@ -30,11 +29,7 @@ await runScript('npm run upgrade --', CONTINUES, async (signal) => {
     )
     .parse();
   const adminUrl = `http://127.0.0.1:${publishedPort('PROXY_PUBLISH_ADMIN_PORT')}`;
-  await runSteps(signal, [
-    { title: 'Docker Engine and Compose', run: prepareEngine },
-    { title: 'Image with Node 24', run: prepareNodeImage },
-    { title: 'Image of the cluster', run: prepareAppImage },
-  ]);
+  await runSteps(signal, PREPARATION);
   const running = (await listContainers(clusterName(), signal)).filter(isUp);
   if (!running.some(({ service }) => service === 'proxy')) {
     throw new Failure('The cluster is not running.', '"npm start" starts it with the new image.', {

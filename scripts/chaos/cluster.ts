@@ -1,11 +1,10 @@
 // shell · the cluster before and after the runs: made ready, brought up as a plan wants it, put back as it was found.
+
 import { realpathSync } from 'node:fs';
-import { prepareAppImage } from '../cluster/app-image.ts';
 import { bringUp, takeDown } from '../cluster/cluster.ts';
 import type { DockerCluster, Replica } from '../cluster/docker.ts';
-import { prepareEngine } from '../cluster/engine.ts';
 import { healCluster, healLeftovers } from '../cluster/heal.ts';
-import { prepareNodeImage } from '../cluster/node-image.ts';
+import { PREPARATION } from '../cluster/preparation.ts';
 import type { ServerService } from '../cluster/services.ts';
 import { type FoundCluster, openUndo, readUndo, type UndoLog } from '../cluster/undo.ts';
 import { Failure } from '../kit/failure.ts';
@@ -48,12 +47,7 @@ export async function setUp(cluster: DockerCluster, show: ShowSteps, signal: Abo
     result = { found, undo: openUndo(cluster.project, found) };
     return { isSkipped: false, summary: healed ?? describe(found) };
   };
-  await show(signal, [
-    { title: 'Docker Engine and Compose', run: prepareEngine },
-    { title: 'Image with Node 24', run: prepareNodeImage },
-    { title: 'Image of the cluster', run: prepareAppImage },
-    { title: 'What is there', run: takeOver },
-  ]);
+  await show(signal, [...PREPARATION, { title: 'What is there', run: takeOver }]);
   return result as unknown as Found;
 }
 

@@ -78,9 +78,8 @@ export async function readCluster(
     return await readServerServices({}, signal);
   } catch (error) {
     if (isPlanOnly || signal.aborted) throw error;
-    const { prepareEngine } = await import('../cluster/engine.ts');
-    const step = { title: 'Docker Engine and Compose', run: prepareEngine };
-    await runSteps(signal, [step], { isOnStderr: isJson });
+    const { ENGINE } = await import('../cluster/preparation.ts');
+    await runSteps(signal, [ENGINE], { isOnStderr: isJson });
     return await readServerServices({}, signal);
   }
 }
