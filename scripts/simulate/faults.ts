@@ -84,14 +84,17 @@ const PLAIN = {
     if (session.peer !== null) session.peer.isBlackholed = true;
   },
   stall: (world, _server, { forMs }) => {
-    world.stalledUntilMs = world.nowMs + forMs * STALL_SHARE;
     world.proxy.freeze();
-    world.timeline.after(forMs * STALL_SHARE, () => world.proxy.thaw());
+    thawAfter(world, forMs * STALL_SHARE);
   },
 } satisfies Record<string, Strike>;
 
 /** Faults that only worlds with a certain cause have. */
 const OF_CAUSES = {
+  'stall-in-turn': (world, _server, { forMs }) => {
+    world.proxy.freezeInTurn();
+    thawAfter(world, forMs);
+  },
   'no-ports': failDials('EADDRNOTAVAIL', 'local ports'),
   'no-descriptors': failDials('EMFILE', 'descriptors'),
   'answer-twice': misbehave(null),
@@ -214,6 +217,11 @@ function addressOfADeadServer({ servers, network, random }: World, server: Simul
 
 function nextServer({ servers }: World, fault: Fault): SimulatedServer {
   return servers[(fault.server + 1) % servers.length] as SimulatedServer;
+}
+
+function thawAfter(world: World, ms: number): void {
+  world.stalledUntilMs = world.nowMs + ms;
+  world.timeline.after(ms, () => world.proxy.thaw());
 }
 
 function freeze(world: World, server: SimulatedServer, forMs: number): void {

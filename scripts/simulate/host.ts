@@ -97,6 +97,9 @@ export class Host {
   #timers = new Set<() => void>();
   #timersWhileFrozen: (() => void)[] = [];
   #inputWhileFrozen: (() => void)[] = [];
+  #lastWhileFrozen: (() => void)[] = [];
+  #freezesInTurn = false;
+  #isInTimer = false;
 
   constructor(name: string, address: string, timeline: Timeline) {
     this.name = name;
@@ -122,7 +125,13 @@ export class Host {
 
   /** As `run`, after everything else of this moment. */
   runLast(work: () => void): void {
-    this.#timeline.last(this.#ofThisLife(() => this.run(work)));
+    const isOfTimer = this.#isInTimer;
+    const onTurnsEnd = (): void => {
+      if (this.#freezesInTurn && isOfTimer) this.freeze();
+      if (this.isFrozen) this.#lastWhileFrozen.push(work);
+      else this.run(work);
+    };
+    this.#timeline.last(this.#ofThisLife(onTurnsEnd));
   }
 
   /** A timer of the process. @returns cancels it */
@@ -131,7 +140,9 @@ export class Host {
     const fire = (): void => {
       if (!timers.delete(fire)) return;
       this.hasActed = true;
+      this.#isInTimer = true;
       work();
+      this.#isInTimer = false;
     };
     timers.add(fire);
     const onDue = this.#ofThisLife(() => (this.isFrozen ? this.#timersWhileFrozen.push(fire) : fire()));
@@ -151,13 +162,21 @@ export class Host {
 
   freeze(): void {
     this.isFrozen = true;
+    this.#freezesInTurn = false;
   }
 
-  /** Continues the process: its timers run before its input, as in libuv. */
+  /** Freezes the process when it has read its input after one of its timers, and is about to do what that has put off. */
+  freezeInTurn(): void {
+    this.#freezesInTurn = true;
+  }
+
+  /** Continues the process: the rest of its turn comes first, then its timers, then its input, as in libuv. */
   thaw(): void {
+    this.#freezesInTurn = false;
     if (!this.isFrozen) return;
     this.isFrozen = false;
-    for (const work of [...this.#timersWhileFrozen.splice(0), ...this.#inputWhileFrozen.splice(0)]) {
+    const held = [this.#lastWhileFrozen, this.#timersWhileFrozen, this.#inputWhileFrozen];
+    for (const work of held.flatMap((works) => works.splice(0))) {
       this.#timeline.after(
         0,
         this.#ofThisLife(() => this.run(work)),
@@ -173,6 +192,8 @@ export class Host {
     this.#timers = new Set();
     this.#timersWhileFrozen = [];
     this.#inputWhileFrozen = [];
+    this.#lastWhileFrozen = [];
+    this.#freezesInTurn = false;
     for (const socket of [...this.sockets]) socket.abandon();
   }
 

@@ -34,6 +34,7 @@ const SUSPECTS_WITHIN_MS = 10_000;
 /** Three at once, and then each after a longer while; a silent one once a second. */
 const MAX_SUSPECTS = 18;
 const LOCAL_FAULT_LATELY_MS = 300;
+const OF_SILENCE = /silent|timeout|missed/;
 const FAILED_REQUEST = /a real request failed: ([a-z-]+)|trial request failed: ([a-z-]+)/;
 
 type Streak = { last: ProbeRecord | null; failures: number; hadSession: boolean };
@@ -67,6 +68,7 @@ export class Promises {
     this.#count(event, upstream);
     if (type === 'suspect') this.#checkSuspects(event);
     if (!world.hasStalledSince(world.nowMs)) this.#checkBlame(event);
+    else this.#checkSilence(event);
     if (type === 'forgotten') this.#forgotten.add(address);
     if (type !== 'evicted' || upstream === undefined) return;
     const next = world.sources.table.route(policy)?.rotation.nextIndex;
@@ -116,6 +118,16 @@ export class Promises {
     const isAboutRequest = why.startsWith('a real request failed') && !why.includes('silent');
     if (type === 'suspect' && isLocal && isAboutRequest)
       world.violate('a local error is not held against a server', `${server.name}: ${why}`);
+  }
+
+  // Its answers and heartbeats lay in the proxy's kernel.
+  #checkSilence({ address, policy, why }: ClusterEvent): void {
+    const world = this.#world;
+    const server = world.servers.find((one) => one.address === address && one.spec.policy === policy);
+    if (server === undefined || server.healthySinceMs > world.nowMs || !server.isUp) return;
+    const isSlow = world.hasSlowWork || server.spec.isSluggish;
+    if (OF_SILENCE.test(why) && !isSlow && server.session?.isBlackholed !== true)
+      world.violate('a freeze of the proxy is no silence of a server', `${server.name}: ${why}`);
   }
 
   #streakOf(upstream: Upstream): Streak {

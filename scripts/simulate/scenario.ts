@@ -127,6 +127,10 @@ type CauseFacts = {
   isAwaited?: true;
 };
 
+// Longer than an attempt may be silent, shorter than a request may take.
+const STALL_MS = 900;
+const STALLS = 3;
+
 /** The causes of trouble beyond plain faults. */
 const CAUSE_FACTS = {
   /** The proxy's machine has no local ports left for a while, and dialling fails at once. */
@@ -221,6 +225,13 @@ const CAUSE_FACTS = {
   flooder: {
     reaches: { traits: 'a flood of refusals was cut off' },
     add: (draft) => addClient(draft, 'flooder', 600, 1),
+  },
+  /** The proxy stands still between reading what has come and looking for what has not. */
+  'stall-in-turn': {
+    add: (draft) => {
+      for (let times = 0; times < STALLS; times += 1) addFault(draft, 'stall-in-turn', STALL_MS);
+      addClient(draft, 'pipeline', 30, 4);
+    },
   },
   /** One policy's only server fails everything under load, while another's has one that fails beside a healthy one. */
   'sick-neighbour': {

@@ -97,7 +97,7 @@ export function createCore(options: ProxyOptions, log: Log, world: World): Core 
     },
     checker,
   );
-  const sessions = new Sessions(now, checker, details);
+  const sessions = new Sessions(now(), checker, details);
   const access = new RegistrationAccess({ ...options, now, nonce });
   const registrar = new Registrar({
     access,
@@ -133,15 +133,15 @@ export function createCore(options: ProxyOptions, log: Log, world: World): Core 
   async function open(): Promise<number> {
     await listener.open();
     cancelTimers = [
-      every(clock, SWEEP_MS, () => forwarder.sweep(now())),
-      every(clock, HEARTBEAT_MS, () => sessions.beat()),
+      every(clock, SWEEP_MS, (asOfMs) => forwarder.sweep(asOfMs)),
+      every(clock, HEARTBEAT_MS, (asOfMs) => sessions.beat(asOfMs)),
       every(clock, SECOND_MS, () => {
         for (const part of [refusals, events, details]) part.nextSecond();
         listener.logRefused(log);
       }),
-      every(clock, LISTENER_SWEEP_MS, () => {
-        listener.sweep();
-        table.prune(now() - ROUTE_KEPT_MS);
+      every(clock, LISTENER_SWEEP_MS, (asOfMs) => {
+        listener.sweep(asOfMs);
+        table.prune(asOfMs - ROUTE_KEPT_MS);
       }),
     ];
     return listener.port;
@@ -169,12 +169,14 @@ export function createCore(options: ProxyOptions, log: Log, world: World): Core 
 }
 
 // Timers are served before sockets: after a stall of this process (a frozen container, a starved machine) what has come
-// meanwhile is read first, or others would be blamed for our own silence.
-function every(clock: Clock, ms: number, work: () => void): () => void {
+// meanwhile is read first, or others would be blamed for our own silence. `work` gets the time before that reading: a stall
+// may also begin after it, and nobody can be judged by what has not been read.
+function every(clock: Clock, ms: number, work: (asOfMs: number) => void): () => void {
   let cancel = clock.after(ms, onDue);
   function onDue(): void {
     cancel = clock.after(ms, onDue);
-    clock.soon(work);
+    const asOfMs = clock.now();
+    clock.soon(() => work(asOfMs));
   }
   return () => cancel();
 }

@@ -162,6 +162,13 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     only: 'flapper',
   },
   {
+    name: 'a server is judged by what has not been read',
+    file: 'proxy/core.ts',
+    from: '    clock.soon(() => work(asOfMs));\n',
+    to: '    clock.soon(() => work(Math.max(asOfMs, clock.now())));\n',
+    only: 'stall-in-turn',
+  },
+  {
     name: 'a stale connection is held against its server',
     file: 'proxy/servers/failure.ts',
     from: "  stale: 'nobody',\n",

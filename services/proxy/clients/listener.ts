@@ -158,10 +158,10 @@ export class Listener {
   };
 
   /** Refuses packets that take too long, and ends connections that are idle, unless they are sessions, or stuck. */
-  sweep(): void {
+  sweep(nowMs: number): void {
     if (this.#isSweeping) return;
     this.#isSweeping = true;
-    this.#sweepSome(this.#all.values());
+    this.#sweepSome(this.#all.values(), nowMs);
   }
 
   get #all(): ClientConnection[] {
@@ -169,14 +169,12 @@ export class Listener {
   }
 
   // A flood of them that is due at the same moment must not hold up all others.
-  #sweepSome(connections: IterableIterator<ClientConnection>): void {
-    const { clock } = this.#world;
-    const nowMs = clock.now();
+  #sweepSome(connections: IterableIterator<ClientConnection>, nowMs: number): void {
     let ended = 0;
     for (const connection of connections) {
       if (this.#endIfDue(connection, nowMs)) ended += 1;
       if (ended < ENDED_AT_A_TIME) continue;
-      clock.soon(() => this.#sweepSome(connections));
+      this.#world.clock.soon(() => this.#sweepSome(connections, nowMs));
       return;
     }
     this.#isSweeping = false;

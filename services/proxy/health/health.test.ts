@@ -331,6 +331,12 @@ test('who does not join within 10 s, or come back within 60 s, is forgotten', ()
 test('an eviction says why', () => {
   assert.equal(run([PASS, REFUSED]).why, 'it refused the probe');
   assert.match(run([PASS, TIMEOUT, TIMEOUT]).why, /2 probes in a row failed, the last: timeout/);
+  // A request that failed is no probe.
+  assert.match(
+    run([PASS, BAD_REQUEST, share(10, 20), TIMEOUT]).why,
+    /^10 of .*, then the probe failed: timeout/,
+  );
+  assert.match(run([PASS, OUTLIER, TIMEOUT, TIMEOUT]).why, /2 probes in a row failed, the last: timeout/);
   assert.match(run([PASS, LEASE_LOST, TIMEOUT]).why, /its session ended, then the probe failed: timeout/);
 });
 

@@ -34,7 +34,10 @@ export type Health = OutlierRecord &
     sinceMs: number;
     why: string;
     passes: number;
+    /** What has spoken against it since a probe passed. */
     failures: number;
+    /** How many of them were probes. */
+    failedProbes: number;
     /** Since when it is back in rotation, monotonic ms; a probe that clears a suspect does not start this anew. */
     readySinceMs: number;
     /** What the last probe that failed came to; '' before the first. */
@@ -97,6 +100,7 @@ export function newcomer(nowMs: number, why: string): Health {
     why,
     passes: 0,
     failures: 0,
+    failedProbes: 0,
     readySinceMs: 0,
     lastFailure: '',
   };
@@ -158,7 +162,7 @@ export function step(health: Health, signal: Signal, thresholds: Thresholds, at:
       return state === 'ejected' && health.failures === 0 ? toTrial(health, at) : health;
     case 'trial-passed':
       return state === 'trial'
-        ? flip({ ...health, failures: 0 }, 'ready', 'its trial request was answered', at)
+        ? flip({ ...health, failures: 0, failedProbes: 0 }, 'ready', 'its trial request was answered', at)
         : health;
     case 'trial-failed': {
       if (state !== 'trial') return health;
@@ -194,7 +198,7 @@ function afterLostLease(health: Health, why: string, at: Circumstances): Health 
 }
 
 function afterPass(health: Health, roundTripMs: number, thresholds: Thresholds, at: Circumstances): Health {
-  const passed = { ...health, failures: 0, passes: health.passes + 1 };
+  const passed = { ...health, failures: 0, failedProbes: 0, passes: health.passes + 1 };
   const took = `${roundTripMs.toFixed(1)} ms`;
   switch (health.state) {
     case 'joining':
@@ -230,7 +234,13 @@ function afterFailure(
   at: Circumstances,
 ): Health {
   const what = detail === '' ? outcome : `${outcome} (${detail})`;
-  const failed = { ...health, passes: 0, failures: health.failures + 1, lastFailure: what };
+  const failed = {
+    ...health,
+    passes: 0,
+    failures: health.failures + 1,
+    failedProbes: health.failedProbes + 1,
+    lastFailure: what,
+  };
   switch (health.state) {
     case 'joining':
       return { ...failed, why: `no probe has passed yet, the last: ${what}` };
@@ -259,7 +269,7 @@ function refusal({ state, why }: Health): string {
 }
 
 function evictionReason(before: Health, failed: Health, what: string): string {
-  return before.state === 'suspect'
+  return before.state === 'suspect' || failed.failedProbes < failed.failures
     ? `${before.why}, then the probe failed: ${what}`
     : `${failed.failures} probes in a row failed, the last: ${what}`;
 }
@@ -304,5 +314,6 @@ function flip(health: Health, state: State, why: string, at: Circumstances): Hea
       state === 'trial' || (state === 'ready' && health.state !== 'suspect') ? at.nowMs : health.readySinceMs,
     passes: 0,
     failures: state === 'evicted' ? 0 : health.failures,
+    failedProbes: state === 'evicted' ? 0 : health.failedProbes,
   };
 }

@@ -22,17 +22,15 @@ export type LeaseConnection = {
 export class Sessions {
   readonly #byConnection = new Map<LeaseConnection, Upstream>();
   readonly #byUpstream = new Map<Upstream, LeaseConnection>();
-  readonly #now: () => number;
   readonly #checker: Pick<HealthChecker, 'onLeaseLost' | 'onLeave'>;
   readonly #log: LimitedLog;
   #lastBeatMs: number;
 
   /** @param log gets a line for each session that begins or ends */
-  constructor(now: () => number, checker: Pick<HealthChecker, 'onLeaseLost' | 'onLeave'>, log: LimitedLog) {
-    this.#now = now;
+  constructor(nowMs: number, checker: Pick<HealthChecker, 'onLeaseLost' | 'onLeave'>, log: LimitedLog) {
     this.#checker = checker;
     this.#log = log;
-    this.#lastBeatMs = now();
+    this.#lastBeatMs = nowMs;
   }
 
   /** Makes `connection` the server's lease; one that it had before ends without blame. */
@@ -85,9 +83,11 @@ export class Sessions {
     this.#checker.onLeaseLost(upstream, 'its session ended');
   }
 
-  /** Sends the heartbeats and finds those that have not echoed. */
-  beat(): void {
-    const nowMs = this.#now();
+  /**
+   * Sends the heartbeats and finds those that have not echoed.
+   * @param nowMs what came before it has been read
+   */
+  beat(nowMs: number): void {
     // No server can echo what was sent late.
     const lateMs = Math.max(0, nowMs - this.#lastBeatMs - HEARTBEAT_MS);
     this.#lastBeatMs = nowMs;
