@@ -126,7 +126,7 @@ export class Promises {
     const server = world.servers.find((one) => one.address === address && one.spec.policy === policy);
     if (server === undefined || server.healthySinceMs > world.nowMs || !server.isUp) return;
     const isSlow = world.hasSlowWork || server.spec.isSluggish;
-    if (OF_SILENCE.test(why) && !isSlow && server.session?.isBlackholed !== true)
+    if (OF_SILENCE.test(why) && !isSlow && server.session?.isBlackholed === false)
       world.violate('a freeze of the proxy is no silence of a server', `${server.name}: ${why}`);
   }
 
