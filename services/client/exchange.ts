@@ -35,18 +35,10 @@ export async function exchange(
 ): Promise<Exchange> {
   const deadlineMs = performance.now() + timeoutMs;
   const addresses = await resolve(proxy.host);
-  if (addresses === null) {
-    return {
-      kind: 'failed',
-      reason: `no address is known for "${proxy.host}"`,
-      wasTaken: false,
-      isTls: false,
-    };
-  }
-  const reasons: string[] = [];
+  const reasons = addresses === null ? [`no address is known for "${proxy.host}"`] : [];
   let wasTaken = false;
   let isTls = false;
-  for (const address of addresses) {
+  for (const address of addresses ?? []) {
     const leftMs = deadlineMs - performance.now();
     if (leftMs <= 0) break;
     const open = (onOpen: () => void): Socket => dial(address, proxy.port, tls, proxy.host, onOpen);

@@ -68,7 +68,7 @@ export function readOptions(args: readonly string[], environment: NodeJS.Process
   const timeoutMs = requireWhole('--timeout', values.timeout, 1, 600_000);
   const words = values._.map(String);
   const [first, port, last] = words;
-  if (words.length === 3 && first !== undefined && port !== undefined && last !== undefined) {
+  if (words.length === 3 && first !== undefined && last !== undefined) {
     for (const option of ['--proxy', '--id']) {
       if (args.some((arg) => arg === option || arg.startsWith(`${option}=`))) {
         throw new UsageError(
@@ -76,24 +76,14 @@ export function readOptions(args: readonly string[], environment: NodeJS.Process
         );
       }
     }
-    return {
-      fileName: last,
-      clientId: checkId(first),
-      proxy: { host: proxy.host, port: requireWhole('PROXY_PORT', Number(port), 1, 65_535) },
-      timeoutMs,
-      tls,
-    };
+    proxy.port = requireWhole('PROXY_PORT', Number(port), 1, 65_535);
+    return { fileName: last, clientId: checkId(first), proxy, timeoutMs, tls };
   }
   if (words.length !== 1 || first === undefined || first === '') {
     throw new UsageError('Give one packet file, or CLIENT_ID PROXY_PORT JSON_FILENAME.');
   }
-  return {
-    fileName: first,
-    clientId: values.id === undefined ? null : checkId(String(values.id)),
-    proxy,
-    timeoutMs,
-    tls,
-  };
+  const clientId = values.id === undefined ? null : checkId(String(values.id));
+  return { fileName: first, clientId, proxy, timeoutMs, tls };
 }
 
 function checkId(text: string): Id {

@@ -19,24 +19,19 @@ export function judge(reply: Packet, expectedDigest: string | null): Verdict {
       return { kind: 'refused', ...refusal };
     }
     case 'fault':
-      return {
-        kind: 'corrupted',
-        serverId: null,
-        reason: `the reply can't be understood: ${reply.sentence}`,
-      };
+      return corrupted(null, `the reply can't be understood: ${reply.sentence}`);
     default:
-      return { kind: 'corrupted', serverId: null, reason: `the reply is no answer but a ${reply.kind}` };
+      return corrupted(null, `the reply is no answer but a ${reply.kind}`);
   }
 }
 
 function judgeDigest(serverId: Id | null, digest: string, expectedDigest: string | null): Verdict {
-  if (expectedDigest === null) {
-    return {
-      kind: 'corrupted',
-      serverId,
-      reason: 'the packet has no text payload that its digest could be of',
-    };
-  }
+  if (expectedDigest === null)
+    return corrupted(serverId, 'the packet has no text payload that its digest could be of');
   if (digest.toLowerCase() === expectedDigest) return { kind: 'received', serverId };
-  return { kind: 'corrupted', serverId, reason: `the digest is ${digest}, and should be ${expectedDigest}` };
+  return corrupted(serverId, `the digest is ${digest}, and should be ${expectedDigest}`);
+}
+
+function corrupted(serverId: Id | null, reason: string): Verdict {
+  return { kind: 'corrupted', serverId, reason };
 }

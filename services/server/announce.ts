@@ -9,8 +9,9 @@ import type { DialTls } from '../shared/tls.ts';
 import { backoffMs, jittered, REFUSED_MS, REPLACED_CAP_MS, replacedMs } from './backoff.ts';
 import {
   type MakeSetup,
+  openSession,
   SESSION_TIMES,
-  Session,
+  type Session,
   type SessionEnd,
   type SessionTimes,
   TLS_SESSION_TIMES,
@@ -144,16 +145,9 @@ export class Announcement {
   }
 
   #live(address: string, history: History): Promise<SessionEnd> {
-    const { proxy, serverId, setup, tls, clock, times } = this.#options;
-    const session = new Session({
+    const session = openSession({
+      ...this.#options,
       address,
-      port: proxy.port,
-      serverId,
-      setup,
-      tls,
-      proxyName: proxy.host,
-      clock,
-      times,
       onRegistered: () => {
         if (history.logged === 'registered') return;
         history.logged = 'registered';

@@ -1,5 +1,4 @@
 // One session with one proxy: dial, register, echo heartbeats, leave.
-import type { Socket } from 'node:net';
 import type { Clock } from '../shared/clock.ts';
 import { DEFAULT_MAX_FRAME_BYTES } from '../shared/framing.ts';
 import {
@@ -38,164 +37,137 @@ export type SessionEnd = {
 
 type Phase = 'dialling' | 'registering' | 'registered' | 'leaving' | 'over';
 
+const GUESSES = {
+  plain: 'does it take TLS only (--proxy-tls)?',
+  tls: 'its log says whether it refuses our certificate',
+};
+
 /** What the proxy did not do in time. */
-const TIMED_OUT: Record<Phase, string> = {
+const TIMED_OUT: Record<Exclude<Phase, 'over'>, string> = {
   dialling: 'the connection was not answered',
   registering: 'the proxy did not answer the setup packet',
   registered: 'the proxy missed three heartbeats',
   leaving: 'the proxy did not close the session',
-  over: 'over',
 };
 
 export type SessionOptions = {
   address: string;
-  port: number;
+  /** The proxy's name is what its certificate must be for. */
+  proxy: { host: string; port: number };
   serverId: Id;
   setup: MakeSetup;
   tls: DialTls | null;
-  /** The proxy's name, which its certificate must be for. */
-  proxyName: string;
   clock: Clock;
   times: SessionTimes;
   onRegistered: () => void;
 };
 
-/** Begins as soon as it is made; `ended` resolves once, whatever happens. */
-export class Session {
-  readonly ended: Promise<SessionEnd>;
-  readonly #options: SessionOptions;
-  readonly #socket: Socket;
-  readonly #reader = new PacketReader(DEFAULT_MAX_FRAME_BYTES, parseFromProxy, true);
-  readonly #watch = new AbortController();
-  #end: (end: SessionEnd) => void = () => {};
-  #phase: Phase = 'dialling';
-  #deadlineMs: number;
-  #registeredMs: number | null = null;
-  #hasProved = false;
-
-  constructor(options: SessionOptions) {
-    this.#options = options;
-    this.ended = new Promise((resolve) => {
-      this.#end = resolve;
-    });
-    this.#deadlineMs = options.clock.now() + options.times.connectMs;
-    const { address, port, tls, proxyName } = options;
-    this.#socket = dial(address, port, tls, proxyName, () => this.#register());
-    this.#socket.on('error', (error: NodeJS.ErrnoException) => {
-      const why = explainTls(error);
-      if (why === null) this.#finish(error.code ?? error.message);
-      else this.#finish(why, 'no-tls');
-    });
-    this.#socket.on('close', () => this.#finish(`the proxy closed the connection${this.#guess()}`));
-    this.#socket.on('data', (chunk) => this.#read(chunk));
-    void this.#keepDeadline();
-  }
-
+export type Session = {
+  /** Resolves once, whatever happens. */
+  ended: Promise<SessionEnd>;
   /** Tells the proxy that no new request should come; the session ends when the proxy closes it. */
-  leave(deadlineMs: number): void {
-    if (this.#phase === 'over' || this.#phase === 'leaving') return;
-    const hasSpoken = this.#phase !== 'dialling';
-    this.#phase = 'leaving';
-    if (!hasSpoken) {
-      this.#finish('left before it was registered');
+  leave(deadlineMs: number): void;
+};
+
+/** Begins a session at once. */
+export function openSession(options: SessionOptions): Session {
+  const { address, proxy, serverId, setup, tls, clock, times } = options;
+  const { promise: ended, resolve } = Promise.withResolvers<SessionEnd>();
+  const reader = new PacketReader(DEFAULT_MAX_FRAME_BYTES, parseFromProxy, true);
+  let phase: Phase = 'dialling';
+  let deadlineMs = clock.now() + times.connectMs;
+  let registeredMs: number | null = null;
+  let hasProved = false;
+  let cancelLook = (): void => {};
+
+  const finish = (why: string, how?: 'refused' | 'replaced' | 'no-tls'): void => {
+    if (phase === 'over') return;
+    const isLeaving = phase === 'leaving';
+    phase = 'over';
+    cancelLook();
+    socket.destroy();
+    const livedMs = registeredMs === null ? 0 : clock.now() - registeredMs;
+    const otherwise = registeredMs === null ? 'unreachable' : 'lost';
+    resolve({ how: isLeaving ? 'left' : (how ?? otherwise), why, livedMs });
+  };
+  // The deadline moves with every packet, so one look at a time that looks again serves the whole life. After a freeze
+  // (a paused container) timers are served before sockets: what has come meanwhile is read before it is judged.
+  const look = (): void => {
+    if (phase === 'over') return;
+    const leftMs = deadlineMs - clock.now();
+    if (leftMs > 0) cancelLook = clock.after(leftMs, () => clock.soon(look));
+    else finish(TIMED_OUT[phase]);
+  };
+  const sendSetup = (nonce: string | null): void => {
+    deadlineMs = clock.now() + times.replyMs;
+    socket.write(setup(nonce));
+  };
+  const prove = (nonce: string): void => {
+    if (phase !== 'registering') return;
+    if (hasProved) {
+      finish('the proxy asks for one proof after the other', 'refused');
       return;
     }
-    this.#deadlineMs = this.#options.clock.now() + deadlineMs;
-    void this.#keepDeadline();
-    this.#socket.write(formatLeave(this.#options.serverId));
-  }
-
-  #register(): void {
-    if (this.#phase !== 'dialling') return;
-    this.#phase = 'registering';
-    this.#sendSetup(null);
-  }
-
-  #sendSetup(nonce: string | null): void {
-    this.#deadlineMs = this.#options.clock.now() + this.#options.times.replyMs;
-    this.#socket.write(this.#options.setup(nonce));
-  }
-
-  #prove(nonce: string): void {
-    if (this.#phase !== 'registering') return;
-    if (this.#hasProved) {
-      this.#finish('the proxy asks for one proof after the other', 'refused');
-      return;
-    }
-    this.#hasProved = true;
-    this.#sendSetup(nonce);
-  }
-
-  #read(chunk: Buffer): void {
-    const reader = this.#reader;
-    reader.feed(chunk);
-    for (let packet = reader.next(); packet !== null && this.#phase !== 'over'; packet = reader.next()) {
-      if (reader.isBroken) this.#finish('the proxy sent what is not a packet');
-      else this.#take(packet);
-    }
-  }
-
-  #take(packet: Packet | RegisteredPacket | ChallengePacket): void {
+    hasProved = true;
+    sendSetup(nonce);
+  };
+  const take = (packet: Packet | RegisteredPacket | ChallengePacket): void => {
     if (packet.kind === 'challenge') {
-      this.#prove(packet.nonce);
+      prove(packet.nonce);
       return;
     }
     if (packet.kind === 'error') {
-      const isRefusal = this.#phase === 'registered' ? 'replaced' : 'refused';
-      this.#finish(`${packet.sentence} (${packet.code})`, packet.isRetryable ? undefined : isRefusal);
+      const isRefusal = phase === 'registered' ? 'replaced' : 'refused';
+      finish(`${packet.sentence} (${packet.code})`, packet.isRetryable ? undefined : isRefusal);
       return;
     }
-    if (packet.kind === 'registered' && this.#phase === 'registering') {
-      this.#phase = 'registered';
-      this.#registeredMs = this.#options.clock.now();
-      this.#options.onRegistered();
+    if (packet.kind === 'registered' && phase === 'registering') {
+      phase = 'registered';
+      registeredMs = clock.now();
+      options.onRegistered();
     }
-    if (this.#phase === 'registered') {
-      this.#deadlineMs = this.#options.clock.now() + this.#options.times.silenceMs;
-    }
+    if (phase === 'registered') deadlineMs = clock.now() + times.silenceMs;
     // A proxy that takes no echoes is as good as gone, and they must not pile up.
-    const isTaken =
-      packet.kind !== 'heartbeat' || this.#socket.write(formatHeartbeat(this.#options.serverId));
-    if (!isTaken) this.#finish('the proxy reads nothing');
-  }
+    const isTaken = packet.kind !== 'heartbeat' || socket.write(formatHeartbeat(serverId));
+    if (!isTaken) finish('the proxy reads nothing');
+  };
 
-  // The deadline moves with every packet, so one sleeper that looks again serves the whole life. After a freeze
-  // (a paused container) the timer is served before the sockets: what has come meanwhile is read before it is judged.
-  async #keepDeadline(): Promise<void> {
-    const { clock } = this.#options;
-    try {
-      for (let leftMs = this.#leftMs(); leftMs > 0; leftMs = this.#leftMs()) {
-        await clock.sleep(leftMs, this.#watch.signal);
-        await new Promise((resolve) => setImmediate(resolve));
-      }
-      this.#finish(TIMED_OUT[this.#phase]);
-    } catch {
-      // The session is over, so the deadline has lost its meaning.
+  const socket = dial(address, proxy.port, tls, proxy.host, () => {
+    if (phase !== 'dialling') return;
+    phase = 'registering';
+    sendSetup(null);
+  });
+  socket.on('error', (error: NodeJS.ErrnoException) => {
+    const why = explainTls(error);
+    if (why === null) finish(error.code ?? error.message);
+    else finish(why, 'no-tls');
+  });
+  socket.on('close', () => {
+    const guess =
+      phase === 'registering' ? ` without a reply: ${GUESSES[tls === null ? 'plain' : 'tls']}` : '';
+    finish(`the proxy closed the connection${guess}`);
+  });
+  socket.on('data', (chunk) => {
+    reader.feed(chunk);
+    for (let packet = reader.next(); packet !== null && phase !== 'over'; packet = reader.next()) {
+      if (reader.isBroken) finish('the proxy sent what is not a packet');
+      else take(packet);
     }
-  }
+  });
+  look();
 
-  #leftMs(): number {
-    return this.#deadlineMs - this.#options.clock.now();
-  }
-
-  #guess(): string {
-    if (this.#phase !== 'registering') return '';
-    return this.#options.tls === null
-      ? ' without a reply: does it take TLS only (--proxy-tls)?'
-      : ' without a reply: its log says whether it refuses our certificate';
-  }
-
-  #finish(why: string, how?: 'refused' | 'replaced' | 'no-tls' | undefined): void {
-    if (this.#phase === 'over') return;
-    const isLeaving = this.#phase === 'leaving';
-    this.#phase = 'over';
-    this.#watch.abort();
-    this.#socket.destroy();
-    const livedMs = this.#registeredMs === null ? 0 : this.#options.clock.now() - this.#registeredMs;
-    this.#end({
-      how: isLeaving ? 'left' : (how ?? (this.#registeredMs === null ? 'unreachable' : 'lost')),
-      why,
-      livedMs,
-    });
-  }
+  const leave = (leaveMs: number): void => {
+    if (phase === 'over' || phase === 'leaving') return;
+    const hasSpoken = phase !== 'dialling';
+    phase = 'leaving';
+    if (!hasSpoken) {
+      finish('left before it was registered');
+      return;
+    }
+    cancelLook();
+    deadlineMs = clock.now() + leaveMs;
+    look();
+    socket.write(formatLeave(serverId));
+  };
+  return { ended, leave };
 }

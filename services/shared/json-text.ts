@@ -32,7 +32,19 @@ export type Member = {
  * hold as it is written. It takes a fraction of the time of a parse, and holds for few texts only.
  */
 export function needsCloserLook(text: string, maxDepth: number): boolean {
-  return mayBeDeep(text, maxDepth) || mayHaveHalves(text) || hasOddNumber(text);
+  return hasMoreThan(maxDepth, text, ['{', '[']) || mayHaveHalves(text) || hasOddNumber(text);
+}
+
+/** Whether characters of `marks` stand in a text more than `most` times in all. */
+export function hasMoreThan(most: number, text: string, marks: readonly string[]): boolean {
+  let count = 0;
+  for (const mark of marks) {
+    for (let at = text.indexOf(mark); at !== -1; at = text.indexOf(mark, at + 1)) {
+      count += 1;
+      if (count > most) return true;
+    }
+  }
+  return false;
 }
 
 /** @returns the members of an object, in their order, equal names included; `text` must be one that JSON.parse takes */
@@ -79,17 +91,6 @@ function walkValue(text: string, member: Member): void {
 // Of bytes that were read as UTF-8, only an escape can be half of a pair.
 function isSendable(written: string): boolean {
   return !written.includes('\\u') || (JSON.parse(written) as string).isWellFormed();
-}
-
-function mayBeDeep(text: string, maxDepth: number): boolean {
-  let openers = 0;
-  for (const opener of ['{', '[']) {
-    for (let at = text.indexOf(opener); at !== -1; at = text.indexOf(opener, at + 1)) {
-      openers += 1;
-      if (openers > maxDepth) return true;
-    }
-  }
-  return false;
 }
 
 function mayHaveHalves(text: string): boolean {

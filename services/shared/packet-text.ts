@@ -1,5 +1,5 @@
 // The text of a frame → its fields, or what is wrong with it as a text. What the fields mean is packet.ts's.
-import { type Member, membersOf, needsCloserLook } from './json-text.ts';
+import { hasMoreThan, type Member, membersOf, needsCloserLook } from './json-text.ts';
 
 export type Fields = Record<string, unknown>;
 
@@ -56,7 +56,9 @@ export function flawOf(text: string, fields: Fields): string | null {
     if (READ_AS_NUMBERS.has(member.name)) written.set(member.name, text.slice(member.start, member.end));
   }
   for (const [name, value] of written) {
-    if (isNumber(value) && !isExact(value)) fields[name] = new InexactNumber(value);
+    const isNumber = /^[-\d]/.test(value);
+    const isExact = Number.isSafeInteger(Number(value)) && String(Number(value)) === value;
+    if (isNumber && !isExact) fields[name] = new InexactNumber(value);
   }
   return flaw;
 }
@@ -75,7 +77,7 @@ export function ambiguityOf(text: string, fields: Fields): string | null {
   )
     return 'The field "privPoliId" names another policy than "privPolyId": send one of them.';
   // A field that is there twice has a colon more than there are fields, as has much that is not.
-  if (!hasMoreColons(text, Object.keys(fields).length)) return null;
+  if (!hasMoreThan(Object.keys(fields).length, text, [':'])) return null;
   const seen = new Set<string>();
   for (const { name } of membersOf(text)) {
     if (seen.has(name)) return `The field ${quoted(name)} is there twice: send it once.`;
@@ -90,15 +92,6 @@ function asText(value: unknown): string | null {
   return typeof value === 'string' || typeof value === 'number' ? String(value) : null;
 }
 
-function hasMoreColons(text: string, most: number): boolean {
-  let at = -1;
-  for (let count = 0; count <= most; count += 1) {
-    at = text.indexOf(':', at + 1);
-    if (at === -1) return false;
-  }
-  return true;
-}
-
 function flawOfMember({ name, depth, isWellFormed }: Member): string | null {
   if (!isWellFormed) {
     const where = name.isWellFormed() ? `The field ${quoted(name)}` : 'The name of the field';
@@ -106,15 +99,6 @@ function flawOfMember({ name, depth, isWellFormed }: Member): string | null {
   }
   if (depth <= MAX_DEPTH) return null;
   return `The field ${quoted(name)} is nested too deep: at most ${MAX_DEPTH} levels are allowed, the packet's own included.`;
-}
-
-function isNumber(written: string): boolean {
-  return /^[-\d]/.test(written);
-}
-
-function isExact(written: string): boolean {
-  const value = Number(written);
-  return Number.isSafeInteger(value) && String(value) === written;
 }
 
 function quoted(name: string): string {

@@ -78,10 +78,7 @@ export type Packet =
  * @returns the packet, or a `fault` that carries the code and the sentence to answer with; never throws
  */
 export function parsePacket(text: string): Packet {
-  const raw = parseFields(text);
-  if (typeof raw === 'string') return fault('BAD_JSON', raw);
-  const flaw = flawOf(text, raw);
-  return flaw === null ? understand(text, raw) : fault('BAD_PACKET', flaw, raw);
+  return parseAs(text, understand);
 }
 
 /**
@@ -90,20 +87,20 @@ export function parsePacket(text: string): Packet {
  * @param text the frame, decoded from UTF-8
  */
 export function parseFromProxy(text: string): Packet | RegisteredPacket | ChallengePacket {
+  return parseAs<Packet | RegisteredPacket | ChallengePacket>(text, (_text, raw) => {
+    const type = wholeNumber(raw.type);
+    if (type === 1) return { kind: 'registered' };
+    if (type !== 5) return understand(text, raw);
+    const { nonce } = raw;
+    return typeof nonce === 'string' ? { kind: 'challenge', nonce } : badField('nonce', 'a text', nonce, raw);
+  });
+}
+
+function parseAs<T>(text: string, understandAs: (text: string, raw: Fields) => T): T | PacketFault {
   const raw = parseFields(text);
   if (typeof raw === 'string') return fault('BAD_JSON', raw);
   const flaw = flawOf(text, raw);
-  if (flaw !== null) return fault('BAD_PACKET', flaw, raw);
-  switch (wholeNumber(raw.type)) {
-    case 1:
-      return { kind: 'registered' };
-    case 5:
-      return typeof raw.nonce === 'string'
-        ? { kind: 'challenge', nonce: raw.nonce }
-        : badField('nonce', 'a text', raw.nonce, raw);
-    default:
-      return understand(text, raw);
-  }
+  return flaw === null ? understandAs(text, raw) : fault('BAD_PACKET', flaw, raw);
 }
 
 // Ids that need no decoding: printable ASCII without quotes and backslashes. Repetitions without a bound, since counted
@@ -235,13 +232,9 @@ function parseSetup(raw: Fields): SetupPacket | PacketFault {
 
 function parseAnswer(raw: Fields): AnswerPacket | PacketFault {
   if (typeof raw.payload !== 'string') return badField('payload', 'the digest, a text', raw.payload, raw);
-  return { kind: 'answer', serverId: serverIdOf(raw.srcid), digest: raw.payload };
-}
-
-// A number that is only compared and shown is no reason to refuse an answer: as a text it is what was written.
-function serverIdOf(srcid: unknown): Id | null {
-  if (srcid instanceof InexactNumber) return srcid.text;
-  return isId(srcid) ? srcid : null;
+  // A number that is only compared and shown is no reason to refuse an answer: as a text it is what was written.
+  const srcid = raw.srcid instanceof InexactNumber ? raw.srcid.text : raw.srcid;
+  return { kind: 'answer', serverId: isId(srcid) ? srcid : null, digest: raw.payload };
 }
 
 function parseError(raw: Fields): ErrorPacket {

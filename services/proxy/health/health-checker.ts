@@ -4,7 +4,7 @@ import type { LimitedLog } from '../../shared/log.ts';
 import type { Id } from '../../shared/packet.ts';
 import type { ProxyOptions } from '../options.ts';
 import type { Request } from '../routing/request.ts';
-import type { FailureKind, ProbeOutcome } from '../servers/failure.ts';
+import type { FailureKind } from '../servers/failure.ts';
 import type { Upstream } from '../servers/upstream.ts';
 import { FIXED_THRESHOLDS, type Health, isInRotation, type Signal, step, type Thresholds } from './health.ts';
 import type { ProbeResult } from './prober.ts';
@@ -80,7 +80,7 @@ export class HealthChecker {
       attempts: 0,
       startedMs: 0,
       servedBefore: 0,
-      samples: [{ atMs: this.#world.clock.now(), served: upstream.served, failed: upstream.failed }],
+      samples: [this.#sampleOf(upstream)],
       failuresInARow: 0,
       servedBeforeRow: upstream.served,
     });
@@ -110,32 +110,24 @@ export class HealthChecker {
     const why = `a real request failed: ${failure}${request === null ? '' : `, ${nameOf(request)}`}`;
     const watch = this.#watches.get(upstream);
     if (watch === undefined) return;
-    this.#countInARow(upstream, watch);
+    if (watch.servedBeforeRow !== upstream.served) watch.failuresInARow = 0;
+    watch.servedBeforeRow = upstream.served;
+    watch.failuresInARow += 1;
     if (upstream.health.state === 'trial') this.#signal(upstream, { kind: 'trial-failed', why: failure });
     else if (failure === 'wrong-digest') this.#signal(upstream, { kind: 'wrong-answer' });
     // The probe has been when it fell silent.
     else if (failure !== 'silent') this.#signal(upstream, { kind: 'bad-request', why });
     this.#signal(upstream, { kind: 'failed-in-a-row', count: watch.failuresInARow });
-    this.#signalShare(upstream, watch);
+    const sample = watch.samples[0] as TrafficSample;
+    const failed = upstream.failed - sample.failed;
+    this.#signal(upstream, { kind: 'failed-share', failed, of: failed + upstream.served - sample.served });
     this.probeNow(upstream);
-  }
-
-  #countInARow({ served }: Upstream, watch: Watch): void {
-    if (watch.servedBeforeRow !== served) watch.failuresInARow = 0;
-    watch.servedBeforeRow = served;
-    watch.failuresInARow += 1;
   }
 
   /** It has worked on a real request for longer than an attempt may take: a probe finds out whether it is slow or dead. */
   onSilence(upstream: Upstream, request: Request): void {
     this.#signal(upstream, { kind: 'silence', why: `a real request is not answered, ${nameOf(request)}` });
     this.probeNow(upstream);
-  }
-
-  #signalShare(upstream: Upstream, { samples }: Watch): void {
-    const sample = samples[0] as TrafficSample;
-    const failed = upstream.failed - sample.failed;
-    this.#signal(upstream, { kind: 'failed-share', failed, of: failed + upstream.served - sample.served });
   }
 
   onTrialPassed(upstream: Upstream): void {
@@ -192,13 +184,22 @@ export class HealthChecker {
     watch.isProbing = false;
     watch.attempts += 1;
     const { roundTripMs, answersAs, detail } = result;
-    const outcome = this.#hasServedMeanwhile(upstream, watch, result) ? 'pass' : result.outcome;
+    // A server that takes one connection at a time has the probe wait behind our own requests: its answers to those say as much.
+    const hasServed = !upstream.keepsAlive && upstream.served > watch.servedBefore;
+    const outcome = result.outcome === 'timeout' && hasServed ? 'pass' : result.outcome;
     upstream.lastProbe = { atWallMs: this.#world.clock.wallNow(), outcome, roundTripMs, detail };
     if (result.outcome === 'pass') {
       upstream.answersAs ??= answersAs;
-      if (answersAs !== null) this.#noteAnswer(upstream, watch, answersAs);
+      if (answersAs !== null) {
+        upstream.provenMs = watch.startedMs;
+        if (upstream.knownAs.size < MAX_KNOWN_AS) upstream.knownAs.add(answersAs);
+      }
     }
-    if (outcome !== 'pass') this.#logFailure(upstream, outcome, detail);
+    if (outcome !== 'pass') {
+      const { policy, id, address } = upstream;
+      const about = { policy, id, address, outcome, detail };
+      this.#world.log.write({ level: 'debug', message: 'probe failed', ...about });
+    }
     this.#sample(upstream, watch);
     // Only a suspect has something against it that a pass from before would wipe out.
     const isOutdated = watch.isStale && outcome === 'pass' && upstream.health.state === 'suspect';
@@ -210,25 +211,14 @@ export class HealthChecker {
     else this.#probeIn(upstream, watch, this.#untilNextMs(upstream, watch));
   }
 
-  // A server that takes one connection at a time has the probe wait behind our own requests: its answers to those say as much.
-  #hasServedMeanwhile(upstream: Upstream, watch: Watch, { outcome }: ProbeResult): boolean {
-    return outcome === 'timeout' && !upstream.keepsAlive && upstream.served > watch.servedBefore;
+  #sampleOf({ served, failed }: Upstream): TrafficSample {
+    return { atMs: this.#world.clock.now(), served, failed };
   }
 
-  #logFailure({ id, policy, address }: Upstream, outcome: ProbeOutcome, detail: string): void {
-    const about = { policy, id, address, outcome, detail };
-    this.#world.log.write({ level: 'debug', message: 'probe failed', ...about });
-  }
-
-  #noteAnswer(upstream: Upstream, { startedMs }: Watch, answersAs: string): void {
-    upstream.provenMs = startedMs;
-    if (upstream.knownAs.size < MAX_KNOWN_AS) upstream.knownAs.add(answersAs);
-  }
-
-  #sample({ served, failed }: Upstream, { samples }: Watch): void {
-    const nowMs = this.#world.clock.now();
-    samples.push({ atMs: nowMs, served, failed });
-    while (samples.length > 1 && nowMs - (samples[1] as TrafficSample).atMs >= SHARE_WITHIN_MS)
+  #sample(upstream: Upstream, { samples }: Watch): void {
+    const sample = this.#sampleOf(upstream);
+    samples.push(sample);
+    while (samples.length > 1 && sample.atMs - (samples[1] as TrafficSample).atMs >= SHARE_WITHIN_MS)
       samples.shift();
   }
 
@@ -260,7 +250,7 @@ export class HealthChecker {
     upstream.stateSinceWallMs = clock.wallNow();
     watch.cancelPenalty();
     if (after.state === 'ejected') {
-      watch.samples = [{ atMs: clock.now(), served: upstream.served, failed: upstream.failed }];
+      watch.samples = [this.#sampleOf(upstream)];
       watch.cancelPenalty = clock.after(after.penaltyEndsMs - clock.now(), () =>
         this.#signal(upstream, { kind: 'penalty-over' }),
       );

@@ -119,6 +119,7 @@ export function step(health: Health, signal: Signal, thresholds: Thresholds, at:
   const mayGo = state === 'ready' && !at.isLastReady;
   switch (signal.kind) {
     case 'probe':
+      if (state === 'leaving' || state === 'forgotten') return health;
       if (signal.outcome === 'local') return afterLocalFailure(health, signal.detail ?? '');
       return signal.outcome === 'pass'
         ? afterPass(health, signal.roundTripMs, thresholds, at)
@@ -215,14 +216,9 @@ function afterPass(health: Health, roundTripMs: number, thresholds: Thresholds, 
         : passed;
     case 'ejected':
       return at.nowMs >= health.penaltyEndsMs ? toTrial(passed, at) : passed;
-    case 'ready':
-    case 'trial':
-      return health.failures === 0 ? health : passed;
-    case 'leaving':
-    case 'forgotten':
-      return health;
     default:
-      return health.state satisfies never;
+      // In rotation: a pass after a pass is no news.
+      return health.failures === 0 ? health : passed;
   }
 }
 
@@ -241,27 +237,14 @@ function afterFailure(
     failedProbes: health.failedProbes + 1,
     lastFailure: what,
   };
-  switch (health.state) {
-    case 'joining':
-      return { ...failed, why: `no probe has passed yet, the last: ${what}` };
-    case 'evicted':
-      return failed;
-    case 'ready':
-    case 'suspect':
-    case 'trial':
-    case 'ejected':
-      if (outcome === 'refused') return flip(failed, 'evicted', refusal(health), at);
-      if (outcome === 'somebody-else')
-        return flip(failed, 'evicted', 'another server answers at its address', at);
-      return failed.failures >= thresholds.fall
-        ? flip(failed, 'evicted', evictionReason(health, failed, what), at)
-        : failed;
-    case 'leaving':
-    case 'forgotten':
-      return health;
-    default:
-      return health.state satisfies never;
-  }
+  if (health.state === 'joining') return { ...failed, why: `no probe has passed yet, the last: ${what}` };
+  if (health.state === 'evicted') return failed;
+  if (outcome === 'refused') return flip(failed, 'evicted', refusal(health), at);
+  if (outcome === 'somebody-else')
+    return flip(failed, 'evicted', 'another server answers at its address', at);
+  return failed.failures >= thresholds.fall
+    ? flip(failed, 'evicted', evictionReason(health, failed, what), at)
+    : failed;
 }
 
 function refusal({ state, why }: Health): string {
@@ -283,12 +266,8 @@ function afterWaiting(health: Health, thresholds: Thresholds, at: Circumstances)
     return flip(health, 'forgotten', why, at);
   }
   if (state === 'evicted' && waitedMs >= thresholds.forgetAfterMs) {
-    return flip(
-      health,
-      'forgotten',
-      `it did not come back in ${thresholds.forgetAfterMs / 1000} s${last}`,
-      at,
-    );
+    const why = `it did not come back in ${thresholds.forgetAfterMs / 1000} s${last}`;
+    return flip(health, 'forgotten', why, at);
   }
   return health;
 }

@@ -44,107 +44,80 @@ export type ProbeOptions = Pick<ProxyOptions, 'probe' | 'healthTimeoutMs'> & {
 
 /** Probes one server; never rejects. */
 export function probe(target: ProbeTarget, options: ProbeOptions): Promise<ProbeResult> {
-  return new Promise((resolve) => new Probe(target, options, resolve));
+  return new Promise((resolve) => start(target, options, resolve));
 }
 
 type Verdict = { outcome: ProbeOutcome; answersAs?: string | null; detail?: string };
 
-class Probe {
-  readonly #target: ProbeTarget;
-  readonly #options: ProbeOptions;
-  readonly #resolve: (result: ProbeResult) => void;
-  readonly #startedMs: number;
-  readonly #reader = new PacketReader(DEFAULT_MAX_FRAME_BYTES, parsePacket, true);
-  readonly #socket: DialledConnection;
-  readonly #cancelTimeout: () => void;
-  #came = '';
-  #isConnected = false;
-  #isOver = false;
+function start(target: ProbeTarget, options: ProbeOptions, resolve: (result: ProbeResult) => void): void {
+  const { host, port, keepsAlive, asksForSession, policyAsWritten } = target;
+  const { clock, network, healthTimeoutMs } = options;
+  const startedMs = clock.now();
+  const reader = new PacketReader(DEFAULT_MAX_FRAME_BYTES, parsePacket, true);
+  let came = '';
+  let isConnected = false;
+  let isOver = false;
 
-  constructor(target: ProbeTarget, options: ProbeOptions, resolve: (result: ProbeResult) => void) {
-    this.#target = target;
-    this.#options = options;
-    this.#resolve = resolve;
-    const { clock, network, healthTimeoutMs } = options;
-    this.#startedMs = clock.now();
-    const { host, port } = target;
-    this.#socket = network.connect(
-      host,
-      port,
-      () => this.#onConnected(),
-      (chunk) => this.#onRead(chunk),
-    );
-    // After a stall of this process the answer may lie in the kernel, and timers are served before sockets.
-    this.#cancelTimeout = clock.after(healthTimeoutMs, () => clock.soon(() => this.#onTimeout()));
-    this.#socket.on('error', (error) => this.#onError(error));
-    this.#socket.on('end', () => this.#onClosed());
-    this.#socket.on('close', () => this.#onClosed());
-  }
-
-  #onConnected(): void {
-    this.#isConnected = true;
-    const { asksForSession, policyAsWritten } = this.#target;
+  const finish = ({ outcome, answersAs = null, detail = '' }: Verdict): void => {
+    if (isOver) return;
+    isOver = true;
+    cancelTimeout();
+    if (outcome === 'pass' && !keepsAlive) linger(socket, clock);
+    else socket.destroy();
+    resolve({ outcome, roundTripMs: clock.now() - startedMs, answersAs, detail });
+  };
+  const onConnected = (): void => {
+    isConnected = true;
     const clientId = asksForSession ? HEALTH_CLIENT_ID : OLD_HEALTH_CLIENT_ID;
-    if (this.#options.probe === 'connect') this.#finish({ outcome: 'pass' });
-    else this.#socket.write(formatRequest(clientId, policyAsWritten, PROBE_PAYLOAD), 'utf8');
-  }
+    if (options.probe === 'connect') finish({ outcome: 'pass' });
+    else socket.write(formatRequest(clientId, policyAsWritten, PROBE_PAYLOAD), 'utf8');
+  };
+  const onRead = (chunk: Buffer): void => {
+    if (came.length < KEPT_BYTES) came += chunk.toString('latin1', 0, KEPT_BYTES);
+    reader.feed(chunk);
+    const packet = reader.next();
+    if (packet !== null) finish(judge(packet, came, target, options));
+  };
+  const onTimeout = (): void =>
+    finish({ outcome: 'timeout', detail: describeSilence(isConnected, came, healthTimeoutMs) });
+  const onClosed = (): void => finish({ outcome: 'closed', detail: describeEnd('closed', came) });
+  const onError = (error: NodeJS.ErrnoException): void => {
+    const outcome = failureOf(error, isConnected);
+    if (outcome === 'refused') finish({ outcome });
+    else if (outcome === 'reset') finish({ outcome, detail: describeEnd('reset', came) });
+    else finish({ outcome, detail: explainTls(error) ?? error.code ?? '' });
+  };
 
-  #onRead(chunk: Buffer): void {
-    if (this.#came.length < KEPT_BYTES) this.#came += chunk.toString('latin1', 0, KEPT_BYTES);
-    this.#reader.feed(chunk);
-    const packet = this.#reader.next();
-    if (packet !== null) this.#finish(this.#judge(packet));
-  }
+  const socket = network.connect(host, port, onConnected, onRead);
+  // After a stall of this process the answer may lie in the kernel, and timers are served before sockets.
+  const cancelTimeout = clock.after(healthTimeoutMs, () => clock.soon(onTimeout));
+  socket.on('error', onError);
+  socket.on('end', onClosed);
+  socket.on('close', onClosed);
+}
 
-  // All servers compute the same digest: only the id shows whether it is still this server that has the address. Workers
-  // that share a port may each have an id of their own, so another id alone says nothing.
-  #judge(packet: Packet): Verdict {
-    if (packet.kind === 'fault') return { outcome: 'garbled', detail: describeBytes(this.#came) };
-    if (packet.kind !== 'answer') return { outcome: 'garbled', detail: describeNoAnswer(packet, this.#came) };
-    const { answersAs: before } = this.#target;
-    const answersAs = packet.serverId === null ? null : String(packet.serverId);
-    const isOther = before !== null && answersAs !== null && answersAs !== before;
-    if (isOther && this.#options.isAnotherServer(answersAs)) {
-      const detail = `it answered as server ${printable(answersAs)}, which is another one`;
-      return { outcome: 'somebody-else', answersAs, detail };
-    }
-    if (packet.digest === DIGEST) return { outcome: 'pass', answersAs };
-    return { outcome: 'wrong-digest', answersAs, detail: describeDigest(packet.digest, DIGEST) };
+// All servers compute the same digest: only the id shows whether it is still this server that has the address. Workers
+// that share a port may each have an id of their own, so another id alone says nothing.
+function judge(packet: Packet, came: string, target: ProbeTarget, options: ProbeOptions): Verdict {
+  if (packet.kind === 'fault')
+    return { outcome: 'garbled', detail: `it answered with what is no packet: ${shown(came)}` };
+  if (packet.kind !== 'answer') return { outcome: 'garbled', detail: describeNoAnswer(packet, came) };
+  const { answersAs: before } = target;
+  const answersAs = packet.serverId === null ? null : String(packet.serverId);
+  const isOther = before !== null && answersAs !== null && answersAs !== before;
+  if (isOther && options.isAnotherServer(answersAs)) {
+    const detail = `it answered as server ${printable(answersAs)}, which is another one`;
+    return { outcome: 'somebody-else', answersAs, detail };
   }
+  if (packet.digest === DIGEST) return { outcome: 'pass', answersAs };
+  return { outcome: 'wrong-digest', answersAs, detail: describeDigest(packet.digest, DIGEST) };
+}
 
-  #onTimeout(): void {
-    const detail = describeSilence(this.#isConnected, this.#came, this.#options.healthTimeoutMs);
-    this.#finish({ outcome: 'timeout', detail });
-  }
-
-  #onClosed(): void {
-    this.#finish({ outcome: 'closed', detail: describeEnd('closed', this.#came) });
-  }
-
-  #onError(error: NodeJS.ErrnoException): void {
-    const outcome = failureOf(error, this.#isConnected);
-    if (outcome === 'refused') this.#finish({ outcome });
-    else if (outcome === 'reset') this.#finish({ outcome, detail: describeEnd('reset', this.#came) });
-    else this.#finish({ outcome, detail: explainTls(error) ?? error.code ?? '' });
-  }
-
-  #finish({ outcome, answersAs = null, detail = '' }: Verdict): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    this.#cancelTimeout();
-    if (outcome === 'pass' && !this.#target.keepsAlive) this.#linger();
-    else this.#socket.destroy();
-    const roundTripMs = this.#options.clock.now() - this.#startedMs;
-    this.#resolve({ outcome, roundTripMs, answersAs, detail });
-  }
-
-  // As with real requests: a port of ours would be in TIME_WAIT for a minute if we closed first.
-  #linger(): void {
-    const socket = this.#socket;
-    const cancel = this.#options.clock.after(LINGER_MS, () => socket.resetAndDestroy());
-    socket.on('end', () => socket.destroy());
-    socket.on('close', cancel);
-  }
+// As with real requests: a port of ours would be in TIME_WAIT for a minute if we closed first.
+function linger(socket: DialledConnection, clock: Clock): void {
+  const cancel = clock.after(LINGER_MS, () => socket.resetAndDestroy());
+  socket.on('end', () => socket.destroy());
+  socket.on('close', cancel);
 }
 
 // What the server did, as clauses that a person can act on. `bytes` is the beginning of what came, as latin1.
@@ -152,10 +125,6 @@ function describeNoAnswer(packet: Packet, bytes: string): string {
   return packet.kind === 'error'
     ? `it answered with an error packet: ${quoted(packet.sentence)} (${quoted(packet.code)})`
     : `it answered with a packet that is no answer: ${shown(bytes)}`;
-}
-
-function describeBytes(bytes: string): string {
-  return `it answered with what is no packet: ${shown(bytes)}`;
 }
 
 /** A digest that is not `wanted`. */
@@ -168,7 +137,7 @@ export function describeDigest(digest: string, wanted: string): string {
 
 function describeEnd(how: 'closed' | 'reset', bytes: string): string {
   const after = bytes === '' ? 'without an answer' : `in the middle of its answer: ${shown(bytes)}`;
-  return how === 'closed' ? `it closed the connection ${after}` : `it reset the connection ${after}`;
+  return `it ${how} the connection ${after}`;
 }
 
 function describeSilence(wasConnected: boolean, bytes: string, timeoutMs: number): string {

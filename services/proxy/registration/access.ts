@@ -23,7 +23,6 @@ export type Admission =
   | { kind: 'challenged'; nonce: string }
   | { kind: 'refused'; sentence: string };
 
-const ADMITTED: Admission = { kind: 'admitted' };
 const NEEDS_TOKEN =
   "This proxy asks for a token: start the server with --register-token-file FILE (the cluster's is .secrets/register-token). " +
   "A server that can't prove a token may register if the proxy is started without one: REGISTER_TOKEN_FILE= npm start.";
@@ -66,41 +65,35 @@ export class RegistrationAccess {
    * @returns why there are too many from this address; null when there are not
    */
   countNew(host: string): string | null {
-    const { maxSetupsPerSource } = this.#options;
-    const source = sourceOf(host);
-    return this.#isTooOften(source)
-      ? `More than ${maxSetupsPerSource} new servers from ${source} in 10 s, or from too many addresses: wait, or raise the proxy's --max-setups-per-source.`
-      : null;
-  }
-
-  #isTooOften(source: string): boolean {
     const { maxSetupsPerSource, now } = this.#options;
-    if (maxSetupsPerSource === 0) return false;
+    if (maxSetupsPerSource === 0) return null;
     const nowMs = now();
     if (nowMs >= this.#windowEndsMs) {
       this.#windowEndsMs = nowMs + WINDOW_MS;
       this.#setups.clear();
     }
+    const source = sourceOf(host);
     const setups = (this.#setups.get(source) ?? 0) + 1;
-    if (setups === 1 && this.#setups.size >= MAX_SOURCES) return true;
-    this.#setups.set(source, setups);
-    return setups > maxSetupsPerSource;
+    const hasPlace = setups > 1 || this.#setups.size < MAX_SOURCES;
+    if (hasPlace) this.#setups.set(source, setups);
+    return setups > maxSetupsPerSource || !hasPlace
+      ? `More than ${maxSetupsPerSource} new servers from ${source} in 10 s, or from too many addresses: wait, or raise the proxy's --max-setups-per-source.`
+      : null;
   }
 
   #checkProof(connection: object, packet: SetupPacket): Admission {
     const { registerToken: token, nonce } = this.#options;
-    if (token === null) return ADMITTED;
+    if (token === null) return { kind: 'admitted' };
     const challenge = this.#nonces.get(connection);
     this.#nonces.delete(connection);
     if (packet.proof !== null) {
       if (challenge === undefined)
         return refused('The proof is for no challenge: ask for one, and use it once.');
-      if (isProof(packet.proof, token, challenge, packet)) return ADMITTED;
-      return refused("The proof is wrong: give the server the proxy's own --register-token-file.");
+      return isProof(packet.proof, token, challenge, packet)
+        ? { kind: 'admitted' }
+        : refused("The proof is wrong: give the server the proxy's own --register-token-file.");
     }
-    if (!packet.canProve) {
-      return refused(NEEDS_TOKEN);
-    }
+    if (!packet.canProve) return refused(NEEDS_TOKEN);
     const next = nonce();
     this.#nonces.set(connection, next);
     return { kind: 'challenged', nonce: next };

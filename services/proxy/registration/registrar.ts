@@ -68,9 +68,8 @@ export class Registrar {
     const isRefused = typeof result === 'string';
     const lessee: Upstream | null = !isRefused && packet.hasSession ? result : before;
     if (lessee !== null && registry.has(lessee)) sessions.open(connection, lessee);
-    return isRefused
-      ? this.#refuse(packet, host, result)
-      : formatRegistered(packet.id, packet.policyAsWritten);
+    if (isRefused) return this.#refuse(packet, host, result);
+    return formatRegistered(packet.id, packet.policyAsWritten);
   }
 
   #refuse({ id, policy }: SetupPacket, from: string, sentence: string): string {

@@ -91,7 +91,8 @@ export class Registry {
   #add(registration: Registration, packet: SetupPacket, order: number): Upstream {
     const { table, events, now, wallNow, makePool, onRouteChanged } = this.#world;
     const why = 'it registered, and its first probe is due';
-    const capacity = this.#capacityOf(registration);
+    const { upstreamConnections, pipelineDepth, oneRequestConnections } = this.#options;
+    const capacity = registration.keepsAlive ? upstreamConnections * pipelineDepth : oneRequestConnections;
     const upstream = new Upstream(registration, capacity, order, newcomer(now(), why), wallNow());
     upstream.asksForSession = packet.hasSession;
     upstream.policyAsWritten = packet.policyAsWritten;
@@ -101,11 +102,6 @@ export class Registry {
     this.#checker.watch(upstream);
     onRouteChanged(route);
     return upstream;
-  }
-
-  #capacityOf({ keepsAlive }: Registration): number {
-    const { upstreamConnections, pipelineDepth, oneRequestConnections } = this.#options;
-    return keepsAlive ? upstreamConnections * pipelineDepth : oneRequestConnections;
   }
 
   /** Whether a setup packet is from a server of the table that is still the same: nothing new comes of it. */
@@ -120,7 +116,7 @@ export class Registry {
   }
 
   onFlip(upstream: Upstream, before: Health): void {
-    const { table, events, now, onRouteChanged } = this.#world;
+    const { table, events, now } = this.#world;
     const { state, why } = upstream.health;
     if (state === before.state) return;
     if (state === 'forgotten') {
@@ -132,17 +128,20 @@ export class Registry {
     if (type !== null) events.add(type, upstream, why);
     if (state === 'evicted') upstream.pool?.destroy();
     if (state === 'leaving') this.#world.onLeaving(upstream);
-    const route = table.route(upstream.policy);
-    if (route === undefined) return;
-    if (route.rotation.members.length === 0) this.#callBack(route);
-    onRouteChanged(route);
+    this.#afterChange(upstream);
   }
 
-  #callBack(route: Route): void {
-    for (const upstream of [...route.upstreams]) {
-      const { state } = upstream.health;
-      if (state === 'ejected' || state === 'suspect') this.#checker.onNeeded(upstream);
+  // A policy that has no server in rotation calls back those that are out for reasons that can wait.
+  #afterChange({ policy }: Upstream): void {
+    const route = this.#world.table.route(policy);
+    if (route === undefined) return;
+    if (route.rotation.members.length === 0) {
+      for (const upstream of [...route.upstreams]) {
+        const { state } = upstream.health;
+        if (state === 'ejected' || state === 'suspect') this.#checker.onNeeded(upstream);
+      }
     }
+    this.#world.onRouteChanged(route);
   }
 
   /** It said that it leaves, and its last request has been answered. */
@@ -164,14 +163,16 @@ export class Registry {
 
   #letGo(upstream: Upstream, lastWords: string | null): void {
     upstream.pool?.destroy();
-    this.#afterRemoval(upstream, lastWords);
+    this.#world.onRemoved(upstream, lastWords);
+    this.#afterChange(upstream);
   }
 
   // The server that has its id now may be another program, beside it: it finishes what it has begun, and is informed, so that
   // the two do not take turns in replacing each other.
   #retire(upstream: Upstream, successor: Upstream): void {
     this.#retired.add(upstream);
-    this.#afterRemoval(upstream, farewell(upstream, successor));
+    this.#world.onRemoved(upstream, farewell(upstream, successor));
+    this.#afterChange(upstream);
   }
 
   /** Cuts the connections to all servers, the replaced ones included. */
@@ -184,22 +185,9 @@ export class Registry {
   #makeRoom(): boolean {
     const upstream = leastProven(this.#world.table.upstreams);
     if (upstream === null) return false;
-    const wasReady = upstream.health.state === 'evicted';
-    this.#remove(
-      upstream,
-      'forgotten',
-      `the table was full, and ${wasReady ? 'it was evicted' : 'no probe of it had passed'}`,
-    );
+    const reason = upstream.health.state === 'evicted' ? 'it was evicted' : 'no probe of it had passed';
+    this.#remove(upstream, 'forgotten', `the table was full, and ${reason}`);
     return true;
-  }
-
-  #afterRemoval(upstream: Upstream, lastWords: string | null): void {
-    const { table, onRouteChanged, onRemoved } = this.#world;
-    onRemoved(upstream, lastWords);
-    const route = table.route(upstream.policy);
-    if (route === undefined) return;
-    if (route.rotation.members.length === 0) this.#callBack(route);
-    onRouteChanged(route);
   }
 }
 

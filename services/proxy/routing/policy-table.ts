@@ -225,16 +225,14 @@ export class PolicyTable {
 
   remove(upstream: Upstream, nowMs: number): void {
     const route = this.#routes.get(upstream.policy);
-    if (route === undefined) return;
+    if (route === undefined || !this.has(upstream)) return;
     const wasServing = route.rotation.members.length > 0;
     route.rotation.remove(upstream);
     this.#noteIfEmptied(route, upstream, wasServing, nowMs);
-    const at = route.upstreams.indexOf(upstream);
-    if (at !== -1) route.upstreams.splice(at, 1);
-    if (at !== -1 && route.upstreams.length === 0) this.#routesWithoutServer += 1;
-    const key = idKey(upstream.policy, upstream.id);
-    if (this.#byId.get(key) === upstream) this.#byId.delete(key);
-    if (this.#byAddress.get(upstream.address) === upstream) this.#byAddress.delete(upstream.address);
+    route.upstreams.splice(route.upstreams.indexOf(upstream), 1);
+    if (route.upstreams.length === 0) this.#routesWithoutServer += 1;
+    this.#byId.delete(idKey(upstream.policy, upstream.id));
+    this.#byAddress.delete(upstream.address);
   }
 }
 

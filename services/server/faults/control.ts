@@ -65,29 +65,20 @@ async function answer(
   } else if (body === null) {
     send(response, 413, { error: `The body is larger than ${MAX_BODY_BYTES} bytes: send a shorter one.` });
   } else if (path === '/exit') {
-    exit(response, parseExitCode(body));
-  } else if (request.method === 'GET') {
-    send(response, 200, saboteur.faults);
+    const code = parseExitCode(body);
+    if (typeof code === 'string') return send(response, 400, { error: code });
+    // `close` follows the last byte of the answer as well as the loss of the connection: ordered is ordered.
+    response.once('close', () => process.exit(code));
+    send(response, 202, { code });
   } else {
-    const faults = request.method === 'PUT' ? parseFaults(body) : NO_FAULTS;
-    if (typeof faults === 'string') {
-      send(response, 400, { error: faults });
-      return;
+    if (request.method !== 'GET') {
+      const faults = request.method === 'PUT' ? parseFaults(body) : NO_FAULTS;
+      if (typeof faults === 'string') return send(response, 400, { error: faults });
+      saboteur.setFaults(faults);
+      log({ level: 'warn', message: 'faults', ...faults });
     }
-    saboteur.setFaults(faults);
-    log({ level: 'warn', message: 'faults', ...faults });
     send(response, 200, saboteur.faults);
   }
-}
-
-// `close` follows the last byte of the answer as well as the loss of the connection: ordered is ordered.
-function exit(response: ServerResponse, code: number | string): void {
-  if (typeof code === 'string') {
-    send(response, 400, { error: code });
-    return;
-  }
-  response.once('close', () => process.exit(code));
-  send(response, 202, { code });
 }
 
 // What is too large is read to its end and dropped: a sender that is cut off never sees why.

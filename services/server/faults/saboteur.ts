@@ -74,26 +74,12 @@ export class Saboteur implements StandIn {
     const conduct = this.#misbehaviour.decide(isHealthProbe(packet), this.#random);
     if (conduct === 'mute') this.#muted.add(socket);
     if (this.#muted.has(socket)) return true;
-    switch (conduct) {
-      case 'honest':
-        held.add(formatAnswer(this.#serverId, clientId, hash('sha1', payload)));
-        return true;
-      case 'lie':
-        held.add(formatAnswer(this.#serverId, clientId, hash('sha1', `not ${payload}`)));
-        return true;
-      case 'truncated': {
-        const answer = formatAnswer(this.#serverId, clientId, hash('sha1', payload));
-        held.end(answer.slice(0, answer.length / 2));
-        return false;
-      }
-      case 'noise':
-        held.end(NOISE);
-        return false;
-      case 'mute':
-        return true;
-      default:
-        return conduct satisfies never;
-    }
+    const digested = conduct === 'lie' ? `not ${payload}` : payload;
+    const answer = formatAnswer(this.#serverId, clientId, hash('sha1', digested));
+    const isLast = conduct === 'truncated' || conduct === 'noise';
+    if (isLast) held.end(conduct === 'noise' ? NOISE : answer.slice(0, answer.length / 2));
+    else held.add(answer);
+    return !isLast;
   }
 
   #heldOf(socket: net.Socket): HeldAnswers {
