@@ -80,9 +80,9 @@ function exchangeOver(
     }, timeoutMs);
     socket.on('error', (error: NodeJS.ErrnoException) => {
       const why = explainTls(error);
+      const what = sentMs === null ? "can't be reached" : 'broke the connection';
       if (why !== null) fail(`can't be talked to over TLS: ${why}`, true);
-      else
-        fail(sentMs === null ? `can't be reached (${error.code})` : `broke the connection (${error.code})`);
+      else fail(`${what} (${error.code})`);
     });
     socket.on('close', () => fail('closed the connection without a reply'));
     socket.on('data', (chunk) => {

@@ -171,11 +171,8 @@ export class Announcement {
     this.#options.log({ level, message, proxy: addressOf(host, this.#options.proxy.port), ...details });
   }
 
-  async #pause(ms: number): Promise<void> {
-    try {
-      await this.#options.clock.sleep(ms, this.#stop.signal);
-    } catch {
-      // Woken by `leave`: the callers look at the signal next.
-    }
+  // `leave` cuts it short: the callers look at the signal next.
+  #pause(ms: number): Promise<void> {
+    return this.#options.clock.sleep(ms, this.#stop.signal).catch(() => {});
   }
 }

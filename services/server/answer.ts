@@ -2,6 +2,7 @@
 import { hash } from 'node:crypto';
 import { once } from 'node:events';
 import net from 'node:net';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { formatAnswer, formatError, type Id, type Packet } from '../shared/packet.ts';
 import { PacketReader } from '../shared/packet-reader.ts';
 import { type ListenTls, loadTls } from '../shared/tls.ts';
@@ -167,8 +168,4 @@ function createListener(tls: ListenTls | null): net.Server {
   return loadTls()
     .createServer({ ...options, ...secure })
     .on('tlsClientError', (_error, socket) => socket.destroy());
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }

@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { connectPeer, type Peer, type ScriptedServer, scriptedServer } from '../../test-support/peers.ts';
 import { type Program, startProgram } from '../../test-support/programs.ts';
-import { type Claim, isProof } from '../shared/proof.ts';
+import type { Claim } from '../shared/packet.ts';
+import { isProof } from '../shared/proof.ts';
 
 const TOKEN = 'a token that nobody may read on the wire';
 

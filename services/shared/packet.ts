@@ -38,6 +38,8 @@ export type SetupPacket = {
   canProve: boolean;
   proof: string | null;
 };
+/** What a setup packet claims: a proof for one claim is none for another. */
+export type Claim = Pick<SetupPacket, 'id' | 'policy' | 'listenPort' | 'incarnation'>;
 type AnswerPacket = { kind: 'answer'; serverId: Id | null; digest: string };
 type ErrorPacket = {
   kind: 'error';
@@ -278,14 +280,7 @@ export function formatRequest(clientId: Id, policy: Id, payload: string): string
 }
 
 /** A type 1 packet as a server of this project sends it, ending in `\n`. */
-export function formatSetup(setup: {
-  id: Id;
-  policy: string;
-  listenPort: number;
-  incarnation: string;
-  canProve?: boolean;
-  proof?: string | null;
-}): string {
+export function formatSetup(setup: Claim & { canProve?: boolean; proof?: string | null }): string {
   return line({
     type: 1,
     id: setup.id,
@@ -293,7 +288,7 @@ export function formatSetup(setup: {
     listenport: setup.listenPort,
     session: true,
     keepAlive: true,
-    incarnation: setup.incarnation,
+    incarnation: setup.incarnation ?? undefined,
     auth: setup.canProve === true ? AUTH_METHOD : undefined,
     proof: setup.proof ?? undefined,
   });

@@ -2,14 +2,11 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { callerPath, UsageError } from './config.ts';
-import type { Id } from './packet.ts';
+import type { Claim } from './packet.ts';
 
 const MIN_TOKEN_BYTES = 16;
 // So that a proof for this protocol is none for any other that the same token is used with.
 const PURPOSE = 'policy-proxy registration 1';
-
-/** What a setup packet claims: a proof for one claim is none for another. */
-export type Claim = { id: Id; policy: string; listenPort: number; incarnation: string | null };
 
 /**
  * The proof that goes with a claim: HMAC-SHA-256 (RFC 2104) over all of it, 64 hex digits.

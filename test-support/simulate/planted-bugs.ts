@@ -206,7 +206,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'a replaced server is cut off',
-    file: 'proxy/registration/replaced.ts',
+    file: 'proxy/registration/registry.ts',
     from: '    upstream.pool?.retire();\n',
     to: '    upstream.pool?.destroy();\n',
     only: 'twin',

@@ -1,5 +1,6 @@
 // One accepted connection: packets in, taken in turn with other connections; replies out. On the data path.
 import type { Clock } from '../../shared/clock.ts';
+import type { ErrorCode } from '../../shared/error-codes.ts';
 import type { SetMember } from '../../shared/intrusive-set.ts';
 import {
   formatError,
@@ -74,7 +75,6 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
   #isPaused = false;
   #heldChunks = 0;
   #hasPeerEnded = false;
-  #hasReportedEnd = false;
   #closesAfterChunk = false;
   #refusalsInARow = 0;
 
@@ -336,16 +336,9 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
     return this.#replies.isStuck(nowMs, limitMs);
   }
 
-  /** Refuses a packet that was not complete within `limitMs`; the stream can't be used any more. */
-  refuseSlow(limitMs: number): void {
-    const sentence = `The packet was not complete within ${limitMs / 1000} s of its first byte: send it in one go.`;
-    this.#refuse({ kind: 'fault', code: 'TOO_SLOW', sentence });
-    this.closeWhenIdle();
-  }
-
-  /** Ends one that may only register a server, and has not. */
-  refuseOverloaded(): void {
-    this.#refuse({ kind: 'fault', code: 'OVERLOADED', sentence: this.overload ?? '' });
+  /** Says why it ends, and ends it. */
+  refuseAll(code: ErrorCode, sentence: string): void {
+    this.#refuse({ kind: 'fault', code, sentence });
     this.closeWhenIdle();
   }
 
@@ -368,7 +361,7 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
   onEnd(): void {
     this.#hasPeerEnded = true;
     if (!this.#hasMore) this.#refuseIfCutShort();
-    this.#reportEnd();
+    this.#context.handlers.sessions.onEnded(this);
     this.flush();
   }
 
@@ -394,7 +387,7 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
   onClose(): void {
     this.isClosed = true;
     this.#stopTaking();
-    this.#reportEnd();
+    this.#context.handlers.sessions.onEnded(this);
     this.#context.onClosed(this);
   }
 
@@ -402,11 +395,5 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
     this.partialSinceMs = 0;
     this.#hasMore = false;
     this.#needsRelief = false;
-  }
-
-  #reportEnd(): void {
-    if (this.#hasReportedEnd) return;
-    this.#hasReportedEnd = true;
-    this.#context.handlers.sessions.onEnded(this);
   }
 }

@@ -62,8 +62,7 @@ export class Listener {
   readonly counters: ListenerCounters = { refusedConnections: 0, acceptFailures: 0 };
   #isSweeping = false;
   #acceptedCount = 0;
-  #loggedFailures = 0;
-  #loggedRefused = 0;
+  #logged: ListenerCounters = { ...this.counters };
 
   constructor(options: ListenerOptions, world: ListenerWorld, handlers: PacketHandlers) {
     this.#options = options;
@@ -186,14 +185,15 @@ export class Listener {
     const { sessions } = this.#handlers;
     if (partialSinceMs > 0 && nowMs - partialSinceMs >= clientTimeoutMs) {
       this.#noteCut(connection, 'a packet was not complete in time');
-      connection.refuseSlow(clientTimeoutMs);
+      const limit = `${clientTimeoutMs / 1000} s of its first byte`;
+      connection.refuseAll('TOO_SLOW', `The packet was not complete within ${limit}: send it in one go.`);
     } else if (connection.isStuck(nowMs, clientTimeoutMs)) {
       this.#noteCut(connection, 'it did not read its replies');
       this.#handlers.forwarder.countRefusal('TOO_SLOW');
       connection.destroy();
     } else if (overload !== null && nowMs - acceptedMs >= SETUP_WITHIN_MS && !sessions.has(connection)) {
       if (connection.hasSetUp) connection.closeWhenIdle();
-      else connection.refuseOverloaded();
+      else connection.refuseAll('OVERLOADED', overload);
     } else if (nowMs - lastHeardMs >= idleTimeoutMs && !connection.isInUse && !sessions.has(connection)) {
       this.#noteCut(connection, 'nothing came on it');
       connection.destroy();
@@ -207,11 +207,9 @@ export class Listener {
 
   /** Logs how many connections could not be let in since the last time; called once a second. */
   logRefused(log: Log): void {
-    const { acceptFailures, refusedConnections } = this.counters;
-    const failed = acceptFailures - this.#loggedFailures;
-    const refused = refusedConnections - this.#loggedRefused;
-    this.#loggedFailures = acceptFailures;
-    this.#loggedRefused = refusedConnections;
+    const failed = this.counters.acceptFailures - this.#logged.acceptFailures;
+    const refused = this.counters.refusedConnections - this.#logged.refusedConnections;
+    this.#logged = { ...this.counters };
     const open = this.connectionCount;
     if (failed > 0) {
       const message = 'connections could not be accepted: this machine has run out of descriptors or memory';

@@ -54,13 +54,19 @@ export class SourceLimit {
       if (connections.length < this.limit / 2) this.#counts = null;
       return null;
     }
-    this.#counts ??= this.#countAll(connections);
+    if (this.#counts === null) {
+      this.#counts = new Map();
+      for (const connection of connections) this.add(connection);
+    }
     const source = sourceOf(plainHost(newcomer.remoteAddress ?? ''));
     return (this.#counts.get(source) ?? 0) >= this.limit ? source : null;
   }
 
   add(connection: Sourced): void {
-    if (this.#counts !== null) this.#count(this.#counts, connection);
+    if (this.#counts === null) return;
+    const source = sourceOf(plainHost(connection.socket.remoteAddress ?? ''));
+    connection.source = source;
+    this.#counts.set(source, (this.#counts.get(source) ?? 0) + 1);
   }
 
   delete({ source }: Sourced): void {
@@ -68,17 +74,5 @@ export class SourceLimit {
     const left = (this.#counts.get(source) ?? 1) - 1;
     if (left === 0) this.#counts.delete(source);
     else this.#counts.set(source, left);
-  }
-
-  #countAll(connections: readonly Sourced[]): Map<string, number> {
-    const counts = new Map<string, number>();
-    for (const connection of connections) this.#count(counts, connection);
-    return counts;
-  }
-
-  #count(counts: Map<string, number>, connection: Sourced): void {
-    const source = sourceOf(plainHost(connection.socket.remoteAddress ?? ''));
-    connection.source = source;
-    counts.set(source, (counts.get(source) ?? 0) + 1);
   }
 }

@@ -6,7 +6,7 @@ import type { ProxyOptions } from '../options.ts';
 import type { Request } from '../routing/request.ts';
 import type { FailureKind } from '../servers/failure.ts';
 import type { Upstream } from '../servers/upstream.ts';
-import { FIXED_THRESHOLDS, type Health, isInRotation, type Signal, step, type Thresholds } from './health.ts';
+import { type Health, isInRotation, type Signal, step, type Thresholds } from './health.ts';
 import type { ProbeResult } from './prober.ts';
 
 const FIRST_RETRY_MS = 50;
@@ -22,7 +22,7 @@ const SHARE_WITHIN_MS = 10_000;
 // An eviction names the request under which a connection to the server broke so shortly before.
 const NAMED_WITHIN_MS = 2000;
 
-export type HealthCheckerOptions = Pick<ProxyOptions, 'healthIntervalMs' | 'fall' | 'rise' | 'forgetAfterMs'>;
+export type HealthCheckerOptions = Thresholds & Pick<ProxyOptions, 'healthIntervalMs'>;
 
 export type HealthCheckerWorld = {
   probe: (upstream: Upstream) => Promise<ProbeResult>;
@@ -56,17 +56,14 @@ type Watch = {
 type TrafficSample = { atMs: number; served: number; failed: number };
 
 export class HealthChecker {
-  readonly #intervalMs: number;
-  readonly #thresholds: Thresholds;
+  readonly #options: HealthCheckerOptions;
   readonly #world: HealthCheckerWorld;
   readonly #watches = new Map<Upstream, Watch>();
   /** Addresses that are being probed: a server that registers anew must not be probed beside its former self. */
   readonly #probedAddresses = new Set<string>();
 
   constructor(options: HealthCheckerOptions, world: HealthCheckerWorld) {
-    const { healthIntervalMs, fall, rise, forgetAfterMs } = options;
-    this.#intervalMs = healthIntervalMs;
-    this.#thresholds = { ...FIXED_THRESHOLDS, fall, rise, forgetAfterMs };
+    this.#options = options;
     this.#world = world;
   }
 
@@ -223,7 +220,7 @@ export class HealthChecker {
   }
 
   #untilNextMs(upstream: Upstream, watch: Watch): number {
-    const intervalMs = this.#intervalMs;
+    const { healthIntervalMs: intervalMs } = this.#options;
     const { clock, random } = this.#world;
     const { state, failures, clearFromMs } = upstream.health;
     if (state === 'joining') return Math.min(intervalMs, FIRST_RETRY_MS * 2 ** (watch.attempts - 1));
@@ -239,7 +236,7 @@ export class HealthChecker {
     const watch = this.#watches.get(upstream);
     if (watch === undefined) return;
     const before = upstream.health;
-    const stepped = step(before, signal, this.#thresholds, {
+    const stepped = step(before, signal, this.#options, {
       nowMs: clock.now(),
       isLastReady: isLastReady(upstream),
       random: random(),

@@ -2,18 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import type { ProbeOutcome } from '../servers/failure.ts';
-import {
-  FIXED_THRESHOLDS,
-  type Health,
-  newcomer,
-  type Signal,
-  type State,
-  step,
-  type Thresholds,
-} from './health.ts';
+import { type Health, newcomer, type Signal, type State, step, type Thresholds } from './health.ts';
 
 const THRESHOLDS: Thresholds = {
-  ...FIXED_THRESHOLDS,
   fall: 2,
   rise: 2,
   forgetAfterMs: 60_000,

@@ -4,7 +4,6 @@ import type { ProbeFailure, ProbeOutcome } from '../servers/failure.ts';
 import {
   CLEAN_RECORD,
   type OutlierRecord,
-  type OutlierThresholds,
   SILENCE_COUNTS_AGAIN_MS,
   whyLiar,
   withEjection,
@@ -69,21 +68,14 @@ export type Signal =
   | { kind: 'leave' }
   | { kind: 'tick' };
 
-export type Thresholds = OutlierThresholds &
-  Pick<ProxyOptions, 'fall' | 'rise' | 'forgetAfterMs'> & { joinWithinMs: number };
+export type Thresholds = Pick<ProxyOptions, 'fall' | 'rise' | 'forgetAfterMs'>;
 
-/** All thresholds but those that are options. */
-export const FIXED_THRESHOLDS: Omit<Thresholds, 'fall' | 'rise' | 'forgetAfterMs'> = {
-  joinWithinMs: 10_000,
-  outlierFailures: 5,
-  outlierRequests: 20,
-  penaltyMs: 1000,
-  maxPenaltyMs: 60_000,
-  wrongAnswersWithinMs: 10_000,
-  // The longest penalty, and well above the time in which an outlier shows itself again (ten seconds, or five requests):
-  // ten times the last penalty would forgive a liar after its first one as soon as the quietest policy could convict it.
-  forgiveEjectionsAfterMs: 60_000,
-};
+// A new server of which no probe has passed by then is dropped.
+const JOIN_WITHIN_MS = 10_000;
+// So many real requests that fail in a row eject.
+const OUTLIER_FAILURES = 5;
+// Half of at least so many real requests of the last seconds that fail eject.
+const OUTLIER_REQUESTS = 20;
 
 export type Circumstances = {
   nowMs: number;
@@ -138,25 +130,25 @@ export function step(health: Health, signal: Signal, thresholds: Thresholds, at:
       return flip({ ...health, silentSinceMs: at.nowMs }, 'suspect', signal.why, at);
     }
     case 'failed-in-a-row':
-      return mayGo && signal.count >= thresholds.outlierFailures
-        ? eject(health, `${signal.count} real requests in a row failed`, thresholds, at)
+      return mayGo && signal.count >= OUTLIER_FAILURES
+        ? eject(health, `${signal.count} real requests in a row failed`, at)
         : health;
     case 'failed-share': {
       // Probes that pass clear a suspect within a millisecond, so it may be one or the other.
-      const isHit = signal.of >= thresholds.outlierRequests && signal.failed * 2 >= signal.of;
+      const isHit = signal.of >= OUTLIER_REQUESTS && signal.failed * 2 >= signal.of;
       return isHit && (state === 'ready' || state === 'suspect') && !at.isLastReady
-        ? eject(health, `${signal.failed} of its last ${signal.of} real requests failed`, thresholds, at)
+        ? eject(health, `${signal.failed} of its last ${signal.of} real requests failed`, at)
         : health;
     }
     case 'cleared':
-      return mayGo && signal.count >= thresholds.outlierFailures
+      return mayGo && signal.count >= OUTLIER_FAILURES
         ? flip(health, 'trial', `${signal.count} real requests in a row failed: one more decides`, at)
         : health;
     case 'wrong-answer': {
       // An ejection does not clear the record: a server that lies again within the window goes with its first lie.
-      const noted = withWrongAnswer(health, thresholds, at.nowMs);
-      const why = whyLiar(noted, thresholds);
-      return mayGo && why !== null ? eject(noted, why, thresholds, at) : noted;
+      const noted = withWrongAnswer(health, thresholds.fall, at.nowMs);
+      const why = whyLiar(noted, thresholds.fall);
+      return mayGo && why !== null ? eject(noted, why, at) : noted;
     }
     case 'penalty-over':
       // A request is no way to find out what a probe has just found out: the next one that passes lets it in.
@@ -170,7 +162,7 @@ export function step(health: Health, signal: Signal, thresholds: Thresholds, at:
       const failed = `its trial request failed: ${signal.why}`;
       return at.isLastReady
         ? flip(health, 'ready', `${failed}, but its policy has no other server left`, at)
-        : eject(health, failed, thresholds, at);
+        : eject(health, failed, at);
     }
     case 'needed':
       if (state === 'suspect') return { ...health, clearFromMs: at.nowMs };
@@ -261,8 +253,8 @@ function afterWaiting(health: Health, thresholds: Thresholds, at: Circumstances)
   const { state, lastFailure } = health;
   const waitedMs = at.nowMs - health.sinceMs;
   const last = lastFailure === '' ? '' : `, the last probe: ${lastFailure}`;
-  if (state === 'joining' && waitedMs >= thresholds.joinWithinMs) {
-    const why = `no probe passed in the ${thresholds.joinWithinMs / 1000} s since it registered${last}`;
+  if (state === 'joining' && waitedMs >= JOIN_WITHIN_MS) {
+    const why = `no probe passed in the ${JOIN_WITHIN_MS / 1000} s since it registered${last}`;
     return flip(health, 'forgotten', why, at);
   }
   if (state === 'evicted' && waitedMs >= thresholds.forgetAfterMs) {
@@ -272,9 +264,9 @@ function afterWaiting(health: Health, thresholds: Thresholds, at: Circumstances)
   return health;
 }
 
-function eject(health: Health, why: string, thresholds: Thresholds, at: Circumstances): Health {
+function eject(health: Health, why: string, at: Circumstances): Health {
   const servedMs = health.state === 'ready' ? at.nowMs - health.readySinceMs : 0;
-  const ejected = withEjection(health, thresholds, servedMs, at.nowMs, at.random);
+  const ejected = withEjection(health, servedMs, at.nowMs, at.random);
   const penaltyS = ((ejected.penaltyEndsMs - at.nowMs) / 1000).toFixed(1);
   return flip(ejected, 'ejected', `${why}: out for ${penaltyS} s`, at);
 }

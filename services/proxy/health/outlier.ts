@@ -14,20 +14,6 @@ export type OutlierRecord = Readonly<{
   silentSinceMs: number;
 }>;
 
-export type OutlierThresholds = {
-  /** So many wrong answers within `wrongAnswersWithinMs` eject. */
-  fall: number;
-  wrongAnswersWithinMs: number;
-  /** So many real requests that fail in a row eject. */
-  outlierFailures: number;
-  /** Half of at least so many real requests of the last seconds that fail eject. */
-  outlierRequests: number;
-  penaltyMs: number;
-  maxPenaltyMs: number;
-  /** So long in rotation without an ejection, and the next penalty is the first again. */
-  forgiveEjectionsAfterMs: number;
-};
-
 export const CLEAN_RECORD: OutlierRecord = {
   ejections: 0,
   penaltyEndsMs: 0,
@@ -40,6 +26,12 @@ export const CLEAN_RECORD: OutlierRecord = {
 /** A silent server is suspected, and cleared by a probe, once in this time at most. */
 export const SILENCE_COUNTS_AGAIN_MS = 1000;
 
+const PENALTY_MS = 1000;
+const MAX_PENALTY_MS = 60_000;
+// The longest penalty, and well above the time in which an outlier shows itself again (ten seconds, or five requests):
+// ten times the last penalty would forgive a liar after its first one as soon as the quietest policy could convict it.
+const FORGIVE_EJECTIONS_AFTER_MS = 60_000;
+const WRONG_ANSWERS_WITHIN_MS = 10_000;
 const SUSPICIONS_WITHIN_MS = 10_000;
 const MAX_SUSPICIONS = 16;
 // So many in this time are cleared as soon as a probe passes.
@@ -60,22 +52,15 @@ export function withSuspicion<T extends OutlierRecord>(record: T, nowMs: number)
 }
 
 /** A server that has given a wrong answer now; `fall` of them are kept at most. */
-export function withWrongAnswer<T extends OutlierRecord>(
-  record: T,
-  { fall, wrongAnswersWithinMs }: OutlierThresholds,
-  nowMs: number,
-): T {
-  const recentMs = record.wrongAnswersMs.filter((ms) => nowMs - ms < wrongAnswersWithinMs);
+export function withWrongAnswer<T extends OutlierRecord>(record: T, fall: number, nowMs: number): T {
+  const recentMs = record.wrongAnswersMs.filter((ms) => nowMs - ms < WRONG_ANSWERS_WITHIN_MS);
   return { ...record, wrongAnswersMs: [...recentMs, nowMs].slice(-fall) };
 }
 
 /** Why it is ejected for its wrong answers; null when there are not enough of them. */
-export function whyLiar(
-  { wrongAnswersMs: { length } }: OutlierRecord,
-  { fall, wrongAnswersWithinMs }: OutlierThresholds,
-): string | null {
+export function whyLiar({ wrongAnswersMs: { length } }: OutlierRecord, fall: number): string | null {
   if (length < fall) return null;
-  return `${length} wrong answer${length === 1 ? '' : 's'} within ${wrongAnswersWithinMs / 1000} s`;
+  return `${length} wrong answer${length === 1 ? '' : 's'} within ${WRONG_ANSWERS_WITHIN_MS / 1000} s`;
 }
 
 /**
@@ -86,12 +71,11 @@ export function whyLiar(
  */
 export function withEjection<T extends OutlierRecord>(
   record: T,
-  { maxPenaltyMs, penaltyMs, forgiveEjectionsAfterMs }: OutlierThresholds,
   servedMs: number,
   nowMs: number,
   random: number,
 ): T {
-  const before = servedMs >= forgiveEjectionsAfterMs ? 0 : record.ejections;
-  const doubledMs = Math.min(maxPenaltyMs, penaltyMs * 2 ** before);
+  const before = servedMs >= FORGIVE_EJECTIONS_AFTER_MS ? 0 : record.ejections;
+  const doubledMs = Math.min(MAX_PENALTY_MS, PENALTY_MS * 2 ** before);
   return { ...record, ejections: before + 1, penaltyEndsMs: nowMs + doubledMs * (0.9 + 0.2 * random) };
 }

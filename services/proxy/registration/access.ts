@@ -107,26 +107,25 @@ function refused(sentence: string): Admission {
 function isListed(networks: BlockList, host: string): boolean {
   // A link-local address may carry the name of an interface.
   const address = host.split('%')[0] ?? '';
-  const version = isIP(address);
-  return version !== 0 && networks.check(address, version === 6 ? 'ipv6' : 'ipv4');
+  return isIP(address) !== 0 && networks.check(address, familyOf(address));
 }
 
 function blockList(networks: readonly string[]): BlockList {
   const list = new BlockList();
   for (const network of networks) {
-    const { address, version, prefix } = parseNetwork(network);
-    list.addSubnet(address, prefix, version === 6 ? 'ipv6' : 'ipv4');
+    const [, address = '', bits] = /^([^/%]*)(?:\/(\d{1,3}))?$/.exec(network) ?? [];
+    const longest = familyOf(address) === 'ipv6' ? 128 : 32;
+    const prefix = Number(bits ?? longest);
+    if (isIP(address) === 0 || prefix > longest) {
+      throw new UsageError(
+        `--register-from has "${network}": it takes addresses and blocks such as 172.16.0.0/12, no names, with commas.`,
+      );
+    }
+    list.addSubnet(address, prefix, familyOf(address));
   }
   return list;
 }
 
-function parseNetwork(network: string): { address: string; version: number; prefix: number } {
-  const [, address = '', bits] = /^([^/%]*)(?:\/(\d{1,3}))?$/.exec(network) ?? [];
-  const version = isIP(address);
-  const longest = version === 6 ? 128 : 32;
-  const prefix = bits === undefined ? longest : Number(bits);
-  if (version !== 0 && prefix <= longest) return { address, version, prefix };
-  throw new UsageError(
-    `--register-from has "${network}": it takes addresses and blocks such as 172.16.0.0/12, no names, with commas.`,
-  );
+function familyOf(address: string): 'ipv4' | 'ipv6' {
+  return isIP(address) === 6 ? 'ipv6' : 'ipv4';
 }

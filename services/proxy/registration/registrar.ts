@@ -2,10 +2,10 @@
 import type { LimitedLog, Line } from '../../shared/log.ts';
 import { formatChallenge, formatError, formatRegistered, type SetupPacket } from '../../shared/packet.ts';
 import { addressOf } from '../../shared/printable.ts';
-import type { Upstream } from '../servers/upstream.ts';
+import type { LeaseConnection, Upstream } from '../servers/upstream.ts';
 import type { RegistrationAccess } from './access.ts';
 import type { Registry } from './registry.ts';
-import type { LeaseConnection, Sessions } from './sessions.ts';
+import type { Sessions } from './sessions.ts';
 
 export type RegistrarOptions = {
   access: RegistrationAccess;

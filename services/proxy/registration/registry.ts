@@ -7,7 +7,7 @@ import type { ProxyOptions } from '../options.ts';
 import type { PolicyTable, Route } from '../routing/policy-table.ts';
 import { type Registration, Upstream, type UpstreamPool } from '../servers/upstream.ts';
 import type { EventLog, EventType } from '../status/events.ts';
-import { farewell, leastProven, RetiredServers, whyMoved } from './replaced.ts';
+import { farewell, leastProven, whyMoved } from './replaced.ts';
 
 export type RegistryOptions = Pick<
   ProxyOptions,
@@ -43,7 +43,8 @@ export class Registry {
   readonly #options: RegistryOptions;
   readonly #world: RegistryWorld;
   readonly #checker: HealthChecker;
-  readonly #retired = new RetiredServers();
+  /** No longer in the table, with requests that are still being answered. */
+  readonly #retired = new Set<Upstream>();
 
   constructor(options: RegistryOptions, world: RegistryWorld, checker: HealthChecker) {
     this.#options = options;
@@ -81,8 +82,9 @@ export class Registry {
     if (byId !== undefined)
       this.#takeOff(byId, 'replaced', hasMoved ? whyMoved(host, packet) : 'it started again');
     const upstream = this.#add(registration, packet, order);
-    // Only now, so that requests that wait or have to be retried find the successor in the table.
-    this.#retired.destroyAt(upstream.address);
+    // Nothing that was meant for a former server may reach the one that has its address now. Only now, so that requests that
+    // wait or have to be retried find the successor in the table.
+    for (const former of this.#retired) if (former.address === upstream.address) former.pool?.destroy();
     if (byAddress !== undefined) this.#letGo(byAddress, farewell(byAddress, upstream));
     if (hasMoved) this.#retire(byId, upstream);
     return upstream;
@@ -170,15 +172,16 @@ export class Registry {
   // The server that has its id now may be another program, beside it: it finishes what it has begun, and is informed, so that
   // the two do not take turns in replacing each other.
   #retire(upstream: Upstream, successor: Upstream): void {
+    for (const earlier of this.#retired) if (earlier.inFlight === 0) this.#retired.delete(earlier);
     this.#retired.add(upstream);
+    upstream.pool?.retire();
     this.#world.onRemoved(upstream, farewell(upstream, successor));
     this.#afterChange(upstream);
   }
 
   /** Cuts the connections to all servers, the replaced ones included. */
   destroyPools(): void {
-    for (const upstream of this.#world.table.upstreams) upstream.pool?.destroy();
-    this.#retired.destroyAll();
+    for (const upstream of [...this.#world.table.upstreams, ...this.#retired]) upstream.pool?.destroy();
   }
 
   // False when every server of the table serves.

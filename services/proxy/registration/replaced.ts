@@ -1,4 +1,4 @@
-// Servers that lose their place to another one: which one a full table drops, what is sent to them, what they may still finish.
+// Servers that lose their place to another one: which one a full table drops, and what is sent to them.
 import { formatError, type SetupPacket } from '../../shared/packet.ts';
 import { addressOf } from '../../shared/printable.ts';
 import { sourceOf } from '../clients/sources.ts';
@@ -19,31 +19,6 @@ export function farewell({ id, policy, address, incarnation }: Upstream, success
       ? `This server has also registered from ${successor.address}: give it one way to the proxy.`
       : `Another server registered with this id from ${successor.address}: give each an id of its own.`;
   return formatError('REGISTRATION_REFUSED', sentence, { clientId: id, policy });
-}
-
-/** No longer in the table, with requests that are still being answered. */
-export class RetiredServers {
-  readonly #servers = new Set<Upstream>();
-
-  add(upstream: Upstream): void {
-    for (const earlier of this.#servers) if (earlier.inFlight === 0) this.#servers.delete(earlier);
-    this.#servers.add(upstream);
-    upstream.pool?.retire();
-  }
-
-  /** Another server has the address now: nothing that was meant for the former one may reach it. */
-  destroyAt(address: string): void {
-    for (const upstream of this.#servers) {
-      if (upstream.address !== address) continue;
-      upstream.pool?.destroy();
-      this.#servers.delete(upstream);
-    }
-  }
-
-  destroyAll(): void {
-    for (const upstream of this.#servers) upstream.pool?.destroy();
-    this.#servers.clear();
-  }
 }
 
 /**

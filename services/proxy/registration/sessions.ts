@@ -2,26 +2,14 @@
 import type { LimitedLog } from '../../shared/log.ts';
 import { formatHeartbeat, type HeartbeatPacket, type LeavePacket } from '../../shared/packet.ts';
 import type { HealthChecker } from '../health/health-checker.ts';
-import type { Upstream } from '../servers/upstream.ts';
+import type { LeaseConnection, Upstream } from '../servers/upstream.ts';
 
 /** How often `beat` has to be called. */
 export const HEARTBEAT_MS = 1000;
 const MISSED_HEARTBEATS = 3;
 
-/** A connection that may be a server's lease. */
-export type LeaseConnection = {
-  readonly remoteHost: string;
-  /** When the last bytes came, monotonic ms. */
-  readonly lastHeardMs: number;
-  send(line: string): void;
-  /** Ends it as soon as it has nothing left to say. */
-  closeWhenIdle(): void;
-  destroy(): void;
-};
-
 export class Sessions {
   readonly #byConnection = new Map<LeaseConnection, Upstream>();
-  readonly #byUpstream = new Map<Upstream, LeaseConnection>();
   readonly #checker: Pick<HealthChecker, 'onLeaseLost' | 'onLeave'>;
   readonly #log: LimitedLog;
   #lastBeatMs: number;
@@ -35,12 +23,11 @@ export class Sessions {
 
   /** Makes `connection` the server's lease; one that it had before ends without blame. */
   open(connection: LeaseConnection, upstream: Upstream): void {
-    if (this.#byUpstream.get(upstream) === connection) return;
+    if (upstream.lease === connection) return;
     this.close(upstream);
     this.#forget(connection);
     this.#byConnection.set(connection, upstream);
-    this.#byUpstream.set(upstream, connection);
-    upstream.hasSession = true;
+    upstream.lease = connection;
     this.#note('session opened', connection, upstream);
   }
 
@@ -53,8 +40,8 @@ export class Sessions {
 
   /** Ends the server's session from our side, with `lastWords`, a line, if there are any. */
   close(upstream: Upstream, lastWords: string | null = null): void {
-    const connection = this.#byUpstream.get(upstream);
-    if (connection === undefined) return;
+    const { lease: connection } = upstream;
+    if (connection === null) return;
     this.#forget(connection);
     if (lastWords !== null) connection.send(lastWords);
     connection.closeWhenIdle();
@@ -104,7 +91,7 @@ export class Sessions {
   }
 
   closeAll(): void {
-    for (const upstream of [...this.#byUpstream.keys()]) this.close(upstream);
+    for (const upstream of [...this.#byConnection.values()]) this.close(upstream);
   }
 
   #note(message: string, { remoteHost: from }: LeaseConnection, { id, policy }: Upstream): void {
@@ -115,7 +102,6 @@ export class Sessions {
     const upstream = this.#byConnection.get(connection);
     if (upstream === undefined) return;
     this.#byConnection.delete(connection);
-    this.#byUpstream.delete(upstream);
-    upstream.hasSession = false;
+    upstream.lease = null;
   }
 }

@@ -192,22 +192,14 @@ export class PolicyTable {
     const route = this.#routes.get(upstream.policy);
     if (route === undefined) return;
     const { state } = upstream.health;
-    const wasServing = route.rotation.members.length > 0;
-    if (isInRotation(state)) route.rotation.add(upstream);
-    else if (state === 'evicted') this.#evict(route, upstream);
-    else route.rotation.remove(upstream);
-    this.#noteIfEmptied(route, upstream, wasServing, nowMs);
-  }
-
-  #noteIfEmptied(route: Route, upstream: Upstream, wasServing: boolean, nowMs: number): void {
-    if (!wasServing || route.rotation.members.length > 0) return;
-    route.emptiedAtMs = nowMs;
-    route.wasLeft = upstream.health.state === 'leaving';
-  }
-
-  // It loses its place: when it comes back it stands behind those that stayed.
-  #evict(route: Route, upstream: Upstream): void {
+    if (isInRotation(state)) {
+      route.rotation.add(upstream);
+      return;
+    }
+    takeOut(route, upstream, nowMs);
+    if (state !== 'evicted') return;
     route.rotation.evict(upstream);
+    // It loses its place: when it comes back it stands behind those that stayed.
     upstream.order = this.takeOrder();
     route.upstreams.splice(route.upstreams.indexOf(upstream), 1);
     route.upstreams.push(upstream);
@@ -226,14 +218,22 @@ export class PolicyTable {
   remove(upstream: Upstream, nowMs: number): void {
     const route = this.#routes.get(upstream.policy);
     if (route === undefined || !this.has(upstream)) return;
-    const wasServing = route.rotation.members.length > 0;
-    route.rotation.remove(upstream);
-    this.#noteIfEmptied(route, upstream, wasServing, nowMs);
+    takeOut(route, upstream, nowMs);
     route.upstreams.splice(route.upstreams.indexOf(upstream), 1);
     if (route.upstreams.length === 0) this.#routesWithoutServer += 1;
     this.#byId.delete(idKey(upstream.policy, upstream.id));
     this.#byAddress.delete(upstream.address);
   }
+}
+
+// Takes a server out of the rotation, and notes when that leaves it empty.
+function takeOut(route: Route, upstream: Upstream, nowMs: number): void {
+  const { members } = route.rotation;
+  const wasServing = members.length > 0;
+  route.rotation.remove(upstream);
+  if (!wasServing || members.length > 0) return;
+  route.emptiedAtMs = nowMs;
+  route.wasLeft = upstream.health.state === 'leaving';
 }
 
 function idKey(policy: string, id: Id): string {

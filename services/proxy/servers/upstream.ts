@@ -36,6 +36,17 @@ export type UpstreamPool = {
   destroy(): void;
 };
 
+/** A connection that may be a server's lease. */
+export type LeaseConnection = {
+  readonly remoteHost: string;
+  /** When the last bytes came, monotonic ms. */
+  readonly lastHeardMs: number;
+  send(line: string): void;
+  /** Ends it as soon as it has nothing left to say. */
+  closeWhenIdle(): void;
+  destroy(): void;
+};
+
 export type Suspect = { clientId: Id | undefined; bytes: number; atMs: number };
 
 /**
@@ -55,7 +66,8 @@ export class Upstream {
   /** The policy as a number or a text, as the server wrote it: it is probed with that. */
   policyAsWritten: Id;
   order: number;
-  hasSession = false;
+  /** The connection of its session; null without one. */
+  lease: LeaseConnection | null = null;
   /** It asked for a session when it last registered: it is not of the old kind. */
   asksForSession = false;
   pool: UpstreamPool | null = null;
@@ -104,6 +116,10 @@ export class Upstream {
   /** Hands a request over; every server in rotation was given its pool when it was registered. */
   send(request: Request, nowMs: number): void {
     (this.pool as UpstreamPool).send(request, nowMs);
+  }
+
+  get hasSession(): boolean {
+    return this.lease !== null;
   }
 
   /** A server on trial gets one request at a time, one that is retired none. */
