@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Clock } from '../../shared/clock.ts';
-import { formatRequest, type RequestPacket } from '../../shared/packet.ts';
+import { formatRequest, formatSetup, type RequestPacket } from '../../shared/packet.ts';
 import type { Connection } from '../network/network.ts';
 import { type ReplySink, Request } from '../routing/request.ts';
 import { ClientConnection, type PacketHandlers } from './client-connection.ts';
@@ -66,10 +66,22 @@ function connect({ refuses = false } = {}) {
     },
     countRefusal: () => {},
   };
+  let isLease = false;
   const handlers: PacketHandlers = {
     forwarder,
-    registrar: { register: () => assert.fail('no server registers') },
-    sessions: { onPacket: () => false, onEnded: () => {}, has: () => false },
+    registrar: {
+      register: () => {
+        isLease = true;
+        return '{}\n';
+      },
+    },
+    sessions: {
+      onPacket: () => false,
+      onEnded: () => {
+        isLease = false;
+      },
+      has: () => isLease,
+    },
   };
   const context = { clock: clock as Clock, turns: new ReadTurns(clock.soon), handlers, onClosed: () => {} };
   const connection = new ClientConnection(socket, null, context);
@@ -99,11 +111,23 @@ function connect({ refuses = false } = {}) {
   const drain = (): void => {
     forwarder.isDraining = true;
   };
-  return { socket, requests, connection, bring, read, answer, turn, drain };
+  return { socket, requests, connection, bring, read, answer, turn, drain, handlers };
 }
 
 const plain = (id: number): string => formatRequest(id, 'p', `payload ${id}`);
 const escaped = (id: number): string => formatRequest(id, 'p', `payload "${id}"`);
+
+test('a session that begins when its peer has ended its side already is reported as ended with the connection', () => {
+  const { connection, bring, turn, handlers } = connect();
+  const setup = { id: 's', policy: 'p', listenPort: 9000, incarnation: 'boot' };
+  // More than one connection may have taken at once, so that the last packet waits for a later turn.
+  bring(`${plain(1).repeat(20)}${formatSetup(setup)}`);
+  connection.onEnd();
+  turn();
+  assert.equal(handlers.sessions.has(connection), true);
+  connection.onClose();
+  assert.equal(handlers.sessions.has(connection), false);
+});
 
 for (const [form, write] of [
   ['plain requests', plain],
