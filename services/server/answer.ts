@@ -3,7 +3,7 @@ import { hash } from 'node:crypto';
 import { once } from 'node:events';
 import net from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { formatAnswer, formatError, type Id, type Packet } from '../shared/packet.ts';
+import { formatAnswer, formatError, type Id, type Packet, type RequestPacket } from '../shared/packet.ts';
 import { PacketReader } from '../shared/packet-reader.ts';
 import { type ListenTls, loadTls } from '../shared/tls.ts';
 
@@ -15,16 +15,18 @@ const GOODBYE_MS = 2_000;
 // Below the time that draining has: a peer in the middle of a handshake holds it up.
 const HANDSHAKE_MS = 2_500;
 
-export type Connection = { socket: net.Socket; reader: PacketReader };
+type Connection = { socket: net.Socket; reader: PacketReader };
 
 /** Answers in the place of the honest path: the faults of the chaos tests. */
 export type StandIn = {
   /** True while every connection is the stand-in's business. */
   takes(): boolean;
-  /** Answers one chunk, later or wrongly perhaps. @returns how many requests were in it */
-  answer(connection: Connection, chunk: Buffer): number;
+  /** Answers one request, later or wrongly perhaps. @returns false when its connection is over */
+  answer(socket: net.Socket, packet: RequestPacket): boolean;
+  /** All requests of a chunk have been handed over. */
+  release(socket: net.Socket): void;
   /** Says goodbye behind what is held back. */
-  end(connection: Connection): void;
+  end(socket: net.Socket, lastWords: string): void;
 };
 
 /** Answers requests on every connection until it is drained. */
@@ -77,11 +79,7 @@ export class AnswerServer {
       for (const { socket } of this.#connections) socket.destroy();
     }, deadlineMs);
     await nextTurn();
-    for (const connection of this.#connections) {
-      if (connection.reader.isMidPacket) continue;
-      if (this.#standIn?.takes() === true) this.#standIn.end(connection);
-      else sayGoodbye(connection.socket, '');
-    }
+    for (const { socket, reader } of this.#connections) if (!reader.isMidPacket) this.#end(socket, '');
     await closed;
     clearTimeout(timer);
   }
@@ -92,36 +90,42 @@ export class AnswerServer {
     // Whatever breaks a connection, `close` follows, and it is for the peer to know.
     socket.on('error', () => {});
     socket.on('close', () => this.#connections.delete(connection));
-    socket.on('data', (chunk) => {
-      if (this.#standIn?.takes() === true) this.#leaveTo(this.#standIn, connection, chunk);
-      else this.#answer(connection, chunk);
-    });
+    socket.on('data', (chunk) => this.#answer(connection, chunk));
   }
 
-  #leaveTo(standIn: StandIn, connection: Connection, chunk: Buffer): void {
-    this.answered += standIn.answer(connection, chunk);
-    if (this.#isDraining && !connection.reader.isMidPacket) standIn.end(connection);
+  get #activeStandIn(): StandIn | null {
+    return this.#standIn?.takes() === true ? this.#standIn : null;
   }
 
   #answer({ socket, reader }: Connection, chunk: Buffer): void {
+    const standIn = this.#activeStandIn;
     let answers = '';
     reader.feed(chunk);
     for (let packet = reader.next(); packet !== null; packet = reader.next()) {
       if (packet.kind === 'request') {
         this.answered += 1;
-        answers += formatAnswer(this.#serverId, packet.clientId, hash('sha1', packet.payload));
+        if (standIn === null)
+          answers += formatAnswer(this.#serverId, packet.clientId, hash('sha1', packet.payload));
+        else if (!standIn.answer(socket, packet)) return;
       } else if (packet.kind !== 'legacy-probe') {
-        sayGoodbye(socket, answers + refusalOf(packet));
+        this.#end(socket, answers + refusalOf(packet));
         return;
       }
     }
-    if (this.#isDraining && !reader.isMidPacket) sayGoodbye(socket, answers);
+    if (this.#isDraining && !reader.isMidPacket) this.#end(socket, answers);
+    else if (standIn !== null) standIn.release(socket);
     else if (answers !== '' && !socket.write(answers)) waitForReader(socket);
+  }
+
+  #end(socket: net.Socket, lastWords: string): void {
+    const standIn = this.#activeStandIn;
+    if (standIn === null) sayGoodbye(socket, lastWords);
+    else standIn.end(socket, lastWords);
   }
 }
 
-/** What a server replies to a packet that it does not answer. */
-export function refusalOf(packet: Exclude<Packet, { kind: 'request' | 'legacy-probe' }>): string {
+// What a server replies to a packet that it does not answer.
+function refusalOf(packet: Exclude<Packet, { kind: 'request' | 'legacy-probe' }>): string {
   if (packet.kind === 'fault') return formatError(packet.code, packet.sentence, packet);
   return formatError(
     'UNKNOWN_TYPE',

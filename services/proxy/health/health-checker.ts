@@ -104,7 +104,7 @@ export class HealthChecker {
 
   /** A real request, or a connection without one, failed on it. */
   onFailure(upstream: Upstream, failure: FailureKind, request: Request | null): void {
-    const why = `a real request failed: ${failure}${request === null ? '' : `, ${nameOf(request)}`}`;
+    const why = `a real request failed: ${failure}${request === null ? '' : `, ${nameOf(request, request.wire.length)}`}`;
     const watch = this.#watches.get(upstream);
     if (watch === undefined) return;
     if (watch.servedBeforeRow !== upstream.served) watch.failuresInARow = 0;
@@ -123,7 +123,8 @@ export class HealthChecker {
 
   /** It has worked on a real request for longer than an attempt may take: a probe finds out whether it is slow or dead. */
   onSilence(upstream: Upstream, request: Request): void {
-    this.#signal(upstream, { kind: 'silence', why: `a real request is not answered, ${nameOf(request)}` });
+    const why = `a real request is not answered, ${nameOf(request, request.wire.length)}`;
+    this.#signal(upstream, { kind: 'silence', why });
     this.probeNow(upstream);
   }
 
@@ -261,7 +262,10 @@ export class HealthChecker {
     const isEviction = after.state === 'evicted' && before.state !== 'evicted';
     if (!isEviction || brokeUnder === null || after.why.includes('a real request')) return after;
     if (this.#world.clock.now() - brokeUnder.atMs > NAMED_WITHIN_MS) return after;
-    return { ...after, why: `${after.why}; its connection broke under a request ${describe(brokeUnder)}` };
+    return {
+      ...after,
+      why: `${after.why}; its connection broke under a request ${nameOf(brokeUnder, brokeUnder.bytes)}`,
+    };
   }
 
   // Probes can pass while real requests fail: a suspect that a probe has cleared may still be an outlier. It may as well
@@ -274,10 +278,6 @@ export class HealthChecker {
   }
 }
 
-function nameOf({ clientId, wire }: Request): string {
-  return describe({ clientId, bytes: wire.length });
-}
-
-function describe({ clientId, bytes }: { clientId: Id | undefined; bytes: number }): string {
+function nameOf({ clientId }: { clientId: Id | undefined }, bytes: number): string {
   return `of client ${String(clientId)} (${bytes} bytes)`;
 }

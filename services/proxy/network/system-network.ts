@@ -1,5 +1,5 @@
 // The system's own network.
-import { connect, createServer, type Server, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { acceptDirectly, HIGH_WATER_BYTES, READ_BUFFER } from './accepted-socket.ts';
 import type { Listening, Network, Receiver } from './network.ts';
 
@@ -52,12 +52,7 @@ export function listenForSockets(
       // reports nothing: libuv has closed the connection by then (`uv__emfile_trick`).
       server.on('error', onFailure);
       onListening(server);
-      resolve({ port: portOf(server, port), close: () => void server.close() });
+      resolve({ port: (server.address() as AddressInfo).port, close: () => void server.close() });
     });
   });
-}
-
-function portOf(server: Server, asked: number): number {
-  const address = server.address();
-  return typeof address === 'object' && address !== null ? address.port : asked;
 }

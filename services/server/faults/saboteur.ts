@@ -3,7 +3,7 @@ import { hash } from 'node:crypto';
 import type net from 'node:net';
 import { isHealthProbe } from '../../shared/health-probe.ts';
 import { formatAnswer, type Id, type RequestPacket } from '../../shared/packet.ts';
-import { type Connection, refusalOf, type StandIn } from '../answer.ts';
+import type { StandIn } from '../answer.ts';
 import { HeldAnswers } from './held-answers.ts';
 import { type Faults, Misbehaviour } from './misbehaviour.ts';
 
@@ -46,29 +46,16 @@ export class Saboteur implements StandIn {
     return this.#misbehaviour.isOn;
   }
 
-  end({ socket }: Connection): void {
-    this.#heldOf(socket).end('');
+  end(socket: net.Socket, lastWords: string): void {
+    this.#heldOf(socket).end(this.#muted.has(socket) ? '' : lastWords);
   }
 
-  answer({ socket, reader }: Connection, chunk: Buffer): number {
+  release(socket: net.Socket): void {
+    this.#heldOf(socket).release();
+  }
+
+  answer(socket: net.Socket, packet: RequestPacket): boolean {
     const held = this.#heldOf(socket);
-    let answered = 0;
-    reader.feed(chunk);
-    for (let packet = reader.next(); packet !== null; packet = reader.next()) {
-      if (packet.kind === 'request') {
-        answered += 1;
-        if (!this.#answerOne(socket, held, packet)) return answered;
-      } else if (packet.kind !== 'legacy-probe') {
-        held.end(this.#muted.has(socket) ? '' : refusalOf(packet));
-        return answered;
-      }
-    }
-    held.release();
-    return answered;
-  }
-
-  // False when the connection is over.
-  #answerOne(socket: net.Socket, held: HeldAnswers, packet: RequestPacket): boolean {
     const { clientId, payload } = packet;
     burn(this.faults.burnMs);
     const conduct = this.#misbehaviour.decide(isHealthProbe(packet), this.#random);
