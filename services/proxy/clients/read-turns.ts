@@ -5,6 +5,8 @@ import { Fifo } from '../../shared/fifo.ts';
 const PACKETS_A_TURN = 512;
 // The rest of a turn is for those that have just been heard.
 const PACKETS_FROM_LINES = 256;
+// So few taken in a turn are counted on in the next ones: to be told of its end costs as much as a packet.
+const PACKETS_NOT_TOLD = 64;
 // What one connection may take before others have had theirs.
 const PACKETS_AT_ONCE = 16;
 
@@ -43,7 +45,7 @@ export class ReadTurns {
 
   spend(packets: number): void {
     this.#left -= packets;
-    this.#begin();
+    if (this.#left < PACKETS_A_TURN - PACKETS_NOT_TOLD) this.#begin();
   }
 
   /**

@@ -9,6 +9,21 @@ import type { Connection, Receiver } from './network.ts';
  */
 export const READ_BUFFER = Buffer.allocUnsafeSlow(16_384);
 
+// Packets of one program are mostly of a few lengths, and a view costs as much as parsing one.
+const VIEWS_UP_TO_BYTES = 1024;
+const views: Buffer[] = [];
+
+/** The first `bytes` of what was read last. Another read of as many bytes has the same view. */
+export function viewOfRead(bytes: number): Buffer {
+  if (bytes > VIEWS_UP_TO_BYTES) return READ_BUFFER.subarray(0, bytes);
+  let view = views[bytes];
+  if (view === undefined) {
+    view = READ_BUFFER.subarray(0, bytes);
+    views[bytes] = view;
+  }
+  return view;
+}
+
 /** More than this waiting to be sent to a client, and nothing more is read from it. */
 export const HIGH_WATER_BYTES = 16_384;
 
@@ -50,7 +65,7 @@ class AcceptedSocket extends Socket {
 const READING = {
   buffer: READ_BUFFER,
   callback(this: AcceptedSocket, bytes: number): boolean {
-    this.receiver?.onRead(READ_BUFFER.subarray(0, bytes));
+    this.receiver?.onRead(viewOfRead(bytes));
     return true;
   },
 };

@@ -1,6 +1,6 @@
 // The system's own network.
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { acceptDirectly, HIGH_WATER_BYTES, READ_BUFFER } from './accepted-socket.ts';
+import { acceptDirectly, HIGH_WATER_BYTES, READ_BUFFER, viewOfRead } from './accepted-socket.ts';
 import type { Listening, Network, Receiver } from './network.ts';
 
 const BACKLOG = 4096;
@@ -8,7 +8,7 @@ const BACKLOG = 4096;
 export const systemNetwork: Network = {
   connect: (host, port, onConnected, onRead) => {
     const callback = (bytes: number): boolean => {
-      onRead(READ_BUFFER.subarray(0, bytes));
+      onRead(viewOfRead(bytes));
       return true;
     };
     return connect({ host, port, noDelay: true, onread: { buffer: READ_BUFFER, callback } }, onConnected);
