@@ -12,6 +12,7 @@ import {
   startServers,
 } from './bench/native.ts';
 import type { ProfilerOrder } from './bench/profiler.ts';
+import { errorsOf } from './bench/result.ts';
 import { USUAL_SIZE } from './bench/targets/policy-proxy.ts';
 import { type CpuProfile, functionCosts } from './kit/cpu-profile.ts';
 import { Failure } from './kit/failure.ts';
@@ -128,7 +129,7 @@ function formatTop(profile: CpuProfile): string {
 }
 
 function formatFigures({ requests, seconds, latencyUs, errors, cpuUs }: LoadResult): string {
-  const failed = Object.values(errors).reduce((sum, each) => sum + each, 0);
+  const failed = errorsOf({ errors });
   return [
     `${count(requests / seconds)} requests/s`,
     `${decimal((cpuUs[1] ?? Number.NaN) / requests)} µs of the proxy's CPU per request (sampling included)`,

@@ -27,7 +27,7 @@ export async function measureAll(
   plan: readonly PlannedRun[],
   seconds: number,
   programs: NativePrograms,
-  context: Omit<TargetContext, 'startServers' | 'signal'>,
+  context: Omit<TargetContext, 'port' | 'startServers' | 'signal'>,
   measured: Measured,
   progress: Progress,
 ): Promise<void> {
