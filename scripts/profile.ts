@@ -12,11 +12,11 @@ import {
   startServers,
 } from './bench/native.ts';
 import type { ProfilerOrder } from './bench/profiler.ts';
+import { errorsOf } from './bench/result.ts';
 import { USUAL_SIZE } from './bench/targets/policy-proxy.ts';
 import { type CpuProfile, functionCosts } from './kit/cpu-profile.ts';
 import { Failure } from './kit/failure.ts';
 import { freePorts } from './kit/ports.ts';
-import { cpuBetween, sampleCpu } from './kit/process-cost.ts';
 import { ROOT } from './kit/project.ts';
 import { startProxyProcess } from './kit/proxy-process.ts';
 import { folderName, makeReportFolder, shortPath } from './kit/report-files.ts';
@@ -47,7 +47,7 @@ const EPILOGUE = `Writes proxy.cpuprofile: browsers' developer tools open it. Sa
 Exit codes: 0 written · 1 a step failed · 2 bad usage, or something is not installed · 130 ended early with Ctrl-C`;
 
 type Load = { mode: 'oneshot' | 'keep'; connections: number; seconds: number };
-type Taken = { profile: CpuProfile; result: LoadResult; cpuUs: number };
+type Taken = { profile: CpuProfile; result: LoadResult };
 
 await runScript(SCRIPT_NAME, 'Nothing is reported.', main, { mustCleanUp: true });
 
@@ -55,7 +55,7 @@ async function main(signal: AbortSignal): Promise<void> {
   const { load, reportFolder } = parseCommand(process.argv.slice(2));
   const { mode, connections, seconds } = load;
   const folder = await makeReportFolder(folderName(new Date(), `profile-${mode}`), reportFolder);
-  const { profile, result, cpuUs } = await runOneStep(
+  const { profile, result } = await runOneStep(
     signal,
     `Profile of the proxy: ${mode}, ${count(connections)} connections`,
     async (progress) => {
@@ -70,7 +70,7 @@ async function main(signal: AbortSignal): Promise<void> {
   });
   const file = join(folder, 'proxy.cpuprofile');
   await writeFile(file, JSON.stringify(profile));
-  console.log(`\n${formatTop(profile)}\n\n${formatFigures(result, cpuUs)}\nProfile: ${shortPath(file)}`);
+  console.log(`\n${formatTop(profile)}\n\n${formatFigures(result)}\nProfile: ${shortPath(file)}`);
 }
 
 function parseCommand(args: readonly string[]): { load: Load; reportFolder: string | null } {
@@ -101,18 +101,15 @@ async function profileProxy(load: Load, programs: NativePrograms, signal: AbortS
       stops.push((await startServers(programs, spec, signal)).process.stop);
     }
     const order = (what: ProfilerOrder): void => void proxy.child.send(what);
-    let before = sampleCpu([proxy.pid]);
-    const onStart = (): void => {
-      before = sampleCpu([proxy.pid]);
-      order({ kind: 'start', sampleEveryUs: SAMPLE_EVERY_US });
-    };
-    const run = { ...load, payloadBytes: PAYLOAD_BYTES, port: proxy.port, policies: USUAL_SIZE.policies };
+    const { port, pid } = proxy;
+    const { policies } = USUAL_SIZE;
+    const run = { ...load, payloadBytes: PAYLOAD_BYTES, port, policies, pids: [pid] };
+    const onStart = (): void => order({ kind: 'start', sampleEveryUs: SAMPLE_EVERY_US });
     const result = await runLoad(programs, run, onStart, signal);
-    const cpuUs = cpuBetween(before, sampleCpu([proxy.pid]), 1);
     order({ kind: 'stop' });
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(REPLY_WITHIN_MS)]);
     const [profile] = (await once(proxy.child, 'message', { signal: deadline })) as [CpuProfile];
-    if (result.requests > 0) return { profile, result, cpuUs };
+    if (result.requests > 0) return { profile, result };
     const tail = JSON.stringify(result.errors);
     throw new Failure('No request was answered.', 'Check whether "npm run bench" gets answers.', { tail });
   } finally {
@@ -131,11 +128,11 @@ function formatTop(profile: CpuProfile): string {
   return textTable([['itself', 'total', 'function', 'where'], ...rows], 'rrl').join('\n');
 }
 
-function formatFigures({ requests, seconds, latencyUs, errors }: LoadResult, cpuUs: number): string {
-  const failed = Object.values(errors).reduce((sum, each) => sum + each, 0);
+function formatFigures({ requests, seconds, latencyUs, errors, cpuUs }: LoadResult): string {
+  const failed = errorsOf({ errors });
   return [
     `${count(requests / seconds)} requests/s`,
-    `${decimal(cpuUs / requests)} µs of the proxy's CPU per request (sampling included)`,
+    `${decimal((cpuUs[1] ?? Number.NaN) / requests)} µs of the proxy's CPU per request (sampling included)`,
     `p50 ${decimal(latencyUs.p50 / 1000)} ms, p99 ${decimal(latencyUs.p99 / 1000)} ms`,
     ...(failed === 0 ? [] : [`${count(failed)} requests were not answered right`]),
   ].join(', ');

@@ -74,7 +74,7 @@ await runScript('npm test --', AGAIN, async (signal) => {
   for (const group of groups) {
     const chosen = files.filter((file) => FIRST_MATCH.find((each) => each.files.test(file)) === group);
     if (chosen.length === 0 && words.length > 0) continue;
-    if (group === IN_CONTAINERS) await setUpDocker(signal);
+    if (group === IN_CONTAINERS) await runSteps(signal, PREPARATION);
     await runTests(group, chosen, testNamePattern, signal);
     if (process.exitCode) return;
   }
@@ -84,10 +84,6 @@ function requireFile(word: string): string {
   const file = relative('.', callerPath(word));
   if (file.endsWith('.test.ts') && existsSync(file)) return file;
   throw new UsageError(`${word} is no file of tests: their names end with .test.ts.`);
-}
-
-async function setUpDocker(signal: AbortSignal): Promise<void> {
-  await runSteps(signal, PREPARATION);
 }
 
 /** Runs each file in a process of its own; sets the exit code when a test fails. */

@@ -1,14 +1,7 @@
 // All runs, one after the other: the generator against one target, and what everything spent meanwhile.
 import { cpus } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  cpuBetween,
-  familyOf,
-  idleBetween,
-  residentBytes,
-  sampleCpu,
-  sampleMachine,
-} from '../kit/process-cost.ts';
+import { familyOf, idleBetween, residentBytes, sampleMachine } from '../kit/process-cost.ts';
 import type { Progress } from '../kit/steps.ts';
 import { type NativePrograms, runLoad } from './native.ts';
 import { type PlannedRun, warmUps } from './plan.ts';
@@ -34,7 +27,7 @@ export async function measureAll(
   plan: readonly PlannedRun[],
   seconds: number,
   programs: NativePrograms,
-  context: Omit<TargetContext, 'startServers' | 'signal'>,
+  context: Omit<TargetContext, 'port' | 'startServers' | 'signal'>,
   measured: Measured,
   progress: Progress,
 ): Promise<void> {
@@ -76,28 +69,24 @@ async function measureRun(
   signal: AbortSignal,
 ): Promise<RunRecord> {
   const pids = pid === null ? [] : familyOf(pid);
-  const read = () => ({
-    proxy: sampleCpu(pids),
-    servers: serverPids.map((each) => sampleCpu([each])),
-    machine: sampleMachine(),
-  });
-  let before = read();
+  let before = sampleMachine();
   const onStart = (): void => {
-    before = read();
+    before = sampleMachine();
   };
-  const load = await runLoad(programs, { ...cell, port, seconds, policies }, onStart, signal);
-  const after = read();
-  const proxyUs = pids.length === 0 ? null : cpuBetween(before.proxy, after.proxy, pids.length);
-  const serversUs = after.servers.map((sample, at) => cpuBetween(before.servers[at] ?? sample, sample, 1));
+  const measured = { ...cell, port, seconds, policies, pids: [...pids, ...serverPids] };
+  const load = await runLoad(programs, measured, onStart, signal);
+  const idleShare = idleBetween(before, sampleMachine());
+  const [generatorUs = 0, ...cpuUs] = load.cpuUs;
+  const proxyUs = pids.length === 0 ? null : sum(cpuUs.slice(0, pids.length));
+  const serversUs = cpuUs.slice(pids.length);
   const share = (us: number): number => us / (load.seconds * 1e6);
   const cores = {
     proxy: proxyUs === null ? null : share(proxyUs),
-    servers: share(serversUs.reduce((sum, us) => sum + us, 0)),
+    servers: share(sum(serversUs)),
     busiestServer: share(Math.max(0, ...serversUs)),
-    generator: share(load.cpuUs),
+    generator: share(generatorUs),
   };
   const busy = (cores.proxy ?? 0) + cores.servers + cores.generator;
-  const idleShare = idleBetween(before.machine, after.machine);
   return {
     cell: cell.id,
     target,
@@ -113,4 +102,8 @@ async function measureRun(
     // Other programs, the kernel's own threads, and what a host takes away.
     othersShare: idleShare === null ? null : Math.max(0, 1 - idleShare - busy / cpus().length),
   };
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, each) => total + each, 0);
 }

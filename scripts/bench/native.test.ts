@@ -86,7 +86,7 @@ describe('runs', { concurrency: true }, () => {
         const result = await runLoad(programs, run, () => (starts += 1));
         assert.equal(starts, 1);
         assert.deepEqual(result.errors, NO_ERRORS);
-        assert.ok(result.requests > 100 && result.cpuUs > 0, JSON.stringify(result));
+        assert.ok(result.requests > 100 && Number(result.cpuUs) > 0, JSON.stringify(result));
         assert.ok(result.seconds >= 1 && result.seconds < 2, `${result.seconds} s`);
         const { p50, p90, p99, p999, max } = result.latencyUs;
         assert.ok(p50 > 0 && p50 <= p90 && p90 <= p99 && p99 <= p999 && p999 <= max, JSON.stringify(result));
@@ -158,6 +158,20 @@ test('a generator that fails is a failure with its words', async () => {
     assert.match(error.tail, /connections: Too many open files/);
     return true;
   });
+});
+
+test('CPU time of processes, of their threads and of those that have ended', async (t) => {
+  const port = await answering(t, () => {});
+  const idle = await startProcess('sleep', ['60']);
+  const busy = await startProcess('sh', ['-c', 'while :; do :; done']);
+  t.after(() => Promise.all([idle.stop(), busy.stop()]));
+  const { cpuUs } = await load({ ...RUN, port, pids: [idle.pid, busy.pid] });
+  const [own = 0, ofIdle = 0, ofBusy = 0, ...others] = cpuUs;
+  assert.ok(own > 0 && ofIdle < 10_000 && ofBusy > ofIdle, JSON.stringify(cpuUs));
+  assert.deepEqual(others, []);
+  await idle.stop();
+  const message = `Process ${idle.pid} has ended while it was measured.`;
+  await assert.rejects(load({ ...RUN, port, pids: [busy.pid, idle.pid] }), { message });
 });
 
 test('an interruption ends a load', async (t) => {

@@ -24,8 +24,8 @@ const SERVERS_READY_WITHIN_MS = 60_000;
 // A closed connection keeps its local port for a while: from one address there can be some 14,000 a second. More addresses
 // would fill the kernel's table of connections where there is one; in a network of nothing but loopback there is none.
 const SOURCES_IN_OWN_NETWORK = 16;
-// As in native/load.c.
-const MODES: readonly CellLoad['mode'][] = ['oneshot', 'keep', 'pipeline', 'open'];
+// As in native/load.c. A pipeline keeps its connection.
+const MODES: Readonly<Record<CellLoad['mode'], number>> = { oneshot: 0, keep: 1, pipeline: 1, open: 2 };
 const SERVERS_PER_NET = 250;
 
 /** Where the compiled programs lie: the load generator and the SHA-1 servers. */
@@ -39,6 +39,8 @@ export type LoadRun = CellLoad & {
   policies: number;
   /** What happens before is not counted; 300 unless told otherwise. */
   warmupMs?: number;
+  /** Processes whose CPU time is measured meanwhile. */
+  pids?: readonly number[];
 };
 
 export type LoadResult = {
@@ -50,8 +52,8 @@ export type LoadResult = {
   errors: { errorReply: number; reset: number; timeout: number; wrongDigest: number; refused: number };
   /** In whole microseconds. */
   latencyUs: { p50: number; p90: number; p99: number; p999: number; max: number };
-  /** CPU time of the generator, user and system, in the counted time. */
-  cpuUs: number;
+  /** CPU time in the counted time, user and system: the generator's own, then that of each process that was named. */
+  cpuUs: readonly number[];
 };
 
 /**
@@ -132,7 +134,7 @@ export async function startServers(
 /**
  * Sends a load to loopback. Resolves at the moment when counting ends.
  * @param onStart called at the moment when it begins
- * @throws Failure when the generator fails; the signal's reason when it fires
+ * @throws Failure when the generator fails, or one of the processes has ended; the signal's reason when it fires
  */
 export async function runLoad(
   programs: NativePrograms,
@@ -140,15 +142,16 @@ export async function runLoad(
   onStart: () => void,
   signal?: AbortSignal,
 ): Promise<LoadResult> {
-  const { mode, port, connections, depth, rate, seconds, warmupMs = DEFAULT_WARMUP_MS } = load;
+  const { mode, port, connections, depth, rate, seconds, warmupMs = DEFAULT_WARMUP_MS, pids = [] } = load;
   const sources = hasLoopbackOnly() ? SOURCES_IN_OWN_NETWORK : 1;
   const timing = [depth ?? 1, rate ?? 0, seconds, warmupMs];
-  const args = [MODES.indexOf(mode), port, connections, ...timing, load.payloadBytes, load.policies, sources];
-  const result = Promise.withResolvers<LoadResult>();
+  const requests = [load.payloadBytes, load.policies, sources];
+  const args = [MODES[mode], port, connections, ...timing, ...requests, ...pids];
+  const result = Promise.withResolvers<Omit<LoadResult, 'cpuUs'> & { cpuUs: (number | null)[] }>();
   const take = (line: string): void => {
     try {
       if (line === 'start') onStart();
-      else if (line.startsWith('{')) result.resolve(JSON.parse(line) as LoadResult);
+      else if (line.startsWith('{')) result.resolve(JSON.parse(line));
     } catch (error) {
       result.reject(error);
     }
@@ -156,7 +159,12 @@ export async function runLoad(
   const generator = await startProcess(programs.load, args.map(String), { signal, onLine: take });
   try {
     const outcome = await Promise.race([result.promise, generator.ended]);
-    if (typeof outcome === 'object') return outcome;
+    if (typeof outcome === 'object') {
+      // Its time is not known any more.
+      const ended = pids.find((_, at) => outcome.cpuUs[at + 1] === null);
+      if (ended === undefined) return outcome as LoadResult;
+      throw new Failure(`Process ${ended} has ended while it was measured.`, 'Run it again.');
+    }
     signal?.throwIfAborted();
     const next = 'Its last lines say why.';
     throw new Failure(`The load generator has failed: ${outcome}.`, next, { tail: generator.tail() });

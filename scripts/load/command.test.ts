@@ -114,14 +114,17 @@ test('exit codes of runs with faults', async (t) => {
 test('exit 2 on bad usage, 3 when the port is closed, each with a sentence', async () => {
   const usage = await runCommand(['--rate', 'fast']);
   assert.equal(usage.code, 2);
-  assert.match(usage.stderr, /^--rate must be a number from .*\nTry: npm run load -- --help\n$/);
+  assert.match(usage.stderr, /^\n--rate must be a number from .*\nTry: npm run load -- --help\n$/);
 
   const gone = await startScriptedProxy(answerRight);
   gone.close();
   const unreachable = await runCommand(['--proxy', `127.0.0.1:${gone.port}`, '--json']);
   assert.equal(unreachable.code, 3);
   assert.equal(unreachable.stdout, '');
-  assert.match(unreachable.stderr, /^The proxy at 127\.0\.0\.1:\d+ can't be reached \(connection refused\)/);
+  assert.match(
+    unreachable.stderr,
+    /^\nThe proxy at 127\.0\.0\.1:\d+ can't be reached \(connection refused\)/,
+  );
 });
 
 test('Ctrl-C ends early with the report and exit 130; progress goes to standard error', async () => {

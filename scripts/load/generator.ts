@@ -1,6 +1,7 @@
 // shell · the open loop: a ticker starts what is due, whatever became of the others; `InFlight` brings each to its end.
 import { addressOf } from '../../services/shared/printable.ts';
 import { explainTls } from '../../services/shared/tls.ts';
+import { Failure } from '../kit/failure.ts';
 import { Connection, type Target } from '../kit/proxy-connection.ts';
 import {
   dropped,
@@ -40,15 +41,10 @@ export type LoadObservers = {
 /** What is known of a request at its end: an attempt, or the little there is of one that was dropped before. */
 type EndedRequest = Pick<Exchange, 'policyIndex' | 'intendedMs' | 'attempt' | 'first'>;
 
-/** The proxy can't be reached at all; the message is a sentence for a person. */
-export class UnreachableError extends Error {
-  override name = 'UnreachableError';
-}
-
 /**
  * Sends requests at a fixed rate, the policies in turn, and waits for the end of each.
  * @param signal ends the run early: nothing more is sent, and after at most a second the result so far is returned
- * @throws UnreachableError when the proxy can't be reached before the first request
+ * @throws Failure with exit code 3 when the proxy can't be reached before the first request
  */
 export async function runLoad(
   options: LoadOptions,
@@ -68,9 +64,11 @@ async function findTarget({ host, port, tls }: LoadOptions, timeoutMs: number): 
   const { promise, resolve, reject } = Promise.withResolvers<Target>();
   const fail = (
     why: string,
-    next = 'start it (npm start), or say where it is with --proxy host:port',
-  ): void =>
-    reject(new UnreachableError(`The proxy at ${addressOf(host, port)} can't be reached (${why}): ${next}.`));
+    next = 'Start it (npm start), or say where it is with --proxy host:port.',
+  ): void => {
+    const what = `The proxy at ${addressOf(host, port)} can't be reached (${why}).`;
+    reject(new Failure(what, next, { exitCode: 3 }));
+  };
   const connection = new Connection<never>(
     { host, port, tls },
     {
@@ -78,7 +76,7 @@ async function findTarget({ host, port, tls }: LoadOptions, timeoutMs: number): 
       replied: () => {},
       broke: (_connection, reason, error) => {
         const tlsFault = error === undefined ? null : explainTls(error);
-        if (tlsFault !== null) fail(tlsFault, 'see --tls-ca, --tls-name, --tls-cert and --tls-key');
+        if (tlsFault !== null) fail(tlsFault, 'See --tls-ca, --tls-name, --tls-cert and --tls-key.');
         else fail(reason === 'refused' ? 'connection refused' : (error?.code ?? reason));
       },
     },

@@ -75,7 +75,7 @@ const FLAGS = {
 
 const EPILOGUE = `Open loop: every request has its intended time and is sent then, whatever became of the others; latency counts from that time. Nothing is sent twice, except with --retry-for: then the last attempt's outcome counts.
 
-Exit codes: 0 all answered right · 1 something was lost or wrong, or answered with an error (unless --allow-errors), or the report could not be written · 2 bad usage · 3 the proxy can't be reached at the start · 4 more than 0.1 % dropped by the generator itself, so the run proves nothing · 130 ended early with Ctrl-C (the report is still printed)`;
+Exit codes: 0 all answered right · 1 something was lost or wrong, or answered with an error (unless --allow-errors) · 2 bad usage · 3 the proxy can't be reached at the start, or the report could not be written · 4 more than 0.1 % dropped by the generator itself, so the run proves nothing · 130 ended early with Ctrl-C, 143 by SIGTERM (the report is still printed)`;
 
 /**
  * @param args command-line arguments without node and the file

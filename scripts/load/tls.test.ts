@@ -82,7 +82,7 @@ for (const [name, args] of untrusted) {
   test(`nothing is sent to a proxy with a certificate ${name}`, async () => {
     const { code, stdout, stderr } = await loadOverTls(['--tls', ...args()]);
     assert.equal(code, 3, stdout + stderr);
-    assert.match(stderr, /can't be reached \(its certificate is (from|for) .*\): see --tls-ca/);
+    assert.match(stderr, /can't be reached \(its certificate is (from|for) .*\)\.\nSee --tls-ca/);
   });
 }
 

@@ -4,7 +4,7 @@ import { residentBytes } from '../kit/process-cost.ts';
 import type { Progress } from '../kit/steps.ts';
 import { clock, count } from '../kit/words.ts';
 import type { RequestRecord } from '../load/exchange.ts';
-import { startLoad } from '../load/load-process.ts';
+import { startLoad } from '../load/load-thread.ts';
 import { pauseOr, runChurn } from './churn.ts';
 import { describeAction, makePlan, POLICIES } from './plan.ts';
 import { readHandles, type Stage, startStage } from './stage.ts';

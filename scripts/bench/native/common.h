@@ -41,10 +41,10 @@ static inline void *allocate(size_t count, size_t size)
     return memory;
 }
 
-// The arguments as numbers, whose meaning is said in `usage`.
+// The first arguments as numbers, whose meaning is said in `usage`.
 static inline void read_numbers(int count, char **words, double *numbers, int wanted, const char *usage)
 {
-    if (count != wanted + 1) {
+    if (count < wanted + 1) {
         fprintf(stderr, "Usage: %s\n", usage);
         exit(2);
     }

@@ -28,25 +28,24 @@
 #define PAYLOADS 64
 #define MAX_PAYLOAD_BYTES 1024
 #define READ_CAPACITY 65536
-// A pipeline has at most 64 requests of at most 1,200 bytes in flight.
-#define WRITE_CAPACITY 131072
+#define MAX_REQUEST_BYTES (MAX_PAYLOAD_BYTES + 128)
 // An answer is at most 1,024 bytes; a longer line is none.
 #define HELD_CAPACITY 2048
 // Latencies are counted in buckets of a microsecond; of longer ones only the maximum is known.
 #define LATENCY_BUCKETS 2000000
 
 enum mode {
-    MODE_ONESHOT,  // closed loop, a connection for each request
-    MODE_KEEP,     // closed loop, one request after the other on each connection
-    MODE_PIPELINE, // closed loop, `depth` requests in flight on each connection
-    MODE_OPEN      // open loop, `rate` requests a second, each on a connection of its own
+    MODE_ONESHOT, // closed loop, a connection for each request
+    MODE_KEEP,    // closed loop, `depth` requests in flight on each connection
+    MODE_OPEN     // open loop, `rate` requests a second, each on a connection of its own
 };
 
 enum failure { FAILURE_ERROR_REPLY, FAILURE_RESET, FAILURE_TIMEOUT, FAILURE_WRONG_DIGEST, FAILURE_REFUSED, FAILURE_KINDS };
 
-// Written out before the run, so that sending a request costs no more than sending its bytes.
+// Written out before the run, so that sending a request costs no more than sending its bytes. The bytes of the next ones
+// follow, behind the last one those of the first ones again: several requests in turn are sent as they lie there.
 struct request {
-    char *bytes;
+    const char *bytes;
     size_t length;
     char digest[DIGEST_LENGTH];
 };
@@ -74,11 +73,16 @@ struct connection {
 struct tally {
     bool is_counting;
     int64_t start_ns;
-    int64_t start_cpu_us;
     uint64_t answered;
     uint64_t failures[FAILURE_KINDS];
     int64_t max_latency_ns;
     uint32_t latencies[LATENCY_BUCKETS + 1];
+};
+
+// A process whose CPU time is measured meanwhile.
+struct process {
+    pid_t id; // 0: this one
+    int64_t start_cpu_us;
 };
 
 struct generator {
@@ -92,7 +96,8 @@ struct generator {
     // a second and more, so that one address can open some 14,000 a second to one port.
     uint32_t sources;
     uint32_t last_source;
-    bool keeps_connections;
+    struct process *processes;
+    uint32_t process_count;
     struct request *requests;
     uint32_t request_count;
     uint32_t next_request;
@@ -111,7 +116,6 @@ struct generator {
     uint64_t due_count;
     struct tally tally;
     char incoming[READ_CAPACITY];
-    char outgoing[WRITE_CAPACITY];
 };
 
 static void count_answer(struct tally *tally, int64_t latency_ns)
@@ -177,29 +181,14 @@ static void queue_requests(struct generator *g, struct connection *c, uint32_t c
     }
 }
 
-// The bytes of all queued requests: a request's own where it is the only one, otherwise joined.
-static const char *gather(struct generator *g, const struct connection *c, size_t *length)
-{
-    const struct request *first = request_of(g, c, c->sent);
-    *length = first->length;
-    if (c->queued - c->sent == 1) return first->bytes;
-    *length = 0;
-    for (uint32_t number = c->sent; number != c->queued; number++) {
-        const struct request *request = request_of(g, c, number);
-        memcpy(g->outgoing + *length, request->bytes, request->length);
-        *length += request->length;
-    }
-    return g->outgoing;
-}
-
 // Sends what is queued, at once or, while the connection is not established, later. What is in flight fits into the
 // buffers of a socket: a connection that takes a part of it is broken. False when the connection is lost.
 static bool send_queued(struct generator *g, struct connection *c)
 {
     if (c->sent == c->queued) return true;
-    size_t length;
-    const char *bytes = gather(g, c, &length);
-    ssize_t sent = send(c->fd, bytes, length, MSG_NOSIGNAL);
+    size_t length = 0;
+    for (uint32_t number = c->sent; number != c->queued; number++) length += request_of(g, c, number)->length;
+    ssize_t sent = send(c->fd, request_of(g, c, c->sent)->bytes, length, MSG_NOSIGNAL);
     if (sent == (ssize_t)length) c->sent = c->queued;
     else if (sent < 0 && errno == EAGAIN) watch(g, c, EPOLLIN | EPOLLOUT);
     else lose(g, c, sent < 0 ? failure_of(errno) : FAILURE_RESET);
@@ -210,7 +199,7 @@ static bool send_queued(struct generator *g, struct connection *c)
 static bool choose_source(struct generator *g, int fd)
 {
     static const int ON = 1;
-    if (g->sources == 1 || g->keeps_connections) return true;
+    if (g->sources == 1 || g->mode == MODE_KEEP) return true;
     g->last_source = (g->last_source + 1) % g->sources;
     struct sockaddr_in source = address_of(INADDR_LOOPBACK + g->last_source, 0);
     // The port is chosen when the other end is known, because one that is chosen before is taken for all of them.
@@ -236,17 +225,9 @@ static void open_connection(struct generator *g, struct connection *c, int64_t s
         return;
     }
     // A single request needs no such call: Nagle's algorithm holds nothing back while nothing is unacknowledged.
-    if (g->keeps_connections) setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &ON, sizeof ON);
+    if (g->mode == MODE_KEEP) setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &ON, sizeof ON);
     queue_requests(g, c, g->depth, start_ns);
     if (send_queued(g, c) && c->watched_events == 0) watch(g, c, EPOLLIN);
-}
-
-static bool carries_digest(const char *line, size_t length, const char *digest)
-{
-    // Our own servers' answers end in the digest, a quote and a brace: the search is for others'.
-    static const size_t TAIL_LENGTH = DIGEST_LENGTH + 2;
-    if (length >= TAIL_LENGTH && memcmp(line + length - TAIL_LENGTH, digest, DIGEST_LENGTH) == 0) return true;
-    return memmem(line, length, digest, DIGEST_LENGTH) != NULL;
 }
 
 // What is wrong with a line that does not carry the digest: a blank may stand before the type's value.
@@ -266,7 +247,8 @@ static void settle(struct generator *g, struct connection *c, const char *line, 
 {
     const struct flight *flight = flight_of(g, c, c->answered);
     c->answered++;
-    if (carries_digest(line, length, flight->request->digest)) count_answer(&g->tally, g->now_ns - flight->start_ns);
+    bool is_right = memmem(line, length, flight->request->digest, DIGEST_LENGTH) != NULL;
+    if (is_right) count_answer(&g->tally, g->now_ns - flight->start_ns);
     else count_failures(&g->tally, failure_in(line, length), 1);
 }
 
@@ -296,7 +278,7 @@ static bool take_answers(struct generator *g, struct connection *c, size_t lengt
             return false;
         }
         settle(g, c, at, line_length);
-        if (!g->keeps_connections) {
+        if (g->mode != MODE_KEEP) {
             finish(g, c);
             return false;
         }
@@ -354,32 +336,34 @@ static void prepare_requests(struct generator *g, uint32_t policies, uint32_t pa
     char payload[MAX_PAYLOAD_BYTES];
     g->request_count = (PAYLOADS + policies - 1) / policies * policies;
     g->requests = allocate(g->request_count, sizeof *g->requests);
-    for (uint32_t i = 0; i < g->request_count; i++) {
-        struct request *request = &g->requests[i];
-        write_payload(payload, payload_bytes, i % PAYLOADS);
-        int length =
-            asprintf(&request->bytes, FORMAT, i % policies + 1, payload_bytes, (int)payload_bytes, payload);
-        if (length < 0) fail("memory");
-        request->length = (size_t)length;
+    char *at = allocate(2 * (size_t)g->request_count, MAX_REQUEST_BYTES);
+    for (uint32_t i = 0; i < 2 * g->request_count; i++) {
+        struct request *request = &g->requests[i % g->request_count];
+        write_payload(payload, payload_bytes, i % g->request_count % PAYLOADS);
+        uint32_t policy = i % policies + 1;
+        int length = snprintf(at, MAX_REQUEST_BYTES, FORMAT, policy, payload_bytes, (int)payload_bytes, payload);
+        if (i < g->request_count) *request = (struct request){.bytes = at, .length = (size_t)length};
         write_digest(hasher, payload, payload_bytes, request->digest);
+        at += length;
     }
 }
 
-static int64_t own_cpu_us(void)
+// CPU time in µs of a process with all its threads, those that have ended too; -1 when it has ended itself.
+static int64_t cpu_us_of(pid_t id)
 {
-    struct rusage usage;
-    if (getrusage(RUSAGE_SELF, &usage) != 0) fail("getrusage");
-    int64_t seconds = usage.ru_utime.tv_sec + usage.ru_stime.tv_sec;
-    return seconds * 1000000 + usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
+    clockid_t clock;
+    struct timespec time;
+    if (clock_getcpuclockid(id, &clock) != 0 || clock_gettime(clock, &time) != 0) return -1;
+    return (time.tv_sec * NS_PER_SECOND + time.tv_nsec) / NS_PER_US;
 }
 
-static void start_counting(struct tally *tally)
+static void start_counting(struct generator *g)
 {
     puts("start");
     fflush(stdout);
-    tally->start_ns = clock_ns();
-    tally->start_cpu_us = own_cpu_us();
-    tally->is_counting = true;
+    for (uint32_t i = 0; i < g->process_count; i++) g->processes[i].start_cpu_us = cpu_us_of(g->processes[i].id);
+    g->tally.start_ns = clock_ns();
+    g->tally.is_counting = true;
 }
 
 // The smallest latency in microseconds that at least `share` of the answers did not exceed.
@@ -394,17 +378,24 @@ static int64_t quantile_us(const struct tally *tally, double share)
     return tally->max_latency_ns / NS_PER_US;
 }
 
-static void print_result(const struct tally *tally)
+static void print_result(const struct generator *g)
 {
     static const char *const FAILURES[] = {"errorReply", "reset", "timeout", "wrongDigest", "refused"};
     static const struct { const char *name; double share; } QUANTILES[] = {
         {"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}, {"p999", 0.999},
     };
-    int64_t cpu_us = own_cpu_us() - tally->start_cpu_us;
+    const struct tally *tally = &g->tally;
     double seconds = (double)(clock_ns() - tally->start_ns) / NS_PER_SECOND;
-    printf("{\"requests\":%" PRIu64 ",\"seconds\":%.6f,\"cpuUs\":%" PRId64, tally->answered, seconds, cpu_us);
+    printf("{\"requests\":%" PRIu64 ",\"seconds\":%.6f,\"cpuUs\":[", tally->answered, seconds);
+    for (uint32_t i = 0; i < g->process_count; i++) {
+        int64_t cpu_us = cpu_us_of(g->processes[i].id);
+        if (i > 0) printf(",");
+        if (cpu_us < 0) printf("null");
+        else printf("%" PRId64, cpu_us - g->processes[i].start_cpu_us);
+    }
+    printf("],\"errors\":{");
     for (int i = 0; i < FAILURE_KINDS; i++) {
-        printf("%s\"%s\":%" PRIu64, i == 0 ? ",\"errors\":{" : ",", FAILURES[i], tally->failures[i]);
+        printf("%s\"%s\":%" PRIu64, i == 0 ? "" : ",", FAILURES[i], tally->failures[i]);
     }
     printf("},\"latencyUs\":{");
     for (int i = 0; i < 4; i++) printf("\"%s\":%" PRId64 ",", QUANTILES[i].name, quantile_us(tally, QUANTILES[i].share));
@@ -476,8 +467,8 @@ static void run_until(struct generator *g, int64_t end_ns)
 static struct generator *create_generator(int count, char **words)
 {
     static const char USAGE[] =
-        "load MODE PORT CONNECTIONS DEPTH RATE SECONDS WARMUP_MS PAYLOAD_BYTES POLICIES SOURCES\n"
-        "MODE: 0 oneshot, 1 keep, 2 pipeline, 3 open";
+        "load MODE PORT CONNECTIONS DEPTH RATE SECONDS WARMUP_MS PAYLOAD_BYTES POLICIES SOURCES [PROCESS...]\n"
+        "MODE: 0 oneshot, 1 keep, 2 open. The CPU time of the processes is measured as well.";
     double numbers[10];
     read_numbers(count, words, numbers, 10, USAGE);
     struct generator *g = allocate(1, sizeof *g);
@@ -490,7 +481,10 @@ static struct generator *create_generator(int count, char **words)
     g->warmup_ms = numbers[6];
     prepare_requests(g, (uint32_t)numbers[8], (uint32_t)numbers[7]);
     g->sources = (uint32_t)numbers[9];
-    g->keeps_connections = g->mode == MODE_KEEP || g->mode == MODE_PIPELINE;
+    // The first one is this process.
+    g->process_count = (uint32_t)count - 10;
+    g->processes = allocate(g->process_count, sizeof *g->processes);
+    for (uint32_t i = 1; i < g->process_count; i++) g->processes[i].id = atoi(words[10 + i]);
     g->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (g->epoll_fd < 0) fail("epoll_create1");
     return g;
@@ -531,8 +525,8 @@ int main(int count, char **words)
     else for (uint32_t i = 0; i < g->connection_count; i++) retire(g, &g->connections[i]);
     g->first_due_ns = clock_ns();
     run_until(g, g->first_due_ns + (int64_t)(g->warmup_ms * NS_PER_MS));
-    start_counting(&g->tally);
+    start_counting(g);
     run_until(g, g->tally.start_ns + (int64_t)(g->seconds * NS_PER_SECOND));
-    print_result(&g->tally);
+    print_result(g);
     return EXIT_SUCCESS;
 }

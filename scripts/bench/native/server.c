@@ -18,7 +18,7 @@
 #define READ_CAPACITY 65536
 // Takes the answers to the requests of any read: the shortest request has 33 bytes, its answer 170 and its id again.
 #define WRITE_CAPACITY 1048576
-#define MAX_LINE_BYTES 8192
+#define MAX_LINE_BYTES 2048
 #define HEAD_CAPACITY 64
 
 // A server with its session: it registers over a connection that stays open, and echoes the heartbeats. A session that
@@ -35,8 +35,8 @@ struct server {
 // A connection for requests, or a session: what is left over between two reads.
 struct connection {
     struct server *server;
-    char *held;
     size_t held_bytes;
+    char held[MAX_LINE_BYTES];
 };
 
 struct process {
@@ -164,8 +164,7 @@ static bool answer_all(struct process *p, int fd, size_t length)
     }
     size_t rest = (size_t)(end - line);
     if (!send_answers(p, fd) || !is_valid || rest > MAX_LINE_BYTES) return false;
-    free(c->held);
-    c->held = rest > 0 ? memcpy(allocate(1, rest), line, rest) : NULL;
+    memcpy(c->held, line, rest);
     c->held_bytes = rest;
     return true;
 }
@@ -177,7 +176,7 @@ static bool serve(struct process *p, int fd, bool has_peer_ended)
     struct connection *c = &p->connections[fd];
     for (bool is_more = true; is_more;) {
         size_t room = READ_CAPACITY - c->held_bytes;
-        if (c->held_bytes > 0) memcpy(p->incoming, c->held, c->held_bytes);
+        memcpy(p->incoming, c->held, c->held_bytes);
         ssize_t got = recv(fd, p->incoming + c->held_bytes, room, MSG_DONTWAIT);
         if (got < 0 && errno == EAGAIN) return true;
         if (got <= 0 || !answer_all(p, fd, c->held_bytes + (size_t)got)) return false;
@@ -189,12 +188,11 @@ static bool serve(struct process *p, int fd, bool has_peer_ended)
 static void close_connection(struct process *p, int fd)
 {
     struct connection *c = &p->connections[fd];
-    if (c->server != NULL && fd == c->server->session_fd) {
+    if (fd == c->server->session_fd) {
         fprintf(stderr, "The session of server %u has ended.\n", c->server->id);
         exit(EXIT_FAILURE);
     }
-    free(c->held);
-    *c = (struct connection){0};
+    c->held_bytes = 0;
     close(fd);
 }
 

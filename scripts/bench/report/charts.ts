@@ -6,6 +6,18 @@ import type { CellFigures, Spread, TargetFigures } from '../result.ts';
 /** A row of a chart: a target, with the cell's name at the first one of each cell. */
 type Row = { label: string; isFirst: boolean; spread: Spread };
 
+const THROUGHPUT: Heading = {
+  title: 'Throughput: policy-proxy ÷ each',
+  note: 'Right of 1: policy-proxy serves more requests a second. Mark: median of the paired runs, line: from the least to the most.',
+};
+const CPU: Heading = {
+  title: 'CPU per request: policy-proxy ÷ each',
+  note: 'Left of 1: policy-proxy takes less processor time for a request.',
+};
+const LATENCY: Heading = {
+  title: 'Latency added to a request, µs',
+  note: 'At 1,000 requests a second on a connection each: the more to the left, the less is added to the way straight to a server.',
+};
 const LEFT = 330;
 const TOP = 6;
 const AXIS_ROW = 26;
@@ -13,36 +25,13 @@ const ROW = 17;
 
 /** Charts with their headings as HTML, of what there is to draw. */
 export function chartsOf(figures: readonly CellFigures[]): string[] {
-  const throughput = {
-    title: 'Throughput: policy-proxy ÷ each',
-    note: 'Right of 1: policy-proxy serves more requests a second. Mark: median of the paired runs, line: from the least to the most.',
-  };
-  const cpu = {
-    title: 'CPU per request: policy-proxy ÷ each',
-    note: 'Left of 1: policy-proxy takes less processor time for a request.',
-  };
-  const added = {
-    title: 'Latency added to a request, µs',
-    note: 'At 1,000 requests a second on a connection each: the more to the left, the less is added to the way straight to a server.',
-  };
   const closedLoop = figures.filter(({ cell }) => cell.mode !== 'open');
   const openLoop = figures.filter(({ cell }) => cell.mode === 'open');
-  return [
-    draw(
-      throughput,
-      rowsOf(closedLoop, ({ ratios }) => ratios.throughput),
-      true,
-    ),
-    draw(
-      cpu,
-      rowsOf(figures, ({ ratios }) => ratios.cpu),
-      true,
-    ),
-    draw(added, [
-      ...rowsOf(openLoop, ({ addedUs }) => addedUs.p50, 'p50'),
-      ...rowsOf(openLoop, ({ addedUs }) => addedUs.p99, 'p99'),
-    ]),
-  ].flat();
+  const throughput = rowsOf(closedLoop, ({ ratios }) => ratios.throughput);
+  const cpu = rowsOf(figures, ({ ratios }) => ratios.cpu);
+  const p50 = rowsOf(openLoop, ({ addedUs }) => addedUs.p50, 'p50');
+  const p99 = rowsOf(openLoop, ({ addedUs }) => addedUs.p99, 'p99');
+  return [...draw(THROUGHPUT, throughput, true), ...draw(CPU, cpu, true), ...draw(LATENCY, [...p50, ...p99])];
 }
 
 function rowsOf(

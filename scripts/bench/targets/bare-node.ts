@@ -1,6 +1,5 @@
 // A Node process that answers by itself with the proxy's own sockets: its cost is Node's and the kernel's.
 import { join } from 'node:path';
-import { freePorts } from '../../kit/ports.ts';
 import { startProcess } from '../../kit/process.ts';
 import type { Target } from './target.ts';
 
@@ -12,8 +11,7 @@ export const bareNode: Target = {
   routesEveryRequest: true,
   // It takes each read for one request.
   suits: ({ mode }) => mode !== 'pipeline',
-  start: async ({ signal }) => {
-    const [port = 0] = await freePorts(1);
+  start: async ({ port, signal }) => {
     const options = { readyLine: /^ready$/, signal };
     const { pid, stop } = await startProcess(process.execPath, [SCRIPT, String(port)], options);
     return { port, pid, stop };

@@ -1,6 +1,5 @@
 // HAProxy in TCP mode with the same routing by the packet's policy, on a thread per processor or on one thread.
 import { availableParallelism } from 'node:os';
-import { freePorts } from '../../kit/ports.ts';
 import {
   byPolicy,
   checkIntervalMs,
@@ -21,10 +20,9 @@ function haproxyTarget(name: string, description: string, threads = availablePar
     packages: ['haproxy'],
     version: () => versionOf('haproxy', ['-v']),
     start: async (context) => {
-      const [port = 0] = await freePorts(1);
-      const configuration = configure(port, threads, await context.startServers(context.size));
+      const configuration = configure(context.port, threads, await context.startServers(context.size));
       const args = (file: string) => ['-db', '-f', file];
-      return await startPeer({ name, program: 'haproxy', port, configuration, args }, context);
+      return await startPeer({ name, program: 'haproxy', configuration, args }, context);
     },
   };
 }

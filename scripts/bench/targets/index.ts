@@ -45,7 +45,7 @@ export type RunningTarget = Omit<StartedTarget, 'policies'> & {
 export async function startTargets(
   names: readonly string[],
   programs: NativePrograms,
-  common: Omit<TargetContext, 'startServers'>,
+  common: Omit<TargetContext, 'port' | 'startServers'>,
 ): Promise<{ byName: ReadonlyMap<string, RunningTarget>; stop(): Promise<void> }> {
   const running: { stop(): Promise<void> }[] = [];
   const stop = async (): Promise<void> => {
@@ -55,8 +55,10 @@ export async function startTargets(
   try {
     for (const name of names) {
       const serverPids: number[] = [];
+      const [port = 0] = await freePorts(1);
       const context: TargetContext = {
         ...common,
+        port,
         startServers: async ({ servers, policies }, proxyPort) => {
           const all: ServerAddress[] = [];
           const ports = await freePorts(Math.min(servers, SERVER_PROCESSES));

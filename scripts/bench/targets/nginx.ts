@@ -1,7 +1,6 @@
 // nginx's stream module with the same routing by the packet's policy, which njs reads (nginx-policy.js).
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { freePorts } from '../../kit/ports.ts';
 import { byPolicy, type ServerAddress, startPeer, type Target, versionOf } from './target.ts';
 
 const MODULES = '/usr/lib/nginx/modules';
@@ -19,12 +18,11 @@ export const nginx: Target = {
     return `${version} with njs ${(await versionOf('dpkg-query', ['--show', NJS_PACKAGE])) ?? 'unknown'}`;
   },
   start: async (context) => {
-    const [port = 0] = await freePorts(1);
-    const { folder } = context;
+    const { port, folder } = context;
     const configuration = configure(port, folder, await context.startServers(context.size));
     // The log file that is compiled in may not be writable, and is opened before the configuration is read.
     const args = (file: string) => ['-e', 'stderr', '-p', folder, '-c', file];
-    return await startPeer({ name: 'nginx', program: 'nginx', port, configuration, args }, context);
+    return await startPeer({ name: 'nginx', program: 'nginx', configuration, args }, context);
   },
 };
 

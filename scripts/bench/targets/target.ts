@@ -20,6 +20,8 @@ export type Size = { servers: number; policies: number };
 /** What a target may use to start. */
 export type TargetContext = {
   size: Size;
+  /** A free one, to listen on. */
+  port: number;
   /** Starts servers for this target alone; with a proxy's port they have registered with it when this resolves. */
   startServers(size: Size, proxyPort?: number): Promise<readonly ServerAddress[]>;
   baseline: Baseline | null;
@@ -76,10 +78,10 @@ export function byPolicy(servers: readonly ServerAddress[]): [number, ServerAddr
  * @throws Failure with its last lines when it ends instead, as with a configuration that does not suit its version
  */
 export async function startPeer(
-  peer: { name: string; program: string; port: number; configuration: string; args(file: string): string[] },
-  { folder, signal }: Pick<TargetContext, 'folder' | 'signal'>,
+  peer: { name: string; program: string; configuration: string; args(file: string): string[] },
+  { port, folder, signal }: TargetContext,
 ): Promise<StartedTarget> {
-  const { name, program, port, configuration, args } = peer;
+  const { name, program, configuration, args } = peer;
   const file = join(folder, `${name}.conf`);
   await mkdir(folder, { recursive: true });
   await writeFile(file, configuration);

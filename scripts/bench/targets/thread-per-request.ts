@@ -1,6 +1,5 @@
 // The original's design, in Python: a thread and an upstream connection for each request.
 import { join } from 'node:path';
-import { freePorts } from '../../kit/ports.ts';
 import { startProcess } from '../../kit/process.ts';
 import { type Target, versionOf } from './target.ts';
 
@@ -15,9 +14,8 @@ export const threadPerRequest: Target = {
     mode === 'oneshot' && payloadBytes === 64 && connections === 64,
   packages: ['python3'],
   version: () => versionOf('python3', ['--version']),
-  start: async ({ size, startServers, signal }) => {
+  start: async ({ size, port, startServers, signal }) => {
     const servers = await startServers(size);
-    const [port = 0] = await freePorts(1);
     const table = servers.map((server) => `${server.policy}:${server.host}:${server.port}`);
     const options = { readyLine: /^ready$/, signal };
     const { pid, stop } = await startProcess('python3', [SCRIPT, String(port), ...table], options);

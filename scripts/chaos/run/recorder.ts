@@ -2,7 +2,7 @@
 import type { Replica } from '../../cluster/docker.ts';
 import type { ProxyEvent, TableSample } from '../../kit/proxy-events.ts';
 import type { RequestRecord } from '../../load/exchange.ts';
-import type { LoadEnd } from '../../load/load-process.ts';
+import type { LoadEnd } from '../../load/load-thread.ts';
 import type { HitNote } from '../faults/fault.ts';
 import type {
   FaultRecord,

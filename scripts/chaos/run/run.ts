@@ -6,7 +6,7 @@ import { percentile } from '../../kit/percentile.ts';
 import { type ProxyWatch, watchProxy } from '../../kit/proxy-events.ts';
 import type { Outcome, Progress, Step } from '../../kit/steps.ts';
 import { plural } from '../../kit/words.ts';
-import { type LoadEnd, type LoadProcess, startLoad } from '../../load/load-process.ts';
+import { type LoadEnd, type RunningLoad, startLoad } from '../../load/load-thread.ts';
 import type { ShowSteps } from '../cluster.ts';
 import { FAULT_FACTS } from '../faults/facts.ts';
 import type { ArmedFault, HitNote, Proof } from '../faults/fault.ts';
@@ -51,7 +51,7 @@ class Run {
   readonly #recorder: Recorder;
   readonly #watch: ProxyWatch;
   readonly #machine: MachineWatch;
-  readonly #load: LoadProcess;
+  readonly #load: RunningLoad;
   readonly #timers: NodeJS.Timeout[] = [];
   // Ends with the run, whatever ended that: no fault may begin once healing has.
   readonly #ending = new AbortController();
