@@ -34,7 +34,7 @@ const SUSPECTS_WITHIN_MS = 10_000;
 /** Three at once, and then each after a longer while; a silent one once a second. */
 const MAX_SUSPECTS = 18;
 const LOCAL_FAULT_LATELY_MS = 300;
-const OF_SILENCE = /silent|timeout|missed/;
+const OF_SILENCE = /silent|timeout|missed|not answered/;
 const FAILED_REQUEST = /a real request failed: ([a-z-]+)|trial request failed: ([a-z-]+)/;
 
 type Streak = { last: ProbeRecord | null; failures: number; hadSession: boolean };
