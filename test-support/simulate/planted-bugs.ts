@@ -49,7 +49,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'a passed probe does not reset the streak',
     file: 'proxy/health/health.ts',
-    from: '  const passed = { ...health, failures: 0, passes: health.passes + 1 };\n',
+    from: '  const passed = { ...health, failures: 0, failedProbes: 0, passes: health.passes + 1 };\n',
     to: '  const passed = { ...health, passes: health.passes + 1 };\n',
   },
   {
