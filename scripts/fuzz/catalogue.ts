@@ -1,5 +1,5 @@
 // pure · the adversarial inputs that are known by name: each is tried in every run, before anything is drawn.
-import { escapeAll, words } from './packets.ts';
+import { arrays, HALVES, objects, TEXTS, VALUES, words } from './packets.ts';
 
 type Entry = { name: string; bytes: Buffer; maxFrameBytes: number };
 
@@ -12,6 +12,7 @@ const MORE_NAMES = words`incarnation auth proof nonce code destid session __prot
 // A request, a setup packet, an answer, an error, a challenge, a heartbeat, and none that is known.
 const TYPES = [0, 1, 2, -1, 5, 3, 7];
 const MANY = REQUEST.repeat(400);
+const LONG_NAME = 'n'.repeat(60);
 const BYTES = Array.from({ length: 256 }, (_, byte) => String.fromCharCode(byte));
 
 const BROKEN = [
@@ -76,55 +77,6 @@ function streams(): Entry[] {
     }),
   );
   return [...Object.entries(streams).flatMap(([name, texts]) => inBytes(name, texts)), ...limited];
-}
-
-const NEAR_2_53 = [-2n, -1n, 0n, 1n, 2n].map((more) => 2n ** 53n + more);
-const SIZES = [0, 1, 128, 129, 255, 256, 257, 340, 341, 342, 343, 511, 512, 513, 1023, 1024, 1025, 2000];
-const HALVES = words`\ud800 \uDBFF \udc00 \uDFFF \udc00\ud800 \ud83dx\ude42 \\\ud800`;
-const LONG_NAME = 'n'.repeat(60);
-
-/** What may stand in any field, right or not; NAME is the field's own name. */
-const VALUES = [
-  // What a program that reads numbers as doubles makes another number of, or nearly so.
-  ...NEAR_2_53.flatMap((number) => [`${number}`, `-${number}`, `"${number}"`, `${number}.0`]),
-  ...words`0 1.0 -1.0 0.0 -0 0e0 1e0 1E2 1e+2 1e-400 0.99999999999999999999 1e15 999999999999999 1e999 -1e999 0.1`,
-  ...[
-    ' \n1.0\t',
-    ' \n9007199254740993\t',
-    ' \n1\t',
-    '1'.repeat(4000),
-    `-${'9'.repeat(400)}.5e${'9'.repeat(10)}`,
-  ],
-  // Texts that are nearly numbers, for types and ports.
-  ...words`1 65535 65536 -1 80.5 "80" "080" "+0" "00" "-0" "0x0" "1e0" "0.0" "０" "" "-" "0\u0000" "999999999"`,
-  ...['"9999999999"', '"000000001"', '" 0"', '"0 "', '"\u00a00\ufeff"', '"- 1"', '" "'],
-  // Two members of one name: the last one counts, and the first is looked at too.
-  ...words`1.0,"NAME":1 1,"NAME":1.0 1.0,"NAME":"a" 1.0,"NAME":[1] "a","NAME":1.0 [],"NAME":-0 "\ud800","NAME":1`,
-  ...words`null true [] {} [9007199254740993,1.0] "__proto__" "hmac-sha-256" {"__proto__":{"polluted":true}}`,
-  ...words`{"toJSON":1,"toString":null,"valueOf":{}} "\ud83d\ude42" "\\ud800" "\ud7ff\ue000" "\ufffd"`,
-  // Halves of surrogate pairs and what looks like them.
-  ...HALVES.flatMap((half) => [`"a${half}"`, `[1,{"a":["${half}"]}]`, `{"${half}":1}`]),
-  // As deep as is allowed, and a level more.
-  ...[31, 32, 100].flatMap((depth) => [
-    ...[arrays(depth), objects(depth), `[${'[[]],'.repeat(depth)}{}]`],
-    ...[
-      `${arrays(depth)},"NAME":1`,
-      `${'[0, {"a" : "[", "b" :'.repeat(depth / 2)}[]${'} ]'.repeat(depth / 2)}`,
-    ],
-  ]),
-  escapeAll('x'.repeat(100)),
-];
-/** Texts of all sizes, for fields that hold a text. */
-const TEXTS = [...'x漢é🙂\0"', '\ud800'].flatMap((unit) =>
-  SIZES.map((size) => JSON.stringify(unit.repeat(size))),
-);
-
-function arrays(depth: number): string {
-  return '['.repeat(depth) + ']'.repeat(depth);
-}
-
-function objects(depth: number): string {
-  return `${'{"a":'.repeat(depth)}"]"${'}'.repeat(depth)}`;
 }
 
 /** A packet of any type, with everything that each needs; a member that it has already is there twice. */
