@@ -95,8 +95,7 @@ export class ClientConnection {
     socket
       .on('connect', () => {
         this.#isConnected = true;
-        if (socket.peer === null) return;
-        socket.peer.onWrite = (text) => {
+        (socket.peer as SimulatedSocket).onWrite = (text) => {
           this.replied += text.split('\n').length - 1;
         };
       })
