@@ -1,5 +1,5 @@
 // pure · the adversarial inputs that are known by name: each is tried in every run, before anything is drawn.
-import { escapeAll, words } from './packets.ts';
+import { arrays, HALVES, objects, TEXTS, VALUES, words } from './packets.ts';
 
 type Entry = { name: string; bytes: Buffer; maxFrameBytes: number };
 
@@ -8,10 +8,11 @@ const HIGHEST_LIMIT = 65_536;
 
 const REQUEST = '{"type":0,"srcid":111,"privPoliId":"1","payloadsize":5,"payload":"hello"}';
 const NAMES = words`type srcid id privPoliId privPolyId payload listenport payloadsize`;
-const MORE_NAMES = words`incarnation auth proof nonce session keepAlive __proto__ constructor hasOwnProperty`;
-// A request, a setup packet, an answer, an error, a challenge and a heartbeat.
-const TYPES = [0, 1, 2, -1, 5, 3];
+const MORE_NAMES = words`incarnation auth proof nonce code destid session __proto__ constructor hasOwnProperty x`;
+// A request, a setup packet, an answer, an error, a challenge, a heartbeat, and none that is known.
+const TYPES = [0, 1, 2, -1, 5, 3, 7];
 const MANY = REQUEST.repeat(400);
+const LONG_NAME = 'n'.repeat(60);
 const BYTES = Array.from({ length: 256 }, (_, byte) => String.fromCharCode(byte));
 
 const BROKEN = [
@@ -59,6 +60,8 @@ function streams(): Entry[] {
     'long strings': [`{"a":"${'\\"'.repeat(4000)}"}`, `{"a":"${'\\\\'.repeat(4000)}"}`],
     'many strings': [`{"a":[${'"",'.repeat(2000)}""]}`],
     'backslashes outside of a string': ['{\\"a\\":1}{}'],
+    'deep, and never closed': ['{"a":'.repeat(4000), `{"a":${'['.repeat(4000)}`],
+    'a type alone': [-4, -3, ...TYPES, 4, 6].map((type) => `{"type":${type}}`),
     'closed too often': [`${'}'.repeat(500)}{}`, '{}}{}'],
     'white space': [' \t\r\n'.repeat(50), `${' '.repeat(50_000)}${REQUEST}${'\n'.repeat(50_000)}`],
     'many frames in one chunk': ['{}'.repeat(4000), '{"type":3}'.repeat(3000), REQUEST.repeat(1200)],
@@ -81,116 +84,29 @@ function packet(type: number, member: string): string {
   return `{"type":${type},"srcid":1,"id":1,"privPoliId":1,"listenport":9,"payload":"",${member}}`;
 }
 
-/** A packet for each type, name and value; NAME in a value is its own name. */
-function each(
-  about: string,
-  types: readonly number[],
-  names: readonly string[],
-  values: readonly string[],
-  limit = DEFAULT_LIMIT,
-): Entry[] {
-  return types.flatMap((type) =>
-    names.flatMap((name) => {
-      const packets = values.map((value) => packet(type, `"${name}":${value.replaceAll('NAME', name)}`));
-      return inUtf8(`${about} as "${name}" of type ${type}`, packets, limit);
-    }),
-  );
-}
-
-const arrays = (depth: number): string => '['.repeat(depth) + ']'.repeat(depth);
-const objects = (depth: number): string => `${'{"a":'.repeat(depth)}"]"${'}'.repeat(depth)}`;
-/** A value, and the same hidden by a second member of its name. */
-const withSecond = (value: string): string[] => [value, `${value},"NAME":1`];
-
 function members(): Entry[] {
-  const near = [-2n, -1n, 0n, 1n, 2n].map((more) => 2n ** 53n + more);
-  // What a program that reads numbers as doubles makes another number of, or nearly so.
-  const numbers = [
-    ...near.flatMap((number) => [`${number}`, `-${number}`, `"${number}"`, `${number}.0`]),
-    ...words`1.0 -1.0 0.0 0e0 1e0 1E2 1e+2 1e-400 0.99999999999999999999 1e15 999999999999999`,
-    ...words`1.0,"NAME":1 1,"NAME":1.0 1.0,"NAME":"a" 1.0,"NAME":[1] "a","NAME":1.0 [],"NAME":-0`,
-    '[9007199254740993,1.0]',
-  ];
-  const spaced = numbers.map((number) => ` \n${number}\t`);
-  const alone = [-4, -3, ...TYPES, 4, 6, 7].map((type) => `{"type":${type}}`);
-  const odd = [
-    ...words`1e999 -1e999 1e-999 -0 9007199254740992 0.1 null [] {} "" true "__proto__"`,
-    ...words`{"__proto__":{"polluted":true}} {"toJSON":1,"toString":null,"valueOf":{}}`,
-    '1'.repeat(4000),
-    `-${'9'.repeat(400)}.${'9'.repeat(400)}e${'9'.repeat(10)}`,
-    ...['7'.repeat(4000), 'x'.repeat(128), 'x'.repeat(129), '🙂'.repeat(64)].map((text) => `"${text}"`),
-    ...['\0', '"', '\\', '\u2028', '漢', '\ud800'].map((unit) => JSON.stringify(unit.repeat(128))),
-    escapeAll('x'.repeat(100)),
-  ];
-  const sizes = [0, 1, 255, 256, 257, 340, 341, 342, 343, 511, 512, 513, 1023, 1024, 1025, 2000];
-  const payloads = [...'x漢é🙂\0"', '\ud800'].flatMap((unit) =>
-    sizes.map((size) => JSON.stringify(unit.repeat(size))),
-  );
-  const types = [
-    ...words`"+0" "00" "-0" "0x0" "1e0" "0.0" "０" "" "-" "0\u0000" "999999999" "9999999999" "-999999999"`,
-    ...['"000000001"', '" 0"', '"0 "', '"\u00a00\ufeff"', '"- 1"', '" "'],
-  ];
-  const ports = [...words`0 1 65535 65536 -1 80.5 "80" "080" "http" 1e3 1e9`, '" 80 "'];
-  const changed = TYPES.flatMap((type) => [
-    ...NAMES.map((name) => packet(type, '"x":1').replace(`"${name}":`, `"no ${name}":`)),
-    ...words`1 1.0 null "\ud800"`.map((policy) =>
+  return TYPES.flatMap((type) => {
+    const each = (names: readonly string[], values: readonly string[], limit?: number): Entry[] =>
+      names.flatMap((name) => {
+        const packets = values.map((value) => packet(type, `"${name}":${value.replaceAll('NAME', name)}`));
+        return inUtf8(`a value of "${name}" in type ${type}`, packets, limit);
+      });
+    const early = [31, 32].map((depth) => packet(type, '"x":1').replace('{', `{ "y" : ${arrays(depth)} , `));
+    const missing = NAMES.map((name) => packet(type, '"x":1').replace(`"${name}":`, `"no ${name}":`));
+    const policies = words`1 1.0 null "\ud800"`.map((policy) =>
       packet(type, `"privPolyId":${policy}`).replace('"privPoliId":1,', ''),
-    ),
-    packet(type, '"auth":"hmac-sha-256"'),
-  ]);
-  return [
-    ...nested(),
-    ...halves(),
-    ...each('an odd value', TYPES.slice(0, 5), [...NAMES, ...MORE_NAMES, ''], odd),
-    ...inUtf8('a field that is not there', changed),
-    ...each('a number that may be another', [0, 1, 2], [...NAMES, 'destid', 'incarnation', 'x'], numbers),
-    ...each('a number with space round it', [0], [...NAMES, 'x'], spaced),
-    ...each('a type', [0], ['type'], types),
-    ...each('an unknown type', [-4, -3, 4, 6, 7], ['x'], ['1']),
-    ...inUtf8('a type alone', alone),
-    ...each('a port', [1], ['listenport'], ports),
-    ...each('a payload near the limit', [0], ['payload'], payloads),
-  ];
-}
-
-// As deep as is allowed, a level more, and as deep as a packet can be.
-function nested(): Entry[] {
-  const names = words`type srcid id privPoliId payload listenport code x`;
-  return [
-    ...[31, 32, 100].flatMap((depth) => {
-      const both = `${'[0, {"a" : "[", "b" :'.repeat(depth / 2)}[]${'} ]'.repeat(depth / 2)}`;
-      const values = [arrays(depth), objects(depth), both, `[${'[[]],'.repeat(depth)}{}]`];
-      const early = TYPES.flatMap((type) =>
-        values.map((value) => packet(type, '"x":1').replace('{', `{ "y" : ${value} , `)),
-      );
-      return [
-        ...each(`${depth} levels`, TYPES, ['x'], values.flatMap(withSecond)),
-        ...inUtf8(`${depth} levels before the type`, early),
-      ];
-    }),
-    ...[20, 1000, 4000, 30_000].flatMap((depth) => {
-      const limit = depth > DEFAULT_LIMIT ? HIGHEST_LIMIT : DEFAULT_LIMIT;
-      const open = ['{"a":'.repeat(depth), `{"a":${'['.repeat(depth)}`];
-      return [
-        ...inBytes('deep objects, and what is never closed', [objects(depth / 4), ...open], limit),
-        ...each(`${depth} levels`, [0, 1, 2], names, [arrays(depth), objects(depth / 4)], limit),
-      ];
-    }),
-  ];
-}
-
-// Halves of surrogate pairs and what looks like them, as texts and as names, in every kind of packet.
-function halves(): Entry[] {
-  const lone = words`\ud800 \uDBFF \udc00 \uDFFF \udc00\ud800 \ud83dx\ude42 \\\ud800`;
-  const whole = words`\ud83d\ude42 \\ud800 \ud7ff\ue000 \ufffd \u0000`;
-  const names = words`type srcid id privPoliId payload incarnation nonce code x`;
-  const long = 'n'.repeat(60);
-  return [...lone, ...whole].flatMap((text) => [
-    ...each('half a pair', TYPES, names, [`"a${text}"`]),
-    ...each('half a pair', TYPES, ['x'], [`[1,{"a":["${text}"]}]`, `{"${text}":1}`]),
-    ...each('half a pair in the name', TYPES, [text, `${long}${text}`], ['1']),
-    ...each('half a pair', TYPES, ['x', long], withSecond(`"${text}"`)),
-  ]);
+    );
+    return [
+      ...each([...NAMES, ...MORE_NAMES], VALUES),
+      ...each(['srcid', 'id', 'privPoliId', 'payload'], TEXTS),
+      ...each([...HALVES, ...HALVES.map((half) => LONG_NAME + half), LONG_NAME, ''], words`1 "\ud800"`),
+      ...[1000, 4000, 30_000].flatMap((depth) =>
+        each(['srcid', 'x'], [arrays(depth), objects(depth / 4)], HIGHEST_LIMIT),
+      ),
+      ...inUtf8('levels before the type', early),
+      ...inUtf8('a field that is not there', [...missing, ...policies]),
+    ];
+  });
 }
 
 // Requests in the usual form are understood by their look alone: here they look almost like that.

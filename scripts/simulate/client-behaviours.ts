@@ -10,8 +10,7 @@ const REFUSED_PACKETS = [
   '{"type":2,"srcid":1,"destid":1,"payload":"an answer"}',
   JSON.stringify({ type: 0, srcid: 1, privPoliId: 1, payload: 'x'.repeat(1025) }),
 ];
-const LARGE_BURST_MIN = 15;
-const LARGE_BURST_MAX = 40;
+const LARGE_BURST = [15, 40] as const;
 const DEAF_WRITES = 24;
 const DEAF_REQUESTS = 20;
 const DEAF_PAUSE_MS = 40;
@@ -78,7 +77,7 @@ const PLAIN = {
 /** Clients that only worlds with a certain cause have. */
 const OF_CAUSES = {
   /** Tens of requests in one write. */
-  burster: asking(({ world }) => world.random.between(LARGE_BURST_MIN, LARGE_BURST_MAX)),
+  burster: asking(({ world }) => world.random.between(...LARGE_BURST)),
   /** Some of its requests are slow wherever they go. */
   dawdler: asking(burstOf),
   /** Some of its requests kill the process that reads them. */

@@ -1,7 +1,7 @@
 // pure · one simulated client, its connections, and the replies that are due on them.
 import { formatRequest } from '../../services/shared/packet.ts';
 import type { ClientKind } from './client-behaviours.ts';
-import { Host } from './host.ts';
+import type { Host } from './host.ts';
 import { readPackets, type SimulatedSocket } from './socket.ts';
 import { POISON, PROXY_ADDRESS, PROXY_PORT, type World } from './world.ts';
 
@@ -37,8 +37,7 @@ export class SimulatedClient {
   constructor(spec: ClientSpec, world: World) {
     this.spec = spec;
     this.world = world;
-    this.host = new Host(`client-${spec.id}`, `10.0.2.${spec.id}`, world.timeline);
-    world.network.attach(this.host);
+    this.host = world.network.addHost(`client-${spec.id}`, `10.0.2.${spec.id}`);
   }
 
   /** Opens a connection to the proxy. */
@@ -96,8 +95,7 @@ export class ClientConnection {
     socket
       .on('connect', () => {
         this.#isConnected = true;
-        if (socket.peer === null) return;
-        socket.peer.onWrite = (text) => {
+        (socket.peer as SimulatedSocket).onWrite = (text) => {
           this.replied += text.split('\n').length - 1;
         };
       })

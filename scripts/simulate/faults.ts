@@ -4,8 +4,7 @@ import { WITHIN } from './promises.ts';
 import { SimulatedServer } from './server.ts';
 import type { World } from './world.ts';
 
-const RESTARTS_MIN_MS = 300;
-const RESTARTS_MAX_MS = 1500;
+const RESTARTS_MS = [300, 1500] as const;
 const FLAPS = 3;
 // Two failed probes in a row evict; one must not.
 const FLAP_FROZEN_MS = 560;
@@ -135,11 +134,9 @@ export function healAll(world: World): void {
   world.isHealed = true;
   world.proxy.thaw();
   network.dialFault = null;
-  for (const twin of world.twins) twin.crash(true);
   for (const { host } of world.clients) network.heal(host.address);
   for (const server of world.servers) {
     server.behaviour = 'honest';
-    server.isDoubled = false;
     server.endFaults(server.faults);
     server.host.thaw();
     network.heal(server.host.address);
@@ -150,6 +147,7 @@ export function healAll(world: World): void {
 
 /** A server has read a request that kills its process; it is started again after a while. */
 export function killByPoison(world: World, server: SimulatedServer, payload: string): void {
+  // The second of two in one chunk.
   if (!server.host.isAlive) return;
   world.trace(() => `${server.name} dies of "${payload}"`);
   world.promises.traffic.onPoison(payload);
@@ -158,7 +156,7 @@ export function killByPoison(world: World, server: SimulatedServer, payload: str
     server.crash(true);
     return;
   }
-  const forMs = world.random.between(RESTARTS_MIN_MS, RESTARTS_MAX_MS);
+  const forMs = world.random.between(...RESTARTS_MS);
   crash(world, server, forMs, false, () => server.host.address);
 }
 

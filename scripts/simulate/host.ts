@@ -4,14 +4,13 @@ import type { SimulatedSocket } from './socket.ts';
 
 const EPOCH_MS = Date.UTC(2030, 0, 1);
 
-type Entry = { atMs: number; isLast: boolean; seq: number; work: (() => void) | null };
+type Entry = { atMs: number; isLast: boolean; work: (() => void) | null };
 
 /** A queue of things to do, each at its own simulated time. What is due together runs in the order of scheduling. */
 export class Timeline {
   nowMs: number;
-  /** A binary heap. */
-  readonly #heap: Entry[] = [];
-  #lastSeq = 0;
+  /** What is due next is at the end: most of what is added is due soon, and moves few others. */
+  readonly #entries: Entry[] = [];
 
   /** @param startMs not 0, which some fields of the proxy take for "never" */
   constructor(startMs: number) {
@@ -20,66 +19,47 @@ export class Timeline {
 
   /** Runs `work` in `ms` from now. @returns cancels it */
   after(ms: number, work: () => void): () => void {
-    return this.#add(this.nowMs + ms, false, work);
+    return this.#add({ atMs: this.nowMs + ms, isLast: false, work });
   }
 
   /** Runs `work` when nothing else is left to do at this time. */
   last(work: () => void): void {
-    this.#add(this.nowMs, true, work);
+    this.#add({ atMs: this.nowMs, isLast: true, work });
   }
 
   /** Advances to the next thing that is due until `untilMs`. @returns null, with the time at `untilMs`, when there is none */
   next(untilMs: number): (() => void) | null {
-    while (true) {
-      const first = this.#heap[0];
-      if (first === undefined || first.atMs > untilMs) {
-        this.nowMs = Math.max(this.nowMs, untilMs);
-        return null;
-      }
-      this.#takeFirst();
+    for (let first = this.#entries.at(-1); first !== undefined; first = this.#entries.at(-1)) {
+      if (first.atMs > untilMs) break;
+      this.#entries.pop();
       if (first.work === null) continue;
       this.nowMs = Math.max(this.nowMs, first.atMs);
       return first.work;
     }
+    this.nowMs = Math.max(this.nowMs, untilMs);
+    return null;
   }
 
-  #add(atMs: number, isLast: boolean, work: () => void): () => void {
-    const entry: Entry = { atMs, isLast, seq: ++this.#lastSeq, work };
-    const heap = this.#heap;
-    let at = heap.length;
-    heap.push(entry);
-    while (at > 0) {
-      const parent = (at - 1) >> 1;
-      if (!isBefore(entry, heap[parent] as Entry)) break;
-      heap[at] = heap[parent] as Entry;
-      at = parent;
+  #add(entry: Entry): () => void {
+    let [low, high] = [0, this.#entries.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (isBefore(entry, this.#entries[middle] as Entry)) low = middle + 1;
+      else high = middle;
     }
-    heap[at] = entry;
+    this.#entries.splice(low, 0, entry);
     return () => {
       entry.work = null;
     };
   }
-
-  #takeFirst(): void {
-    const heap = this.#heap;
-    const moved = heap.pop() as Entry;
-    if (heap.length === 0) return;
-    let at = 0;
-    while (true) {
-      let child = at * 2 + 1;
-      if (child >= heap.length) break;
-      if (child + 1 < heap.length && isBefore(heap[child + 1] as Entry, heap[child] as Entry)) child += 1;
-      if (!isBefore(heap[child] as Entry, moved)) break;
-      heap[at] = heap[child] as Entry;
-      at = child;
-    }
-    heap[at] = moved;
-  }
 }
 
 function isBefore(one: Entry, other: Entry): boolean {
-  if (one.atMs !== other.atMs) return one.atMs < other.atMs;
-  return one.isLast === other.isLast ? one.seq < other.seq : other.isLast;
+  return one.atMs < other.atMs || (one.atMs === other.atMs && !one.isLast && other.isLast);
+}
+
+function nothingHeld(): Record<'turn' | 'timers' | 'input', (() => void)[]> {
+  return { turn: [], timers: [], input: [] };
 }
 
 /** A machine with one process. Work for a frozen process waits until it thaws; work for a dead one is dropped. */
@@ -95,9 +75,8 @@ export class Host {
   /** Counts the starts of the process: what a dead process has scheduled must not run in the next one. */
   #life = 0;
   #timers = new Set<() => void>();
-  #timersWhileFrozen: (() => void)[] = [];
-  #inputWhileFrozen: (() => void)[] = [];
-  #lastWhileFrozen: (() => void)[] = [];
+  /** What waits until the process thaws. */
+  #held = nothingHeld();
   #freezesInTurn = false;
   #isInTimer = false;
 
@@ -116,7 +95,7 @@ export class Host {
   run(work: () => void): void {
     if (!this.isAlive) return;
     if (this.isFrozen) {
-      this.#inputWhileFrozen.push(work);
+      this.#held.input.push(work);
       return;
     }
     this.hasActed = true;
@@ -128,7 +107,7 @@ export class Host {
     const isOfTimer = this.#isInTimer;
     const onTurnsEnd = (): void => {
       if (this.#freezesInTurn && isOfTimer) this.freeze();
-      if (this.isFrozen) this.#lastWhileFrozen.push(work);
+      if (this.isFrozen) this.#held.turn.push(work);
       else this.run(work);
     };
     this.#timeline.last(this.#ofThisLife(onTurnsEnd));
@@ -145,7 +124,7 @@ export class Host {
       this.#isInTimer = false;
     };
     timers.add(fire);
-    const onDue = this.#ofThisLife(() => (this.isFrozen ? this.#timersWhileFrozen.push(fire) : fire()));
+    const onDue = this.#ofThisLife(() => (this.isFrozen ? this.#held.timers.push(fire) : fire()));
     const cancel = this.#timeline.after(ms, onDue);
     return () => {
       cancel();
@@ -175,12 +154,11 @@ export class Host {
     this.#freezesInTurn = false;
     if (!this.isFrozen) return;
     this.isFrozen = false;
-    const held = [this.#lastWhileFrozen, this.#timersWhileFrozen, this.#inputWhileFrozen];
-    for (const work of held.flatMap((works) => works.splice(0))) {
-      this.#timeline.after(
-        0,
-        this.#ofThisLife(() => this.run(work)),
-      );
+    const { turn, timers, input } = this.#held;
+    this.#held = nothingHeld();
+    for (const work of [...turn, ...timers, ...input]) {
+      const run = (): void => this.run(work);
+      this.#timeline.after(0, this.#ofThisLife(run));
     }
   }
 
@@ -190,9 +168,7 @@ export class Host {
     this.isFrozen = false;
     this.#life += 1;
     this.#timers = new Set();
-    this.#timersWhileFrozen = [];
-    this.#inputWhileFrozen = [];
-    this.#lastWhileFrozen = [];
+    this.#held = nothingHeld();
     this.#freezesInTurn = false;
     for (const socket of [...this.sockets]) socket.abandon();
   }

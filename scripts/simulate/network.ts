@@ -1,7 +1,7 @@
 // pure · the simulated network: who listens where, how long packets take, what is cut off, and the ports of one machine.
 import type { Network } from '../../services/proxy/network/network.ts';
 import type { Random } from '../kit/random.ts';
-import type { Host, Timeline } from './host.ts';
+import { Host, type Timeline } from './host.ts';
 import { SimulatedSocket } from './socket.ts';
 
 const NO_ROUTE_MS = 3000;
@@ -64,6 +64,13 @@ export class SimulatedNetwork {
     this.#timeline = timeline;
     this.#random = random;
     this.#latency = latency;
+  }
+
+  /** A machine of its own, which runs. */
+  addHost(name: string, address: string): Host {
+    const host = new Host(name, address, this.#timeline);
+    this.attach(host);
+    return host;
   }
 
   attach(host: Host): void {
@@ -152,21 +159,16 @@ export class SimulatedNetwork {
       const againMs = SYN_AGAIN_MS[attempt];
       if (againMs === undefined) return;
       this.#timeline.after(againMs, () => {
-        if (local.isDestroyed) return;
-        this.#carryTo(local, address, () => this.#onSyn(local, address, port, attempt + 1));
+        if (!local.isDestroyed)
+          this.#carryTo(local, address, () => this.#onSyn(local, address, port, attempt + 1));
       });
       return;
     }
     const remote = new SimulatedSocket(this, target, local.host.address, allowsHalfOpen);
     local.join(remote);
     this.carry(remote, () => local.onConnected());
-    if (onConnection instanceof AcceptQueue) {
-      onConnection.push(remote);
-      return;
-    }
-    target.run(() => {
-      if (!remote.isDestroyed) onConnection(remote);
-    });
+    if (onConnection instanceof AcceptQueue) onConnection.push(remote);
+    else target.run(() => onConnection(remote));
   }
 
   /** `work` is the arrival at the peer of something that `from` sends, after everything that it has sent before. */
@@ -208,18 +210,15 @@ export class SimulatedNetwork {
   /** The bytes in the pieces in which they arrive. */
   split(bytes: Buffer): Buffer[] {
     if (bytes.length > MAX_PIECE_BYTES) {
-      return [
-        ...this.split(bytes.subarray(0, MAX_PIECE_BYTES)),
-        ...this.split(bytes.subarray(MAX_PIECE_BYTES)),
-      ];
+      const [first, rest] = [bytes.subarray(0, MAX_PIECE_BYTES), bytes.subarray(MAX_PIECE_BYTES)];
+      return [...this.split(first), ...this.split(rest)];
     }
     if (bytes.length < 2 || this.#random.between(1, 100) > this.#latency.splitPercent) return [bytes];
     const first = this.#random.between(1, bytes.length - 1);
-    if (this.#random.between(0, 1) === 0) return [bytes.subarray(0, first), bytes.subarray(first)];
-    const second = this.#random.between(first, bytes.length);
-    return [bytes.subarray(0, first), bytes.subarray(first, second), bytes.subarray(second)].filter(
-      ({ length }) => length > 0,
-    );
+    const isInTwo = this.#random.between(0, 1) === 0;
+    const second = isInTwo ? bytes.length : this.#random.between(first, bytes.length);
+    const pieces = [bytes.subarray(0, first), bytes.subarray(first, second), bytes.subarray(second)];
+    return pieces.filter(({ length }) => length > 0);
   }
 
   /** From now on nothing reaches an address or leaves it. */

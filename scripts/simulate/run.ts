@@ -1,4 +1,5 @@
 // shell · runs seeds, each in a simulated world of its own, spread over threads. This file is the threads' code too.
+import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { parentPort, Worker, type WorkerOptions } from 'node:worker_threads';
 import { SimulatedClient } from './client.ts';
@@ -28,8 +29,9 @@ const MAX_STEPS = 3_000_000;
 // Draws of the scenario and of what happens in it must not depend on each other.
 const RUN_SALT = 0x5eed;
 
-/** Many times what the slowest seed takes on a busy machine. */
+/** Many times what the slowest seed takes. */
 const SEED_LIMIT_MS = 60_000;
+const LOOK_EVERY_MS = 100;
 // A world lives for a tenth of a second: most of it is garbage at the first collection.
 const YOUNG_GENERATION_MB = 64;
 
@@ -57,59 +59,34 @@ export type Job = {
   /** @returns false when that was enough */
   onResult: (result: SeedResult) => boolean;
   threadOptions?: WorkerOptions;
-  /** A thread that works on one seed for so long is ended, and the seed counts as one that does not end. */
+  /** A thread that has worked for so much processor time on a seed is ended, and the seed counts as one that does not end. */
   limitMs?: number;
 };
 
 /** Runs `count` seeds from `firstSeed` on, on as many threads as the machine has cores. Rejects when `signal` fires. */
 export async function runSeeds(job: Job): Promise<void> {
-  const {
-    firstSeed,
-    count,
-    only,
-    isTracing = false,
-    signal,
-    onResult,
-    threadOptions = {},
-    limitMs = SEED_LIMIT_MS,
-  } = job;
+  const { firstSeed, count, only, isTracing = false, signal, onResult } = job;
+  const { threadOptions = {}, limitMs = SEED_LIMIT_MS } = job;
   let nextSeed = firstSeed;
   let isEnough = false;
+  let threads = 0;
   const isOver = (): boolean => isEnough || nextSeed >= firstSeed + count;
-  const report = (result: SeedResult): void => {
-    if (!onResult(result)) isEnough = true;
-  };
   // Ends when no seed is left, or when its thread has to be ended.
   const runThread = async (): Promise<void> => {
     const resourceLimits = { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB };
     const thread = new Worker(import.meta.filename, { resourceLimits, ...threadOptions });
-    let watchdog: NodeJS.Timeout | undefined;
+    threads += 1;
     try {
-      await new Promise<void>((resolve, reject) => {
-        const runNext = (): void => {
-          if (isOver()) {
-            resolve();
-            return;
-          }
-          const order: Order = { seed: nextSeed, only: only(nextSeed), isTracing };
-          nextSeed += 1;
-          thread.postMessage(order);
-          watchdog = setTimeout(() => {
-            report(endlessSeed(order.seed, limitMs));
-            resolve();
-          }, limitMs);
-        };
-        thread.on('message', (result: SeedResult) => {
-          clearTimeout(watchdog);
-          report(result);
-          runNext();
-        });
-        thread.on('error', reject);
-        signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-        runNext();
-      });
+      while (!isOver()) {
+        const order: Order = { seed: nextSeed, only: only(nextSeed), isTracing };
+        nextSeed += 1;
+        thread.postMessage(order);
+        const result = await nextResult(thread, signal, () => limitMs * threads);
+        if (!onResult(result ?? endlessSeed(order.seed, limitMs))) isEnough = true;
+        if (result === null) return;
+      }
     } finally {
-      clearTimeout(watchdog);
+      threads -= 1;
       await thread.terminate();
     }
   };
@@ -120,8 +97,33 @@ export async function runSeeds(job: Job): Promise<void> {
   await Promise.all(Array.from({ length: Math.min(availableParallelism(), count) }, runThreads));
 }
 
+// Null when none has come by the time that this process has used so much of the processor: all threads that run share it,
+// and while the process is stopped, or others have the processor, nothing is used.
+async function nextResult(
+  thread: Worker,
+  signal: AbortSignal,
+  limitMs: () => number,
+): Promise<SeedResult | null> {
+  const endless = new AbortController();
+  const before = process.cpuUsage();
+  const watchdog = setInterval(() => {
+    const { user, system } = process.cpuUsage(before);
+    if ((user + system) / 1000 > limitMs()) endless.abort();
+  }, LOOK_EVERY_MS);
+  try {
+    const [result] = await once(thread, 'message', { signal: AbortSignal.any([signal, endless.signal]) });
+    return result;
+  } catch (error) {
+    signal.throwIfAborted();
+    if (endless.signal.aborted) return null;
+    throw error;
+  } finally {
+    clearInterval(watchdog);
+  }
+}
+
 function endlessSeed(seed: number, limitMs: number): SeedResult {
-  const detail = `one step was still running after ${limitMs / 1000} s of real time`;
+  const detail = `one step was still running after ${limitMs / 1000} s of processor time`;
   const violation = { invariant: 'it ends', detail, atMs: null };
   return { seed, violation, steps: 0, requests: 0, simulatedMs: 0, reached: {}, log: [] };
 }

@@ -1,13 +1,14 @@
 // shell · what a request and a probe cost the proxy with few servers and with many, in worlds without faults.
 // This file is the code of its threads too: each number of servers is measured in one, with a heap of its own.
 import { hash } from 'node:crypto';
+import { once } from 'node:events';
 import { Session } from 'node:inspector/promises';
-import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+import { parentPort, Worker, workerData } from 'node:worker_threads';
 import { isHealthProbe } from '../../services/shared/health-probe.ts';
 import { formatAnswer, formatRequest } from '../../services/shared/packet.ts';
 import { type CpuProfile, type ProfileNode, selfTimes } from '../kit/cpu-profile.ts';
 import { count, textTable } from '../kit/words.ts';
-import { Host } from './host.ts';
+import type { Host } from './host.ts';
 import { readPackets, type SimulatedSocket } from './socket.ts';
 import { PROXY_ADDRESS, PROXY_PORT, World } from './world.ts';
 
@@ -52,12 +53,8 @@ export async function measureScale(
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
     });
     try {
-      const row = new Promise<ScaleRow>((resolve, reject) => {
-        worker.on('message', resolve);
-        worker.on('error', reject);
-        signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-      });
-      rows.push(await row);
+      const [row] = await once(worker, 'message', { signal });
+      rows.push(row);
     } finally {
       await worker.terminate();
     }
@@ -97,59 +94,47 @@ export function microsInProxy(profile: CpuProfile): number {
 async function measureSize(size: number, requests: number): Promise<ScaleRow> {
   const policies = Math.ceil(size / SERVERS_PER_POLICY);
   const world = new World(size, LATENCY, { maxServers: size, maxSetupsPerSource: 0 });
-  const { core } = world;
-  let probes = 0;
-  let answered = 0;
-  await core.open();
-  registerServers(world, size, policies, () => {
-    probes += 1;
-  });
+  const counts = { probes: 0, answers: 0 };
+  await world.core.open();
+  registerServers(world, size, policies, counts);
   const isReady = (): boolean => {
-    let ready = 0;
-    for (const { rotation } of core.sources.table.routes) ready += rotation.members.length;
-    return ready === size;
+    const routes = [...world.sources.table.routes];
+    return routes.reduce((ready, { rotation }) => ready + rotation.members.length, 0) === size;
   };
   await run(world, REGISTER_WITHIN_MS, isReady);
   // A second more, in which the probes are spread.
   await run(world, 1000);
-  probes = 0;
+  counts.probes = 0;
   const idle = await profile(world, Math.max(MIN_IDLE_MS, (MIN_PROBES / size) * 1000));
-  const perProbeMicros = idle.cpuMicros / probes;
-  ask(world, requests, policies, () => {
-    answered += 1;
-  });
-  const busy = await profile(world, Number.POSITIVE_INFINITY, () => answered >= requests);
+  const perProbeMicros = idle.cpuMicros / counts.probes;
+  ask(world, requests, policies, counts);
+  const busy = await profile(world, Number.POSITIVE_INFINITY, () => counts.answers >= requests);
   const probingMicros = (idle.cpuMicros / idle.tookMs) * busy.tookMs;
   const perRequestMicros = (busy.cpuMicros - probingMicros) / requests;
   return { servers: size, policies, requests, perRequestMicros, perProbeMicros };
 }
 
-function addHost({ timeline, network }: World, name: string, address: string): Host {
-  const host = new Host(name, address, timeline);
-  network.attach(host);
-  return host;
-}
+type Counts = { probes: number; answers: number };
 
-function registerServers(world: World, size: number, policies: number, onProbe: () => void): void {
-  const { network } = world;
+function registerServers({ network }: World, size: number, policies: number, counts: Counts): void {
   const hosts = Array.from({ length: Math.min(SERVER_HOSTS, size) }, (_, at) =>
-    addHost(world, `servers-${at}`, `10.0.4.${at}`),
+    network.addHost(`servers-${at}`, `10.0.4.${at}`),
   );
   for (let id = 0; id < size; id += 1) {
     const host = hosts[id % hosts.length] as Host;
     const listenport = 10_001 + id;
-    network.listen(host, listenport, false, (connection) => serve(connection, id, onProbe));
+    network.listen(host, listenport, false, (connection) => serve(connection, id, counts));
     const connection = network.dial(host, PROXY_ADDRESS, PROXY_PORT);
     connection.write(JSON.stringify({ type: 1, id, privPoliId: id % policies, listenport, keepAlive: true }));
     connection.on('data', () => connection.end());
   }
 }
 
-function serve(connection: SimulatedSocket, id: number, onProbe: () => void): void {
+function serve(connection: SimulatedSocket, id: number, counts: Counts): void {
   let answers = '';
   readPackets<{ srcid: number; payload: string }>(connection, ({ srcid, payload }) => {
     const isProbe = isHealthProbe({ clientId: srcid, payload });
-    if (isProbe) onProbe();
+    if (isProbe) counts.probes += 1;
     answers += formatAnswer(id, srcid, isProbe ? hash('sha1', payload) : DIGEST);
   });
   connection.on('data', () => {
@@ -159,18 +144,18 @@ function serve(connection: SimulatedSocket, id: number, onProbe: () => void): vo
 }
 
 // Each client keeps a connection and asks for one policy after another.
-function ask(world: World, requests: number, policies: number, onAnswer: () => void): void {
+function ask({ network }: World, requests: number, policies: number, counts: Counts): void {
   let asked = 0;
   for (let client = 0; client < CLIENTS; client += 1) {
-    const host = addHost(world, `client-${client}`, `10.0.5.${client}`);
-    const connection = world.network.dial(host, PROXY_ADDRESS, PROXY_PORT);
+    const host = network.addHost(`client-${client}`, `10.0.5.${client}`);
+    const connection = network.dial(host, PROXY_ADDRESS, PROXY_PORT);
     const next = (): void => {
       if (asked >= requests) return;
       asked += 1;
       connection.write(formatRequest(client, String(asked % policies), 'a payload of some bytes'));
     };
     connection.on('data', () => {
-      onAnswer();
+      counts.answers += 1;
       next();
     });
     next();
@@ -205,7 +190,7 @@ async function run({ timeline }: World, withinMs: number, isOver = (): boolean =
   }
 }
 
-if (!isMainThread && parentPort !== null) {
+if (parentPort !== null) {
   const { size, requests } = workerData as { size: number; requests: number };
   // Nothing is measured before the code is warm.
   await measureSize(WARM_UP_SIZE, Math.min(requests, WARM_UP_REQUESTS));

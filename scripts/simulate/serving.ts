@@ -15,7 +15,7 @@ const WORK_YOUNG_MS = 400;
 const FAULT_OVER_MS = 3000;
 const NOBODYS_ID = 424_242;
 
-type Packet = { type: unknown; srcid: string | number; privPoliId: unknown; payload: string };
+type Packet = { srcid: string | number; privPoliId: unknown; payload: string };
 
 /** One accepted connection; its requests are answered in order. */
 export class Serving {
@@ -70,10 +70,9 @@ export class Serving {
       });
   }
 
-  #onPacket({ type, srcid, privPoliId, payload }: Packet, done: () => void): void {
+  #onPacket({ srcid, privPoliId, payload }: Packet, done: () => void): void {
     const world = this.#world;
     const server = this.#server;
-    if (type !== 0) return;
     const isProbe = isHealthProbe({ clientId: srcid, payload });
     if (!isProbe) this.#checkPolicy(String(privPoliId));
     if (server.spec.doesArithmetic && typeof srcid !== 'number' && !/^\d+$/.test(srcid)) {

@@ -2,12 +2,15 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Job, runSeeds, type SeedResult } from './run.ts';
 import { CAUSES, isAwaited } from './scenario.ts';
 
 const SEEDS = 200;
 const COMMAND = join(import.meta.dirname, '../simulate.ts');
+const STOPPED = join(import.meta.dirname, '../../test-support/simulate/stopped.ts');
 const PLANT = join(import.meta.dirname, '../../test-support/simulate/plant.ts');
 
 async function resultsOf(job: Partial<Job>): Promise<SeedResult[]> {
@@ -49,6 +52,18 @@ test('the same seed is the same world, line by line', async () => {
     assert.ok(log.length > 50);
     assert.equal(log.join('\n'), second[at]?.log.join('\n'));
   }
+});
+
+test('the time in which the process is stopped is not counted as time of a seed', async () => {
+  const limitMs = 5000;
+  const child = spawn(process.execPath, [STOPPED, String(limitMs)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const lines = createInterface({ input: child.stdout });
+  await once(lines, 'line');
+  child.kill('SIGSTOP');
+  await sleep(limitMs * 1.1);
+  child.kill('SIGCONT');
+  const [findings] = await once(lines, 'line');
+  assert.equal(findings, '[]');
 });
 
 /** Runs the command until it has told of some seeds, and interrupts it. */

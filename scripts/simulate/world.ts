@@ -3,7 +3,7 @@ import { createCore } from '../../services/proxy/core.ts';
 import { type ProxyOptions, readProxyOptions } from '../../services/proxy/options.ts';
 import { Random } from '../kit/random.ts';
 import type { ClientConnection, SimulatedClient } from './client.ts';
-import { Host, Timeline } from './host.ts';
+import { type Host, Timeline } from './host.ts';
 import { type Latency, SimulatedNetwork } from './network.ts';
 import type { Promises } from './promises.ts';
 import type { Group, Reached } from './results.ts';
@@ -65,8 +65,7 @@ export class World {
     this.#isTracing = isTracing;
     this.random = new Random(seed);
     this.network = new SimulatedNetwork(this.timeline, this.random, latency);
-    this.proxy = new Host('proxy', PROXY_ADDRESS, this.timeline);
-    this.network.attach(this.proxy);
+    this.proxy = this.network.addHost('proxy', PROXY_ADDRESS);
     this.options = { ...DEFAULTS, ...options, port: PROXY_PORT };
     this.core = createCore(this.options, () => {}, {
       clock: this.proxy.clock(),

@@ -37,24 +37,24 @@ export async function runChurn(
   signal: AbortSignal,
 ): Promise<void> {
   const startMs = performance.now();
+  const elapsedMs = (): number => performance.now() - startMs;
   const ending = new AbortController();
   const underWay: Promise<void>[] = [];
   for (const action of plan) {
-    await pauseOr(startMs + action.atMs - performance.now(), signal);
+    await pauseOr(action.atMs - elapsedMs(), signal);
     if (signal.aborted) break;
-    const atMs = performance.now() - startMs;
-    const done: DoneAction = { action, atMs, endedMs: null, isSkipped: false };
+    const done: DoneAction = { action, atMs: elapsedMs(), endedMs: null, isSkipped: false };
     soak.actions.push(done);
     const task = carryOut(action, stage, ending.signal).then(
       (isDone) => {
         done.isSkipped = !isDone;
-        done.endedMs = performance.now() - startMs;
+        done.endedMs = elapsedMs();
       },
       (error: Error) => void soak.problems.push(`${describeAction(action)}: ${error.message}`),
     );
     underWay.push(task);
   }
-  await pauseOr(startMs + durationMs - performance.now(), signal);
+  await pauseOr(durationMs - elapsedMs(), signal);
   ending.abort();
   await Promise.all(underWay);
 }
@@ -82,9 +82,8 @@ async function carryOut(action: Action, stage: Stage, ending: AbortSignal): Prom
 // The plan leaves time for that; on a machine that is slower than was thought, an action must not become an outage.
 async function hasAnother({ policy, id }: Server, stage: Stage): Promise<boolean> {
   const others = SERVERS.filter((each) => each.policy === policy && each.id !== id).map((each) => each.id);
-  const { policies } = await stage.status();
-  const rows = policies.find((row) => row.policy === policy)?.servers ?? [];
-  return rows.some((row) => row.state === 'ready' && others.includes(String(row.id)));
+  const { servers } = await stage.status();
+  return servers.some((row) => row.state === 'ready' && others.includes(String(row.id)));
 }
 
 /** A server in this process that registers without a session, and ends without a word to the proxy. */

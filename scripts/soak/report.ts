@@ -77,7 +77,7 @@ function charts(soak: Soak): string {
     name: 'least of each window',
     color: 'l-p50',
     width: 3,
-    points: lowsOf(soak).map(({ fromMs, toMs, bytes }) => [(fromMs + toMs) / 2, bytes / 1e6]),
+    points: lowsOf(soak).map(({ atMs, bytes }) => [atMs, bytes / 1e6]),
   };
   const resident = curveOf(['resident', 'l-p99', 1.4, ({ residentBytes }) => residentBytes / 1e6]);
   const chart = (title: string, note: string, curves: Curve[]) => {

@@ -189,12 +189,11 @@ class SoakRun {
     };
     this.#recent = noCounts();
     const status = await this.#stage.status().catch(() => null);
-    const servers = status?.policies.flatMap((row) => row.servers) ?? null;
     return {
       ...own,
-      connections: status?.proxy.connections ?? null,
-      servers: servers?.length ?? null,
-      ready: servers?.filter(({ state }) => state === 'ready').length ?? null,
+      connections: status?.connections ?? null,
+      servers: status?.servers.length ?? null,
+      ready: status?.servers.filter(({ state }) => state === 'ready').length ?? null,
     };
   }
 
@@ -229,12 +228,11 @@ class SoakRun {
       const now = readHandles(proxy.pid);
       if (totalOf(now) < totalOf(least)) least = now;
     }
-    const status = await this.#stage.status();
-    const servers = status.policies
-      .flatMap((row) => row.servers)
-      .map(({ id, policy, state }) => `${policy}/${id}${state === 'ready' ? '' : ` (${state})`}`)
-      .sort();
-    return { handles: least, connections: status.proxy.connections, servers };
+    const { servers, connections } = await this.#stage.status();
+    const names = servers.map(
+      ({ id, policy, state }) => `${policy}/${id}${state === 'ready' ? '' : ` (${state})`}`,
+    );
+    return { handles: least, connections, servers: names.sort() };
   }
 }
 

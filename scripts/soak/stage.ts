@@ -1,7 +1,7 @@
 // shell · a real proxy and its servers, processes of their own on loopback, and what is looked up about them.
 import { readdirSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { fetchPolicies, type PolicySnapshot, waitForServers } from '../kit/policies.ts';
+import { fetchPolicies, type PolicySnapshot, type ServerRow, waitForServers } from '../kit/policies.ts';
 import { freePorts } from '../kit/ports.ts';
 import { type RunningProcess, startProcess } from '../kit/process.ts';
 import { ROOT } from '../kit/project.ts';
@@ -63,9 +63,11 @@ export class Stage {
     await (how === 'killed' ? running?.ended : running?.stop());
   }
 
-  /** The policy table, and how many connections the proxy has from clients. */
-  async status(): Promise<PolicySnapshot & { proxy: { connections: number } }> {
-    return (await fetchPolicies(this.proxy.adminUrl)) as Awaited<ReturnType<Stage['status']>>;
+  /** The servers in the policy table, and how many connections the proxy has to its port. */
+  async status(): Promise<{ servers: ServerRow[]; connections: number }> {
+    const answer = await fetchPolicies(this.proxy.adminUrl);
+    const { policies, proxy } = answer as PolicySnapshot & { proxy: { connections: number } };
+    return { servers: policies.flatMap(({ servers }) => servers), connections: proxy.connections };
   }
 
   /** Waits until all permanent servers are in rotation. @throws Failure when that takes too long */

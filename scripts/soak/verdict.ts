@@ -174,8 +174,8 @@ function whole(soak: Soak): Assessment {
   return { verdict: details.length === 0 ? 'pass' : 'unknown', measured, n: actions.length, details };
 }
 
-/** The least that was resident in a window of time. */
-export type Low = { fromMs: number; toMs: number; bytes: number };
+/** The least that was resident in a window of time, and the middle of that. */
+export type Low = { atMs: number; bytes: number };
 
 /**
  * The least memory in each window of the second half of the churn: what the collector has not got round to is no growth.
@@ -184,14 +184,13 @@ export type Low = { fromMs: number; toMs: number; bytes: number };
 export function lowsOf({ samples, churnMs }: Pick<Soak, 'samples' | 'churnMs'>): Low[] {
   const fromMs = churnMs / 2;
   const windowMs = Math.max(MIN_WINDOW_MS, fromMs / MAX_WINDOWS);
-  return Array.from(
-    { length: Math.floor(fromMs / windowMs) },
-    (_, index) => fromMs + index * windowMs,
-  ).flatMap((start) => {
+  const lows = Array.from({ length: Math.floor(fromMs / windowMs) }, (_, index) => {
+    const start = fromMs + index * windowMs;
     const within = samples.filter(({ atMs }) => atMs >= start && atMs < start + windowMs);
     const bytes = Math.min(...within.map(({ residentBytes }) => residentBytes));
-    return Number.isFinite(bytes) ? [{ fromMs: start, toMs: start + windowMs, bytes }] : [];
+    return { atMs: start + windowMs / 2, bytes };
   });
+  return lows.filter(({ bytes }) => Number.isFinite(bytes));
 }
 
 /**
@@ -202,7 +201,7 @@ export function lowsOf({ samples, churnMs }: Pick<Soak, 'samples' | 'churnMs'>):
 function growthPerMinute(lows: readonly Low[]): number | null {
   if (lows.length < MIN_WINDOWS) return null;
   const slopes = lows.flatMap((from, at) =>
-    lows.slice(at + 1).map((to) => ((to.bytes - from.bytes) / (to.fromMs - from.fromMs)) * 60_000),
+    lows.slice(at + 1).map((to) => ((to.bytes - from.bytes) / (to.atMs - from.atMs)) * 60_000),
   );
   return percentile(slopes, 50);
 }
