@@ -202,6 +202,20 @@ describe('the order of servers', () => {
     assert.deepEqual([scene.evidence, a.failed, scene.forwarder.counters.localFailures], [[], 0, 2]);
   });
 
+  test('nor is a server named that it has not reached, when its time is up or the proxy stops', () => {
+    const scene = new Scene();
+    const a = scene.server('A');
+    scene.server('B', { capacity: 0 });
+    scene.ask(1);
+    scene.break(a, 'local', false);
+    scene.nowMs += LIMITS.requestTimeoutMs;
+    scene.forwarder.sweep(scene.nowMs);
+    scene.ask(2);
+    scene.break(a, 'local', false);
+    scene.forwarder.refuseOpen();
+    assert.deepEqual(scene.replies, ['1:OVERLOADED', '2:SHUTTING_DOWN']);
+  });
+
   test("a full accept queue is nobody's fault: the request waits, before all others, for any server", () => {
     const scene = new Scene();
     const a = scene.server('A', { capacity: 1 });

@@ -266,7 +266,10 @@ export class Forwarder implements TrafficObserver {
   /** Ends what has waited too long: attempts, holds and whole requests. Called every few milliseconds. */
   sweep(nowMs: number): void {
     this.sweptMs = nowMs;
-    while (this.#deadlines.hasExpired(nowMs)) this.#timeOut(this.#deadlines.peek() as Request);
+    // What it was on stays: others wait there, and with no other server ready they may still be answered. Nothing new joins
+    // them, and an answer to this one, should it come, finds the request done.
+    while (this.#deadlines.hasExpired(nowMs))
+      this.#replier.timeOut(this.#deadlines.peek() as Request, this.#limits.requestTimeoutMs);
     for (const route of this.#table.routes) {
       if (route.waiting.length > 0) this.#waitingRoom.sweep(route, nowMs);
     }
@@ -285,12 +288,5 @@ export class Forwarder implements TrafficObserver {
     if (upstream.pool?.sweep(nowMs) !== true) this.#busy.delete(upstream);
     const isDrained = upstream.inFlight === 0 && upstream.health.state === 'leaving';
     if (isDrained && this.#table.has(upstream)) this.#events.onDrained(upstream);
-  }
-
-  // What it was on stays: others wait there, and with no other server ready they may still be answered. Nothing new joins
-  // them, and an answer to this one, should it come, finds the request done.
-  #timeOut(request: Request): void {
-    if (request.upstream !== null) request.wasSent = true;
-    this.#replier.timeOut(request, this.#limits.requestTimeoutMs);
   }
 }

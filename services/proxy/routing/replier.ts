@@ -38,9 +38,9 @@ export class Replier {
 
   /** No server can take it any more: says which ones have tried, or that there is none. */
   giveUp(request: Request): void {
-    const { policy, wasSent, trouble } = request;
+    const { policy, wasSent } = request;
     const failed = serversOf(request);
-    if (trouble?.isLocal === true && !wasSent) {
+    if (isOurLack(request)) {
       const lack = 'The proxy has run out of local ports, descriptors or memory and reached no server';
       this.refuse(request, 'OVERLOADED', `${lack} of policy ${policy}: try again later.`);
     } else if (failed === null) {
@@ -56,20 +56,36 @@ export class Replier {
 
   /** Its time is up; `afterMs` is how long it had. */
   timeOut(request: Request, afterMs: number): void {
-    const { upstream, policy } = request;
-    const missing = upstream === null ? `a free server of policy ${policy}` : `server ${String(upstream.id)}`;
+    const upstream = this.#awaited(request);
+    if (isOurLack(request)) {
+      this.giveUp(request);
+      return;
+    }
+    const missing =
+      upstream === null ? `a free server of policy ${request.policy}` : `server ${String(upstream.id)}`;
     const sentence = `No answer within ${afterMs / 1000} s, waiting for ${missing}: try again.`;
     this.refuse(request, 'UPSTREAM_TIMEOUT', sentence);
   }
 
   /** The proxy shuts down and can't wait any longer. */
   shutDown(request: Request): void {
-    const { upstream } = request;
+    const upstream = this.#awaited(request);
     const silent = upstream === null ? '' : ` and server ${String(upstream.id)} has not answered`;
     const sentence = `The proxy is shutting down${silent}: try again in a few seconds.`;
-    if (upstream !== null) request.wasSent = true;
-    this.refuse(request, upstream === null ? 'SHUTTING_DOWN' : 'UPSTREAM_TIMEOUT', sentence);
+    this.refuse(request, request.wasSent ? 'UPSTREAM_TIMEOUT' : 'SHUTTING_DOWN', sentence);
   }
+
+  // The server that it is on, which may execute it yet; null where it waits for one.
+  #awaited(request: Request): TriedServer | null {
+    if (request.placements === 0) return null;
+    request.wasSent = true;
+    return request.upstream;
+  }
+}
+
+// It has reached no server, since the proxy's machine had run out of something: none has kept it waiting.
+function isOurLack({ trouble, wasSent }: Request): boolean {
+  return trouble?.isLocal === true && !wasSent;
 }
 
 // Null when it was never handed to a server.
