@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { AnswerServer } from '../../services/server/answer.ts';
 import { formatRequest } from '../../services/shared/packet.ts';
 import { freePorts } from '../kit/ports.ts';
+import { resetConnection } from '../kit/reset.ts';
 import { type Action, type CrowdKind, describeAction, POLICIES, SERVERS, type Server } from './plan.ts';
 import type { Stage } from './stage.ts';
 import type { DoneAction, Soak } from './verdict.ts';
@@ -122,14 +123,11 @@ async function openConnections(
     misuse(socket, kind, index);
     return socket;
   });
-  // A reset that fails, as on a connection that is just being closed, is an error, and no 'close' follows.
-  const closed = sockets.map(
-    (socket) => new Promise((resolve) => socket.once('close', resolve).once('error', resolve)),
-  );
+  const closed = sockets.map((socket) => new Promise((resolve) => socket.once('close', resolve)));
   await wait();
   for (const [index, socket] of sockets.entries()) {
     if (index % 2 === 0) socket.destroy();
-    else socket.resetAndDestroy();
+    else resetConnection(socket);
   }
   await Promise.all(closed);
 }
@@ -137,7 +135,7 @@ async function openConnections(
 function misuse(socket: Socket, kind: CrowdKind, index: number): void {
   const request = formatRequest('crowd', POLICIES[index % POLICIES.length] ?? '', `request ${index}`);
   if (kind === 'visits') socket.end(request);
-  else if (kind === 'resets') socket.write(request, () => void socket.resetAndDestroy());
+  else if (kind === 'resets') socket.write(request, () => resetConnection(socket));
   else if (kind === 'partial') socket.write(request.slice(0, request.length >> 1));
   else if (kind === 'garbage') socket.write(GARBAGE[index % GARBAGE.length] ?? '');
 }
