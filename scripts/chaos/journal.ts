@@ -111,15 +111,22 @@ export type Recording = {
   strayAnswers: number;
 };
 
-/** The document `journal.json`; the requests lie beside it in `requests.csv`. */
-export type Journal = {
-  version: 1;
+/** What the report of a run is made of. */
+export type ReportContents = {
+  /** One line, for example `kill: a server dies`. */
   title: string;
+  recording: Recording;
   judgement: Judgement;
+  /** What ran, by name. */
+  versions: Readonly<Record<string, string>>;
+  /** The command that runs it again. */
+  replay: string;
+};
+
+/** The document `journal.json`; the requests lie beside it in `requests.csv`. */
+export type Journal = Omit<ReportContents, 'recording'> & {
+  version: 1;
   recording: Omit<Recording, 'requests'>;
   /** Counts by outcome. */
   totals: Record<Outcome, number>;
-  versions: Record<string, string>;
-  /** How to run it again. */
-  replay: string;
 };

@@ -146,7 +146,7 @@ type Aim = { what: string; count?: number; isTarget(plan: Plan, target: string):
 const isServer = ({ services }: Plan, target: string): boolean =>
   /-\d{1,3}$/.test(target) && services[serviceOf(target)] !== undefined;
 
-const AIMS: Readonly<Record<FaultFacts['targets'], Aim>> = {
+const AIMS: Readonly<Record<NonNullable<FaultFacts['takes']> | 'servers', Aim>> = {
   servers: { what: 'servers', isTarget: isServer },
   'two servers': { what: 'two servers of different policies', count: 2, isTarget: isServer },
   service: { what: 'one service', count: 1, isTarget: ({ services }, target) => target in services },
@@ -154,7 +154,7 @@ const AIMS: Readonly<Record<FaultFacts['targets'], Aim>> = {
 };
 
 function misaimed(plan: Plan, { kind, targets }: PlannedFault): string | null {
-  const { what, count = targets.length, isTarget } = AIMS[FAULT_FACTS[kind].targets];
+  const { what, count = targets.length, isTarget } = AIMS[FAULT_FACTS[kind].takes ?? 'servers'];
   const isRight = targets.length === count && targets.every((target) => isTarget(plan, target));
   const policies = new Set(targets.map((target) => policyOf(plan, target)));
   if (isRight && (kind !== 'swap' || policies.size === 2)) return null;

@@ -3,8 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { attempt } from '../kit/command.ts';
 import { readMachine } from '../kit/machine.ts';
-import type { Judgement } from '../kit/verdict.ts';
-import type { Journal, Outcome, Recording } from './journal.ts';
+import type { Journal, Outcome, Recording, ReportContents } from './journal.ts';
 import { formatPlan } from './plan.ts';
 import { formatRequestsCsv } from './report/csv.ts';
 import { renderReport, renderSummary } from './report/report.ts';
@@ -12,23 +11,14 @@ import type { RunSummary } from './run-plans.ts';
 
 const VERSION_WITHIN_MS = 5_000;
 
-export type ReportContents = {
-  title: string;
-  recording: Recording;
-  judgement: Judgement;
-  versions: Record<string, string>;
-  /** The command that runs it again. */
-  replay: string;
-};
-
 /** Writes `report.html`, `journal.json`, `plan.json` and `requests.csv` into `folder`. */
 export async function writeReport(folder: string, contents: ReportContents): Promise<void> {
-  const { title, recording, judgement, versions, replay } = contents;
+  const { recording } = contents;
   const { requests, ...rest } = recording;
   const totals = countOutcomes(recording);
-  const journal: Journal = { version: 1, title, judgement, recording: rest, totals, versions, replay };
+  const journal: Journal = { version: 1, ...contents, recording: rest, totals };
   const files = {
-    'report.html': renderReport(title, recording, judgement, { versions, replay }),
+    'report.html': renderReport(contents),
     'journal.json': `${JSON.stringify(journal, null, 2)}\n`,
     'plan.json': formatPlan(recording.plan),
     'requests.csv': formatRequestsCsv(requests),

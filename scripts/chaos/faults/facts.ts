@@ -5,8 +5,8 @@ export type FaultFacts = Readonly<{
   title: string;
   /** What it is like in real life: `crash`. */
   like: string;
-  /** What it takes: any number of servers, two of different policies, one service, or the proxy. */
-  targets: 'servers' | 'two servers' | 'service' | 'proxy';
+  /** Its targets: two servers of different policies, one service, or the proxy; without it, any number of servers. */
+  takes?: 'two servers' | 'service' | 'proxy';
   /**
    * The state of a target while it lasts: its process has ended (`down`), it runs and can't be reached (`unreachable`), it
    * answers late, wrongly or not to everything (`gray`), or nothing is wrong with it (`healthy`).
@@ -24,70 +24,43 @@ export type FaultFacts = Readonly<{
   needsControl?: true;
 }>;
 
+/** A server that stays and is of no use misbehaves on request of its control port. */
+const GRAY = { leaves: 'gray', needsControl: true } as const;
+
 const FACTS = {
-  kill: { title: 'SIGKILL', like: 'crash', targets: 'servers', leaves: 'down', limits: 'death' },
-  stop: { title: 'SIGTERM, SIGKILL after 10 s', like: 'deploy', targets: 'servers', leaves: 'down' },
+  kill: { title: 'SIGKILL', like: 'crash', leaves: 'down', limits: 'death' },
+  stop: { title: 'SIGTERM, SIGKILL after 10 s', like: 'deploy', leaves: 'down' },
   restart: {
     title: 'restart, SIGKILL at once',
     like: 'crash and quick come-back',
-    targets: 'servers',
     leaves: 'down',
     endsByItself: true,
   },
   pause: {
     title: 'frozen',
     like: 'hang, long garbage collection, dead host',
-    targets: 'servers',
     leaves: 'unreachable',
     limits: 'hang',
   },
   flap: {
     title: 'frozen for a moment, again and again',
     like: 'overloaded host',
-    targets: 'servers',
     leaves: 'unreachable',
     isRepeated: true,
   },
-  partition: {
-    title: 'cut off from the network',
-    like: 'cable',
-    targets: 'servers',
-    leaves: 'unreachable',
-    limits: 'hang',
-  },
-  slow: {
-    title: 'every answer late',
-    like: 'gray failure',
-    targets: 'servers',
-    leaves: 'gray',
-    needsControl: true,
-  },
-  burn: {
-    title: 'CPU burnt for each request, under a CPU quota',
-    like: 'gray failure',
-    targets: 'servers',
-    leaves: 'gray',
-    needsControl: true,
-  },
-  lie: { title: 'wrong digests', like: 'corruption', targets: 'servers', leaves: 'gray', needsControl: true },
+  partition: { title: 'cut off from the network', like: 'cable', leaves: 'unreachable', limits: 'hang' },
+  slow: { title: 'every answer late', like: 'gray failure', ...GRAY },
+  burn: { title: 'CPU burnt for each request, under a CPU quota', like: 'gray failure', ...GRAY },
+  lie: { title: 'wrong digests', like: 'corruption', ...GRAY },
   mute: {
     title: 'no answer to requests, probes answered',
     like: 'gray failure that probes miss',
-    targets: 'servers',
-    leaves: 'gray',
-    needsControl: true,
+    ...GRAY,
   },
-  garble: {
-    title: 'garbled answers',
-    like: 'broken deploy',
-    targets: 'servers',
-    leaves: 'gray',
-    needsControl: true,
-  },
+  garble: { title: 'garbled answers', like: 'broken deploy', ...GRAY },
   exit: {
     title: 'the process exits',
     like: 'crash loop',
-    targets: 'servers',
     leaves: 'down',
     isRepeated: true,
     isRestartedByDocker: true,
@@ -96,27 +69,17 @@ const FACTS = {
   swap: {
     title: 'two servers killed and started with each other’s address',
     like: 'address reuse',
-    targets: 'two servers',
+    takes: 'two servers',
     leaves: 'down',
   },
-  scale: {
-    title: 'another number of replicas',
-    like: 'elasticity',
-    targets: 'service',
-    leaves: 'healthy',
-  },
+  scale: { title: 'another number of replicas', like: 'elasticity', takes: 'service', leaves: 'healthy' },
   'proxy-stop': {
     title: 'SIGTERM of the proxy, SIGKILL after 10 s',
     like: 'deploy of the proxy',
-    targets: 'proxy',
+    takes: 'proxy',
     leaves: 'down',
   },
-  'proxy-kill': {
-    title: 'SIGKILL of the proxy',
-    like: 'crash of the proxy',
-    targets: 'proxy',
-    leaves: 'down',
-  },
+  'proxy-kill': { title: 'SIGKILL of the proxy', like: 'crash of the proxy', takes: 'proxy', leaves: 'down' },
 } as const satisfies Record<string, FaultFacts>;
 
 export type FaultKind = keyof typeof FACTS;

@@ -20,8 +20,6 @@ import * as steady from './steady.ts';
 
 const ALL: readonly Criterion[] = [
   steady.tested,
-  steady.steadyState,
-  steady.steadyControl,
   replies.noWrong,
   replies.noStray,
   replies.noLost,
@@ -44,7 +42,6 @@ const ONLY_WITH_FAULTS: readonly Criterion[] = [
   proxy.proxyStopNothingInFlightLost,
   proxy.proxyKillLostInFlight,
   recovery.firstOkAfter,
-  detection.answeredByAnother({ kinds: ['pause'] }),
   detection.outByTraffic,
   recovery.newServersServe,
 ];

@@ -17,7 +17,7 @@ const full = sampleRecording();
 const empty: Recording = { ...full, requests: [], faults: [], events: [], tables: [], names: {} };
 
 function render(recording: Recording, judgement: Judgement = sampleJudgement(), title = 'tour') {
-  return renderReport(title, recording, judgement, EXTRAS);
+  return renderReport({ title, recording, judgement, ...EXTRAS });
 }
 
 /** What a person or a screen reader gets to read, without tags. */
@@ -143,10 +143,8 @@ test('hostile texts stay text', () => {
     details: [HOSTILE],
   } as const;
   const judgement: Judgement = { verdict: 'fail', findings: [{ ...finding, details: [HOSTILE] }] };
-  const html = renderReport(HOSTILE, recording, judgement, {
-    versions: { [HOSTILE]: HOSTILE },
-    replay: HOSTILE,
-  });
+  const extras = { versions: { [HOSTILE]: HOSTILE }, replay: HOSTILE };
+  const html = renderReport({ title: HOSTILE, recording, judgement, ...extras });
   assert.ok(!html.includes('<script>alert') && !html.includes("alert('x')") && !html.includes('\u0000'));
   const row = {
     scenario: HOSTILE,

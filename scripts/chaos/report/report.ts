@@ -8,9 +8,9 @@ import {
   verdictRow,
   verdictTable,
 } from '../../kit/report/judgement.ts';
-import { compareVerdicts, type Judgement, type Verdict } from '../../kit/verdict.ts';
+import { compareVerdicts, type Verdict } from '../../kit/verdict.ts';
 import { count, decimal, plural, seconds } from '../../kit/words.ts';
-import type { FaultRecord, Recording } from '../journal.ts';
+import type { FaultRecord, Recording, ReportContents } from '../journal.ts';
 import { KINDS, keyFigures } from './figures.ts';
 import { faultEndMs, faultLanes, serverLaneChart } from './lanes.ts';
 import { percentilesChart, ratesChart, secondsOf, troubleChart } from './rates.ts';
@@ -18,18 +18,8 @@ import { latencyScatter } from './scatter.ts';
 import { shareTable } from './share.ts';
 import { timingsTables } from './timings.ts';
 
-/**
- * The report of one run.
- * @param title one line, for example `kill: a server dies`
- * @param extras.versions what ran, by name
- * @param extras.replay   the command that runs it again
- */
-export function renderReport(
-  title: string,
-  recording: Recording,
-  judgement: Judgement,
-  extras: { versions: Readonly<Record<string, string>>; replay: string },
-): string {
+/** The report of one run. */
+export function renderReport({ title, recording, judgement, versions, replay }: ReportContents): string {
   const { plan, startedAt, endedMs, cutShort } = recording;
   const { verdict, findings } = judgement;
   const facts = [
@@ -47,8 +37,8 @@ export function renderReport(
     section('Over time', `<p class="note">${TIME_NOTE}</p>${chartsOverTime(recording)}`),
     section('Who answered, and how fast the proxy noticed', timingsTables(recording) + shareTable(recording)),
     section('Faults', faultsTable(recording)),
-    section('Run it again', `<pre>${escapeText(extras.replay)}</pre>`),
-    section('What ran', `<div class="columns">${setup(recording)}${pairs(extras.versions)}</div>`),
+    section('Run it again', `<pre>${escapeText(replay)}</pre>`),
+    section('What ran', `<div class="columns">${setup(recording)}${pairs(versions)}</div>`),
   ];
   const sentence = describeJudgement(judgement, cutShort);
   return judgedPage({ facts, title, verdict, sentence, body, style: STYLE });
