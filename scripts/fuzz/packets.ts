@@ -122,7 +122,7 @@ export function drawSeparator(random: Random): string {
 }
 
 /** The same string of JSON in its longest form. */
-export function escapeAll(text: string): string {
+function escapeAll(text: string): string {
   const units = Array.from({ length: text.length }, (_, i) => text.charCodeAt(i).toString(16));
   return `"${units.map((digits) => `\\u${digits.padStart(4, '0')}`).join('')}"`;
 }
