@@ -19,7 +19,7 @@ export type Frame = {
 
 export const LANE_HEIGHT = 16;
 export const MARKS_HEIGHT = 20;
-const TITLE = 26;
+const TITLE = 31;
 const AXIS = 30;
 export const WINDOW_MS = 600_000;
 

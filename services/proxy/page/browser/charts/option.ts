@@ -211,7 +211,6 @@ function retryBins(history: History): Point[] {
 }
 
 function bars(name: string, index: number, data: Point[], itemStyle: object): object {
-  const seen = data.filter(([, value]) => (value ?? 0) > 0);
   return {
     name,
     type: 'bar',
@@ -219,7 +218,7 @@ function bars(name: string, index: number, data: Point[], itemStyle: object): ob
     yAxisIndex: index,
     silent: true,
     barWidth: 5,
-    data: seen,
+    data,
     itemStyle,
   };
 }

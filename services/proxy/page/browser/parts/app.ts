@@ -2,7 +2,7 @@
 
 import { Charts } from '../charts/charts.ts';
 import { html } from '../html.ts';
-import { model, serversIn } from '../model/store.ts';
+import { isLarge, model, serversIn } from '../model/store.ts';
 import { Cluster } from '../picture/cluster.ts';
 import { Announcer } from './announcer.ts';
 import { Drawer } from './drawer.ts';
@@ -15,16 +15,22 @@ import { VerdictPanel } from './verdict.ts';
 export function App() {
   const { state, connection } = model;
   const isEmpty = state !== null && serversIn(state) === 0;
+  // The picture of a large cluster takes the whole width.
+  const isWide = isLarge(state);
+  const looks = [connection.kind === 'stale' && 'is-stale', isEmpty && 'is-empty', isWide && 'is-wide'];
   return html`
     <a class="skip" href="#verdict">To how things stand</a>
     <${Head} />
     <${StaleBar} />
-    <main class=${`${connection.kind === 'stale' ? 'is-stale ' : ''}${isEmpty ? 'is-empty' : ''}`}>
+    <main class=${looks.filter(Boolean).join(' ')}>
       <${VerdictPanel} />
       <${Cluster} />
-      <${Send} />
+      ${!isWide && html`<${Send} />`}
       <${Servers} />
-      <div class="lower"><${Charts} />${!isEmpty && html`<${Events} />`}</div>
+      <div class="lower">
+        <${Charts} />
+        ${!isEmpty && html`<div class="side"><${Events} />${isWide && html`<${Send} />`}</div>`}
+      </div>
     </main>
     <${Drawer} />
     <${Announcer} />`;

@@ -7,7 +7,7 @@ import { keyOf, type Phrase, type Reason, reasonOf, type Shown, shownState } fro
 import { capital, milliseconds, nameOf, outcomeWord, rate, whole } from '../model/words.ts';
 import { sign } from './sign.ts';
 import { spark } from './spark.ts';
-import { ago, Clockwork, left } from './ticking.ts';
+import { ago, left, Passing } from './ticking.ts';
 
 export type RowProperties = {
   server: Server;
@@ -93,16 +93,12 @@ export function rings({ rings: streak }: Reason) {
 export function penaltyBar({ penalty }: Reason) {
   if (penalty === null) return null;
   const { fromMs, endsMs } = penalty;
-  const done = (nowMs: number): string => {
-    const share = Math.min(1, Math.max(0, (nowMs - fromMs) / Math.max(1, endsMs - fromMs)));
-    return '▰'.repeat(Math.round(share * 6)) + '▱'.repeat(6 - Math.round(share * 6));
-  };
-  return html`<${Clockwork} class="penalty" of=${done} />`;
+  return html`<${Passing} class="penalty" share=${(nowMs: number) => (nowMs - fromMs) / Math.max(1, endsMs - fromMs)} />`;
 }
 
 function rateOf({ requestsPerS }: Server, greatest: number) {
   if (requestsPerS < 0.05) return quiet(0);
-  const width = greatest <= 0 ? 0 : Math.max(2, (44 * requestsPerS) / greatest);
+  const width = greatest <= 0 ? 0 : (44 * requestsPerS) / greatest;
   return html`${rate(requestsPerS)}<svg class="bar" width="44" height="3" aria-hidden="true"><rect x=${44 - width} width=${width} height="3" rx="1" /></svg>`;
 }
 

@@ -150,15 +150,13 @@ function PolicyRow({ policy }: { policy: Policy }) {
 function rest(policies: readonly Policy[], all: number, shown: number) {
   if (shown === all) return null;
   if (model.place.find !== '') {
-    return html`<p class="rest">${count(shown, 'server')} of ${all} found.
-      <button type="button" class="link" onClick=${() => go({ find: '' })}>Clear the search</button></p>`;
+    return html`<p class="rest">${count(shown, 'server')} of ${all} found.${' '}<button type="button" class="link" onClick=${() => go({ find: '' })}>Clear the search</button></p>`;
   }
   const ready = all - notReady(policies);
   const whole = policies.filter(({ servers }) =>
     servers.some((server) => shownState(server) === 'ready'),
   ).length;
-  return html`<p class="rest">${sign('ready', 12)}${count(ready, 'ready server')} in ${count(whole, 'policy', 'policies')} ${ready === 1 ? 'is' : 'are'} not listed.
-    <button type="button" class="link" onClick=${() => go({ show: 'all' })}>Show all ${all}</button></p>`;
+  return html`<p class="rest">${sign('ready', 12)}${count(ready, 'ready server')} in ${count(whole, 'policy', 'policies')} ${ready === 1 ? 'is' : 'are'} not listed.${' '}<button type="button" class="link" onClick=${() => go({ show: 'all' })}>Show all ${all}</button></p>`;
 }
 
 function openServer(key: string): void {

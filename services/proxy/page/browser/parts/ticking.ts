@@ -41,6 +41,34 @@ export class Clockwork extends Component<Properties> implements Ticking {
   }
 }
 
+/** A bar that fills as time passes. */
+export class Passing
+  extends Component<{ share: (nowMs: number) => number; class: string }>
+  implements Ticking
+{
+  #element: HTMLElement | null = null;
+
+  override componentDidMount(): void {
+    this.write();
+    if (this.#element !== null) startTicking(this.#element, this);
+  }
+
+  override componentWillUnmount(): void {
+    if (this.#element !== null) stopTicking(this.#element);
+  }
+
+  write(): void {
+    const share = Math.min(1, Math.max(0, this.props.share(now())));
+    this.#element?.style.setProperty('--share', share.toFixed(3));
+  }
+
+  override render() {
+    return html`<i class=${this.props.class} aria-hidden="true" ref=${(element: HTMLElement | null) => {
+      if (element !== null) this.#element = element;
+    }}></i>`;
+  }
+}
+
 /** How long ago: `12 s`. */
 export function ago(atMs: number) {
   return html`<${Clockwork} of=${(nowMs: number) => duration(nowMs - atMs)} />`;

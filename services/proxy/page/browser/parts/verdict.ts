@@ -35,7 +35,7 @@ export function VerdictPanel() {
     </div></section>`;
   }
   return html`
-    <section class=${`panel verdict ${verdict.level}`} id="verdict" tabindex="-1" aria-label="How things stand">
+    <section class=${`panel verdict is-${verdict.level}`} id="verdict" tabindex="-1" aria-label="How things stand">
       <div class="say">
         ${sign(connection.kind === 'stale' ? 'ring' : SIGNS[verdict.level], 22)}
         <div><h1>${verdict.sentence}</h1><p>${verdict.detail}</p><${Restarted} /></div>
