@@ -6,6 +6,7 @@ import { commandLine, runMain } from '../services/shared/config.ts';
 const CHECKS = [
   { name: 'format and lint', command: ['biome', 'check', '--error-on-warnings', '.'] },
   { name: 'types', command: ['tsc', '--project', 'tsconfig.json'] },
+  { name: 'types of the page', command: ['tsc', '--project', 'services/proxy/page/browser'] },
   { name: 'dead code', command: ['knip', '--no-progress'] },
 ];
 

@@ -1,0 +1,169 @@
+// What the status listener sends, as the page reads it. Times are ms since the epoch, on the proxy's clock.
+
+export type State = 'joining' | 'ready' | 'suspect' | 'evicted' | 'ejected' | 'trial' | 'leaving';
+
+export type Next =
+  | {
+      kind: 'good-probes';
+      have: number;
+      need: number;
+      nextProbeMs: number | null;
+      forgottenMs: number | null;
+    }
+  | { kind: 'penalty'; endsMs: number }
+  | { kind: 'trial' }
+  | { kind: 'first-probe'; nextProbeMs: number | null; givenUpMs: number | null }
+  | { kind: 'would-leave'; failed: number; fall: number; nextProbeMs?: number | null }
+  | { kind: 'deciding-probe'; byMs: number | null }
+  | { kind: 'drain'; open: number; untilMs: number | null };
+
+export type Probe = { atMs: number; outcome: string; roundTripMs: number; detail: string };
+
+export type Server = {
+  id: string | number;
+  policy: string;
+  /** Its container's name; null where none is known. */
+  name: string | null;
+  address: string;
+  state: State;
+  ordered: 'none' | 'drained';
+  orderedBy?: string | null;
+  orderedReason?: string | null;
+  sinceMs: number;
+  why: string;
+  next: Next | null;
+  lastProbe: Probe | null;
+  /** The last ten probes, oldest first: `P` passed. */
+  probes?: string;
+  /** The last 50, oldest first: `a` to `j` passed, by the round trip; `!` failed; `-` could not be judged. */
+  bars?: string;
+  ejections?: number;
+  requestsPerS: number;
+  inFlight: number;
+  served: number;
+  failed: number;
+  p50Ms: number | null;
+  p99Ms: number | null;
+  session: boolean;
+  keepAlive: boolean;
+};
+
+export type Policy = {
+  policy: string;
+  nextId: string | number | null;
+  waiting: number;
+  /** What is left of the retry budget, from 0 to 1; null where nothing is counted. */
+  budgetRatio: number | null;
+  p50Ms?: number | null;
+  p99Ms?: number | null;
+  servers: Server[];
+};
+
+export type Fault = {
+  kind: string;
+  server?: string;
+  servers?: string[];
+  policy?: string;
+  fromMs: number;
+  untilMs: number | null;
+  by: string;
+};
+
+export type Totals = {
+  requestsPerS: number;
+  inFlight: number;
+  waiting: number;
+  p50Ms: number | null;
+  p99Ms: number | null;
+  connections: number;
+  errorsPerS: Record<string, number>;
+  retriesPerS: number;
+};
+
+export type ClusterState = { atMs: number; proxy: Totals; policies: Policy[]; faults?: Fault[] };
+
+export type Hello = {
+  boot: string;
+  version: string;
+  startedMs: number;
+  wellKnownPort: number;
+  name?: string;
+  host?: string;
+  needsToken: boolean;
+  thresholds: Partial<
+    Record<
+      | 'fall'
+      | 'rise'
+      | 'healthIntervalMs'
+      | 'healthTimeoutMs'
+      | 'attemptTimeoutMs'
+      | 'forgetAfterMs'
+      | 'holdMs'
+      | 'retryBudget'
+      | 'maxPayloadBytes',
+      number
+    >
+  >;
+};
+
+export type ClusterEvent = {
+  seq: number;
+  atMs: number;
+  type: string;
+  policy: string;
+  id: string | number;
+  /** Its container's name, where one is known. */
+  name?: string | null;
+  address: string;
+  why: string;
+  by?: string;
+  reason?: string;
+};
+
+export type Sample = {
+  atMs: number;
+  policy: string;
+  id: string | number;
+  ms: number;
+  outcome: string;
+  attempt: number;
+};
+
+type Series = (number | null)[];
+
+export type Out = {
+  policy: string;
+  id: string | number;
+  name?: string | null;
+  fromMs: number;
+  untilMs: number | null;
+  state: string;
+  why: string;
+};
+
+export type History = {
+  stepMs: number;
+  fromMs: number;
+  rate: Series;
+  policyRates?: Record<string, Series>;
+  p50Ms: Series;
+  p90Ms?: Series;
+  p99Ms: Series;
+  errors: Record<string, Series>;
+  retries: Series;
+  outs: Out[];
+  faults: Fault[];
+};
+
+export type ServerDetail = { row: Server; transitions: ClusterEvent[]; probes: Probe[] };
+
+export type Sent = {
+  ok: boolean;
+  reply: { type?: number; code?: string; payload?: string; srcid?: string | number; error?: string } | null;
+  raw: string;
+  server: { id: string | number; name?: string | null } | null;
+  attempts: { id: string | number; name?: string | null; outcome: string; ms: number }[];
+  phases: { connectMs?: number; queueMs?: number; upstreamMs?: number; totalMs: number };
+};
+
+export type Act = 'drain' | 'resume' | 'forget' | 'probe';

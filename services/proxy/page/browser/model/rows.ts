@@ -1,0 +1,216 @@
+// A server's row in words: what it is, why, and what changes it next.
+import type { Hello, Policy, Server, State } from './contract.ts';
+import { capital, ordinal, outcomeWord } from './words.ts';
+
+/** A state as the page shows it: what is measured, but for a server that an operator has drained. */
+export type Shown = State | 'drained';
+export const SHOWN: readonly Shown[] = [
+  'ready',
+  'joining',
+  'suspect',
+  'evicted',
+  'ejected',
+  'trial',
+  'leaving',
+  'drained',
+];
+
+export type Phrase =
+  | { kind: 'text'; text: string }
+  | { kind: 'strong'; text: string }
+  /** The time left until `atMs`, behind `lead`; left out when nothing is known any more. */
+  | { kind: 'until'; lead: string; atMs: number };
+
+export type Reason = {
+  why: string;
+  isWarning: boolean;
+  /** The good or bad probes of the streak that counts. */
+  rings: { good: number; bad: number; of: number } | null;
+  /** A penalty that ends at `endsMs` and began at `fromMs`. */
+  penalty: { fromMs: number; endsMs: number } | null;
+  next: Phrase[];
+};
+
+export function shownState({ state, ordered }: Server): Shown {
+  return ordered === 'drained' ? 'drained' : state;
+}
+
+/** Whether it gets requests. */
+export function isInRotation(server: Server): boolean {
+  const shown = shownState(server);
+  return shown === 'ready' || shown === 'trial';
+}
+
+export function keyOf({ policy, id }: { policy: string; id: string | number }): string {
+  return `${policy}/${id}`;
+}
+
+export function inRotation({ servers }: Policy): number {
+  return servers.filter(isInRotation).length;
+}
+
+const text = (words: string): Phrase => ({ kind: 'text', text: words });
+const strong = (words: string): Phrase => ({ kind: 'strong', text: words });
+
+function until(lead: string, atMs: number | null | undefined): Phrase[] {
+  return atMs === null || atMs === undefined ? [] : [{ kind: 'until', lead, atMs }];
+}
+
+/** Why it is as it is, and what changes it next. */
+export function reasonOf(server: Server, thresholds: Hello['thresholds']): Reason {
+  const reason: Reason = {
+    why: `${capital(server.why)}`,
+    isWarning: false,
+    rings: null,
+    penalty: null,
+    next: [],
+  };
+  if (server.ordered === 'drained') return drained(server, reason);
+  const { next } = server;
+  switch (next?.kind) {
+    case 'good-probes':
+      return {
+        ...reason,
+        rings: { good: next.have, bad: 0, of: next.need },
+        next: [
+          text('Back after '),
+          strong(next.need === 1 ? '1 good probe' : `${next.need} good probes`),
+          text(`, ${next.have} so far`),
+          ...until('; next in ', next.nextProbeMs),
+          ...until('; forgotten in ', next.forgottenMs),
+        ],
+      };
+    case 'penalty':
+      return {
+        ...reason,
+        penalty: { fromMs: server.sinceMs, endsMs: next.endsMs },
+        next: [
+          text('Gets '),
+          strong('one request as a trial'),
+          ...until(' in ', next.endsMs),
+          ...(server.ejections === undefined || server.ejections < 2
+            ? []
+            : [text(`; ${ordinal(server.ejections)} ejection`)]),
+        ],
+      };
+    case 'trial':
+      return {
+        ...reason,
+        next: [strong('Ready if its next request is answered'), text(', else out for longer')],
+      };
+    case 'first-probe':
+      return {
+        ...reason,
+        rings: { good: 0, bad: 0, of: 1 },
+        next: [
+          text('Ready after '),
+          strong('1 good probe'),
+          ...until('; next in ', next.nextProbeMs),
+          ...until('; dropped if none passes in ', next.givenUpMs),
+        ],
+      };
+    case 'would-leave':
+      return wouldLeave(server, next, reason);
+    case 'deciding-probe':
+      return {
+        ...reason,
+        next: [
+          text('A probe is on its way: '),
+          strong('back if it passes'),
+          text(', evicted if not'),
+          ...until('; known in ', next.byMs),
+        ],
+      };
+    case 'drain':
+      return {
+        ...reason,
+        next:
+          next.open === 0
+            ? [text('Gone when its last answer is out')]
+            : [
+                text('Gone when its '),
+                strong(next.open === 1 ? '1 open request' : `${next.open} open requests`),
+                text(next.open === 1 ? ' is answered' : ' are answered'),
+                ...until(', at the latest in ', next.untilMs),
+              ],
+      };
+    case undefined:
+      return { ...reason, next: withoutNext(server, thresholds) };
+    default:
+      return next satisfies never;
+  }
+}
+
+function drained(server: Server, reason: Reason): Reason {
+  const { orderedBy, orderedReason, inFlight } = server;
+  const by = orderedBy === null || orderedBy === undefined || orderedBy === '' ? 'an operator' : orderedBy;
+  const because =
+    orderedReason === null || orderedReason === undefined || orderedReason === '' ? '' : `: ${orderedReason}`;
+  const open = inFlight === 0 ? '' : `; ${inFlight} still open`;
+  return {
+    ...reason,
+    why: `Drained by ${by}${because}`,
+    next: [text('Gets nothing new '), strong('until resumed'), text(open)],
+  };
+}
+
+function wouldLeave(
+  server: Server,
+  { failed, fall, nextProbeMs }: { failed: number; fall: number; nextProbeMs?: number | null },
+  reason: Reason,
+): Reason {
+  if (failed === 0) {
+    const probes = fall === 1 ? 'the next probe fails' : `${fall} probes in a row fail`;
+    return { ...reason, next: [text(`Out if ${probes}`), ...until('; next in ', nextProbeMs)] };
+  }
+  const left = fall - failed;
+  return {
+    ...reason,
+    why: `Its last probe failed: ${outcomeOf(server)}`,
+    isWarning: true,
+    rings: { good: 0, bad: failed, of: fall },
+    next: [
+      strong(left <= 1 ? 'Out if the next probe fails' : `Out if ${left} more probes fail`),
+      text(' too'),
+      ...until('; in ', nextProbeMs),
+    ],
+  };
+}
+
+function outcomeOf({ lastProbe }: Server): string {
+  if (lastProbe === null) return 'no answer';
+  return lastProbe.detail === ''
+    ? outcomeWord(lastProbe.outcome)
+    : `${lastProbe.outcome}, ${lastProbe.detail}`;
+}
+
+function withoutNext({ state }: Server, { fall, rise }: Hello['thresholds']): Phrase[] {
+  switch (state) {
+    case 'ready':
+      return [
+        text(
+          fall === undefined ? '' : `Out if ${fall === 1 ? 'a probe fails' : `${fall} probes in a row fail`}`,
+        ),
+      ];
+    case 'evicted':
+      return rise === undefined ? [] : [text('Back after '), strong(`${rise} good probes`)];
+    case 'suspect':
+      return [text('A probe is on its way: '), strong('back if it passes'), text(', evicted if not')];
+    case 'ejected':
+      return [text('Gets '), strong('one request as a trial'), text(' when its penalty is over')];
+    case 'trial':
+      return [strong('Ready if its next request is answered'), text(', else out for longer')];
+    case 'joining':
+      return [text('Ready after '), strong('1 good probe')];
+    case 'leaving':
+      return [text('Gone when what is open is answered')];
+    default:
+      return state satisfies never;
+  }
+}
+
+/** The row's words without marks, for the search and for screen readers. */
+export function sentence({ why, next }: Reason): string {
+  const rest = next.map((phrase) => (phrase.kind === 'until' ? '' : phrase.text)).join('');
+  return `${why}. ${rest}`;
+}
