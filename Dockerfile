@@ -28,7 +28,7 @@ RUN timeout 3 node services/proxy/main.ts >/dev/null 2>&1 & \
     SERVER_POLICY=1 timeout 3 node services/server/main.ts >/dev/null 2>&1 & \
     sleep 1.5; \
     node services/client/main.ts client_packet_1.json >/dev/null 2>&1; \
-    node services/shared/healthcheck.ts http 10080; \
+    node services/shared/healthcheck.ts http 10081; \
     node services/shared/healthcheck.ts server 9000; \
     wait; true
 CMD ["node", "services/proxy/main.ts"]

@@ -44,7 +44,7 @@ await runScript('npm start --', MAY_BE_LEFT, async (signal) => {
       'Settings, from the environment or from .env: SERVERS_PER_POLICY (2), NODE_IMAGE (node:24-slim),\n' +
         'COMPOSE_PROJECT_NAME (policy-proxy), COMPOSE_FILE (with :docker-compose.tls.yml: over TLS),\n' +
         'PROXY_PUBLISH_PORT (10000, on every address of this machine; 127.0.0.1:10000: on that one only),\n' +
-        'PROXY_PUBLISH_ADMIN_PORT (10080, on 127.0.0.1 only), and those of the roles, for example PROXY_HOLD.\n' +
+        'PROXY_PUBLISH_ADMIN_PORT (10081, on 127.0.0.1 only), and those of the roles, for example PROXY_HOLD.\n' +
         'Exit codes: 0 it runs, 1 a step failed, 2 the machine lacks something or a setting is wrong, 130 stopped by Ctrl-C.',
     )
     .parse();

@@ -41,7 +41,7 @@ await runScript('npm run status --', '', async (signal) => {
       admin: {
         type: 'string',
         describe:
-          "host:port of the proxy's status listener (127.0.0.1:PROXY_PUBLISH_ADMIN_PORT, which is 10080)",
+          "host:port of the proxy's status listener (127.0.0.1:PROXY_PUBLISH_ADMIN_PORT, which is 10081)",
       },
     })
     .epilogue(

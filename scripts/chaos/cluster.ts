@@ -22,7 +22,7 @@ const NEXT = 'The next "npm run chaos" or "npm start" tries again.';
 /** What a plan may set, and the variable that it becomes in a container. */
 const SETTINGS = { FAULTS: 'SERVER_FAULTS', PROXY_VERIFY_ANSWERS: 'PROXY_VERIFY_ANSWERS' } as const;
 /** Where the proxy's ports are published, as docker-compose.yml has them. */
-const PORTS = { PROXY_PUBLISH_PORT: '10000/tcp', PROXY_PUBLISH_ADMIN_PORT: '10080/tcp' } as const;
+const PORTS = { PROXY_PUBLISH_PORT: '10000/tcp', PROXY_PUBLISH_ADMIN_PORT: '10081/tcp' } as const;
 const PROXY_PORT = 10_000;
 
 /** Shows steps as they run; for machines on standard error, in plain lines. */

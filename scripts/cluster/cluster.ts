@@ -126,7 +126,7 @@ export function publishedPort(
   { env }: Cluster = {},
 ): number {
   const isProxy = name === 'PROXY_PUBLISH_PORT';
-  const text = env?.[name] ?? readSetting(name) ?? (isProxy ? '10000' : '10080');
+  const text = env?.[name] ?? readSetting(name) ?? (isProxy ? '10000' : '10081');
   if (isProxy) return Number(/\d+$/.exec(publishedProxy({ PROXY_PUBLISH_PORT: text }))?.[0]);
   const port = Number(text);
   if (Number.isInteger(port) && port >= 1 && port <= 65_535) return port;

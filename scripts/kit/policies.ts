@@ -28,7 +28,7 @@ export type PolicySnapshot = { at: string; policies: PolicyRow[] };
 
 /**
  * The policy table as it is now.
- * @param adminUrl base address of the status listener, for example http://127.0.0.1:10080
+ * @param adminUrl base address of the status listener, for example http://127.0.0.1:10081
  * @throws Failure when it does not answer within two seconds
  */
 export async function fetchPolicies(adminUrl: string, signal?: AbortSignal): Promise<PolicySnapshot> {
@@ -51,7 +51,7 @@ export async function fetchPolicies(adminUrl: string, signal?: AbortSignal): Pro
   }
 }
 
-// Not `fetch`: 10080 is on the list of ports that it refuses (https://fetch.spec.whatwg.org/#port-blocking).
+// Not `fetch`: it refuses some ports, and the status port may be set to one (https://fetch.spec.whatwg.org/#port-blocking).
 function getText(url: URL, signal: AbortSignal): Promise<string> {
   return new Promise((resolve, reject) => {
     const request = get(url, { agent: false, signal }, (response) => {

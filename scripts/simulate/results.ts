@@ -1,7 +1,7 @@
 // pure · what seeds have shown: the table of what worlds have to reach, the sums over seeds, and the text of both.
 import type { State } from '../../services/proxy/health/health.ts';
 import type { FailureKind, ProbeOutcome } from '../../services/proxy/servers/failure.ts';
-import type { EventType } from '../../services/proxy/status/events.ts';
+import type { StateEventType } from '../../services/proxy/status/events.ts';
 import { ERROR_CODES } from '../../services/shared/error-codes.ts';
 import { count, plural } from '../kit/words.ts';
 import type { SeedResult } from './run.ts';
@@ -28,7 +28,7 @@ const STATES: Record<State, Row> = {
 };
 
 // An entry's events, each with those that may follow it.
-const TRANSITIONS: Record<EventType, readonly EventType[]> = {
+const TRANSITIONS: Record<StateEventType, readonly StateEventType[]> = {
   registered: ['admitted', 'forgotten', 'leaving', 'replaced'],
   admitted: ['suspect', 'evicted', 'ejected', 'trial', 'leaving', 'replaced'],
   suspect: ['admitted', 'trial', 'evicted', 'replaced'],

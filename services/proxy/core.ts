@@ -39,7 +39,7 @@ export type World = {
 
 export type Core = {
   /** For the status listener, and for what watches the proxy from within. */
-  sources: StatusSources & SnapshotSources;
+  sources: StatusSources & SnapshotSources & { port: () => number; forwarder: Forwarder; registry: Registry };
   /** Listens on the well-known port; rejects with the system's error when it can't be had. @returns the port */
   open(): Promise<number>;
   /** Refuses what is new, finishes what is in flight, at most `drainTimeoutMs`; then closes everything. */
@@ -162,6 +162,9 @@ export function createCore(options: ProxyOptions, log: Log, world: World): Core 
     listenerCounters: listener.counters,
     openRequests: () => forwarder.openRequests,
     connections: () => listener.connectionCount,
+    port: () => listener.port,
+    forwarder,
+    registry,
     snapshot: () => snapshotOf(sources),
     unreadyReason: () => (forwarder.isDraining ? 'shutting down' : listener.port === 0 ? 'starting' : null),
   };

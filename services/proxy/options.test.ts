@@ -7,7 +7,7 @@ test('the defaults are those of the protocol, with and without yargs', () => {
   const bare = readProxyOptions([], {});
   assert.deepEqual(readProxyOptions(['10000'], {}), bare);
   const { port, adminPort, adminHost, healthIntervalMs, healthTimeoutMs, fall, rise, retry } = bare;
-  assert.deepEqual([port, adminPort, adminHost], [10_000, 10_080, '127.0.0.1']);
+  assert.deepEqual([port, adminPort, adminHost], [10_000, 10_081, '127.0.0.1']);
   assert.deepEqual([healthIntervalMs, healthTimeoutMs, fall, rise], [1000, 500, 2, 2]);
   assert.equal(retry, 'always');
 });

@@ -30,7 +30,7 @@ function row<Key extends string>(key: Key, [value, min, max]: [number, number, n
 /** Name on the command line → key in ProxyOptions, default, least and greatest value, description. */
 export const NUMBERS = {
   port: row('port', [10_000, 0, 65_535], 'the well-known port, for clients and servers'),
-  'admin-port': row('adminPort', [10_080, 0, 65_535], 'port of the status listener (HTTP)'),
+  'admin-port': row('adminPort', [10_081, 0, 65_535], 'port of the status listener (HTTP)'),
   'max-connections': row('maxConnections', [10_000, 1, 1_000_000], 'client connections, if open files allow'),
   'max-connections-per-source': row(
     'maxConnectionsPerSource',
@@ -174,7 +174,7 @@ export function readProxyOptions(
       command.positional('listen-port', { type: 'number', describe: 'the same as --port' }),
     )
     .options(options)
-    .example('$0 10000', 'listen on port 10000, with the status on 127.0.0.1:10080')
+    .example('$0 10000', 'listen on port 10000, with the status on 127.0.0.1:10081')
     .example('$0 --verify-answers --retry always', 'no wrong answer reaches a client')
     .example('$0 --register-token-file token', 'only servers that know the token may register')
     .epilogue(SIGNALS_AND_CODES)

@@ -3,17 +3,27 @@ import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { systemClock } from '../shared/clock.ts';
 import { LimitedLog, type Log } from '../shared/log.ts';
-import { createCore } from './core.ts';
+import { MAX_PAYLOAD_BYTES } from '../shared/packet.ts';
+import { ownVersion } from '../shared/version.ts';
+import { type Core, createCore } from './core.ts';
 import { descriptorLimit } from './network/descriptors.ts';
 import type { Network } from './network/network.ts';
 import { systemNetwork } from './network/system-network.ts';
 import { tlsNetwork } from './network/tls-network.ts';
 import type { ProxyOptions } from './options.ts';
+import { readPage } from './page/files.ts';
+import { isWildcard } from './registration/registrar.ts';
+import { SHARE_OF_REQUESTS } from './routing/retry-budget.ts';
 import type { EventLog } from './status/events.ts';
-import { openStatus } from './status/status.ts';
+import { History } from './status/history.ts';
+import { Live } from './status/live.ts';
+import { Names } from './status/names.ts';
+import { type RowSources, stateOf } from './status/rows.ts';
+import { openStatus, type PageSources } from './status/status.ts';
 
 const NONCE_BYTES = 24;
 const SECOND_MS = 1000;
+const LOOPBACK = '127.0.0.1';
 
 export type RunningProxy = {
   port: number;
@@ -34,8 +44,12 @@ export async function startProxy(options: ProxyOptions, log: Log): Promise<Runni
     descriptors: descriptorLimit(),
     nonce: () => randomBytes(NONCE_BYTES).toString('base64url'),
   });
-  const status = await openStatus(options, core.sources);
-  const everySecond = setInterval(() => failures.nextSecond(), SECOND_MS).unref();
+  const pageSources = pageSourcesOf(options, core.sources);
+  const status = await openStatus(options, { ...core.sources, ...pageSources });
+  const everySecond = setInterval(() => {
+    failures.nextSecond();
+    pageSources.history.nextSecond(systemClock.wallNow());
+  }, SECOND_MS).unref();
   const closeStatus = (): void => {
     clearInterval(everySecond);
     status.closeAllConnections();
@@ -54,6 +68,36 @@ export async function startProxy(options: ProxyOptions, log: Log): Promise<Runni
       closeStatus();
     },
   };
+}
+
+function pageSourcesOf(options: ProxyOptions, sources: Core['sources']): PageSources {
+  const { now, wallNow } = systemClock;
+  const { events, forwarder, registry, table } = sources;
+  const history = new History(sources);
+  const names = new Names();
+  events.listen(({ type, policy, id }) => {
+    const upstream = type === 'registered' ? table.findById(policy, id) : undefined;
+    if (upstream !== undefined) names.ask(upstream.host);
+  });
+  const rows: RowSources = { ...sources, thresholds: options, history, names, now, wallNow };
+  const startedMs = wallNow();
+  const { fall, rise, healthIntervalMs, healthTimeoutMs, attemptTimeoutMs, forgetAfterMs, holdMs } = options;
+  const hello = () => ({
+    ...{ boot: events.boot, version: ownVersion(), startedMs, host: options.host },
+    ...{ wellKnownPort: sources.port(), needsToken: true },
+    thresholds: {
+      ...{ fall, rise, healthIntervalMs, healthTimeoutMs, attemptTimeoutMs, forgetAfterMs, holdMs },
+      ...{ retryBudget: SHARE_OF_REQUESTS, maxPayloadBytes: MAX_PAYLOAD_BYTES },
+    },
+  });
+  const live = new Live({ events, forwarder, hello, state: () => stateOf(rows), wallNow });
+  const host = isWildcard(options.host) ? LOOPBACK : options.host;
+  const target = () => {
+    const port = sources.port();
+    return port === 0 ? null : { host, port, isTls: options.tls !== null };
+  };
+  const acts = { table, registry, token: options.registerToken };
+  return { page: readPage(), live, history, rows, acts, target };
 }
 
 function networkFor({ tls, upstreamTls }: ProxyOptions, failures: LimitedLog): Network {

@@ -14,7 +14,7 @@ import {
 } from './config.ts';
 
 const OPTIONS = {
-  'admin-port': { type: 'number', default: 10_080, describe: 'port' },
+  'admin-port': { type: 'number', default: 10_081, describe: 'port' },
   host: { type: 'string', default: 'localhost', describe: 'host' },
   verify: { type: 'boolean', default: false, describe: 'verify' },
   retry: { choices: ['never', 'always'], default: 'always', describe: 'retry' },
@@ -39,7 +39,7 @@ for (const [name, environment, changed] of FROM_ENVIRONMENT) {
   test(`the environment supplies ${name}, with a command line and without`, () => {
     const options = withEnvironment('PROXY', OPTIONS, environment);
     const plain = {
-      'admin-port': 10_080,
+      'admin-port': 10_081,
       host: 'localhost',
       verify: false,
       retry: 'always',

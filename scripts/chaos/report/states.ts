@@ -18,7 +18,7 @@ export type ServerLane = {
 };
 type Change = { atMs: number; state: LaneState };
 
-const STATE_AFTER: Readonly<Record<EventType, LaneState>> = {
+const STATE_AFTER: Readonly<Partial<Record<EventType, LaneState>>> = {
   registered: 'joining',
   admitted: 'ready',
   suspect: 'suspect',

@@ -153,8 +153,10 @@ export class HealthChecker {
   }
 
   #probeIn(upstream: Upstream, watch: Watch, delayMs: number): void {
+    const { clock } = this.#world;
     watch.cancelProbe();
-    watch.cancelProbe = this.#world.clock.after(Math.max(0, delayMs), () => this.#probe(upstream));
+    watch.cancelProbe = clock.after(Math.max(0, delayMs), () => this.#probe(upstream));
+    upstream.nextProbeMs = clock.now() + Math.max(0, delayMs);
   }
 
   #probe(upstream: Upstream): void {
@@ -168,6 +170,7 @@ export class HealthChecker {
     }
     this.#probedAddresses.add(address);
     watch.isProbing = true;
+    upstream.nextProbeMs = 0;
     watch.isStale = false;
     watch.startedMs = this.#world.clock.now();
     watch.servedBefore = upstream.served;
@@ -185,7 +188,7 @@ export class HealthChecker {
     // A server that takes one connection at a time has the probe wait behind our own requests: its answers to those say as much.
     const hasServed = !upstream.keepsAlive && upstream.served > watch.servedBefore;
     const outcome = result.outcome === 'timeout' && hasServed ? 'pass' : result.outcome;
-    upstream.lastProbe = { atWallMs: this.#world.clock.wallNow(), outcome, roundTripMs, detail };
+    upstream.noteProbe({ atWallMs: this.#world.clock.wallNow(), outcome, roundTripMs, detail });
     if (result.outcome === 'pass') {
       upstream.answersAs ??= answersAs;
       if (answersAs !== null) {

@@ -70,8 +70,8 @@ export type Signal =
 
 export type Thresholds = Pick<ProxyOptions, 'fall' | 'rise' | 'forgetAfterMs'>;
 
-// A new server of which no probe has passed by then is dropped.
-const JOIN_WITHIN_MS = 10_000;
+/** A new server of which no probe has passed by then is dropped. */
+export const JOIN_WITHIN_MS = 10_000;
 // So many real requests that fail in a row eject.
 const OUTLIER_FAILURES = 5;
 // Half of at least so many real requests of the last seconds that fail eject.

@@ -6,7 +6,7 @@ import type { HealthChecker } from '../health/health-checker.ts';
 import type { ProxyOptions } from '../options.ts';
 import type { PolicyTable, Route } from '../routing/policy-table.ts';
 import { type Registration, Upstream, type UpstreamPool } from '../servers/upstream.ts';
-import type { EventLog, EventType } from '../status/events.ts';
+import type { EventLog, EventType, Order } from '../status/events.ts';
 import { farewell, leastProven, whyMoved } from './replaced.ts';
 
 export type RegistryOptions = Pick<
@@ -45,6 +45,8 @@ export class Registry {
   readonly #checker: HealthChecker;
   /** No longer in the table, with requests that are still being answered. */
   readonly #retired = new Set<Upstream>();
+  /** Orders to drain: they hold for the server's next start too. */
+  readonly #drained = new Map<string, Order>();
 
   constructor(options: RegistryOptions, world: RegistryWorld, checker: HealthChecker) {
     this.#options = options;
@@ -99,6 +101,7 @@ export class Registry {
     upstream.asksForSession = packet.hasSession;
     upstream.policyAsWritten = packet.policyAsWritten;
     upstream.pool = makePool(upstream);
+    upstream.drainOrder = this.#drained.get(keyOf(upstream)) ?? null;
     const route = table.add(upstream);
     events.add('registered', upstream, why);
     this.#checker.watch(upstream);
@@ -146,21 +149,56 @@ export class Registry {
     this.#world.onRouteChanged(route);
   }
 
+  /** By order: it finishes what it has and gets nothing new, until it is resumed. */
+  drain(upstream: Upstream, order: Order): void {
+    this.#drained.set(keyOf(upstream), order);
+    const [oldest] = this.#drained.keys();
+    if (this.#drained.size > 2 * this.#options.maxServers && oldest !== undefined)
+      this.#drained.delete(oldest);
+    this.#setDrain(upstream, order, 'drained', order);
+  }
+
+  /** By order: it gets requests again when its health allows it. */
+  resume(upstream: Upstream, order: Order): void {
+    this.#drained.delete(keyOf(upstream));
+    this.#setDrain(upstream, null, 'resumed', order);
+  }
+
+  #setDrain(upstream: Upstream, drainOrder: Order | null, type: EventType, order: Order): void {
+    const { table, events, now } = this.#world;
+    upstream.drainOrder = drainOrder;
+    table.place(upstream, now());
+    events.add(type, upstream, whyOrdered(type, order), order);
+    this.#afterChange(upstream);
+  }
+
+  /** By order: it is dropped; one that lives registers again. */
+  forget(upstream: Upstream, order: Order): void {
+    this.#drained.delete(keyOf(upstream));
+    this.#remove(upstream, 'forgotten', whyOrdered('forgotten', order), order);
+  }
+
+  /** By order: it is probed at once. */
+  probe(upstream: Upstream, order: Order): void {
+    this.#world.events.add('probe-ordered', upstream, whyOrdered('probed', order), order);
+    this.#checker.probeNow(upstream);
+  }
+
   /** It said that it leaves, and its last request has been answered. */
   onDrained(upstream: Upstream): void {
     this.#remove(upstream, 'left', 'it left, with nothing in flight');
   }
 
-  #remove(upstream: Upstream, type: EventType, why: string): void {
-    this.#takeOff(upstream, type, why);
+  #remove(upstream: Upstream, type: EventType, why: string, order?: Order): void {
+    this.#takeOff(upstream, type, why, order);
     this.#letGo(upstream, null);
   }
 
-  #takeOff(upstream: Upstream, type: EventType, why: string): void {
+  #takeOff(upstream: Upstream, type: EventType, why: string, order?: Order): void {
     const { table, events, now } = this.#world;
     this.#checker.unwatch(upstream);
     table.remove(upstream, now());
-    events.add(type, upstream, why);
+    events.add(type, upstream, why, order);
   }
 
   #letGo(upstream: Upstream, lastWords: string | null): void {
@@ -192,6 +230,14 @@ export class Registry {
     this.#remove(upstream, 'forgotten', `the table was full, and ${reason}`);
     return true;
   }
+}
+
+function keyOf({ policy, id }: Upstream): string {
+  return JSON.stringify([policy, String(id)]);
+}
+
+function whyOrdered(what: string, { by, reason }: Order): string {
+  return `${what} by order of ${by}${reason === '' ? '' : `: ${reason}`}`;
 }
 
 function registrationOf(packet: SetupPacket, host: string): Registration {

@@ -63,6 +63,8 @@ export class Forwarder implements TrafficObserver {
   /** When the last sweep was, monotonic ms. */
   sweptMs: number;
   isDraining = false;
+  /** Is told of each request that was answered, with how long it took, as long as somebody looks. */
+  onServed: ((upstream: Upstream, request: Request, tookMs: number) => void) | null = null;
   readonly #table: PolicyTable;
   readonly #limits: ForwarderLimits;
   readonly #checker: TrafficJudge;
@@ -76,6 +78,8 @@ export class Forwarder implements TrafficObserver {
   readonly #waitingRoom: WaitingRoom;
   readonly #retries: Retries;
   readonly #startedMs: number;
+  /** When the chunk came whose answers are being handed over; 0 between chunks. */
+  #answeredMs = 0;
 
   constructor(
     table: PolicyTable,
@@ -169,10 +173,19 @@ export class Forwarder implements TrafficObserver {
       return false;
     }
     upstream.served += 1;
+    this.#time(upstream, request);
     if (upstream.health.state === 'trial') this.#checker.onTrialPassed(upstream);
     this.counters.answered += 1;
     this.#replier.reply(request, answer);
     return true;
+  }
+
+  // All answers of one chunk have the same time.
+  #time(upstream: Upstream, request: Request): void {
+    if (this.#answeredMs === 0) this.#answeredMs = this.#now();
+    const tookMs = this.#answeredMs - (request.deadlineMs - this.#limits.requestTimeoutMs);
+    upstream.durations.add(tookMs);
+    if (this.onServed !== null) this.onServed(upstream, request, tookMs);
   }
 
   onBusy(upstream: Upstream): void {
@@ -186,6 +199,7 @@ export class Forwarder implements TrafficObserver {
 
   // A server has room again, or is gone.
   onAnswersEnd({ policy }: Upstream): void {
+    this.#answeredMs = 0;
     const route = this.#table.route(policy);
     if (route !== undefined && route.waiting.length > 0) this.#waitingRoom.serve(route, this.#now());
     this.#replier.flush();

@@ -192,7 +192,7 @@ export class PolicyTable {
     const route = this.#routes.get(upstream.policy);
     if (route === undefined) return;
     const { state } = upstream.health;
-    if (isInRotation(state)) {
+    if (isInRotation(state) && upstream.drainOrder === null) {
       route.rotation.add(upstream);
       return;
     }

@@ -1,7 +1,7 @@
 // How many retries the traffic of one policy allows, so that retries can't multiply an outage. After finagle's RetryBudget.
 
 const WINDOW_SECONDS = 10;
-const SHARE_OF_REQUESTS = 0.2;
+export const SHARE_OF_REQUESTS = 0.2;
 const FLOOR_PER_SECOND = 10;
 
 /**
@@ -25,6 +25,13 @@ export class RetryBudget {
     if ((this.#retries[slot] as number) < FLOOR_PER_SECOND) return true;
     const floor = FLOOR_PER_SECOND * WINDOW_SECONDS;
     return sum(this.#retries) < Math.max(sum(this.#firstAttempts) * SHARE_OF_REQUESTS, floor);
+  }
+
+  /** What is left of it: 1 when nothing is used, 0 when all is. */
+  left(nowMs: number): number {
+    this.#slotAt(nowMs);
+    const allowed = Math.max(sum(this.#firstAttempts) * SHARE_OF_REQUESTS, FLOOR_PER_SECOND * WINDOW_SECONDS);
+    return Math.max(0, 1 - sum(this.#retries) / allowed);
   }
 
   charge(nowMs: number): void {

@@ -3,7 +3,10 @@ import type { Id } from '../../shared/packet.ts';
 import { addressOf } from '../../shared/printable.ts';
 import type { Health } from '../health/health.ts';
 import type { Request } from '../routing/request.ts';
+import { Durations } from './durations.ts';
 import type { ProbeOutcome } from './failure.ts';
+
+const KEPT_PROBES = 50;
 
 /** What a server says of itself, with the address that its connection came from. */
 export type Registration = {
@@ -50,8 +53,8 @@ export type LeaseConnection = {
 export type Suspect = { clientId: Id | undefined; bytes: number; atMs: number };
 
 /**
- * A server of one policy. Written by the health checker: health, stateSinceWallMs, lastProbe, answersAs, knownAs, provenMs; by
- * the pool: capacity, isRetired, inFlight, hanging, sent, answers, slowAnswers; by the forwarder: served, failed, brokeUnder; by
+ * A server of one policy. Written by the health checker: health, stateSinceWallMs, probes, nextProbeMs, answersAs, knownAs, provenMs; by
+ * the pool: capacity, isRetired, inFlight, hanging, sent, answers, slowAnswers; by the forwarder: served, failed, brokeUnder, durations; by
  * the registry and its sessions: the rest.
  */
 export class Upstream {
@@ -68,13 +71,18 @@ export class Upstream {
   order: number;
   /** The connection of its session; null without one. */
   lease: LeaseConnection | null = null;
+  /** An operator wants it to get nothing new; null when nobody does. Measured health goes on beside it. */
+  drainOrder: { readonly by: string; readonly reason: string } | null = null;
   /** It asked for a session when it last registered: it is not of the old kind. */
   asksForSession = false;
   pool: UpstreamPool | null = null;
 
   health: Health;
   stateSinceWallMs: number;
-  lastProbe: ProbeRecord | null = null;
+  /** The last ones, at most 50, oldest first. */
+  readonly probes: ProbeRecord[] = [];
+  /** When the next probe is due, monotonic ms; 0 while one is under way. */
+  nextProbeMs = 0;
   /** The id in its answers to probes, as text; null before the first that has one. */
   answersAs: string | null = null;
   /** All ids in its answers to probes that passed: workers behind one port may each have one of their own. */
@@ -95,6 +103,8 @@ export class Upstream {
   sent = 0;
   served = 0;
   failed = 0;
+  /** Of the requests that it has answered: from when they came to the proxy. */
+  readonly durations = new Durations();
   /** The last request under which one of its connections broke. */
   brokeUnder: Suspect | null = null;
 
@@ -111,6 +121,15 @@ export class Upstream {
     this.order = order;
     this.health = health;
     this.stateSinceWallMs = wallMs;
+  }
+
+  get lastProbe(): ProbeRecord | null {
+    return this.probes[this.probes.length - 1] ?? null;
+  }
+
+  noteProbe(probe: ProbeRecord): void {
+    this.probes.push(probe);
+    if (this.probes.length > KEPT_PROBES) this.probes.shift();
   }
 
   /** Hands a request over; every server in rotation was given its pool when it was registered. */

@@ -9,7 +9,12 @@ const WINDOW_MS = 10_000;
 // A server that is restarted, frozen or cut off again and again comes to a handful in this time.
 const RECORDED_IN_WINDOW = 40;
 
-export type EventType =
+export type EventType = StateEventType | OrderEventType;
+
+/** By order of an operator; what is measured of the server goes on beside it. */
+export type OrderEventType = 'drained' | 'resumed' | 'probe-ordered';
+
+export type StateEventType =
   | 'registered'
   | 'admitted'
   | 'suspect'
@@ -20,6 +25,9 @@ export type EventType =
   | 'left'
   | 'replaced'
   | 'forgotten';
+
+/** Who has ordered something, and what for, in their own words. */
+export type Order = Readonly<{ by: string; reason: string }>;
 
 export type ClusterEvent = Readonly<{
   /** Counts up by one from 1; a gap means that events are no longer kept. */
@@ -35,6 +43,8 @@ export type ClusterEvent = Readonly<{
    * so this does not change between its eviction and its next event; `registered` begins a new entry at 0.
    */
   sent: number;
+  /** Only where it was ordered. */
+  order?: Order;
 }>;
 
 /** What an event is about, before it has its number and its time. */
@@ -50,6 +60,8 @@ const NEVER_LEFT_OUT: ReadonlySet<EventType> = new Set([
   'forgotten',
   'leaving',
   'left',
+  'drained',
+  'resumed',
 ]);
 const IN_ROTATION: ReadonlySet<EventType> = new Set(['admitted', 'trial']);
 
@@ -68,7 +80,7 @@ export class EventLog {
   }
 
   /** Records an event and hands it to every listener, unless there are too many about this server. */
-  add(type: EventType, { policy, id, address, sent }: Upstream, why: string): void {
+  add(type: EventType, { policy, id, address, sent }: Upstream, why: string, order?: Order): void {
     const nowMs = this.#wallNow();
     const key = keyOf(policy, id);
     let flow = this.#flows.get(key);
@@ -78,7 +90,7 @@ export class EventLog {
     } else if (flow.isOver(nowMs)) {
       this.#record(key, flow.nextWindow(nowMs), nowMs);
     }
-    this.#record(key, flow.take({ type, policy, id, address, why, sent }), nowMs);
+    this.#record(key, flow.take({ type, policy, id, address, why, sent, ...(order && { order }) }), nowMs);
   }
 
   /** Called each second or so: says how many events were left out of windows that are over. */

@@ -1,9 +1,16 @@
 // The status listener: HTTP on a port of its own, for people, health checks and the chaos verdict.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { isIP } from 'node:net';
+import { json } from 'node:stream/consumers';
 import { printable, printableLines } from '../../shared/printable.ts';
 import type { ProxyOptions } from '../options.ts';
+import { PAGE_SECURITY_POLICY, type Page } from '../page/files.ts';
+import { type ActSources, act } from './acts.ts';
 import type { EventLog } from './events.ts';
+import type { History } from './history.ts';
+import type { Live } from './live.ts';
+import { describeProbe, type RowSources, rowOf } from './rows.ts';
+import { type Outgoing, type SendTarget, sendPacket } from './send.ts';
 import type { Snapshot } from './snapshot.ts';
 
 const MAX_CONNECTIONS = 256;
@@ -17,29 +24,44 @@ export type StatusSources = {
   unreadyReason: () => string | null;
 };
 
+/** What the live page shows, asks and orders. */
+export type PageSources = {
+  page: Page;
+  live: Live;
+  history: History;
+  rows: RowSources;
+  acts: ActSources;
+  /** Where its packets go; null before the well-known port is open. */
+  target: () => SendTarget | null;
+};
+
 const EVENT_STREAM = { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-store' };
-// Nothing here is a page, and no other page may use it.
+const MAX_BODY_BYTES = 16_384;
+// No other page may use what is here.
 const SECURITY_HEADERS = [
-  ['content-security-policy', "default-src 'none'; frame-ancestors 'none'"],
+  ['content-security-policy', PAGE_SECURITY_POLICY],
   ['cross-origin-resource-policy', 'same-origin'],
   ['referrer-policy', 'no-referrer'],
   ['x-content-type-options', 'nosniff'],
 ] as const;
 const UNKNOWN_HOST =
   'The status listener is not asked by this name: use an address, or start the proxy with --admin-names.';
-const PATHS = ['/healthz', '/readyz', '/api/policies', '/api/events'];
+const PATHS = [
+  ...['/', '/healthz', '/readyz', '/api/policies', '/api/events', '/api/stream', '/api/history'],
+  '/api/servers/POLICY/ID',
+];
 
 export type StatusOptions = Pick<ProxyOptions, 'adminHost' | 'adminPort' | 'adminNames'>;
 
 /** Starts the status listener; rejects with the system's error when the port can't be had. */
 export function openStatus(
   { adminHost: host, adminPort: port, adminNames }: StatusOptions,
-  sources: StatusSources,
+  sources: StatusSources & PageSources,
 ): Promise<Server> {
   const names = new Set(adminNames.map((name) => name.toLowerCase()));
   const server = createServer((request, response) => {
     for (const [name, value] of SECURITY_HEADERS) response.setHeader(name, value);
-    if (isKnownHost(request.headers.host, names)) answer(request, response, sources);
+    if (isKnownHost(request.headers.host, names)) route(request, response, sources);
     else sendJson(response, 421, { error: UNKNOWN_HOST });
   });
   server.requestTimeout = 10_000;
@@ -53,12 +75,25 @@ export function openStatus(
   });
 }
 
-function answer(request: IncomingMessage, response: ServerResponse, sources: StatusSources): void {
-  if (request.method !== 'GET' && request.method !== 'HEAD') {
-    sendJson(response, 405, { error: 'Only GET is answered here.' });
-    return;
-  }
-  switch (URL.parse(request.url ?? '/', 'http://status')?.pathname) {
+function route(
+  request: IncomingMessage,
+  response: ServerResponse,
+  sources: StatusSources & PageSources,
+): void {
+  const path = URL.parse(request.url ?? '/', 'http://status')?.pathname ?? '';
+  if (request.method === 'GET' || request.method === 'HEAD') answer(path, request, response, sources);
+  else if (request.method === 'POST' && (path === '/api/acts' || path === '/api/send'))
+    void take(path, request, response, sources);
+  else sendJson(response, 405, { error: 'Only GET is answered here.' });
+}
+
+function answer(
+  path: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+  sources: StatusSources & PageSources,
+): void {
+  switch (path) {
     case '/healthz':
       sendJson(response, 200, { status: 'alive' });
       return;
@@ -78,9 +113,91 @@ function answer(request: IncomingMessage, response: ServerResponse, sources: Sta
       if (request.method === 'HEAD') response.end();
       else new EventStream(response, sources.events, request.headers['last-event-id']).start();
       return;
+    case '/api/stream':
+      response.writeHead(200, EVENT_STREAM);
+      if (request.method === 'HEAD') response.end();
+      else sources.live.add(response, request.headers['last-event-id']);
+      return;
+    case '/api/history':
+      sendJson(response, 200, sources.history.describe(sources.events.since(0)));
+      return;
     default:
-      sendJson(response, 404, { error: 'There is nothing here.', paths: PATHS });
+      answerByName(path, request, response, sources);
   }
+}
+
+function answerByName(
+  path: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+  { page, rows, events }: StatusSources & PageSources,
+): void {
+  const file = page.file(path);
+  if (file !== null) {
+    const isKnown = request.headers['if-none-match'] === file.etag;
+    const headers = { 'content-type': file.type, 'cache-control': 'no-cache', etag: file.etag };
+    response.writeHead(isKnown ? 304 : 200, headers).end(isKnown ? '' : file.body);
+    return;
+  }
+  const [, policy = '', id = ''] = /^\/api\/servers\/([^/]+)\/([^/]+)$/.exec(path) ?? [];
+  const upstream = rows.table.findById(textOf(policy), textOf(id));
+  if (upstream === undefined) {
+    sendJson(response, 404, { error: 'There is nothing here.', paths: PATHS });
+    return;
+  }
+  const isAbout = (event: { policy: string; id: string | number }): boolean =>
+    event.policy === upstream.policy && String(event.id) === String(upstream.id);
+  sendJson(response, 200, {
+    row: rowOf(upstream, rows),
+    transitions: events.since(0).filter(isAbout),
+    probes: upstream.probes.map(describeProbe),
+  });
+}
+
+function textOf(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
+// A page from elsewhere can't read what it gets, but it could order something: browsers say where a POST is from.
+function isFromHere({ origin, host }: IncomingMessage['headers']): boolean {
+  return origin === undefined || URL.parse(origin)?.host === host;
+}
+
+async function take(
+  path: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+  { acts, target }: PageSources,
+): Promise<void> {
+  if (!isFromHere(request.headers)) {
+    sendJson(response, 403, { error: 'Another page may order nothing here.' });
+    return;
+  }
+  if (!(Number(request.headers['content-length']) <= MAX_BODY_BYTES)) {
+    sendJson(response, 413, { error: `A body has at most ${MAX_BODY_BYTES} bytes, and says how many.` });
+    request.destroy();
+    return;
+  }
+  const body: unknown = await json(request).catch(() => null);
+  if (path === '/api/acts') {
+    const { status, body: reply } = act(body, request.headers.authorization, acts);
+    sendJson(response, status, reply);
+    return;
+  }
+  const { clientId, policy, payload } = (body ?? {}) as Partial<Record<keyof Outgoing, unknown>>;
+  const to = target();
+  if (typeof clientId !== 'string' || typeof policy !== 'string' || typeof payload !== 'string')
+    sendJson(response, 400, { error: 'A packet has "clientId", "policy" and "payload", each a text.' });
+  else if (to === null) sendJson(response, 503, { error: 'The well-known port is not open yet.' });
+  else
+    await sendPacket(to, { clientId, policy, payload }).then(
+      (sent) => sendJson(response, 200, sent),
+      (error: Error) => sendJson(response, 502, { error: `The packet got no reply: ${error.message}` }),
+    );
 }
 
 // A page from elsewhere can have its own name point here (DNS rebinding), and could then read what this says. The

@@ -1,0 +1,137 @@
+// The cluster at one moment, as the live page shows it: each server with why, since when, and what changes it next.
+import type { Thresholds } from '../health/health.ts';
+import { JOIN_WITHIN_MS } from '../health/health.ts';
+import type { ForwarderCounters } from '../routing/forwarder.ts';
+import type { PolicyTable, Route } from '../routing/policy-table.ts';
+import { noRecentCounts, quantileOf } from '../servers/durations.ts';
+import type { ProbeRecord, Upstream } from '../servers/upstream.ts';
+import type { History } from './history.ts';
+import type { Names } from './names.ts';
+
+export type RowSources = {
+  table: PolicyTable;
+  counters: ForwarderCounters;
+  openRequests: () => number;
+  connections: () => number;
+  thresholds: Thresholds;
+  history: Pick<History, 'rateOf' | 'now'>;
+  names: Pick<Names, 'of'>;
+  /** Monotonic ms. */
+  now: () => number;
+  /** Ms since the epoch. */
+  wallNow: () => number;
+};
+
+/** A probe of up to so many ms is drawn lowest, and each doubling a step higher. */
+const LOWEST_BAR_MS = 0.25;
+const HIGHEST_BAR = 9;
+
+/** Policies are in the order of their names, with numbers by their size. */
+export function stateOf(sources: RowSources) {
+  const { table, history, openRequests, connections } = sources;
+  const routes = sortedRoutes(table);
+  return {
+    atMs: sources.wallNow(),
+    proxy: {
+      ...history.now,
+      inFlight: openRequests(),
+      waiting: routes.reduce((sum, { waiting }) => sum + waiting.length, 0),
+      connections: connections(),
+    },
+    policies: routes.map((route) => describeRoute(route, sources)),
+  };
+}
+
+export function sortedRoutes({ routes }: PolicyTable): Route[] {
+  return [...routes].sort((a, b) => a.policy.localeCompare(b.policy, undefined, { numeric: true }));
+}
+
+function describeRoute(route: Route, sources: RowSources) {
+  const { policy, upstreams, rotation, waiting, budget } = route;
+  const recent = noRecentCounts();
+  for (const { durations } of upstreams) durations.addRecentTo(recent);
+  return {
+    policy,
+    nextId: rotation.members[rotation.nextIndex]?.id ?? null,
+    waiting: waiting.length,
+    budgetRatio: budget.left(sources.now()),
+    p50Ms: quantileOf(recent, 0.5),
+    p99Ms: quantileOf(recent, 0.99),
+    servers: upstreams.map((upstream) => rowOf(upstream, sources)),
+  };
+}
+
+/** One server's row. */
+export function rowOf(upstream: Upstream, sources: RowSources) {
+  const { id, policy, host, address, health, drainOrder, durations, lastProbe, probes } = upstream;
+  const { history, names } = sources;
+  return {
+    ...{ id, policy, address, name: names.of(host) },
+    ...{ state: health.state, sinceMs: upstream.stateSinceWallMs, why: health.why },
+    ordered: drainOrder === null ? 'none' : 'drained',
+    orderedBy: drainOrder?.by ?? null,
+    orderedReason: drainOrder?.reason ?? null,
+    next: nextOf(upstream, sources),
+    ejections: health.ejections,
+    lastProbe: lastProbe === null ? null : describeProbe(lastProbe),
+    bars: probes.map(barOf).join(''),
+    requestsPerS: history.rateOf(upstream),
+    ...{ inFlight: upstream.inFlight, served: upstream.served, failed: upstream.failed },
+    ...{ p50Ms: durations.quantile(0.5), p99Ms: durations.quantile(0.99) },
+    ...{ session: upstream.lease !== null, keepAlive: upstream.keepsAlive },
+  };
+}
+
+/** A probe, with its time since the epoch. */
+export function describeProbe({ atWallMs, outcome, roundTripMs, detail }: ProbeRecord) {
+  return { atMs: atWallMs, outcome, roundTripMs: Math.round(roundTripMs * 100) / 100, detail };
+}
+
+// What would change its state, and when.
+function nextOf({ health, nextProbeMs, stateSinceWallMs, inFlight }: Upstream, sources: RowSources) {
+  const { thresholds, now, wallNow } = sources;
+  const onTheClock = (monotonicMs: number): number => wallNow() + monotonicMs - now();
+  const nextProbe = nextProbeMs === 0 ? null : onTheClock(nextProbeMs);
+  switch (health.state) {
+    case 'joining':
+      return {
+        kind: 'first-probe',
+        nextProbeMs: nextProbe,
+        givenUpMs: stateSinceWallMs + JOIN_WITHIN_MS,
+      };
+    case 'evicted':
+      return {
+        kind: 'good-probes',
+        have: health.passes,
+        need: thresholds.rise,
+        nextProbeMs: nextProbe,
+        forgottenMs: stateSinceWallMs + thresholds.forgetAfterMs,
+      };
+    case 'ejected':
+      return { kind: 'penalty', endsMs: onTheClock(health.penaltyEndsMs) };
+    case 'suspect':
+      return { kind: 'deciding-probe', byMs: nextProbe };
+    case 'trial':
+      return { kind: 'trial' };
+    case 'ready':
+      return {
+        kind: 'would-leave',
+        failed: health.failures,
+        fall: thresholds.fall,
+        nextProbeMs: nextProbe,
+      };
+    case 'leaving':
+      return { kind: 'drain', open: inFlight, untilMs: null };
+    case 'forgotten':
+      return null;
+    default:
+      return health.state satisfies never;
+  }
+}
+
+function barOf({ outcome, roundTripMs }: ProbeRecord): string {
+  if (outcome === 'local') return '-';
+  if (outcome !== 'pass') return '!';
+  const height = Math.round(Math.log2(Math.max(LOWEST_BAR_MS, roundTripMs) / LOWEST_BAR_MS));
+  return String.fromCharCode('a'.charCodeAt(0) + Math.min(HIGHEST_BAR, height));
+}
