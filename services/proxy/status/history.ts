@@ -98,6 +98,7 @@ export class History {
       ...this.#series,
       errors: Object.fromEntries(withLength(this.#errors, length)),
       policyRates: Object.fromEntries(withLength(this.#policies, length)),
+      faults: [],
       outs: outsOf(events).filter(({ untilMs }) => untilMs === null || untilMs >= fromMs),
     };
   }

@@ -22,6 +22,8 @@ export class Names {
 
   /** Begins to look a host up anew: an address goes from one container to another. */
   ask(host: string): void {
+    // All that run on the proxy's own machine would have the same name.
+    if (host === '::1' || host.startsWith('127.')) return;
     if (this.#known.size >= MAX_KNOWN) this.#known.clear();
     this.#reverse(host).then(
       ([name]) => void this.#known.set(host, name === undefined ? null : containerOf(name)),

@@ -119,7 +119,7 @@ function answer(
       else sources.live.add(response, request.headers['last-event-id']);
       return;
     case '/api/history':
-      sendJson(response, 200, sources.history.describe(sources.events.since(0)));
+      sendJson(response, 200, sources.history.describe(sources.events.since(0)), 0);
       return;
     default:
       answerByName(path, request, response, sources);
@@ -211,12 +211,12 @@ function isKnownHost(header: string | undefined, names: ReadonlySet<string>): bo
   return isIP(host) !== 0 || /^[\w-]+$/.test(host) || host.endsWith('.localhost') || names.has(host);
 }
 
-function sendJson(response: ServerResponse, status: number, body: object): void {
+function sendJson(response: ServerResponse, status: number, body: object, indent = 2): void {
   response.writeHead(status, {
     'content-type': 'application/json; charset=utf-8',
     'cache-control': 'no-store',
   });
-  response.end(`${printableLines(JSON.stringify(body, null, 2))}\n`);
+  response.end(`${printableLines(JSON.stringify(body, null, indent))}\n`);
 }
 
 /**
