@@ -69,8 +69,9 @@ await runScript('npm start --', MAY_BE_LEFT, async (signal) => {
   const table = await fetchPolicies(adminUrl, signal);
   const config = await readComposeConfig({}, signal);
   console.log(renderPolicyTable(table, isColoured(), await containerNames(signal)));
-  console.log(`The proxy listens on ${proxy}, its status is at ${adminUrl}/api/policies.\n`);
+  console.log(`The proxy listens on ${proxy}.\n`);
   console.log([...settingsToSave(saved), ...whatToTry(project, clientTlsOptions(config))].join('\n'));
+  console.log(`\nThe cluster, live, in a browser: ${adminUrl}/`);
 });
 
 // Those that Compose reads by itself.

@@ -11,7 +11,7 @@ import type { Network } from './network/network.ts';
 import { systemNetwork } from './network/system-network.ts';
 import { tlsNetwork } from './network/tls-network.ts';
 import type { ProxyOptions } from './options.ts';
-import { readPage } from './page/files.ts';
+import { findPage } from './page/files.ts';
 import { isWildcard } from './registration/registrar.ts';
 import { SHARE_OF_REQUESTS } from './routing/retry-budget.ts';
 import type { EventLog } from './status/events.ts';
@@ -97,7 +97,7 @@ function pageSourcesOf(options: ProxyOptions, sources: Core['sources']): PageSou
     return port === 0 ? null : { host, port, isTls: options.tls !== null };
   };
   const acts = { table, registry, token: options.registerToken };
-  return { page: readPage(), live, history, rows, acts, target };
+  return { page: findPage(), live, history, rows, acts, target };
 }
 
 function networkFor({ tls, upstreamTls }: ProxyOptions, failures: LimitedLog): Network {

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
 import type { ClusterEvent, Policy } from '../../services/proxy/page/browser/model/contract.ts';
-import { PAGE_SECURITY_POLICY, readPage } from '../../services/proxy/page/files.ts';
+import { findPage, PAGE_SECURITY_POLICY } from '../../services/proxy/page/files.ts';
 import {
   clusterOf,
   detailOf,
@@ -36,7 +36,7 @@ const BATCH_MS = 100;
 
 /** Starts it on a port of its own. */
 export async function startFakeProxy(scene: SceneName, port = 0): Promise<FakeProxy> {
-  const page = readPage();
+  const page = findPage();
   const readers = new Set<ServerResponse>();
   const asked: FakeProxy['asked'] = [];
   let boot = 'one';

@@ -1,11 +1,11 @@
-// The live page's files, read once at the start: what the browser gets, by its path.
+// The live page's files: what the browser gets, by its path. Each is read when it is first asked for.
 import { hash } from 'node:crypto';
-import { globSync, readFileSync } from 'node:fs';
+import { globSync, readFileSync, statSync } from 'node:fs';
 import { stripTypeScriptTypes } from 'node:module';
 import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-export type PageFile = Readonly<{ body: Buffer; type: string; etag: string }>;
+type PageFile = Readonly<{ body: Buffer; type: string; etag: string }>;
 
 export type Page = {
   /** The file at a URL's path, `/` or `/page/…`; null where there is none. */
@@ -55,22 +55,37 @@ const TYPES: Readonly<Record<string, string>> = {
   '.woff2': 'font/woff2',
 };
 
-/** Reads all of the page; throws the system's error when one of its files can't be read. */
-export function readPage(): Page {
-  const files = new Map<string, PageFile>();
+/** Finds all of the page; throws the system's error when one of its files is not there. */
+export function findPage(): Page {
+  const makers = new Map<string, () => PageFile>();
   for (const { path, file } of LIBRARIES) {
-    const body = readFileSync(join(MODULES, file));
+    const source = join(MODULES, file);
+    statSync(source);
     const isModule = file.startsWith('preact');
-    files.set(`/page/${path}`, fileOf(path, isModule ? Buffer.from(withPaths(body.toString())) : body));
+    makers.set(`/page/${path}`, () => {
+      const body = readFileSync(source);
+      return fileOf(path, isModule ? Buffer.from(withPaths(body.toString())) : body);
+    });
   }
   const paths = globSync('**/*.{ts,css,svg}', { cwd: BROWSER }).sort();
   for (const path of paths) {
-    const body = readFileSync(join(BROWSER, path));
-    files.set(`/page/${path}`, fileOf(path, path.endsWith('.ts') ? moduleOf(body.toString()) : body));
+    makers.set(`/page/${path}`, () => {
+      const body = readFileSync(join(BROWSER, path));
+      return fileOf(path, path.endsWith('.ts') ? moduleOf(body.toString()) : body);
+    });
   }
-  const index = readFileSync(join(BROWSER, 'index.html'), 'utf8');
-  files.set('/', fileOf('index.html', Buffer.from(index.replace('<!-- modules -->', preloads(paths)))));
-  return { file: (path) => files.get(path) ?? null };
+  makers.set('/', () => {
+    const index = readFileSync(join(BROWSER, 'index.html'), 'utf8');
+    return fileOf('index.html', Buffer.from(index.replace('<!-- modules -->', preloads(paths))));
+  });
+  const files = new Map<string, PageFile>();
+  return {
+    file: (path) => {
+      const made = files.get(path) ?? makers.get(path)?.() ?? null;
+      if (made !== null) files.set(path, made);
+      return made;
+    },
+  };
 }
 
 function moduleOf(text: string): Buffer {

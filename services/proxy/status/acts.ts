@@ -10,7 +10,7 @@ const ACTS = ['drain', 'resume', 'forget', 'probe'] as const;
 const MAX_BY_LENGTH = 60;
 const MAX_REASON_LENGTH = 200;
 
-export type Act = (typeof ACTS)[number];
+type Act = (typeof ACTS)[number];
 export type ActSources = {
   table: PolicyTable;
   registry: Pick<Registry, Act>;
@@ -22,7 +22,7 @@ export type ActSources = {
 export type ActReply = { status: number; body: { done: string[] } | { error: string } };
 
 /** Whether a request with this header may order something. */
-export function mayOrder(authorization: string | undefined, token: Buffer | null): boolean {
+function mayOrder(authorization: string | undefined, token: Buffer | null): boolean {
   if (token === null) return false;
   const given = Buffer.from(/^Bearer (.*)$/.exec(authorization ?? '')?.[1]?.trim() ?? '', 'latin1');
   return given.length === token.length && timingSafeEqual(given, token);

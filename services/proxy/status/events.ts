@@ -12,7 +12,7 @@ const RECORDED_IN_WINDOW = 40;
 export type EventType = StateEventType | OrderEventType;
 
 /** By order of an operator; what is measured of the server goes on beside it. */
-export type OrderEventType = 'drained' | 'resumed' | 'probe-ordered';
+type OrderEventType = 'drained' | 'resumed' | 'probe-ordered';
 
 export type StateEventType =
   | 'registered'

@@ -13,7 +13,7 @@ const MAX_POLICIES = 64;
 type Series = (number | null)[];
 
 /** From when to when a server was out of the rotation, and why. */
-export type Out = {
+type Out = {
   policy: string;
   id: string | number;
   fromMs: number;
@@ -134,7 +134,7 @@ const TAKES_OUT: ReadonlySet<EventType> = new Set(['suspect', 'evicted', 'ejecte
 const ENDS_DRAIN: ReadonlySet<EventType> = new Set(['resumed', 'forgotten', 'left', 'replaced']);
 
 /** When which server was out: from an event that takes it out to the next one that lets it in, or ends it. */
-export function outsOf(events: readonly ClusterEvent[]): Out[] {
+function outsOf(events: readonly ClusterEvent[]): Out[] {
   const open = new Map<string, Out>();
   const outs: Out[] = [];
   for (const { type, policy, id, atMs, why } of events) {

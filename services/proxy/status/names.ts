@@ -38,7 +38,7 @@ function systemReverse(): Reverse {
 }
 
 /** `project-server-p1-1.project_network`, as Docker has it, is `server-p1-1`; other names lose their domain. */
-export function containerOf(name: string): string {
+function containerOf(name: string): string {
   const [label = name, network = ''] = name.split('.');
   const project = network.slice(0, Math.max(0, network.lastIndexOf('_')));
   return project !== '' && label.startsWith(`${project}-`) ? label.slice(project.length + 1) : label;

@@ -42,7 +42,7 @@ export function stateOf(sources: RowSources) {
   };
 }
 
-export function sortedRoutes({ routes }: PolicyTable): Route[] {
+function sortedRoutes({ routes }: PolicyTable): Route[] {
   return [...routes].sort((a, b) => a.policy.localeCompare(b.policy, undefined, { numeric: true }));
 }
 

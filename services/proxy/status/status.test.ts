@@ -202,7 +202,10 @@ test('no page may show it, read it or guess what it is', async (t) => {
     const { headers, body } = await get(adminPort, path);
     await body?.cancel();
     assert.equal(headers.get('x-content-type-options'), 'nosniff');
-    assert.match(headers.get('content-security-policy') ?? '', /^default-src 'none'; .*frame-ancestors 'none'$/);
+    assert.match(
+      headers.get('content-security-policy') ?? '',
+      /^default-src 'none'; .*frame-ancestors 'none'$/,
+    );
     assert.equal(headers.get('cross-origin-resource-policy'), 'same-origin');
     assert.equal(headers.get('access-control-allow-origin'), null);
   }

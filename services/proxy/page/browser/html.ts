@@ -1,6 +1,5 @@
 // Markup without a build step: preact's elements, written as tagged templates.
 import htm from 'htm';
-import { type ComponentChildren, h, type VNode } from 'preact';
+import { h, type VNode } from 'preact';
 
 export const html = htm.bind(h) as (strings: TemplateStringsArray, ...values: unknown[]) => VNode;
-export type Children = ComponentChildren;

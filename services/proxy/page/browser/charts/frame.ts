@@ -21,7 +21,7 @@ export const LANE_HEIGHT = 16;
 export const MARKS_HEIGHT = 20;
 const TITLE = 31;
 const AXIS = 30;
-export const WINDOW_MS = 600_000;
+const WINDOW_MS = 600_000;
 
 /** An element that ECharts draws at a fixed place. */
 export type Element = Record<string, unknown>;

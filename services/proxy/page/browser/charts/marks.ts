@@ -81,7 +81,7 @@ export function outMarks(outs: readonly Out[], frame: Frame, colours: Palette): 
   ];
 }
 
-export function colourOf(state: string, colours: Palette): string {
+function colourOf(state: string, colours: Palette): string {
   return state in colours ? colours[state as keyof Palette] : colours.leaving;
 }
 

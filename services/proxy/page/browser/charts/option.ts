@@ -367,7 +367,7 @@ function timeAxis(frame: Frame, colours: Palette): Element[] {
 }
 
 /** A round number at or above the value, of which the half is round too. */
-export function niceMax(value: number): number {
+function niceMax(value: number): number {
   if (!(value > 0)) return 2;
   const power = 10 ** Math.floor(Math.log10(value));
   const step = [1, 2, 4, 6, 10].find((each) => each * power >= value) ?? 10;

@@ -15,7 +15,7 @@ type Minute = {
 };
 
 /** What the charts show, minute by minute, newest first. */
-export function minutesOf(history: History): Minute[] {
+function minutesOf(history: History): Minute[] {
   const { fromMs, stepMs } = history;
   const minutes = new Map<number, number[]>();
   for (const at of history.rate.keys()) {

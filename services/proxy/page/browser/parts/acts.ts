@@ -77,11 +77,7 @@ function Form({ act, policy, server, onEnd }: Properties & { act: Act; onEnd: (o
 }
 
 /** What an act will do, and what is left then. */
-export function consequence(
-  act: Act,
-  policy: Policy,
-  server: Server | null,
-): { text: string; isLast: boolean } {
+function consequence(act: Act, policy: Policy, server: Server | null): { text: string; isLast: boolean } {
   const title = policyTitle(policy.policy);
   const others =
     server === null ? 0 : policy.servers.filter((each) => each.id !== server.id && isInRotation(each)).length;

@@ -93,7 +93,7 @@ const entryOf = (event: ClusterEvent, others: ClusterEvent[]): Entry & { kind: '
 });
 
 /** Of a large cluster: what happened alike to several servers of a policy within a second is one entry. */
-export function together(events: readonly ClusterEvent[]): Entry[] {
+function together(events: readonly ClusterEvent[]): Entry[] {
   const result: (Entry & { kind: 'event' })[] = [];
   for (const event of events) {
     const same = result.findLast(({ event: other, atMs }) => {

@@ -70,10 +70,11 @@ export function StaleBar() {
 function Operator() {
   const [isOpen, setOpen] = useState(false);
   const { token, operator } = model;
+  const standing = token === '' ? 'Looking only' : operator === '' ? 'May act' : operator;
   return html`
     <span class="operator">
-      <button class="plain" type="button" aria-expanded=${isOpen} onClick=${() => setOpen(!isOpen)}>
-        ${sign(token === '' ? 'lock' : 'order', 15)}<span>${token === '' ? 'Looking only' : operator === '' ? 'May act' : operator}</span>
+      <button class="plain" type="button" aria-label=${standing} aria-expanded=${isOpen} onClick=${() => setOpen(!isOpen)}>
+        ${sign(token === '' ? 'lock' : 'order', 15)}<span>${standing}</span>
       </button>
       ${
         isOpen &&

@@ -7,7 +7,7 @@ const STEP = 2.5;
 const HEIGHT = 20;
 
 /** @returns one character a probe, oldest first, as in `Server.bars` */
-export function barsOf({ bars, probes }: Server): string {
+function barsOf({ bars, probes }: Server): string {
   return (
     bars ?? (probes ?? '').replaceAll(/./g, (letter) => (letter === 'P' ? 'c' : letter === 'F' ? '!' : '-'))
   );

@@ -4,7 +4,7 @@ import type { Point } from './layout.ts';
 const PIXELS_PER_S = 260;
 const AT_MOST = 60;
 /** So many leave in a second at most; the numbers beside them count all. */
-export const DOTS_PER_S = 14;
+const DOTS_PER_S = 14;
 
 const calm = matchMedia('(prefers-reduced-motion: reduce)');
 

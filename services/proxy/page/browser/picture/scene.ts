@@ -152,12 +152,11 @@ function Group({ policy, layout }: { policy: Policy; layout: Layout }) {
 
 function ServerBox({ server, box, isNext }: { server: Server; box: Box; isNext: boolean }) {
   const shown = shownState(server);
-  const label = `${nameOf(server)}, ${shown}`;
   return html`
-    <button type="button" tabindex="-1" class=${`box server st-${shown}`} style=${at(box)} data-server=${keyOf(server)} aria-label=${label}
+    <button type="button" tabindex="-1" class=${`box server st-${shown}`} style=${at(box)} data-server=${keyOf(server)}
       onClick=${() => go({ open: keyOf(server) })}>
       <i class="glow"></i>${isNext && html`<span class="next">${sign('turn', 13)}</span>`}
-      ${sign(shown, 12)}<b>${nameOf(server)}</b>
+      ${sign(shown, 12)}<b>${nameOf(server)}</b>${shown === 'ready' && html`<span class="hidden">ready</span>`}
       ${
         shown === 'ready'
           ? html`<span class="figure"><b>${whole(server.requestsPerS)}</b>/s</span>`

@@ -1,0 +1,143 @@
+// test · the live page in a real browser, before a real proxy and real servers; scenes that take long to come about are played.
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, type TestContext, test } from 'node:test';
+import AxeBuilder from '@axe-core/playwright';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { startFakeProxy } from '../../../test-support/page/fake-proxy.ts';
+import { freePort } from '../../../test-support/peers.ts';
+import { type Program, startProgram } from '../../../test-support/programs.ts';
+
+const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
+  existsSync,
+);
+const ROOT = join(import.meta.dirname, '../../..');
+const PICTURES = join(ROOT, 'reports/page');
+// Where the README's picture is to be made anew: RENEW_PICTURES=1.
+const README_PICTURE = join(ROOT, 'docs/page.png');
+const PATIENCE_MS = 15_000;
+const DESKTOP = { width: 1440, height: 1000 };
+const PHONE = { width: 390, height: 844 };
+
+const skip = CHROMIUM === undefined && 'needs Chromium: apt-get install chromium';
+
+describe('the live page', { skip, concurrency: false }, () => {
+  let browser: Browser;
+  before(async () => {
+    browser = await chromium.launch({ executablePath: CHROMIUM as string, args: ['--no-sandbox'] });
+    mkdirSync(PICTURES, { recursive: true });
+  });
+  after(() => browser.close());
+
+  async function open(
+    t: TestContext,
+    url: string,
+    more: { viewport?: { width: number; height: number }; colorScheme?: 'light' | 'dark' } = {},
+  ): Promise<Page> {
+    const context = await browser.newContext({ viewport: DESKTOP, ...more });
+    t.after(() => context.close());
+    const page = await context.newPage();
+    page.setDefaultTimeout(PATIENCE_MS);
+    page.on('pageerror', (error) => assert.fail(error));
+    await page.goto(url);
+    return page;
+  }
+
+  test('a killed server is shown as evicted, with its cause; three tabs follow, and so does a packet', async (t) => {
+    const cluster = await startCluster(t);
+    const tabs = [await open(t, cluster.url), await open(t, cluster.url), await open(t, cluster.url)];
+    const [page] = tabs as [Page];
+    await page.locator('.row.st-ready').nth(5).waitFor();
+    await page.fill('#send-policy', '1');
+    await page.click('.send .main');
+    await page.getByText(/Answered by server [12] in/).waitFor();
+    cluster.kill(1);
+    for (const tab of tabs) {
+      const row = tab.locator('.row.st-evicted[data-key="1/1"]');
+      await row.waitFor();
+      assert.match((await row.textContent()) ?? '', /refused|session ended/);
+      assert.match((await row.textContent()) ?? '', /Back after 2 good probes/);
+    }
+    assert.match(await page.title(), /1 of 6 servers is not ready/);
+    const picture = process.env.RENEW_PICTURES === '1' ? README_PICTURE : join(PICTURES, 'cluster.png');
+    await page.setViewportSize({ width: 1200, height: 1000 });
+    await page.screenshot({ path: picture, clip: { x: 0, y: 0, width: 1200, height: 960 } });
+  });
+
+  test('a proxy that starts again is followed, and a reload keeps the filter', async (t) => {
+    const cluster = await startCluster(t);
+    const page = await open(t, cluster.url);
+    await page.locator('.row.st-ready').nth(5).waitFor();
+    await page.getByRole('button', { name: /Not ready/ }).click();
+    await page.waitForURL(/ready/);
+    const filtered = page.url();
+    await page.reload();
+    assert.equal(page.url(), filtered);
+    await page.getByText(/beat/).waitFor();
+    await cluster.restartProxy();
+    await page.getByText(/The proxy restarted/).waitFor();
+  });
+
+  for (const [name, scene, more] of [
+    ['light', 'cluster', {}],
+    ['dark', 'cluster', { colorScheme: 'dark' }],
+    ['phone', 'cluster', { viewport: PHONE }],
+    ['many', 'many', {}],
+    ['empty', 'empty', {}],
+  ] as const) {
+    test(`${name}: a picture of it, and nothing serious for those who can't see it`, async (t) => {
+      const proxy = await startFakeProxy(scene);
+      t.after(proxy.close);
+      const page = await open(t, proxy.url, more);
+      await page
+        .locator(scene === 'empty' ? '.firststeps' : '.row[data-key]')
+        .first()
+        .waitFor();
+      const { violations } = await new AxeBuilder({ page }).analyze();
+      const bad = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+      assert.deepEqual(
+        bad.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`),
+        [],
+      );
+      await page.screenshot({ path: join(PICTURES, `${name}.png`), fullPage: true });
+    });
+  }
+
+  test('a proxy that falls silent is said to be stale', async (t) => {
+    const proxy = await startFakeProxy('cluster');
+    t.after(proxy.close);
+    const page = await open(t, proxy.url);
+    await page.locator('.row[data-key]').first().waitFor();
+    proxy.goSilent();
+    await page.getByRole('alert').first().waitFor();
+  });
+});
+
+/** Six servers of three policies, as programs. */
+async function startCluster(t: TestContext) {
+  const [port, adminPort] = [await freePort(), await freePort()];
+  const startProxy = async (): Promise<Program> => {
+    const proxy = startProgram('services/proxy/main.ts', [String(port), '--admin-port', String(adminPort)]);
+    t.after(() => proxy.stop());
+    await proxy.printed(/listening/);
+    return proxy;
+  };
+  let proxy = await startProxy();
+  const servers: Program[] = [];
+  for (let at = 0; at < 6; at += 1) {
+    const [id, policy, own] = [String(at + 1), String(Math.floor(at / 2) + 1), String(await freePort())];
+    const server = startProgram('services/server/main.ts', [id, policy, own, '--proxy', `127.0.0.1:${port}`]);
+    t.after(() => server.stop());
+    servers.push(server);
+  }
+  for (const server of servers) await server.printed(/registered/);
+  return {
+    url: `http://127.0.0.1:${adminPort}/`,
+    kill: (id: number) => servers[id - 1]?.child.kill('SIGKILL'),
+    restartProxy: async () => {
+      await proxy.stop();
+      proxy = await startProxy();
+    },
+  };
+}

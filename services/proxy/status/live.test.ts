@@ -1,0 +1,214 @@
+// test · what the live page is told, and what can be ordered: over real sockets.
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import fc from 'fast-check';
+import {
+  clientOf,
+  eventOf,
+  type FakeServer,
+  fakeServer,
+  lastSeq,
+  request,
+  testProxy,
+} from '../../../test-support/cluster.ts';
+import { proofOf } from '../../shared/proof.ts';
+import type { RunningProxy } from '../proxy.ts';
+import { Durations, noCounts, quantileOf } from '../servers/durations.ts';
+
+const TOKEN = 'a token of more than 16 bytes';
+
+// biome-ignore lint/suspicious/noExplicitAny: what comes is compared field by field
+type Loose = any;
+
+/** Reads the stream until the end of the test. @returns the next message of a kind */
+async function streamOf(t: TestContext, proxy: RunningProxy): Promise<(event: string) => Promise<Loose>> {
+  const end = new AbortController();
+  t.after(() => end.abort());
+  const response = await fetch(`http://127.0.0.1:${proxy.adminPort}/api/stream`, { signal: end.signal });
+  const reader = (response.body as ReadableStream<Uint8Array>)
+    .pipeThrough(new TextDecoderStream())
+    .getReader();
+  let text = '';
+  return async (event) => {
+    while (true) {
+      const at = text.indexOf('\n\n');
+      if (at === -1) {
+        const { value, done } = await reader.read();
+        assert.equal(done, false);
+        text += value;
+        continue;
+      }
+      const lines = text.slice(0, at).split('\n');
+      text = text.slice(at + 2);
+      const name = lines.find((line) => line.startsWith('event: '))?.slice(7);
+      if (name === event) return JSON.parse(lines.find((line) => line.startsWith('data: '))?.slice(6) ?? '');
+    }
+  };
+}
+
+const bodyOf = async (response: Response): Promise<Loose> => await response.json();
+
+function post(
+  proxy: RunningProxy,
+  path: string,
+  body: object | string,
+  headers: object = {},
+): Promise<Response> {
+  return fetch(`http://127.0.0.1:${proxy.adminPort}${path}`, {
+    method: 'POST',
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+    headers: { ...headers },
+  });
+}
+
+function order(proxy: RunningProxy, act: string, more: object = {}): Promise<Response> {
+  const headers = { authorization: `Bearer ${TOKEN}` };
+  return post(proxy, '/api/acts', { act, policy: '1', by: 'Ada', reason: 'a test', ...more }, headers);
+}
+
+const rowsOf = (state: Loose): Loose[] =>
+  state.policies.flatMap(({ servers }: { servers: object[] }) => servers);
+
+test('the stream: who it is, then the cluster, then what happens, and why a server is out and what brings it back', async (t) => {
+  const proxy = await testProxy(t, { healthIntervalMs: 50 });
+  const server = await fakeServer(t, proxy, 1);
+  await server.join();
+  const next = await streamOf(t, proxy);
+  assert.equal((await next('hello')).wellKnownPort, proxy.port);
+  const [row] = rowsOf(await next('state'));
+  assert.deepEqual([row.id, row.state, row.ordered, row.next.kind], [1, 'ready', 'none', 'would-leave']);
+  await server.die();
+  let event = await next('event');
+  while (event.type !== 'evicted') event = await next('event');
+  assert.match(event.why, /refused/);
+  const [out] = rowsOf(await next('state'));
+  assert.deepEqual([out.state, out.next.kind, out.next.need], ['evicted', 'good-probes', 2]);
+  assert.ok(out.next.forgottenMs > Date.now());
+  assert.match(out.bars, /[a-j]!+$/);
+});
+
+test('answered requests are sampled while somebody listens', async (t) => {
+  const proxy = await testProxy(t);
+  await (await fakeServer(t, proxy, 1)).join();
+  const next = await streamOf(t, proxy);
+  await next('state');
+  const client = clientOf(proxy);
+  for (let i = 0; i < 20; i += 1) client.send(request(`request ${i}`));
+  const { samples } = await next('sample');
+  assert.deepEqual([samples[0]?.id, samples[0]?.outcome], [1, 'answered']);
+});
+
+/** Registers with the token of this file, and waits until it is in rotation. */
+async function joinWithToken(
+  proxy: RunningProxy,
+  { id, port }: FakeServer,
+  incarnation: string,
+): Promise<void> {
+  const after = lastSeq(proxy);
+  const peer = clientOf(proxy);
+  const setup = { type: 1, id, privPoliId: 1, listenport: port, incarnation, auth: 'hmac-sha-256' };
+  peer.send(setup);
+  const { nonce } = await peer.nextFrame();
+  const claim = { id, policy: '1', listenPort: port, incarnation };
+  peer.send({ ...setup, proof: proofOf(Buffer.from(TOKEN), nonce, claim) });
+  assert.equal((await peer.nextFrame()).status, 'registered');
+  await eventOf(proxy, 'admitted', id, { after });
+}
+
+async function askOne(proxy: RunningProxy): Promise<string | number> {
+  const client = clientOf(proxy);
+  client.send(request('who'));
+  const { type, srcid, code } = await client.nextFrame();
+  client.socket.end();
+  return type === 2 ? srcid : code;
+}
+
+test('a drained server gets nothing new, also when it starts again, until it is resumed', async (t) => {
+  const proxy = await testProxy(t, { registerToken: Buffer.from(TOKEN), holdMs: 0 });
+  const [one, two] = [await fakeServer(t, proxy, 1), await fakeServer(t, proxy, 2)];
+  await joinWithToken(proxy, one, 'a');
+  await joinWithToken(proxy, two, 'a');
+  assert.equal((await order(proxy, 'drain', { id: 1 })).status, 200);
+  const drained = await eventOf(proxy, 'drained', 1);
+  assert.deepEqual(drained.order, { by: 'Ada', reason: 'a test' });
+  for (let i = 0; i < 4; i += 1) assert.equal(await askOne(proxy), 2);
+  await joinWithToken(proxy, one, 'b');
+  for (let i = 0; i < 4; i += 1) assert.equal(await askOne(proxy), 2);
+  await order(proxy, 'drain', { id: 2 });
+  assert.equal(await askOne(proxy), 'NO_SERVER');
+  await order(proxy, 'resume');
+  assert.deepEqual([await askOne(proxy), await askOne(proxy)].sort(), [1, 2]);
+});
+
+test('a server that serves is not forgotten, one that is out is', async (t) => {
+  const proxy = await testProxy(t, { registerToken: Buffer.from(TOKEN) });
+  const server = await fakeServer(t, proxy, 1);
+  await joinWithToken(proxy, server, 'a');
+  assert.equal((await order(proxy, 'forget', { id: 1 })).status, 409);
+  await order(proxy, 'drain', { id: 1 });
+  assert.equal((await order(proxy, 'forget', { id: 1 })).status, 200);
+  assert.equal((await eventOf(proxy, 'forgotten', 1)).order?.by, 'Ada');
+  assert.equal((await order(proxy, 'probe', { id: 1 })).status, 404);
+});
+
+test('orders need the token, a name, and something to order', async (t) => {
+  const proxy = await testProxy(t, { registerToken: Buffer.from(TOKEN) });
+  await joinWithToken(proxy, await fakeServer(t, proxy, 1), 'a');
+  const probes: [Promise<Response>, number][] = [
+    [post(proxy, '/api/acts', { act: 'probe', policy: '1', by: 'Ada' }), 403],
+    [
+      post(proxy, '/api/acts', { act: 'probe', policy: '1', by: 'Ada' }, { authorization: 'Bearer wrong' }),
+      403,
+    ],
+    [order(proxy, 'explode'), 400],
+    [order(proxy, 'probe', { by: ' ' }), 400],
+    [order(proxy, 'probe', { policy: 'other' }), 404],
+    [order(proxy, 'probe'), 200],
+  ];
+  for (const [asked, status] of probes) assert.equal((await asked).status, status);
+  await eventOf(proxy, 'probe-ordered', 1);
+  const without = await testProxy(t);
+  assert.match((await bodyOf(await order(without, 'probe'))).error, /--register-token-file/);
+});
+
+test('a packet is sent through the well-known port, and its reply shown', async (t) => {
+  const proxy = await testProxy(t);
+  await (await fakeServer(t, proxy, 1)).join();
+  const sent = await post(proxy, '/api/send', { clientId: '900', policy: '1', payload: 'hello' });
+  const { ok, server, reply } = await bodyOf(sent);
+  assert.deepEqual([sent.status, ok, server.id, reply.type], [200, true, 1, 2]);
+  const refused = await post(proxy, '/api/send', { clientId: '900', policy: 'none', payload: 'hello' });
+  assert.equal((await bodyOf(refused)).reply.code, 'NO_SERVER');
+  assert.equal((await post(proxy, '/api/send', { policy: 1 })).status, 400);
+});
+
+test('another page can send and order nothing, and no body is large', async (t) => {
+  const proxy = await testProxy(t);
+  const packet = { clientId: '1', policy: '1', payload: 'x' };
+  assert.equal((await post(proxy, '/api/send', packet, { origin: 'http://example.org' })).status, 403);
+  const own = `http://127.0.0.1:${proxy.adminPort}`;
+  assert.equal((await post(proxy, '/api/send', packet, { origin: own })).status, 200);
+  assert.equal(
+    (await post(proxy, '/api/send', 'x'.repeat(20_000)).catch(() => ({ status: 413 }))).status,
+    413,
+  );
+  assert.equal((await post(proxy, '/api/policies', {})).status, 405);
+});
+
+test('property: a quantile is at most an eighth and a microsecond above what was counted', () => {
+  fc.assert(
+    fc.property(fc.array(fc.double({ min: 0, max: 60_000, noNaN: true }), { minLength: 1 }), (durations) => {
+      const total = noCounts();
+      const one = new Durations();
+      for (const ms of durations) one.add(ms);
+      one.nextSecond(total);
+      const sorted = durations.toSorted((a, b) => a - b);
+      for (const share of [0.5, 0.99, 1]) {
+        const exact = sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] as number;
+        const quantile = quantileOf(total, share) as number;
+        assert.ok(quantile >= exact - 1e-9 && quantile <= exact * 1.125 + 0.002, `${exact} as ${quantile}`);
+      }
+    }),
+  );
+  assert.equal(new Durations().quantile(0.5), null);
+});
