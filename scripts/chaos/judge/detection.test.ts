@@ -1,11 +1,12 @@
 import {
+  during,
   type EventSketch,
   type FaultSketch,
   type HitSketch,
   type Sketch,
   testCases,
 } from '../../../test-support/chaos/recording-builder.ts';
-import { detection, outByTraffic } from './detection.ts';
+import { answeredByAnother, detection, outByTraffic } from './detection.ts';
 import { DEATH_LIMIT_MS, HANG_LIMIT_MS } from './limits.ts';
 
 const KILL: FaultSketch = { kind: 'kill', hits: [['a1', 6000, 9000, 9200]] };
@@ -176,6 +177,38 @@ testCases(detection({ kinds: ['pause'], maxMs: HANG_LIMIT_MS, mayMiss: true }), 
     { faults: [{ kind: 'pause', hits: [['a1', 6000, 6300]] }], events: [[9000, 'evicted', 'a1']] },
     'fail',
   ],
+]);
+
+const PAUSE: FaultSketch = { kind: 'pause', hits: [['a1', 6000, 10_000, 10_020]] };
+const OUT: EventSketch[] = [[8000, 'evicted', 'a1']];
+const paused = (sketch: Sketch): Sketch => ({ faults: [PAUSE], events: OUT, ...sketch });
+testCases(answeredByAnother({ kinds: ['pause'] }), [
+  ['all in time', paused({}), 'pass', /^0 of 103 requests not ok in time, the slowest 2 ms/],
+  ['at the deadline', paused({ traffic: during([6000, 8001], '1', { latencyMs: 2000 }) }), 'pass'],
+  ['above it', paused({ traffic: during([6100, 6101], '1', { latencyMs: 2001 }) }), 'fail', /1 of 103/],
+  ['an error', paused({ traffic: during([6100, 6101], '1', { outcome: 'error' }) }), 'fail'],
+  ['in flight at the hit', paused({ traffic: during([5960, 5961], '1', { outcome: 'lost' }) }), 'fail'],
+  ['ended before the hit', paused({ traffic: during([5940, 5941], '1', { outcome: 'lost' }) }), 'pass'],
+  ['at the eviction', paused({ traffic: during([8000, 8001], '1', { outcome: 'error' }) }), 'fail'],
+  ['after the eviction', paused({ traffic: during([8020, 8021], '1', { outcome: 'error' }) }), 'pass'],
+  ['another policy', paused({ traffic: during([6000, 8000], '2', { outcome: 'error' }) }), 'pass'],
+  [
+    'only after another attempt of the client',
+    paused({
+      traffic: during([6100, 6101], '1', {
+        attempts: 2,
+        first: { outcome: 'error', detail: 'UPSTREAM_TIMEOUT', sentMs: 6100, endMs: 6200, openedMs: 6100 },
+      }),
+    }),
+    'fail',
+  ],
+  [
+    'never evicted: until it is healed',
+    paused({ events: [], traffic: during([9980, 9981], '1', { outcome: 'error' }) }),
+    'fail',
+  ],
+  ['no request', paused({ traffic: (row) => (row.policy === '1' ? null : row) }), 'unknown'],
+  ['another kind', { faults: [{ ...PAUSE, kind: 'kill' }] }, 'unknown'],
 ]);
 
 const MUTE: FaultSketch = { kind: 'mute', hits: [['a1', 6000, 9000]] };

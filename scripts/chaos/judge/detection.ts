@@ -1,10 +1,12 @@
-// pure · how soon a server that was hit is out of rotation.
+// pure · how soon a server that was hit is out of rotation, and how the requests to it fare until then.
 
 import { percentile } from '../../kit/percentile.ts';
 import { CannotTell } from '../../kit/verdict.ts';
 import { plural } from '../../kit/words.ts';
+import type { RequestRow } from '../journal.ts';
 import type { FaultKind } from '../plan.ts';
-import { assessDelays, type Criterion, type Delay } from './judge.ts';
+import { assessDelays, assessRequests, type Criterion, type Delay } from './judge.ts';
+import { REQUEST_TIMEOUT_MS } from './limits.ts';
 import { CERTAIN, leastMs } from './machine.ts';
 import {
   firstOf,
@@ -12,7 +14,9 @@ import {
   type Observations,
   overlaps,
   type ServerHit,
+  slowestMs,
   wasOutBefore,
+  wentWell,
 } from './observations.ts';
 
 /** Fewer trials than this bound no 95th percentile with 95 % confidence (0.95^59 < 0.05). */
@@ -20,6 +24,8 @@ const TRIALS_FOR_P95 = 59;
 /** How many requests a server may get after the first that it failed, and for how long it may stay in rotation. */
 const MAX_FURTHER = 5;
 const OUT_BY_TRAFFIC_MS = 2000;
+/** Requests that were under way when the fault struck. */
+const IN_FLIGHT_MS = 50;
 
 type DelayLimit = {
   kinds: readonly FaultKind[];
@@ -102,14 +108,46 @@ function trials(n: number): string {
   return `n = ${n} (${isMax}a bound on p95 needs ${plural(TRIALS_FOR_P95, 'trial')})`;
 }
 
+/** The hits of proven faults: what the others did is not known. */
+function provenHits(seen: Observations, kinds: readonly FaultKind[]): ServerHit[] {
+  const hits = seen.hitsOf(kinds).filter(({ fault }) => fault.isProven);
+  if (hits.length === 0) throw new CannotTell(`no fault of this kind is proven: ${kinds.join(', ')}`);
+  return hits;
+}
+
+/** Until a hit server is evicted, every request of its policy is answered within the deadline: by another, then. */
+export function answeredByAnother({ kinds }: Pick<DelayLimit, 'kinds'>): Criterion {
+  const excessOf = (request: RequestRow): number =>
+    wentWell(request) ? request.latencyMs - REQUEST_TIMEOUT_MS : Number.POSITIVE_INFINITY;
+  return {
+    name: `answered by another at ${kinds.join(', ')}`,
+    limit: `all ok within ${millis(REQUEST_TIMEOUT_MS)}`,
+    assess(seen) {
+      const windows = provenHits(seen, kinds).map((each) => requestsUntilOut(seen, each));
+      if (windows.some(({ length }) => length === 0))
+        throw new CannotTell('no request was due until the eviction');
+      // Two servers of one policy may be hit at once: each request counts once.
+      const caught = [...new Set(windows.flat())];
+      const bad = caught.filter((request) => excessOf(request) > 0);
+      const measured = `${bad.length} of ${plural(caught.length, 'request')} not ok in time, the slowest ${millis(slowestMs(caught))}`;
+      return { ...assessRequests(seen, bad, excessOf), measured, n: caught.length };
+    },
+  };
+}
+
+function requestsUntilOut(seen: Observations, { hit, events }: ServerHit): readonly RequestRow[] {
+  const { policy, fromMs, healMs, healedMs } = hit;
+  const out = firstOf(events, ['evicted', 'ejected'], fromMs, healedMs ?? Infinity);
+  const untilMs = out?.atMs ?? healMs ?? healedMs ?? seen.recording.endedMs;
+  return seen.requestsIn(fromMs - IN_FLIGHT_MS, untilMs, policy);
+}
+
 /** A server that fails real requests is taken out in time, and gets few more once the first one has failed. */
 export const outByTraffic: Criterion = {
   name: 'taken out for unanswered requests',
   limit: `≤ ${plural(MAX_FURTHER, 'request')} from the first failure to its end, which is ≤ ${millis(OUT_BY_TRAFFIC_MS)} after the hit`,
   assess(seen) {
-    const hits = seen.hitsOf(['mute']).filter(({ fault }) => fault.isProven);
-    if (hits.length === 0) throw new CannotTell('no fault of this kind is proven: mute');
-    const all = hits.map(failingOf);
+    const all = provenHits(seen, ['mute']).map(failingOf);
     const judged = assessDelays(seen, all, OUT_BY_TRAFFIC_MS);
     const counts = all.map(({ further }) => further).filter((further) => further !== null);
     const tooMany = all.filter(({ further }) => (further ?? 0) > MAX_FURTHER);

@@ -20,6 +20,8 @@ import * as steady from './steady.ts';
 
 const ALL: readonly Criterion[] = [
   steady.tested,
+  steady.steadyState,
+  steady.steadyControl,
   replies.noWrong,
   replies.noStray,
   replies.noLost,
@@ -42,6 +44,7 @@ const ONLY_WITH_FAULTS: readonly Criterion[] = [
   proxy.proxyStopNothingInFlightLost,
   proxy.proxyKillLostInFlight,
   recovery.firstOkAfter,
+  detection.answeredByAnother({ kinds: ['pause'] }),
   detection.outByTraffic,
   recovery.newServersServe,
 ];

@@ -15,6 +15,8 @@ export type Criterion = {
   limit: string;
   /** Neither a slow machine nor a spoilt run explains that it fails: it fails all the same. */
   isUnconditional?: boolean;
+  /** It judges the run and not the proxy: at worst it is unknown. */
+  neverFails?: boolean;
   /** What it sees; null when it does not apply to this run. May throw `CannotTell`. */
   assess(seen: Observations): Assessment | null;
 };
@@ -68,7 +70,7 @@ function findingOf(seen: Observations, criterion: Criterion, spoilt: string | nu
   const isBad = excused.length < troubles.length;
   const isSpoilt = isBad && spoilt !== null && !criterion.isUnconditional;
   if (isSpoilt) details.unshift(`It would be a fail, but ${spoilt}.`);
-  const isFail = isBad && !isSpoilt;
+  const isFail = isBad && !isSpoilt && !criterion.neverFails;
   const verdict = isFail ? 'fail' : troubles.length > 0 || isOpen ? 'unknown' : 'pass';
   return { criterion: criterion.name, verdict, measured, limit, n, details: details.slice(0, MAX_DETAILS) };
 }

@@ -11,7 +11,7 @@ import {
 } from '../../../test-support/chaos/recording-builder.ts';
 import type { Verdict } from '../../kit/verdict.ts';
 import { INTERRUPTED, type MachineSample, type Recording } from '../journal.ts';
-import { detection, outByTraffic } from './detection.ts';
+import { answeredByAnother, detection, outByTraffic } from './detection.ts';
 import { evictionsAtMost, evictionsAtMostCrashes, falseEvictions, noEviction } from './evictions.ts';
 import { type Criterion, judge } from './judge.ts';
 import { latencyOfOthers, othersUntouched } from './latency.ts';
@@ -20,7 +20,7 @@ import { misrouted } from './misrouted.ts';
 import { proxyKillLostInFlight, proxyStopNothingInFlightLost, proxyWhole } from './proxy.ts';
 import { newServersServe, readmission, swapped } from './recovery.ts';
 import { inTime, noErrors, noLost, noServerOnly, noStray, noWrong } from './replies.ts';
-import { backInRotation } from './steady.ts';
+import { backInRotation, steadyControl } from './steady.ts';
 
 const NAMES = { a1: 'server-p1-1', b1: 'server-p2-1' };
 const sample = (atMs: number, waitMs: Record<string, number>, loadLagMs = 0): MachineSample => {
@@ -148,6 +148,18 @@ const BY_TIME: [Criterion, Sketch][] = [
     { faults: [KILL], traffic: during([6000, 6020], '2', { outcome: 'error', detail: 'NO_SERVER' }) },
   ],
   [
+    answeredByAnother({ kinds: ['pause'] }),
+    { faults: [PAUSE], events: [OUT], traffic: during([6000, 6010], '1', { latencyMs: 2200 }) },
+  ],
+  [
+    answeredByAnother({ kinds: ['pause'] }),
+    {
+      faults: [PAUSE],
+      events: [OUT],
+      traffic: during([6000, 6010], '1', { outcome: 'error', detail: 'UPSTREAM_TIMEOUT' }),
+    },
+  ],
+  [
     outByTraffic,
     {
       faults: [{ kind: 'mute', hits: [['a1', 6000, 9500]] }],
@@ -228,6 +240,13 @@ describe('fails on a calm machine, unknown on one that was too slow to tell', ()
       assert.equal(verdictOf(criterion, sketch, { machine: STUCK }), 'unknown');
     });
   }
+
+  test('steady state: phase control', () => {
+    const sketch = { traffic: during([2000, 2010], '1', { outcome: 'error', detail: 'NO_SERVER' }) } as const;
+    assert.equal(verdictOf(steadyControl, sketch), 'fail');
+    const machine = busy([1000, 5000], 1, 'proxy-1');
+    assert.equal(verdictOf(steadyControl, sketch, { machine }), 'unknown');
+  });
 
   test('back in rotation: who is missing; a share that is unfair without a doubt about a server fails all the same', () => {
     const missing: Sketch = { faults: [KILL], events: [OUT] };

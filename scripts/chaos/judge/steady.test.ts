@@ -1,4 +1,5 @@
 import {
+  during,
   type EventSketch,
   emptyRecording,
   type FaultSketch,
@@ -7,7 +8,7 @@ import {
   testCases,
 } from '../../../test-support/chaos/recording-builder.ts';
 import type { TableSample } from '../../kit/proxy-events.ts';
-import { backInRotation, tested } from './steady.ts';
+import { backInRotation, steadyControl, steadyState, tested } from './steady.ts';
 
 const KILL: FaultSketch = { kind: 'kill', hits: [['a1', 6000, 8000]] };
 const withFault = (changes: Partial<FaultSketch>): Sketch => ({ faults: [{ ...KILL, ...changes }] });
@@ -71,6 +72,58 @@ testCases(tested, [
   ['no request', emptyRecording(), 'unknown', /no request/],
   ['a gap in the events', { events: [[6000, 'suspect', 'a1', { seq: 20 }]] }, 'unknown', /events 9 to 19/],
   ['numbers that begin anew with the proxy', { events: [[6000, 'registered', 'a1', { boot: 1 }]] }, 'pass'],
+]);
+
+const badAt = (atMs: number): Sketch => ({
+  traffic: during([atMs, atMs + 20], '1', { outcome: 'error', detail: 'NO_SERVER' }),
+});
+testCases(steadyState, [
+  ['all well', {}, 'pass', /0 errors, 0 evictions, 0 % dropped/],
+  ['an error in it', badAt(1000), 'unknown', /1 error, /],
+  ['an error before it', badAt(980), 'pass'],
+  ['an error at its end', badAt(4980), 'unknown'],
+  ['an error after it', badAt(5000), 'pass'],
+  ['an eviction in it', { events: [[3000, 'evicted', 'a1']] }, 'unknown', /server-p1-1 evicted/],
+  ['an ejection in it', { events: [[3000, 'ejected', 'a1']] }, 'unknown'],
+  ['an eviction after it', { events: [[5000, 'evicted', 'a1']] }, 'pass'],
+  [
+    'a suspect in it',
+    {
+      events: [
+        [3000, 'suspect', 'a1'],
+        [3001, 'admitted', 'a1'],
+      ],
+    },
+    'pass',
+  ],
+  [
+    'a first attempt that failed',
+    {
+      traffic: during([3000, 3020], '1', {
+        attempts: 2,
+        first: { outcome: 'lost', detail: 'reset', sentMs: 3000, endMs: 3001, openedMs: 3000 },
+      }),
+    },
+    'unknown',
+  ],
+  ['too many dropped', dropEvery(300), 'unknown', /dropped/],
+  ['no such phase', { with: { phases: [] } }, 'unknown', /no phase/],
+]);
+testCases(steadyControl, [
+  ['all well', {}, 'pass'],
+  ['an error in it', badAt(3000), 'fail'],
+  [
+    'an eviction in it',
+    {
+      events: [
+        [3000, 'evicted', 'a1'],
+        [4000, 'admitted', 'a1'],
+      ],
+    },
+    'fail',
+  ],
+  ['too many dropped are the generator’s', dropEvery(300), 'unknown'],
+  ['no request in it', { traffic: (row) => (row.dueMs < 1000 ? row : null) }, 'unknown', /no request/],
 ]);
 
 type Server = TableSample['servers'][number];

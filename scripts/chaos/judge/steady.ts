@@ -1,13 +1,13 @@
-// pure · whether the run tested anything, and whether the cluster is after the faults as it was before them.
+// pure · whether the run tested anything, and whether the cluster was steady before the faults and as before after them.
 
 import type { TableSample } from '../../kit/proxy-events.ts';
 import { CannotTell } from '../../kit/verdict.ts';
 import { plural } from '../../kit/words.ts';
 import type { FaultRecord, RequestRow } from '../journal.ts';
-import { type Criterion, troubleOf } from './judge.ts';
+import { assessEvents, assessRequests, type Criterion, troubleOf } from './judge.ts';
 import { MAX_CONNTRACK, MAX_DROPPED_SHARE } from './limits.ts';
 import { CERTAIN, isConntrackFull, maxConntrack, starvedMs, type Trouble } from './machine.ts';
-import { isEviction, moment, type Observations } from './observations.ts';
+import { isEviction, moment, type Observations, wentWell } from './observations.ts';
 
 // The one scenario that is about nothing happening.
 const WITHOUT_FAULTS = 'control';
@@ -91,6 +91,39 @@ function droppedShare(requests: readonly RequestRow[]): number {
 function percent(share: number): string {
   return `${Number((share * 100).toFixed(3))} %`;
 }
+
+/** Requests that the generator dropped are never the cluster's fault: too many are unknown. */
+const steady = (neverFails: boolean): Criterion => ({
+  name: 'steady state: phase control',
+  limit: `no error, no eviction, dropped ≤ ${percent(MAX_DROPPED_SHARE)}`,
+  neverFails,
+  assess(seen) {
+    const phase = seen.phase('control');
+    const isInPhase = (atMs: number): boolean => atMs >= phase.fromMs && atMs < phase.toMs;
+    const sent = seen.requestsOfPhase(phase);
+    if (sent.length === 0) throw new CannotTell('no request in phase "control"');
+    const share = droppedShare(seen.recording.requests.filter(({ dueMs }) => isInPhase(dueMs)));
+    const bad = assessRequests(
+      seen,
+      sent.filter((request) => !wentWell(request)),
+    );
+    const evicted = seen.requireEvents().filter((event) => isEviction(event) && isInPhase(event.atMs));
+    const out = assessEvents(seen, evicted);
+    return {
+      measured: `${plural(bad.troubles.length, 'error')}, ${plural(evicted.length, 'eviction')}, ${percent(share)} dropped`,
+      n: sent.length,
+      troubles: [...bad.troubles, ...out.troubles],
+      isOpen: share > MAX_DROPPED_SHARE,
+      details: [...out.details, ...bad.details],
+    };
+  },
+});
+
+/** The control phase passes without any error or eviction; else nothing can be told of what comes after it. */
+export const steadyState = steady(true);
+
+/** As `steadyState`, for the scenario without faults, which is about that: it fails. */
+export const steadyControl = steady(false);
 
 /**
  * After the quiet period every server that was listed before the faults is ready in the last table sample and no other is

@@ -1,5 +1,5 @@
 // pure · scenarios of servers that stay and are of no use: frozen, cut off, slow, wrong, or mute.
-import { detection, outByTraffic } from '../judge/detection.ts';
+import { answeredByAnother, detection, outByTraffic } from '../judge/detection.ts';
 import { evictionsAtMost, noEviction } from '../judge/evictions.ts';
 import type { Criterion } from '../judge/judge.ts';
 import { latencyOfOthers } from '../judge/latency.ts';
@@ -24,7 +24,7 @@ export const GRAY: readonly Scenario[] = [
         }
       });
     },
-    criteria: () => [outInTime('pause'), back('pause')],
+    criteria: () => [outInTime('pause'), answeredByAnother({ kinds: ['pause'] }), back('pause')],
   },
   {
     name: 'pause-short',
@@ -56,7 +56,7 @@ export const GRAY: readonly Scenario[] = [
         draft.add({ kind: 'partition', targets: draft.anyServer(policy), atMs, forMs: 4_000 });
       });
     },
-    criteria: () => [outInTime('partition'), back('partition')],
+    criteria: () => [outInTime('partition'), answeredByAnother({ kinds: ['partition'] }), back('partition')],
   },
   {
     name: 'swizzle',
@@ -113,7 +113,7 @@ export const GRAY: readonly Scenario[] = [
     title: 'one server answers with truncated packets or rubbish, and hangs up',
     phases: { faultsMs: 10_000, quietMs: 6_000 },
     draft: onAnyServer('garble', 5_000, { probability: 1 }),
-    criteria: () => [outInTime('garble')],
+    criteria: () => [answeredByAnother({ kinds: ['garble'] }), outInTime('garble')],
   },
 ];
 

@@ -4,7 +4,7 @@ import type { Criterion } from '../judge/judge.ts';
 import { othersUntouched } from '../judge/latency.ts';
 import { misrouted } from '../judge/misrouted.ts';
 import { inTime, noErrors, noLost, noServerOnly, noStray, noWrong } from '../judge/replies.ts';
-import { backInRotation, tested } from '../judge/steady.ts';
+import { backInRotation, steadyState, tested } from '../judge/steady.ts';
 import type { Plan } from '../plan.ts';
 import { CRASHES } from './crashes.ts';
 import { GRAY } from './gray.ts';
@@ -18,7 +18,6 @@ export const DEFAULT_SCENARIO = 'tour';
 export const SCENARIOS: readonly Scenario[] = [...WHOLE, ...CRASHES, ...GRAY];
 
 const INVARIANTS: readonly Criterion[] = [
-  othersUntouched,
   noWrong,
   noStray,
   noLost,
@@ -42,7 +41,8 @@ export function scenarioOf({ scenario: name }: Pick<Plan, 'scenario'>): Scenario
 
 /** Everything that a run of this plan is judged by: what is allowed beyond it, a scenario's own criteria say by name. */
 export function criteriaOf(plan: Plan): readonly Criterion[] {
-  return [tested, ...ownCriteria(plan), ...INVARIANTS];
+  const duringFaults = plan.faults.length > 0 ? [steadyState, othersUntouched] : [];
+  return [tested, ...duringFaults, ...ownCriteria(plan), ...INVARIANTS];
 }
 
 /** Those of them that its scenario has of its own. */

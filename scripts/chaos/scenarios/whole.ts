@@ -6,6 +6,7 @@ import type { Criterion } from '../judge/judge.ts';
 import { HANG_LIMIT_MS } from '../judge/limits.ts';
 import { proxyKillLostInFlight, proxyStopNothingInFlightLost, proxyWhole } from '../judge/proxy.ts';
 import { readmission } from '../judge/recovery.ts';
+import { steadyControl } from '../judge/steady.ts';
 import type { FaultKind, Plan } from '../plan.ts';
 import { CRASH_LIMITS } from './crashes.ts';
 import { type Draft, repeat, type Scenario } from './scenario.ts';
@@ -19,7 +20,7 @@ export const WHOLE: readonly Scenario[] = [
     title: 'a minute without any fault',
     phases: { controlMs: 60_000, faultsMs: 0, quietMs: 0 },
     draft: () => {},
-    criteria: () => [noEviction],
+    criteria: () => [noEviction, steadyControl],
   },
   {
     name: 'proxy-stop',
