@@ -48,6 +48,8 @@ describe('the live page', { skip, concurrency: false }, () => {
     const cluster = await startCluster(t);
     const tabs = [await open(t, cluster.url), await open(t, cluster.url), await open(t, cluster.url)];
     const [page] = tabs as [Page];
+    const load = startProgram('scripts/load.ts', ['--rate', '200', '--duration', '60', '--proxy', cluster.address]);
+    t.after(() => load.stop());
     await page.locator('.row.st-ready').nth(5).waitFor();
     await page.fill('#send-policy', '1');
     await page.click('.send .main');
@@ -61,8 +63,7 @@ describe('the live page', { skip, concurrency: false }, () => {
     }
     assert.match(await page.title(), /1 of 6 servers is not ready/);
     const picture = process.env.RENEW_PICTURES === '1' ? README_PICTURE : join(PICTURES, 'cluster.png');
-    await page.setViewportSize({ width: 1200, height: 1000 });
-    await page.screenshot({ path: picture, clip: { x: 0, y: 0, width: 1200, height: 960 } });
+    await page.screenshot({ path: picture });
   });
 
   test('a proxy that starts again is followed, and a reload keeps the filter', async (t) => {
@@ -133,6 +134,7 @@ async function startCluster(t: TestContext) {
   }
   for (const server of servers) await server.printed(/registered/);
   return {
+    address: `127.0.0.1:${port}`,
     url: `http://127.0.0.1:${adminPort}/`,
     kill: (id: number) => servers[id - 1]?.child.kill('SIGKILL'),
     restartProxy: async () => {

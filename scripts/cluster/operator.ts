@@ -1,0 +1,133 @@
+// What an operator asks of one server, or orders: by the status listener of the proxy.
+import { request } from 'node:http';
+import { text } from 'node:stream/consumers';
+import { printable } from '../../services/shared/printable.ts';
+import { Failure } from '../kit/failure.ts';
+import type { PolicySnapshot, ServerRow } from '../kit/policies.ts';
+
+const ANSWER_TIMEOUT_MS = 2_000;
+const HTTP_OK = 200;
+
+export const ACTS = ['drain', 'resume', 'forget', 'probe'] as const;
+export type Act = (typeof ACTS)[number];
+
+/** All that a server can be known by. */
+export type Order = { act: Act; policy: string; id?: string; by: string; reason: string };
+
+type Event = { atMs: number; type: string; why: string };
+type Detail = {
+  row: { state: string; ordered: string; next: Next | null; why: string; sinceMs: number };
+  transitions: Event[];
+  probes: { atMs: number; outcome: string; roundTripMs: number; detail: string }[];
+};
+type Next = {
+  kind: string;
+  have?: number;
+  need?: number;
+  forgottenMs?: number;
+  endsMs?: number;
+  givenUpMs?: number;
+};
+
+/**
+ * The server that is meant: by its id, its address, or its container's name with or without the project's.
+ * @param names container names by id
+ * @throws Failure when there is none, or more than one
+ */
+export function findServer(
+  { policies }: PolicySnapshot,
+  names: ReadonlyMap<string, string>,
+  wanted: string,
+): ServerRow {
+  const isMeant = ({ id, address }: ServerRow): boolean => {
+    const name = names.get(String(id)) ?? '';
+    return [String(id), address, name].includes(wanted) || (name !== '' && name.endsWith(`-${wanted}`));
+  };
+  const found = policies.flatMap(({ servers }) => servers.filter(isMeant));
+  const [server] = found;
+  if (server !== undefined && found.length === 1) return server;
+  const what = server === undefined ? 'No server' : `More than one server (${found.map(({ address }) => address).join(', ')})`;
+  throw new Failure(`${what} of the table is "${wanted}".`, 'Give an id, an address or a container name: "npm run status" lists them.');
+}
+
+/** What happened to a server and what will, in sentences. */
+export async function explain(adminUrl: string, { policy, id }: ServerRow): Promise<string> {
+  const path = `/api/servers/${encodeURIComponent(policy)}/${encodeURIComponent(String(id))}`;
+  const { row, transitions, probes } = (await ask(adminUrl, path)) as Detail;
+  const failed = probes.filter(({ outcome }) => outcome !== 'pass').length;
+  const last = probes.at(-1);
+  const lines = [
+    `Server ${id} of policy ${policy} is ${row.state}${row.ordered === 'drained' ? ', and drained by order' : ''} since ${timeOf(row.sinceMs)}: ${row.why}.`,
+    whatNext(row.next),
+    `Of its last ${probes.length} probes ${failed} failed${last === undefined ? '' : `; the last, at ${timeOf(last.atMs)}: ${last.outcome}${last.detail === '' ? '' : ` (${last.detail})`}`}.`,
+    '',
+    ...transitions.map(({ atMs, type, why }) => `${timeOf(atMs)}  ${type}: ${why}`),
+  ];
+  return `${lines.filter((line) => line !== null).map(printable).join('\n')}\n`;
+}
+
+/** Orders it. @returns what was done, a line each */
+export async function give(adminUrl: string, order: Order, token: Buffer): Promise<string[]> {
+  const headers = { authorization: `Bearer ${token.toString('latin1')}` };
+  const { done } = (await ask(adminUrl, '/api/acts', { body: order, headers })) as { done: string[] };
+  return done.map(printable);
+}
+
+function whatNext(next: Next | null): string | null {
+  switch (next?.kind) {
+    case 'good-probes':
+      return `It comes back after ${next.need} good probes in a row, ${next.have} so far; it is forgotten at ${timeOf(next.forgottenMs)}.`;
+    case 'penalty':
+      return `Its penalty ends at ${timeOf(next.endsMs)}: then one request decides.`;
+    case 'trial':
+      return 'Its next request decides: ready when it is answered, out for longer else.';
+    case 'first-probe':
+      return `It is ready after one good probe; without one it is dropped at ${timeOf(next.givenUpMs)}.`;
+    case 'deciding-probe':
+      return 'The next probe decides: ready when it passes, evicted else.';
+    case 'would-leave':
+    case 'drain':
+    case undefined:
+      return null;
+    default:
+      return null;
+  }
+}
+
+function timeOf(ms: number | undefined): string {
+  return ms === undefined ? '?' : new Date(ms).toISOString().slice(11, 23);
+}
+
+async function ask(
+  adminUrl: string,
+  path: string,
+  sent: { body: object; headers: Record<string, string> } | null = null,
+): Promise<unknown> {
+  const { statusCode, body } = await answerOf(new URL(path, adminUrl), sent).catch((cause: Error) => {
+    throw new Failure(
+      `The proxy's status listener at ${adminUrl} does not answer: ${cause.message}.`,
+      'Is the cluster up? "npm start" starts it.',
+      { cause },
+    );
+  });
+  const answer = JSON.parse(body) as { error?: string };
+  if (statusCode === HTTP_OK) return answer;
+  throw new Failure(`The proxy refuses: ${printable(answer.error ?? `status ${statusCode}`)}`, 'Nothing was changed.');
+}
+
+function answerOf(
+  url: URL,
+  sent: { body: object; headers: Record<string, string> } | null,
+): Promise<{ statusCode: number; body: string }> {
+  return new Promise((resolve, reject) => {
+    const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
+    const body = sent === null ? '' : JSON.stringify(sent.body);
+    const headers = sent === null ? {} : { ...sent.headers, 'content-length': Buffer.byteLength(body) };
+    const method = sent === null ? 'GET' : 'POST';
+    const asked = request(url, { agent: false, method, headers, signal }, (response) => {
+      text(response).then((all) => resolve({ statusCode: response.statusCode ?? 0, body: all }), reject);
+    });
+    asked.on('error', reject);
+    asked.end(body);
+  });
+}
