@@ -24,14 +24,20 @@ export function sendPacket({ host, port, isTls }: SendTarget, packet: Outgoing) 
       ? connectTls({ host, port, rejectUnauthorized: false }, onConnected)
       : connect({ host, port }, onConnected);
     const reader = new PacketReader(2 * DEFAULT_MAX_FRAME_BYTES);
-    let raw = '';
+    const chunks: Buffer[] = [];
     socket.setTimeout(TIMEOUT_MS, () => socket.destroy(new Error(`No reply within ${TIMEOUT_MS / 1000} s.`)));
     socket.on('data', (chunk: Buffer) => {
-      raw += chunk.toString();
+      chunks.push(chunk);
       reader.feed(chunk);
       if (reader.next() === null) return;
-      resolve(describe(raw.trim(), connectMs, performance.now() - beganMs));
       socket.destroy();
+      // A server's answer reaches a client as it is, and may be no JSON.
+      try {
+        const raw = Buffer.concat(chunks).toString().trim();
+        resolve(describe(raw, connectMs, performance.now() - beganMs));
+      } catch (error) {
+        reject(error);
+      }
     });
     socket.on('error', reject);
     socket.on('end', () => reject(new Error('The connection was closed without a reply.')));

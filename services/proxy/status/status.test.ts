@@ -310,3 +310,16 @@ test('each request is counted once: as answered, refused, open or abandoned', as
   await client.nextFrame();
   assert.deepEqual(await counts(), [5, 3, { NO_SERVER: 1 }, 1, 0, refusals]);
 });
+
+test('an answer that is no JSON to a packet from the page is reported, and ends nothing', async (t) => {
+  const proxy = await testProxy(t);
+  const answers = ['{"type":2,"srcid":1,}\n', '{"type":2,"srcid":1,"payload":"ä"}\n'];
+  const behave: Behaviour = (peer) => peer.send(answers.shift() ?? '');
+  await (await fakeServer(t, proxy, 1, { behave })).join();
+  const body = JSON.stringify({ policy: '1', clientId: 'c', payload: 'p' });
+  const send = () => get(proxy.adminPort, '/api/send', { method: 'POST', body });
+  const refused = await send();
+  assert.equal(refused.status, 502);
+  assert.match(await refused.text(), /JSON/);
+  assert.match(await (await send()).text(), /"payload": "ä"/);
+});
