@@ -1,13 +1,17 @@
 // `npm run status`: the live policy table.
+import { userInfo } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hideBin } from 'yargs/helpers';
-import { commandLine, parseHostPort } from '../services/shared/config.ts';
+import { commandLine, parseHostPort, UsageError } from '../services/shared/config.ts';
 import { printable } from '../services/shared/printable.ts';
+import { readToken } from '../services/shared/proof.ts';
 import { publishedPort } from './cluster/cluster.ts';
 import { containerNames } from './cluster/containers.ts';
+import { ACTS, type Act, explain, findServer, give } from './cluster/operator.ts';
 import { renderPolicyTable } from './cluster/policy-table.ts';
 import { Failure } from './kit/failure.ts';
 import { fetchPolicies, serverIds } from './kit/policies.ts';
+import { readSetting } from './kit/project.ts';
 import { isColoured, runScript } from './kit/script.ts';
 
 const WATCH_INTERVAL_MS = 1_000;
@@ -30,6 +34,12 @@ type Look = {
 await runScript('npm run status --', '', async (signal) => {
   const options = await commandLine(hideBin(process.argv), 'npm run status')
     .usage('$0 [-- OPTIONS]\n\nPrints the policy table; › marks the server whose turn is next.')
+    .command('$0', false)
+    .command('explain <server>', 'what happened to a server, and what brings it back, in sentences')
+    .command('drain [server]', 'it finishes what it has and gets nothing new, until it is resumed')
+    .command('resume [server]', 'it gets requests again when its health allows it')
+    .command('forget [server]', 'takes one that is out off the table; if it lives, it registers again')
+    .command('probe [server]', 'probes it at once')
     .options({
       json: { type: 'boolean', default: false, describe: 'print what /api/policies answers, on one line' },
       watch: {
@@ -44,17 +54,62 @@ await runScript('npm run status --', '', async (signal) => {
           "host:port of the proxy's status listener (127.0.0.1:PROXY_PUBLISH_ADMIN_PORT, which is 10081)",
       },
     })
+    .options({
+      policy: { type: 'string', describe: 'orders: all servers of this policy, in place of one' },
+      reason: { type: 'string', describe: 'orders: what for; it is in the event' },
+      by: { type: 'string', describe: "orders: who asks (this user's name)" },
+      'register-token-file': {
+        type: 'string',
+        describe: 'orders: the file with the token (REGISTER_TOKEN_FILE, as npm start has set it)',
+      },
+    })
+    .example('npm run status -- explain server-p1-1', 'by container name, id or address')
+    .example('npm run status -- drain server-p1-1 --reason "new disk"', 'and later: resume server-p1-1')
     .epilogue(
-      'Exit codes: 0 printed, 1 the proxy does not answer, 2 bad usage, 130 stopped by Ctrl-C (with --watch: 0).',
+      'Exit codes: 0 printed or done, 1 the proxy does not answer or refuses, 2 bad usage, 130 stopped by Ctrl-C (with --watch: 0).',
     )
     .parse();
   const given = options.admin?.replace(/^http:\/\/(.*?)\/?$/, '$1');
   const address = given ?? `127.0.0.1:${publishedPort('PROXY_PUBLISH_ADMIN_PORT')}`;
   parseHostPort('--admin', address);
   const look: Look = { adminUrl: `http://${address}`, isJson: options.json, asked: '', names: new Map() };
-  if (options.watch) await watch(look, signal);
+  const [command] = options._ as string[];
+  if (command !== undefined) process.stdout.write(await operate(command, look.adminUrl, options, signal));
+  else if (options.watch) await watch(look, signal);
   else show(look, await draw(look, signal));
 });
+
+type OrderOptions = {
+  server?: unknown;
+  policy: string | undefined;
+  by: string | undefined;
+  reason: string | undefined;
+  registerTokenFile: string | undefined;
+};
+
+async function operate(
+  command: string,
+  adminUrl: string,
+  { server, policy, by = userInfo().username, reason = '', registerTokenFile }: OrderOptions,
+  signal: AbortSignal,
+): Promise<string> {
+  if ((server === undefined) === (policy === undefined))
+    throw new UsageError(`${command}: name one server, or a policy with --policy.`);
+  const meant = async () => {
+    const snapshot = await fetchPolicies(adminUrl, signal);
+    return findServer(snapshot, await containerNames(signal), String(server));
+  };
+  if (command === 'explain') return await explain(adminUrl, await meant());
+  const act = ACTS.find((each) => each === command) as Act;
+  const file = registerTokenFile ?? readSetting('REGISTER_TOKEN_FILE') ?? '';
+  if (file === '')
+    throw new UsageError(`${act} needs the registration token: name its file with --register-token-file.`);
+  const token = readToken('--register-token-file', file);
+  const target = policy === undefined ? await meant() : { policy, id: undefined };
+  const id = target.id === undefined ? {} : { id: String(target.id) };
+  const done = await give(adminUrl, { act, policy: target.policy, ...id, by, reason }, token);
+  return `${done.join('\n')}\n`;
+}
 
 function show({ isJson }: Look, text: string): void {
   const isTable = process.stdout.isTTY === true && !isJson;

@@ -46,8 +46,14 @@ export function findServer(
   const found = policies.flatMap(({ servers }) => servers.filter(isMeant));
   const [server] = found;
   if (server !== undefined && found.length === 1) return server;
-  const what = server === undefined ? 'No server' : `More than one server (${found.map(({ address }) => address).join(', ')})`;
-  throw new Failure(`${what} of the table is "${wanted}".`, 'Give an id, an address or a container name: "npm run status" lists them.');
+  const what =
+    server === undefined
+      ? 'No server'
+      : `More than one server (${found.map(({ address }) => address).join(', ')})`;
+  throw new Failure(
+    `${what} of the table is "${wanted}".`,
+    'Give an id, an address or a container name: "npm run status" lists them.',
+  );
 }
 
 /** What happened to a server and what will, in sentences. */
@@ -63,7 +69,10 @@ export async function explain(adminUrl: string, { policy, id }: ServerRow): Prom
     '',
     ...transitions.map(({ atMs, type, why }) => `${timeOf(atMs)}  ${type}: ${why}`),
   ];
-  return `${lines.filter((line) => line !== null).map(printable).join('\n')}\n`;
+  return `${lines
+    .filter((line) => line !== null)
+    .map(printable)
+    .join('\n')}\n`;
 }
 
 /** Orders it. @returns what was done, a line each */
@@ -112,7 +121,10 @@ async function ask(
   });
   const answer = JSON.parse(body) as { error?: string };
   if (statusCode === HTTP_OK) return answer;
-  throw new Failure(`The proxy refuses: ${printable(answer.error ?? `status ${statusCode}`)}`, 'Nothing was changed.');
+  throw new Failure(
+    `The proxy refuses: ${printable(answer.error ?? `status ${statusCode}`)}`,
+    'Nothing was changed.',
+  );
 }
 
 function answerOf(

@@ -48,7 +48,14 @@ describe('the live page', { skip, concurrency: false }, () => {
     const cluster = await startCluster(t);
     const tabs = [await open(t, cluster.url), await open(t, cluster.url), await open(t, cluster.url)];
     const [page] = tabs as [Page];
-    const load = startProgram('scripts/load.ts', ['--rate', '200', '--duration', '60', '--proxy', cluster.address]);
+    const load = startProgram('scripts/load.ts', [
+      '--rate',
+      '200',
+      '--duration',
+      '60',
+      '--proxy',
+      cluster.address,
+    ]);
     t.after(() => load.stop());
     await page.locator('.row.st-ready').nth(5).waitFor();
     await page.fill('#send-policy', '1');

@@ -1,7 +1,7 @@
 // Which servers are in the table: registrations, leaves, evictions and come-backs, and the events about them.
-import type { SetupPacket } from '../../shared/packet.ts';
+import type { Id, SetupPacket } from '../../shared/packet.ts';
 import { addressOf } from '../../shared/printable.ts';
-import { type Health, newcomer, type State } from '../health/health.ts';
+import { type Health, isInRotation, newcomer, type State } from '../health/health.ts';
 import type { HealthChecker } from '../health/health-checker.ts';
 import type { ProxyOptions } from '../options.ts';
 import type { PolicyTable, Route } from '../routing/policy-table.ts';
@@ -164,10 +164,16 @@ export class Registry {
     this.#setDrain(upstream, null, 'resumed', order);
   }
 
+  /** By order: one that has left the table while it was drained gets requests when it comes back. @returns whether it was */
+  cancelDrain(policy: string, id: Id): boolean {
+    return this.#drained.delete(keyOf({ policy, id }));
+  }
+
   #setDrain(upstream: Upstream, drainOrder: Order | null, type: EventType, order: Order): void {
     const { table, events, now } = this.#world;
     upstream.drainOrder = drainOrder;
-    table.place(upstream, now());
+    // One that is out keeps its place, and moves nobody's turn.
+    if (isInRotation(upstream.health.state)) table.place(upstream, now());
     events.add(type, upstream, whyOrdered(type, order), order);
     this.#afterChange(upstream);
   }
@@ -232,7 +238,7 @@ export class Registry {
   }
 }
 
-function keyOf({ policy, id }: Upstream): string {
+function keyOf({ policy, id }: Pick<Upstream, 'policy' | 'id'>): string {
   return JSON.stringify([policy, String(id)]);
 }
 

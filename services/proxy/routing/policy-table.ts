@@ -232,7 +232,8 @@ function takeOut(route: Route, upstream: Upstream, nowMs: number): void {
   const wasServing = members.length > 0;
   route.rotation.remove(upstream);
   if (!wasServing || members.length > 0) return;
-  route.emptiedAtMs = nowMs;
+  // By order: no next server is on its way.
+  route.emptiedAtMs = upstream.drainOrder === null ? nowMs : Number.NEGATIVE_INFINITY;
   route.wasLeft = upstream.health.state === 'leaving';
 }
 

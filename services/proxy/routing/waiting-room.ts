@@ -119,7 +119,7 @@ function mayWait(route: Route, request: Request, limits: WaitingRoomLimits, nowM
   // the last server when that died is not held for longer than the others.
   const sinceArrivalMs = nowMs - (request.deadlineMs - limits.requestTimeoutMs);
   const mayHope = isEmpty && emptyMs < AFTER_FAILURE_MS && sinceArrivalMs < limits.holdMs;
-  const mayBecomeReady = ({ health: { state } }: Upstream): boolean =>
-    state === 'joining' || state === 'suspect';
+  const mayBecomeReady = ({ health: { state }, drainOrder }: Upstream): boolean =>
+    drainOrder === null && (state === 'joining' || state === 'suspect');
   return route.upstreams.some((upstream) => mayBecomeReady(upstream) && isUntried(upstream)) || mayHope;
 }

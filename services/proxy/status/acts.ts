@@ -13,7 +13,7 @@ const MAX_REASON_LENGTH = 200;
 type Act = (typeof ACTS)[number];
 export type ActSources = {
   table: PolicyTable;
-  registry: Pick<Registry, Act>;
+  registry: Pick<Registry, Act | 'cancelDrain'>;
   /** null where the proxy has no token: then nothing can be ordered. */
   token: Buffer | null;
 };
@@ -49,6 +49,8 @@ export function act(order: unknown, authorization: string | undefined, sources: 
   const route = table.route(String(policy));
   const isWanted = (upstream: Upstream): boolean => id === undefined || String(upstream.id) === String(id);
   const upstreams = route?.upstreams.filter(isWanted) ?? [];
+  if (upstreams.length === 0 && name === 'resume' && registry.cancelDrain(String(policy), String(id)))
+    return { status: 200, body: { done: [`resume server ${String(id)} of policy ${String(policy)}`] } };
   if (upstreams.length === 0) return refusal(404, 'There is no such server in the table.');
   const serving = upstreams.find(
     ({ health, drainOrder }) => isInRotation(health.state) && drainOrder === null,

@@ -124,7 +124,7 @@ async function askOne(proxy: RunningProxy): Promise<string | number> {
 }
 
 test('a drained server gets nothing new, also when it starts again, until it is resumed', async (t) => {
-  const proxy = await testProxy(t, { registerToken: Buffer.from(TOKEN), holdMs: 0 });
+  const proxy = await testProxy(t, { registerToken: Buffer.from(TOKEN), holdMs: 60_000 });
   const [one, two] = [await fakeServer(t, proxy, 1), await fakeServer(t, proxy, 2)];
   await joinWithToken(proxy, one, 'a');
   await joinWithToken(proxy, two, 'a');
@@ -135,6 +135,7 @@ test('a drained server gets nothing new, also when it starts again, until it is 
   await joinWithToken(proxy, one, 'b');
   for (let i = 0; i < 4; i += 1) assert.equal(await askOne(proxy), 2);
   await order(proxy, 'drain', { id: 2 });
+  // It says so at once, though it is willing to hold requests for servers that are on their way.
   assert.equal(await askOne(proxy), 'NO_SERVER');
   await order(proxy, 'resume');
   assert.deepEqual([await askOne(proxy), await askOne(proxy)].sort(), [1, 2]);
