@@ -234,9 +234,13 @@ function parseSetup(raw: Fields): SetupPacket | PacketFault {
 
 function parseAnswer(raw: Fields): AnswerPacket | PacketFault {
   if (typeof raw.payload !== 'string') return badField('payload', 'the digest, a text', raw.payload, raw);
-  // A number that is only compared and shown is no reason to refuse an answer: as a text it is what was written.
-  const srcid = raw.srcid instanceof InexactNumber ? raw.srcid.text : raw.srcid;
-  return { kind: 'answer', serverId: isId(srcid) ? srcid : null, digest: raw.payload };
+  return { kind: 'answer', serverId: serverIdOf(raw.srcid), digest: raw.payload };
+}
+
+// A number that is only compared and shown is no reason to refuse an answer: as a text it is what was written, however long.
+function serverIdOf(srcid: unknown): Id | null {
+  if (srcid instanceof InexactNumber) return srcid.text;
+  return isId(srcid) ? srcid : null;
 }
 
 function parseError(raw: Fields): ErrorPacket {
