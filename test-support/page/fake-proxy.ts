@@ -135,7 +135,7 @@ function turn(policy: Policy, passedMs: number): void {
   const second = Math.round(passedMs / 1000);
   policy.nextId = ready[(second + Number(policy.policy)) % Math.max(1, ready.length)]?.id ?? null;
   for (const [at, server] of policy.servers.entries()) {
-    if (server.state === 'ready')
+    if (server.state === 'ready' && server.ordered === 'none')
       server.requestsPerS = Math.max(0, server.requestsPerS + Math.sin(second + at) / 2);
     if (server.lastProbe !== null)
       server.lastProbe = { ...server.lastProbe, atMs: Date.now() - ((at * 337) % 900) };
