@@ -94,10 +94,6 @@ function whatNext(next: Next | null): string | null {
       return `It is ready after one good probe; without one it is dropped at ${timeOf(next.givenUpMs)}.`;
     case 'deciding-probe':
       return 'The next probe decides: ready when it passes, evicted else.';
-    case 'would-leave':
-    case 'drain':
-    case undefined:
-      return null;
     default:
       return null;
   }

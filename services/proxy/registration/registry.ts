@@ -5,7 +5,7 @@ import { type Health, isInRotation, newcomer, type State } from '../health/healt
 import type { HealthChecker } from '../health/health-checker.ts';
 import type { ProxyOptions } from '../options.ts';
 import type { PolicyTable, Route } from '../routing/policy-table.ts';
-import { type Registration, Upstream, type UpstreamPool } from '../servers/upstream.ts';
+import { keyOf, type Registration, Upstream, type UpstreamPool } from '../servers/upstream.ts';
 import type { EventLog, EventType, Order } from '../status/events.ts';
 import { farewell, leastProven, whyMoved } from './replaced.ts';
 
@@ -236,10 +236,6 @@ export class Registry {
     this.#remove(upstream, 'forgotten', `the table was full, and ${reason}`);
     return true;
   }
-}
-
-function keyOf({ policy, id }: Pick<Upstream, 'policy' | 'id'>): string {
-  return JSON.stringify([policy, String(id)]);
 }
 
 function whyOrdered(what: string, { by, reason }: Order): string {

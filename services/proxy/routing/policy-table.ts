@@ -3,7 +3,7 @@
 import type { Id } from '../../shared/packet.ts';
 import { addressOf } from '../../shared/printable.ts';
 import { isInRotation } from '../health/health.ts';
-import type { Upstream } from '../servers/upstream.ts';
+import { keyOf, type Upstream } from '../servers/upstream.ts';
 import type { Request } from './request.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { RoundRobin } from './round-robin.ts';
@@ -123,7 +123,7 @@ export class PolicyTable {
   }
 
   findById(policy: string, id: Id): Upstream | undefined {
-    return this.#byId.get(idKey(policy, id));
+    return this.#byId.get(keyOf({ policy, id }));
   }
 
   /** The server at this address, whatever its policy: an address can only be one server. */
@@ -180,7 +180,7 @@ export class PolicyTable {
       route = new Route(upstream.policy);
       this.#routes.set(upstream.policy, route);
     } else if (route.upstreams.length === 0) this.#routesWithoutServer -= 1;
-    this.#byId.set(idKey(upstream.policy, upstream.id), upstream);
+    this.#byId.set(keyOf(upstream), upstream);
     this.#byAddress.set(upstream.address, upstream);
     const at = route.upstreams.findLastIndex(({ order }) => order < upstream.order) + 1;
     route.upstreams.splice(at, 0, upstream);
@@ -221,7 +221,7 @@ export class PolicyTable {
     takeOut(route, upstream, nowMs);
     route.upstreams.splice(route.upstreams.indexOf(upstream), 1);
     if (route.upstreams.length === 0) this.#routesWithoutServer += 1;
-    this.#byId.delete(idKey(upstream.policy, upstream.id));
+    this.#byId.delete(keyOf(upstream));
     this.#byAddress.delete(upstream.address);
   }
 }
@@ -235,10 +235,6 @@ function takeOut(route: Route, upstream: Upstream, nowMs: number): void {
   // By order: no next server is on its way.
   route.emptiedAtMs = upstream.drainOrder === null ? nowMs : Number.NEGATIVE_INFINITY;
   route.wasLeft = upstream.health.state === 'leaving';
-}
-
-function idKey(policy: string, id: Id): string {
-  return JSON.stringify([policy, String(id)]);
 }
 
 // The policy is a piece of the packet that named it, and a piece keeps the whole in memory.

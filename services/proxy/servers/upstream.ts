@@ -147,3 +147,8 @@ export class Upstream {
     return this.health.state === 'trial' ? this.inFlight > this.hanging : this.inFlight >= this.capacity;
   }
 }
+
+/** What tells the servers of all policies apart: ids compare as text. */
+export function keyOf({ policy, id }: { policy: string; id: Id }): string {
+  return JSON.stringify([policy, String(id)]);
+}

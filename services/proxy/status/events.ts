@@ -1,6 +1,6 @@
 // What happened to the servers, numbered and dated: the last 1,000 are kept, and a bounded number about one that flaps.
 import type { Id } from '../../shared/packet.ts';
-import type { Upstream } from '../servers/upstream.ts';
+import { keyOf, type Upstream } from '../servers/upstream.ts';
 
 const KEPT_EVENTS = 1000;
 // One that flaps must not push out what happened to the others.
@@ -82,7 +82,7 @@ export class EventLog {
   /** Records an event and hands it to every listener, unless there are too many about this server. */
   add(type: EventType, { policy, id, address, sent }: Upstream, why: string, order?: Order): void {
     const nowMs = this.#wallNow();
-    const key = keyOf(policy, id);
+    const key = keyOf({ policy, id });
     let flow = this.#flows.get(key);
     if (flow === undefined) {
       flow = new EventFlow(nowMs);
@@ -109,7 +109,7 @@ export class EventLog {
     const event = Object.freeze({ seq: this.#lastSeq, atMs, ...happening });
     const kept = this.#kept.get(key) ?? 0;
     if (kept >= KEPT_OF_ONE_SERVER) {
-      this.#drop(this.#events.findIndex(({ policy, id }) => keyOf(policy, id) === key));
+      this.#drop(this.#events.findIndex((event) => keyOf(event) === key));
     } else if (this.#events.length >= KEPT_EVENTS) {
       this.#drop(0);
     }
@@ -121,7 +121,7 @@ export class EventLog {
   #drop(at: number): void {
     const [event] = this.#events.splice(at, 1);
     if (event === undefined) return;
-    const key = keyOf(event.policy, event.id);
+    const key = keyOf(event);
     const left = (this.#kept.get(key) ?? 1) - 1;
     if (left === 0) this.#kept.delete(key);
     else this.#kept.set(key, left);
@@ -147,10 +147,6 @@ export class EventLog {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
-}
-
-function keyOf(policy: string, id: Id): string {
-  return JSON.stringify([policy, String(id)]);
 }
 
 /** The events about one server. */

@@ -2,7 +2,7 @@
 import type { ForwarderCounters } from '../routing/forwarder.ts';
 import type { PolicyTable } from '../routing/policy-table.ts';
 import { noCounts, quantileOf } from '../servers/durations.ts';
-import type { Upstream } from '../servers/upstream.ts';
+import { keyOf, type Upstream } from '../servers/upstream.ts';
 import type { ClusterEvent, EventType } from './events.ts';
 
 const STEP_MS = 1000;
@@ -138,7 +138,7 @@ function outsOf(events: readonly ClusterEvent[]): Out[] {
   const open = new Map<string, Out>();
   const outs: Out[] = [];
   for (const { type, policy, id, atMs, why } of events) {
-    const key = JSON.stringify([policy, String(id)]);
+    const key = keyOf({ policy, id });
     const before = open.get(key);
     const takesOut = TAKES_OUT.has(type);
     // What is measured of a drained server does not bring it back.

@@ -7,6 +7,7 @@ import { noRecentCounts, quantileOf } from '../servers/durations.ts';
 import type { ProbeRecord, Upstream } from '../servers/upstream.ts';
 import type { History } from './history.ts';
 import type { Names } from './names.ts';
+import { sortedRoutes } from './snapshot.ts';
 
 export type RowSources = {
   table: PolicyTable;
@@ -40,10 +41,6 @@ export function stateOf(sources: RowSources) {
     },
     policies: routes.map((route) => describeRoute(route, sources)),
   };
-}
-
-function sortedRoutes({ routes }: PolicyTable): Route[] {
-  return [...routes].sort((a, b) => a.policy.localeCompare(b.policy, undefined, { numeric: true }));
 }
 
 function describeRoute(route: Route, sources: RowSources) {

@@ -1,7 +1,7 @@
 // What the proxy shows of itself: the table and the counters at one moment.
 import type { ListenerCounters } from '../clients/listener.ts';
 import type { ForwarderCounters } from '../routing/forwarder.ts';
-import type { PolicyTable } from '../routing/policy-table.ts';
+import type { PolicyTable, Route } from '../routing/policy-table.ts';
 import type { ProbeRecord, Upstream } from '../servers/upstream.ts';
 
 export type SnapshotSources = {
@@ -14,16 +14,18 @@ export type SnapshotSources = {
 
 export type Snapshot = ReturnType<typeof snapshotOf>;
 
-/** Policies are in the order of their names, with numbers by their size. */
+/** The policies in the order of their names, with numbers by their size. */
+export function sortedRoutes({ routes }: PolicyTable): Route[] {
+  return [...routes].sort((a, b) => a.policy.localeCompare(b.policy, undefined, { numeric: true }));
+}
+
+/** All of it, with the policies in their order. */
 export function snapshotOf(sources: SnapshotSources) {
   const { table, counters, listenerCounters } = sources;
-  const routes = [...table.routes].sort((a, b) =>
-    a.policy.localeCompare(b.policy, undefined, { numeric: true }),
-  );
   const openRequests = sources.openRequests();
   return Object.freeze({
     at: new Date().toISOString(),
-    policies: routes.map((route) => ({
+    policies: sortedRoutes(table).map((route) => ({
       policy: route.policy,
       nextIndex: route.rotation.nextIndex,
       waiting: route.waiting.length,
