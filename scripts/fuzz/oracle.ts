@@ -8,6 +8,8 @@ import { type ReferencePacket, readByTheBook, understandByTheBook } from './refe
 
 const MAX_TEXT_BYTES = 1000;
 const MAX_NAME_UNITS = 40;
+/** As long as they may be. */
+const TRACE = 'x'.repeat(24);
 const OLD_CLIENTS_READ_BYTES = 1024;
 const MAX_ECHO_BYTES = 200;
 const RETRYABLE = ['NO_SERVER', 'OVERLOADED', 'UPSTREAM_FAILED', 'UPSTREAM_TIMEOUT', 'SHUTTING_DOWN'];
@@ -171,7 +173,7 @@ type Details = { clientId?: Packets.Id | undefined; policy?: string | undefined;
 
 function checkError(code: CodeUnderTest, errorCode: ErrorCode, sentence: string, details: Details): void {
   const { clientId, policy, wasSent } = details;
-  const text = code.packet.formatError(errorCode, sentence, { clientId, policy, wasSent });
+  const text = code.packet.formatError(errorCode, sentence, { clientId, policy, wasSent, trace: TRACE });
   const isSmall = Buffer.byteLength(text) < OLD_CLIENTS_READ_BYTES && text.indexOf('\n') === text.length - 1;
   expect('a refusal is one line below 1,024 bytes', isSmall, text);
   const { payload, payloadsize, ...raw } = JSON.parse(text);
@@ -183,6 +185,7 @@ function checkError(code: CodeUnderTest, errorCode: ErrorCode, sentence: string,
     code: errorCode,
     retryable: isRetryable,
     sent: wasSent,
+    trace: TRACE,
   });
   same('payloadsize is the size of the payload', payloadsize, Buffer.byteLength(payload));
   expect('a refusal is well-formed', payload.isWellFormed(), text);
@@ -196,6 +199,7 @@ function checkError(code: CodeUnderTest, errorCode: ErrorCode, sentence: string,
     sentence: payload,
     isRetryable,
     wasSent,
+    trace: TRACE,
   });
 }
 

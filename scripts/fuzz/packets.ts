@@ -61,7 +61,15 @@ const SHAPES: readonly Readonly<Record<string, readonly string[] | null>>[] = [
     ...{ 'keepAlive?': ['true'], 'incarnation?': null, 'auth?': ['"hmac-sha-256"'], 'proof?': null },
   },
   { type: ['2'], srcid: IDS, destid: IDS, payload: null },
-  { type: ['-1'], destid: IDS, code: ['"NO_SERVER"'], retryable: ['true'], sent: ['false'], payload: null },
+  {
+    type: ['-1'],
+    destid: IDS,
+    code: ['"NO_SERVER"'],
+    retryable: ['true'],
+    sent: ['false'],
+    trace: ['"a-1"', '7'],
+    payload: null,
+  },
   { type: words`3 4 -2 5 -3 7 99`, srcid: IDS, id: IDS, nonce: null },
 ];
 const NAMES = words`type srcid id privPoliId privPolyId payload listenport extra __proto__ constructor toString length`;

@@ -122,6 +122,7 @@ export function understandByTheBook(text: string, isFromProxy = false): Referenc
         sentence: isText ? payload : 'The peer gave no reason.',
         isRetryable: field('retryable') === true,
         wasSent: field('sent') === true,
+        trace: typeof field('trace') === 'string' ? field('trace') : null,
       };
     case 3:
       return { kind: 'heartbeat' };

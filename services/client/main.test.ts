@@ -176,6 +176,13 @@ test("3: the proxy's sentence and code, and whether trying again can help", asyn
   assert.equal(program.stderr(), 'Nobody serves policy 2.\nError NO_SERVER: trying again can help.\n');
 });
 
+test("3: the id of the refusal in the proxy's logs", async (t) => {
+  const proxy = await proxyThat(t, replying({ ...REFUSAL, trace: 'boot-7' }));
+  const program = run(t, ['client_packet_2.json', ...at(proxy)]);
+  assert.equal(await program.exited(), 3);
+  assert.match(program.stderr(), /trying again can help\.\nIn the proxy's logs: boot-7\n$/);
+});
+
 test('3: an error that trying again will not help, of a packet that was worked on', async (t) => {
   const proxy = await proxyThat(
     t,

@@ -55,6 +55,7 @@ function print(verdict: Verdict, { roundTripMs }: Extract<Exchange, { kind: 'rep
     case 'refused':
       console.error(printable(verdict.sentence));
       console.error(`Error ${printable(verdict.code)}: ${adviceOn(verdict)}`);
+      if (verdict.trace !== null) console.error(`In the proxy's logs: ${printable(verdict.trace)}`);
       break;
     default:
       verdict satisfies never;

@@ -4,7 +4,14 @@ import type { Id, Packet } from '../shared/packet.ts';
 export type Verdict =
   | { kind: 'received'; serverId: Id | null }
   | { kind: 'corrupted'; serverId: Id | null; reason: string }
-  | { kind: 'refused'; sentence: string; code: string; isRetryable: boolean; wasSent: boolean };
+  | {
+      kind: 'refused';
+      sentence: string;
+      code: string;
+      isRetryable: boolean;
+      wasSent: boolean;
+      trace: string | null;
+    };
 
 /**
  * Judges a reply.

@@ -14,6 +14,8 @@ import { Registry } from './registration/registry.ts';
 import { HEARTBEAT_MS, Sessions } from './registration/sessions.ts';
 import { Forwarder } from './routing/forwarder.ts';
 import { PolicyTable } from './routing/policy-table.ts';
+import { Refusals } from './routing/refusals.ts';
+import type { RequestWatch } from './routing/watch.ts';
 import { isRightAnswer } from './servers/answer-check.ts';
 import { Flusher } from './servers/flusher.ts';
 import { Pool } from './servers/pool.ts';
@@ -35,6 +37,8 @@ export type World = {
   nonce: () => string;
   /** How many descriptors the process may have open; not given where nothing limits them. */
   descriptors?: number;
+  /** Looks on at all requests. */
+  watch?: RequestWatch | null;
 };
 
 export type Core = {
@@ -48,12 +52,13 @@ export type Core = {
 
 /** Makes a proxy that has no status listener. */
 export function createCore(options: ProxyOptions, log: Log, world: World): Core {
-  const { clock, network, random, nonce, descriptors = Number.POSITIVE_INFINITY } = world;
+  const { clock, network, random, nonce, descriptors = Number.POSITIVE_INFINITY, watch = null } = world;
   const { now, wallNow } = clock;
   const table = new PolicyTable();
   const events = new EventLog(wallNow);
   const refusals = new LimitedLog(log);
   const details = new LimitedLog(log, 'debug');
+  const errors = new LimitedLog(log, 'debug');
   const { probe: mode, healthTimeoutMs } = options;
 
   const checker = new HealthChecker(options, {
@@ -81,6 +86,8 @@ export function createCore(options: ProxyOptions, log: Log, world: World): Core 
     },
     options.verifyAnswers ? isRightAnswer : null,
     now,
+    watch,
+    new Refusals(events.boot, errors, watch),
   );
   const poolWorld = { network, flusher: new Flusher(clock.soon), now, roughNow: () => forwarder.sweptMs };
   const registry = new Registry(
@@ -105,7 +112,7 @@ export function createCore(options: ProxyOptions, log: Log, world: World): Core 
     sessions,
     ownPort: () => listener.port,
     isEverywhere: isWildcard(options.host),
-    onRefusal: (code) => forwarder.countRefusal(code),
+    onRefusal: (code, whom) => forwarder.noteRefusal(code, whom),
     log: refusals,
   });
   const places = placesFor(descriptors, options);
@@ -136,7 +143,7 @@ export function createCore(options: ProxyOptions, log: Log, world: World): Core 
       every(clock, SWEEP_MS, (asOfMs) => forwarder.sweep(asOfMs)),
       every(clock, HEARTBEAT_MS, (asOfMs) => sessions.beat(asOfMs)),
       every(clock, SECOND_MS, () => {
-        for (const part of [refusals, events, details]) part.nextSecond();
+        for (const part of [refusals, events, details, errors]) part.nextSecond();
         listener.logRefused(log);
       }),
       every(clock, LISTENER_SWEEP_MS, (asOfMs) => {

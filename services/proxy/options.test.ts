@@ -55,6 +55,8 @@ const refused: [string, string[], NodeJS.ProcessEnv, RegExp][] = [
     { PROXY_PROBE: 'x' },
     /PROXY_PROBE is "x": it must be one of/,
   ],
+  ['more than all requests', ['--access-log', '2'], {}, /--access-log must be a number from 0 to 1/],
+  ['a share that is none', ['--access-log', 'all'], {}, /--access-log must be a number from 0 to 1/],
   [
     'an interval of nothing',
     ['--health-interval', '0'],

@@ -106,6 +106,8 @@ export type ProxyOptions = Record<NumberKey, number> & {
   probe: (typeof PROBE_MODES)[number];
   retry: (typeof RETRY_MODES)[number];
   verifyAnswers: boolean;
+  /** Share of the requests that get a line in the access log, from 0, where there is none, to 1. */
+  accessLog: number;
   logLevel: LogLevel;
   logFormat: 'text' | 'json';
 };
@@ -140,6 +142,12 @@ const TEXTS = {
     default: false,
     describe:
       'check every digest, retry a wrong one, and eject a server that gives --fall of them within 10 s',
+  },
+  'access-log': {
+    type: 'number',
+    default: 0,
+    describe:
+      'share of the requests with a line each on standard output, 0 for no access log, 1 for all; errors, retries and slow requests always have one',
   },
   ...LISTEN_TLS_OPTIONS,
   ...dialTlsOptions('upstream-tls', 'a server'),
@@ -200,6 +208,7 @@ function check(values: Record<string, unknown>): ProxyOptions {
     probe: values.probe as ProxyOptions['probe'],
     retry: values.retry as ProxyOptions['retry'],
     verifyAnswers: values['verify-answers'] === true,
+    accessLog: requireShare('--access-log', values['access-log']),
     logLevel: values['log-level'] as LogLevel,
     logFormat: values['log-format'] as 'text' | 'json',
   };
@@ -208,6 +217,11 @@ function check(values: Record<string, unknown>): ProxyOptions {
 function requireText(name: string, value: unknown): string {
   if (typeof value !== 'string' || value === '') throw new UsageError(`${name} must not be empty.`);
   return value;
+}
+
+function requireShare(name: string, value: unknown): number {
+  if (typeof value === 'number' && value >= 0 && value <= 1) return value;
+  throw new UsageError(`${name} must be a number from 0 to 1: 0.01 is one of a hundred.`);
 }
 
 function list(name: string, value: unknown): string[] {

@@ -5,6 +5,9 @@ import { systemClock } from '../shared/clock.ts';
 import { LimitedLog, type Log } from '../shared/log.ts';
 import { MAX_PAYLOAD_BYTES } from '../shared/packet.ts';
 import { ownVersion } from '../shared/version.ts';
+import { AccessLog } from './access-log/access-log.ts';
+import { BoundedWriter } from './access-log/bounded-writer.ts';
+import { jsonLine, textLine } from './access-log/line.ts';
 import { type Core, createCore } from './core.ts';
 import { descriptorLimit } from './network/descriptors.ts';
 import type { Network } from './network/network.ts';
@@ -37,17 +40,20 @@ export type RunningProxy = {
 /** Starts a proxy; rejects with the system's error when one of its ports can't be had. */
 export async function startProxy(options: ProxyOptions, log: Log): Promise<RunningProxy> {
   const failures = new LimitedLog(log);
+  const accessLog = openAccessLog(options);
   const core = createCore(options, log, {
     clock: systemClock,
     network: networkFor(options, failures),
     random: Math.random,
     descriptors: descriptorLimit(),
     nonce: () => randomBytes(NONCE_BYTES).toString('base64url'),
+    watch: accessLog,
   });
   const pageSources = pageSourcesOf(options, core.sources);
   const status = await openStatus(options, { ...core.sources, ...pageSources });
   const everySecond = setInterval(() => {
     failures.nextSecond();
+    accessLog?.nextSecond(log);
     pageSources.history.nextSecond(systemClock.wallNow());
   }, SECOND_MS).unref();
   const closeStatus = (): void => {
@@ -66,6 +72,7 @@ export async function startProxy(options: ProxyOptions, log: Log): Promise<Runni
     stop: async () => {
       await core.stop();
       closeStatus();
+      accessLog?.flush();
     },
   };
 }
@@ -98,6 +105,15 @@ function pageSourcesOf(options: ProxyOptions, sources: Core['sources']): PageSou
   };
   const acts = { table, registry, token: options.registerToken };
   return { page: findPage(), live, history, rows, acts, target };
+}
+
+// On standard output, apart from the process's own log. Null where it is off.
+function openAccessLog(options: ProxyOptions): AccessLog | null {
+  const { accessLog: share, attemptTimeoutMs: slowMs, requestTimeoutMs, logFormat } = options;
+  if (share === 0) return null;
+  const format = logFormat === 'json' ? jsonLine : textLine;
+  const writer = new BoundedWriter(process.stdout, systemClock);
+  return new AccessLog({ share, slowMs, requestTimeoutMs, format }, writer, systemClock, Math.random);
 }
 
 function networkFor({ tls, upstreamTls }: ProxyOptions, failures: LimitedLog): Network {

@@ -7,7 +7,7 @@ test('what a peer calls itself can not begin a line of its own in the log', asyn
   const program = startProgram('test-support/log-one-line.ts', ['a\nb\u001b[2Jc']);
   t.after(() => program.stop());
   await program.exited();
-  assert.match(program.stderr(), /info {2}test: hello id=a\\nb\\u001b\[2Jc\n$/);
+  assert.match(program.stderr(), /info {2}test: hello id="a\\nb\\u001b\[2Jc"\n$/);
   assert.equal(program.stderr().split('\n').length, 2);
 });
 

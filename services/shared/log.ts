@@ -1,6 +1,7 @@
 // The log of a process, by winston. All of it is loaded at the start: without descriptors nothing can be loaded later.
 import { createRequire } from 'node:module';
 import type winston from 'winston';
+import { textValue } from './log-value.ts';
 import { printable } from './printable.ts';
 
 export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
@@ -23,9 +24,9 @@ export function createLog(role: string, level: LogLevel, format: 'text' | 'json'
   } = createRequire(import.meta.url)('winston') as typeof winston;
   const { combine, timestamp, json, printf } = formats;
   const text = printf(({ timestamp: at, level: severity, message, role: _role, ...details }) => {
-    const extra = Object.entries(details).map(
-      ([key, value]) => ` ${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
-    );
+    const extra = Object.entries(details)
+      .filter(([, value]) => value !== undefined)
+      .map(([key, value]) => ` ${key}=${textValue(value)}`);
     // Ids and policies are a peer's words: they must not move the cursor or begin lines of their own.
     return printable(`${String(at)} ${severity.padEnd(5)} ${role}: ${String(message)}${extra.join('')}`);
   });

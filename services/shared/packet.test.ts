@@ -413,7 +413,7 @@ test('the small packets', () => {
     serverId: null,
     digest: 'ab',
   });
-  const bareError = { kind: 'error', code: 'UNKNOWN', isRetryable: false, wasSent: false };
+  const bareError = { kind: 'error', code: 'UNKNOWN', isRetryable: false, wasSent: false, trace: null };
   assert.deepEqual(parsePacket('{"type":-1}'), { ...bareError, sentence: 'The peer gave no reason.' });
 });
 
@@ -453,7 +453,12 @@ for (const code of Object.keys(ERROR_CODES) as ErrorCode[]) {
     for (const id of [...HOSTILE, Number.MAX_VALUE, 7]) {
       for (const policy of HOSTILE) {
         const sentence = `No server for "${policy}" and "${id}"`;
-        const text = formatError(code, sentence, { clientId: id, policy, wasSent: true });
+        const text = formatError(code, sentence, {
+          clientId: id,
+          policy,
+          wasSent: true,
+          trace: 'x'.repeat(24),
+        });
         assert.ok(Buffer.byteLength(text) < 1_024, `${Buffer.byteLength(text)} bytes`);
         assert.ok(text.endsWith('}\n') && text.indexOf('\n') === text.length - 1);
         const raw = JSON.parse(text);

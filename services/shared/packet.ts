@@ -47,6 +47,8 @@ type ErrorPacket = {
   sentence: string;
   isRetryable: boolean;
   wasSent: boolean;
+  /** By which the proxy's logs name it; null from a proxy that has none. */
+  trace: string | null;
 };
 /** A proxy's yes to a setup packet; only `parseFromProxy` distinguishes it from a setup packet. */
 export type RegisteredPacket = { kind: 'registered' };
@@ -250,14 +252,15 @@ function parseError(raw: Fields): ErrorPacket {
     sentence: typeof raw.payload === 'string' ? raw.payload : 'The peer gave no reason.',
     isRetryable: raw.retryable === true,
     wasSent: raw.sent === true,
+    trace: typeof raw.trace === 'string' ? raw.trace : null,
   };
 }
 
-/** A type -1 reply, one line ending in `\n` and below 1,024 bytes. `details.wasSent`: a server may have executed the request. */
+/** A type -1 reply, one line ending in `\n` and below 1,024 bytes. `details.wasSent`: a server may have executed the request. `details.trace`: at most 24 characters of ASCII. */
 export function formatError(
   code: ErrorCode,
   sentence: string,
-  details: { clientId?: Id | undefined; policy?: string | undefined; wasSent?: boolean } = {},
+  details: { clientId?: Id | undefined; policy?: string | undefined; wasSent?: boolean; trace?: string } = {},
 ): string {
   const payload = fit(sentence);
   return line({
@@ -267,6 +270,7 @@ export function formatError(
     code,
     retryable: ERROR_CODES[code].isRetryable,
     sent: details.wasSent ?? false,
+    trace: details.trace,
     payloadsize: Buffer.byteLength(payload),
     payload,
   });

@@ -64,7 +64,7 @@ function connect({ refuses = false } = {}) {
       request.reply = `refused ${request.clientId}\n`;
       client.deliver(request);
     },
-    countRefusal: () => {},
+    noteRefusal: () => '',
   };
   let isLease = false;
   const handlers: PacketHandlers = {

@@ -34,7 +34,7 @@ const MAX_HELD_CHUNKS = 64;
 const DISCARD_COST_PACKETS = 4;
 
 export type PacketHandlers = {
-  forwarder: Pick<Forwarder, 'forward' | 'countRefusal' | 'isDraining'>;
+  forwarder: Pick<Forwarder, 'forward' | 'noteRefusal' | 'isDraining'>;
   registrar: Pick<Registrar, 'register'>;
   sessions: Pick<Sessions, 'onPacket' | 'onEnded' | 'has'>;
 };
@@ -285,8 +285,8 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
   }
 
   #refuse({ code, sentence, clientId, policy }: PacketFault): void {
-    this.#context.handlers.forwarder.countRefusal(code);
-    this.#answerInOrder(clientId, policy ?? '', formatError(code, sentence, { clientId, policy }));
+    const trace = this.#context.handlers.forwarder.noteRefusal(code, { clientId, policy });
+    this.#answerInOrder(clientId, policy ?? '', formatError(code, sentence, { clientId, policy, trace }));
   }
 
   // What is answered here still has to wait for the replies to what came before it.

@@ -21,7 +21,12 @@ test('a connection that takes one of the last descriptors is refused and counted
     return { port: 1, close: () => {} };
   };
   const codes: string[] = [];
-  const forwarder = { countRefusal: (code: string) => codes.push(code) };
+  const forwarder = {
+    noteRefusal: (code: string) => {
+      codes.push(code);
+      return 'a-1';
+    },
+  };
   const options = {
     maxConnections: 1_000,
     maxConnectionsPerSource: 0,

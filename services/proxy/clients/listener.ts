@@ -139,8 +139,8 @@ export class Listener {
   }
 
   #refuse(socket: Connection, sentence: string): null {
-    this.#handlers.forwarder.countRefusal('OVERLOADED');
-    socket.write(formatError('OVERLOADED', sentence), 'utf8');
+    const trace = this.#handlers.forwarder.noteRefusal('OVERLOADED', {});
+    socket.write(formatError('OVERLOADED', sentence, { trace }), 'utf8');
     // To end it cleanly takes some turns of the loop, in which others come: with a flood that is dozens of descriptors.
     if (socket.writableLength === 0) socket.destroy();
     else socket.end(() => socket.destroy());
@@ -189,7 +189,7 @@ export class Listener {
       connection.refuseAll('TOO_SLOW', `The packet was not complete within ${limit}: send it in one go.`);
     } else if (connection.isStuck(nowMs, clientTimeoutMs)) {
       this.#noteCut(connection, 'it did not read its replies');
-      this.#handlers.forwarder.countRefusal('TOO_SLOW');
+      this.#handlers.forwarder.noteRefusal('TOO_SLOW', {});
       connection.destroy();
     } else if (overload !== null && nowMs - acceptedMs >= SETUP_WITHIN_MS && !sessions.has(connection)) {
       if (connection.hasSetUp) connection.closeWhenIdle();

@@ -1,7 +1,8 @@
 // A setup packet that came over a connection: which server is registered, and whose lease the connection is from now on.
-import type { LimitedLog, Line } from '../../shared/log.ts';
+import type { LimitedLog } from '../../shared/log.ts';
 import { formatChallenge, formatError, formatRegistered, type SetupPacket } from '../../shared/packet.ts';
 import { addressOf } from '../../shared/printable.ts';
+import type { Addressee } from '../routing/watch.ts';
 import type { LeaseConnection, Upstream } from '../servers/upstream.ts';
 import type { RegistrationAccess } from './access.ts';
 import type { Registry } from './registry.ts';
@@ -14,7 +15,8 @@ export type RegistrarOptions = {
   ownPort: () => number;
   /** The proxy listens on every address of this machine. */
   isEverywhere: boolean;
-  onRefusal: (code: 'REGISTRATION_REFUSED' | 'SHUTTING_DOWN') => void;
+  /** Notes a refusal, and gives the id for it. */
+  onRefusal: (code: 'REGISTRATION_REFUSED' | 'SHUTTING_DOWN', whom: Addressee) => string;
   log: LimitedLog;
 };
 
@@ -46,8 +48,9 @@ export class Registrar {
   register(connection: RegisteringConnection, packet: SetupPacket): string {
     const { access, registry, sessions, onRefusal } = this.#options;
     if (this.#isDraining) {
-      onRefusal('SHUTTING_DOWN');
-      return formatError('SHUTTING_DOWN', 'The proxy is shutting down: register again in a few seconds.');
+      const trace = onRefusal('SHUTTING_DOWN', { clientId: packet.id, policy: packet.policy });
+      const sentence = 'The proxy is shutting down: register again in a few seconds.';
+      return formatError('SHUTTING_DOWN', sentence, { trace });
     }
     const host = connection.remoteHost;
     // A connection that its peer has reset has no address any more, and '' would mean this machine.
@@ -73,10 +76,10 @@ export class Registrar {
   }
 
   #refuse({ id, policy }: SetupPacket, from: string, sentence: string): string {
-    const line: Line = { level: 'warn', message: 'registration refused', id, policy, from, why: sentence };
-    this.#options.log.write(line);
-    this.#options.onRefusal('REGISTRATION_REFUSED');
-    return formatError('REGISTRATION_REFUSED', sentence, { clientId: id, policy });
+    const trace = this.#options.onRefusal('REGISTRATION_REFUSED', { clientId: id, policy });
+    const message = 'registration refused';
+    this.#options.log.write({ level: 'warn', message, id, policy, from, trace, why: sentence });
+    return formatError('REGISTRATION_REFUSED', sentence, { clientId: id, policy, trace });
   }
 
   // A proxy that is its own server would hand each request to itself, again and again.

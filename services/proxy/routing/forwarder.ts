@@ -8,10 +8,12 @@ import { blameOf, type FailureKind } from '../servers/failure.ts';
 import type { Silence, TrafficObserver } from '../servers/pool.ts';
 import type { Upstream } from '../servers/upstream.ts';
 import type { PolicyTable, Route } from './policy-table.ts';
+import { Refusals } from './refusals.ts';
 import { Replier } from './replier.ts';
 import { type ReplySink, Request } from './request.ts';
 import { type NextStep, Retries, type RetryLimits } from './retries.ts';
 import { WaitingRoom, type WaitingRoomLimits } from './waiting-room.ts';
+import type { Addressee, RequestWatch } from './watch.ts';
 
 /** `startupMs`: so long after the start a policy without a server is taken for one whose servers are about to register. */
 export type ForwarderLimits = WaitingRoomLimits & RetryLimits & Pick<ProxyOptions, 'startupMs'>;
@@ -49,17 +51,7 @@ export type ForwarderCounters = {
 export type Verify = ((payload: string, answer: string) => boolean) | null;
 
 export class Forwarder implements TrafficObserver {
-  readonly counters: ForwarderCounters = {
-    requests: 0,
-    answered: 0,
-    retries: 0,
-    moves: 0,
-    lateAnswers: 0,
-    slippedAnswers: 0,
-    localFailures: 0,
-    errors: {},
-    refusals: {},
-  };
+  readonly counters: ForwarderCounters;
   /** When the last sweep was, monotonic ms. */
   sweptMs: number;
   isDraining = false;
@@ -71,6 +63,8 @@ export class Forwarder implements TrafficObserver {
   readonly #events: ForwarderEvents;
   readonly #verify: Verify;
   readonly #now: () => number;
+  readonly #refusals: Refusals;
+  readonly #watch: RequestWatch | null;
   readonly #deadlines = new DeadlineQueue<Request>();
   /** Those that a sweep has to look at: thousands of others may be idle. */
   readonly #busy = new Set<Upstream>();
@@ -88,27 +82,42 @@ export class Forwarder implements TrafficObserver {
     events: ForwarderEvents,
     verify: Verify,
     now: () => number,
+    watch: RequestWatch | null = null,
+    refusals = new Refusals('', null, watch),
   ) {
+    this.counters = {
+      requests: 0,
+      answered: 0,
+      retries: 0,
+      moves: 0,
+      lateAnswers: 0,
+      slippedAnswers: 0,
+      localFailures: 0,
+      errors: refusals.ofRequests,
+      refusals: refusals.ofOthers,
+    };
     this.#table = table;
     this.#limits = limits;
     this.#checker = checker;
     this.#events = events;
     this.#verify = verify;
     this.#now = now;
+    this.#refusals = refusals;
+    this.#watch = watch;
     this.#startedMs = now();
     this.sweptMs = this.#startedMs;
-    this.#replier = new Replier(this.counters.errors);
+    this.#replier = new Replier(refusals, watch);
     this.#waitingRoom = new WaitingRoom(limits, this.#replier, this.counters);
-    this.#retries = new Retries(limits, this.counters, events.onCulprit);
+    this.#retries = new Retries(limits, this.counters, this.#replier, events.onCulprit);
   }
 
   get openRequests(): number {
     return this.#deadlines.countOpen();
   }
 
-  countRefusal(code: ErrorCode): void {
-    const { refusals } = this.counters;
-    refusals[code] = (refusals[code] ?? 0) + 1;
+  /** Notes the refusal of what is no request. @returns the id for it */
+  noteRefusal(code: ErrorCode, whom: Addressee): string {
+    return this.#refusals.note(code, whom);
   }
 
   /** From now on every new request is refused with SHUTTING_DOWN. */
@@ -186,6 +195,7 @@ export class Forwarder implements TrafficObserver {
     const tookMs = this.#answeredMs - (request.deadlineMs - this.#limits.requestTimeoutMs);
     upstream.durations.add(tookMs);
     if (this.onServed !== null) this.onServed(upstream, request, tookMs);
+    if (this.#watch !== null) this.#watch.onAnswered(request, upstream, tookMs);
   }
 
   onBusy(upstream: Upstream): void {

@@ -73,11 +73,14 @@ export class Route {
     const { trouble } = request;
     if (request.upstream === null) {
       this.budget.feed(nowMs);
-    } else if (trouble?.isRetry === true) {
-      if (!this.budget.canRetry(nowMs)) return false;
-      this.budget.charge(nowMs);
-      counters.retries += 1;
-      trouble.isRetry = false;
+    } else if (trouble !== null) {
+      if (trouble.isRetry) {
+        if (!this.budget.canRetry(nowMs)) return false;
+        this.budget.charge(nowMs);
+        counters.retries += 1;
+        trouble.isRetry = false;
+      }
+      trouble.attempts += 1;
     }
     upstream.send(request, nowMs);
     return true;

@@ -1,15 +1,27 @@
 // The one reply to a request: an answer, or a refusal in a sentence. On the data path.
 import type { ErrorCode } from '../../shared/error-codes.ts';
 import { formatError } from '../../shared/packet.ts';
+import type { Refusals } from './refusals.ts';
 import type { ReplySink, Request, TriedServer } from './request.ts';
+import type { RequestWatch } from './watch.ts';
 
 export class Replier {
-  readonly #errors: Record<string, number>;
+  readonly #refusals: Refusals;
+  readonly #watch: RequestWatch | null;
   #clients: ReplySink[] = [];
 
-  /** @param errors counts how often each code is the reply */
-  constructor(errors: Record<string, number>) {
-    this.#errors = errors;
+  constructor(refusals: Refusals, watch: RequestWatch | null) {
+    this.#refusals = refusals;
+    this.#watch = watch;
+  }
+
+  /** Whether nothing is left to be done for it: it has its reply, or its client has gone. */
+  isOver(request: Request): boolean {
+    if (!request.isDone && request.client.isClosed) {
+      request.reply = '';
+      if (this.#watch !== null) this.#watch.onAbandoned(request);
+    }
+    return request.isDone;
   }
 
   /** Hands the reply (latin1) to the client, which writes it at the next `flush`: all replies of a chunk go out together. */
@@ -30,9 +42,9 @@ export class Replier {
   }
 
   refuse(request: Request, code: ErrorCode, sentence: string): void {
-    this.#errors[code] = (this.#errors[code] ?? 0) + 1;
     const { clientId, policy, wasSent } = request;
-    const text = formatError(code, sentence, { clientId, policy, wasSent });
+    const trace = this.#refusals.noteRequest(request, code);
+    const text = formatError(code, sentence, { clientId, policy, wasSent, trace });
     this.reply(request, Buffer.from(text).toString('latin1'));
   }
 

@@ -17,12 +17,14 @@ export type ReplySink = {
 /** A server, as a request knows it. */
 export type TriedServer = { readonly id: Id };
 
-/** What has gone wrong with a request so far: kept apart, since nearly all have none of it. Written by the retries. */
+/** What has gone wrong with a request so far: kept apart, since nearly all have none of it. Written by the retries, and by the routes where it is handed over. */
 export class Trouble {
   /** The servers that it must not be sent to any more. */
   tried: TriedServer[] = [];
   /** Where it should not go next, as long as another server can take it. */
   avoid: TriedServer | null = null;
+  /** How often it was handed to a server. */
+  attempts = 1;
   /** How many servers may have worked on it and have not answered. */
   exposures = 0;
   /** How many connections have broken on which it was not the first without an answer. */
@@ -90,12 +92,6 @@ export class Request {
   }
 
   get isDone(): boolean {
-    return this.reply !== null;
-  }
-
-  /** Whether nothing is left to be done for it: it has its reply, or its client has gone. */
-  get isOver(): boolean {
-    if (this.reply === null && this.client.isClosed) this.reply = '';
     return this.reply !== null;
   }
 }

@@ -5,6 +5,7 @@ import type { FailureKind } from '../servers/failure.ts';
 import type { Silence } from '../servers/pool.ts';
 import type { Upstream } from '../servers/upstream.ts';
 import type { Route } from './policy-table.ts';
+import type { Replier } from './replier.ts';
 import { type Request, type TriedServer, Trouble } from './request.ts';
 
 /** `retry`: when a failed request is sent again; `maxAttempts`: so many servers may have worked on a request. */
@@ -23,12 +24,19 @@ const MAX_BREAKS = 4;
 export class Retries {
   readonly #limits: RetryLimits;
   readonly #counters: RetryCounters;
+  readonly #replier: Pick<Replier, 'isOver'>;
   readonly #onCulprit: (request: Request) => void;
 
   /** @param onCulprit a request has broken its connection to every server that it was tried on */
-  constructor(limits: RetryLimits, counters: RetryCounters, onCulprit: (request: Request) => void) {
+  constructor(
+    limits: RetryLimits,
+    counters: RetryCounters,
+    replier: Pick<Replier, 'isOver'>,
+    onCulprit: (request: Request) => void,
+  ) {
     this.#limits = limits;
     this.#counters = counters;
+    this.#replier = replier;
     this.#onCulprit = onCulprit;
   }
 
@@ -41,10 +49,11 @@ export class Retries {
     if (isStale) noteStale(trouble, upstream);
     else noteExposure(trouble, upstream);
     if (mayHaveCrashed(failure)) trouble.isAlone = true;
-    if (isSettled(request)) return 'settled';
+    if (this.#isSettled(request)) return 'settled';
     const { retry, maxAttempts } = this.#limits;
     const isSpent = trouble.exposures >= maxAttempts;
     if (isStale && isSpent && retry === 'always' && canTakeAgain(upstream)) {
+      trouble.attempts += 1;
       upstream.send(request, nowMs);
       return 'settled';
     }
@@ -64,7 +73,7 @@ export class Retries {
     trouble.breaks += 1;
     // If it is the one that breaks connections, no other request shall be on the next.
     if (mayHaveCrashed(failure)) trouble.isAlone = true;
-    if (isSettled(request)) return 'settled';
+    if (this.#isSettled(request)) return 'settled';
     if (this.#limits.retry !== 'always' || trouble.breaks > MAX_BREAKS) return 'give-up';
     trouble.avoid = upstream;
     this.#counters.moves += 1;
@@ -78,8 +87,13 @@ export class Retries {
     exclude(trouble, upstream);
     // A second attempt that never was one may be made elsewhere.
     if (trouble.isHedged && request.placements > 0) trouble.isHedged = false;
-    if (isSettled(request)) return 'settled';
+    if (this.#isSettled(request)) return 'settled';
     return this.#limits.retry === 'never' ? 'give-up' : 'dispatch';
+  }
+
+  // It may be on another connection still.
+  #isSettled(request: Request): boolean {
+    return this.#replier.isOver(request) || request.placements > 0;
   }
 
   /**
@@ -120,6 +134,7 @@ export class Retries {
     trouble.leftBehind.push(upstream);
     request.wasSent = true;
     this.#counters.moves += 1;
+    trouble.attempts += 1;
     other.send(request, nowMs);
   }
 
@@ -180,9 +195,4 @@ function noteStale(trouble: Trouble, upstream: Upstream): void {
   trouble.staleOn = upstream;
   trouble.exposures += 1;
   trouble.avoid = upstream;
-}
-
-// It may be on another connection still.
-function isSettled(request: Request): boolean {
-  return request.isOver || request.placements > 0;
 }

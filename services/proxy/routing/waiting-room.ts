@@ -61,7 +61,7 @@ export class WaitingRoom {
     const { waiting } = route;
     let kept = 0;
     for (const request of waiting) {
-      if (request.isOver) continue;
+      if (this.#replier.isOver(request)) continue;
       waiting[kept] = request;
       kept += 1;
     }
@@ -87,7 +87,7 @@ export class WaitingRoom {
 
   // False when the request has to wait on.
   #isSettled(request: Request, route: Route, nowMs: number): boolean {
-    if (request.isOver) return true;
+    if (this.#replier.isOver(request)) return true;
     const upstream = route.pickFor(request);
     if (upstream === null && mayWait(route, request, this.#limits, nowMs)) return false;
     if (upstream === null || !route.handOver(upstream, request, this.#counters, nowMs))
