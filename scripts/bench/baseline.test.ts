@@ -1,7 +1,7 @@
 // The version to compare with: a folder is taken as it is, a commit is unpacked, anything else is refused.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -63,6 +63,7 @@ test('a commit is unpacked once, and the working tree stays as it is', async (t)
   assert.equal(await readFile(join(baseline.root, MAIN), 'utf8'), 'first');
   assert.equal(await readFile(join(root, MAIN), 'utf8'), 'second');
   assert.equal(git(root, 'status', '--porcelain', '--untracked-files=no'), '');
+  assert.equal(await readlink(join(baseline.root, 'node_modules')), join(root, 'node_modules'));
   await writeFile(join(baseline.root, MAIN), 'unpacked before');
   await prepareBaseline(first, SILENT, places);
   assert.equal(await readFile(join(baseline.root, MAIN), 'utf8'), 'unpacked before');

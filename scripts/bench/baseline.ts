@@ -1,6 +1,6 @@
 // Another version of this project's proxy to compare with: the folder of a checkout, or a commit, which is unpacked.
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, realpath, rename, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, realpath, rename, rm, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { callerPath } from '../../services/shared/config.ts';
 import { attempt, run } from '../kit/command.ts';
@@ -10,7 +10,7 @@ import { CACHE, ROOT } from '../kit/project.ts';
 import { PROXY_MAIN } from '../kit/proxy-process.ts';
 import type { Progress } from '../kit/steps.ts';
 
-const PLACES = { root: ROOT, unpacked: join(CACHE, 'bench', 'baseline') };
+const PLACES = { root: ROOT, unpacked: join(CACHE, 'bench', 'baselines') };
 // What the proxy is made of; its packages are those of the project around it.
 const PARTS = ['services', 'package.json'];
 const TIMEOUT_MS = 60_000;
@@ -89,6 +89,8 @@ async function unpack(commit: string, place: string, root: string, progress: Pro
       await run('git', ['-C', root, 'archive', '--output', archive, commit, ...PARTS], options);
       await run('tar', ['-x', '-f', archive, '-C', unfinished], options);
       await rm(archive);
+      // The page's files are found by their path, not by where node looks for packages.
+      await symlink(join(root, 'node_modules'), join(unfinished, 'node_modules'));
       // What lies there has no proxy.
       await rm(place, { recursive: true, force: true });
       await rename(unfinished, place);
