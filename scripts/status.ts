@@ -3,6 +3,7 @@ import { userInfo } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hideBin } from 'yargs/helpers';
 import { commandLine, parseHostPort, UsageError } from '../services/shared/config.ts';
+import { LOG_LEVELS } from '../services/shared/log.ts';
 import { printable } from '../services/shared/printable.ts';
 import { readToken } from '../services/shared/proof.ts';
 import { publishedPort } from './cluster/cluster.ts';
@@ -40,6 +41,9 @@ await runScript('npm run status --', '', async (signal) => {
     .command('resume [server]', 'it gets requests again when its health allows it')
     .command('forget [server]', 'takes one that is out off the table; if it lives, it registers again')
     .command('probe [server]', 'probes it at once')
+    .command('log-level <level>', 'how much the proxy logs until its next start', (command) =>
+      command.positional('level', { choices: LOG_LEVELS }),
+    )
     .options({
       json: { type: 'boolean', default: false, describe: 'print what /api/policies answers, on one line' },
       watch: {
@@ -81,6 +85,7 @@ await runScript('npm run status --', '', async (signal) => {
 
 type OrderOptions = {
   server?: unknown;
+  level?: unknown;
   policy: string | undefined;
   by: string | undefined;
   reason: string | undefined;
@@ -90,9 +95,14 @@ type OrderOptions = {
 async function operate(
   command: string,
   adminUrl: string,
-  { server, policy, by = userInfo().username, reason = '', registerTokenFile }: OrderOptions,
+  options: OrderOptions,
   signal: AbortSignal,
 ): Promise<string> {
+  const { server, policy, level, by = userInfo().username, reason = '' } = options;
+  if (command === 'log-level') {
+    const order = { act: command, level: String(level), by, reason } as const;
+    return `${(await give(adminUrl, order, tokenFor(command, options))).join('\n')}\n`;
+  }
   if ((server === undefined) === (policy === undefined))
     throw new UsageError(`${command}: name one server, or a policy with --policy.`);
   const meant = async () => {
@@ -101,14 +111,18 @@ async function operate(
   };
   if (command === 'explain') return await explain(adminUrl, await meant());
   const act = ACTS.find((each) => each === command) as Act;
-  const file = registerTokenFile ?? readSetting('REGISTER_TOKEN_FILE') ?? '';
-  if (file === '')
-    throw new UsageError(`${act} needs the registration token: name its file with --register-token-file.`);
-  const token = readToken('--register-token-file', file);
+  const token = tokenFor(act, options);
   const target = policy === undefined ? await meant() : { policy, id: undefined };
   const id = target.id === undefined ? {} : { id: String(target.id) };
   const done = await give(adminUrl, { act, policy: target.policy, ...id, by, reason }, token);
   return `${done.join('\n')}\n`;
+}
+
+function tokenFor(act: string, { registerTokenFile }: OrderOptions): Buffer {
+  const file = registerTokenFile ?? readSetting('REGISTER_TOKEN_FILE') ?? '';
+  if (file === '')
+    throw new UsageError(`${act} needs the registration token: name its file with --register-token-file.`);
+  return readToken('--register-token-file', file);
 }
 
 function show({ isJson }: Look, text: string): void {

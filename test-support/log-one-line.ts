@@ -3,4 +3,4 @@
 import { createLog } from '../services/shared/log.ts';
 
 const [id, format = 'text'] = process.argv.slice(2);
-createLog('test', 'info', format as 'text' | 'json')({ level: 'info', message: 'hello', id });
+createLog('test', 'info', format as 'text' | 'json').log({ level: 'info', message: 'hello', id });

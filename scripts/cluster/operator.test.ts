@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { freePort } from '../../test-support/peers.ts';
+import { connectPeer, freePort } from '../../test-support/peers.ts';
 import { startProgram } from '../../test-support/programs.ts';
 import { findServer } from './operator.ts';
 
@@ -46,6 +46,15 @@ test('a server is explained, drained, resumed and probed; orders need the token'
     (await status('resume', '--policy', '1', '--register-token-file', token)).text,
     /^resume server 7/,
   );
+  const chatty = await status('log-level', 'debug', '--by', 'Ada', '--register-token-file', token);
+  assert.deepEqual([chatty.code, chatty.text], [0, 'the proxy logs from debug on\n']);
+  await proxy.printed(/warn .*the log level is changed by order to=debug by=Ada/);
+  const client = connectPeer(port);
+  t.after(() => client.socket.destroy());
+  client.send({ type: 9 });
+  const { trace } = await client.nextFrame();
+  await proxy.printed(new RegExp(`debug proxy: refused trace=${trace} code=UNKNOWN_TYPE`));
+  assert.equal((await status('log-level', 'loud', '--register-token-file', token)).code, 2);
   assert.equal((await status('explain', 'nobody')).code, 1);
   assert.equal((await status('drain', '--register-token-file', token)).code, 2);
   await writeFile(token, 'another token than the proxy has');

@@ -11,8 +11,12 @@ const HTTP_OK = 200;
 export const ACTS = ['drain', 'resume', 'forget', 'probe'] as const;
 export type Act = (typeof ACTS)[number];
 
-/** All that a server can be known by. */
-export type Order = { act: Act; policy: string; id?: string; by: string; reason: string };
+/** Who orders, and what for. */
+type Asked = { by: string; reason: string };
+/** Servers are named by all that they can be known by. */
+export type Order =
+  | (Asked & { act: Act; policy: string; id?: string })
+  | (Asked & { act: 'log-level'; level: string });
 
 type Event = { atMs: number; type: string; why: string };
 type Detail = {

@@ -4,16 +4,24 @@ import { runMain, UsageError } from '../shared/config.ts';
 import { createLog } from '../shared/log.ts';
 import { addressOf } from '../shared/printable.ts';
 import { onStopSignal } from '../shared/signals.ts';
+import { ownVersion } from '../shared/version.ts';
 import { HIGH_WATER_BYTES } from './network/accepted-socket.ts';
-import { type ProxyOptions, readProxyOptions } from './options.ts';
+import { type ProxyOptions, readProxyOptions, settingsOf } from './options.ts';
 import { startProxy } from './proxy.ts';
 
 await runMain('npm run proxy --', async () => {
   const options = readProxyOptions(process.argv.slice(2));
-  const log = createLog('proxy', options.logLevel, options.logFormat);
+  const { log, setLevel } = createLog('proxy', options.logLevel, options.logFormat);
+  log({
+    level: 'info',
+    message: 'starting',
+    version: ownVersion(),
+    node: process.version,
+    ...settingsOf(options),
+  });
   // The sockets of TLS take no limit of their own.
   setDefaultHighWaterMark(false, HIGH_WATER_BYTES);
-  const proxy = await startProxy(options, log).catch((error: NodeJS.ErrnoException) => {
+  const proxy = await startProxy(options, log, setLevel).catch((error: NodeJS.ErrnoException) => {
     if (error instanceof UsageError) throw error;
     log({ level: 'error', message: explain(error, options) });
     process.exit(1);

@@ -190,6 +190,20 @@ export function readProxyOptions(
   return check(listenPort === undefined ? values : { ...values, port: listenPort });
 }
 
+/**
+ * The settings in force, for the log: what is a key, a certificate or a token is only said to be there. Of a kind that is
+ * not known here nothing more is said either.
+ */
+export function settingsOf(options: ProxyOptions): Record<string, unknown> {
+  const isShown = (value: unknown): boolean =>
+    ['string', 'number', 'boolean'].includes(typeof value) || Array.isArray(value);
+  return Object.fromEntries(
+    Object.entries(options).map(([name, value]) => {
+      return [name, isShown(value) ? value : value === null ? 'none' : 'given'];
+    }),
+  );
+}
+
 function check(values: Record<string, unknown>): ProxyOptions {
   const numbers = Object.entries(NUMBERS).map(([name, { key, min, max }]) => {
     return [key, requireWhole(`--${name}`, values[name], min, max)] as const;

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { systemClock } from '../shared/clock.ts';
-import { LimitedLog, type Log } from '../shared/log.ts';
+import { LimitedLog, type Log, type LogLevel } from '../shared/log.ts';
 import { MAX_PAYLOAD_BYTES } from '../shared/packet.ts';
 import { ownVersion } from '../shared/version.ts';
 import { AccessLog } from './access-log/access-log.ts';
@@ -17,6 +17,7 @@ import type { ProxyOptions } from './options.ts';
 import { findPage } from './page/files.ts';
 import { isWildcard } from './registration/registrar.ts';
 import { SHARE_OF_REQUESTS } from './routing/retry-budget.ts';
+import type { ActSources } from './status/acts.ts';
 import type { EventLog } from './status/events.ts';
 import { History } from './status/history.ts';
 import { Live } from './status/live.ts';
@@ -37,8 +38,15 @@ export type RunningProxy = {
   stop: () => Promise<void>;
 };
 
-/** Starts a proxy; rejects with the system's error when one of its ports can't be had. */
-export async function startProxy(options: ProxyOptions, log: Log): Promise<RunningProxy> {
+/**
+ * Starts a proxy; rejects with the system's error when one of its ports can't be had.
+ * @param setLogLevel changes the least important level that `log` writes, by an operator's order
+ */
+export async function startProxy(
+  options: ProxyOptions,
+  log: Log,
+  setLogLevel: (level: LogLevel) => void = () => {},
+): Promise<RunningProxy> {
   const failures = new LimitedLog(log);
   const accessLog = openAccessLog(options);
   const core = createCore(options, log, {
@@ -49,7 +57,11 @@ export async function startProxy(options: ProxyOptions, log: Log): Promise<Runni
     nonce: () => randomBytes(NONCE_BYTES).toString('base64url'),
     watch: accessLog,
   });
-  const pageSources = pageSourcesOf(options, core.sources);
+  const pageSources = pageSourcesOf(options, core.sources, (level, { by, reason }) => {
+    // Before the change: a log that is about to fall silent says so.
+    log({ level: 'warn', message: 'the log level is changed by order', to: level, by, why: reason });
+    setLogLevel(level);
+  });
   const status = await openStatus(options, { ...core.sources, ...pageSources });
   const everySecond = setInterval(() => {
     failures.nextSecond();
@@ -77,7 +89,11 @@ export async function startProxy(options: ProxyOptions, log: Log): Promise<Runni
   };
 }
 
-function pageSourcesOf(options: ProxyOptions, sources: Core['sources']): PageSources {
+function pageSourcesOf(
+  options: ProxyOptions,
+  sources: Core['sources'],
+  setLogLevel: ActSources['setLogLevel'],
+): PageSources {
   const { now, wallNow } = systemClock;
   const { events, forwarder, registry, table } = sources;
   const history = new History(sources);
@@ -103,7 +119,7 @@ function pageSourcesOf(options: ProxyOptions, sources: Core['sources']): PageSou
     const port = sources.port();
     return port === 0 ? null : { host, port, isTls: options.tls !== null };
   };
-  const acts = { table, registry, token: options.registerToken };
+  const acts = { table, registry, token: options.registerToken, setLogLevel };
   return { page: findPage(), live, history, rows, acts, target };
 }
 

@@ -162,9 +162,8 @@ export class Announcement {
   #logEnd(address: string, history: History, { how, why, livedMs }: SessionEnd): void {
     const message = MESSAGES[how] ?? 'no session with the proxy';
     const isNews = how === 'lost' ? livedMs >= STANDS_AFTER_MS : history.logged !== message;
-    if (!isNews) return;
-    history.logged = message;
-    this.#log('warn', message, address, { why });
+    if (isNews) history.logged = message;
+    this.#log(isNews ? 'warn' : 'debug', message, address, { why });
   }
 
   #log(level: Line['level'], message: string, host: string, details: object): void {

@@ -22,7 +22,7 @@ const CONTROL_AFTER_MS = 150;
 
 await runMain(SCRIPT_NAME, async () => {
   const options = readOptions(process.argv.slice(2), process.env);
-  const log = createLog('server', options.logLevel, options.logFormat);
+  const { log } = createLog('server', options.logLevel, options.logFormat);
   const server = new AnswerServer(options.id, options.tls);
   const port = await server.listen(options.port, options.host).catch((error: NodeJS.ErrnoException) => {
     throw new UsageError(

@@ -14,7 +14,7 @@ export const LOG_OPTIONS = {
   'log-level': {
     choices: LOG_LEVELS,
     default: 'info' as const,
-    describe: 'least important level that is logged',
+    describe: 'least important level that is logged; at debug also what is no news: see docs/options.md',
   },
   'log-format': {
     choices: ['text', 'json'] as const,

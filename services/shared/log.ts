@@ -8,6 +8,8 @@ export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 export type Line = { level: LogLevel; message: string; [detail: string]: unknown };
 export type Log = (line: Line) => void;
+/** The log of this process, and the least important level that it writes. */
+export type ProcessLog = { log: Log; setLevel(level: LogLevel): void };
 
 /**
  * Makes the process's log; it writes to standard error so that standard output stays the program's own. Loading winston
@@ -16,7 +18,7 @@ export type Log = (line: Line) => void;
  * @param level  the least important level that is written
  * @param format `text` for people, `json` for machines
  */
-export function createLog(role: string, level: LogLevel, format: 'text' | 'json'): Log {
+export function createLog(role: string, level: LogLevel, format: 'text' | 'json'): ProcessLog {
   const {
     createLogger,
     format: formats,
@@ -40,8 +42,13 @@ export function createLog(role: string, level: LogLevel, format: 'text' | 'json'
     format: combine(timestamp(), format === 'json' ? combine(json(), shown) : text),
     transports: [new transports.Stream({ stream: process.stderr })],
   });
-  return (line) => {
-    logger.log(line);
+  return {
+    log: (line) => {
+      logger.log(line);
+    },
+    setLevel: (wanted) => {
+      logger.level = wanted;
+    },
   };
 }
 

@@ -1,12 +1,16 @@
 // What an operator can order, and who may: the holder of the registration token.
 import { timingSafeEqual } from 'node:crypto';
+import { LOG_LEVELS, type LogLevel } from '../../shared/log.ts';
 import { printable } from '../../shared/printable.ts';
 import { isInRotation } from '../health/health.ts';
 import type { Registry } from '../registration/registry.ts';
 import type { PolicyTable } from '../routing/policy-table.ts';
 import type { Upstream } from '../servers/upstream.ts';
+import type { Order } from './events.ts';
 
 const ACTS = ['drain', 'resume', 'forget', 'probe'] as const;
+/** Of the proxy itself, not of servers. */
+const LOG_LEVEL_ACT = 'log-level';
 const MAX_BY_LENGTH = 60;
 const MAX_REASON_LENGTH = 200;
 
@@ -16,6 +20,7 @@ export type ActSources = {
   registry: Pick<Registry, Act | 'cancelDrain'>;
   /** null where the proxy has no token: then nothing can be ordered. */
   token: Buffer | null;
+  setLogLevel(level: LogLevel, asked: Order): void;
 };
 
 /** The answer to an order: an HTTP status, and what was done or why not. */
@@ -29,7 +34,7 @@ function mayOrder(authorization: string | undefined, token: Buffer | null): bool
 }
 
 /**
- * Does what is ordered, with one server or with all of a policy.
+ * Does what is ordered: with one server, with all of a policy, or with the proxy itself.
  * @param order as it came: nothing in it is taken for granted
  */
 export function act(order: unknown, authorization: string | undefined, sources: ActSources): ActReply {
@@ -41,11 +46,18 @@ export function act(order: unknown, authorization: string | undefined, sources: 
     );
   if (!mayOrder(authorization, token))
     return refusal(403, 'The token is not the registration token of this proxy.');
-  const { act: wanted, policy, id, by, reason } = (order ?? {}) as Record<string, unknown>;
+  const { act: wanted, policy, id, by, reason, level } = (order ?? {}) as Record<string, unknown>;
   const name = ACTS.find((each) => each === wanted);
-  if (name === undefined) return refusal(400, `"act" is one of ${ACTS.join(', ')}.`);
+  if (name === undefined && wanted !== LOG_LEVEL_ACT)
+    return refusal(400, `"act" is one of ${[...ACTS, LOG_LEVEL_ACT].join(', ')}.`);
   if (typeof by !== 'string' || by.trim() === '')
     return refusal(400, '"by" says who orders it: give a name.');
+  const why = typeof reason === 'string' ? reason : '';
+  const asked = {
+    by: printable(by.trim()).slice(0, MAX_BY_LENGTH),
+    reason: printable(why).slice(0, MAX_REASON_LENGTH),
+  };
+  if (name === undefined) return changeLogLevel(level, asked, sources);
   const route = table.route(String(policy));
   const isWanted = (upstream: Upstream): boolean => id === undefined || String(upstream.id) === String(id);
   const upstreams = route?.upstreams.filter(isWanted) ?? [];
@@ -60,16 +72,18 @@ export function act(order: unknown, authorization: string | undefined, sources: 
       409,
       `Server ${printable(String(serving.id))} serves: drain it first, only what is out can be forgotten.`,
     );
-  const why = typeof reason === 'string' ? reason : '';
-  const asked = {
-    by: printable(by.trim()).slice(0, MAX_BY_LENGTH),
-    reason: printable(why).slice(0, MAX_REASON_LENGTH),
-  };
   for (const upstream of upstreams) registry[name](upstream, asked);
   return {
     status: 200,
     body: { done: upstreams.map((each) => `${name} server ${String(each.id)} of policy ${each.policy}`) },
   };
+}
+
+function changeLogLevel(wanted: unknown, asked: Order, { setLogLevel }: ActSources): ActReply {
+  const level = LOG_LEVELS.find((each) => each === wanted);
+  if (level === undefined) return refusal(400, `"level" is one of ${LOG_LEVELS.join(', ')}.`);
+  setLogLevel(level, asked);
+  return { status: 200, body: { done: [`the proxy logs from ${level} on`] } };
 }
 
 function refusal(status: number, error: string): ActReply {
