@@ -6,7 +6,7 @@ import type { Id } from '../../shared/packet.ts';
 import type { Request, TriedServer } from '../routing/request.ts';
 import type { Addressee, RequestWatch } from '../routing/watch.ts';
 import type { BoundedWriter } from './bounded-writer.ts';
-import { type AccessEntry, type LineFormat, roundMs } from './line.ts';
+import type { AccessEntry, LineFormat } from './line.ts';
 
 // Errors and retries get a line each, but peers can provoke them: beyond this they are sampled like the others.
 const UNSAMPLED_LINES_A_SECOND = 1000;
@@ -130,8 +130,8 @@ export class AccessLog implements RequestWatch {
       server,
       tried: othersOf(request, server),
       attempts: attemptsOf(request),
-      waitMs: roundMs(waitMs),
-      serverMs: roundMs(tookMs - waitMs),
+      waitMs,
+      serverMs: tookMs - waitMs,
       outcome,
       trace,
     });

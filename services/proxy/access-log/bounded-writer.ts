@@ -2,7 +2,7 @@
 import type { Clock } from '../../shared/clock.ts';
 
 // Lines that wait to be written together; beyond, they are not waited for any more.
-const BATCH_LENGTH = 16_384;
+const BATCH_LENGTH = 32_768;
 const BATCH_MS = 50;
 /** Characters that may wait for a slow reader, and as many again are on their way to it. */
 export const MAX_PENDING_LENGTH = 1_048_576;

@@ -36,7 +36,7 @@ export const jsonLine: LineFormat = (entry) => {
     (policy === undefined ? '' : `,"policy":${jsonText(policy)}`) +
     (server === null ? '' : `,"server":${jsonId(server)}`) +
     (tried === null ? '' : `,"tried":[${tried.map(jsonId).join()}]`) +
-    `,"attempts":${entry.attempts},"waitMs":${entry.waitMs},"serverMs":${entry.serverMs}` +
+    `,"attempts":${entry.attempts},"waitMs":${msText(entry.waitMs)},"serverMs":${msText(entry.serverMs)}` +
     `,"outcome":"${entry.outcome}"${trace === null ? '' : `,"trace":"${trace}"`}}\n`
   );
 };
@@ -50,7 +50,7 @@ export const textLine: LineFormat = (entry) => {
     (policy === undefined ? '' : ` policy=${textValue(policy)}`) +
     (server === null ? '' : ` server=${textValue(server)}`) +
     (tried === null ? '' : ` tried=${textValue(tried)}`) +
-    ` attempts=${entry.attempts} waitMs=${entry.waitMs} serverMs=${entry.serverMs}` +
+    ` attempts=${entry.attempts} waitMs=${msText(entry.waitMs)} serverMs=${msText(entry.serverMs)}` +
     ` outcome=${entry.outcome}${trace === null ? '' : ` trace=${trace}`}\n`
   );
 };
@@ -59,21 +59,22 @@ function jsonId(id: Id): string {
   return typeof id === 'number' ? String(id) : jsonText(id);
 }
 
-/** Hundredths of a millisecond are as much as means anything. */
-export function roundMs(ms: number): number {
-  return Math.round(ms * 100) / 100;
+// Hundredths of a millisecond are as much as means anything. To write a fraction takes ten times as long as a whole number.
+const HUNDREDTHS = Array.from({ length: 100 }, (_, rest) => `.${String(rest).padStart(2, '0')}`);
+
+function msText(ms: number): string {
+  const hundredths = Math.round(ms * 100);
+  return `${Math.floor(hundredths / 100)}${HUNDREDTHS[hundredths % 100]}`;
 }
 
-// Many lines have the same millisecond, nearly all the same second as the line before.
-let secondMs = Number.NaN;
-let secondText = '';
+// Many lines have the same millisecond.
+let lastMs = Number.NaN;
+let lastText = '';
 
 function isoTime(wallMs: number): string {
   const wholeMs = Math.floor(wallMs);
-  const ms = wholeMs % 1000;
-  if (wholeMs - ms !== secondMs) {
-    secondMs = wholeMs - ms;
-    secondText = new Date(secondMs).toISOString().slice(0, -4);
-  }
-  return `${secondText}${ms < 10 ? '00' : ms < 100 ? '0' : ''}${ms}Z`;
+  if (wholeMs === lastMs) return lastText;
+  lastMs = wholeMs;
+  lastText = new Date(wholeMs).toISOString();
+  return lastText;
 }

@@ -15,7 +15,7 @@ async function startProxy(
   ]);
   t.after(() => program.stop());
   await program.printed(/"listening"/);
-  const port = Number(/"port":(\d+)/.exec(program.stderr())?.[1]);
+  const port = Number(/"listening".*"port":(\d+)/.exec(program.stderr())?.[1]);
   const client = connectPeer(port);
   t.after(() => client.socket.destroy());
   return { program, port, client };
