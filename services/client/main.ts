@@ -3,11 +3,14 @@ import { hash } from 'node:crypto';
 import { createInterface } from 'node:readline/promises';
 import { createResolver } from '../shared/addresses.ts';
 import { runMain } from '../shared/config.ts';
+import type { Line } from '../shared/log.ts';
 import type { Id } from '../shared/packet.ts';
 import { printable } from '../shared/printable.ts';
+import { openTracing } from '../shared/tracing.ts';
 import { type Exchange, exchange } from './exchange.ts';
 import { readOptions, SCRIPT_NAME } from './options.ts';
 import { readPacketFile } from './packet-file.ts';
+import { sendTraced } from './traced.ts';
 import { judge, type Verdict } from './verify.ts';
 
 const EXIT = { received: 0, corrupted: 1, refused: 3, unreachable: 4 } as const;
@@ -19,7 +22,8 @@ const MOUNT_HINT =
 process.on('SIGINT', () => process.exit(130)).on('SIGTERM', () => process.exit(143));
 
 await runMain(SCRIPT_NAME, async () => {
-  const { fileName, clientId, proxy, timeoutMs, tls } = readOptions(process.argv.slice(2), process.env);
+  const options = readOptions(process.argv.slice(2), process.env);
+  const { fileName, clientId, proxy, timeoutMs, tls, traceEndpoint } = options;
   // npm changes to the project's directory and leaves the user's own in INIT_CWD.
   const { INIT_CWD } = process.env;
   const directory = INIT_CWD ?? process.cwd();
@@ -31,16 +35,23 @@ await runMain(SCRIPT_NAME, async () => {
   );
   const digest = payload === null ? null : hash('sha1', payload);
   const resolve = createResolver(Math.min(1_000, timeoutMs));
+  const tracing = traceEndpoint === null ? null : await openTracing('policy-client', traceEndpoint, complain);
+  const send = (packet: Buffer): Promise<Exchange> => exchange(packet, proxy, timeoutMs, resolve, tls);
   let code: number;
   do {
-    const result = await exchange(bytes, proxy, timeoutMs, resolve, tls);
+    const result = await (tracing === null ? send(bytes) : sendTraced(tracing, proxy, bytes, send));
     code =
       result.kind === 'reply'
         ? print(judge(result.packet, digest), result)
         : printFailure(result, tls === null);
   } while (code === EXIT.corrupted && (await wantsAnotherTry()));
   process.exitCode = code;
+  await tracing?.close();
 });
+
+function complain({ message, why }: Line): void {
+  console.error(`${message}: ${printable(String(why))}`);
+}
 
 function print(verdict: Verdict, { roundTripMs }: Extract<Exchange, { kind: 'reply' }>): number {
   switch (verdict.kind) {

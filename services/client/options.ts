@@ -11,6 +11,7 @@ import {
 } from '../shared/config.ts';
 import { type Id, MAX_ID_LENGTH } from '../shared/packet.ts';
 import { type DialTls, dialTlsOptions, readDialTls } from '../shared/tls.ts';
+import { readTraceEndpoint, TRACE_OPTIONS } from '../shared/trace-options.ts';
 
 export const SCRIPT_NAME = 'npm run client --';
 
@@ -20,12 +21,15 @@ export type ClientOptions = {
   proxy: { host: string; port: number };
   timeoutMs: number;
   tls: DialTls | null;
+  /** Where the span of its request is sent; null turns tracing off. */
+  traceEndpoint: URL | null;
 };
 
 const OPTIONS = {
   proxy: { type: 'string', describe: 'host:port of the proxy' },
   id: { type: 'string', describe: "this client's id, in place of the packet's srcid" },
   timeout: { type: 'number', default: 5_000, describe: 'milliseconds to wait for the reply' },
+  ...TRACE_OPTIONS,
   ...dialTlsOptions('tls', 'the proxy'),
 } as const;
 
@@ -65,6 +69,7 @@ export function readOptions(args: readonly string[], environment: NodeJS.Process
     .parseSync();
   const proxy = parseHostPort('--proxy', String(values.proxy));
   const tls = readDialTls('tls', values);
+  const traceEndpoint = readTraceEndpoint(values['trace-endpoint'], environment);
   const timeoutMs = requireWhole('--timeout', values.timeout, 1, 600_000);
   const words = values._.map(String);
   const [first, port, last] = words;
@@ -77,13 +82,13 @@ export function readOptions(args: readonly string[], environment: NodeJS.Process
       }
     }
     proxy.port = requireWhole('PROXY_PORT', Number(port), 1, 65_535);
-    return { fileName: last, clientId: checkId(first), proxy, timeoutMs, tls };
+    return { fileName: last, clientId: checkId(first), proxy, timeoutMs, tls, traceEndpoint };
   }
   if (words.length !== 1 || first === undefined || first === '') {
     throw new UsageError('Give one packet file, or CLIENT_ID PROXY_PORT JSON_FILENAME.');
   }
   const clientId = values.id === undefined ? null : checkId(String(values.id));
-  return { fileName: first, clientId, proxy, timeoutMs, tls };
+  return { fileName: first, clientId, proxy, timeoutMs, tls, traceEndpoint };
 }
 
 function checkId(text: string): Id {

@@ -89,7 +89,8 @@ export function createCore(options: ProxyOptions, log: Log, world: World): Core 
     watch,
     new Refusals(events.boot, errors, watch),
   );
-  const poolWorld = { network, flusher: new Flusher(clock.soon), now, roughNow: () => forwarder.sweptMs };
+  const flusher = new Flusher(clock.soon);
+  const poolWorld = { network, flusher, now, roughNow: () => forwarder.sweptMs, watch };
   const registry = new Registry(
     options,
     {

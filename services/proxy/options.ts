@@ -19,6 +19,7 @@ import {
   readDialTls,
   readListenTls,
 } from '../shared/tls.ts';
+import { readTraceEndpoint, TRACE_OPTIONS } from '../shared/trace-options.ts';
 
 const PROBE_MODES = ['request', 'connect'] as const;
 const RETRY_MODES = ['never', 'connect', 'always'] as const;
@@ -108,6 +109,10 @@ export type ProxyOptions = Record<NumberKey, number> & {
   verifyAnswers: boolean;
   /** Share of the requests that get a line in the access log, from 0, where there is none, to 1. */
   accessLog: number;
+  /** Where spans are sent; null turns tracing off. */
+  traceEndpoint: URL | null;
+  /** Share of the requests that are traced, of those whose clients do not decide it; from 0 to 1. */
+  traceShare: number;
   logLevel: LogLevel;
   logFormat: 'text' | 'json';
 };
@@ -148,6 +153,12 @@ const TEXTS = {
     default: 0,
     describe:
       'share of the requests with a line each on standard output, 0 for no access log, 1 for all; errors, retries and slow requests always have one',
+  },
+  ...TRACE_OPTIONS,
+  'trace-share': {
+    type: 'number',
+    default: 0.01,
+    describe: 'share of the requests that are traced, 0 to 1; a client that says of its own is obeyed',
   },
   ...LISTEN_TLS_OPTIONS,
   ...dialTlsOptions('upstream-tls', 'a server'),
@@ -199,6 +210,8 @@ export function settingsOf(options: ProxyOptions): Record<string, unknown> {
     ['string', 'number', 'boolean'].includes(typeof value) || Array.isArray(value);
   return Object.fromEntries(
     Object.entries(options).map(([name, value]) => {
+      // A user name and a password may be in it.
+      if (value instanceof URL) return [name, value.origin];
       return [name, isShown(value) ? value : value === null ? 'none' : 'given'];
     }),
   );
@@ -223,6 +236,8 @@ function check(values: Record<string, unknown>): ProxyOptions {
     retry: values.retry as ProxyOptions['retry'],
     verifyAnswers: values['verify-answers'] === true,
     accessLog: requireShare('--access-log', values['access-log']),
+    traceEndpoint: readTraceEndpoint(values['trace-endpoint']),
+    traceShare: requireShare('--trace-share', values['trace-share']),
     logLevel: values['log-level'] as LogLevel,
     logFormat: values['log-format'] as 'text' | 'json',
   };

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { systemClock } from '../shared/clock.ts';
 import { LimitedLog, type Log, type LogLevel } from '../shared/log.ts';
 import { MAX_PAYLOAD_BYTES } from '../shared/packet.ts';
+import { openTracing } from '../shared/tracing.ts';
 import { ownVersion } from '../shared/version.ts';
 import { AccessLog } from './access-log/access-log.ts';
 import { BoundedWriter } from './access-log/bounded-writer.ts';
@@ -17,6 +18,7 @@ import type { ProxyOptions } from './options.ts';
 import { findPage } from './page/files.ts';
 import { isWildcard } from './registration/registrar.ts';
 import { SHARE_OF_REQUESTS } from './routing/retry-budget.ts';
+import { joinWatches } from './routing/watch.ts';
 import type { ActSources } from './status/acts.ts';
 import type { EventLog } from './status/events.ts';
 import { History } from './status/history.ts';
@@ -24,6 +26,7 @@ import { Live } from './status/live.ts';
 import { Names } from './status/names.ts';
 import { type RowSources, stateOf } from './status/rows.ts';
 import { openStatus, type PageSources } from './status/status.ts';
+import { RequestTracing } from './tracing/request-tracing.ts';
 
 const NONCE_BYTES = 24;
 const SECOND_MS = 1000;
@@ -49,13 +52,14 @@ export async function startProxy(
 ): Promise<RunningProxy> {
   const failures = new LimitedLog(log);
   const accessLog = openAccessLog(options);
+  const tracing = await openTraces(options, log);
   const core = createCore(options, log, {
     clock: systemClock,
     network: networkFor(options, failures),
     random: Math.random,
     descriptors: descriptorLimit(),
     nonce: () => randomBytes(NONCE_BYTES).toString('base64url'),
-    watch: accessLog,
+    watch: joinWatches([accessLog, tracing?.requests].filter((watch) => watch != null)),
   });
   const pageSources = pageSourcesOf(options, core.sources, (level, { by, reason }) => {
     // Before the change: a log that is about to fall silent says so.
@@ -66,6 +70,7 @@ export async function startProxy(
   const everySecond = setInterval(() => {
     failures.nextSecond();
     accessLog?.nextSecond(log);
+    tracing?.requests.nextSecond();
     pageSources.history.nextSecond(systemClock.wallNow());
   }, SECOND_MS).unref();
   const closeStatus = (): void => {
@@ -85,6 +90,7 @@ export async function startProxy(
       await core.stop();
       closeStatus();
       accessLog?.flush();
+      await tracing?.close();
     },
   };
 }
@@ -130,6 +136,16 @@ function openAccessLog(options: ProxyOptions): AccessLog | null {
   const format = logFormat === 'json' ? jsonLine : textLine;
   const writer = new BoundedWriter(process.stdout, systemClock);
   return new AccessLog({ share, slowMs, requestTimeoutMs, format }, writer, systemClock, Math.random);
+}
+
+async function openTraces(
+  { traceEndpoint, traceShare: share, requestTimeoutMs }: ProxyOptions,
+  log: Log,
+): Promise<{ requests: RequestTracing; close(): Promise<void> } | null> {
+  if (traceEndpoint === null) return null;
+  const tracing = await openTracing('policy-proxy', traceEndpoint, log);
+  const requests = new RequestTracing({ share, requestTimeoutMs }, tracing, systemClock.now, Math.random);
+  return { requests, close: tracing.close };
 }
 
 function networkFor({ tls, upstreamTls }: ProxyOptions, failures: LimitedLog): Network {

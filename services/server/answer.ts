@@ -6,6 +6,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { formatAnswer, formatError, type Id, type Packet, type RequestPacket } from '../shared/packet.ts';
 import { PacketReader } from '../shared/packet-reader.ts';
 import { type ListenTls, loadTls } from '../shared/tls.ts';
+import { traceOf } from '../shared/trace-context.ts';
+import type { Span, Tracing } from '../shared/tracing.ts';
 
 /** A peer that takes nothing off us for this long is given up. */
 const STALLED_MS = 30_000;
@@ -37,6 +39,7 @@ export class AnswerServer {
   readonly #connections = new Set<Connection>();
   readonly #server: net.Server;
   #standIn: StandIn | null = null;
+  #tracing: Pick<Tracing, 'begin'> | null = null;
   #isDraining = false;
 
   /**
@@ -54,6 +57,11 @@ export class AnswerServer {
   /** From now on `standIn` is asked before each chunk. */
   letStandIn(standIn: StandIn): void {
     this.#standIn = standIn;
+  }
+
+  /** From now on there is a span for each request whose client wants it traced. */
+  traceWith(tracing: Pick<Tracing, 'begin'>): void {
+    this.#tracing = tracing;
   }
 
   /** Starts to listen. @returns the port, which matters where 0 was asked for; rejects when the port can't be had */
@@ -104,8 +112,7 @@ export class AnswerServer {
     for (let packet = reader.next(); packet !== null; packet = reader.next()) {
       if (packet.kind === 'request') {
         this.answered += 1;
-        if (standIn === null)
-          answers += formatAnswer(this.#serverId, packet.clientId, hash('sha1', packet.payload));
+        if (standIn === null) answers += this.#answerTo(packet, reader);
         else if (!standIn.answer(socket, packet)) return;
       } else if (packet.kind !== 'legacy-probe') {
         this.#end(socket, answers + refusalOf(packet));
@@ -115,6 +122,20 @@ export class AnswerServer {
     if (this.#isDraining && !reader.isMidPacket) this.#end(socket, answers);
     else if (standIn !== null) standIn.release(socket);
     else if (answers !== '' && !socket.write(answers)) waitForReader(socket);
+  }
+
+  #answerTo({ clientId, payload }: RequestPacket, reader: PacketReader): string {
+    const span = this.#tracing === null ? null : this.#beginSpan(this.#tracing, reader.takeWire());
+    const answer = formatAnswer(this.#serverId, clientId, hash('sha1', payload));
+    span?.end('OK', null, performance.now());
+    return answer;
+  }
+
+  #beginSpan(tracing: Pick<Tracing, 'begin'>, wire: string): Span | null {
+    const parent = traceOf(wire);
+    if (parent?.isSampled !== true) return null;
+    const attributes = { 'policy_proxy.server.id': String(this.#serverId) };
+    return tracing.begin('request', 'server', parent, performance.now(), attributes);
   }
 
   #end(socket: net.Socket, lastWords: string): void {

@@ -8,6 +8,7 @@ import { formatSetup } from '../shared/packet.ts';
 import { addressOf } from '../shared/printable.ts';
 import { proofOf } from '../shared/proof.ts';
 import { onStopSignal } from '../shared/signals.ts';
+import { openTracing } from '../shared/tracing.ts';
 import { Announcement } from './announce.ts';
 import { AnswerServer } from './answer.ts';
 import { readOptions, SCRIPT_NAME, type ServerOptions } from './options.ts';
@@ -40,9 +41,13 @@ await runMain(SCRIPT_NAME, async () => {
   });
   announcement.start();
   if (options.controlPort !== null) void openToFaults(server, options, options.controlPort, log);
+  const tracing =
+    options.traceEndpoint === null ? null : openTracing('policy-server', options.traceEndpoint, log);
+  void tracing?.then((opened) => server.traceWith(opened));
   stopOnSignal(log, async () => {
     await announcement.leave(LEAVE_MS);
     await server.drain(DRAIN_MS);
+    await (await tracing)?.close();
     log({ level: 'info', message: 'stopped', answered: server.answered });
   });
   log({ level: 'info', message: 'listening', id: options.id, policy: options.policy, port });

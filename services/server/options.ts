@@ -23,6 +23,7 @@ import {
   readDialTls,
   readListenTls,
 } from '../shared/tls.ts';
+import { readTraceEndpoint, TRACE_OPTIONS } from '../shared/trace-options.ts';
 
 export const SCRIPT_NAME = 'npm run server --';
 
@@ -40,6 +41,8 @@ export type ServerOptions = {
   proxyTls: DialTls | null;
   /** Where faults are turned on; null without --faults. */
   controlPort: number | null;
+  /** Where spans are sent; null turns tracing off. */
+  traceEndpoint: URL | null;
   logLevel: LogLevel;
   logFormat: 'text' | 'json';
 };
@@ -70,6 +73,7 @@ const OPTIONS = {
       'opens the control port, by which any peer that reaches it can break this server: for chaos tests',
   },
   'control-port': { type: 'number', default: 9100, describe: 'the control port, on the same address' },
+  ...TRACE_OPTIONS,
   ...LOG_OPTIONS,
 } as const;
 
@@ -122,6 +126,7 @@ function check(values: Record<string, unknown>): ServerOptions {
     tls: readListenTls(values),
     proxyTls: readDialTls('proxy-tls', values),
     controlPort: values.faults === true ? controlPort : null,
+    traceEndpoint: readTraceEndpoint(values['trace-endpoint']),
     logLevel: values['log-level'] as LogLevel,
     logFormat: values['log-format'] as 'text' | 'json',
   };

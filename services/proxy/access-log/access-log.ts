@@ -50,6 +50,10 @@ export class AccessLog implements RequestWatch {
     return this.#writer.dropped;
   }
 
+  onAttempt(): void {}
+
+  onAttemptFailed(): void {}
+
   onAnswered(request: Request, server: TriedServer, tookMs: number): void {
     const { share, slowMs } = this.#options;
     const isOdd = request.trouble !== null || tookMs > slowMs;

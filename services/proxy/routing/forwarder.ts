@@ -177,6 +177,7 @@ export class Forwarder implements TrafficObserver {
     }
     if (this.#verify !== null && !this.#verify(request.payload ?? '', answer)) {
       this.#fail(upstream, 'wrong-digest', request);
+      if (this.#watch !== null) this.#watch.onAttemptFailed(request, upstream, 'wrong-digest');
       const nowMs = this.#now();
       this.#follow(this.#retries.afterAttempt(request, upstream, 'wrong-digest', nowMs), request, nowMs);
       return false;
@@ -245,6 +246,7 @@ export class Forwarder implements TrafficObserver {
     if (isReported && blameOf(failure) === 'server') this.#fail(upstream, failure, first);
     for (const request of unanswered) {
       if (request.isDone) continue;
+      if (this.#watch !== null) this.#watch.onAttemptFailed(request, upstream, failure);
       if (failure === 'congested') this.#readmit(request, nowMs);
       else
         this.#follow(

@@ -49,8 +49,11 @@ export class Request {
   readonly client: ReplySink;
   readonly clientId: Id | undefined;
   readonly policy: string;
-  /** The client's own bytes, one character a byte (latin1), so that they can be sent again to another server. */
-  readonly wire: string;
+  /**
+   * The client's own bytes, one character a byte (latin1), so that they can be sent again to another server. Written by the
+   * tracing, where it is on and the request is traced.
+   */
+  wire: string;
   /** Kept only where answers are verified. */
   readonly payload: string | null;
   readonly deadlineMs: number;

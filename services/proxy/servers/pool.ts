@@ -3,6 +3,7 @@ import { IntrusiveSet } from '../../shared/intrusive-set.ts';
 import type { Network } from '../network/network.ts';
 import type { ProxyOptions } from '../options.ts';
 import type { Request } from '../routing/request.ts';
+import type { RequestWatch } from '../routing/watch.ts';
 import { ConnectionLimit } from './connection-limit.ts';
 import type { FailureKind } from './failure.ts';
 import type { Flusher } from './flusher.ts';
@@ -72,6 +73,7 @@ export type PoolWorld = {
   now: () => number;
   /** The same as it was some milliseconds ago: reading the clock is a hundredth of what a request costs. */
   roughNow: () => number;
+  watch: RequestWatch | null;
 };
 
 export class Pool implements UpstreamPool, ConnectionOwner {
@@ -122,6 +124,8 @@ export class Pool implements UpstreamPool, ConnectionOwner {
 
   send(request: Request, nowMs: number): void {
     const upstream = this.#upstream;
+    const { flusher, watch } = this.#world;
+    if (watch !== null) watch.onAttempt(request, upstream, nowMs);
     const connection = this.#connectionFor(request, nowMs);
     request.attemptMs = nowMs;
     request.upstream = upstream;
@@ -129,7 +133,7 @@ export class Pool implements UpstreamPool, ConnectionOwner {
     upstream.inFlight += 1;
     if (upstream.inFlight === 1) this.#observer.onBusy(upstream);
     upstream.sent += 1;
-    this.#world.flusher.add(connection);
+    flusher.add(connection);
     connection.push(request);
   }
 
