@@ -13,7 +13,7 @@ const MAX_TEXT = 256;
 /** As the conventions of OpenTelemetry name what is called (RPC, stable since 1.45). */
 const RPC = { 'rpc.system.name': 'policy-proxy', 'rpc.method': 'request' };
 
-export type SpanRole = 'server' | 'client';
+type SpanRole = 'server' | 'client';
 
 export type Span = {
   readonly context: TraceContext;

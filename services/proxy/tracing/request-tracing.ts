@@ -117,9 +117,11 @@ export class RequestTracing implements RequestWatch {
   ): void {
     this.#traced.delete(request);
     const nowMs = this.#now();
+    // It may be on two connections to one server.
+    const answered = attempts.findLast(({ upstream }) => upstream === server);
     for (const attempt of attempts) {
-      const hasAnswered = attempt.upstream === server;
-      attempt.span.end(hasAnswered ? 'OK' : null, hasAnswered ? null : 'unanswered', nowMs);
+      if (attempt === answered) attempt.span.end('OK', null, nowMs);
+      else attempt.span.end(null, 'unanswered', nowMs);
     }
     const error = status === 'OK' ? null : (status ?? 'abandoned');
     span.end(status, error, nowMs, trace === null ? {} : { 'policy_proxy.trace': trace });
