@@ -97,7 +97,7 @@ function pageSourcesOf(options: ProxyOptions, sources: Core['sources']): PageSou
   const host = isWildcard(options.host) ? LOOPBACK : options.host;
   const target = () => {
     const port = sources.port();
-    return port === 0 ? null : { host, port, isTls: options.tls !== null };
+    return port === 0 ? null : { host, port, isTls: options.tls !== null, forwarder };
   };
   const acts = { table, registry, token: options.registerToken };
   return { page: findPage(), live, history, rows, acts, faults, target };

@@ -1,7 +1,7 @@
 // What the live page is told: one stream of server-sent events a tab. Nothing is made while nobody listens.
 import type { ServerResponse } from 'node:http';
 import { printable } from '../../shared/printable.ts';
-import type { Forwarder } from '../routing/forwarder.ts';
+import type { Forwarder, ServedObserver } from '../routing/forwarder.ts';
 import type { ClusterEvent, EventLog } from './events.ts';
 import type { Faults } from './faults.ts';
 
@@ -16,7 +16,7 @@ const MAX_BEHIND_BYTES = 1024 * 1024;
 export type LiveSources = {
   events: EventLog;
   faults: Pick<Faults, 'kept' | 'listen'>;
-  forwarder: Pick<Forwarder, 'onServed'>;
+  forwarder: Pick<Forwarder, 'observe'>;
   /** What does not change while the proxy runs. */
   hello: () => object;
   /** The cluster as it is now. */
@@ -67,7 +67,7 @@ export class Live {
   #start(): () => void {
     const { events, faults, forwarder, wallNow } = this.#sources;
     const sampler = new Sampler(wallNow);
-    forwarder.onServed = sampler.onServed;
+    const stopSampling = forwarder.observe(sampler.onServed);
     const stopListening = events.listen((event) => {
       this.#tell(this.#eventFrame(event));
       this.#soon ??= setTimeout(() => this.#tellState(), STATE_AFTER_EVENT_MS);
@@ -79,7 +79,7 @@ export class Live {
       if (batch !== null) this.#tell(frame('sample', batch));
     }, SAMPLES_EVERY_MS);
     return () => {
-      forwarder.onServed = null;
+      stopSampling();
       stopListening();
       stopFaults();
       clearInterval(states);
@@ -137,7 +137,7 @@ class Sampler {
     this.#wallNow = wallNow;
   }
 
-  readonly onServed: NonNullable<Forwarder['onServed']> = (upstream, { trouble }, tookMs) => {
+  readonly onServed: ServedObserver = (upstream, { trouble }, tookMs) => {
     this.#seen += 1;
     this.#since += 1;
     if (this.#since < this.#oneIn || this.#samples.length >= SAMPLES_AT_ONCE) return;
