@@ -15,6 +15,7 @@ import { findPage } from './page/files.ts';
 import { isWildcard } from './registration/registrar.ts';
 import { SHARE_OF_REQUESTS } from './routing/retry-budget.ts';
 import type { EventLog } from './status/events.ts';
+import { Faults } from './status/faults.ts';
 import { History } from './status/history.ts';
 import { Live } from './status/live.ts';
 import { Names } from './status/names.ts';
@@ -49,6 +50,7 @@ export async function startProxy(options: ProxyOptions, log: Log): Promise<Runni
   const everySecond = setInterval(() => {
     failures.nextSecond();
     pageSources.history.nextSecond(systemClock.wallNow());
+    pageSources.faults.nextSecond();
   }, SECOND_MS).unref();
   const closeStatus = (): void => {
     clearInterval(everySecond);
@@ -74,6 +76,7 @@ function pageSourcesOf(options: ProxyOptions, sources: Core['sources']): PageSou
   const { now, wallNow } = systemClock;
   const { events, forwarder, registry, table } = sources;
   const history = new History(sources);
+  const faults = new Faults(wallNow);
   const names = new Names();
   events.listen(({ type, policy, id }) => {
     const upstream = type === 'registered' ? table.findById(policy, id) : undefined;
@@ -90,14 +93,14 @@ function pageSourcesOf(options: ProxyOptions, sources: Core['sources']): PageSou
       ...{ retryBudget: SHARE_OF_REQUESTS, maxPayloadBytes: MAX_PAYLOAD_BYTES },
     },
   });
-  const live = new Live({ events, forwarder, hello, state: () => stateOf(rows), wallNow });
+  const live = new Live({ events, faults, forwarder, hello, state: () => stateOf(rows), wallNow });
   const host = isWildcard(options.host) ? LOOPBACK : options.host;
   const target = () => {
     const port = sources.port();
-    return port === 0 ? null : { host, port, isTls: options.tls !== null };
+    return port === 0 ? null : { host, port, isTls: options.tls !== null, forwarder };
   };
   const acts = { table, registry, token: options.registerToken };
-  return { page: findPage(), live, history, rows, acts, target };
+  return { page: findPage(), live, history, rows, acts, faults, target };
 }
 
 function networkFor({ tls, upstreamTls }: ProxyOptions, failures: LimitedLog): Network {
