@@ -21,6 +21,7 @@ import { SHARE_OF_REQUESTS } from './routing/retry-budget.ts';
 import { joinWatches } from './routing/watch.ts';
 import type { ActSources } from './status/acts.ts';
 import type { EventLog } from './status/events.ts';
+import { Faults } from './status/faults.ts';
 import { History } from './status/history.ts';
 import { Live } from './status/live.ts';
 import { Names } from './status/names.ts';
@@ -72,6 +73,7 @@ export async function startProxy(
     accessLog?.nextSecond(log);
     tracing?.requests.nextSecond();
     pageSources.history.nextSecond(systemClock.wallNow());
+    pageSources.faults.nextSecond();
   }, SECOND_MS).unref();
   const closeStatus = (): void => {
     clearInterval(everySecond);
@@ -103,6 +105,7 @@ function pageSourcesOf(
   const { now, wallNow } = systemClock;
   const { events, forwarder, registry, table } = sources;
   const history = new History(sources);
+  const faults = new Faults(wallNow);
   const names = new Names();
   events.listen(({ type, policy, id }) => {
     const upstream = type === 'registered' ? table.findById(policy, id) : undefined;
@@ -119,14 +122,14 @@ function pageSourcesOf(
       ...{ retryBudget: SHARE_OF_REQUESTS, maxPayloadBytes: MAX_PAYLOAD_BYTES },
     },
   });
-  const live = new Live({ events, forwarder, hello, state: () => stateOf(rows), wallNow });
+  const live = new Live({ events, faults, forwarder, hello, state: () => stateOf(rows), wallNow });
   const host = isWildcard(options.host) ? LOOPBACK : options.host;
   const target = () => {
     const port = sources.port();
-    return port === 0 ? null : { host, port, isTls: options.tls !== null };
+    return port === 0 ? null : { host, port, isTls: options.tls !== null, forwarder };
   };
   const acts = { table, registry, token: options.registerToken, setLogLevel };
-  return { page: findPage(), live, history, rows, acts, target };
+  return { page: findPage(), live, history, rows, acts, faults, target };
 }
 
 // On standard output, apart from the process's own log. Null where it is off.

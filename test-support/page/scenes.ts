@@ -1,4 +1,5 @@
 // Clusters for the page's tests: what a proxy would say of them.
+import type { Because } from '../../services/proxy/health/cause.ts';
 import type {
   ClusterEvent,
   ClusterState,
@@ -325,14 +326,13 @@ export function manyOf(nowMs: number): Policy[] {
   });
 }
 
-export function stateOf(policies: Policy[], atMs: number, faults: Fault[]): ClusterState {
+export function stateOf(policies: Policy[], atMs: number): ClusterState {
   const servers = policies.flatMap((policy) => policy.servers);
   const sum = (pick: (server: Server) => number) => servers.reduce((total, each) => total + pick(each), 0);
   const isQuiet = servers.length === 0;
   return {
     atMs,
     policies,
-    faults,
     proxy: {
       ...{
         requestsPerS: sum(({ requestsPerS }) => requestsPerS),
@@ -351,8 +351,9 @@ export function stateOf(policies: Policy[], atMs: number, faults: Fault[]): Clus
 }
 
 export function faultsOf(nowMs: number): Fault[] {
-  const fault = (kind: string, server: string, fromS: number, forS: number | null): Fault => ({
-    ...{ kind, server, fromMs: nowMs - fromS * 1000, by: 'chaos run tour' },
+  const fault = (kind: string, target: string, fromS: number, forS: number | null): Fault => ({
+    ...{ id: `${kind} ${fromS}`, kind, target, detail: 'chaos run tour' },
+    fromMs: nowMs - fromS * 1000,
     untilMs: forS === null ? null : nowMs - (fromS - forS) * 1000,
   });
   return [
@@ -361,11 +362,12 @@ export function faultsOf(nowMs: number): Fault[] {
     fault('partition', 'server-p3-1', 346, 13),
     fault('restart', 'server-p2-5', 268, 2),
     fault('garble', 'server-p2-3', 40, null),
+    fault('slow', 'server-p1-2, server-p1-3', 31, 8),
     fault('pause', 'server-p1-3', 13.4, null),
   ];
 }
 
-export function historyOf(policies: Policy[], nowMs: number, faults: Fault[]): History {
+export function historyOf(policies: Policy[], nowMs: number): History {
   const points = Array.from({ length: 600 }, (_, at) => at);
   const isQuiet = policies.length === 0;
   const noise = (at: number): number => ((at * 7919) % 101) / 101;
@@ -392,7 +394,7 @@ export function historyOf(policies: Policy[], nowMs: number, faults: Fault[]): H
         ];
   };
   return {
-    ...{ stepMs: 1000, fromMs: nowMs - 600_000, faults },
+    ...{ stepMs: 1000, fromMs: nowMs - 600_000 },
     rate: series((at) => all * (0.97 + 0.05 * noise(at))),
     ...(policies.length > 8
       ? {}
@@ -443,17 +445,11 @@ export function eventsOf(policies: Policy[], nowMs: number): ClusterEvent[] {
         each,
         each.ordered === 'drained' ? 'drained' : each.state === 'joining' ? 'registered' : each.state,
         each.sinceMs,
-        each.why,
+        each.ordered === 'drained' ? 'drained by order of an operator: kernel update' : each.why,
       ),
     ),
   ];
-  return events
-    .sort((a, b) => a.atMs - b.atMs)
-    .map((event, at) => ({
-      ...event,
-      seq: at + 1,
-      ...(event.type === 'drained' ? { by: 'an operator', reason: 'kernel update' } : {}),
-    }));
+  return events.sort((a, b) => a.atMs - b.atMs).map((event, at) => ({ ...event, seq: at + 1 }));
 }
 
 function eventOf(
@@ -462,8 +458,19 @@ function eventOf(
   atMs: number,
   why: string,
 ): ClusterEvent {
-  return { seq: 0, atMs, type, policy, id, name, address, why };
+  const because = CAUSES_OF_TYPES[type] ?? { cause: 'registered', evidence: {} };
+  return { seq: 0, atMs, type, policy, id, name, address, why, ...because };
 }
+
+const CAUSES_OF_TYPES: Readonly<Record<string, Omit<Because, 'why'>>> = {
+  admitted: { cause: 'probe-passed', evidence: {} },
+  suspect: { cause: 'request-silent', evidence: { request: 'of client 42 (31 bytes)' } },
+  evicted: { cause: 'probe-timeout', evidence: { before: 'request-silent', probesInARow: 2 } },
+  ejected: { cause: 'failed-in-a-row', evidence: { failedInARow: 5, ejections: 2, penaltyMs: 2000 } },
+  trial: { cause: 'penalty-over', evidence: { before: 'failed-in-a-row' } },
+  leaving: { cause: 'leave', evidence: {} },
+  drained: { cause: 'ordered', evidence: { by: 'an operator', reason: 'kernel update' } },
+};
 
 export function detailOf(row: Server, events: readonly ClusterEvent[], nowMs: number): ServerDetail {
   const mine = events.filter(({ policy, id }) => policy === row.policy && id === row.id);

@@ -50,13 +50,20 @@ export type ForwarderCounters = {
 /** Decides whether `answer` (latin1) is right for `payload`; null where answers are not verified. */
 export type Verify = ((payload: string, answer: string) => boolean) | null;
 
+/** @param tookMs from when it came to when it was answered, which was at `answeredMs`, monotonic */
+export type ServedObserver = (
+  upstream: Upstream,
+  request: Request,
+  tookMs: number,
+  answeredMs: number,
+) => void;
+
 export class Forwarder implements TrafficObserver {
   readonly counters: ForwarderCounters;
   /** When the last sweep was, monotonic ms. */
   sweptMs: number;
   isDraining = false;
-  /** Is told of each request that was answered, with how long it took, as long as somebody looks. */
-  onServed: ((upstream: Upstream, request: Request, tookMs: number) => void) | null = null;
+  readonly #observers = new Set<ServedObserver>();
   readonly #table: PolicyTable;
   readonly #limits: ForwarderLimits;
   readonly #checker: TrafficJudge;
@@ -113,6 +120,12 @@ export class Forwarder implements TrafficObserver {
 
   get openRequests(): number {
     return this.#deadlines.countOpen();
+  }
+
+  /** Calls `observer` with each request that is answered from now on; the function returned ends that. */
+  observe(observer: ServedObserver): () => void {
+    this.#observers.add(observer);
+    return () => this.#observers.delete(observer);
   }
 
   /** Notes the refusal of what is no request. @returns the id for it */
@@ -195,7 +208,8 @@ export class Forwarder implements TrafficObserver {
     if (this.#answeredMs === 0) this.#answeredMs = this.#now();
     const tookMs = this.#answeredMs - (request.deadlineMs - this.#limits.requestTimeoutMs);
     upstream.durations.add(tookMs);
-    if (this.onServed !== null) this.onServed(upstream, request, tookMs);
+    if (this.#observers.size > 0)
+      for (const observer of this.#observers) observer(upstream, request, tookMs, this.#answeredMs);
     if (this.#watch !== null) this.#watch.onAnswered(request, upstream, tookMs);
   }
 

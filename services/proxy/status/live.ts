@@ -1,8 +1,9 @@
 // What the live page is told: one stream of server-sent events a tab. Nothing is made while nobody listens.
 import type { ServerResponse } from 'node:http';
 import { printable } from '../../shared/printable.ts';
-import type { Forwarder } from '../routing/forwarder.ts';
+import type { Forwarder, ServedObserver } from '../routing/forwarder.ts';
 import type { ClusterEvent, EventLog } from './events.ts';
+import type { Faults } from './faults.ts';
 
 const STATE_EVERY_MS = 1000;
 // After an event the page is told soon, but a storm of them does not make as many pictures.
@@ -14,7 +15,8 @@ const MAX_BEHIND_BYTES = 1024 * 1024;
 
 export type LiveSources = {
   events: EventLog;
-  forwarder: Pick<Forwarder, 'onServed'>;
+  faults: Pick<Faults, 'kept' | 'listen'>;
+  forwarder: Pick<Forwarder, 'observe'>;
   /** What does not change while the proxy runs. */
   hello: () => object;
   /** The cluster as it is now. */
@@ -39,11 +41,11 @@ export class Live {
   }
 
   /**
-   * Begins to tell a reader: who the proxy is, the cluster, the kept events, and all that comes.
+   * Begins to tell a reader: who the proxy is, the cluster, the kept faults and events, and all that comes.
    * @param lastEventId what it has seen last; of another start of the proxy, it gets all that is kept
    */
   add(response: ServerResponse, lastEventId: string | string[] | undefined): void {
-    const { events, hello, state } = this.#sources;
+    const { events, faults, hello, state } = this.#sources;
     const seen = typeof lastEventId === 'string' ? events.seqOf(lastEventId) : 0;
     this.#readers.add(response);
     response.on('close', () => this.#remove(response));
@@ -51,6 +53,7 @@ export class Live {
     this.#write(response, frame('hello', hello()));
     if (seen === 0) this.#write(response, frame('resync', {}));
     this.#write(response, frame('state', state()));
+    for (const fault of faults.kept) this.#write(response, frame('fault', fault));
     for (const event of events.since(seen)) this.#write(response, this.#eventFrame(event));
   }
 
@@ -62,21 +65,23 @@ export class Live {
   }
 
   #start(): () => void {
-    const { events, forwarder, wallNow } = this.#sources;
+    const { events, faults, forwarder, wallNow } = this.#sources;
     const sampler = new Sampler(wallNow);
-    forwarder.onServed = sampler.onServed;
+    const stopSampling = forwarder.observe(sampler.onServed);
     const stopListening = events.listen((event) => {
       this.#tell(this.#eventFrame(event));
       this.#soon ??= setTimeout(() => this.#tellState(), STATE_AFTER_EVENT_MS);
     });
+    const stopFaults = faults.listen((fault) => this.#tell(frame('fault', fault)));
     const states = setInterval(() => this.#tellState(), STATE_EVERY_MS);
     const samples = setInterval(() => {
       const batch = sampler.take();
       if (batch !== null) this.#tell(frame('sample', batch));
     }, SAMPLES_EVERY_MS);
     return () => {
-      forwarder.onServed = null;
+      stopSampling();
       stopListening();
+      stopFaults();
       clearInterval(states);
       clearInterval(samples);
       this.#clearSoon();
@@ -132,7 +137,7 @@ class Sampler {
     this.#wallNow = wallNow;
   }
 
-  readonly onServed: NonNullable<Forwarder['onServed']> = (upstream, { trouble }, tookMs) => {
+  readonly onServed: ServedObserver = (upstream, { trouble }, tookMs) => {
     this.#seen += 1;
     this.#since += 1;
     if (this.#since < this.#oneIn || this.#samples.length >= SAMPLES_AT_ONCE) return;

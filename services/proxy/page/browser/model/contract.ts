@@ -1,4 +1,5 @@
 // What the status listener sends, as the page reads it. Times are ms since the epoch, on the proxy's clock.
+import type { Because } from '../../../health/cause.ts';
 
 export type State = 'joining' | 'ready' | 'suspect' | 'evicted' | 'ejected' | 'trial' | 'leaving';
 
@@ -60,13 +61,13 @@ export type Policy = {
 };
 
 export type Fault = {
+  id: string;
   kind: string;
-  server?: string;
-  servers?: string[];
-  policy?: string;
+  /** What it hits; several are separated by `, `. */
+  target: string;
+  detail: string;
   fromMs: number;
   untilMs: number | null;
-  by: string;
 };
 
 export type Totals = {
@@ -80,7 +81,7 @@ export type Totals = {
   retriesPerS: number;
 };
 
-export type ClusterState = { atMs: number; proxy: Totals; policies: Policy[]; faults?: Fault[] };
+export type ClusterState = { atMs: number; proxy: Totals; policies: Policy[] };
 
 export type Hello = {
   boot: string;
@@ -106,7 +107,7 @@ export type Hello = {
   >;
 };
 
-export type ClusterEvent = {
+export type ClusterEvent = Because & {
   seq: number;
   atMs: number;
   type: string;
@@ -115,9 +116,6 @@ export type ClusterEvent = {
   /** Its container's name, where one is known. */
   name?: string | null;
   address: string;
-  why: string;
-  by?: string;
-  reason?: string;
 };
 
 export type Sample = {
@@ -152,7 +150,6 @@ export type History = {
   errors: Record<string, Series>;
   retries: Series;
   outs: Out[];
-  faults: Fault[];
 };
 
 export type ServerDetail = { row: Server; transitions: ClusterEvent[]; probes: Probe[] };
@@ -162,7 +159,8 @@ export type Sent = {
   reply: { type?: number; code?: string; payload?: string; srcid?: string | number; error?: string } | null;
   raw: string;
   server: { id: string | number; name?: string | null } | null;
-  attempts: { id: string | number; name?: string | null; outcome: string; ms: number }[];
+  attempts: { id: string | number; name?: string | null; outcome: string; ms?: number }[];
+  /** `queueMs`: until the server that answered had it; both only of an answer. */
   phases: { connectMs?: number; queueMs?: number; upstreamMs?: number; totalMs: number };
 };
 

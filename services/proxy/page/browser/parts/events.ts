@@ -7,7 +7,6 @@ import { go, isLarge, model } from '../model/store.ts';
 import { capital, clockTime, nameOf, policyTitle } from '../model/words.ts';
 import { textOf } from './head.ts';
 import { sign, signOfEvent } from './sign.ts';
-import { targetsOf } from './verdict.ts';
 
 const SHOWN_AT_MOST = 120;
 const TOGETHER_MS = 1000;
@@ -22,7 +21,6 @@ const OUT: ReadonlySet<string> = new Set([
   'drained',
 ]);
 const BACK: ReadonlySet<string> = new Set(['admitted', 'trial', 'resumed', 'registered']);
-const ORDERS: ReadonlySet<string> = new Set(['drained', 'resumed', 'drain', 'resume', 'forget', 'probe']);
 
 type Entry =
   | { kind: 'event'; key: string; atMs: number; event: ClusterEvent; others: ClusterEvent[] }
@@ -74,11 +72,10 @@ function entries(): Entry[] {
   const events = isLarge(model.state)
     ? together(model.events)
     : model.events.map((event) => entryOf(event, []));
-  const faults = model.history?.faults ?? model.state?.faults ?? [];
   const all: Entry[] = [
     ...events,
-    ...faults.map(
-      (fault): Entry => ({ kind: 'fault', key: `f${fault.fromMs}${fault.kind}`, atMs: fault.fromMs, fault }),
+    ...model.faults.map(
+      (fault): Entry => ({ kind: 'fault', key: `f${fault.fromMs}${fault.id}`, atMs: fault.fromMs, fault }),
     ),
   ];
   return all.sort((a, b) => b.atMs - a.atMs);
@@ -111,7 +108,7 @@ function together(events: readonly ClusterEvent[]): Entry[] {
 
 function isWanted(entry: Entry, { events, policy }: Place): boolean {
   if (entry.kind === 'fault') return (events === 'all' || events === 'faults') && policy === '';
-  const { type, policy: of, by } = entry.event;
+  const { cause, policy: of, type } = entry.event;
   if (policy !== '' && of !== policy) return false;
   switch (events) {
     case 'all':
@@ -121,7 +118,7 @@ function isWanted(entry: Entry, { events, policy }: Place): boolean {
     case 'back':
       return BACK.has(type);
     case 'orders':
-      return by !== undefined || ORDERS.has(type);
+      return cause === 'ordered';
     case 'faults':
       return false;
     default:
@@ -133,8 +130,9 @@ function line(entry: Entry) {
   const time = html`<time class="mono">${clockTime(entry.atMs, true)}</time>`;
   if (entry.kind === 'fault') {
     const { fault } = entry;
-    const ended = fault.untilMs === null ? '' : `, until ${clockTime(fault.untilMs)}`;
-    return html`<li key=${entry.key} class="fault">${time}${sign('fault', 13)}<div><b>Fault: ${fault.kind} ${targetsOf(fault)}</b><p>by ${fault.by}${ended}</p></div></li>`;
+    const ended = fault.untilMs === null ? 'still on' : `until ${clockTime(fault.untilMs)}`;
+    const detail = fault.detail === '' ? '' : `; ${fault.detail}`;
+    return html`<li key=${entry.key} class="fault">${time}${sign('fault', 13)}<div><b>Fault: ${fault.kind} ${fault.target}</b><p>${ended}${detail}</p></div></li>`;
   }
   const { event, others } = entry;
   const state = event.type === 'admitted' ? 'ready' : event.type;
@@ -144,10 +142,9 @@ function line(entry: Entry) {
   const name =
     others.length > 0 ? `${others.length + 1} servers of policy ${event.policy}` : nameOf(known ?? event);
   const names = others.length === 0 ? '' : `${[event, ...others].map((one) => String(one.id)).join(', ')}: `;
-  const by = event.by === undefined ? '' : `; by ${event.by}${event.reason ? `, ${event.reason}` : ''}`;
   return html`<li key=${entry.key}>${time}${sign(signOfEvent(event.type), 13)}
     <div><b class=${`t-${state}`}>${state}</b> <b>${name}</b>${others.length === 0 && html` <span>policy ${event.policy}</span>`}
-      <p>${names}${event.why}${by}</p></div></li>`;
+      <p>${names}${event.why}</p></div></li>`;
 }
 
 /** What the last events say in one sentence, for those who do not see the page. */

@@ -14,7 +14,8 @@ const MAX_PAYLOAD = 1024;
 export function Send() {
   const [policy, setPolicy] = useState('1');
   const [clientId, setClientId] = useState('900');
-  const [payload, setPayload] = useState('Packet for privacy policy 1');
+  const [typed, setTyped] = useState<string | null>(null);
+  const payload = typed ?? `Packet for privacy policy ${policy}`;
   const [result, setResult] = useState<Sent | string | null>(null);
   const [isBusy, setBusy] = useState(false);
   const isStale = model.connection.kind === 'stale';
@@ -35,7 +36,7 @@ export function Send() {
           <label>Client id<input value=${clientId} required maxlength="64" autocomplete="off" onInput=${(event: InputEvent) => setClientId(textOf(event))} /></label>
         </div>
         <datalist id="policies">${model.state?.policies.map((each) => html`<option key=${each.policy} value=${each.policy} />`)}</datalist>
-        <label>Payload<textarea rows="2" value=${payload} maxlength=${MAX_PAYLOAD} spellcheck=${false} onInput=${(event: InputEvent) => setPayload(textOf(event))}></textarea></label>
+        <label>Payload<textarea rows="2" value=${payload} maxlength=${MAX_PAYLOAD} spellcheck=${false} onInput=${(event: InputEvent) => setTyped(textOf(event))}></textarea></label>
         <div class="go"><span>${isStale ? 'The proxy does not answer' : `${whole(payload.length)} of ${whole(MAX_PAYLOAD)} characters`}</span>
           <button type="submit" class="button main" disabled=${isBusy || isStale}>${isBusy ? 'Sending' : 'Send'} ${sign('arrow', 14)}</button></div>
       </form>
@@ -45,7 +46,7 @@ export function Send() {
 
 function attemptsOf({ attempts, server }: Sent): Sent['attempts'] {
   if (attempts.length > 0 || server === null) return attempts;
-  return [{ ...server, outcome: 'answered', ms: 0 }];
+  return [{ ...server, outcome: 'answered' }];
 }
 
 function ms(value: number | undefined): string {
@@ -74,12 +75,12 @@ function Reply({ result }: { result: Sent | string; policy: string }) {
     <${PhaseBar} parts=${[
       ['read', connectMs ?? 0],
       ['queue', queueMs ?? 0],
-      ...attempts.map(({ outcome, ms: taken }) => [isGood(outcome) ? 'good' : 'failed', taken] as const),
+      ...attempts.map(({ outcome, ms: taken }) => [isGood(outcome) ? 'good' : 'failed', taken ?? 0] as const),
       ['back', rest],
     ]} />
     <ul class="phases">
       ${line('dot', 'connected, the proxy read it', ms(connectMs))}
-      ${line('dot', ok ? 'waited for its turn' : 'waited for a server', ms(queueMs))}
+      ${ok && line('dot', attempts.length > 1 ? 'waited, other servers included' : 'waited for its turn', ms(queueMs))}
       ${attempts.map((attempt, at) =>
         line(
           String(at + 1),
@@ -87,7 +88,7 @@ function Reply({ result }: { result: Sent | string; policy: string }) {
           ms(attempt.ms),
         ),
       )}
-      ${line('dot', 'back to you', ms(rest))}
+      ${line('dot', ok ? 'back to you' : 'until it was refused', ms(rest))}
     </ul>
     <pre class="raw mono" tabindex="0" aria-label="The reply as it came">${raw}</pre>`;
 }
