@@ -82,7 +82,7 @@ export function createCore(options: ProxyOptions, log: Log, world: World): Core 
     options.verifyAnswers ? isRightAnswer : null,
     now,
   );
-  const poolWorld = { network, flusher: new Flusher(clock.soon), now, roughNow: () => forwarder.sweptMs };
+  const poolWorld = { network, flusher: new Flusher(clock.soon), now };
   const registry = new Registry(
     options,
     {
@@ -159,6 +159,7 @@ export function createCore(options: ProxyOptions, log: Log, world: World): Core 
     table,
     events,
     counters: forwarder.counters,
+    traffic: forwarder.traffic,
     listenerCounters: listener.counters,
     openRequests: () => forwarder.openRequests,
     connections: () => listener.connectionCount,

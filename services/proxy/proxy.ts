@@ -72,7 +72,7 @@ export async function startProxy(options: ProxyOptions, log: Log): Promise<Runni
 
 function pageSourcesOf(options: ProxyOptions, sources: Core['sources']): PageSources {
   const { now, wallNow } = systemClock;
-  const { events, forwarder, registry, table } = sources;
+  const { events, traffic, registry, table } = sources;
   const history = new History(sources);
   const names = new Names();
   events.listen(({ type, policy, id }) => {
@@ -90,7 +90,7 @@ function pageSourcesOf(options: ProxyOptions, sources: Core['sources']): PageSou
       ...{ retryBudget: SHARE_OF_REQUESTS, maxPayloadBytes: MAX_PAYLOAD_BYTES },
     },
   });
-  const live = new Live({ events, forwarder, hello, state: () => stateOf(rows), wallNow });
+  const live = new Live({ events, traffic, hello, state: () => stateOf(rows), wallNow });
   const host = isWildcard(options.host) ? LOOPBACK : options.host;
   const target = () => {
     const port = sources.port();

@@ -3,11 +3,12 @@ import { DeadlineQueue } from '../../shared/deadline-queue.ts';
 import type { ErrorCode } from '../../shared/error-codes.ts';
 import type { RequestPacket } from '../../shared/packet.ts';
 import type { HealthChecker } from '../health/health-checker.ts';
+import { type PolicyTraffic, Traffic } from '../metrics/traffic.ts';
 import type { ProxyOptions } from '../options.ts';
 import { blameOf, type FailureKind } from '../servers/failure.ts';
 import type { Silence, TrafficObserver } from '../servers/pool.ts';
 import type { Upstream } from '../servers/upstream.ts';
-import type { PolicyTable, Route } from './policy-table.ts';
+import type { PolicyTable, RetryCounters, Route } from './policy-table.ts';
 import { Replier } from './replier.ts';
 import { type ReplySink, Request } from './request.ts';
 import { type NextStep, Retries, type RetryLimits } from './retries.ts';
@@ -26,13 +27,9 @@ export type ForwarderEvents = {
   onCulprit(request: Request): void;
 };
 
-export type ForwarderCounters = {
+export type ForwarderCounters = RetryCounters & {
   requests: number;
   answered: number;
-  /** Second attempts that the budget has paid for. */
-  retries: number;
-  /** Requests that went to another server because a request before them was silent, or broke the connection. */
-  moves: number;
   /** Answers to requests that had their reply already; never handed to a client. */
   lateAnswers: number;
   /** Answers with another client's id; never handed to a client. */
@@ -54,17 +51,15 @@ export class Forwarder implements TrafficObserver {
     answered: 0,
     retries: 0,
     moves: 0,
+    retryReasons: {},
     lateAnswers: 0,
     slippedAnswers: 0,
     localFailures: 0,
     errors: {},
     refusals: {},
   };
-  /** When the last sweep was, monotonic ms. */
-  sweptMs: number;
+  readonly traffic: Traffic<Request>;
   isDraining = false;
-  /** Is told of each request that was answered, with how long it took, as long as somebody looks. */
-  onServed: ((upstream: Upstream, request: Request, tookMs: number) => void) | null = null;
   readonly #table: PolicyTable;
   readonly #limits: ForwarderLimits;
   readonly #checker: TrafficJudge;
@@ -78,8 +73,6 @@ export class Forwarder implements TrafficObserver {
   readonly #waitingRoom: WaitingRoom;
   readonly #retries: Retries;
   readonly #startedMs: number;
-  /** When the chunk came whose answers are being handed over; 0 between chunks. */
-  #answeredMs = 0;
 
   constructor(
     table: PolicyTable,
@@ -96,7 +89,7 @@ export class Forwarder implements TrafficObserver {
     this.#verify = verify;
     this.#now = now;
     this.#startedMs = now();
-    this.sweptMs = this.#startedMs;
+    this.traffic = new Traffic(now, limits.requestTimeoutMs);
     this.#replier = new Replier(this.counters.errors);
     this.#waitingRoom = new WaitingRoom(limits, this.#replier, this.counters);
     this.#retries = new Retries(limits, this.counters, events.onCulprit);
@@ -129,6 +122,8 @@ export class Forwarder implements TrafficObserver {
     const deadlineMs = nowMs + this.#limits.requestTimeoutMs;
     const kept = this.#verify === null ? null : payload;
     const request = new Request(client, clientId, policy, wire, kept, deadlineMs);
+    const known = this.#table.route(policy);
+    request.traffic = known?.traffic ?? this.#trafficOf(known, policy);
     this.counters.requests += 1;
     client.expect(request);
     if (this.isDraining) {
@@ -136,7 +131,14 @@ export class Forwarder implements TrafficObserver {
       return;
     }
     this.#deadlines.push(request);
-    this.#dispatch(this.#table.route(policy) ?? this.#expectRoute(policy, nowMs), request, nowMs);
+    this.#dispatch(known ?? this.#expectRoute(policy, nowMs), request, nowMs);
+  }
+
+  // A policy without servers may be what a client has made up.
+  #trafficOf(route: Route | undefined, policy: string): PolicyTraffic {
+    if (route === undefined || route.upstreams.length === 0) return this.traffic.find(policy);
+    route.traffic = this.traffic.of(route.policy);
+    return route.traffic;
   }
 
   #expectRoute(policy: string, nowMs: number): Route | undefined {
@@ -161,31 +163,23 @@ export class Forwarder implements TrafficObserver {
     this.#replier.flush();
   }
 
-  onAnswer(upstream: Upstream, request: Request, answer: string): boolean {
+  onAnswer(upstream: Upstream, request: Request, answer: string, nowMs: number): boolean {
     if (request.isDone) {
+      request.traffic?.late(request, upstream, nowMs);
       this.counters.lateAnswers += 1;
       return true;
     }
     if (this.#verify !== null && !this.#verify(request.payload ?? '', answer)) {
       this.#fail(upstream, 'wrong-digest', request);
-      const nowMs = this.#now();
       this.#follow(this.#retries.afterAttempt(request, upstream, 'wrong-digest', nowMs), request, nowMs);
       return false;
     }
     upstream.served += 1;
-    this.#time(upstream, request);
     if (upstream.health.state === 'trial') this.#checker.onTrialPassed(upstream);
     this.counters.answered += 1;
+    request.traffic?.answered(request, upstream, nowMs);
     this.#replier.reply(request, answer);
     return true;
-  }
-
-  // All answers of one chunk have the same time.
-  #time(upstream: Upstream, request: Request): void {
-    if (this.#answeredMs === 0) this.#answeredMs = this.#now();
-    const tookMs = this.#answeredMs - (request.deadlineMs - this.#limits.requestTimeoutMs);
-    upstream.durations.add(tookMs);
-    if (this.onServed !== null) this.onServed(upstream, request, tookMs);
   }
 
   onBusy(upstream: Upstream): void {
@@ -199,7 +193,6 @@ export class Forwarder implements TrafficObserver {
 
   // A server has room again, or is gone.
   onAnswersEnd({ policy }: Upstream): void {
-    this.#answeredMs = 0;
     const route = this.#table.route(policy);
     if (route !== undefined && route.waiting.length > 0) this.#waitingRoom.serve(route, this.#now());
     this.#replier.flush();
@@ -279,7 +272,6 @@ export class Forwarder implements TrafficObserver {
 
   /** Ends what has waited too long: attempts, holds and whole requests. Called every few milliseconds. */
   sweep(nowMs: number): void {
-    this.sweptMs = nowMs;
     // What it was on stays: others wait there, and with no other server ready they may still be answered. Nothing new joins
     // them, and an answer to this one, should it come, finds the request done.
     while (this.#deadlines.hasExpired(nowMs))

@@ -31,6 +31,7 @@ export class Replier {
 
   refuse(request: Request, code: ErrorCode, sentence: string): void {
     this.#errors[code] = (this.#errors[code] ?? 0) + 1;
+    request.traffic?.unansweredWith(request, code);
     const { clientId, policy, wasSent } = request;
     const text = formatError(code, sentence, { clientId, policy, wasSent });
     this.reply(request, Buffer.from(text).toString('latin1'));

@@ -54,7 +54,7 @@ export type Suspect = { clientId: Id | undefined; bytes: number; atMs: number };
 
 /**
  * A server of one policy. Written by the health checker: health, stateSinceWallMs, probes, nextProbeMs, answersAs, knownAs, provenMs; by
- * the pool: capacity, isRetired, inFlight, hanging, sent, answers, slowAnswers; by the forwarder: served, failed, brokeUnder, durations; by
+ * the pool: capacity, isRetired, inFlight, hanging, sent, answers, slowAnswers; by the forwarder: served, failed, brokeUnder, and through the traffic durations; by
  * the registry and its sessions: the rest.
  */
 export class Upstream {

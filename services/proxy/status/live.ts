@@ -1,7 +1,8 @@
 // What the live page is told: one stream of server-sent events a tab. Nothing is made while nobody listens.
 import type { ServerResponse } from 'node:http';
 import { printable } from '../../shared/printable.ts';
-import type { Forwarder } from '../routing/forwarder.ts';
+import type { Ending, Traffic } from '../metrics/traffic.ts';
+import type { Request } from '../routing/request.ts';
 import type { ClusterEvent, EventLog } from './events.ts';
 
 const STATE_EVERY_MS = 1000;
@@ -14,7 +15,7 @@ const MAX_BEHIND_BYTES = 1024 * 1024;
 
 export type LiveSources = {
   events: EventLog;
-  forwarder: Pick<Forwarder, 'onServed'>;
+  traffic: Traffic<Request>;
   /** What does not change while the proxy runs. */
   hello: () => object;
   /** The cluster as it is now. */
@@ -62,9 +63,9 @@ export class Live {
   }
 
   #start(): () => void {
-    const { events, forwarder, wallNow } = this.#sources;
+    const { events, traffic, wallNow } = this.#sources;
     const sampler = new Sampler(wallNow);
-    forwarder.onServed = sampler.onServed;
+    const stopWatching = traffic.watch(sampler.onEnd);
     const stopListening = events.listen((event) => {
       this.#tell(this.#eventFrame(event));
       this.#soon ??= setTimeout(() => this.#tellState(), STATE_AFTER_EVENT_MS);
@@ -75,7 +76,7 @@ export class Live {
       if (batch !== null) this.#tell(frame('sample', batch));
     }, SAMPLES_EVERY_MS);
     return () => {
-      forwarder.onServed = null;
+      stopWatching();
       stopListening();
       clearInterval(states);
       clearInterval(samples);
@@ -132,14 +133,23 @@ class Sampler {
     this.#wallNow = wallNow;
   }
 
-  readonly onServed: NonNullable<Forwarder['onServed']> = (upstream, { trouble }, tookMs) => {
+  readonly onEnd = ({ request, server, arrivedMs, endedMs }: Ending<Request>): void => {
+    if (server === null) return;
     this.#seen += 1;
     this.#since += 1;
     if (this.#since < this.#oneIn || this.#samples.length >= SAMPLES_AT_ONCE) return;
     this.#since = 0;
-    const { policy, id } = upstream;
+    const { policy, trouble } = request;
     const attempt = (trouble?.exposures ?? 0) + 1;
-    this.#samples.push({ atMs: this.#wallNow(), policy, id, ms: tookMs, outcome: 'answered', attempt });
+    const atMs = this.#wallNow();
+    this.#samples.push({
+      atMs,
+      policy,
+      id: server.id,
+      ms: endedMs - arrivedMs,
+      outcome: 'answered',
+      attempt,
+    });
   };
 
   /** The last batch, and which share of all it stands for; null when there is none. */

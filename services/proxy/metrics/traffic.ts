@@ -1,0 +1,175 @@
+// What requests come to, counted in plain arrays and read when somebody asks. On the data path.
+import type { ErrorCode } from '../../shared/error-codes.ts';
+import type { Id } from '../../shared/packet.ts';
+
+// Labels are kept for ever, and a server may register for any policy.
+const MAX_POLICIES = 256;
+/** Stands for every policy that no server has registered for: what clients make up gets no label. */
+export const OTHER = 'other';
+
+const LEAST_PER_MS = 4;
+const BUCKETS = 17;
+/** The greatest duration of each bucket of a histogram, ms: each is twice the one before. */
+export const BUCKET_BOUNDS_MS: readonly number[] = Array.from(
+  { length: BUCKETS },
+  (_, at) => 2 ** at / LEAST_PER_MS,
+);
+
+/** Counts durations. */
+export class Histogram {
+  /** How many were in each bucket of BUCKET_BOUNDS_MS; then how many were longer; then the sum of all, ms. */
+  readonly #counts = new Float64Array(BUCKETS + 2);
+
+  observe(ms: number): void {
+    const counts = this.#counts;
+    // A bucket includes its bound.
+    const at = 32 - Math.clz32(Math.max(0, Math.ceil(ms * LEAST_PER_MS) - 1));
+    const bucket = Math.min(at, BUCKETS);
+    counts[bucket] = (counts[bucket] as number) + 1;
+    counts[BUCKETS + 1] = (counts[BUCKETS + 1] as number) + ms;
+  }
+
+  /** @returns for each bound how many were not above it, then the number of all, and the sum in ms */
+  read(): { cumulative: number[]; count: number; sumMs: number } {
+    let count = 0;
+    const cumulative = Array.from(BUCKET_BOUNDS_MS, (_, at) => {
+      count += this.#counts[at] as number;
+      return count;
+    });
+    count += this.#counts[BUCKETS] as number;
+    return { cumulative, count, sumMs: this.#counts[BUCKETS + 1] as number };
+  }
+}
+
+/** How a request ended; `abandoned`: its client had gone before it had a reply. */
+export type Outcome = 'answered' | 'abandoned' | ErrorCode;
+
+/** A request, as those see it who count and who watch. */
+export type CountedRequest = {
+  readonly clientId: Id | undefined;
+  readonly policy: string;
+  readonly wire: string;
+  readonly deadlineMs: number;
+  /** When it was last handed to a server, monotonic ms. */
+  readonly attemptMs: number;
+  /** The server that it was last handed to. */
+  readonly upstream: { readonly id: Id } | null;
+  readonly trouble: { readonly firstAttemptMs: number } | null;
+};
+
+type CountedServer = { readonly id: Id; readonly durations: { add(ms: number): void } };
+
+/** One that has ended. Times are monotonic ms. */
+export type Ending<R extends CountedRequest = CountedRequest> = {
+  request: R;
+  outcome: Outcome;
+  /** Whose answer the client got. */
+  server: { readonly id: Id } | null;
+  arrivedMs: number;
+  /** When it was first handed to a server; null when it never was. */
+  firstAttemptMs: number | null;
+  endedMs: number;
+};
+
+type Watcher = (ending: Ending) => void;
+type Shared = { now: () => number; requestTimeoutMs: number; watchers: Watcher[] };
+
+/** The requests of one policy. */
+export class PolicyTraffic {
+  readonly policy: string;
+  /** Requests that ended otherwise than with an answer. */
+  readonly unanswered: Partial<Record<Outcome, number>> = {};
+  /** From when a request was read until its answer was there; only those that were answered. */
+  readonly request = new Histogram();
+  /** From the hand-over to a server until its answer, late ones included. */
+  readonly upstream = new Histogram();
+  /** From when a request was read until it was first handed to a server, or until its end where it never was. */
+  readonly queue = new Histogram();
+  readonly #shared: Shared;
+
+  constructor(policy: string, shared: Shared) {
+    this.policy = policy;
+    this.#shared = shared;
+  }
+
+  answered(request: CountedRequest, server: CountedServer, nowMs: number): void {
+    const arrivedMs = request.deadlineMs - this.#shared.requestTimeoutMs;
+    this.request.observe(nowMs - arrivedMs);
+    server.durations.add(nowMs - arrivedMs);
+    this.queue.observe((firstAttemptMs(request) ?? nowMs) - arrivedMs);
+    this.#observeAnswer(request, server, nowMs);
+    if (this.#shared.watchers.length > 0) this.#tell(request, 'answered', server, nowMs);
+  }
+
+  /** A server has answered after all, when the reply had gone already, or the client had. */
+  late(request: CountedRequest, server: CountedServer, nowMs: number): void {
+    this.#observeAnswer(request, server, nowMs);
+  }
+
+  #observeAnswer(request: CountedRequest, server: CountedServer, nowMs: number): void {
+    // Where it was sent on meanwhile, the answer is from one that had it before.
+    const isFromLast = request.upstream === server || request.trouble === null;
+    this.upstream.observe(nowMs - (isFromLast ? request.attemptMs : request.trouble.firstAttemptMs));
+  }
+
+  unansweredWith(request: CountedRequest, outcome: Exclude<Outcome, 'answered'>): void {
+    this.unanswered[outcome] = (this.unanswered[outcome] ?? 0) + 1;
+    const nowMs = this.#shared.now();
+    const arrivedMs = request.deadlineMs - this.#shared.requestTimeoutMs;
+    this.queue.observe((firstAttemptMs(request) ?? nowMs) - arrivedMs);
+    if (this.#shared.watchers.length > 0) this.#tell(request, outcome, null, nowMs);
+  }
+
+  #tell(request: CountedRequest, outcome: Outcome, server: Ending['server'], endedMs: number): void {
+    const arrivedMs = request.deadlineMs - this.#shared.requestTimeoutMs;
+    const ending = { request, outcome, server, arrivedMs, firstAttemptMs: firstAttemptMs(request), endedMs };
+    for (const watcher of this.#shared.watchers) watcher(ending);
+  }
+}
+
+function firstAttemptMs({ upstream, trouble, attemptMs }: CountedRequest): number | null {
+  if (upstream === null) return null;
+  return trouble === null ? attemptMs : trouble.firstAttemptMs;
+}
+
+/** The traffic of all policies. `R` is the proxy's request, which watchers get to see whole. */
+export class Traffic<R extends CountedRequest = CountedRequest> {
+  readonly #policies = new Map<string, PolicyTraffic>();
+  readonly #shared: Shared;
+  readonly other: PolicyTraffic;
+
+  /** @param now monotonic ms */
+  constructor(now: () => number, requestTimeoutMs: number) {
+    this.#shared = { now, requestTimeoutMs, watchers: [] };
+    this.other = this.of(OTHER);
+  }
+
+  get policies(): Iterable<PolicyTraffic> {
+    return this.#policies.values();
+  }
+
+  /** The counts of a policy that a server has registered for; those of all others when there are too many policies. */
+  of(policy: string): PolicyTraffic {
+    const known = this.#policies.get(policy);
+    if (known !== undefined) return known;
+    if (this.#policies.size > MAX_POLICIES) return this.other;
+    const traffic = new PolicyTraffic(policy, this.#shared);
+    this.#policies.set(policy, traffic);
+    return traffic;
+  }
+
+  /** The counts of a policy that a server was registered for at some time; those of all others when none was. */
+  find(policy: string): PolicyTraffic {
+    return this.#policies.get(policy) ?? this.other;
+  }
+
+  /** Calls `watcher` once for each request that ends, from within the data path, until the function returned is called. */
+  watch(watcher: (ending: Ending<R>) => void): () => void {
+    const { watchers } = this.#shared;
+    const added = watcher as Watcher;
+    watchers.push(added);
+    return () => {
+      watchers.splice(watchers.indexOf(added), 1);
+    };
+  }
+}
