@@ -5,6 +5,7 @@ import { LISTENER_SWEEP_MS, Listener } from './clients/listener.ts';
 import { drain } from './drain.ts';
 import { HealthChecker } from './health/health-checker.ts';
 import { probe } from './health/prober.ts';
+import { ControlCounts } from './metrics/control.ts';
 import { placesFor, SPARE_DESCRIPTORS } from './network/descriptors.ts';
 import type { Network } from './network/network.ts';
 import type { ProxyOptions } from './options.ts';
@@ -39,7 +40,8 @@ export type World = {
 
 export type Core = {
   /** For the status listener, and for what watches the proxy from within. */
-  sources: StatusSources & SnapshotSources & { port: () => number; forwarder: Forwarder; registry: Registry };
+  sources: StatusSources &
+    SnapshotSources & { port: () => number; control: ControlCounts; registry: Registry };
   /** Listens on the well-known port; rejects with the system's error when it can't be had. @returns the port */
   open(): Promise<number>;
   /** Refuses what is new, finishes what is in flight, at most `drainTimeoutMs`; then closes everything. */
@@ -52,6 +54,7 @@ export function createCore(options: ProxyOptions, log: Log, world: World): Core 
   const { now, wallNow } = clock;
   const table = new PolicyTable();
   const events = new EventLog(wallNow);
+  const control = new ControlCounts();
   const refusals = new LimitedLog(log);
   const details = new LimitedLog(log, 'debug');
   const { probe: mode, healthTimeoutMs } = options;
@@ -59,12 +62,17 @@ export function createCore(options: ProxyOptions, log: Log, world: World): Core 
   const checker = new HealthChecker(options, {
     probe: (upstream) => {
       const isAnotherServer = (answersAs: string): boolean => table.isOthers(upstream, answersAs);
-      return probe(upstream, { probe: mode, healthTimeoutMs, isAnotherServer, network, clock });
+      const probed = probe(upstream, { probe: mode, healthTimeoutMs, isAnotherServer, network, clock });
+      void probed.then(({ outcome, roundTripMs }) => control.probed(outcome, roundTripMs));
+      return probed;
     },
     clock,
     random,
     isLastReady: (upstream) => table.route(upstream.policy)?.isLastReady(upstream) ?? true,
-    onFlip: (upstream, before) => registry.onFlip(upstream, before),
+    onFlip: (upstream, before) => {
+      control.changed(upstream, before.state, now());
+      registry.onFlip(upstream, before);
+    },
     log: details,
   });
   const forwarder = new Forwarder(
@@ -106,6 +114,7 @@ export function createCore(options: ProxyOptions, log: Log, world: World): Core 
     ownPort: () => listener.port,
     isEverywhere: isWildcard(options.host),
     onRefusal: (code) => forwarder.countRefusal(code),
+    onResult: (result) => control.registration(result),
     log: refusals,
   });
   const places = placesFor(descriptors, options);
@@ -133,7 +142,10 @@ export function createCore(options: ProxyOptions, log: Log, world: World): Core 
   async function open(): Promise<number> {
     await listener.open();
     cancelTimers = [
-      every(clock, SWEEP_MS, (asOfMs) => forwarder.sweep(asOfMs)),
+      every(clock, SWEEP_MS, (asOfMs) => {
+        control.ticked(asOfMs, SWEEP_MS);
+        forwarder.sweep(asOfMs);
+      }),
       every(clock, HEARTBEAT_MS, (asOfMs) => sessions.beat(asOfMs)),
       every(clock, SECOND_MS, () => {
         for (const part of [refusals, events, details]) part.nextSecond();
@@ -164,7 +176,7 @@ export function createCore(options: ProxyOptions, log: Log, world: World): Core 
     openRequests: () => forwarder.openRequests,
     connections: () => listener.connectionCount,
     port: () => listener.port,
-    forwarder,
+    control,
     registry,
     snapshot: () => snapshotOf(sources),
     unreadyReason: () => (forwarder.isDraining ? 'shutting down' : listener.port === 0 ? 'starting' : null),

@@ -6,6 +6,7 @@ import { LimitedLog, type Log } from '../shared/log.ts';
 import { MAX_PAYLOAD_BYTES } from '../shared/packet.ts';
 import { ownVersion } from '../shared/version.ts';
 import { type Core, createCore } from './core.ts';
+import { metricsReply } from './metrics/exposition.ts';
 import { descriptorLimit } from './network/descriptors.ts';
 import type { Network } from './network/network.ts';
 import { systemNetwork } from './network/system-network.ts';
@@ -97,7 +98,8 @@ function pageSourcesOf(options: ProxyOptions, sources: Core['sources']): PageSou
     return port === 0 ? null : { host, port, isTls: options.tls !== null };
   };
   const acts = { table, registry, token: options.registerToken };
-  return { page: findPage(), live, history, rows, acts, target };
+  const metrics = metricsReply({ ...sources, now, version: ownVersion() });
+  return { page: findPage(), metrics, live, history, rows, acts, target };
 }
 
 function networkFor({ tls, upstreamTls }: ProxyOptions, failures: LimitedLog): Network {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { BUCKET_BOUNDS_MS, type CountedRequest, type Ending, Histogram, OTHER, Traffic } from './traffic.ts';
+import { type CountedRequest, type Ending, OTHER, Traffic } from './traffic.ts';
 
 const REQUEST_TIMEOUT_MS = 2000;
 
@@ -24,21 +24,6 @@ function server(id: number) {
   const tookMs: number[] = [];
   return { id, tookMs, durations: { add: (ms: number) => tookMs.push(ms) } };
 }
-
-test('a duration is counted in the first bucket whose bound it does not exceed', () => {
-  const cases = [0, -1e-9, ...BUCKET_BOUNDS_MS.flatMap((ms) => [ms * 0.999, ms, ms * 1.001]), 600_000];
-  for (const ms of cases) {
-    const histogram = new Histogram();
-    histogram.observe(ms);
-    const { cumulative, count, sumMs } = histogram.read();
-    assert.deepEqual(
-      cumulative,
-      BUCKET_BOUNDS_MS.map((boundMs) => (ms <= boundMs ? 1 : 0)),
-      `${ms} ms`,
-    );
-    assert.deepEqual([count, sumMs], [1, ms]);
-  }
-});
 
 test('an answered request is split into waiting and the work of its server', () => {
   const { traffic, counts } = scene();
@@ -72,7 +57,7 @@ test('a request that no server had has waited until its end', () => {
   const { world, counts } = scene();
   world.nowMs = 1500;
   counts.unansweredWith(request({}), 'NO_SERVER');
-  assert.deepEqual(counts.unanswered, { NO_SERVER: 1 });
+  assert.equal(counts.unanswered.NO_SERVER, 1);
   assert.deepEqual([counts.queue.read().sumMs, counts.request.read().count], [500, 0]);
 });
 

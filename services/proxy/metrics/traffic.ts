@@ -1,48 +1,26 @@
 // What requests come to, counted in plain arrays and read when somebody asks. On the data path.
 import type { ErrorCode } from '../../shared/error-codes.ts';
 import type { Id } from '../../shared/packet.ts';
+import { Histogram } from './histogram.ts';
 
 // Labels are kept for ever, and a server may register for any policy.
 const MAX_POLICIES = 256;
 /** Stands for every policy that no server has registered for: what clients make up gets no label. */
 export const OTHER = 'other';
 
-const LEAST_PER_MS = 4;
-const BUCKETS = 17;
-/** The greatest duration of each bucket of a histogram, ms: each is twice the one before. */
-export const BUCKET_BOUNDS_MS: readonly number[] = Array.from(
-  { length: BUCKETS },
-  (_, at) => 2 ** at / LEAST_PER_MS,
-);
-
-/** Counts durations. */
-export class Histogram {
-  /** How many were in each bucket of BUCKET_BOUNDS_MS; then how many were longer; then the sum of all, ms. */
-  readonly #counts = new Float64Array(BUCKETS + 2);
-
-  observe(ms: number): void {
-    const counts = this.#counts;
-    // A bucket includes its bound.
-    const at = 32 - Math.clz32(Math.max(0, Math.ceil(ms * LEAST_PER_MS) - 1));
-    const bucket = Math.min(at, BUCKETS);
-    counts[bucket] = (counts[bucket] as number) + 1;
-    counts[BUCKETS + 1] = (counts[BUCKETS + 1] as number) + ms;
-  }
-
-  /** @returns for each bound how many were not above it, then the number of all, and the sum in ms */
-  read(): { cumulative: number[]; count: number; sumMs: number } {
-    let count = 0;
-    const cumulative = Array.from(BUCKET_BOUNDS_MS, (_, at) => {
-      count += this.#counts[at] as number;
-      return count;
-    });
-    count += this.#counts[BUCKETS] as number;
-    return { cumulative, count, sumMs: this.#counts[BUCKETS + 1] as number };
-  }
-}
-
+/** A request that is refused, by the code of the refusal. */
+export type RequestRefusal = keyof typeof NO_REFUSALS & ErrorCode;
 /** How a request ended; `abandoned`: its client had gone before it had a reply. */
-export type Outcome = 'answered' | 'abandoned' | ErrorCode;
+export type Outcome = 'answered' | keyof typeof NOTHING_UNANSWERED;
+
+const NO_REFUSALS = {
+  NO_SERVER: 0,
+  OVERLOADED: 0,
+  UPSTREAM_FAILED: 0,
+  UPSTREAM_TIMEOUT: 0,
+  SHUTTING_DOWN: 0,
+};
+const NOTHING_UNANSWERED = { abandoned: 0, ...NO_REFUSALS };
 
 /** A request, as those see it who count and who watch. */
 export type CountedRequest = {
@@ -78,7 +56,7 @@ type Shared = { now: () => number; requestTimeoutMs: number; watchers: Watcher[]
 export class PolicyTraffic {
   readonly policy: string;
   /** Requests that ended otherwise than with an answer. */
-  readonly unanswered: Partial<Record<Outcome, number>> = {};
+  readonly unanswered = { ...NOTHING_UNANSWERED };
   /** From when a request was read until its answer was there; only those that were answered. */
   readonly request = new Histogram();
   /** From the hand-over to a server until its answer, late ones included. */
@@ -113,7 +91,7 @@ export class PolicyTraffic {
   }
 
   unansweredWith(request: CountedRequest, outcome: Exclude<Outcome, 'answered'>): void {
-    this.unanswered[outcome] = (this.unanswered[outcome] ?? 0) + 1;
+    this.unanswered[outcome] += 1;
     const nowMs = this.#shared.now();
     const arrivedMs = request.deadlineMs - this.#shared.requestTimeoutMs;
     this.queue.observe((firstAttemptMs(request) ?? nowMs) - arrivedMs);

@@ -2,6 +2,7 @@
 import type { LimitedLog, Line } from '../../shared/log.ts';
 import { formatChallenge, formatError, formatRegistered, type SetupPacket } from '../../shared/packet.ts';
 import { addressOf } from '../../shared/printable.ts';
+import type { RegistrationResult } from '../metrics/control.ts';
 import type { LeaseConnection, Upstream } from '../servers/upstream.ts';
 import type { RegistrationAccess } from './access.ts';
 import type { Registry } from './registry.ts';
@@ -15,6 +16,8 @@ export type RegistrarOptions = {
   /** The proxy listens on every address of this machine. */
   isEverywhere: boolean;
   onRefusal: (code: 'REGISTRATION_REFUSED' | 'SHUTTING_DOWN') => void;
+  /** Called once for each setup packet. */
+  onResult: (result: RegistrationResult) => void;
   log: LimitedLog;
 };
 
@@ -44,9 +47,10 @@ export class Registrar {
    * @returns the line to answer with
    */
   register(connection: RegisteringConnection, packet: SetupPacket): string {
-    const { access, registry, sessions, onRefusal } = this.#options;
+    const { access, registry, sessions, onRefusal, onResult } = this.#options;
     if (this.#isDraining) {
       onRefusal('SHUTTING_DOWN');
+      onResult('refused');
       return formatError('SHUTTING_DOWN', 'The proxy is shutting down: register again in a few seconds.');
     }
     const host = connection.remoteHost;
@@ -60,8 +64,12 @@ export class Registrar {
     }
     const admission = access.check(connection, host, packet);
     if (admission.kind === 'refused') return this.#refuse(packet, host, admission.sentence);
-    if (admission.kind === 'challenged') return formatChallenge(admission.nonce);
-    const tooMany = registry.isRefresh(packet, host) ? null : access.countNew(host);
+    if (admission.kind === 'challenged') {
+      onResult('challenged');
+      return formatChallenge(admission.nonce);
+    }
+    const isRefresh = registry.isRefresh(packet, host);
+    const tooMany = isRefresh ? null : access.countNew(host);
     if (tooMany !== null) return this.#refuse(packet, host, tooMany);
     const before = sessions.release(connection);
     const result = registry.register(packet, host);
@@ -69,6 +77,7 @@ export class Registrar {
     const lessee: Upstream | null = !isRefused && packet.hasSession ? result : before;
     if (lessee !== null && registry.has(lessee)) sessions.open(connection, lessee);
     if (isRefused) return this.#refuse(packet, host, result);
+    onResult(isRefresh ? 'refreshed' : 'registered');
     return formatRegistered(packet.id, packet.policyAsWritten);
   }
 
@@ -76,6 +85,7 @@ export class Registrar {
     const line: Line = { level: 'warn', message: 'registration refused', id, policy, from, why: sentence };
     this.#options.log.write(line);
     this.#options.onRefusal('REGISTRATION_REFUSED');
+    this.#options.onResult('refused');
     return formatError('REGISTRATION_REFUSED', sentence, { clientId: id, policy });
   }
 

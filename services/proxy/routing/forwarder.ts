@@ -3,7 +3,7 @@ import { DeadlineQueue } from '../../shared/deadline-queue.ts';
 import type { ErrorCode } from '../../shared/error-codes.ts';
 import type { RequestPacket } from '../../shared/packet.ts';
 import type { HealthChecker } from '../health/health-checker.ts';
-import { type PolicyTraffic, Traffic } from '../metrics/traffic.ts';
+import { Traffic } from '../metrics/traffic.ts';
 import type { ProxyOptions } from '../options.ts';
 import { blameOf, type FailureKind } from '../servers/failure.ts';
 import type { Silence, TrafficObserver } from '../servers/pool.ts';
@@ -123,7 +123,8 @@ export class Forwarder implements TrafficObserver {
     const kept = this.#verify === null ? null : payload;
     const request = new Request(client, clientId, policy, wire, kept, deadlineMs);
     const known = this.#table.route(policy);
-    request.traffic = known?.traffic ?? this.#trafficOf(known, policy);
+    // A policy that no server was registered for may be what a client has made up.
+    request.traffic = known?.traffic ?? this.traffic.find(policy);
     this.counters.requests += 1;
     client.expect(request);
     if (this.isDraining) {
@@ -132,13 +133,6 @@ export class Forwarder implements TrafficObserver {
     }
     this.#deadlines.push(request);
     this.#dispatch(known ?? this.#expectRoute(policy, nowMs), request, nowMs);
-  }
-
-  // A policy without servers may be what a client has made up.
-  #trafficOf(route: Route | undefined, policy: string): PolicyTraffic {
-    if (route === undefined || route.upstreams.length === 0) return this.traffic.find(policy);
-    route.traffic = this.traffic.of(route.policy);
-    return route.traffic;
   }
 
   #expectRoute(policy: string, nowMs: number): Route | undefined {
@@ -159,6 +153,7 @@ export class Forwarder implements TrafficObserver {
 
   /** The servers of a route have changed: each request that waits is served, waits on, or is refused. */
   routeChanged(route: Route): void {
+    if (route.upstreams.length > 0) route.traffic ??= this.traffic.of(route.policy);
     this.#waitingRoom.serve(route, this.#now());
     this.#replier.flush();
   }

@@ -45,7 +45,7 @@ export class Route {
   readonly waiting: Request[] = [];
   /** What its retries are paid from: another policy's trouble costs this one nothing. */
   readonly budget = new RetryBudget();
-  /** Null as long as no request has come for it since it had a server. Written by the forwarder. */
+  /** Null as long as no server was registered for it. Written by the forwarder. */
   traffic: PolicyTraffic | null = null;
   #older: AnswerSample = { answers: 0, slow: 0 };
   #newer: AnswerSample = { answers: 0, slow: 0 };

@@ -1,6 +1,6 @@
 // The one reply to a request: an answer, or a refusal in a sentence. On the data path.
-import type { ErrorCode } from '../../shared/error-codes.ts';
 import { formatError } from '../../shared/packet.ts';
+import type { RequestRefusal } from '../metrics/traffic.ts';
 import type { ReplySink, Request, TriedServer } from './request.ts';
 
 export class Replier {
@@ -29,7 +29,7 @@ export class Replier {
     for (const client of clients) client.flush();
   }
 
-  refuse(request: Request, code: ErrorCode, sentence: string): void {
+  refuse(request: Request, code: RequestRefusal, sentence: string): void {
     this.#errors[code] = (this.#errors[code] ?? 0) + 1;
     request.traffic?.unansweredWith(request, code);
     const { clientId, policy, wasSent } = request;

@@ -1,7 +1,7 @@
 // One client request and what has become of it: a small object with fields, made once per request. On the data path.
 import type { Id } from '../../shared/packet.ts';
 import type { PolicyTraffic } from '../metrics/traffic.ts';
-import type { FailureKind } from '../servers/failure.ts';
+import { FAILURE_KINDS } from '../servers/failure.ts';
 
 /** The client's connection, as a request knows it. */
 export type ReplySink = {
@@ -20,7 +20,8 @@ export type ReplySink = {
 export type TriedServer = { readonly id: Id };
 
 /** Why a request is sent once more: how its attempt failed, or what became of a request before it on the same connection. */
-export type RetryReason = FailureKind | 'behind-broken' | 'behind-silent';
+export type RetryReason = (typeof RETRY_REASONS)[number];
+export const RETRY_REASONS = [...FAILURE_KINDS, 'behind-broken', 'behind-silent'] as const;
 
 /** What has gone wrong with a request so far: kept apart, since nearly all have none of it. Written by the retries. */
 export class Trouble {

@@ -83,7 +83,6 @@ export class Pool implements UpstreamPool, ConnectionOwner {
   readonly #lingering = new IntrusiveSet<UpstreamConnection>();
   readonly #limit: ConnectionLimit;
   readonly #keptCapacity: number;
-  #lastAnswerMs = Number.NEGATIVE_INFINITY;
   #closesFirst = true;
 
   constructor(upstream: Upstream, options: PoolOptions, world: PoolWorld, observer: TrafficObserver) {
@@ -236,7 +235,7 @@ export class Pool implements UpstreamPool, ConnectionOwner {
 
   // The server has answered since, or others of ours stand there: the one that gets no answer has found its accept queue full.
   #isCongested({ startedMs }: UpstreamConnection): boolean {
-    if (this.#lastAnswerMs >= startedMs || this.#lingering.size > 0) return true;
+    if (this.#upstream.lastAnswerMs >= startedMs || this.#lingering.size > 0) return true;
     return this.#connections.members.some(({ isConnected, isSilent }) => isConnected && !isSilent);
   }
 
@@ -268,7 +267,7 @@ export class Pool implements UpstreamPool, ConnectionOwner {
   onAnswersEnd(connection: UpstreamConnection, attemptMs: number, nowMs: number): void {
     const upstream = this.#upstream;
     const tookMs = nowMs - attemptMs;
-    this.#lastAnswerMs = nowMs;
+    upstream.lastAnswerMs = nowMs;
     upstream.answers += 1;
     if (tookMs > this.#options.attemptTimeoutMs) upstream.slowAnswers += 1;
     connection.restedMs = 0;
