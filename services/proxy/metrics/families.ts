@@ -39,7 +39,7 @@ export const PROXY_FAMILIES: readonly Family[] = [
     name: 'policyproxy_requests_total',
     type: 'counter',
     labels: ['policy', 'outcome'],
-    help: 'Requests that have ended: answered, abandoned by their client, or refused with this error code.',
+    help: 'Requests that have ended: answered, refused with this error code, or abandoned by their client before a server could take them.',
     read: ({ traffic }) =>
       [...traffic.policies].flatMap(({ policy, request, unanswered }) =>
         Object.entries({ answered: request.read().count, ...unanswered }).map(([outcome, value]) => {

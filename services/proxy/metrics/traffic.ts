@@ -10,7 +10,7 @@ export const OTHER = 'other';
 
 /** A request that is refused, by the code of the refusal. */
 export type RequestRefusal = keyof typeof NO_REFUSALS & ErrorCode;
-/** How a request ended; `abandoned`: its client had gone before it had a reply. */
+/** How a request ended; `abandoned`: its client had gone while it waited for a server. One that a server has is seen through. */
 export type Outcome = 'answered' | keyof typeof NOTHING_UNANSWERED;
 
 const NO_REFUSALS = {
