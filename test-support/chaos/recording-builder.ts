@@ -144,7 +144,8 @@ function eventsOfSketch(servers: typeof SERVERS, sketches: readonly EventSketch[
     const { policy = '1' } = SERVERS.find((server) => server.id === id) ?? {};
     // Counted while playing, unless the test says otherwise.
     const sent = Number.NaN;
-    return { atMs, boot, seq, type, policy, id, address: `${id}:7000`, why: 'so it was', sent, ...more };
+    const because = { cause: 'probe-timeout', why: 'so it was', evidence: { probesInARow: 2 } } as const;
+    return { atMs, boot, seq, type, policy, id, address: `${id}:7000`, ...because, sent, ...more };
   });
 }
 

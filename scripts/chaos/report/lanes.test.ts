@@ -1,6 +1,7 @@
 // What the lanes and the strip plots are drawn from: states over time, and times from fault to event.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Because } from '../../../services/proxy/health/cause.ts';
 import { sampleRecording } from '../../../test-support/chaos/sample.ts';
 import type { ProxyEvent } from '../../kit/proxy-events.ts';
 import type { Recording } from '../journal.ts';
@@ -16,7 +17,8 @@ function spansOf(recording: Recording, id = ID): string[] {
 }
 
 function event(atMs: number, type: ProxyEvent['type'], seq: number, boot = 0): ProxyEvent {
-  return { atMs, boot, seq, type, policy: '3', id: ID, address: '10.0.0.9:7000', why: 'it is so', sent: 0 };
+  const because: Because = { cause: 'probe-passed', why: 'it is so', evidence: {} };
+  return { atMs, boot, seq, type, policy: '3', id: ID, address: '10.0.0.9:7000', ...because, sent: 0 };
 }
 
 test('a lane follows the events, and starts anew with the proxy', () => {

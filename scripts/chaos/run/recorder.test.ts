@@ -29,8 +29,9 @@ const REPLICA: Replica = {
 };
 
 const event = (atMs: number): ProxyEvent => {
-  const entry = { policy: '1', id: 'abc', address: '172.18.0.3:9000', why: 'so', sent: 0 };
-  return { atMs, boot: 0, seq: 1, type: 'admitted', ...entry };
+  const entry = { policy: '1', id: 'abc', address: '172.18.0.3:9000', sent: 0 };
+  const because = { cause: 'probe-passed', why: 'so', evidence: {} } as const;
+  return { atMs, boot: 0, seq: 1, type: 'admitted', ...entry, ...because };
 };
 const request = (more: Partial<RequestRecord>): RequestRecord => {
   const ok = { outcome: 'ok' as const, detail: 'abc' };

@@ -21,6 +21,7 @@ const MAX_KNOWN_AS = 64;
 const SHARE_WITHIN_MS = 10_000;
 // An eviction names the request under which a connection to the server broke so shortly before.
 const NAMED_WITHIN_MS = 2000;
+const EVIDENCE_PROBES = 3;
 
 export type HealthCheckerOptions = Thresholds & Pick<ProxyOptions, 'healthIntervalMs'>;
 
@@ -104,16 +105,18 @@ export class HealthChecker {
 
   /** A real request, or a connection without one, failed on it. */
   onFailure(upstream: Upstream, failure: FailureKind, request: Request | null): void {
-    const why = `a real request failed: ${failure}${request === null ? '' : `, ${nameOf(request, request.wire.length)}`}`;
     const watch = this.#watches.get(upstream);
     if (watch === undefined) return;
     if (watch.servedBeforeRow !== upstream.served) watch.failuresInARow = 0;
     watch.servedBeforeRow = upstream.served;
     watch.failuresInARow += 1;
-    if (upstream.health.state === 'trial') this.#signal(upstream, { kind: 'trial-failed', why: failure });
+    if (upstream.health.state === 'trial') this.#signal(upstream, { kind: 'trial-failed', failure });
     else if (failure === 'wrong-digest') this.#signal(upstream, { kind: 'wrong-answer' });
     // The probe has been when it fell silent.
-    else if (failure !== 'silent') this.#signal(upstream, { kind: 'bad-request', why });
+    else if (failure !== 'silent') {
+      const name = request === null ? '' : nameOf(request, request.wire.length);
+      this.#signal(upstream, { kind: 'bad-request', failure, request: name });
+    }
     this.#signal(upstream, { kind: 'failed-in-a-row', count: watch.failuresInARow });
     const sample = watch.samples[0] as TrafficSample;
     const failed = upstream.failed - sample.failed;
@@ -123,8 +126,7 @@ export class HealthChecker {
 
   /** It has worked on a real request for longer than an attempt may take: a probe finds out whether it is slow or dead. */
   onSilence(upstream: Upstream, request: Request): void {
-    const why = `a real request is not answered, ${nameOf(request, request.wire.length)}`;
-    this.#signal(upstream, { kind: 'silence', why });
+    this.#signal(upstream, { kind: 'silence', request: nameOf(request, request.wire.length) });
     this.probeNow(upstream);
   }
 
@@ -188,7 +190,7 @@ export class HealthChecker {
     // A server that takes one connection at a time has the probe wait behind our own requests: its answers to those say as much.
     const hasServed = !upstream.keepsAlive && upstream.served > watch.servedBefore;
     const outcome = result.outcome === 'timeout' && hasServed ? 'pass' : result.outcome;
-    upstream.noteProbe({ atWallMs: this.#world.clock.wallNow(), outcome, roundTripMs, detail });
+    upstream.noteProbe({ atMs: this.#world.clock.wallNow(), outcome, roundTripMs, detail });
     if (outcome === 'pass') upstream.passedMs = watch.startedMs;
     if (result.outcome === 'pass') {
       upstream.answersAs ??= answersAs;
@@ -246,9 +248,12 @@ export class HealthChecker {
       isLastReady: isLastReady(upstream),
       random: random(),
     });
-    const after = this.#withCulprit(upstream, before, stepped);
+    if (stepped.state === before.state) {
+      upstream.health = stepped;
+      return;
+    }
+    const after = this.#withCulprit(upstream, withProbes(upstream, stepped));
     upstream.health = after;
-    if (after.state === before.state) return;
     upstream.stateSinceWallMs = clock.wallNow();
     watch.cancelPenalty();
     if (after.state === 'ejected') {
@@ -262,13 +267,15 @@ export class HealthChecker {
   }
 
   // An eviction names the request that was in the server's hands.
-  #withCulprit({ brokeUnder }: Upstream, before: Health, after: Health): Health {
-    const isEviction = after.state === 'evicted' && before.state !== 'evicted';
-    if (!isEviction || brokeUnder === null || after.why.includes('a real request')) return after;
+  #withCulprit({ brokeUnder }: Upstream, after: Health): Health {
+    const { state, why, evidence } = after;
+    if (state !== 'evicted' || brokeUnder === null || why.includes('a real request')) return after;
     if (this.#world.clock.now() - brokeUnder.atMs > NAMED_WITHIN_MS) return after;
+    const request = nameOf(brokeUnder, brokeUnder.bytes);
     return {
       ...after,
-      why: `${after.why}; its connection broke under a request ${nameOf(brokeUnder, brokeUnder.bytes)}`,
+      why: `${why}; its connection broke under a request ${request}`,
+      evidence: { ...evidence, request },
     };
   }
 
@@ -280,6 +287,15 @@ export class HealthChecker {
     if (before.state !== 'suspect') watch.failuresInARow = 0;
     else this.#signal(upstream, { kind: 'cleared', count: isInARow ? watch.failuresInARow : 0 });
   }
+}
+
+// A change that probes decided has the last of them in its evidence.
+function withProbes({ probes }: Upstream, health: Health): Health {
+  const { cause, evidence } = health;
+  const isDecidedByProbes = cause.startsWith('probe-') || cause === 'never-ready' || cause === 'not-back';
+  return isDecidedByProbes
+    ? { ...health, evidence: { ...evidence, probes: probes.slice(-EVIDENCE_PROBES) } }
+    : health;
 }
 
 function nameOf({ clientId }: { clientId: Id | undefined }, bytes: number): string {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import type { ProbeOutcome } from '../servers/failure.ts';
+import { CAUSES, type Cause, type Evidence } from './cause.ts';
 import { type Health, newcomer, type Signal, type State, step, type Thresholds } from './health.ts';
 
 const THRESHOLDS: Thresholds = {
@@ -14,16 +15,16 @@ const PASS = probe('pass');
 const TIMEOUT = probe('timeout');
 const REFUSED = probe('refused');
 const LEASE_LOST: Signal = { kind: 'lease-lost', why: 'its session ended' };
-const BAD_REQUEST: Signal = { kind: 'bad-request', why: 'a real request failed' };
+const BAD_REQUEST: Signal = { kind: 'bad-request', failure: 'reset', request: 'of client 1 (9 bytes)' };
 const CLEARED: Signal = { kind: 'cleared', count: 5 };
 const OUTLIER: Signal = { kind: 'failed-in-a-row', count: 5 };
-const SILENCE: Signal = { kind: 'silence', why: 'a real request is not answered' };
+const SILENCE: Signal = { kind: 'silence', request: 'of client 1 (9 bytes)' };
 const LOCAL = probe('local');
 const share = (failed: number, of: number): Signal => ({ kind: 'failed-share', failed, of });
 const LIE: Signal = { kind: 'wrong-answer' };
 const PENALTY_OVER: Signal = { kind: 'penalty-over' };
 const TRIAL_PASSED: Signal = { kind: 'trial-passed' };
-const TRIAL_FAILED: Signal = { kind: 'trial-failed', why: 'silent' };
+const TRIAL_FAILED: Signal = { kind: 'trial-failed', failure: 'silent' };
 const TICK: Signal = { kind: 'tick' };
 
 function run(signals: readonly Signal[], { isLastReady = false, nowMs = 0, random = 0.5 } = {}): Health {
@@ -40,6 +41,82 @@ function runAt(history: readonly [number, Signal][], start = newcomer(0, 'regist
     start,
   );
 }
+
+describe('each change of state has one cause, and what it was decided from', () => {
+  const served = [PASS, BAD_REQUEST];
+  const request = 'of client 1 (9 bytes)';
+  const table: [Cause, Signal[], State, Evidence][] = [
+    ['probe-passed', [PASS], 'ready', {}],
+    ['probe-passed', [PASS, LEASE_LOST, PASS], 'ready', { before: 'session-lost' }],
+    ['probe-passed', [PASS, SILENCE, PASS], 'trial', { before: 'request-silent' }],
+    ['probe-passed', [PASS, REFUSED, PASS, PASS], 'ready', { probesInARow: 2 }],
+    ['probe-refused', [PASS, REFUSED], 'evicted', { probesInARow: 1 }],
+    [
+      'probe-refused',
+      [...served, REFUSED],
+      'evicted',
+      { probesInARow: 1, before: 'request-failed', failure: 'reset', request },
+    ],
+    [
+      'probe-reset',
+      [PASS, OUTLIER, LEASE_LOST, probe('reset')],
+      'evicted',
+      { probesInARow: 1, before: 'failed-in-a-row', failedInARow: 5, ejections: 1, penaltyMs: 1000 },
+    ],
+    ...(['timeout', 'closed', 'unreachable', 'garbled', 'wrong-digest', 'untrusted'] as const).map(
+      (outcome): [Cause, Signal[], State, Evidence] => [
+        `probe-${outcome}`,
+        [PASS, TIMEOUT, probe(outcome)],
+        'evicted',
+        { probesInARow: 2 },
+      ],
+    ),
+    ['probe-somebody-else', [PASS, probe('somebody-else')], 'evicted', { probesInARow: 1 }],
+    ['session-lost', [PASS, LEASE_LOST], 'suspect', { session: 'its session ended' }],
+    ['request-failed', served, 'suspect', { failure: 'reset', request }],
+    ['request-silent', [PASS, SILENCE], 'suspect', { request }],
+    ['failed-in-a-row', [PASS, OUTLIER], 'ejected', { failedInARow: 5, ejections: 1, penaltyMs: 1000 }],
+    ['failed-in-a-row', [PASS, CLEARED], 'trial', { failedInARow: 5 }],
+    ['failed-share', [PASS, share(10, 20)], 'ejected', { failed: 10, of: 20, ejections: 1, penaltyMs: 1000 }],
+    ['wrong-answers', [PASS, LIE, LIE], 'ejected', { wrongAnswers: 2, ejections: 1, penaltyMs: 1000 }],
+    ['penalty-over', [PASS, OUTLIER, PENALTY_OVER], 'trial', { before: 'failed-in-a-row' }],
+    ['trial-passed', [PASS, OUTLIER, PENALTY_OVER, TRIAL_PASSED], 'ready', {}],
+    [
+      'trial-failed',
+      [PASS, OUTLIER, PENALTY_OVER, TRIAL_FAILED],
+      'ejected',
+      { failure: 'silent', ejections: 2, penaltyMs: 2000 },
+    ],
+    ['last-of-policy', [PASS, OUTLIER, { kind: 'needed' }], 'ready', { before: 'failed-in-a-row' }],
+    ['leave', [PASS, { kind: 'leave' }], 'leaving', {}],
+  ];
+  for (const [cause, signals, state, evidence] of table) {
+    test(`${state}: ${cause}`, () => {
+      const health = run(signals);
+      assert.deepEqual([health.state, health.cause, health.evidence], [state, cause, evidence]);
+    });
+  }
+
+  test('forgotten', () => {
+    const never = runAt([[10_000, TICK]]);
+    assert.deepEqual([never.cause, never.evidence], ['never-ready', { waitedMs: 10_000 }]);
+    const gone = runAt([
+      [0, PASS],
+      [0, REFUSED],
+      [60_000, TICK],
+    ]);
+    assert.deepEqual(
+      [gone.cause, gone.evidence],
+      ['not-back', { waitedMs: 60_000, before: 'probe-refused' }],
+    );
+  });
+
+  test('the table above has every cause but those that the registry gives', () => {
+    const own = ['registered', 'registered-again', 'moved', 'address-taken', 'table-full', 'left', 'ordered'];
+    const seen = [...table.map(([cause]) => cause), 'never-ready', 'not-back', ...own];
+    assert.deepEqual([...new Set(seen)].sort(), [...CAUSES].sort());
+  });
+});
 
 describe('one step after another', () => {
   const table: [string, Signal[], State][] = [
@@ -94,7 +171,7 @@ describe('one step after another', () => {
     ],
     [
       'a trial that fails ejects again',
-      [PASS, OUTLIER, { kind: 'penalty-over' }, { kind: 'trial-failed', why: 'silent' }],
+      [PASS, OUTLIER, { kind: 'penalty-over' }, { kind: 'trial-failed', failure: 'silent' }],
       'ejected',
     ],
     ['a passed probe does not end a penalty', [PASS, OUTLIER, PASS], 'ejected'],

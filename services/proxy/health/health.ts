@@ -1,6 +1,7 @@
 // What a server's state becomes when something is learnt of it: one step, after pingora's load-balancing.
 import type { ProxyOptions } from '../options.ts';
-import type { ProbeFailure, ProbeOutcome } from '../servers/failure.ts';
+import type { FailureKind, ProbeFailure, ProbeOutcome } from '../servers/failure.ts';
+import type { Because, Cause, Evidence } from './cause.ts';
 import {
   CLEAN_RECORD,
   type OutlierRecord,
@@ -27,11 +28,12 @@ export type State =
   | 'leaving'
   | 'forgotten';
 
+/** `cause` is what has brought it into its state; `why` may say more by now. */
 export type Health = OutlierRecord &
+  Because &
   Readonly<{
     state: State;
     sinceMs: number;
-    why: string;
     passes: number;
     /** What has spoken against it since a probe passed. */
     failures: number;
@@ -48,10 +50,10 @@ export type Signal =
   | { kind: 'probe'; outcome: ProbeOutcome; roundTripMs: number; detail?: string }
   /** The session ended or went silent. */
   | { kind: 'lease-lost'; why: string }
-  /** A real request found the server refusing or gone, or got no answer from it. */
-  | { kind: 'bad-request'; why: string }
+  /** A real request found the server refusing or gone, or got no answer from it; `request` is '' where it broke without one. */
+  | { kind: 'bad-request'; failure: FailureKind; request: string }
   /** It works on a real request for longer than it should: a probe finds out whether it is slow or dead. */
-  | { kind: 'silence'; why: string }
+  | { kind: 'silence'; request: string }
   /** Real requests failed in a row, `count` of them by now. */
   | { kind: 'failed-in-a-row'; count: number }
   /** Of the last `of` real requests, `failed` have failed. */
@@ -62,7 +64,7 @@ export type Signal =
   | { kind: 'wrong-answer' }
   | { kind: 'penalty-over' }
   | { kind: 'trial-passed' }
-  | { kind: 'trial-failed'; why: string }
+  | { kind: 'trial-failed'; failure: FailureKind }
   /** Its policy has no other server left. */
   | { kind: 'needed' }
   | { kind: 'leave' }
@@ -76,6 +78,12 @@ export const JOIN_WITHIN_MS = 10_000;
 const OUTLIER_FAILURES = 5;
 // Half of at least so many real requests of the last seconds that fail eject.
 const OUTLIER_REQUESTS = 20;
+const TRIAL_PASSED: Because = {
+  cause: 'trial-passed',
+  why: 'its trial request was answered',
+  evidence: {},
+};
+const LEAVE: Because = { cause: 'leave', why: 'it said that it is leaving', evidence: {} };
 
 export type Circumstances = {
   nowMs: number;
@@ -84,12 +92,14 @@ export type Circumstances = {
   random: number;
 };
 
-export function newcomer(nowMs: number, why: string): Health {
+export function newcomer(nowMs: number, why: string, cause: Cause = 'registered'): Health {
   return {
     ...CLEAN_RECORD,
     state: 'joining',
     sinceMs: nowMs,
+    cause,
     why,
+    evidence: {},
     passes: 0,
     failures: 0,
     failedProbes: 0,
@@ -121,59 +131,79 @@ export function step(health: Health, signal: Signal, thresholds: Thresholds, at:
     case 'bad-request': {
       if (!isInRotation(state) || at.isLastReady) return health;
       const failed = withSuspicion({ ...health, failures: health.failures + 1 }, at.nowMs);
-      return flip(failed, 'suspect', signal.why, at);
+      const { failure, request } = signal;
+      const which = request === '' ? {} : { request };
+      const why = `a real request failed: ${failure}${request === '' ? '' : `, ${request}`}`;
+      return flip(failed, 'suspect', { cause: 'request-failed', why, evidence: { failure, ...which } }, at);
     }
     case 'silence': {
       // Slow requests may come one after the other, and each probe says that the server lives: that must not keep it out.
       const isRecent = at.nowMs - health.silentSinceMs < SILENCE_COUNTS_AGAIN_MS;
       if (!mayGo || isRecent) return health;
-      return flip({ ...health, silentSinceMs: at.nowMs }, 'suspect', signal.why, at);
+      const { request } = signal;
+      const why = `a real request is not answered, ${request}`;
+      const silent = { ...health, silentSinceMs: at.nowMs };
+      return flip(silent, 'suspect', { cause: 'request-silent', why, evidence: { request } }, at);
     }
     case 'failed-in-a-row':
-      return mayGo && signal.count >= OUTLIER_FAILURES
-        ? eject(health, `${signal.count} real requests in a row failed`, at)
-        : health;
+      return mayGo && signal.count >= OUTLIER_FAILURES ? eject(health, inARow(signal.count), at) : health;
     case 'failed-share': {
       // Probes that pass clear a suspect within a millisecond, so it may be one or the other.
       const isHit = signal.of >= OUTLIER_REQUESTS && signal.failed * 2 >= signal.of;
-      return isHit && (state === 'ready' || state === 'suspect') && !at.isLastReady
-        ? eject(health, `${signal.failed} of its last ${signal.of} real requests failed`, at)
-        : health;
+      if (!isHit || (state !== 'ready' && state !== 'suspect') || at.isLastReady) return health;
+      const { failed, of } = signal;
+      const why = `${failed} of its last ${of} real requests failed`;
+      return eject(health, { cause: 'failed-share', why, evidence: { failed, of } }, at);
     }
-    case 'cleared':
-      return mayGo && signal.count >= OUTLIER_FAILURES
-        ? flip(health, 'trial', `${signal.count} real requests in a row failed: one more decides`, at)
-        : health;
+    case 'cleared': {
+      if (!mayGo || signal.count < OUTLIER_FAILURES) return health;
+      const because = inARow(signal.count);
+      return flip(health, 'trial', { ...because, why: `${because.why}: one more decides` }, at);
+    }
     case 'wrong-answer': {
       // An ejection does not clear the record: a server that lies again within the window goes with its first lie.
       const noted = withWrongAnswer(health, thresholds.fall, at.nowMs);
       const why = whyLiar(noted, thresholds.fall);
-      return mayGo && why !== null ? eject(noted, why, at) : noted;
+      if (!mayGo || why === null) return noted;
+      const evidence = { wrongAnswers: noted.wrongAnswersMs.length };
+      return eject(noted, { cause: 'wrong-answers', why, evidence }, at);
     }
     case 'penalty-over':
       // A request is no way to find out what a probe has just found out: the next one that passes lets it in.
       return state === 'ejected' && health.failures === 0 ? toTrial(health, at) : health;
     case 'trial-passed':
       return state === 'trial'
-        ? flip({ ...health, failures: 0, failedProbes: 0 }, 'ready', 'its trial request was answered', at)
+        ? flip({ ...health, failures: 0, failedProbes: 0 }, 'ready', TRIAL_PASSED, at)
         : health;
     case 'trial-failed': {
       if (state !== 'trial') return health;
-      const failed = `its trial request failed: ${signal.why}`;
+      const { failure } = signal;
+      const why = `its trial request failed: ${failure}`;
+      const evidence = { failure };
+      const last = `${why}, but its policy has no other server left`;
       return at.isLastReady
-        ? flip(health, 'ready', `${failed}, but its policy has no other server left`, at)
-        : eject(health, failed, at);
+        ? flip(health, 'ready', { cause: 'last-of-policy', why: last, evidence }, at)
+        : eject(health, { cause: 'trial-failed', why, evidence }, at);
     }
     case 'needed':
       if (state === 'suspect') return { ...health, clearFromMs: at.nowMs };
-      return state === 'ejected' ? flip(health, 'ready', 'its policy has no other server left', at) : health;
+      return state === 'ejected' ? flip(health, 'ready', needed(health), at) : health;
     case 'leave':
-      return state === 'leaving' ? health : flip(health, 'leaving', 'it said that it is leaving', at);
+      return state === 'leaving' ? health : flip(health, 'leaving', LEAVE, at);
     case 'tick':
       return afterWaiting(health, thresholds, at);
     default:
       return signal satisfies never;
   }
+}
+
+function inARow(count: number): Because {
+  const why = `${count} real requests in a row failed`;
+  return { cause: 'failed-in-a-row', why, evidence: { failedInARow: count } };
+}
+
+function needed({ cause }: Health): Because {
+  return { cause: 'last-of-policy', why: 'its policy has no other server left', evidence: { before: cause } };
 }
 
 // A server that joins has not been probed yet, and says so.
@@ -186,26 +216,35 @@ function afterLocalFailure(health: Health, detail: string): Health {
 // A server in its penalty gets nothing anyway; through a cut session it must not come back before its time.
 function afterLostLease(health: Health, why: string, at: Circumstances): Health {
   const failed = { ...health, failures: health.failures + 1 };
-  if (isInRotation(health.state)) return flip(failed, 'suspect', why, at);
+  if (isInRotation(health.state))
+    return flip(failed, 'suspect', { cause: 'session-lost', why, evidence: { session: why } }, at);
   return health.state === 'ejected' ? failed : health;
 }
 
 function afterPass(health: Health, roundTripMs: number, thresholds: Thresholds, at: Circumstances): Health {
   const passed = { ...health, failures: 0, failedProbes: 0, passes: health.passes + 1 };
   const took = `${roundTripMs.toFixed(1)} ms`;
+  const because = (why: string, evidence: Evidence = {}): Because => ({
+    cause: 'probe-passed',
+    why,
+    evidence,
+  });
   switch (health.state) {
     case 'joining':
-      return flip(passed, 'ready', `its first probe passed in ${took}`, at);
-    case 'suspect':
+      return flip(passed, 'ready', because(`its first probe passed in ${took}`), at);
+    case 'suspect': {
       if (at.nowMs < health.clearFromMs) return passed;
+      const before = { before: health.cause };
       // It may answer probes and nothing else: one real request decides, before all others go there again.
       return health.sinceMs === health.silentSinceMs && !at.isLastReady
-        ? flip(passed, 'trial', `a probe passed in ${took}: one real request decides`, at)
-        : flip(passed, 'ready', `a probe passed in ${took}`, at);
-    case 'evicted':
-      return passed.passes >= thresholds.rise
-        ? flip(passed, 'ready', `${passed.passes} probes in a row passed`, at)
-        : passed;
+        ? flip(passed, 'trial', because(`a probe passed in ${took}: one real request decides`, before), at)
+        : flip(passed, 'ready', because(`a probe passed in ${took}`, before), at);
+    }
+    case 'evicted': {
+      if (passed.passes < thresholds.rise) return passed;
+      const why = `${passed.passes} probes in a row passed`;
+      return flip(passed, 'ready', because(why, { probesInARow: passed.passes }), at);
+    }
     case 'ejected':
       return at.nowMs >= health.penaltyEndsMs ? toTrial(passed, at) : passed;
     default:
@@ -231,22 +270,27 @@ function afterFailure(
   };
   if (health.state === 'joining') return { ...failed, why: `no probe has passed yet, the last: ${what}` };
   if (health.state === 'evicted') return failed;
-  if (outcome === 'refused') return flip(failed, 'evicted', refusal(health), at);
-  if (outcome === 'somebody-else')
-    return flip(failed, 'evicted', 'another server answers at its address', at);
-  return failed.failures >= thresholds.fall
-    ? flip(failed, 'evicted', evictionReason(health, failed, what), at)
-    : failed;
+  const isEnough = outcome === 'refused' || outcome === 'somebody-else' || failed.failures >= thresholds.fall;
+  if (!isEnough) return failed;
+  const hasSpokenBefore = health.state === 'suspect' || failed.failedProbes < failed.failures;
+  const before = hasSpokenBefore ? { ...health.evidence, before: health.cause } : {};
+  const evidence = { ...before, probesInARow: failed.failedProbes };
+  const why = whyEvicted(health, failed, outcome);
+  return flip(failed, 'evicted', { cause: `probe-${outcome}`, why, evidence }, at);
 }
 
-function refusal({ state, why }: Health): string {
-  return state === 'suspect' ? `${why}, then it refused the probe` : 'it refused the probe';
-}
-
-function evictionReason(before: Health, failed: Health, what: string): string {
-  return before.state === 'suspect' || failed.failedProbes < failed.failures
-    ? `${before.why}, then the probe failed: ${what}`
-    : `${failed.failures} probes in a row failed, the last: ${what}`;
+function whyEvicted(
+  before: Health,
+  { failures, failedProbes, lastFailure }: Health,
+  outcome: ProbeFailure,
+): string {
+  if (outcome === 'somebody-else') return 'another server answers at its address';
+  const { state, why } = before;
+  if (outcome === 'refused')
+    return state === 'suspect' ? `${why}, then it refused the probe` : 'it refused the probe';
+  return state === 'suspect' || failedProbes < failures
+    ? `${why}, then the probe failed: ${lastFailure}`
+    : `${failures} probes in a row failed, the last: ${lastFailure}`;
 }
 
 function afterWaiting(health: Health, thresholds: Thresholds, at: Circumstances): Health {
@@ -255,31 +299,41 @@ function afterWaiting(health: Health, thresholds: Thresholds, at: Circumstances)
   const last = lastFailure === '' ? '' : `, the last probe: ${lastFailure}`;
   if (state === 'joining' && waitedMs >= JOIN_WITHIN_MS) {
     const why = `no probe passed in the ${JOIN_WITHIN_MS / 1000} s since it registered${last}`;
-    return flip(health, 'forgotten', why, at);
+    return flip(
+      health,
+      'forgotten',
+      { cause: 'never-ready', why, evidence: { waitedMs: Math.round(waitedMs) } },
+      at,
+    );
   }
   if (state === 'evicted' && waitedMs >= thresholds.forgetAfterMs) {
     const why = `it did not come back in ${thresholds.forgetAfterMs / 1000} s${last}`;
-    return flip(health, 'forgotten', why, at);
+    const evidence = { waitedMs: Math.round(waitedMs), before: health.cause };
+    return flip(health, 'forgotten', { cause: 'not-back', why, evidence }, at);
   }
   return health;
 }
 
-function eject(health: Health, why: string, at: Circumstances): Health {
+function eject(health: Health, because: Because, at: Circumstances): Health {
   const servedMs = health.state === 'ready' ? at.nowMs - health.readySinceMs : 0;
   const ejected = withEjection(health, servedMs, at.nowMs, at.random);
-  const penaltyS = ((ejected.penaltyEndsMs - at.nowMs) / 1000).toFixed(1);
-  return flip(ejected, 'ejected', `${why}: out for ${penaltyS} s`, at);
+  const { ejections } = ejected;
+  const penaltyMs = Math.round(ejected.penaltyEndsMs - at.nowMs);
+  const why = `${because.why}: out for ${(penaltyMs / 1000).toFixed(1)} s`;
+  const evidence = { ...because.evidence, ejections, penaltyMs };
+  return flip(ejected, 'ejected', { ...because, why, evidence }, at);
 }
 
 function toTrial(health: Health, at: Circumstances): Health {
-  return flip(health, 'trial', 'its penalty is over: one real request decides', at);
+  const why = 'its penalty is over: one real request decides';
+  return flip(health, 'trial', { cause: 'penalty-over', why, evidence: { before: health.cause } }, at);
 }
 
-function flip(health: Health, state: State, why: string, at: Circumstances): Health {
+function flip(health: Health, state: State, because: Because, at: Circumstances): Health {
   return {
     ...health,
+    ...because,
     state,
-    why,
     sinceMs: at.nowMs,
     readySinceMs:
       state === 'trial' || (state === 'ready' && health.state !== 'suspect') ? at.nowMs : health.readySinceMs,

@@ -1,13 +1,14 @@
 // Which servers are in the table: registrations, leaves, evictions and come-backs, and the events about them.
 import type { Id, SetupPacket } from '../../shared/packet.ts';
 import { addressOf } from '../../shared/printable.ts';
+import type { Because, Cause } from '../health/cause.ts';
 import { type Health, isInRotation, newcomer, type State } from '../health/health.ts';
 import type { HealthChecker } from '../health/health-checker.ts';
 import type { ProxyOptions } from '../options.ts';
 import type { PolicyTable, Route } from '../routing/policy-table.ts';
 import { keyOf, type Registration, Upstream, type UpstreamPool } from '../servers/upstream.ts';
 import type { EventLog, EventType, Order } from '../status/events.ts';
-import { farewell, leastProven, whyMoved } from './replaced.ts';
+import { becauseMoved, farewell, leastProven } from './replaced.ts';
 
 export type RegistryOptions = Pick<
   ProxyOptions,
@@ -78,12 +79,15 @@ export class Registry {
     const order = byId !== undefined && byId.health.state !== 'evicted' ? byId.order : table.takeOrder();
     if (byAddress !== undefined && byAddress !== byId) {
       const newOwner = `server ${String(packet.id)} of policy ${packet.policy}`;
-      this.#takeOff(byAddress, 'replaced', `${newOwner} registered its address`);
+      const why = `${newOwner} registered its address`;
+      const evidence = { address: byAddress.address };
+      this.#takeOff(byAddress, 'replaced', { cause: 'address-taken', why, evidence });
     }
     const hasMoved = byId !== undefined && byId !== byAddress;
     if (byId !== undefined)
-      this.#takeOff(byId, 'replaced', hasMoved ? whyMoved(host, packet) : 'it started again');
-    const upstream = this.#add(registration, packet, order);
+      this.#takeOff(byId, 'replaced', hasMoved ? becauseMoved(host, packet) : STARTED_AGAIN);
+    const cause = byId === undefined ? 'registered' : 'registered-again';
+    const upstream = this.#add(registration, packet, order, cause);
     // Nothing that was meant for a former server may reach the one that has its address now. Only now, so that requests that
     // wait or have to be retried find the successor in the table.
     for (const former of this.#retired) if (former.address === upstream.address) former.pool?.destroy();
@@ -92,18 +96,18 @@ export class Registry {
     return upstream;
   }
 
-  #add(registration: Registration, packet: SetupPacket, order: number): Upstream {
+  #add(registration: Registration, packet: SetupPacket, order: number, cause: Cause): Upstream {
     const { table, events, now, wallNow, makePool, onRouteChanged } = this.#world;
-    const why = 'it registered, and its first probe is due';
     const { upstreamConnections, pipelineDepth, oneRequestConnections } = this.#options;
     const capacity = registration.keepsAlive ? upstreamConnections * pipelineDepth : oneRequestConnections;
-    const upstream = new Upstream(registration, capacity, order, newcomer(now(), why), wallNow());
+    const health = newcomer(now(), 'it registered, and its first probe is due', cause);
+    const upstream = new Upstream(registration, capacity, order, health, wallNow());
     upstream.asksForSession = packet.hasSession;
     upstream.policyAsWritten = packet.policyAsWritten;
     upstream.pool = makePool(upstream);
     upstream.drainOrder = this.#drained.get(keyOf(upstream)) ?? null;
     const route = table.add(upstream);
-    events.add('registered', upstream, why);
+    events.add('registered', upstream, health);
     this.#checker.watch(upstream);
     onRouteChanged(route);
     return upstream;
@@ -122,15 +126,15 @@ export class Registry {
 
   onFlip(upstream: Upstream, before: Health): void {
     const { table, events, now } = this.#world;
-    const { state, why } = upstream.health;
+    const { state } = upstream.health;
     if (state === before.state) return;
     if (state === 'forgotten') {
-      this.#remove(upstream, 'forgotten', why);
+      this.#remove(upstream, 'forgotten', upstream.health);
       return;
     }
     table.place(upstream, now());
     const type = EVENT_OF_STATE[state];
-    if (type !== null) events.add(type, upstream, why);
+    if (type !== null) events.add(type, upstream, upstream.health);
     if (state === 'evicted') upstream.pool?.destroy();
     if (state === 'leaving') this.#world.onLeaving(upstream);
     this.#afterChange(upstream);
@@ -174,37 +178,37 @@ export class Registry {
     upstream.drainOrder = drainOrder;
     // One that is out keeps its place, and moves nobody's turn.
     if (isInRotation(upstream.health.state)) table.place(upstream, now());
-    events.add(type, upstream, whyOrdered(type, order), order);
+    events.add(type, upstream, ordered(type, order));
     this.#afterChange(upstream);
   }
 
   /** By order: it is dropped; one that lives registers again. */
   forget(upstream: Upstream, order: Order): void {
     this.#drained.delete(keyOf(upstream));
-    this.#remove(upstream, 'forgotten', whyOrdered('forgotten', order), order);
+    this.#remove(upstream, 'forgotten', ordered('forgotten', order));
   }
 
   /** By order: it is probed at once. */
   probe(upstream: Upstream, order: Order): void {
-    this.#world.events.add('probe-ordered', upstream, whyOrdered('probed', order), order);
+    this.#world.events.add('probe-ordered', upstream, ordered('probed', order));
     this.#checker.probeNow(upstream);
   }
 
   /** It said that it leaves, and its last request has been answered. */
   onDrained(upstream: Upstream): void {
-    this.#remove(upstream, 'left', 'it left, with nothing in flight');
+    this.#remove(upstream, 'left', LEFT);
   }
 
-  #remove(upstream: Upstream, type: EventType, why: string, order?: Order): void {
-    this.#takeOff(upstream, type, why, order);
+  #remove(upstream: Upstream, type: EventType, because: Because): void {
+    this.#takeOff(upstream, type, because);
     this.#letGo(upstream, null);
   }
 
-  #takeOff(upstream: Upstream, type: EventType, why: string, order?: Order): void {
+  #takeOff(upstream: Upstream, type: EventType, because: Because): void {
     const { table, events, now } = this.#world;
     this.#checker.unwatch(upstream);
     table.remove(upstream, now());
-    events.add(type, upstream, why, order);
+    events.add(type, upstream, because);
   }
 
   #letGo(upstream: Upstream, lastWords: string | null): void {
@@ -232,14 +236,19 @@ export class Registry {
   #makeRoom(): boolean {
     const upstream = leastProven(this.#world.table.upstreams);
     if (upstream === null) return false;
-    const reason = upstream.health.state === 'evicted' ? 'it was evicted' : 'no probe of it had passed';
-    this.#remove(upstream, 'forgotten', `the table was full, and ${reason}`);
+    const { state, cause } = upstream.health;
+    const why = `the table was full, and ${state === 'evicted' ? 'it was evicted' : 'no probe of it had passed'}`;
+    this.#remove(upstream, 'forgotten', { cause: 'table-full', why, evidence: { before: cause } });
     return true;
   }
 }
 
-function whyOrdered(what: string, { by, reason }: Order): string {
-  return `${what} by order of ${by}${reason === '' ? '' : `: ${reason}`}`;
+const STARTED_AGAIN: Because = { cause: 'registered-again', why: 'it started again', evidence: {} };
+const LEFT: Because = { cause: 'left', why: 'it left, with nothing in flight', evidence: {} };
+
+function ordered(what: string, { by, reason }: Order): Because {
+  const why = `${what} by order of ${by}${reason === '' ? '' : `: ${reason}`}`;
+  return { cause: 'ordered', why, evidence: { by, reason } };
 }
 
 function registrationOf(packet: SetupPacket, host: string): Registration {

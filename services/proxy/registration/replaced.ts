@@ -2,12 +2,14 @@
 import { formatError, type SetupPacket } from '../../shared/packet.ts';
 import { addressOf } from '../../shared/printable.ts';
 import { sourceOf } from '../clients/sources.ts';
+import type { Because } from '../health/cause.ts';
 import type { Upstream } from '../servers/upstream.ts';
 
 /** Why an entry is replaced whose id has registered from another address. */
-export function whyMoved(host: string, { listenPort }: SetupPacket): string {
+export function becauseMoved(host: string, { listenPort }: SetupPacket): Because {
   const address = addressOf(host, listenPort);
-  return `its id registered a new address, ${address}: if both run, give each an id of its own`;
+  const why = `its id registered a new address, ${address}: if both run, give each an id of its own`;
+  return { cause: 'moved', why, evidence: { address } };
 }
 
 /** The line that the replaced server gets over its session, which is open only where it still runs. */

@@ -18,8 +18,13 @@ export type Registration = {
   incarnation: string | null;
 };
 
-/** `detail` is a clause about what the server did with the probe; '' where the outcome says all. */
-export type ProbeRecord = { atWallMs: number; outcome: ProbeOutcome; roundTripMs: number; detail: string };
+/** `atMs` is ms since the epoch; `detail` a clause about what the server did with the probe, '' where the outcome says all. */
+export type ProbeRecord = Readonly<{
+  atMs: number;
+  outcome: ProbeOutcome;
+  roundTripMs: number;
+  detail: string;
+}>;
 
 export type UpstreamPool = {
   /** A request has had no answer for so long that nothing should be moved here. */
@@ -132,7 +137,7 @@ export class Upstream {
   }
 
   noteProbe(probe: ProbeRecord): void {
-    this.probes.push(probe);
+    this.probes.push({ ...probe, roundTripMs: Math.round(probe.roundTripMs * 100) / 100 });
     if (this.probes.length > KEPT_PROBES) this.probes.shift();
   }
 

@@ -1,10 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { Because } from '../health/cause.ts';
 import { newcomer } from '../health/health.ts';
 import { Upstream } from '../servers/upstream.ts';
 import { type ClusterEvent, EventLog, type EventType } from './events.ts';
 
 const LIMIT = 40;
+
+function because(why: string): Because {
+  return { cause: 'session-lost', why, evidence: { session: why } };
+}
 
 function logOf(): {
   events: EventLog;
@@ -34,7 +39,7 @@ function logOf(): {
       };
       const upstream = upstreams.get(id) ?? new Upstream(registration, 1, 1, newcomer(0, ''), 0);
       upstreams.set(id, upstream);
-      for (const type of types) events.add(type, upstream, `because of ${type}`);
+      for (const type of types) events.add(type, upstream, because(`because of ${type}`));
     },
   };
 }
@@ -69,7 +74,9 @@ describe('events about one server', () => {
       type: 'admitted',
       id: 1,
       atMs: 1_010_000,
+      cause: 'session-lost',
       why: 'because of admitted; 961 events about it before this one were left out',
+      evidence: { session: 'because of admitted' },
     });
     assert.deepEqual(
       told.map(({ seq }) => seq),
@@ -128,7 +135,7 @@ test('an event is known again only within one start of the proxy', () => {
   let wallMs = 1_000;
   const [one, other] = [new EventLog(() => wallMs), new EventLog(() => (wallMs += 1))];
   const registration = { id: 1, policy: '1', host: '10.0.0.1', port: 1, keepsAlive: true, incarnation: null };
-  one.add('registered', new Upstream(registration, 1, 1, newcomer(0, ''), 0), '');
+  one.add('registered', new Upstream(registration, 1, 1, newcomer(0, ''), 0), because(''));
   const id = one.idOf(one.since(0)[0] as ClusterEvent);
   assert.deepEqual([one.seqOf(id), other.seqOf(id)], [1, 0]);
 });

@@ -1,5 +1,6 @@
 // What happened to the servers, numbered and dated: the last 1,000 are kept, and a bounded number about one that flaps.
 import type { Id } from '../../shared/packet.ts';
+import type { Because, Cause, Evidence } from '../health/cause.ts';
 import { keyOf, type Upstream } from '../servers/upstream.ts';
 
 const KEPT_EVENTS = 1000;
@@ -37,14 +38,15 @@ export type ClusterEvent = Readonly<{
   policy: string;
   id: Id;
   address: string;
+  cause: Cause;
+  /** The cause in words. */
   why: string;
+  evidence: Evidence;
   /**
    * How many real requests had been handed to this entry of the table. An entry that is out of the rotation gets none,
    * so this does not change between its eviction and its next event; `registered` begins a new entry at 0.
    */
   sent: number;
-  /** Only where it was ordered. */
-  order?: Order;
 }>;
 
 /** What an event is about, before it has its number and its time. */
@@ -80,7 +82,7 @@ export class EventLog {
   }
 
   /** Records an event and hands it to every listener, unless there are too many about this server. */
-  add(type: EventType, { policy, id, address, sent }: Upstream, why: string, order?: Order): void {
+  add(type: EventType, { policy, id, address, sent }: Upstream, { cause, why, evidence }: Because): void {
     const nowMs = this.#wallNow();
     const key = keyOf({ policy, id });
     let flow = this.#flows.get(key);
@@ -90,7 +92,7 @@ export class EventLog {
     } else if (flow.isOver(nowMs)) {
       this.#record(key, flow.nextWindow(nowMs), nowMs);
     }
-    this.#record(key, flow.take({ type, policy, id, address, why, sent, ...(order && { order }) }), nowMs);
+    this.#record(key, flow.take({ type, policy, id, address, cause, why, evidence, sent }), nowMs);
   }
 
   /** Called each second or so: says how many events were left out of windows that are over. */

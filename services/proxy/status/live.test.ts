@@ -130,7 +130,8 @@ test('a drained server gets nothing new, also when it starts again, until it is 
   await joinWithToken(proxy, two, 'a');
   assert.equal((await order(proxy, 'drain', { id: 1 })).status, 200);
   const drained = await eventOf(proxy, 'drained', 1);
-  assert.deepEqual(drained.order, { by: 'Ada', reason: 'a test' });
+  assert.equal(drained.cause, 'ordered');
+  assert.deepEqual(drained.evidence, { by: 'Ada', reason: 'a test' });
   for (let i = 0; i < 4; i += 1) assert.equal(await askOne(proxy), 2);
   await joinWithToken(proxy, one, 'b');
   for (let i = 0; i < 4; i += 1) assert.equal(await askOne(proxy), 2);
@@ -148,7 +149,7 @@ test('a server that serves is not forgotten, one that is out is', async (t) => {
   assert.equal((await order(proxy, 'forget', { id: 1 })).status, 409);
   await order(proxy, 'drain', { id: 1 });
   assert.equal((await order(proxy, 'forget', { id: 1 })).status, 200);
-  assert.equal((await eventOf(proxy, 'forgotten', 1)).order?.by, 'Ada');
+  assert.equal((await eventOf(proxy, 'forgotten', 1)).evidence.by, 'Ada');
   assert.equal((await order(proxy, 'probe', { id: 1 })).status, 404);
 });
 

@@ -70,18 +70,13 @@ export function rowOf(upstream: Upstream, sources: RowSources) {
     orderedReason: drainOrder?.reason ?? null,
     next: nextOf(upstream, sources),
     ejections: health.ejections,
-    lastProbe: lastProbe === null ? null : describeProbe(lastProbe),
+    lastProbe,
     bars: probes.map(barOf).join(''),
     requestsPerS: history.rateOf(upstream),
     ...{ inFlight: upstream.inFlight, served: upstream.served, failed: upstream.failed },
     ...{ p50Ms: durations.quantile(0.5), p99Ms: durations.quantile(0.99) },
     ...{ session: upstream.lease !== null, keepAlive: upstream.keepsAlive },
   };
-}
-
-/** A probe, with its time since the epoch. */
-export function describeProbe({ atWallMs, outcome, roundTripMs, detail }: ProbeRecord) {
-  return { atMs: atWallMs, outcome, roundTripMs: Math.round(roundTripMs * 100) / 100, detail };
 }
 
 // What would change its state, and when.

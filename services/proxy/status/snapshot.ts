@@ -71,7 +71,6 @@ function describe(upstream: Upstream) {
   };
 }
 
-function describeProbe({ atWallMs, outcome, roundTripMs, detail }: ProbeRecord) {
-  const at = new Date(atWallMs).toISOString();
-  return { at, outcome, roundTripMs: Math.round(roundTripMs * 100) / 100, detail };
+function describeProbe({ atMs, ...probe }: ProbeRecord) {
+  return { at: new Date(atMs).toISOString(), ...probe };
 }

@@ -107,6 +107,13 @@ test('/api/events replays what was, then goes on, numbered without gaps', async 
   const evicted = await events();
   assert.deepEqual([evicted.type, evicted.seq, evicted.id, evicted.policy], ['evicted', 3, 1, '1']);
   assert.match(evicted.why, /refused/);
+  assert.equal(evicted.cause, 'probe-refused');
+  const { probes = [], ...evidence } = evicted.evidence;
+  assert.deepEqual(evidence, { probesInARow: 1 });
+  assert.deepEqual(
+    probes.map(({ outcome }) => outcome),
+    ['pass', 'refused'],
+  );
   assertBetween(beganMs, evicted.atMs, Date.now());
 });
 
@@ -155,7 +162,7 @@ test('a reader that takes its time gets all of a long replay', async (t) => {
   });
   await eventually(async () => (got.match(/^id: /gm) ?? []).length === 1000 || socket.destroyed);
   assert.equal((got.match(/^id: /gm) ?? []).length, 1000);
-  events.add('suspect', upstreamOf(3), 'the next one');
+  events.add('suspect', upstreamOf(3), newcomer(0, 'the next one'));
   await eventually(async () => got.includes('the next one'));
 });
 
@@ -256,7 +263,7 @@ function eventsAbout(servers: number, each: number, why: string): EventLog {
   const upstreams = Array.from({ length: servers }, (_, id) => upstreamOf(id));
   for (let added = 0; added < each; added += 1) {
     wallMs += 1000;
-    for (const upstream of upstreams) events.add('suspect', upstream, why);
+    for (const upstream of upstreams) events.add('suspect', upstream, newcomer(0, why));
   }
   return events;
 }

@@ -10,7 +10,7 @@ import { type ActSources, act } from './acts.ts';
 import type { EventLog } from './events.ts';
 import type { History } from './history.ts';
 import type { Live } from './live.ts';
-import { describeProbe, type RowSources, rowOf } from './rows.ts';
+import { type RowSources, rowOf } from './rows.ts';
 import { type Outgoing, type SendTarget, sendPacket } from './send.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -155,7 +155,7 @@ function answerByName(
   sendJson(response, 200, {
     row: rowOf(upstream, rows),
     transitions: events.since(0).filter(isAbout),
-    probes: upstream.probes.map(describeProbe),
+    probes: upstream.probes,
   });
 }
 
