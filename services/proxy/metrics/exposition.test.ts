@@ -228,6 +228,11 @@ test('what happens to servers: registrations, probes, retries, their states and 
   assert.ok((value('policyproxy_probe_duration_seconds_count', { result: 'pass' }) ?? 0) >= 2);
   assert.ok((value('policyproxy_probe_duration_seconds_count', { result: 'refused' }) ?? 0) >= 1);
   assert.ok((value('policyproxy_retries_total', { reason: 'closed' }) ?? 0) >= 1);
+  const caused = proxy.events.since(0).filter(({ cause }) => cause === 'request-failed').length;
+  assert.equal(value('policyproxy_server_transitions_total', { cause: 'request-failed' }), caused);
+  assert.ok(caused > 0);
+  assert.equal(value('policyproxy_server_transitions_total', { cause: 'registered' }), 2);
+  assert.equal(value('policyproxy_server_transitions_total', { cause: 'leave' }), 0);
   const labels = { policy: '1', server: '2' };
   assert.equal(value('policyproxy_server_state', { ...labels, state: 'evicted' }), 1);
   assert.equal(value('policyproxy_server_state', { ...labels, state: 'ready' }), 0);

@@ -12,6 +12,7 @@ export type MetricSources = Pick<
   'table' | 'counters' | 'listenerCounters' | 'openRequests' | 'connections'
 > & {
   traffic: Pick<Traffic<CountedRequest>, 'policies'>;
+  events: { readonly transitions: Readonly<Record<string, number>> };
   control: ControlCounts;
   /** Monotonic ms. */
   now: () => number;
@@ -160,6 +161,14 @@ export const PROXY_FAMILIES: readonly Family[] = [
         counts.set(policy, (counts.get(policy) ?? 0) + rotation.members.length);
       return perPolicy(counts);
     },
+  },
+  {
+    name: 'policyproxy_server_transitions_total',
+    type: 'counter',
+    labels: ['cause'],
+    help: 'Changes of the states of servers, by the cause that their events have.',
+    read: ({ events }) =>
+      Object.entries(events.transitions).map(([cause, value]) => ({ value, labels: { cause } })),
   },
   {
     name: 'policyproxy_probe_duration_seconds',
