@@ -1,5 +1,7 @@
 // What /metrics says of a real proxy, in both formats.
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import {
   ask,
@@ -132,6 +134,16 @@ test('every metric is exposed in both formats, with its help, its type and its l
       );
     }
   }
+});
+
+test('the table in docs/operating.md says what is exposed', async () => {
+  const text = await readFile(join(import.meta.dirname, '../../../docs/operating.md'), 'utf8');
+  const rows = text.split('\n').filter((line) => /^\| `(?:policyproxy|process|nodejs)_.* \|$/.test(line));
+  const expected = FAMILIES.map(({ name, type, labels, help }) => {
+    const listed = labels.map((label) => `\`${label}\``).join(', ');
+    return ['', `\`${name}\``, type, listed, help, ''].join(' | ').trim().replaceAll('|  |', '| |');
+  });
+  assert.deepEqual(rows, expected);
 });
 
 test('the formats stay apart, in whatever order they are asked for', async (t) => {

@@ -157,6 +157,16 @@ test('the dashboard and the alerts name no metric and no label that there is not
   }
 });
 
+test('the alerts are those of docs/operating.md', async () => {
+  const rules = await readFile(RULES, 'utf8');
+  const documented = await readFile(join(ROOT, 'docs/operating.md'), 'utf8');
+  const names = [...rules.matchAll(/- alert: (\w+)/g)].map(([, name]) => name);
+  assert.deepEqual(
+    [...documented.matchAll(/^\| `([A-Z]\w+)` \|/gm)].map(([, name]) => name),
+    names,
+  );
+});
+
 test('the dashboard shows every metric of the proxy', async () => {
   const content = await readFile(DASHBOARD, 'utf8');
   const unseen = FAMILIES.filter(({ name }) => !content.includes(name)).map(({ name }) => name);
