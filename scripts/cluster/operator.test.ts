@@ -41,7 +41,8 @@ test('a server is explained, drained, resumed and probed; orders need the token'
   const explained = await status('explain', '7');
   assert.equal(explained.code, 0);
   assert.match(explained.text, /^Server 7 of policy 1 is ready, and drained by order since /);
-  assert.match(explained.text, /drained: drained by order of Ada: a new disk/);
+  assert.match(explained.text, /admitted: .*\n +probe-passed; probe 0\.\d s before: pass\n/);
+  assert.match(explained.text, /drained: drained by order of Ada: a new disk\n +ordered; by Ada, a new disk/);
   assert.match(
     (await status('resume', '--policy', '1', '--register-token-file', token)).text,
     /^resume server 7/,

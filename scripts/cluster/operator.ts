@@ -1,6 +1,8 @@
 // What an operator asks of one server, or orders: by the status listener of the proxy.
 import { request } from 'node:http';
 import { text } from 'node:stream/consumers';
+import { causeInWords } from '../../services/proxy/page/browser/model/cause.ts';
+import type { ClusterEvent } from '../../services/proxy/page/browser/model/contract.ts';
 import { printable } from '../../services/shared/printable.ts';
 import { Failure } from '../kit/failure.ts';
 import type { PolicySnapshot, ServerRow } from '../kit/policies.ts';
@@ -14,10 +16,9 @@ export type Act = (typeof ACTS)[number];
 /** All that a server can be known by. */
 export type Order = { act: Act; policy: string; id?: string; by: string; reason: string };
 
-type Event = { atMs: number; type: string; why: string };
 type Detail = {
   row: { state: string; ordered: string; next: Next | null; why: string; sinceMs: number };
-  transitions: Event[];
+  transitions: Pick<ClusterEvent, 'atMs' | 'type' | 'cause' | 'why' | 'evidence'>[];
   probes: { atMs: number; outcome: string; roundTripMs: number; detail: string }[];
 };
 type Next = {
@@ -67,7 +68,10 @@ export async function explain(adminUrl: string, { policy, id }: ServerRow): Prom
     whatNext(row.next),
     `Of its last ${probes.length} probes ${failed} failed${last === undefined ? '' : `; the last, at ${timeOf(last.atMs)}: ${last.outcome}${last.detail === '' ? '' : ` (${last.detail})`}`}.`,
     '',
-    ...transitions.map(({ atMs, type, why }) => `${timeOf(atMs)}  ${type}: ${why}`),
+    ...transitions.flatMap((event) => [
+      `${timeOf(event.atMs)}  ${event.type}: ${event.why}`,
+      `              ${causeInWords(event)}`,
+    ]),
   ];
   return `${lines
     .filter((line) => line !== null)

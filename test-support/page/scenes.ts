@@ -1,4 +1,5 @@
 // Clusters for the page's tests: what a proxy would say of them.
+import type { Because } from '../../services/proxy/health/cause.ts';
 import type {
   ClusterEvent,
   ClusterState,
@@ -443,17 +444,11 @@ export function eventsOf(policies: Policy[], nowMs: number): ClusterEvent[] {
         each,
         each.ordered === 'drained' ? 'drained' : each.state === 'joining' ? 'registered' : each.state,
         each.sinceMs,
-        each.why,
+        each.ordered === 'drained' ? 'drained by order of an operator: kernel update' : each.why,
       ),
     ),
   ];
-  return events
-    .sort((a, b) => a.atMs - b.atMs)
-    .map((event, at) => ({
-      ...event,
-      seq: at + 1,
-      ...(event.type === 'drained' ? { by: 'an operator', reason: 'kernel update' } : {}),
-    }));
+  return events.sort((a, b) => a.atMs - b.atMs).map((event, at) => ({ ...event, seq: at + 1 }));
 }
 
 function eventOf(
@@ -462,8 +457,19 @@ function eventOf(
   atMs: number,
   why: string,
 ): ClusterEvent {
-  return { seq: 0, atMs, type, policy, id, name, address, why };
+  const because = CAUSES_OF_TYPES[type] ?? { cause: 'registered', evidence: {} };
+  return { seq: 0, atMs, type, policy, id, name, address, why, ...because };
 }
+
+const CAUSES_OF_TYPES: Readonly<Record<string, Omit<Because, 'why'>>> = {
+  admitted: { cause: 'probe-passed', evidence: {} },
+  suspect: { cause: 'request-silent', evidence: { request: 'of client 42 (31 bytes)' } },
+  evicted: { cause: 'probe-timeout', evidence: { before: 'request-silent', probesInARow: 2 } },
+  ejected: { cause: 'failed-in-a-row', evidence: { failedInARow: 5, ejections: 2, penaltyMs: 2000 } },
+  trial: { cause: 'penalty-over', evidence: { before: 'failed-in-a-row' } },
+  leaving: { cause: 'leave', evidence: {} },
+  drained: { cause: 'ordered', evidence: { by: 'an operator', reason: 'kernel update' } },
+};
 
 export function detailOf(row: Server, events: readonly ClusterEvent[], nowMs: number): ServerDetail {
   const mine = events.filter(({ policy, id }) => policy === row.policy && id === row.id);

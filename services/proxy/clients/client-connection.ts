@@ -52,9 +52,10 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
   readonly socket: Connection;
   /** Why it may only register a server: the places of clients are taken. null where it may ask as well. */
   readonly overload: string | null;
-  readonly acceptedMs: number;
-  /** When the last bytes came, or were taken, monotonic ms. */
-  lastHeardMs: number;
+  /** When a sweep first came upon it, monotonic ms; 0 before. A connection for one request asks for no time of its own. */
+  foundMs = 0;
+  /** When the last bytes came, or were taken, monotonic ms; 0 before any have. */
+  lastHeardMs = 0;
   /** When the packet that is still incomplete began, monotonic ms; 0 when there is none. */
   partialSinceMs = 0;
   isClosed = false;
@@ -84,8 +85,6 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
     this.overload = overload;
     this.#context = context;
     this.#replies = new ReplyQueue(socket);
-    this.acceptedMs = context.clock.now();
-    this.lastHeardMs = this.acceptedMs;
   }
 
   /** The peer's own address; asking costs a system call, so only registrations do. */
@@ -361,7 +360,7 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
   onEnd(): void {
     this.#hasPeerEnded = true;
     if (!this.#hasMore) this.#refuseIfCutShort();
-    this.#context.handlers.sessions.onEnded(this);
+    this.#endSession();
     this.flush();
   }
 
@@ -387,8 +386,12 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
   onClose(): void {
     this.isClosed = true;
     this.#stopTaking();
-    this.#context.handlers.sessions.onEnded(this);
+    this.#endSession();
     this.#context.onClosed(this);
+  }
+
+  #endSession(): void {
+    if (this.hasSetUp) this.#context.handlers.sessions.onEnded(this);
   }
 
   #stopTaking(): void {

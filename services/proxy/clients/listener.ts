@@ -181,7 +181,8 @@ export class Listener {
 
   #endIfDue(connection: ClientConnection, nowMs: number): boolean {
     const { clientTimeoutMs, idleTimeoutMs } = this.#options;
-    const { partialSinceMs, overload, acceptedMs, lastHeardMs } = connection;
+    if (connection.foundMs === 0) connection.foundMs = nowMs;
+    const { partialSinceMs, overload, foundMs, lastHeardMs } = connection;
     const { sessions } = this.#handlers;
     if (partialSinceMs > 0 && nowMs - partialSinceMs >= clientTimeoutMs) {
       this.#noteCut(connection, 'a packet was not complete in time');
@@ -191,10 +192,14 @@ export class Listener {
       this.#noteCut(connection, 'it did not read its replies');
       this.#handlers.forwarder.countRefusal('TOO_SLOW');
       connection.destroy();
-    } else if (overload !== null && nowMs - acceptedMs >= SETUP_WITHIN_MS && !sessions.has(connection)) {
+    } else if (overload !== null && nowMs - foundMs >= SETUP_WITHIN_MS && !sessions.has(connection)) {
       if (connection.hasSetUp) connection.closeWhenIdle();
       else connection.refuseAll('OVERLOADED', overload);
-    } else if (nowMs - lastHeardMs >= idleTimeoutMs && !connection.isInUse && !sessions.has(connection)) {
+    } else if (
+      nowMs - Math.max(foundMs, lastHeardMs) >= idleTimeoutMs &&
+      !connection.isInUse &&
+      !sessions.has(connection)
+    ) {
       this.#noteCut(connection, 'nothing came on it');
       connection.destroy();
     } else return false;

@@ -42,7 +42,15 @@ class AcceptedSocket extends Socket {
   constructor(handle: Handle) {
     // Undocumented: `handle`, and that the callback is called on its socket.
     super({ handle, allowHalfOpen: true, onread: READING, highWaterMark: HIGH_WATER_BYTES } as object);
-    this.on('error', ignore);
+  }
+
+  // To listen to its own events would cost every connection three entries in a table of them.
+  override emit(event: string | symbol, ...args: unknown[]): boolean {
+    if (event === 'drain') this.receiver?.onDrain();
+    else if (event === 'close') this.receiver?.onClose();
+    // The close that follows says all there is to say.
+    else if (event === 'error') return true;
+    return super.emit(event, ...args);
   }
 
   // Undocumented as well; undefined, or -1, where there is no such number.
@@ -91,23 +99,11 @@ export function acceptDirectly(
     }
     const socket = new AcceptedSocket(accepted);
     const receiver = accept(socket);
-    if (receiver === null) return;
     socket.receiver = receiver;
-    socket.on('drain', onDrain);
-    socket.on('close', onClose);
   };
   return true;
 }
 
-// Shared by all: a closure each would be made for every connection.
-function onDrain(this: AcceptedSocket): void {
-  this.receiver?.onDrain();
-}
-
-function onClose(this: AcceptedSocket): void {
-  this.receiver?.onClose();
-}
-
 function ignore(): void {
-  // The close that follows says all there is to say.
+  // What it would put off does nothing.
 }

@@ -76,7 +76,10 @@ describe('registration', () => {
     await old.join();
     const moved = await fakeServer(t, proxy, 1);
     await moved.join();
-    assert.match((await eventOf(proxy, 'replaced', 1)).why, /new address/);
+    assert.partialDeepStrictEqual(await eventOf(proxy, 'replaced', 1), {
+      cause: 'moved',
+      evidence: { address: `127.0.0.1:${moved.port}` },
+    });
     await ask(proxy);
     assert.deepEqual([old.requests.length, moved.requests.length], [0, 1]);
   });
@@ -113,7 +116,8 @@ describe('registration', () => {
     await two.join(SESSION);
     const after = lastSeq(proxy);
     await one.register({ ...SESSION, incarnation: 'second' });
-    assert.match((await eventOf(proxy, 'replaced', 1, { after })).why, /started again/);
+    assert.equal((await eventOf(proxy, 'replaced', 1, { after })).cause, 'registered-again');
+    assert.equal((await eventOf(proxy, 'registered', 1, { after })).cause, 'registered-again');
     await eventOf(proxy, 'admitted', 1, { after });
     assert.deepEqual([(await ask(proxy)).srcid, (await ask(proxy)).srcid], [1, 2]);
   });
@@ -189,7 +193,9 @@ test('in a full table a server that serves is kept, and forged ones give their p
     await eventually(async () => (await rowOf(proxy, id))?.lastProbe?.outcome === 'refused');
   }
   await (await fakeServer(t, proxy, 5)).join();
-  assert.match((await eventOf(proxy, 'forgotten', 2)).why, /table was full, and no probe of it had passed/);
+  const dropped = await eventOf(proxy, 'forgotten', 2);
+  assert.match(dropped.why, /table was full, and no probe of it had passed/);
+  assert.equal(dropped.cause, 'table-full');
   for (const id of [6, 7]) await (await fakeServer(t, proxy, id)).join();
   const refused = await ask(proxy, { type: 1, id: 8, privPoliId: 1, listenport: 9 });
   assert.match(refused.payload, /full with 4 servers that pass their probes/);
@@ -398,7 +404,7 @@ describe('health checks', () => {
     assert.equal((await ask(proxy)).code, 'NO_SERVER');
     assert.equal(other.requests.length, 0);
     await other.join();
-    assert.match((await eventOf(proxy, 'replaced', 1)).why, /registered its address/);
+    assert.equal((await eventOf(proxy, 'replaced', 1)).cause, 'address-taken');
     assert.equal((await ask(proxy, request('hello', { policy: '2' }))).srcid, 2);
   });
 

@@ -1,4 +1,5 @@
 // What the status listener sends, as the page reads it. Times are ms since the epoch, on the proxy's clock.
+import type { Because } from '../../../health/cause.ts';
 
 export type State = 'joining' | 'ready' | 'suspect' | 'evicted' | 'ejected' | 'trial' | 'leaving';
 
@@ -106,7 +107,7 @@ export type Hello = {
   >;
 };
 
-export type ClusterEvent = {
+export type ClusterEvent = Because & {
   seq: number;
   atMs: number;
   type: string;
@@ -115,9 +116,6 @@ export type ClusterEvent = {
   /** Its container's name, where one is known. */
   name?: string | null;
   address: string;
-  why: string;
-  by?: string;
-  reason?: string;
 };
 
 export type Sample = {

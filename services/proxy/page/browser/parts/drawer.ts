@@ -1,6 +1,7 @@
 // One server's history, or what can be done with a policy. It lies over the figures, and never over state, name and why.
 import { useEffect } from 'preact/hooks';
 import { html } from '../html.ts';
+import { causeInWords } from '../model/cause.ts';
 import { now } from '../model/clock.ts';
 import type { ClusterEvent, Policy, Probe, Server } from '../model/contract.ts';
 import { inRotation, keyOf, reasonOf, shownState } from '../model/rows.ts';
@@ -171,7 +172,7 @@ function Transitions({ events }: { events: readonly ClusterEvent[] }) {
         <li key=${event.seq} class=${`st-${state}`}>${sign(signOfEvent(event.type), 14)}
           <div><b>${capital(state)}</b> <span>${after}</span><time class="mono">${clockTime(event.atMs, true)}</time></div>
           <p>${capital(event.why)}</p>
-          ${event.by !== undefined && html`<p class="about">ordered by ${event.by}${event.reason ? `: ${event.reason}` : ''}</p>`}
+          <p class="about">${causeInWords(event)}</p>
         </li>`;
     })}</ol>`;
 }

@@ -22,7 +22,6 @@ const OUT: ReadonlySet<string> = new Set([
   'drained',
 ]);
 const BACK: ReadonlySet<string> = new Set(['admitted', 'trial', 'resumed', 'registered']);
-const ORDERS: ReadonlySet<string> = new Set(['drained', 'resumed', 'drain', 'resume', 'forget', 'probe']);
 
 type Entry =
   | { kind: 'event'; key: string; atMs: number; event: ClusterEvent; others: ClusterEvent[] }
@@ -111,7 +110,7 @@ function together(events: readonly ClusterEvent[]): Entry[] {
 
 function isWanted(entry: Entry, { events, policy }: Place): boolean {
   if (entry.kind === 'fault') return (events === 'all' || events === 'faults') && policy === '';
-  const { type, policy: of, by } = entry.event;
+  const { cause, policy: of, type } = entry.event;
   if (policy !== '' && of !== policy) return false;
   switch (events) {
     case 'all':
@@ -121,7 +120,7 @@ function isWanted(entry: Entry, { events, policy }: Place): boolean {
     case 'back':
       return BACK.has(type);
     case 'orders':
-      return by !== undefined || ORDERS.has(type);
+      return cause === 'ordered';
     case 'faults':
       return false;
     default:
@@ -144,10 +143,9 @@ function line(entry: Entry) {
   const name =
     others.length > 0 ? `${others.length + 1} servers of policy ${event.policy}` : nameOf(known ?? event);
   const names = others.length === 0 ? '' : `${[event, ...others].map((one) => String(one.id)).join(', ')}: `;
-  const by = event.by === undefined ? '' : `; by ${event.by}${event.reason ? `, ${event.reason}` : ''}`;
   return html`<li key=${entry.key}>${time}${sign(signOfEvent(event.type), 13)}
     <div><b class=${`t-${state}`}>${state}</b> <b>${name}</b>${others.length === 0 && html` <span>policy ${event.policy}</span>`}
-      <p>${names}${event.why}${by}</p></div></li>`;
+      <p>${names}${event.why}</p></div></li>`;
 }
 
 /** What the last events say in one sentence, for those who do not see the page. */
