@@ -1,35 +1,65 @@
-// Counts of durations in an array: each bucket is twice as wide as the one before. On the data path.
+// Counts of durations in arrays: each bucket is twice as wide as the one before. On the data path.
 
-const LEAST_PER_MS = 4;
+const LEAST_US = 250;
 const BUCKETS = 17;
+const US_PER_MS = 1000;
+const BOUNDS_US: readonly number[] = Array.from({ length: BUCKETS }, (_, at) => LEAST_US * 2 ** at);
 /** The greatest duration of each bucket of a histogram, ms: each is twice the one before. */
-export const BUCKET_BOUNDS_MS: readonly number[] = Array.from(
-  { length: BUCKETS },
-  (_, at) => 2 ** at / LEAST_PER_MS,
-);
+export const BUCKET_BOUNDS_MS: readonly number[] = BOUNDS_US.map((us) => us / US_PER_MS);
+
+// After the buckets: how many were longer, and the sum of all, µs.
+const LONGER = BUCKETS;
+const SUM = BUCKETS + 1;
+// Below it, V8 adds without allocating a number, also the longest duration.
+const SMALL = 2 ** 30;
+// The power of two that is next to LEAST_US.
+const LEAST_BITS = 8;
+
+/** A duration in whole µs, a small integer: one above 1,073 s is taken for that. */
+export function usOf(ms: number): number {
+  return Math.min(SMALL - 1, Math.max(0, Math.round(ms * US_PER_MS)));
+}
 
 /** Counts durations. */
 export class Histogram {
-  /** How many were in each bucket of BUCKET_BOUNDS_MS; then how many were longer; then the sum of all, ms. */
-  readonly #counts = new Float64Array(BUCKETS + 2);
+  readonly #recent = new Int32Array(BUCKETS + 2);
+  /** What `#recent` has been emptied into, when it was no longer small. */
+  readonly #kept = new Float64Array(BUCKETS + 2);
 
   observe(ms: number): void {
-    const counts = this.#counts;
-    // A bucket includes its bound.
-    const at = 32 - Math.clz32(Math.max(0, Math.ceil(ms * LEAST_PER_MS) - 1));
-    const bucket = Math.min(at, BUCKETS);
-    counts[bucket] = (counts[bucket] as number) + 1;
-    counts[BUCKETS + 1] = (counts[BUCKETS + 1] as number) + ms;
+    this.observeUs(usOf(ms));
+  }
+
+  /** @param us from `usOf` */
+  observeUs(us: number): void {
+    // Right but for what is between 250 and 256, or twice that, and so on.
+    const guess = us <= LEAST_US ? 0 : Math.min(32 - Math.clz32((us - 1) >> LEAST_BITS), LONGER);
+    this.#add(us > (BOUNDS_US[guess] ?? us) ? guess + 1 : guess, 1);
+    this.#add(SUM, us);
+  }
+
+  #add(at: number, amount: number): void {
+    const recent = this.#recent;
+    const value = (recent[at] as number) + amount;
+    if (value < SMALL) {
+      recent[at] = value;
+      return;
+    }
+    recent[at] = 0;
+    this.#kept[at] = (this.#kept[at] as number) + value;
   }
 
   /** @returns for each bound how many were not above it, then the number of all, and the sum in ms */
   read(): { cumulative: number[]; count: number; sumMs: number } {
     let count = 0;
-    const cumulative = Array.from(BUCKET_BOUNDS_MS, (_, at) => {
-      count += this.#counts[at] as number;
+    const cumulative = BOUNDS_US.map((_, at) => {
+      count += this.#total(at);
       return count;
     });
-    count += this.#counts[BUCKETS] as number;
-    return { cumulative, count, sumMs: this.#counts[BUCKETS + 1] as number };
+    return { cumulative, count: count + this.#total(LONGER), sumMs: this.#total(SUM) / US_PER_MS };
+  }
+
+  #total(at: number): number {
+    return (this.#kept[at] as number) + (this.#recent[at] as number);
   }
 }

@@ -1,7 +1,7 @@
 // What requests come to, counted in plain arrays and read when somebody asks. On the data path.
 import type { ErrorCode } from '../../shared/error-codes.ts';
 import type { Id } from '../../shared/packet.ts';
-import { Histogram } from './histogram.ts';
+import { Histogram, usOf } from './histogram.ts';
 
 // Labels are kept for ever, and a server may register for any policy.
 const MAX_POLICIES = 256;
@@ -72,19 +72,23 @@ export class PolicyTraffic {
 
   answered(request: CountedRequest, server: CountedServer, nowMs: number): void {
     const arrivedMs = request.deadlineMs - this.#shared.requestTimeoutMs;
-    this.request.observe(nowMs - arrivedMs);
-    server.durations.add(nowMs - arrivedMs);
-    this.queue.observe((firstAttemptMs(request) ?? nowMs) - arrivedMs);
-    this.#observeAnswer(request, server, nowMs);
+    const tookMs = nowMs - arrivedMs;
+    const tookUs = usOf(tookMs);
+    server.durations.add(tookMs);
+    this.request.observeUs(tookUs);
+    if (request.trouble === null) {
+      const waitedUs = usOf(request.attemptMs - arrivedMs);
+      this.queue.observeUs(waitedUs);
+      this.upstream.observeUs(tookUs - waitedUs);
+    } else {
+      this.queue.observe(request.trouble.firstAttemptMs - arrivedMs);
+      this.late(request, server, nowMs);
+    }
     if (this.#shared.watchers.length > 0) this.#tell(request, 'answered', server, nowMs);
   }
 
   /** A server has answered after all, when the reply had gone already, or the client had. */
   late(request: CountedRequest, server: CountedServer, nowMs: number): void {
-    this.#observeAnswer(request, server, nowMs);
-  }
-
-  #observeAnswer(request: CountedRequest, server: CountedServer, nowMs: number): void {
     // Where it was sent on meanwhile, the answer is from one that had it before.
     const isFromLast = request.upstream === server || request.trouble === null;
     this.upstream.observe(nowMs - (isFromLast ? request.attemptMs : request.trouble.firstAttemptMs));
