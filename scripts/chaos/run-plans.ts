@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { publishedPort } from '../cluster/cluster.ts';
 import { DockerCluster } from '../cluster/docker.ts';
 import { healCluster } from '../cluster/heal.ts';
+import { reportFault } from '../cluster/operator.ts';
+import { readRegisterToken } from '../cluster/secrets.ts';
 import type { ServerService } from '../cluster/services.ts';
 import type { SavedNetworks } from '../cluster/undo.ts';
 import { Failure } from '../kit/failure.ts';
@@ -122,6 +124,7 @@ async function runOne(plan: Plan, context: Context, signal: AbortSignal): Promis
   await show(signal, [{ title: 'Cluster', run: (progress) => bringUpFor(plan, env, adminUrl, progress) }]);
   const networks = await savedNetworks(cluster);
   const proxy = await loadTarget(cluster, publishedPort('PROXY_PUBLISH_PORT', { env }));
+  const token = readRegisterToken();
   const recording = await recordRun(
     {
       plan,
@@ -130,6 +133,9 @@ async function runOne(plan: Plan, context: Context, signal: AbortSignal): Promis
       proxy,
       remember: (fault) => undo.note(fault, networks),
       heal: () => healCluster(cluster, networks),
+      report: async (fault) => {
+        if (token !== null) await reportFault(adminUrl, fault, token);
+      },
       show,
     },
     signal,

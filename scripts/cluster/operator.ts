@@ -16,11 +16,21 @@ export type Act = (typeof ACTS)[number];
 /** All that a server can be known by. */
 export type Order = { act: Act; policy: string; id?: string; by: string; reason: string };
 
+/** That a fault begins or ends; `target` has the replicas, separated by `, `. */
+export type FaultReport = {
+  phase: 'begin' | 'end';
+  id: string;
+  kind: string;
+  target: string;
+  detail: string;
+};
+
 type Detail = {
   row: { state: string; ordered: string; next: Next | null; why: string; sinceMs: number };
   transitions: Pick<ClusterEvent, 'atMs' | 'type' | 'cause' | 'why' | 'evidence'>[];
   probes: { atMs: number; outcome: string; roundTripMs: number; detail: string }[];
 };
+type Sent = { body: object; token: Buffer };
 type Next = {
   kind: string;
   have?: number;
@@ -81,9 +91,13 @@ export async function explain(adminUrl: string, { policy, id }: ServerRow): Prom
 
 /** Orders it. @returns what was done, a line each */
 export async function give(adminUrl: string, order: Order, token: Buffer): Promise<string[]> {
-  const headers = { authorization: `Bearer ${token.toString('latin1')}` };
-  const { done } = (await ask(adminUrl, '/api/acts', { body: order, headers })) as { done: string[] };
+  const { done } = (await ask(adminUrl, '/api/acts', { body: order, token })) as { done: string[] };
   return done.map(printable);
+}
+
+/** Lets the live page know of a fault; rejects when the proxy does not take it within two seconds. */
+export async function reportFault(adminUrl: string, report: FaultReport, token: Buffer): Promise<void> {
+  await ask(adminUrl, '/api/faults', { body: report, token });
 }
 
 function whatNext(next: Next | null): string | null {
@@ -107,11 +121,7 @@ function timeOf(ms: number | undefined): string {
   return ms === undefined ? '?' : new Date(ms).toISOString().slice(11, 23);
 }
 
-async function ask(
-  adminUrl: string,
-  path: string,
-  sent: { body: object; headers: Record<string, string> } | null = null,
-): Promise<unknown> {
+async function ask(adminUrl: string, path: string, sent: Sent | null = null): Promise<unknown> {
   const { statusCode, body } = await answerOf(new URL(path, adminUrl), sent).catch((cause: Error) => {
     throw new Failure(
       `The proxy's status listener at ${adminUrl} does not answer: ${cause.message}.`,
@@ -127,14 +137,17 @@ async function ask(
   );
 }
 
-function answerOf(
-  url: URL,
-  sent: { body: object; headers: Record<string, string> } | null,
-): Promise<{ statusCode: number; body: string }> {
+function answerOf(url: URL, sent: Sent | null): Promise<{ statusCode: number; body: string }> {
   return new Promise((resolve, reject) => {
     const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
     const body = sent === null ? '' : JSON.stringify(sent.body);
-    const headers = sent === null ? {} : { ...sent.headers, 'content-length': Buffer.byteLength(body) };
+    const headers =
+      sent === null
+        ? {}
+        : {
+            authorization: `Bearer ${sent.token.toString('latin1')}`,
+            'content-length': Buffer.byteLength(body),
+          };
     const method = sent === null ? 'GET' : 'POST';
     const asked = request(url, { agent: false, method, headers, signal }, (response) => {
       text(response).then((all) => resolve({ statusCode: response.statusCode ?? 0, body: all }), reject);

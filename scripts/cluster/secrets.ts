@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { chmod, link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readToken } from '../../services/shared/proof.ts';
 import { attempt } from '../kit/command.ts';
 import { CACHE, ROOT, readSetting, writeSettings } from '../kit/project.ts';
 
@@ -35,6 +36,15 @@ export async function prepareRegisterToken(): Promise<void> {
   });
   await rm(draft);
   await writeSettings({ REGISTER_TOKEN_FILE: TOKEN });
+}
+
+/** The token of the cluster's servers; null where it has none, or it can't be read. */
+export function readRegisterToken(): Buffer | null {
+  try {
+    return readToken('REGISTER_TOKEN_FILE', readSetting('REGISTER_TOKEN_FILE') ?? '');
+  } catch {
+    return null;
+  }
 }
 
 /** The certificates that this machine trusts, in PEM; empty when it has no bundle. */

@@ -16,6 +16,7 @@ import { findPage } from './page/files.ts';
 import { isWildcard } from './registration/registrar.ts';
 import { SHARE_OF_REQUESTS } from './routing/retry-budget.ts';
 import type { EventLog } from './status/events.ts';
+import { Faults } from './status/faults.ts';
 import { History } from './status/history.ts';
 import { Live } from './status/live.ts';
 import { Names } from './status/names.ts';
@@ -50,6 +51,7 @@ export async function startProxy(options: ProxyOptions, log: Log): Promise<Runni
   const everySecond = setInterval(() => {
     failures.nextSecond();
     pageSources.history.nextSecond(systemClock.wallNow());
+    pageSources.faults.nextSecond();
   }, SECOND_MS).unref();
   const closeStatus = (): void => {
     clearInterval(everySecond);
@@ -75,6 +77,7 @@ function pageSourcesOf(options: ProxyOptions, sources: Core['sources']): PageSou
   const { now, wallNow } = systemClock;
   const { events, traffic, registry, table } = sources;
   const history = new History(sources);
+  const faults = new Faults(wallNow);
   const names = new Names();
   events.listen(({ type, policy, id }) => {
     const upstream = type === 'registered' ? table.findById(policy, id) : undefined;
@@ -91,7 +94,7 @@ function pageSourcesOf(options: ProxyOptions, sources: Core['sources']): PageSou
       ...{ retryBudget: SHARE_OF_REQUESTS, maxPayloadBytes: MAX_PAYLOAD_BYTES },
     },
   });
-  const live = new Live({ events, traffic, hello, state: () => stateOf(rows), wallNow });
+  const live = new Live({ events, faults, traffic, hello, state: () => stateOf(rows), wallNow });
   const host = isWildcard(options.host) ? LOOPBACK : options.host;
   const target = () => {
     const port = sources.port();
@@ -99,7 +102,7 @@ function pageSourcesOf(options: ProxyOptions, sources: Core['sources']): PageSou
   };
   const acts = { table, registry, token: options.registerToken };
   const metrics = metricsReply({ ...sources, now, version: ownVersion() });
-  return { page: findPage(), metrics, live, history, rows, acts, target };
+  return { page: findPage(), metrics, live, history, rows, acts, faults, target };
 }
 
 function networkFor({ tls, upstreamTls }: ProxyOptions, failures: LimitedLog): Network {

@@ -53,13 +53,14 @@ export async function startFakeProxy(scene: SceneName, port = 0): Promise<FakePr
   const toAll = (name: string, data: object): void => {
     for (const reader of readers) write(reader, name, data);
   };
-  const tellState = (): void => toAll('state', stateOf(policies, Date.now(), faults));
+  const tellState = (): void => toAll('state', stateOf(policies, Date.now()));
   const open = (response: ServerResponse): void => {
     response.writeHead(200, { 'content-type': 'text/event-stream' });
     readers.add(response);
     response.on('close', () => readers.delete(response));
     write(response, 'hello', helloOf(boot, startedMs));
-    write(response, 'state', stateOf(policies, Date.now(), faults));
+    write(response, 'state', stateOf(policies, Date.now()));
+    for (const fault of faults) write(response, 'fault', fault);
     for (const event of events) write(response, 'event', event, `id: ${boot}-${event.seq}\n`);
   };
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -78,7 +79,7 @@ export async function startFakeProxy(scene: SceneName, port = 0): Promise<FakePr
         : reply({ error: 'The token is not the right one.' }, 403);
     }
     if (path === '/api/stream') return isSilent ? void response.destroy() : open(response);
-    if (path === '/api/history') return reply(historyOf(policies, Date.now(), faults));
+    if (path === '/api/history') return reply(historyOf(policies, Date.now()));
     const [, policy, id] = /^\/api\/servers\/([^/]+)\/([^/]+)$/.exec(path) ?? [];
     const row = policies
       .find((each) => each.policy === policy)

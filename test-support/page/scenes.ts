@@ -326,14 +326,13 @@ export function manyOf(nowMs: number): Policy[] {
   });
 }
 
-export function stateOf(policies: Policy[], atMs: number, faults: Fault[]): ClusterState {
+export function stateOf(policies: Policy[], atMs: number): ClusterState {
   const servers = policies.flatMap((policy) => policy.servers);
   const sum = (pick: (server: Server) => number) => servers.reduce((total, each) => total + pick(each), 0);
   const isQuiet = servers.length === 0;
   return {
     atMs,
     policies,
-    faults,
     proxy: {
       ...{
         requestsPerS: sum(({ requestsPerS }) => requestsPerS),
@@ -352,8 +351,9 @@ export function stateOf(policies: Policy[], atMs: number, faults: Fault[]): Clus
 }
 
 export function faultsOf(nowMs: number): Fault[] {
-  const fault = (kind: string, server: string, fromS: number, forS: number | null): Fault => ({
-    ...{ kind, server, fromMs: nowMs - fromS * 1000, by: 'chaos run tour' },
+  const fault = (kind: string, target: string, fromS: number, forS: number | null): Fault => ({
+    ...{ id: `${kind} ${fromS}`, kind, target, detail: 'chaos run tour' },
+    fromMs: nowMs - fromS * 1000,
     untilMs: forS === null ? null : nowMs - (fromS - forS) * 1000,
   });
   return [
@@ -362,11 +362,12 @@ export function faultsOf(nowMs: number): Fault[] {
     fault('partition', 'server-p3-1', 346, 13),
     fault('restart', 'server-p2-5', 268, 2),
     fault('garble', 'server-p2-3', 40, null),
+    fault('slow', 'server-p1-2, server-p1-3', 31, 8),
     fault('pause', 'server-p1-3', 13.4, null),
   ];
 }
 
-export function historyOf(policies: Policy[], nowMs: number, faults: Fault[]): History {
+export function historyOf(policies: Policy[], nowMs: number): History {
   const points = Array.from({ length: 600 }, (_, at) => at);
   const isQuiet = policies.length === 0;
   const noise = (at: number): number => ((at * 7919) % 101) / 101;
@@ -393,7 +394,7 @@ export function historyOf(policies: Policy[], nowMs: number, faults: Fault[]): H
         ];
   };
   return {
-    ...{ stepMs: 1000, fromMs: nowMs - 600_000, faults },
+    ...{ stepMs: 1000, fromMs: nowMs - 600_000 },
     rate: series((at) => all * (0.97 + 0.05 * noise(at))),
     ...(policies.length > 8
       ? {}

@@ -5,7 +5,14 @@ import {
   type Sketch,
   testCases,
 } from '../../../test-support/chaos/recording-builder.ts';
-import { evictionsAtMost, evictionsAtMostCrashes, falseEvictions, noEviction } from './evictions.ts';
+import type { ProxyEvent } from '../../kit/proxy-events.ts';
+import {
+  evictionsAtMost,
+  evictionsAtMostCrashes,
+  evictionsHaveCauses,
+  falseEvictions,
+  noEviction,
+} from './evictions.ts';
 
 const PAUSE: FaultSketch = { kind: 'pause', hits: [['a1', 6000, 8000, 8100]] };
 const evictedAt = (atMs: number, id = 'a1', faults: FaultSketch[] = [PAUSE]): Sketch => ({
@@ -278,4 +285,20 @@ testCases(evictionsAtMostCrashes, [
     },
     'fail',
   ],
+]);
+
+const evictedFor = (cause: string | undefined, evidence: object | undefined): Sketch => ({
+  faults: [PAUSE],
+  events: [[7000, 'evicted', 'a1', { cause, evidence } as Partial<ProxyEvent>]],
+});
+
+testCases(evictionsHaveCauses, [
+  ['none', {}, 'pass', /^0 of 0 evictions/],
+  ['with its cause and evidence', evictedAt(7000), 'pass', /^0 of 1 eviction/],
+  ['a cause that is not on the list', evictedFor('bad-luck', { failed: 1 }), 'fail', /server-p1-1 evicted/],
+  ['no cause', evictedFor(undefined, { failed: 1 }), 'fail', /server-p1-1 evicted/],
+  ['nothing that it was decided from', evictedFor('probe-timeout', {}), 'fail', /1 of 1 eviction/],
+  ['an ejection of an older proxy', evictedFor('failed-share', undefined), 'fail'],
+  ['a suspect needs none here', { events: [[7000, 'suspect', 'a1', { evidence: {} }]] }, 'pass'],
+  ['nothing was seen', { with: { events: [], tables: [] } }, 'unknown'],
 ]);

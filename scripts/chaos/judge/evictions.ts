@@ -1,5 +1,6 @@
 // pure · evictions that should not have been: of servers without a fault, at all, or too often.
 
+import { CAUSES } from '../../../services/proxy/health/cause.ts';
 import type { ProxyEvent } from '../../kit/proxy-events.ts';
 import { CannotTell } from '../../kit/verdict.ts';
 import { plural } from '../../kit/words.ts';
@@ -7,6 +8,7 @@ import type { Hit } from '../journal.ts';
 import type { FaultKind } from '../plan.ts';
 import { assessEvents, type Criterion, troubleOf } from './judge.ts';
 import { AFTERMATH_MS } from './limits.ts';
+import { CERTAIN } from './machine.ts';
 import { isEviction, isIn, millis, moment, type Observations, type Span } from './observations.ts';
 
 // A proxy that has just started learns its servers, and may meet them while they register.
@@ -31,6 +33,26 @@ export const falseEvictions: Criterion = {
       n,
       ...assessEvents(seen, evicted),
       details: assessEvents(seen, [...evicted, ...suspects]).details,
+    };
+  },
+};
+
+/** Every eviction and ejection says why: one cause of the list, and what was decided from. */
+export const evictionsHaveCauses: Criterion = {
+  name: 'evictions have causes',
+  limit: 'one known cause and its evidence for each',
+  isUnconditional: true,
+  assess(seen) {
+    const evicted = seen.requireEvents().filter(isEviction);
+    // What comes is what the proxy has sent: one of another version may lack both.
+    const without = evicted.filter(
+      ({ cause, evidence }) => !CAUSES.includes(cause) || Object.keys(evidence ?? {}).length === 0,
+    );
+    return {
+      measured: `${without.length} of ${plural(evicted.length, 'eviction')} without`,
+      n: evicted.length,
+      troubles: without.map(() => CERTAIN),
+      details: assessEvents(seen, without).details,
     };
   },
 };

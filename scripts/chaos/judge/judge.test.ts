@@ -30,6 +30,7 @@ const ALL: readonly Criterion[] = [
   replies.inTime,
   misrouted,
   evictions.falseEvictions,
+  evictions.evictionsHaveCauses,
   evictions.noEviction,
   steady.backInRotation,
 ];

@@ -1,6 +1,8 @@
 // shell · one run: load from the first moment to the last, faults in the middle, and a recording of all of it.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { debuglog } from 'node:util';
 import type { DockerCluster, Replica } from '../../cluster/docker.ts';
+import type { FaultReport } from '../../cluster/operator.ts';
 import { epochMs } from '../../kit/epoch.ts';
 import { percentile } from '../../kit/percentile.ts';
 import { type ProxyWatch, watchProxy } from '../../kit/proxy-events.ts';
@@ -17,6 +19,7 @@ import { describeNow } from '../words.ts';
 import { type MachineWatch, readConntrack, watchMachine } from './machine-watch.ts';
 import { Recorder } from './recorder.ts';
 
+const debug = debuglog('policy-proxy');
 const SAMPLE_EVERY_MS = 250;
 /** The load goes on for so long at most when the faults take longer than planned. */
 const SPARE_SECONDS = 120;
@@ -33,6 +36,8 @@ export type RunSetting = {
   remember: (fault: PlannedFault) => void;
   /** Mends everything; returns what could not be mended, a sentence each. */
   heal: () => Promise<string[]>;
+  /** Lets the live page know of a fault; the run goes on when that fails. */
+  report: (fault: FaultReport) => Promise<void>;
   show: ShowSteps;
 };
 
@@ -57,6 +62,9 @@ class Run {
   readonly #ending = new AbortController();
   // For every wait of a part: one that goes on would keep the process from ending.
   readonly #over: AbortSignal;
+  /** The faults whose beginning was reported, and not their end. */
+  readonly #reported = new Map<PlannedFault, Promise<void>>();
+  readonly #ends: Promise<void>[] = [];
   #injections: Promise<unknown> = Promise.resolve();
   #cutShort: string | null = null;
   #progress: Progress | null = null;
@@ -96,6 +104,8 @@ class Run {
       leftovers = await this.#setting
         .heal()
         .catch((error: unknown) => [`Healing failed: ${(error as Error).message}`]);
+      for (const fault of this.#reported.keys()) this.#reportEnd(fault);
+      await Promise.all(this.#ends);
       this.#machine.stop();
       this.#watch.close();
     }
@@ -172,6 +182,7 @@ class Run {
     const name = `${fault.kind} ${fault.targets.join(', ')}`;
     const { isRepeated } = FAULT_FACTS[fault.kind];
     let armed: ArmedFault | null = null;
+    this.#reported.set(fault, this.#report('begin', fault));
     try {
       remember(fault);
       const hit = (replica: Replica): HitNote => recorder.hit(record, replica);
@@ -189,11 +200,26 @@ class Run {
     try {
       await armed?.heal();
       record.healedMs = recorder.elapsedMs();
+      this.#reportEnd(fault);
       this.#say(`${name}: over`);
     } catch (error) {
       // The general heal at the end of the run tries again, and reports what it can't mend.
       this.#say(`${name}: could not be healed, ${(error as Error).message}`);
     }
+  }
+
+  #reportEnd(fault: PlannedFault): void {
+    const begun = this.#reported.get(fault);
+    this.#reported.delete(fault);
+    this.#ends.push(Promise.resolve(begun).then(() => this.#report('end', fault)));
+  }
+
+  // Nothing waits for it: a proxy that is hit can't take it.
+  async #report(phase: FaultReport['phase'], { id, kind, targets }: PlannedFault): Promise<void> {
+    const { plan, report } = this.#setting;
+    const detail = `chaos ${plan.scenario}, seed ${plan.seed}`;
+    const fault = { phase, id: `${plan.scenario} ${id}`, kind, target: targets.join(', '), detail };
+    await report(fault).catch((error: Error) => debug('not reported: %s', error.message));
   }
 
   async #quietAndAfter(): Promise<string> {

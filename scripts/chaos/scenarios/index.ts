@@ -1,5 +1,5 @@
 // pure · the table of scenarios, and what every one of them has to hold.
-import { falseEvictions } from '../judge/evictions.ts';
+import { evictionsHaveCauses, falseEvictions } from '../judge/evictions.ts';
 import type { Criterion } from '../judge/judge.ts';
 import { othersUntouched } from '../judge/latency.ts';
 import { misrouted } from '../judge/misrouted.ts';
@@ -24,6 +24,7 @@ const INVARIANTS: readonly Criterion[] = [
   inTime,
   misrouted,
   falseEvictions,
+  evictionsHaveCauses,
   backInRotation,
 ];
 

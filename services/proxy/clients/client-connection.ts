@@ -32,6 +32,9 @@ const MAX_HELD_BYTES = 16_384;
 const MAX_HELD_CHUNKS = 64;
 // A read that is thrown away costs as much as some packets.
 const DISCARD_COST_PACKETS = 4;
+// Who has packets refused waits for those who send good ones: beside thousands that send nothing else, a fair share of the
+// proxy would be some dozens of requests a second.
+const REFUSAL_CHARGE_PACKETS = 3;
 
 export type PacketHandlers = {
   forwarder: Pick<Forwarder, 'forward' | 'countRefusal' | 'isDraining'>;
@@ -64,7 +67,8 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
   /** The source that it counts for; null where it is not counted. Written by the source limit. */
   source: string | null = null;
   place = -1;
-  line: PacketSource['line'] = 'none';
+  isInLine = false;
+  used = 0;
   readonly #context: ConnectionContext;
   readonly #reader = new PacketReader();
   readonly #replies: ReplyQueue;
@@ -112,7 +116,7 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
     if (this.isClosing) {
       // It is read so that the peer gets the last reply, and in turn like anything else.
       this.#pause();
-      this.#context.turns.join(this, true);
+      this.#context.turns.join(this);
       return;
     }
     const limit = this.#hasMore || this.#replies.isOverdrawn ? 0 : this.#context.turns.allowance(this);
@@ -129,7 +133,7 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
     this.#isTaking = true;
     this.#forward(whole, nowMs);
     this.#isTaking = false;
-    this.#context.turns.spend(1);
+    this.#context.turns.spend(this, 1);
     this.#afterTaking();
   }
 
@@ -140,7 +144,7 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
 
   takeSome(limit: number): void {
     if (this.isClosing) {
-      this.#context.turns.spend(DISCARD_COST_PACKETS);
+      this.#context.turns.spend(this, DISCARD_COST_PACKETS);
       this.#resume();
       return;
     }
@@ -167,10 +171,10 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
       this.#onPacket(packet, nowMs);
     }
     this.#isTaking = false;
-    this.#context.turns.spend(taken);
+    this.#context.turns.spend(this, taken);
     if (!this.isClosing) {
       if (isAtEnd) this.#resume();
-      else this.#wait(true);
+      else this.#wait();
     }
     this.#afterTaking();
   }
@@ -179,18 +183,18 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
     this.#reader.feed(chunk);
     this.#reader.keep();
     this.#heldChunks += 1;
-    if (!this.#hasMore) this.#wait(false);
+    if (!this.#hasMore) this.#wait();
     else if (this.#isFull) this.#pause();
   }
 
   // What has come is taken in a later turn, or once enough replies have left.
-  #wait(hasHadShare: boolean): void {
+  #wait(): void {
     this.#hasMore = true;
     // While it is we who do not read, the peer is not slow.
     this.partialSinceMs = 0;
     this.#reader.keep();
     this.#needsRelief = this.#replies.isOverdrawn;
-    if (!this.#needsRelief) this.#context.turns.join(this, hasHadShare);
+    if (!this.#needsRelief) this.#context.turns.join(this);
     // A paused socket does not notice that its peer has left. That is no matter for the milliseconds until its turn, and
     // where replies wait to be sent their failure shows. Open requests may take seconds: until then some is read and held.
     if (!this.#needsRelief || this.socket.writableNeedDrain || this.#isFull) this.#pause();
@@ -278,6 +282,7 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
   // A peer that sends nothing else costs others their time; its last refusal says that it is the last.
   #refusePacket(fault: PacketFault): void {
     this.#refusalsInARow += 1;
+    this.#context.turns.charge(this, REFUSAL_CHARGE_PACKETS);
     const isLast = this.#refusalsInARow >= MAX_REFUSALS_IN_A_ROW && !endsStream(fault.code);
     this.#refuse(isLast ? { ...fault, sentence: `${fault.sentence} ${LAST_REFUSAL}` } : fault);
     if (isLast) this.close();
@@ -320,7 +325,7 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
     if (this.#needsRelief && this.#replies.isRelieved) {
       this.#needsRelief = false;
       this.#pause();
-      this.#context.turns.join(this, true);
+      this.#context.turns.join(this);
     }
     const isOver = this.isClosing || (this.#hasPeerEnded && !this.#hasMore);
     if (isOver && this.#replies.length === 0 && !this.#isTaking) this.#finish();

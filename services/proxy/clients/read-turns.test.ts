@@ -1,7 +1,7 @@
 // test · a turn of the loop takes a bounded number of packets, and who sends little does not wait behind who sends much.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type PacketSource, ReadTurns } from './read-turns.ts';
+import { ReadTurns } from './read-turns.ts';
 
 const PACKETS_A_TURN = 512;
 const PACKETS_AT_ONCE = 16;
@@ -12,11 +12,11 @@ function loop() {
   const turns = new ReadTurns((work) => due.push(work));
   let takenThisTurn = 0;
   let turn = 0;
-  const source = (endless: boolean) => {
+  const source = (endless: boolean, surcharge = 0) => {
     let untaken = 0;
     const self = {
-      line: 'none' as PacketSource['line'],
-      nextInLine: null,
+      isInLine: false,
+      used: 0,
       taken: 0,
       firstTakenInTurn: -1,
       get isReady() {
@@ -28,19 +28,21 @@ function loop() {
         untaken -= now;
         self.taken += now;
         takenThisTurn += now;
-        turns.spend(now);
+        turns.spend(self, now);
+        turns.charge(self, now * surcharge);
       },
       takeSome(limit: number) {
         self.take(limit);
         // It is read again at once, and has as much more.
         if (endless && untaken === 0) untaken = 1_000;
+        if (untaken > 0) turns.join(self);
       },
       /** As when bytes come. */
       bring(packets: number) {
         untaken += packets;
         const limit = turns.allowance(self);
         self.take(limit);
-        if (untaken > 0) turns.join(self, limit > 0);
+        if (untaken > 0) turns.join(self);
       },
     };
     return self;
@@ -88,6 +90,33 @@ test('among 3,000 that send without end, one request is taken at once or in the 
   for (const { good, broughtIn } of later) assert.ok(good.firstTakenInTurn - broughtIn <= 1);
 });
 
+test('among 3,000 that send without end, who asks again and again for less than a share never waits for a round', () => {
+  const { source, endTurn, turn } = loop();
+  for (let flood = 0; flood < 3_000; flood += 1) source(true).bring(1_000);
+  const good = source(false);
+  for (let asked = 0; asked < 200; asked += 1) {
+    // A round takes 188 turns, in which everybody has 16.
+    for (let passed = 0; passed < 13; passed += 1) endTurn();
+    good.firstTakenInTurn = -1;
+    const broughtIn = turn();
+    good.bring(1);
+    endTurn();
+    endTurn();
+    assert.ok(good.firstTakenInTurn >= 0 && good.firstTakenInTurn - broughtIn <= 1, `request ${asked}`);
+  }
+});
+
+test('who is charged for more than it takes gets so much less', () => {
+  const { source, endTurn } = loop();
+  const dear = Array.from({ length: 100 }, () => source(true, 3));
+  const plain = Array.from({ length: 100 }, () => source(true));
+  for (const one of [...dear, ...plain]) one.bring(1_000);
+  for (let turn = 0; turn < 1_000; turn += 1) endTurn();
+  const sum = (sources: readonly { taken: number }[]) => sources.reduce((all, { taken }) => all + taken, 0);
+  const ratio = sum(plain) / sum(dear);
+  assert.ok(ratio > 3.5 && ratio < 4.5, `${ratio}`);
+});
+
 test('who comes back again and again with a little too much does not stay new', () => {
   const { source, endTurn, turn } = loop();
   const greedy = Array.from({ length: 1_000 }, () => source(false));
@@ -109,5 +138,5 @@ test('nothing is left in a line, or to do, once all has been taken', () => {
   for (const one of sources) one.bring(100);
   for (let turn = 0; turn < 200 && !isIdle(); turn += 1) endTurn();
   assert.equal(isIdle(), true);
-  for (const one of sources) assert.deepEqual([one.taken, one.line, one.nextInLine], [100, 'none', null]);
+  for (const one of sources) assert.deepEqual([one.taken, one.isInLine], [100, false]);
 });

@@ -9,11 +9,17 @@ const PACKETS_FROM_LINES = 256;
 const PACKETS_NOT_TOLD = 64;
 // What one connection may take before others have had theirs.
 const PACKETS_AT_ONCE = 16;
+// Those that have taken about as much wait in one line, in the order in which they came.
+const STEP = 16;
+// No connection is so many steps ahead of the one that is served.
+const LINES = 16;
 
 /** A connection that packets are taken from. */
 export type PacketSource = {
-  /** In which of the two lines it stands. Written by the turns. */
-  line: 'none' | 'new' | 'old';
+  /** Written by the turns. */
+  isInLine: boolean;
+  /** What it has taken while others waited, in packets; what each of them has had is its fair share. Written by the turns. */
+  used: number;
   /** It has something to take, and may be taken from. */
   readonly isReady: boolean;
   /** Takes up to `limit` packets; what it took has been reported with `spend` when this returns. */
@@ -21,15 +27,20 @@ export type PacketSource = {
 };
 
 /**
- * Shares each turn among the connections, after FQ-CoDel (RFC 8290, 4.1 and 4.2): one that sends little is served at once
- * or from the line of the new, one that sends without end waits in the line of the old. A source whose packets are all taken stays
- * in the line of the old until it comes up once more, or it would be new again with its next bytes.
+ * Shares each turn among the connections by self-clocked fair queueing (S. J. Golestani, "A self-clocked fair queueing scheme
+ * for broadband applications", 1994): of those that wait, one that has used the least is served next, and what it has used
+ * is the share that all have had. Who has not used its own up, having sent little, is due at once. Nothing is counted while
+ * nobody waits.
  */
 export class ReadTurns {
   readonly #soon: (work: () => void) => void;
   readonly #serve = (): void => this.#nextTurn();
-  readonly #new = new Fifo<PacketSource>();
-  readonly #old = new Fifo<PacketSource>();
+  readonly #due = new Fifo<PacketSource>();
+  /** By how many steps they have used, modulo the number of lines. */
+  readonly #lines = Array.from({ length: LINES }, () => new Fifo<PacketSource>());
+  /** How many steps each of those that wait has used, at least. */
+  #step = 1;
+  #waiting = 0;
   #left = PACKETS_A_TURN;
   #isTurnBegun = false;
 
@@ -38,29 +49,42 @@ export class ReadTurns {
     this.#soon = soon;
   }
 
-  /** How many packets a connection may take at once; 0 when it has to `join` a line. */
+  /** How many packets a connection may take at once; 0 when it has to `join` those that wait. */
   allowance(source: PacketSource): number {
-    return source.line === 'none' ? Math.min(this.#left, PACKETS_AT_ONCE) : 0;
+    if (source.isInLine) return 0;
+    return this.#waiting === 0 || this.#isDue(source) ? Math.min(this.#left, PACKETS_AT_ONCE) : 0;
   }
 
-  spend(packets: number): void {
+  spend(source: PacketSource, packets: number): void {
     this.#left -= packets;
+    this.charge(source, packets);
     if (this.#left < PACKETS_A_TURN - PACKETS_NOT_TOLD) this.#begin();
   }
 
-  /**
-   * Has a connection taken from in a later turn; nothing changes where it is in a line already.
-   * @param hasHadShare packets of it were taken just now
-   */
-  join(source: PacketSource, hasHadShare: boolean): void {
-    if (source.line !== 'none') return;
-    this.#enter(source, hasHadShare ? 'old' : 'new');
+  /** Has a connection wait for longer, as if it had taken so many packets more. */
+  charge(source: PacketSource, packets: number): void {
+    if (this.#waiting === 0) return;
+    const share = this.#step * STEP;
+    // Nobody is so far ahead that a line would come round to it too early.
+    source.used = Math.min(Math.max(source.used, share) + packets, share + (LINES - 1) * STEP);
+  }
+
+  /** Has a connection taken from in a later turn; nothing changes where it waits already. */
+  join(source: PacketSource): void {
+    if (source.isInLine) return;
+    source.isInLine = true;
+    this.#waiting += 1;
+    if (this.#isDue(source)) this.#due.push(source);
+    else this.#lineAt(Math.floor(source.used / STEP)).push(source);
     this.#begin();
   }
 
-  #enter(source: PacketSource, line: 'new' | 'old'): void {
-    source.line = line;
-    (line === 'new' ? this.#new : this.#old).push(source);
+  #isDue({ used }: PacketSource): boolean {
+    return used < (this.#step + 1) * STEP;
+  }
+
+  #lineAt(step: number): Fifo<PacketSource> {
+    return this.#lines[step % LINES] as Fifo<PacketSource>;
   }
 
   #begin(): void {
@@ -73,17 +97,28 @@ export class ReadTurns {
     this.#isTurnBegun = false;
     this.#left = PACKETS_A_TURN;
     const floor = PACKETS_A_TURN - PACKETS_FROM_LINES;
-    while (this.#left > floor) {
-      const source = this.#new.shift() ?? this.#old.shift();
-      if (source === undefined) break;
-      source.line = 'none';
-      if (!source.isReady) continue;
-      const before = this.#left;
-      this.#enter(source, 'old');
-      source.takeSome(Math.min(PACKETS_AT_ONCE, before - floor));
-      // Looking costs something too, also where nothing was whole.
-      if (this.#left === before) this.#left -= 1;
+    while (this.#waiting > 0 && this.#left > floor) {
+      const source = this.#due.shift() ?? this.#least();
+      source.isInLine = false;
+      if (source.isReady) {
+        const before = this.#left;
+        source.takeSome(Math.min(PACKETS_AT_ONCE, before - floor));
+        // Looking costs something too, also where nothing was whole.
+        if (this.#left === before) this.#left -= 1;
+      }
+      this.#waiting -= 1;
     }
-    if (this.#new.length + this.#old.length > 0) this.#begin();
+    if (this.#waiting > 0) this.#begin();
+    // What was used while others waited is forgotten with them.
+    else this.#step += LINES;
+  }
+
+  #least(): PacketSource {
+    let source = this.#lineAt(this.#step).shift();
+    while (source === undefined) {
+      this.#step += 1;
+      source = this.#lineAt(this.#step).shift();
+    }
+    return source;
   }
 }

@@ -1,6 +1,8 @@
 // test · the live page in a real browser, before a real proxy and real servers; scenes that take long to come about are played.
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import AxeBuilder from '@axe-core/playwright';
@@ -17,6 +19,7 @@ const PICTURES = join(ROOT, 'reports/page');
 // Where the README's picture is to be made anew: RENEW_PICTURES=1.
 const README_PICTURE = join(ROOT, 'docs/page.png');
 const PATIENCE_MS = 15_000;
+const TOKEN = 'a token of more than 16 bytes';
 const DESKTOP = { width: 1440, height: 1000 };
 const PHONE = { width: 390, height: 844 };
 
@@ -87,6 +90,34 @@ describe('the live page', { skip, concurrency: false }, () => {
     await page.getByText(/The proxy restarted/).waitFor();
   });
 
+  test('a fault that is reported becomes a shaded window with its name', async (t) => {
+    const cluster = await startCluster(t);
+    const page = await open(t, cluster.url);
+    await page.locator('.row.st-ready').nth(5).waitFor();
+    await page.fill('#send-policy', '1');
+    await page.click('.send .main');
+    await page.getByText(/Answered by server/).waitFor();
+    const report = async (phase: string): Promise<void> => {
+      const fault = { phase, id: 'a', kind: 'pause', target: 'server 1', detail: 'by hand' };
+      const headers = { authorization: `Bearer ${TOKEN}` };
+      const init = { method: 'POST', headers, body: JSON.stringify(fault) };
+      assert.equal((await fetch(`${cluster.url}api/faults`, init)).status, 200);
+    };
+    await page.locator('.canvas[aria-label*="0 faults"]').waitFor({ state: 'attached' });
+    assert.equal(await page.evaluate(pixelsOfFaults), 0);
+    await report('begin');
+    await page.locator('.chaos', { hasText: 'pause server 1' }).waitFor();
+    await page.getByText('shaded: a fault was on').waitFor();
+    await page.locator('.canvas[aria-label*="1 fault."]').waitFor({ state: 'attached' });
+    await page.waitForFunction(pixelsOfFaults);
+    await report('end');
+    await page.locator('.chaos').waitFor({ state: 'detached' });
+    await page.locator('.log .fault', { hasText: 'until' }).waitFor();
+    await page.getByText('The figures as a table').click();
+    await page.getByRole('row', { name: /pause server 1/ }).waitFor();
+    await page.screenshot({ path: join(PICTURES, 'fault.png'), fullPage: true });
+  });
+
   for (const [name, scene, more] of [
     ['light', 'cluster', {}],
     ['dark', 'cluster', { colorScheme: 'dark' }],
@@ -122,11 +153,28 @@ describe('the live page', { skip, concurrency: false }, () => {
   });
 });
 
+/** Run in the page: how many pixels of the charts have the colour of the bar on top of a fault's window, about #b08a2e. */
+const pixelsOfFaults = `(() => {
+  const canvas = document.querySelector('.canvas canvas');
+  const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  let count = 0;
+  for (let at = 0; at < data.length; at += 4)
+    if (Math.abs(data[at] - 176) + Math.abs(data[at + 1] - 138) + Math.abs(data[at + 2] - 46) < 24) count += 1;
+  return count;
+})()`;
+
 /** Six servers of three policies, as programs. */
 async function startCluster(t: TestContext) {
   const [port, adminPort] = [await freePort(), await freePort()];
+  const folder = await mkdtemp(join(tmpdir(), 'page-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const withToken = ['--register-token-file', join(folder, 'token')];
+  await writeFile(join(folder, 'token'), TOKEN);
   const startProxy = async (): Promise<Program> => {
-    const proxy = startProgram('services/proxy/main.ts', [String(port), '--admin-port', String(adminPort)]);
+    const proxy = startProgram('services/proxy/main.ts', [
+      ...[String(port), '--admin-port', String(adminPort)],
+      ...withToken,
+    ]);
     t.after(() => proxy.stop());
     await proxy.printed(/listening/);
     return proxy;
@@ -135,7 +183,10 @@ async function startCluster(t: TestContext) {
   const servers: Program[] = [];
   for (let at = 0; at < 6; at += 1) {
     const [id, policy, own] = [String(at + 1), String(Math.floor(at / 2) + 1), String(await freePort())];
-    const server = startProgram('services/server/main.ts', [id, policy, own, '--proxy', `127.0.0.1:${port}`]);
+    const server = startProgram('services/server/main.ts', [
+      ...[id, policy, own, '--proxy', `127.0.0.1:${port}`],
+      ...withToken,
+    ]);
     t.after(() => server.stop());
     servers.push(server);
   }

@@ -21,11 +21,16 @@ export type ActSources = {
 /** The answer to an order: an HTTP status, and what was done or why not. */
 export type ActReply = { status: number; body: { done: string[] } | { error: string } };
 
-/** Whether a request with this header may order something. */
-function mayOrder(authorization: string | undefined, token: Buffer | null): boolean {
-  if (token === null) return false;
+/** Why a request with this header may order nothing; null when it may. */
+export function denial(authorization: string | undefined, token: Buffer | null): ActReply | null {
+  if (token === null) {
+    const sentence =
+      'This needs the registration token, and this proxy has none: start it with --register-token-file.';
+    return refusal(403, sentence);
+  }
   const given = Buffer.from(/^Bearer (.*)$/.exec(authorization ?? '')?.[1]?.trim() ?? '', 'latin1');
-  return given.length === token.length && timingSafeEqual(given, token);
+  const isIt = given.length === token.length && timingSafeEqual(given, token);
+  return isIt ? null : refusal(403, 'The token is not the registration token of this proxy.');
 }
 
 /**
@@ -34,13 +39,8 @@ function mayOrder(authorization: string | undefined, token: Buffer | null): bool
  */
 export function act(order: unknown, authorization: string | undefined, sources: ActSources): ActReply {
   const { table, registry, token } = sources;
-  if (token === null)
-    return refusal(
-      403,
-      'Orders need the registration token, and this proxy has none: start it with --register-token-file.',
-    );
-  if (!mayOrder(authorization, token))
-    return refusal(403, 'The token is not the registration token of this proxy.');
+  const denied = denial(authorization, token);
+  if (denied !== null) return denied;
   const { act: wanted, policy, id, by, reason } = (order ?? {}) as Record<string, unknown>;
   const name = ACTS.find((each) => each === wanted);
   if (name === undefined) return refusal(400, `"act" is one of ${ACTS.join(', ')}.`);
@@ -72,6 +72,6 @@ export function act(order: unknown, authorization: string | undefined, sources: 
   };
 }
 
-function refusal(status: number, error: string): ActReply {
+export function refusal(status: number, error: string): ActReply {
   return { status, body: { error } };
 }

@@ -4,6 +4,7 @@ import type { PolicyTable } from '../routing/policy-table.ts';
 import { noCounts, quantileOf } from '../servers/durations.ts';
 import { keyOf, type Upstream } from '../servers/upstream.ts';
 import type { ClusterEvent, EventType } from './events.ts';
+import type { Fault } from './faults.ts';
 
 const STEP_MS = 1000;
 const KEPT = 600;
@@ -88,18 +89,20 @@ export class History {
     };
   }
 
-  /** The whole, as JSON; `events` are the kept ones, oldest first. */
-  describe(events: readonly ClusterEvent[]) {
+  /** The whole, as JSON; `events` and `faults` are the kept ones, oldest first. */
+  describe(events: readonly ClusterEvent[], faults: readonly Fault[]) {
     const length = this.#series.rate.length;
     const fromMs = this.#untilMs - length * STEP_MS;
+    const isSeen = ({ untilMs }: { untilMs: number | null }): boolean =>
+      untilMs === null || untilMs >= fromMs;
     return {
       stepMs: STEP_MS,
       fromMs,
       ...this.#series,
       errors: Object.fromEntries(withLength(this.#errors, length)),
       policyRates: Object.fromEntries(withLength(this.#policies, length)),
-      faults: [],
-      outs: outsOf(events).filter(({ untilMs }) => untilMs === null || untilMs >= fromMs),
+      faults: faults.filter(isSeen),
+      outs: outsOf(events).filter(isSeen),
     };
   }
 

@@ -14,6 +14,7 @@ import {
 import { proofOf } from '../../shared/proof.ts';
 import type { RunningProxy } from '../proxy.ts';
 import { Durations, noCounts, quantileOf } from '../servers/durations.ts';
+import { Faults } from './faults.ts';
 
 const TOKEN = 'a token of more than 16 bytes';
 
@@ -182,6 +183,65 @@ test('a packet is sent through the well-known port, and its reply shown', async 
   const refused = await post(proxy, '/api/send', { clientId: '900', policy: 'none', payload: 'hello' });
   assert.equal((await bodyOf(refused)).reply.code, 'NO_SERVER');
   assert.equal((await post(proxy, '/api/send', { policy: 1 })).status, 400);
+});
+
+function report(proxy: RunningProxy, phase: string, more: object = {}, token = TOKEN): Promise<Response> {
+  const fault = { phase, id: 'run 1', kind: 'pause', target: 'server-p1-1', detail: 'a test', ...more };
+  return post(proxy, '/api/faults', fault, { authorization: `Bearer ${token}` });
+}
+
+test('a fault that is reported is told at once, also to who comes later, and is in the history', async (t) => {
+  const proxy = await testProxy(t, { registerToken: Buffer.from(TOKEN) });
+  const next = await streamOf(t, proxy);
+  await next('state');
+  assert.equal((await report(proxy, 'begin')).status, 200);
+  const begun = await next('fault');
+  const named = { id: 'run 1', kind: 'pause', target: 'server-p1-1', detail: 'a test' };
+  assert.deepEqual(begun, { ...named, fromMs: begun.fromMs, untilMs: null });
+  assert.equal((await report(proxy, 'begin')).status, 200, 'a second report of the same is no other fault');
+  const later = await streamOf(t, proxy);
+  assert.deepEqual(await later('fault'), begun);
+  assert.equal((await report(proxy, 'end')).status, 200);
+  const over = await next('fault');
+  assert.ok(over.untilMs >= over.fromMs);
+  assert.equal((await report(proxy, 'end')).status, 404);
+  const history = await bodyOf(await fetch(`http://127.0.0.1:${proxy.adminPort}/api/history`));
+  assert.deepEqual(history.faults, [over]);
+});
+
+test('faults are reported with the token, and with all that names them', async (t) => {
+  const proxy = await testProxy(t, { registerToken: Buffer.from(TOKEN) });
+  const reports: [Promise<Response>, number][] = [
+    [post(proxy, '/api/faults', { phase: 'begin', id: '1', kind: 'kill', target: 'a' }), 403],
+    [report(proxy, 'begin', {}, 'another token than that of the proxy'), 403],
+    [report(proxy, 'middle'), 400],
+    [report(proxy, 'begin', { id: 7 }), 400],
+    [report(proxy, 'begin', { kind: '' }), 400],
+    [report(proxy, 'begin', { target: [] }), 400],
+    [report(proxy, 'begin', { detail: 'x'.repeat(20_000) }), 413],
+    [post(proxy, '/api/faults', 'no json', { authorization: `Bearer ${TOKEN}` }), 400],
+    [report(proxy, 'begin', { detail: 'x'.repeat(2000) }), 200],
+  ];
+  for (const [response, status] of reports) assert.equal((await response).status, status);
+  const { faults } = await bodyOf(await fetch(`http://127.0.0.1:${proxy.adminPort}/api/history`));
+  assert.deepEqual([faults.length, faults[0].detail.length], [1, 200]);
+  const without = await testProxy(t);
+  assert.equal((await report(without, 'begin')).status, 403);
+});
+
+test('faults: the last 200 are kept, and one that is never ended is over after ten minutes', () => {
+  let wallMs = 1000;
+  const faults = new Faults(() => wallMs);
+  const begin = (id: number) => faults.begin({ id: String(id), kind: 'kill', target: 'a', detail: '' });
+  for (let id = 0; id < 201; id += 1) begin(id);
+  assert.deepEqual([faults.kept.length, faults.kept[0]?.id], [200, '1']);
+  assert.equal(faults.end('1'), true);
+  wallMs += 599_999;
+  faults.nextSecond();
+  assert.equal(faults.kept[1]?.untilMs, null);
+  wallMs += 1;
+  faults.nextSecond();
+  assert.deepEqual([faults.kept[0]?.untilMs, faults.kept[1]?.untilMs], [1000, 601_000]);
 });
 
 test('another page can send and order nothing, and no body is large', async (t) => {

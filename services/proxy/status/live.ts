@@ -4,6 +4,7 @@ import { printable } from '../../shared/printable.ts';
 import type { Ending, Traffic } from '../metrics/traffic.ts';
 import type { Request } from '../routing/request.ts';
 import type { ClusterEvent, EventLog } from './events.ts';
+import type { Faults } from './faults.ts';
 
 const STATE_EVERY_MS = 1000;
 // After an event the page is told soon, but a storm of them does not make as many pictures.
@@ -15,6 +16,7 @@ const MAX_BEHIND_BYTES = 1024 * 1024;
 
 export type LiveSources = {
   events: EventLog;
+  faults: Pick<Faults, 'kept' | 'listen'>;
   traffic: Traffic<Request>;
   /** What does not change while the proxy runs. */
   hello: () => object;
@@ -40,11 +42,11 @@ export class Live {
   }
 
   /**
-   * Begins to tell a reader: who the proxy is, the cluster, the kept events, and all that comes.
+   * Begins to tell a reader: who the proxy is, the cluster, the kept faults and events, and all that comes.
    * @param lastEventId what it has seen last; of another start of the proxy, it gets all that is kept
    */
   add(response: ServerResponse, lastEventId: string | string[] | undefined): void {
-    const { events, hello, state } = this.#sources;
+    const { events, faults, hello, state } = this.#sources;
     const seen = typeof lastEventId === 'string' ? events.seqOf(lastEventId) : 0;
     this.#readers.add(response);
     response.on('close', () => this.#remove(response));
@@ -52,6 +54,7 @@ export class Live {
     this.#write(response, frame('hello', hello()));
     if (seen === 0) this.#write(response, frame('resync', {}));
     this.#write(response, frame('state', state()));
+    for (const fault of faults.kept) this.#write(response, frame('fault', fault));
     for (const event of events.since(seen)) this.#write(response, this.#eventFrame(event));
   }
 
@@ -63,13 +66,14 @@ export class Live {
   }
 
   #start(): () => void {
-    const { events, traffic, wallNow } = this.#sources;
+    const { events, faults, traffic, wallNow } = this.#sources;
     const sampler = new Sampler(wallNow);
     const stopWatching = traffic.watch(sampler.onEnd);
     const stopListening = events.listen((event) => {
       this.#tell(this.#eventFrame(event));
       this.#soon ??= setTimeout(() => this.#tellState(), STATE_AFTER_EVENT_MS);
     });
+    const stopFaults = faults.listen((fault) => this.#tell(frame('fault', fault)));
     const states = setInterval(() => this.#tellState(), STATE_EVERY_MS);
     const samples = setInterval(() => {
       const batch = sampler.take();
@@ -78,6 +82,7 @@ export class Live {
     return () => {
       stopWatching();
       stopListening();
+      stopFaults();
       clearInterval(states);
       clearInterval(samples);
       this.#clearSoon();

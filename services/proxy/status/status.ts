@@ -8,6 +8,7 @@ import type { ProxyOptions } from '../options.ts';
 import { PAGE_SECURITY_POLICY, type Page } from '../page/files.ts';
 import { type ActSources, act } from './acts.ts';
 import type { EventLog } from './events.ts';
+import { type Faults, takeFault } from './faults.ts';
 import type { History } from './history.ts';
 import type { Live } from './live.ts';
 import { type RowSources, rowOf } from './rows.ts';
@@ -33,6 +34,7 @@ export type PageSources = {
   history: History;
   rows: RowSources;
   acts: ActSources;
+  faults: Faults;
   /** Where its packets go; null before the well-known port is open. */
   target: () => SendTarget | null;
 };
@@ -52,6 +54,7 @@ const PATHS = [
   ...['/', '/healthz', '/readyz', '/api/policies', '/api/events', '/api/stream', '/api/history', '/metrics'],
   '/api/servers/POLICY/ID',
 ];
+const POST_PATHS: ReadonlySet<string> = new Set(['/api/acts', '/api/faults', '/api/send']);
 
 export type StatusOptions = Pick<ProxyOptions, 'adminHost' | 'adminPort' | 'adminNames'>;
 
@@ -84,8 +87,7 @@ function route(
 ): void {
   const path = URL.parse(request.url ?? '/', 'http://status')?.pathname ?? '';
   if (request.method === 'GET' || request.method === 'HEAD') answer(path, request, response, sources);
-  else if (request.method === 'POST' && (path === '/api/acts' || path === '/api/send'))
-    void take(path, request, response, sources);
+  else if (request.method === 'POST' && POST_PATHS.has(path)) void take(path, request, response, sources);
   else sendJson(response, 405, { error: 'Only GET is answered here.' });
 }
 
@@ -124,7 +126,7 @@ function answer(
       void scrape(request.headers.accept, response, sources.metrics);
       return;
     case '/api/history':
-      sendJson(response, 200, sources.history.describe(sources.events.since(0)), 0);
+      sendJson(response, 200, sources.history.describe(sources.events.since(0), sources.faults.kept), 0);
       return;
     default:
       answerByName(path, request, response, sources);
@@ -189,7 +191,7 @@ async function take(
   path: string,
   request: IncomingMessage,
   response: ServerResponse,
-  { acts, target }: PageSources,
+  { acts, faults, target }: PageSources,
 ): Promise<void> {
   if (!isFromHere(request.headers)) {
     sendJson(response, 403, { error: 'Another page may order nothing here.' });
@@ -201,8 +203,12 @@ async function take(
     return;
   }
   const body: unknown = await json(request).catch(() => null);
-  if (path === '/api/acts') {
-    const { status, body: reply } = act(body, request.headers.authorization, acts);
+  if (path !== '/api/send') {
+    const { authorization } = request.headers;
+    const { status, body: reply } =
+      path === '/api/acts'
+        ? act(body, authorization, acts)
+        : takeFault(body, authorization, { faults, token: acts.token });
     sendJson(response, status, reply);
     return;
   }

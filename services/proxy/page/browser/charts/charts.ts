@@ -2,7 +2,7 @@
 import { Component } from 'preact';
 import { html } from '../html.ts';
 import { now } from '../model/clock.ts';
-import type { ClusterState, History } from '../model/contract.ts';
+import type { ClusterState, Fault, History } from '../model/contract.ts';
 import { model, serversIn } from '../model/store.ts';
 import { isCurrent } from '../model/theme.ts';
 import { clockTime } from '../model/words.ts';
@@ -39,26 +39,26 @@ const NAMES = [
 ] as const;
 
 export function Charts() {
-  const { state, history, connection } = model;
+  const { state, history, faults, connection } = model;
   const hasNothing = history === null || history.rate.every((value) => value === null || value === 0);
   if (state === null) return html`<section class="panel charts"></section>`;
   if (serversIn(state) === 0 && hasNothing) {
     return html`<section class="panel line charts"><h2>Last 10 minutes</h2><span>no request yet; charts start with the first</span></section>`;
   }
-  const faults = (history?.faults.length ?? 0) > 0 ? 'shaded: a fault was on; ' : '';
+  const shaded = faults.length > 0 ? 'shaded: a fault was on; ' : '';
   const about =
     connection.kind === 'stale'
       ? `no data since ${clockTime(connection.sinceMs)}`
-      : `${faults}dotted: a server went out of rotation`;
+      : `${shaded}dotted: a server went out of rotation`;
   return html`
     <section class="panel charts" aria-labelledby="charts">
       <div class="tools"><h2 id="charts">Last 10 minutes</h2><span>${about}</span></div>
-      ${history === null ? html`<div class="canvas"></div>` : html`<${Canvas} history=${history} state=${state} theme=${isCurrent('dark') ? 'dark' : 'light'} />`}
-      ${history !== null && html`<${HistoryTable} history=${history} />`}
+      ${history === null ? html`<div class="canvas"></div>` : html`<${Canvas} history=${history} state=${state} faults=${faults} theme=${isCurrent('dark') ? 'dark' : 'light'} />`}
+      ${history !== null && html`<${HistoryTable} history=${history} faults=${faults} />`}
     </section>`;
 }
 
-type Properties = { history: History; state: ClusterState; theme: string };
+type Properties = { history: History; state: ClusterState; faults: readonly Fault[]; theme: string };
 
 class Canvas extends Component<Properties> {
   #element: HTMLElement | null = null;
@@ -81,8 +81,9 @@ class Canvas extends Component<Properties> {
     this.#views.observe(this.#element);
   }
 
-  override shouldComponentUpdate({ history, theme }: Properties): boolean {
-    return history !== this.props.history || theme !== this.props.theme;
+  override shouldComponentUpdate({ history, faults, theme }: Properties): boolean {
+    const { props } = this;
+    return history !== props.history || faults !== props.faults || theme !== props.theme;
   }
 
   override componentDidUpdate(): void {
@@ -108,11 +109,11 @@ class Canvas extends Component<Properties> {
   #draw(): void {
     const [element, chart] = [this.#element, this.#chart];
     if (element === null || chart === null || !this.#isInView || document.hidden) return;
-    const { history, state } = this.props;
+    const { history, state, faults } = this.props;
     const colours = paletteOf(element);
     const width = element.clientWidth;
     const budget = model.hello?.thresholds.retryBudget;
-    const { option, height } = chartOption(history, state, colours, {
+    const { option, height } = chartOption(history, state, faults, colours, {
       width,
       untilMs: now(),
       hatch: hatchOf(colours),

@@ -14,11 +14,13 @@ export type Frame = {
   errors: Strip;
   retries: Strip;
   lanes: Strip;
-  hasFaults: boolean;
+  /** What the names of the faults take on top; 0 without a fault. */
+  faultsHeight: number;
 };
 
 export const LANE_HEIGHT = 16;
 export const MARKS_HEIGHT = 20;
+export const LABEL_HEIGHT = 13;
 const TITLE = 31;
 const AXIS = 30;
 const WINDOW_MS = 600_000;
@@ -48,12 +50,13 @@ export type Palette = Record<
   string
 >;
 
-/** @param lanes how many servers have a line of their own */
-export function frameOf(width: number, lanes: number, untilMs: number, hasFaults: boolean): Frame {
+/** @param lanes how many servers have a line of their own; @param faultRows how many lines the names of the faults take */
+export function frameOf(width: number, lanes: number, untilMs: number, faultRows: number): Frame {
   const isNarrow = width < 520;
   const [left, right] = isNarrow ? [40, 46] : [96, 92];
   const heights = { requests: 92, latency: 104, errors: 60, retries: 46 };
-  const firstTop = (hasFaults ? MARKS_HEIGHT : 0) + MARKS_HEIGHT + 8;
+  const faultsHeight = faultRows === 0 ? 0 : MARKS_HEIGHT + (faultRows - 1) * LABEL_HEIGHT;
+  const firstTop = faultsHeight + MARKS_HEIGHT + 8;
   const requests = { top: firstTop + TITLE - 6, height: heights.requests };
   const latency = { top: requests.top + requests.height + TITLE, height: heights.latency };
   const errors = { top: latency.top + latency.height + TITLE, height: heights.errors };
@@ -61,7 +64,7 @@ export function frameOf(width: number, lanes: number, untilMs: number, hasFaults
   const below = retries.top + retries.height;
   const strip = { top: lanes === 0 ? below : below + TITLE, height: lanes * LANE_HEIGHT };
   return {
-    ...{ left, right, width, untilMs, hasFaults, fromMs: untilMs - WINDOW_MS },
+    ...{ left, right, width, untilMs, faultsHeight, fromMs: untilMs - WINDOW_MS },
     ...{ requests, latency, errors, retries, lanes: strip },
     height: strip.top + strip.height + AXIS,
   };

@@ -6,6 +6,7 @@ import {
   type Element,
   type Frame,
   font,
+  LABEL_HEIGHT,
   LANE_HEIGHT,
   line,
   MARKS_HEIGHT,
@@ -16,6 +17,9 @@ import {
 } from './frame.ts';
 
 const CLOSE_PX = 44;
+const LABEL_ROWS = 3;
+const LETTER_PX = 6.6;
+const LABEL_GAP = 8;
 const LANES_OF_ALL = 16;
 const LANES_AT_MOST = 24;
 
@@ -26,26 +30,59 @@ export function faultWindows(faults: readonly Fault[], frame: Frame, hatch: unkn
     const { x, width } = spanOf(fault, frame);
     return {
       ...{ type: 'rect', silent: true },
-      shape: { x, y: MARKS_HEIGHT, width, height: bottom - MARKS_HEIGHT },
+      shape: { x, y: frame.faultsHeight, width, height: bottom - frame.faultsHeight },
       style: { fill: hatch },
     };
   });
 }
 
-/** A bar and a name on top of each fault's window; where names would lie on each other, one is left out. */
-export function faultMarks(faults: readonly Fault[], frame: Frame, colours: Palette): Element[] {
-  let labelledUntil = Number.NEGATIVE_INFINITY;
-  const ordered = faults.toSorted((a, b) => a.fromMs - b.fromMs);
-  return ordered.flatMap((fault) => {
+/** A name of a fault: where it begins, and in which line from the top. */
+export type FaultLabel = { content: string; x: number; row: number };
+
+/**
+ * The names of the faults where they began, none on another one: what does not fit into a line goes to the next. Where all
+ * lines are taken, the name before counts those that have none of their own: `pause +2`.
+ */
+export function faultLabels(faults: readonly Fault[], frame: Frame): FaultLabel[] {
+  const rows: { label: FaultLabel; kind: string; others: number; endX: number }[] = [];
+  const labels: FaultLabel[] = [];
+  const widthOf = (content: string): number => content.length * LETTER_PX + LABEL_GAP;
+  for (const fault of faults.toSorted((a, b) => a.fromMs - b.fromMs)) {
+    const { kind } = fault;
+    const x = Math.min(spanOf(fault, frame).x, frame.width - widthOf(`${kind} +99`));
+    const free = rows.findIndex(({ endX }) => endX <= x);
+    const row = free === -1 ? rows.length : free;
+    if (row < LABEL_ROWS) {
+      const label = { content: kind, x, row };
+      labels.push(label);
+      rows[row] = { label, kind, others: 0, endX: x + widthOf(kind) };
+      continue;
+    }
+    const crowded = rows.reduce((a, b) => (b.endX < a.endX ? b : a));
+    crowded.others += 1;
+    const { label } = crowded;
+    label.content = `${crowded.kind} +${crowded.others}`;
+    crowded.endX = label.x + widthOf(label.content);
+  }
+  return labels;
+}
+
+/** A bar on top of each fault's window, and the names. */
+export function faultMarks(
+  faults: readonly Fault[],
+  labels: readonly FaultLabel[],
+  frame: Frame,
+  colours: Palette,
+): Element[] {
+  const bars = faults.map((fault) => {
     const { x, width } = spanOf(fault, frame);
-    const bar = {
-      ...{ type: 'rect', silent: true, style: { fill: colours.fault } },
-      shape: { x, y: MARKS_HEIGHT - 3, width, height: 3 },
-    };
-    if (x < labelledUntil + 8) return [bar];
-    labelledUntil = x + fault.kind.length * 6.6;
-    return [bar, text(fault.kind, x, 8, colours.faultText, { font: font(11.5, 600) })];
+    const shape = { x, y: frame.faultsHeight - 3, width, height: 3 };
+    return { type: 'rect', silent: true, style: { fill: colours.fault }, shape };
   });
+  const names = labels.map(({ content, x, row }) =>
+    text(content, x, 8 + row * LABEL_HEIGHT, colours.faultText, { font: font(11.5, 600) }),
+  );
+  return [...bars, ...names];
 }
 
 function spanOf({ fromMs, untilMs }: Fault, frame: Frame): { x: number; width: number } {
@@ -55,7 +92,7 @@ function spanOf({ fromMs, untilMs }: Fault, frame: Frame): { x: number; width: n
 
 /** Where servers went out of the rotation; those close together are one mark with a count. */
 export function outMarks(outs: readonly Out[], frame: Frame, colours: Palette): Element[] {
-  const y = (frame.hasFaults ? MARKS_HEIGHT : 0) + MARKS_HEIGHT / 2;
+  const y = frame.faultsHeight + MARKS_HEIGHT / 2;
   const bottom = frame.retries.top + frame.retries.height;
   const seen = outs.filter(({ fromMs }) => fromMs >= frame.fromMs).toSorted((a, b) => a.fromMs - b.fromMs);
   const groups: { x: number; outs: Out[] }[] = [];

@@ -1,8 +1,8 @@
 // The charts as ECharts takes them: series for what was measured, fixed elements for titles, marks and lanes.
-import type { ClusterState, History } from '../model/contract.ts';
-import { clockTime, milliseconds, percent, rate, whole } from '../model/words.ts';
+import type { ClusterState, Fault, History } from '../model/contract.ts';
+import { clockTime, count, milliseconds, percent, rate, whole } from '../model/words.ts';
 import { type Element, type Frame, font, frameOf, line, type Palette, type Strip, text } from './frame.ts';
-import { faultMarks, faultWindows, laneElements, lanesOf, outMarks } from './marks.ts';
+import { faultLabels, faultMarks, faultWindows, laneElements, lanesOf, outMarks } from './marks.ts';
 
 type Series = readonly (number | null)[];
 type Point = [atMs: number, value: number | null];
@@ -14,6 +14,7 @@ const ERROR_LOOKS = ['solid', 'hollow', 'light'] as const;
 export function chartOption(
   history: History,
   state: ClusterState,
+  allFaults: readonly Fault[],
   colours: Palette,
   {
     width,
@@ -23,10 +24,9 @@ export function chartOption(
   }: { width: number; untilMs: number; hatch: unknown; budget: number | undefined },
 ): { option: object; height: number } {
   const lanes = width < 520 ? [] : lanesOf(state, history);
-  const faults = history.faults.filter(
-    (fault) => fault.untilMs === null || fault.untilMs > untilMs - 600_000,
-  );
-  const frame = frameOf(width, lanes.length, untilMs, faults.length > 0);
+  const faults = allFaults.filter((fault) => fault.untilMs === null || fault.untilMs > untilMs - 600_000);
+  const labels = faultLabels(faults, frameOf(width, lanes.length, untilMs, 0));
+  const frame = frameOf(width, lanes.length, untilMs, Math.max(0, ...labels.map(({ row }) => row + 1)));
   const greatest = niceMax(Math.max(...history.rate.map((value) => value ?? 0)));
   const powers = powersOf(history);
   const errors = errorBins(history);
@@ -36,7 +36,7 @@ export function chartOption(
   const option = {
     animation: false,
     textStyle: { fontFamily: '"Inter Variable", system-ui, sans-serif' },
-    aria: { enabled: true, label: { description: describe(history) } },
+    aria: { enabled: true, label: { description: describe(history, faults) } },
     tooltip: {
       trigger: 'axis',
       renderMode: 'richText',
@@ -84,7 +84,7 @@ export function chartOption(
       fixed(faultWindows(faults, frame, hatch), 0),
       fixed(
         [
-          ...faultMarks(faults, frame, colours),
+          ...faultMarks(faults, labels, frame, colours),
           ...outMarks(history.outs, frame, colours),
           ...titles(history, frame, colours, {
             errors,
@@ -229,7 +229,9 @@ function errorSeries(
   look: (typeof ERROR_LOOKS)[number],
   { bad, paper }: Palette,
 ): object {
-  return { ...bars(code, 2, data, errorStyle(look, bad, paper)), stack: 'errors' };
+  // A bar of no height would still have its border.
+  const some = data.map(([atMs, value]): Point => [atMs, value === 0 ? null : value]);
+  return { ...bars(code, 2, some, errorStyle(look, bad, paper)), stack: 'errors' };
 }
 
 function errorStyle(look: (typeof ERROR_LOOKS)[number], bad: string, paper: string): object {
@@ -251,9 +253,9 @@ function titles(
   ];
   const last = history.rate.findLast((value) => value !== null) ?? 0;
   const errorsInAll = totals(errors).reduce((sum, value) => sum + value, 0);
-  const outsTop = (frame.hasFaults ? 20 : 0) + 10;
+  const outsTop = frame.faultsHeight + 10;
   return [
-    ...(frame.hasFaults && frame.left > 60
+    ...(frame.faultsHeight > 0 && frame.left > 60
       ? [text('Faults', 18, 10, colours.faultText, { font: font(11.5, 600) })]
       : []),
     ...(frame.left > 60 ? [text('Out', 18, outsTop, colours.ink, { font: font(11.5, 500) })] : []),
@@ -405,7 +407,7 @@ function valueWords(name: string, value: number): string {
   return /^[A-Z_]+$/.test(name) ? `${whole(value)} in 5 s` : `${rate(value)}/s`;
 }
 
-function describe({ rate: rates, outs, faults }: History): string {
+function describe({ rate: rates, outs }: History, faults: readonly Fault[]): string {
   const last = rates.findLast((value) => value !== null) ?? 0;
-  return `Requests, latency, errors and retries of the last 10 minutes. ${whole(last)} requests a second now, ${outs.length} times a server was out, ${faults.length} faults. The table behind it has the figures.`;
+  return `Requests, latency, errors and retries of the last 10 minutes. ${whole(last)} requests a second now, ${outs.length} times a server was out, ${count(faults.length, 'fault')}. The table behind it has the figures.`;
 }

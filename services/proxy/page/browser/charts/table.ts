@@ -1,6 +1,6 @@
 // The figures behind the charts, a row for each minute.
 import { html } from '../html.ts';
-import type { History } from '../model/contract.ts';
+import type { Fault, History } from '../model/contract.ts';
 import { clockTime, milliseconds, nameOf, rate, whole } from '../model/words.ts';
 
 const MINUTE_MS = 60_000;
@@ -40,7 +40,7 @@ function minutesOf(history: History): Minute[] {
     .reverse();
 }
 
-export function HistoryTable({ history }: { history: History }) {
+export function HistoryTable({ history, faults }: { history: History; faults: readonly Fault[] }) {
   return html`
     <details class="figures-table">
       <summary>The figures as a table</summary>
@@ -66,5 +66,19 @@ export function HistoryTable({ history }: { history: History }) {
             <td>${out.untilMs === null ? 'still' : clockTime(out.untilMs)}</td><td>${out.state}</td><td>${out.why}</td></tr>`,
           )}</tbody>
       </table>
+      ${
+        faults.length > 0 &&
+        html`<table>
+        <caption>Faults that were injected</caption>
+        <thead><tr>${['Fault', 'On', 'From', 'Until'].map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>
+        <tbody>${faults
+          .toReversed()
+          .slice(0, 30)
+          .map(
+            ({ kind, target, fromMs, untilMs }) => html`<tr><th scope="row">${kind}</th><td>${target}</td>
+            <td>${clockTime(fromMs)}</td><td>${untilMs === null ? 'still' : clockTime(untilMs)}</td></tr>`,
+          )}</tbody>
+      </table>`
+      }
     </details>`;
 }

@@ -61,13 +61,13 @@ export type Policy = {
 };
 
 export type Fault = {
+  id: string;
   kind: string;
-  server?: string;
-  servers?: string[];
-  policy?: string;
+  /** What it hits; several are separated by `, `. */
+  target: string;
+  detail: string;
   fromMs: number;
   untilMs: number | null;
-  by: string;
 };
 
 export type Totals = {
@@ -81,7 +81,7 @@ export type Totals = {
   retriesPerS: number;
 };
 
-export type ClusterState = { atMs: number; proxy: Totals; policies: Policy[]; faults?: Fault[] };
+export type ClusterState = { atMs: number; proxy: Totals; policies: Policy[] };
 
 export type Hello = {
   boot: string;
@@ -150,7 +150,6 @@ export type History = {
   errors: Record<string, Series>;
   retries: Series;
   outs: Out[];
-  faults: Fault[];
 };
 
 export type ServerDetail = { row: Server; transitions: ClusterEvent[]; probes: Probe[] };

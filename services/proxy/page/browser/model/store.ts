@@ -1,5 +1,5 @@
 // All that the page knows, in one object; whoever changes it says so, and it is drawn again.
-import type { ClusterEvent, ClusterState, Hello, History, Sample, ServerDetail } from './contract.ts';
+import type { ClusterEvent, ClusterState, Fault, Hello, History, Sample, ServerDetail } from './contract.ts';
 import { type Place, readPlace, writePlace } from './place.ts';
 
 export type Connection =
@@ -14,6 +14,8 @@ export type Model = {
   state: ClusterState | null;
   /** Newest first. */
   events: readonly ClusterEvent[];
+  /** In the order in which they began. */
+  faults: readonly Fault[];
   history: History | null;
   /** When the proxy was found to be another than before, on the page's clock. */
   restartSeenMs: number | null;
@@ -30,6 +32,7 @@ export const model: Model = {
   hello: null,
   state: null,
   events: [],
+  faults: [],
   history: null,
   restartSeenMs: null,
   detail: null,

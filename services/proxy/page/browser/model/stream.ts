@@ -1,6 +1,6 @@
 // The one connection that keeps the page up to date, and the watch over it.
 import { forgetTime, freeze, hearTime, now } from './clock.ts';
-import type { ClusterEvent, ClusterState, Hello, Sample } from './contract.ts';
+import type { ClusterEvent, ClusterState, Fault, Hello, Sample } from './contract.ts';
 import { model, passSamples, update, updateNow } from './store.ts';
 
 const STALE_AFTER_MS = 2500;
@@ -8,6 +8,7 @@ const LOOK_EVERY_MS = 250;
 const FIRST_RETRY_MS = 500;
 const LONGEST_RETRY_MS = 4000;
 const KEPT_EVENTS = 1000;
+const KEPT_FAULTS = 200;
 
 let source: EventSource | null = null;
 let heardMs = performance.now();
@@ -38,6 +39,7 @@ function connect(): void {
   on<Hello>(source, 'hello', welcome);
   on<ClusterState>(source, 'state', (state) => update({ state }));
   on<ClusterEvent>(source, 'event', take);
+  on<Fault>(source, 'fault', takeFault);
   on<Sample[] | { samples: Sample[]; share?: number }>(source, 'sample', (batch) => {
     const samples = Array.isArray(batch) ? batch : batch.samples;
     if (!Array.isArray(batch) && batch.share !== undefined && batch.share !== model.share)
@@ -72,7 +74,7 @@ function welcome(hello: Hello): void {
   const isAnother = before !== null && before.boot !== hello.boot;
   if (isAnother) forgetTime();
   const restartSeenMs = isAnother ? Date.now() : model.restartSeenMs;
-  update(isAnother ? { hello, events: [], history: null, restartSeenMs } : { hello });
+  update(isAnother ? { hello, events: [], faults: [], history: null, restartSeenMs } : { hello });
 }
 
 // On a new connection the kept ones come first, up to a thousand at once: they are sorted in once.
@@ -89,6 +91,13 @@ function sortIn(): void {
   if (fresh.length === 0) return;
   const events = [...fresh, ...model.events].sort((a, b) => b.seq - a.seq).slice(0, KEPT_EVENTS);
   update({ events });
+}
+
+// It comes when it begins, when it ends, and again on each new connection.
+function takeFault(fault: Fault): void {
+  const isOther = ({ id, fromMs }: Fault): boolean => id !== fault.id || fromMs !== fault.fromMs;
+  const faults = [...model.faults.filter(isOther), fault].sort((a, b) => a.fromMs - b.fromMs);
+  update({ faults: faults.slice(-KEPT_FAULTS) });
 }
 
 function look(): void {

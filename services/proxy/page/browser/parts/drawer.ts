@@ -3,7 +3,7 @@ import { useEffect } from 'preact/hooks';
 import { html } from '../html.ts';
 import { causeInWords } from '../model/cause.ts';
 import { now } from '../model/clock.ts';
-import type { ClusterEvent, Policy, Probe, Server } from '../model/contract.ts';
+import type { ClusterEvent, Fault, Policy, Probe, Server } from '../model/contract.ts';
 import { inRotation, keyOf, reasonOf, shownState } from '../model/rows.ts';
 import { go, model } from '../model/store.ts';
 import { capital, clockTime, count, duration, nameOf, policyTitle, rate, whole } from '../model/words.ts';
@@ -11,7 +11,6 @@ import { Acts } from './acts.ts';
 import { penaltyBar, phrases, rings } from './row.ts';
 import { sign, signOfEvent } from './sign.ts';
 import { ago } from './ticking.ts';
-import { targetsOf } from './verdict.ts';
 
 export function Drawer() {
   const { state, place } = model;
@@ -104,15 +103,9 @@ function ServerDrawer({ server }: { server: Server | null }) {
 
 function faultOn(server: Server): string {
   const names = [nameOf(server), server.name, String(server.id)];
-  const fault = model.state?.faults?.find((each) => {
-    const isOn = each.untilMs === null || each.untilMs > now();
-    return (
-      isOn &&
-      targetsOf(each)
-        .split(', ')
-        .some((target) => names.includes(target))
-    );
-  });
+  const isOnIt = ({ untilMs, target }: Fault): boolean =>
+    untilMs === null && target.split(', ').some((each) => names.includes(each));
+  const fault = model.faults.find(isOnIt);
   return fault === undefined ? 'none' : `${fault.kind}, ${duration(now() - fault.fromMs)}`;
 }
 

@@ -7,7 +7,6 @@ import { go, isLarge, model } from '../model/store.ts';
 import { capital, clockTime, nameOf, policyTitle } from '../model/words.ts';
 import { textOf } from './head.ts';
 import { sign, signOfEvent } from './sign.ts';
-import { targetsOf } from './verdict.ts';
 
 const SHOWN_AT_MOST = 120;
 const TOGETHER_MS = 1000;
@@ -73,11 +72,10 @@ function entries(): Entry[] {
   const events = isLarge(model.state)
     ? together(model.events)
     : model.events.map((event) => entryOf(event, []));
-  const faults = model.history?.faults ?? model.state?.faults ?? [];
   const all: Entry[] = [
     ...events,
-    ...faults.map(
-      (fault): Entry => ({ kind: 'fault', key: `f${fault.fromMs}${fault.kind}`, atMs: fault.fromMs, fault }),
+    ...model.faults.map(
+      (fault): Entry => ({ kind: 'fault', key: `f${fault.fromMs}${fault.id}`, atMs: fault.fromMs, fault }),
     ),
   ];
   return all.sort((a, b) => b.atMs - a.atMs);
@@ -132,8 +130,9 @@ function line(entry: Entry) {
   const time = html`<time class="mono">${clockTime(entry.atMs, true)}</time>`;
   if (entry.kind === 'fault') {
     const { fault } = entry;
-    const ended = fault.untilMs === null ? '' : `, until ${clockTime(fault.untilMs)}`;
-    return html`<li key=${entry.key} class="fault">${time}${sign('fault', 13)}<div><b>Fault: ${fault.kind} ${targetsOf(fault)}</b><p>by ${fault.by}${ended}</p></div></li>`;
+    const ended = fault.untilMs === null ? 'still on' : `until ${clockTime(fault.untilMs)}`;
+    const detail = fault.detail === '' ? '' : `; ${fault.detail}`;
+    return html`<li key=${entry.key} class="fault">${time}${sign('fault', 13)}<div><b>Fault: ${fault.kind} ${fault.target}</b><p>${ended}${detail}</p></div></li>`;
   }
   const { event, others } = entry;
   const state = event.type === 'admitted' ? 'ready' : event.type;

@@ -14,7 +14,8 @@ const MAX_PAYLOAD = 1024;
 export function Send() {
   const [policy, setPolicy] = useState('1');
   const [clientId, setClientId] = useState('900');
-  const [payload, setPayload] = useState('Packet for privacy policy 1');
+  const [typed, setTyped] = useState<string | null>(null);
+  const payload = typed ?? `Packet for privacy policy ${policy}`;
   const [result, setResult] = useState<Sent | string | null>(null);
   const [isBusy, setBusy] = useState(false);
   const isStale = model.connection.kind === 'stale';
@@ -35,7 +36,7 @@ export function Send() {
           <label>Client id<input value=${clientId} required maxlength="64" autocomplete="off" onInput=${(event: InputEvent) => setClientId(textOf(event))} /></label>
         </div>
         <datalist id="policies">${model.state?.policies.map((each) => html`<option key=${each.policy} value=${each.policy} />`)}</datalist>
-        <label>Payload<textarea rows="2" value=${payload} maxlength=${MAX_PAYLOAD} spellcheck=${false} onInput=${(event: InputEvent) => setPayload(textOf(event))}></textarea></label>
+        <label>Payload<textarea rows="2" value=${payload} maxlength=${MAX_PAYLOAD} spellcheck=${false} onInput=${(event: InputEvent) => setTyped(textOf(event))}></textarea></label>
         <div class="go"><span>${isStale ? 'The proxy does not answer' : `${whole(payload.length)} of ${whole(MAX_PAYLOAD)} characters`}</span>
           <button type="submit" class="button main" disabled=${isBusy || isStale}>${isBusy ? 'Sending' : 'Send'} ${sign('arrow', 14)}</button></div>
       </form>

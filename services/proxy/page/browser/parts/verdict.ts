@@ -1,7 +1,6 @@
 // How things stand, in one sentence and six figures.
 import { html } from '../html.ts';
 import { now } from '../model/clock.ts';
-import type { Fault } from '../model/contract.ts';
 import { model } from '../model/store.ts';
 import { type Verdict, verdictOf } from '../model/verdict.ts';
 import { clockTime, count, duration, milliseconds, percent, whole } from '../model/words.ts';
@@ -91,8 +90,8 @@ function percentOf(share: number): string {
 }
 
 function ChaosLine() {
-  const { state, connection } = model;
-  const faults = state?.faults?.filter(({ untilMs }) => untilMs === null || untilMs > now()) ?? [];
+  const { connection } = model;
+  const faults = model.faults.filter(({ untilMs }) => untilMs === null);
   if (faults.length === 0) return null;
   const then = connection.kind === 'stale' ? ' by then' : '';
   return html`
@@ -100,11 +99,7 @@ function ChaosLine() {
       <span class="name">${sign('fault', 13)}<b>Chaos run</b></span>
       ${faults.map(
         (fault) =>
-          html`<span key=${fault.fromMs}><b>${fault.kind} ${targetsOf(fault)}</b>, on for ${then === '' ? ago(fault.fromMs) : duration(now() - fault.fromMs)}${then}</span>`,
+          html`<span key=${fault.id}><b>${fault.kind} ${fault.target}</b>, on for ${then === '' ? ago(fault.fromMs) : duration(now() - fault.fromMs)}${then}</span>`,
       )}
     </div>`;
-}
-
-export function targetsOf({ server, servers, policy }: Fault): string {
-  return servers?.join(', ') ?? server ?? (policy === undefined ? '' : `policy ${policy}`);
 }
