@@ -15,9 +15,10 @@ const SMALL = 2 ** 30;
 // The power of two that is next to LEAST_US.
 const LEAST_BITS = 8;
 
-/** A duration in whole µs, a small integer: one above 1,073 s is taken for that. */
+/** The whole µs of a duration, a small integer: one above 1,073 s is taken for that. */
 export function usOf(ms: number): number {
-  return Math.min(SMALL - 1, Math.max(0, Math.round(ms * US_PER_MS)));
+  if (ms >= SMALL / US_PER_MS) return SMALL - 1;
+  return ms > 0 ? (ms * US_PER_MS) | 0 : 0;
 }
 
 /** Counts durations. */
