@@ -35,7 +35,6 @@ const SUSPECTS_WITHIN_MS = 10_000;
 const MAX_SUSPECTS = 18;
 const LOCAL_FAULT_LATELY_MS = 300;
 const OF_SILENCE = /silent|timeout|missed|not answered/;
-const FAILED_REQUEST = /a real request failed: ([a-z-]+)|trial request failed: ([a-z-]+)/;
 
 type Streak = { last: ProbeRecord | null; failures: number; hadSession: boolean };
 
@@ -78,18 +77,17 @@ export class Promises {
   }
 
   // Which events, transitions, failures and states were reached.
-  #count({ type, policy, id, why }: ClusterEvent, upstream: Upstream | undefined): void {
+  #count({ type, policy, id, cause, why, evidence }: ClusterEvent, upstream: Upstream | undefined): void {
     const world = this.#world;
     const key = `${policy}/${String(id)}`;
     world.reached('events', type);
     const before = this.#lastEvent.get(key);
     if (type !== 'registered' && before !== undefined) world.reached('transitions', `${before} → ${type}`);
     this.#lastEvent.set(key, type);
-    const failure = FAILED_REQUEST.exec(why);
-    if (failure !== null) world.reached('failures', failure[1] ?? failure[2] ?? '');
+    if (evidence.failure !== undefined) world.reached('failures', evidence.failure);
     if (type === 'evicted' && upstream?.lastProbe != null)
       world.reached('evicted by', upstream.lastProbe.outcome);
-    if (type === 'ejected') world.reached('ejected for', ejectionCause(why));
+    if (type === 'ejected') world.reached('ejected for', cause);
     if (upstream !== undefined) world.reached('states', upstream.health.state);
     if (world.options.fall > 1 && why.includes('in a row failed')) world.reached('limits', '--fall');
   }
@@ -292,10 +290,4 @@ export class Promises {
     if (sockets.size > 0) world.violate('nothing is left', `${sockets.size} open connections`);
     if (pendingTimers > 0) world.violate('nothing is left', `${pendingTimers} timers`);
   }
-}
-
-function ejectionCause(why: string): string {
-  if (why.includes('wrong answer')) return 'wrong answers';
-  if (why.includes('trial request')) return 'a failed trial';
-  return why.includes('in a row') ? 'failures in a row' : 'a share of failures';
 }

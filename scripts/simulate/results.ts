@@ -1,4 +1,5 @@
 // pure · what seeds have shown: the table of what worlds have to reach, the sums over seeds, and the text of both.
+import type { Cause as EventCause } from '../../services/proxy/health/cause.ts';
 import type { State } from '../../services/proxy/health/health.ts';
 import type { FailureKind, ProbeOutcome } from '../../services/proxy/servers/failure.ts';
 import type { StateEventType } from '../../services/proxy/status/events.ts';
@@ -88,7 +89,7 @@ const FAILURES: Record<FailureKind, Row> = {
 };
 
 // Failures in a row are not among them: a server that fails is suspected first, and its trial decides.
-const EJECTED_FOR = ['a share of failures', 'wrong answers', 'a failed trial'];
+const EJECTED_FOR: EventCause[] = ['failed-share', 'wrong-answers', 'trial-failed'];
 
 const LIMITS = [
   '--fall',

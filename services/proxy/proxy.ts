@@ -98,7 +98,7 @@ function pageSourcesOf(options: ProxyOptions, sources: Core['sources']): PageSou
   const host = isWildcard(options.host) ? LOOPBACK : options.host;
   const target = () => {
     const port = sources.port();
-    return port === 0 ? null : { host, port, isTls: options.tls !== null };
+    return port === 0 ? null : { host, port, isTls: options.tls !== null, traffic };
   };
   const acts = { table, registry, token: options.registerToken };
   const metrics = metricsReply({ ...sources, now, version: ownVersion() });

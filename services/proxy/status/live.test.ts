@@ -178,11 +178,32 @@ test('a packet is sent through the well-known port, and its reply shown', async 
   const proxy = await testProxy(t);
   await (await fakeServer(t, proxy, 1)).join();
   const sent = await post(proxy, '/api/send', { clientId: '900', policy: '1', payload: 'hello' });
-  const { ok, server, reply } = await bodyOf(sent);
+  const { ok, server, reply, phases, attempts } = await bodyOf(sent);
   assert.deepEqual([sent.status, ok, server.id, reply.type], [200, true, 1, 2]);
+  assert.ok(phases.queueMs >= 0 && phases.upstreamMs > 0, JSON.stringify(phases));
+  assert.deepEqual(attempts, [{ id: 1, outcome: 'answered', ms: phases.upstreamMs }]);
   const refused = await post(proxy, '/api/send', { clientId: '900', policy: 'none', payload: 'hello' });
-  assert.equal((await bodyOf(refused)).reply.code, 'NO_SERVER');
+  const refusal = await bodyOf(refused);
+  assert.deepEqual(
+    [refusal.reply.code, refusal.attempts, refusal.phases.upstreamMs],
+    ['NO_SERVER', [], undefined],
+  );
   assert.equal((await post(proxy, '/api/send', { policy: 1 })).status, 400);
+});
+
+test('a packet that a server has failed says so, and how long it waited', async (t) => {
+  const proxy = await testProxy(t, { healthIntervalMs: 60_000 });
+  await (await fakeServer(t, proxy, 1, { behave: (peer) => peer.socket.resetAndDestroy() })).join();
+  await (await fakeServer(t, proxy, 2)).join();
+  const { server, attempts, phases } = await bodyOf(
+    await post(proxy, '/api/send', { clientId: '900', policy: '1', payload: 'hello' }),
+  );
+  assert.equal(server.id, 2);
+  assert.deepEqual(attempts, [
+    { id: 1, outcome: 'failed, moved on' },
+    { id: 2, outcome: 'answered', ms: phases.upstreamMs },
+  ]);
+  assert.ok(phases.queueMs > 0);
 });
 
 function report(proxy: RunningProxy, phase: string, more: object = {}, token = TOKEN): Promise<Response> {

@@ -4,20 +4,55 @@ import { connect as connectTls } from 'node:tls';
 import { DEFAULT_MAX_FRAME_BYTES } from '../../shared/framing.ts';
 import { formatRequest } from '../../shared/packet.ts';
 import { PacketReader } from '../../shared/packet-reader.ts';
+import type { Ending, Traffic } from '../metrics/traffic.ts';
+import type { Request } from '../routing/request.ts';
 
 const TIMEOUT_MS = 10_000;
 
-export type SendTarget = { host: string; port: number; isTls: boolean };
+export type SendTarget = {
+  host: string;
+  port: number;
+  isTls: boolean;
+  traffic: Pick<Traffic<Request>, 'watch'>;
+};
 export type Outgoing = { clientId: string; policy: string; payload: string };
 
+/** What the proxy knows of an answered request: who had it, and for how long. */
+type Way = { triedIds: (string | number)[]; queueMs: number; upstreamMs: number };
+
 /** Sends it and waits for the reply; rejects with the system's error, or when none has come within 10 s. */
-export function sendPacket({ host, port, isTls }: SendTarget, packet: Outgoing) {
+export async function sendPacket(target: SendTarget, packet: Outgoing) {
+  const wire = formatRequest(packet.clientId, packet.policy, packet.payload);
+  const latin1 = Buffer.from(wire).toString('latin1');
+  let way: Way | null = null;
+  const stop = target.traffic.watch((ending) => {
+    // Another client may send the very same bytes: the first answer to them is as true.
+    if (way === null && ending.server !== null && ending.request.wire === latin1) way = wayOf(ending);
+  });
+  try {
+    const { raw, connectMs, totalMs } = await exchange(target, wire);
+    return describe(raw, connectMs, totalMs, way);
+  } finally {
+    stop();
+  }
+}
+
+function wayOf({ request, server, arrivedMs, endedMs }: Ending<Request>): Way {
+  const { trouble, attemptMs, upstream } = request;
+  const triedIds = (trouble?.tried ?? []).filter((other) => other !== server).map(({ id }) => id);
+  const tookMs = endedMs - arrivedMs;
+  // One that was handed to a second server meanwhile was answered by the first, which had it from the beginning.
+  const upstreamMs = upstream === server ? endedMs - attemptMs : tookMs;
+  return { triedIds, queueMs: Math.max(0, tookMs - upstreamMs), upstreamMs };
+}
+
+function exchange({ host, port, isTls }: SendTarget, wire: string) {
   const beganMs = performance.now();
   let connectMs = 0;
-  return new Promise<ReturnType<typeof describe>>((resolve, reject) => {
+  return new Promise<{ raw: string; connectMs: number; totalMs: number }>((resolve, reject) => {
     const onConnected = (): void => {
       connectMs = performance.now() - beganMs;
-      socket.write(formatRequest(packet.clientId, packet.policy, packet.payload));
+      socket.write(wire);
     };
     // It is this proxy itself that is asked.
     const socket = isTls
@@ -31,24 +66,23 @@ export function sendPacket({ host, port, isTls }: SendTarget, packet: Outgoing) 
       reader.feed(chunk);
       if (reader.next() === null) return;
       socket.destroy();
-      // A server's answer reaches a client as it is, and may be no JSON.
-      try {
-        const raw = Buffer.concat(chunks).toString().trim();
-        resolve(describe(raw, connectMs, performance.now() - beganMs));
-      } catch (error) {
-        reject(error);
-      }
+      const raw = Buffer.concat(chunks).toString().trim();
+      resolve({ raw, connectMs, totalMs: performance.now() - beganMs });
     });
     socket.on('error', reject);
     socket.on('end', () => reject(new Error('The connection was closed without a reply.')));
   });
 }
 
-function describe(raw: string, connectMs: number, totalMs: number) {
+// A server's answer reaches a client as it is, and may be no JSON: then this throws.
+function describe(raw: string, connectMs: number, totalMs: number, way: Way | null) {
   const reply = JSON.parse(raw) as { type?: number; srcid?: string | number };
   const ok = reply.type === 2;
   const server = ok && reply.srcid !== undefined ? { id: reply.srcid } : null;
-  const upstreamMs = totalMs - connectMs;
-  const attempts = server === null ? [] : [{ ...server, outcome: 'answered', ms: upstreamMs }];
-  return { ok, reply, raw, server, attempts, phases: { connectMs, queueMs: 0, upstreamMs, totalMs } };
+  const { triedIds = [], ...phases } = way ?? {};
+  const attempts = [
+    ...triedIds.map((id) => ({ id, outcome: 'failed, moved on' })),
+    ...(server === null ? [] : [{ ...server, outcome: 'answered', ms: way?.upstreamMs }]),
+  ];
+  return { ok, reply, raw, server, attempts, phases: { connectMs, totalMs, ...phases } };
 }

@@ -159,7 +159,8 @@ export type Sent = {
   reply: { type?: number; code?: string; payload?: string; srcid?: string | number; error?: string } | null;
   raw: string;
   server: { id: string | number; name?: string | null } | null;
-  attempts: { id: string | number; name?: string | null; outcome: string; ms: number }[];
+  attempts: { id: string | number; name?: string | null; outcome: string; ms?: number }[];
+  /** `queueMs`: until the server that answered had it; both only of an answer. */
   phases: { connectMs?: number; queueMs?: number; upstreamMs?: number; totalMs: number };
 };
 

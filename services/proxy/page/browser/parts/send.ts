@@ -46,7 +46,7 @@ export function Send() {
 
 function attemptsOf({ attempts, server }: Sent): Sent['attempts'] {
   if (attempts.length > 0 || server === null) return attempts;
-  return [{ ...server, outcome: 'answered', ms: 0 }];
+  return [{ ...server, outcome: 'answered' }];
 }
 
 function ms(value: number | undefined): string {
@@ -75,12 +75,12 @@ function Reply({ result }: { result: Sent | string; policy: string }) {
     <${PhaseBar} parts=${[
       ['read', connectMs ?? 0],
       ['queue', queueMs ?? 0],
-      ...attempts.map(({ outcome, ms: taken }) => [isGood(outcome) ? 'good' : 'failed', taken] as const),
+      ...attempts.map(({ outcome, ms: taken }) => [isGood(outcome) ? 'good' : 'failed', taken ?? 0] as const),
       ['back', rest],
     ]} />
     <ul class="phases">
       ${line('dot', 'connected, the proxy read it', ms(connectMs))}
-      ${line('dot', ok ? 'waited for its turn' : 'waited for a server', ms(queueMs))}
+      ${ok && line('dot', attempts.length > 1 ? 'waited, other servers included' : 'waited for its turn', ms(queueMs))}
       ${attempts.map((attempt, at) =>
         line(
           String(at + 1),
@@ -88,7 +88,7 @@ function Reply({ result }: { result: Sent | string; policy: string }) {
           ms(attempt.ms),
         ),
       )}
-      ${line('dot', 'back to you', ms(rest))}
+      ${line('dot', ok ? 'back to you' : 'until it was refused', ms(rest))}
     </ul>
     <pre class="raw mono" tabindex="0" aria-label="The reply as it came">${raw}</pre>`;
 }
