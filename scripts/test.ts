@@ -22,9 +22,13 @@ type Group = {
   atOnce: number;
 };
 
+const CORES = availableParallelism();
+// They take longest, and begin first: at the end each would run alone.
+const FIRST = /(simulate|hostile|soak|bench|page|servers|culprit)\.test\.ts$/;
+
 const LONG: Group = {
   ...{ name: 'long tests', kind: 'long', files: /\.long\.test\.ts$/ },
-  ...{ timeoutMs: 600_000, atOnce: availableParallelism() },
+  ...{ timeoutMs: 600_000, atOnce: CORES },
 };
 const IN_CONTAINERS: Group = {
   ...{ name: 'tests in containers', kind: 'e2e', files: /^scripts\/e2e\// },
@@ -36,7 +40,8 @@ const MEASURING: Group = {
 };
 const OTHERS: Group = {
   ...{ name: 'tests without Docker', kind: 'unit', files: /./ },
-  ...{ timeoutMs: 120_000, atOnce: availableParallelism() },
+  // Most of them wait for timers and processes most of the time.
+  ...{ timeoutMs: 120_000, atOnce: CORES + 1 },
 };
 const FIRST_MATCH = [LONG, IN_CONTAINERS, MEASURING, OTHERS];
 const IN_TURN = [OTHERS, MEASURING, IN_CONTAINERS, LONG];
@@ -98,7 +103,7 @@ async function runTests(
   const durations: { name: string; ms: number }[] = [];
   const startedMs = performance.now();
   const tests = run({
-    files: files.toSorted(),
+    files: files.toSorted((a, b) => Number(FIRST.test(b)) - Number(FIRST.test(a)) || (a < b ? -1 : 1)),
     concurrency: atOnce,
     timeout: timeoutMs,
     testNamePatterns: pattern === '' ? [] : [pattern],

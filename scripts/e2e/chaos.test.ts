@@ -38,7 +38,9 @@ after(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** A plan that takes some ten seconds. */
+const PHASES = { warmUpMs: 1_500, controlMs: 2_000, faultsMs: 5_500, quietMs: 3_500, afterMs: 1_500 };
+
+/** A plan that takes some ten seconds, and without faults two. */
 async function shortPlan(scenario: string, faults: readonly Omit<PlannedFault, 'id'>[]): Promise<string> {
   const wishes = {
     seed: 1,
@@ -50,7 +52,10 @@ async function shortPlan(scenario: string, faults: readonly Omit<PlannedFault, '
   };
   const plan: Plan = {
     ...makePlan(scenarioOf({ scenario }), wishes),
-    phases: { warmUpMs: 1_500, controlMs: 2_000, faultsMs: 5_500, quietMs: 3_500, afterMs: 1_500 },
+    phases:
+      faults.length > 0
+        ? PHASES
+        : { ...PHASES, warmUpMs: 500, controlMs: 1_000, faultsMs: 0, quietMs: 0, afterMs: 0 },
     faults: faults.map((fault, index) => ({ id: index + 1, ...fault })),
   };
   const file = join(folder, `${scenario}-${faults.length}.json`);

@@ -19,18 +19,21 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     file: 'proxy/routing/round-robin.ts',
     from: '    this.remove(member);\n    this.#nextIndex = 0;\n',
     to: '    this.remove(member);\n',
+    isSlow: true,
   },
   {
     name: 'the turn does not move on',
     file: 'proxy/routing/round-robin.ts',
     from: '        this.#nextIndex = at;\n',
     to: '        this.#nextIndex = members.indexOf(member);\n',
+    isSlow: true,
   },
   {
     name: 'an id at a new address keeps its old entry',
     file: 'proxy/registration/registry.ts',
     from: '    const hasMoved = byId !== undefined && byId !== byAddress;\n    if (byId !== undefined)\n',
     to: '    const hasMoved = false;\n    if (byId !== undefined && byId === byAddress)\n',
+    isSlow: true,
   },
   {
     name: 'a retry may meet the same server',
@@ -39,24 +42,28 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     to: '  if (tried.length > 9) tried.push(upstream);\n',
     // Where a connection fails at once, trying the same server again would never end.
     only: 'none',
+    isSlow: true,
   },
   {
     name: "a late answer is taken for the next request's",
     file: 'proxy/servers/upstream-connection.ts',
     from: '      const request = this.first;\n      const answer = reader.line();\n',
     to: '      while (this.first?.isDone === true) this.#advance();\n      const request = this.first;\n      const answer = reader.line();\n',
+    isSlow: true,
   },
   {
     name: 'a passed probe does not reset the streak',
     file: 'proxy/health/health.ts',
     from: '  const passed = { ...health, failures: 0, failedProbes: 0, passes: health.passes + 1 };\n',
     to: '  const passed = { ...health, passes: health.passes + 1 };\n',
+    isSlow: true,
   },
   {
     name: 'the end of a session is ignored',
     file: 'proxy/registration/sessions.ts',
     from: "    this.#checker.onLeaseLost(upstream, 'its session ended');\n",
     to: '',
+    isSlow: true,
   },
   {
     name: 'heartbeats are never checked',
@@ -71,12 +78,14 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     file: 'proxy/routing/waiting-room.ts',
     from: '    const { maxWaiting } = this.#limits;\n',
     to: '    const maxWaiting = this.#limits.maxWaiting * 1e9;\n',
+    isSlow: true,
   },
   {
     name: 'deadlines are not swept',
     file: 'proxy/routing/forwarder.ts',
     from: 'while (this.#deadlines.hasExpired(nowMs))',
     to: 'while (this.#deadlines.hasExpired(0))',
+    isSlow: true,
   },
   {
     name: 'silent attempts are not given up',
@@ -97,6 +106,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     file: 'proxy/core.ts',
     from: '    checker.stop();\n',
     to: '',
+    isSlow: true,
   },
   {
     name: 'a request meets as many servers as there are',
@@ -167,6 +177,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     from: '    clock.soon(() => work(asOfMs));\n',
     to: '    clock.soon(() => work(Math.max(asOfMs, clock.now())));\n',
     only: 'stall-in-turn',
+    isSlow: true,
   },
   {
     name: 'a stale connection is held against its server',

@@ -65,6 +65,7 @@ class Run {
   /** The faults whose beginning was reported, and not their end. */
   readonly #reported = new Map<PlannedFault, Promise<void>>();
   readonly #ends: Promise<void>[] = [];
+  readonly #beganMs = Math.trunc(epochMs());
   #injections: Promise<unknown> = Promise.resolve();
   #cutShort: string | null = null;
   #progress: Progress | null = null;
@@ -218,7 +219,8 @@ class Run {
   async #report(phase: FaultReport['phase'], { id, kind, targets }: PlannedFault): Promise<void> {
     const { plan, report } = this.#setting;
     const detail = `chaos ${plan.scenario}, seed ${plan.seed}`;
-    const fault = { phase, id: `${plan.scenario} ${id}`, kind, target: targets.join(', '), detail };
+    // A run that was killed may have left one of the same number.
+    const fault = { phase, id: `${this.#beganMs} ${id}`, kind, target: targets.join(', '), detail };
     await report(fault).catch((error: Error) => debug('not reported: %s', error.message));
   }
 

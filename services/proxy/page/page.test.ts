@@ -94,9 +94,10 @@ describe('the live page', { skip, concurrency: false }, () => {
     const cluster = await startCluster(t);
     const page = await open(t, cluster.url);
     await page.locator('.row.st-ready').nth(5).waitFor();
-    await page.fill('#send-policy', '1');
+    await page.fill('#send-policy', '2');
+    assert.equal(await page.getByLabel('Payload').inputValue(), 'Packet for privacy policy 2');
     await page.click('.send .main');
-    await page.getByText(/Answered by server/).waitFor();
+    await page.getByText(/Answered by server [34] in/).waitFor();
     const report = async (phase: string): Promise<void> => {
       const fault = { phase, id: 'a', kind: 'pause', target: 'server 1', detail: 'by hand' };
       const headers = { authorization: `Bearer ${TOKEN}` };

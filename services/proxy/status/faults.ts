@@ -5,7 +5,7 @@ import { type ActReply, denial, refusal } from './acts.ts';
 const KEPT = 200;
 // One whose end is never reported counts as over then: its reporter has died, or the proxy could not be reached.
 const LONGEST_MS = 600_000;
-const MAX_LENGTHS = { id: 60, kind: 40, target: 300, detail: 200 } as const;
+const MAX_LENGTHS = { id: 60, kind: 40, target: 1000, detail: 200 } as const;
 
 /** Times are ms since the epoch; `untilMs` is null while it is on. */
 export type Fault = Readonly<{

@@ -7,6 +7,7 @@ import { model, serversIn } from '../model/store.ts';
 import { isCurrent } from '../model/theme.ts';
 import { clockTime } from '../model/words.ts';
 import type { Palette } from './frame.ts';
+import { seenFaults } from './marks.ts';
 import { chartOption } from './option.ts';
 import { HistoryTable } from './table.ts';
 
@@ -45,7 +46,7 @@ export function Charts() {
   if (serversIn(state) === 0 && hasNothing) {
     return html`<section class="panel line charts"><h2>Last 10 minutes</h2><span>no request yet; charts start with the first</span></section>`;
   }
-  const shaded = faults.length > 0 ? 'shaded: a fault was on; ' : '';
+  const shaded = seenFaults(faults, now()).length > 0 ? 'shaded: a fault was on; ' : '';
   const about =
     connection.kind === 'stale'
       ? `no data since ${clockTime(connection.sinceMs)}`

@@ -23,7 +23,8 @@ export const MARKS_HEIGHT = 20;
 export const LABEL_HEIGHT = 13;
 const TITLE = 31;
 const AXIS = 30;
-const WINDOW_MS = 600_000;
+/** The charts' length. */
+export const WINDOW_MS = 600_000;
 
 /** An element that ECharts draws at a fixed place. */
 export type Element = Record<string, unknown>;

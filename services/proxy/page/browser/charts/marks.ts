@@ -13,6 +13,7 @@ import {
   type Palette,
   signAt,
   text,
+  WINDOW_MS,
   xOf,
 } from './frame.ts';
 
@@ -22,6 +23,11 @@ const LETTER_PX = 6.6;
 const LABEL_GAP = 8;
 const LANES_OF_ALL = 16;
 const LANES_AT_MOST = 24;
+
+/** Those of which the charts show something. */
+export function seenFaults(faults: readonly Fault[], nowMs: number): Fault[] {
+  return faults.filter(({ untilMs }) => untilMs === null || untilMs > nowMs - WINDOW_MS);
+}
 
 /** The faults as windows through all charts. */
 export function faultWindows(faults: readonly Fault[], frame: Frame, hatch: unknown): Element[] {

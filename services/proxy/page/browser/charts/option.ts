@@ -2,7 +2,15 @@
 import type { ClusterState, Fault, History } from '../model/contract.ts';
 import { clockTime, count, milliseconds, percent, rate, whole } from '../model/words.ts';
 import { type Element, type Frame, font, frameOf, line, type Palette, type Strip, text } from './frame.ts';
-import { faultLabels, faultMarks, faultWindows, laneElements, lanesOf, outMarks } from './marks.ts';
+import {
+  faultLabels,
+  faultMarks,
+  faultWindows,
+  laneElements,
+  lanesOf,
+  outMarks,
+  seenFaults,
+} from './marks.ts';
 
 type Series = readonly (number | null)[];
 type Point = [atMs: number, value: number | null];
@@ -24,7 +32,7 @@ export function chartOption(
   }: { width: number; untilMs: number; hatch: unknown; budget: number | undefined },
 ): { option: object; height: number } {
   const lanes = width < 520 ? [] : lanesOf(state, history);
-  const faults = allFaults.filter((fault) => fault.untilMs === null || fault.untilMs > untilMs - 600_000);
+  const faults = seenFaults(allFaults, untilMs);
   const labels = faultLabels(faults, frameOf(width, lanes.length, untilMs, 0));
   const frame = frameOf(width, lanes.length, untilMs, Math.max(0, ...labels.map(({ row }) => row + 1)));
   const greatest = niceMax(Math.max(...history.rate.map((value) => value ?? 0)));

@@ -1,9 +1,10 @@
-// Where the names of faults are on the charts: none lies on another one, and none is lost.
+// What the charts are made of: the names of faults, none on another one and none lost; and no bar where there was no error.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { frameOf } from './browser/charts/frame.ts';
+import { frameOf, type Palette } from './browser/charts/frame.ts';
 import { faultLabels } from './browser/charts/marks.ts';
-import type { Fault } from './browser/model/contract.ts';
+import { chartOption } from './browser/charts/option.ts';
+import type { Fault, Totals } from './browser/model/contract.ts';
 
 const UNTIL_MS = 600_000;
 const frame = frameOf(800, 0, UNTIL_MS, 0);
@@ -35,4 +36,20 @@ describe('the names of faults', () => {
     const [label] = faultLabels([fault('corrupt-answers', 599)], frame);
     assert.ok((label?.x ?? 0) + 'corrupt-answers'.length * 6.6 < frame.width);
   });
+});
+
+test('five seconds without an error have no bar, not even its border', () => {
+  const errors = { NO_SERVER: [0, 2, ...Array.from({ length: 18 }, () => 0)] };
+  const none = errors.NO_SERVER.map(() => null);
+  const history = { stepMs: 1000, fromMs: 0, rate: none, p50Ms: none, p99Ms: none, retries: none };
+  const state = { atMs: 20_000, policies: [], proxy: {} as Totals };
+  const size = { width: 800, untilMs: 20_000, hatch: null, budget: undefined };
+  const { option } = chartOption({ ...history, errors, outs: [] }, state, [], {} as Palette, size);
+  const { series } = option as { series: { name?: string; data: unknown }[] };
+  assert.deepEqual(series.find(({ name }) => name === 'NO_SERVER')?.data, [
+    [2500, 2],
+    [7500, null],
+    [12_500, null],
+    [17_500, null],
+  ]);
 });
