@@ -7,6 +7,7 @@ import { commandLine, publishedProxy, requireWhole } from '../services/shared/co
 import { bringUp, MAY_BE_LEFT, publishedPort, recentLogs } from './cluster/cluster.ts';
 import { containerNames } from './cluster/containers.ts';
 import { healLeftovers } from './cluster/heal.ts';
+import { isObserved, prepareObservability } from './cluster/observability.ts';
 import { renderPolicyTable } from './cluster/policy-table.ts';
 import { PREPARATION } from './cluster/preparation.ts';
 import {
@@ -44,6 +45,7 @@ await runScript('npm start --', MAY_BE_LEFT, async (signal) => {
       'Settings, from the environment or from .env: SERVERS_PER_POLICY (2), NODE_IMAGE (node:24-slim),\n' +
         'COMPOSE_PROJECT_NAME (policy-proxy), COMPOSE_FILE (with :docker-compose.tls.yml: over TLS),\n' +
         'PROXY_PUBLISH_PORT (10000, on every address of this machine; 127.0.0.1:10000: on that one only),\n' +
+        'COMPOSE_PROFILES (observability: Prometheus and Grafana as well),\n' +
         'PROXY_PUBLISH_ADMIN_PORT (10081, on 127.0.0.1 only), and those of the roles, for example PROXY_HOLD.\n' +
         'Exit codes: 0 it runs, 1 a step failed, 2 the machine lacks something or a setting is wrong, 130 stopped by Ctrl-C.',
     )
@@ -60,6 +62,7 @@ await runScript('npm start --', MAY_BE_LEFT, async (signal) => {
   const isChaosLeft = readUndo(project) !== null;
   await runSteps(signal, [
     ...PREPARATION,
+    ...(isObserved() ? [{ title: 'Prometheus and Grafana', run: prepareObservability }] : []),
     ...(isChaosLeft ? [{ title: 'What a chaos run left', run: healAfterChaos }] : []),
     { title: 'Cluster', run: (progress) => bringUp({}, progress) },
     { title: 'Servers in rotation', run: (progress) => waitUntilReady(adminUrl, progress) },
@@ -72,6 +75,13 @@ await runScript('npm start --', MAY_BE_LEFT, async (signal) => {
   console.log(`The proxy listens on ${proxy}.\n`);
   console.log([...settingsToSave(saved), ...whatToTry(project, clientTlsOptions(config))].join('\n'));
   console.log(`\nThe cluster, live, in a browser: ${adminUrl}/`);
+  if (isObserved()) {
+    const [prometheus, grafana] = [
+      readSetting('PROMETHEUS_PUBLISH_PORT') ?? 9090,
+      readSetting('GRAFANA_PUBLISH_PORT') ?? 3000,
+    ];
+    console.log(`Grafana: http://127.0.0.1:${grafana}/   Prometheus: http://127.0.0.1:${prometheus}/alerts`);
+  }
 });
 
 // Those that Compose reads by itself.

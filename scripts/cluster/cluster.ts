@@ -7,6 +7,7 @@ import { clusterName, ROOT, readSetting } from '../kit/project.ts';
 import { type Outcome, type Progress, SILENT } from '../kit/steps.ts';
 import { type Container, isUp, listContainers } from './containers.ts';
 import { isEngineUp } from './engine.ts';
+import { OBSERVABILITY } from './observability.ts';
 import { prepareRegisterToken } from './secrets.ts';
 
 /** What to say when bringing the cluster up or down was interrupted. */
@@ -82,7 +83,8 @@ export async function takeDown(cluster: Cluster = {}, progress: Progress = SILEN
     };
   }
   const found = await listContainers(project, progress.signal);
-  const args = ['--profile', 'client', 'down', '--remove-orphans', '--timeout', String(GRACE_S)];
+  const profiles = ['client', OBSERVABILITY].flatMap((name) => ['--profile', name]);
+  const args = [...profiles, 'down', '--remove-orphans', '--timeout', String(GRACE_S)];
   await compose(cluster, args, 'The cluster could not be taken down', progress);
   return summarizeDown(found.length);
 }

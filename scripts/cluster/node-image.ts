@@ -45,7 +45,8 @@ export async function prepareNodeImage(progress: Progress = SILENT): Promise<Out
   return { isSkipped: false, summary: `${STAND_IN} (${NODE_IMAGE} can't be pulled here)` };
 }
 
-async function pull(image: string, { signal, line }: Progress): Promise<string | null> {
+/** @returns null, or what Docker said when it could not pull the image */
+export async function pull(image: string, { signal, line }: Progress): Promise<string | null> {
   const result = await attempt('docker', ['pull', image], {
     timeoutMs: PULL_TIMEOUT_MS,
     firstLineWithinMs: PULL_ANSWER_MS,

@@ -9,6 +9,7 @@ const ANSWER_TIMEOUT_MS = 20_000;
 export type ServerService = Readonly<{ name: string; policy: string; replicas: number }>;
 
 type ComposeService = {
+  image?: string;
   environment?: Record<string, string | null>;
   scale?: number;
   deploy?: { replicas?: number };

@@ -5,6 +5,7 @@ import { LISTENER_SWEEP_MS, Listener } from './clients/listener.ts';
 import { drain } from './drain.ts';
 import { HealthChecker } from './health/health-checker.ts';
 import { probe } from './health/prober.ts';
+import { ControlCounts } from './metrics/control.ts';
 import { placesFor, SPARE_DESCRIPTORS } from './network/descriptors.ts';
 import type { Network } from './network/network.ts';
 import type { ProxyOptions } from './options.ts';
@@ -43,7 +44,8 @@ export type World = {
 
 export type Core = {
   /** For the status listener, and for what watches the proxy from within. */
-  sources: StatusSources & SnapshotSources & { port: () => number; forwarder: Forwarder; registry: Registry };
+  sources: StatusSources &
+    SnapshotSources & { port: () => number; control: ControlCounts; registry: Registry };
   /** Listens on the well-known port; rejects with the system's error when it can't be had. @returns the port */
   open(): Promise<number>;
   /** Refuses what is new, finishes what is in flight, at most `drainTimeoutMs`; then closes everything. */
@@ -56,6 +58,7 @@ export function createCore(options: ProxyOptions, log: Log, world: World): Core 
   const { now, wallNow } = clock;
   const table = new PolicyTable();
   const events = new EventLog(wallNow);
+  const control = new ControlCounts();
   const refusals = new LimitedLog(log);
   const details = new LimitedLog(log, 'debug');
   const errors = new LimitedLog(log, 'debug');
@@ -64,12 +67,17 @@ export function createCore(options: ProxyOptions, log: Log, world: World): Core 
   const checker = new HealthChecker(options, {
     probe: (upstream) => {
       const isAnotherServer = (answersAs: string): boolean => table.isOthers(upstream, answersAs);
-      return probe(upstream, { probe: mode, healthTimeoutMs, isAnotherServer, network, clock });
+      const probed = probe(upstream, { probe: mode, healthTimeoutMs, isAnotherServer, network, clock });
+      void probed.then(({ outcome, roundTripMs }) => control.probed(outcome, roundTripMs));
+      return probed;
     },
     clock,
     random,
     isLastReady: (upstream) => table.route(upstream.policy)?.isLastReady(upstream) ?? true,
-    onFlip: (upstream, before) => registry.onFlip(upstream, before),
+    onFlip: (upstream, before) => {
+      control.changed(upstream, before.state, now());
+      registry.onFlip(upstream, before);
+    },
     log: details,
   });
   const forwarder = new Forwarder(
@@ -89,8 +97,7 @@ export function createCore(options: ProxyOptions, log: Log, world: World): Core 
     watch,
     new Refusals(events.boot, errors, watch),
   );
-  const flusher = new Flusher(clock.soon);
-  const poolWorld = { network, flusher, now, roughNow: () => forwarder.sweptMs, watch };
+  const poolWorld = { network, flusher: new Flusher(clock.soon), now, watch };
   const registry = new Registry(
     options,
     {
@@ -114,6 +121,7 @@ export function createCore(options: ProxyOptions, log: Log, world: World): Core 
     ownPort: () => listener.port,
     isEverywhere: isWildcard(options.host),
     onRefusal: (code, whom) => forwarder.noteRefusal(code, whom),
+    onResult: (result) => control.registration(result),
     log: refusals,
   });
   const places = placesFor(descriptors, options);
@@ -141,7 +149,10 @@ export function createCore(options: ProxyOptions, log: Log, world: World): Core 
   async function open(): Promise<number> {
     await listener.open();
     cancelTimers = [
-      every(clock, SWEEP_MS, (asOfMs) => forwarder.sweep(asOfMs)),
+      every(clock, SWEEP_MS, (asOfMs) => {
+        control.ticked(asOfMs, SWEEP_MS);
+        forwarder.sweep(asOfMs);
+      }),
       every(clock, HEARTBEAT_MS, (asOfMs) => sessions.beat(asOfMs)),
       every(clock, SECOND_MS, () => {
         for (const part of [refusals, events, details, errors]) part.nextSecond();
@@ -167,11 +178,12 @@ export function createCore(options: ProxyOptions, log: Log, world: World): Core 
     table,
     events,
     counters: forwarder.counters,
+    traffic: forwarder.traffic,
     listenerCounters: listener.counters,
     openRequests: () => forwarder.openRequests,
     connections: () => listener.connectionCount,
     port: () => listener.port,
-    forwarder,
+    control,
     registry,
     snapshot: () => snapshotOf(sources),
     unreadyReason: () => (forwarder.isDraining ? 'shutting down' : listener.port === 0 ? 'starting' : null),

@@ -10,6 +10,7 @@ import { AccessLog } from './access-log/access-log.ts';
 import { BoundedWriter } from './access-log/bounded-writer.ts';
 import { jsonLine, textLine } from './access-log/line.ts';
 import { type Core, createCore } from './core.ts';
+import { metricsReply } from './metrics/exposition.ts';
 import { descriptorLimit } from './network/descriptors.ts';
 import type { Network } from './network/network.ts';
 import { systemNetwork } from './network/system-network.ts';
@@ -103,7 +104,7 @@ function pageSourcesOf(
   setLogLevel: ActSources['setLogLevel'],
 ): PageSources {
   const { now, wallNow } = systemClock;
-  const { events, forwarder, registry, table } = sources;
+  const { events, traffic, registry, table } = sources;
   const history = new History(sources);
   const faults = new Faults(wallNow);
   const names = new Names();
@@ -122,14 +123,15 @@ function pageSourcesOf(
       ...{ retryBudget: SHARE_OF_REQUESTS, maxPayloadBytes: MAX_PAYLOAD_BYTES },
     },
   });
-  const live = new Live({ events, faults, forwarder, hello, state: () => stateOf(rows), wallNow });
+  const live = new Live({ events, faults, traffic, hello, state: () => stateOf(rows), wallNow });
   const host = isWildcard(options.host) ? LOOPBACK : options.host;
   const target = () => {
     const port = sources.port();
-    return port === 0 ? null : { host, port, isTls: options.tls !== null, forwarder };
+    return port === 0 ? null : { host, port, isTls: options.tls !== null, traffic };
   };
   const acts = { table, registry, token: options.registerToken, setLogLevel };
-  return { page: findPage(), live, history, rows, acts, faults, target };
+  const metrics = metricsReply({ ...sources, now, version: ownVersion() });
+  return { page: findPage(), metrics, live, history, rows, acts, faults, target };
 }
 
 // On standard output, apart from the process's own log. Null where it is off.

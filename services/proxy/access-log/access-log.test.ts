@@ -85,7 +85,7 @@ test('an answered request, as one JSON object', () => {
 test('a retried request names the servers that it was tried on', () => {
   const scene = new Scene(1, textLine);
   const request = scene.request();
-  request.trouble = new Trouble();
+  request.trouble = new Trouble(0);
   request.trouble.attempts = 2;
   request.trouble.tried = [{ id: 'the first' }];
   scene.answered(request);
@@ -110,7 +110,7 @@ test('of those that went well a share has a line; errors, retries and slow ones 
   scene.answered(scene.request('drawn'));
   scene.answered(scene.request('not drawn'));
   const retried = scene.request('retried');
-  retried.trouble = new Trouble();
+  retried.trouble = new Trouble(0);
   scene.answered(retried);
   scene.answered(scene.request('slow'), 501);
   scene.log.onRefused(scene.request('refused'), 'OVERLOADED', 'b-1');

@@ -191,6 +191,7 @@ export class HealthChecker {
     const hasServed = !upstream.keepsAlive && upstream.served > watch.servedBefore;
     const outcome = result.outcome === 'timeout' && hasServed ? 'pass' : result.outcome;
     upstream.noteProbe({ atMs: this.#world.clock.wallNow(), outcome, roundTripMs, detail });
+    if (outcome === 'pass') upstream.passedMs = watch.startedMs;
     if (result.outcome === 'pass') {
       upstream.answersAs ??= answersAs;
       if (answersAs !== null) {

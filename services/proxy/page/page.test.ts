@@ -39,10 +39,14 @@ describe('the live page', { skip, concurrency: false }, () => {
     more: { viewport?: { width: number; height: number }; colorScheme?: 'light' | 'dark' } = {},
   ): Promise<Page> {
     const context = await browser.newContext({ viewport: DESKTOP, ...more });
-    t.after(() => context.close());
+    const errors: Error[] = [];
+    t.after(async () => {
+      await context.close();
+      assert.deepEqual(errors, []);
+    });
     const page = await context.newPage();
     page.setDefaultTimeout(PATIENCE_MS);
-    page.on('pageerror', (error) => assert.fail(error));
+    page.on('pageerror', (error) => errors.push(error));
     await page.goto(url);
     return page;
   }
@@ -143,6 +147,21 @@ describe('the live page', { skip, concurrency: false }, () => {
       await page.screenshot({ path: join(PICTURES, `${name}.png`), fullPage: true });
     });
   }
+
+  test('charts whose library could not be fetched at once are drawn with what comes next', async (t) => {
+    const proxy = await startFakeProxy('cluster');
+    t.after(proxy.close);
+    const page = await open(t, 'about:blank');
+    let failed = 0;
+    await page.route('**/echarts.js', (route) => {
+      failed += 1;
+      return route.abort();
+    });
+    await page.goto(proxy.url);
+    await page.locator('.charts').scrollIntoViewIfNeeded();
+    await page.locator('.canvas canvas').waitFor();
+    assert.equal(failed, 1);
+  });
 
   test('a proxy that falls silent is said to be stale', async (t) => {
     const proxy = await startFakeProxy('cluster');

@@ -2,6 +2,7 @@
 import type { LimitedLog } from '../../shared/log.ts';
 import { formatChallenge, formatError, formatRegistered, type SetupPacket } from '../../shared/packet.ts';
 import { addressOf } from '../../shared/printable.ts';
+import type { RegistrationResult } from '../metrics/control.ts';
 import type { Addressee } from '../routing/watch.ts';
 import type { LeaseConnection, Upstream } from '../servers/upstream.ts';
 import type { RegistrationAccess } from './access.ts';
@@ -17,6 +18,8 @@ export type RegistrarOptions = {
   isEverywhere: boolean;
   /** Notes a refusal, and gives the id for it. */
   onRefusal: (code: 'REGISTRATION_REFUSED' | 'SHUTTING_DOWN', whom: Addressee) => string;
+  /** Called once for each setup packet. */
+  onResult: (result: RegistrationResult) => void;
   log: LimitedLog;
 };
 
@@ -46,9 +49,10 @@ export class Registrar {
    * @returns the line to answer with
    */
   register(connection: RegisteringConnection, packet: SetupPacket): string {
-    const { access, registry, sessions, onRefusal } = this.#options;
+    const { access, registry, sessions, onRefusal, onResult } = this.#options;
     if (this.#isDraining) {
       const trace = onRefusal('SHUTTING_DOWN', { clientId: packet.id, policy: packet.policy });
+      onResult('refused');
       const sentence = 'The proxy is shutting down: register again in a few seconds.';
       return formatError('SHUTTING_DOWN', sentence, { trace });
     }
@@ -63,8 +67,12 @@ export class Registrar {
     }
     const admission = access.check(connection, host, packet);
     if (admission.kind === 'refused') return this.#refuse(packet, host, admission.sentence);
-    if (admission.kind === 'challenged') return formatChallenge(admission.nonce);
-    const tooMany = registry.isRefresh(packet, host) ? null : access.countNew(host);
+    if (admission.kind === 'challenged') {
+      onResult('challenged');
+      return formatChallenge(admission.nonce);
+    }
+    const isRefresh = registry.isRefresh(packet, host);
+    const tooMany = isRefresh ? null : access.countNew(host);
     if (tooMany !== null) return this.#refuse(packet, host, tooMany);
     const before = sessions.release(connection);
     const result = registry.register(packet, host);
@@ -72,11 +80,13 @@ export class Registrar {
     const lessee: Upstream | null = !isRefused && packet.hasSession ? result : before;
     if (lessee !== null && registry.has(lessee)) sessions.open(connection, lessee);
     if (isRefused) return this.#refuse(packet, host, result);
+    onResult(isRefresh ? 'refreshed' : 'registered');
     return formatRegistered(packet.id, packet.policyAsWritten);
   }
 
   #refuse({ id, policy }: SetupPacket, from: string, sentence: string): string {
     const trace = this.#options.onRefusal('REGISTRATION_REFUSED', { clientId: id, policy });
+    this.#options.onResult('refused');
     const message = 'registration refused';
     this.#options.log.write({ level: 'warn', message, id, policy, from, trace, why: sentence });
     return formatError('REGISTRATION_REFUSED', sentence, { clientId: id, policy, trace });

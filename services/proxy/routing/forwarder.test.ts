@@ -125,7 +125,7 @@ class Scene {
     const request = this.onServer.get(String(upstream.id))?.shift() as Request;
     upstream.inFlight -= 1;
     request.placements -= 1;
-    this.forwarder.onAnswer(upstream, request, answer);
+    this.forwarder.onAnswer(upstream, request, answer, this.nowMs);
     this.forwarder.onAnswersEnd(upstream);
   }
 

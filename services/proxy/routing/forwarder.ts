@@ -3,11 +3,12 @@ import { DeadlineQueue } from '../../shared/deadline-queue.ts';
 import type { ErrorCode } from '../../shared/error-codes.ts';
 import type { RequestPacket } from '../../shared/packet.ts';
 import type { HealthChecker } from '../health/health-checker.ts';
+import { Traffic } from '../metrics/traffic.ts';
 import type { ProxyOptions } from '../options.ts';
 import { blameOf, type FailureKind } from '../servers/failure.ts';
 import type { Silence, TrafficObserver } from '../servers/pool.ts';
 import type { Upstream } from '../servers/upstream.ts';
-import type { PolicyTable, Route } from './policy-table.ts';
+import type { PolicyTable, RetryCounters, Route } from './policy-table.ts';
 import { Refusals } from './refusals.ts';
 import { Replier } from './replier.ts';
 import { type ReplySink, Request } from './request.ts';
@@ -28,13 +29,9 @@ export type ForwarderEvents = {
   onCulprit(request: Request): void;
 };
 
-export type ForwarderCounters = {
+export type ForwarderCounters = RetryCounters & {
   requests: number;
   answered: number;
-  /** Second attempts that the budget has paid for. */
-  retries: number;
-  /** Requests that went to another server because a request before them was silent, or broke the connection. */
-  moves: number;
   /** Answers to requests that had their reply already; never handed to a client. */
   lateAnswers: number;
   /** Answers with another client's id; never handed to a client. */
@@ -50,20 +47,10 @@ export type ForwarderCounters = {
 /** Decides whether `answer` (latin1) is right for `payload`; null where answers are not verified. */
 export type Verify = ((payload: string, answer: string) => boolean) | null;
 
-/** @param tookMs from when it came to when it was answered, which was at `answeredMs`, monotonic */
-export type ServedObserver = (
-  upstream: Upstream,
-  request: Request,
-  tookMs: number,
-  answeredMs: number,
-) => void;
-
 export class Forwarder implements TrafficObserver {
   readonly counters: ForwarderCounters;
-  /** When the last sweep was, monotonic ms. */
-  sweptMs: number;
+  readonly traffic: Traffic<Request>;
   isDraining = false;
-  readonly #observers = new Set<ServedObserver>();
   readonly #table: PolicyTable;
   readonly #limits: ForwarderLimits;
   readonly #checker: TrafficJudge;
@@ -79,8 +66,6 @@ export class Forwarder implements TrafficObserver {
   readonly #waitingRoom: WaitingRoom;
   readonly #retries: Retries;
   readonly #startedMs: number;
-  /** When the chunk came whose answers are being handed over; 0 between chunks. */
-  #answeredMs = 0;
 
   constructor(
     table: PolicyTable,
@@ -97,6 +82,7 @@ export class Forwarder implements TrafficObserver {
       answered: 0,
       retries: 0,
       moves: 0,
+      retryReasons: {},
       lateAnswers: 0,
       slippedAnswers: 0,
       localFailures: 0,
@@ -112,7 +98,7 @@ export class Forwarder implements TrafficObserver {
     this.#refusals = refusals;
     this.#watch = watch;
     this.#startedMs = now();
-    this.sweptMs = this.#startedMs;
+    this.traffic = new Traffic(now, limits.requestTimeoutMs);
     this.#replier = new Replier(refusals, watch);
     this.#waitingRoom = new WaitingRoom(limits, this.#replier, this.counters);
     this.#retries = new Retries(limits, this.counters, this.#replier, events.onCulprit);
@@ -120,12 +106,6 @@ export class Forwarder implements TrafficObserver {
 
   get openRequests(): number {
     return this.#deadlines.countOpen();
-  }
-
-  /** Calls `observer` with each request that is answered from now on; the function returned ends that. */
-  observe(observer: ServedObserver): () => void {
-    this.#observers.add(observer);
-    return () => this.#observers.delete(observer);
   }
 
   /** Notes the refusal of what is no request. @returns the id for it */
@@ -151,6 +131,9 @@ export class Forwarder implements TrafficObserver {
     const deadlineMs = nowMs + this.#limits.requestTimeoutMs;
     const kept = this.#verify === null ? null : payload;
     const request = new Request(client, clientId, policy, wire, kept, deadlineMs);
+    const known = this.#table.route(policy);
+    // A policy that no server was registered for may be what a client has made up.
+    request.traffic = known?.traffic ?? this.traffic.find(policy);
     this.counters.requests += 1;
     client.expect(request);
     if (this.isDraining) {
@@ -158,7 +141,7 @@ export class Forwarder implements TrafficObserver {
       return;
     }
     this.#deadlines.push(request);
-    this.#dispatch(this.#table.route(policy) ?? this.#expectRoute(policy, nowMs), request, nowMs);
+    this.#dispatch(known ?? this.#expectRoute(policy, nowMs), request, nowMs);
   }
 
   #expectRoute(policy: string, nowMs: number): Route | undefined {
@@ -179,38 +162,34 @@ export class Forwarder implements TrafficObserver {
 
   /** The servers of a route have changed: each request that waits is served, waits on, or is refused. */
   routeChanged(route: Route): void {
+    if (route.upstreams.length > 0) route.traffic ??= this.traffic.of(route.policy);
     this.#waitingRoom.serve(route, this.#now());
     this.#replier.flush();
   }
 
-  onAnswer(upstream: Upstream, request: Request, answer: string): boolean {
+  onAnswer(upstream: Upstream, request: Request, answer: string, nowMs: number): boolean {
     if (request.isDone) {
+      request.traffic?.late(request, upstream, nowMs);
       this.counters.lateAnswers += 1;
       return true;
     }
     if (this.#verify !== null && !this.#verify(request.payload ?? '', answer)) {
       this.#fail(upstream, 'wrong-digest', request);
       if (this.#watch !== null) this.#watch.onAttemptFailed(request, upstream, 'wrong-digest');
-      const nowMs = this.#now();
       this.#follow(this.#retries.afterAttempt(request, upstream, 'wrong-digest', nowMs), request, nowMs);
       return false;
     }
     upstream.served += 1;
-    this.#time(upstream, request);
     if (upstream.health.state === 'trial') this.#checker.onTrialPassed(upstream);
     this.counters.answered += 1;
+    request.traffic?.answered(request, upstream, nowMs);
+    if (this.#watch !== null) this.#watch.onAnswered(request, upstream, nowMs - this.#arrivedMs(request));
     this.#replier.reply(request, answer);
     return true;
   }
 
-  // All answers of one chunk have the same time.
-  #time(upstream: Upstream, request: Request): void {
-    if (this.#answeredMs === 0) this.#answeredMs = this.#now();
-    const tookMs = this.#answeredMs - (request.deadlineMs - this.#limits.requestTimeoutMs);
-    upstream.durations.add(tookMs);
-    if (this.#observers.size > 0)
-      for (const observer of this.#observers) observer(upstream, request, tookMs, this.#answeredMs);
-    if (this.#watch !== null) this.#watch.onAnswered(request, upstream, tookMs);
+  #arrivedMs({ deadlineMs }: Request): number {
+    return deadlineMs - this.#limits.requestTimeoutMs;
   }
 
   onBusy(upstream: Upstream): void {
@@ -224,7 +203,6 @@ export class Forwarder implements TrafficObserver {
 
   // A server has room again, or is gone.
   onAnswersEnd({ policy }: Upstream): void {
-    this.#answeredMs = 0;
     const route = this.#table.route(policy);
     if (route !== undefined && route.waiting.length > 0) this.#waitingRoom.serve(route, this.#now());
     this.#replier.flush();
@@ -305,7 +283,6 @@ export class Forwarder implements TrafficObserver {
 
   /** Ends what has waited too long: attempts, holds and whole requests. Called every few milliseconds. */
   sweep(nowMs: number): void {
-    this.sweptMs = nowMs;
     // What it was on stays: others wait there, and with no other server ready they may still be answered. Nothing new joins
     // them, and an answer to this one, should it come, finds the request done.
     while (this.#deadlines.hasExpired(nowMs))

@@ -3,8 +3,9 @@
 import type { Id } from '../../shared/packet.ts';
 import { addressOf } from '../../shared/printable.ts';
 import { isInRotation } from '../health/health.ts';
+import type { PolicyTraffic } from '../metrics/traffic.ts';
 import { keyOf, type Upstream } from '../servers/upstream.ts';
-import type { Request } from './request.ts';
+import type { Request, Trouble } from './request.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { RoundRobin } from './round-robin.ts';
 
@@ -17,6 +18,23 @@ const SLOW_FROM_SHARE = 0.5;
 /** Answers whose time was sampled so far, and how many of them were slow. */
 type AnswerSample = { answers: number; slow: number };
 
+export type RetryCounters = {
+  /** Second attempts that the budget has paid for. */
+  retries: number;
+  /** Requests that went to another server because a request before them was silent, or broke the connection. */
+  moves: number;
+  /** How often requests were sent once more, paid for or not, by the reason. */
+  retryReasons: Record<string, number>;
+};
+
+/** A request is being sent once more, if there is a reason noted. */
+export function countRetry(trouble: Trouble, { retryReasons }: RetryCounters): void {
+  const { reason } = trouble;
+  if (reason === null) return;
+  retryReasons[reason] = (retryReasons[reason] ?? 0) + 1;
+  trouble.reason = null;
+}
+
 /** One policy: every server known for it, and the rotation of those that get requests. */
 export class Route {
   readonly policy: string;
@@ -27,6 +45,8 @@ export class Route {
   readonly waiting: Request[] = [];
   /** What its retries are paid from: another policy's trouble costs this one nothing. */
   readonly budget = new RetryBudget();
+  /** Null as long as no server was registered for it. Written by the forwarder. */
+  traffic: PolicyTraffic | null = null;
   #older: AnswerSample = { answers: 0, slow: 0 };
   #newer: AnswerSample = { answers: 0, slow: 0 };
   #newerAtMs = Number.NEGATIVE_INFINITY;
@@ -66,10 +86,10 @@ export class Route {
 
   /**
    * Hands a request to a server: first attempts feed the policy's retry budget, and retries are paid from it.
-   * @param counters counts the retries
+   * @param counters counts the retries, all of them by their reasons
    * @returns false, and nothing is sent, when it is a retry and the budget has none left
    */
-  handOver(upstream: Upstream, request: Request, counters: { retries: number }, nowMs: number): boolean {
+  handOver(upstream: Upstream, request: Request, counters: RetryCounters, nowMs: number): boolean {
     const { trouble } = request;
     if (request.upstream === null) {
       this.budget.feed(nowMs);
@@ -82,6 +102,7 @@ export class Route {
       }
       trouble.attempts += 1;
     }
+    if (trouble !== null) countRetry(trouble, counters);
     upstream.send(request, nowMs);
     return true;
   }

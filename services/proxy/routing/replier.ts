@@ -1,6 +1,6 @@
 // The one reply to a request: an answer, or a refusal in a sentence. On the data path.
-import type { ErrorCode } from '../../shared/error-codes.ts';
 import { formatError } from '../../shared/packet.ts';
+import type { RequestRefusal } from '../metrics/traffic.ts';
 import type { Refusals } from './refusals.ts';
 import type { ReplySink, Request, TriedServer } from './request.ts';
 import type { RequestWatch } from './watch.ts';
@@ -19,6 +19,7 @@ export class Replier {
   isOver(request: Request): boolean {
     if (!request.isDone && request.client.isClosed) {
       request.reply = '';
+      request.traffic?.unansweredWith(request, 'abandoned');
       if (this.#watch !== null) this.#watch.onAbandoned(request);
     }
     return request.isDone;
@@ -41,7 +42,8 @@ export class Replier {
     for (const client of clients) client.flush();
   }
 
-  refuse(request: Request, code: ErrorCode, sentence: string): void {
+  refuse(request: Request, code: RequestRefusal, sentence: string): void {
+    request.traffic?.unansweredWith(request, code);
     const { clientId, policy, wasSent } = request;
     const trace = this.#refusals.noteRequest(request, code);
     const text = formatError(code, sentence, { clientId, policy, wasSent, trace });

@@ -1,5 +1,7 @@
 // One client request and what has become of it: a small object with fields, made once per request. On the data path.
 import type { Id } from '../../shared/packet.ts';
+import type { PolicyTraffic } from '../metrics/traffic.ts';
+import { FAILURE_KINDS } from '../servers/failure.ts';
 
 /** The client's connection, as a request knows it. */
 export type ReplySink = {
@@ -17,8 +19,17 @@ export type ReplySink = {
 /** A server, as a request knows it. */
 export type TriedServer = { readonly id: Id };
 
-/** What has gone wrong with a request so far: kept apart, since nearly all have none of it. Written by the retries, and by the routes where it is handed over. */
+/** Why a request is sent once more: how its attempt failed, or what became of a request before it on the same connection. */
+export type RetryReason = (typeof RETRY_REASONS)[number];
+export const RETRY_REASONS = [...FAILURE_KINDS, 'behind-broken', 'behind-silent'] as const;
+
+/**
+ * What has gone wrong with a request so far: kept apart, since nearly all have none of it. Written by the retries, and by
+ * the routes where it is handed over.
+ */
 export class Trouble {
+  /** When it was first handed to a server, monotonic ms. */
+  readonly firstAttemptMs: number;
   /** The servers that it must not be sent to any more. */
   tried: TriedServer[] = [];
   /** Where it should not go next, as long as another server can take it. */
@@ -41,8 +52,14 @@ export class Trouble {
   isHedged = false;
   /** The next hand-over is a retry, which its policy's budget has to pay for. */
   isRetry = false;
+  /** Why it is to be sent once more; null when that has been counted. */
+  reason: RetryReason | null = null;
   /** The proxy itself had run out of something when it was to be sent. */
   isLocal = false;
+
+  constructor(firstAttemptMs: number) {
+    this.firstAttemptMs = firstAttemptMs;
+  }
 }
 
 export class Request {
@@ -57,6 +74,8 @@ export class Request {
   /** Kept only where answers are verified. */
   readonly payload: string | null;
   readonly deadlineMs: number;
+  /** Where its end is counted; null for what is no request of a client's. */
+  traffic: PolicyTraffic | null = null;
   /** When it was last handed to a server, monotonic ms. */
   attemptMs = 0;
   /** Since when it has waited for a server to become ready, monotonic ms; 0 when it does not. */

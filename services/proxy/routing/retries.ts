@@ -4,14 +4,12 @@ import type { ProxyOptions } from '../options.ts';
 import type { FailureKind } from '../servers/failure.ts';
 import type { Silence } from '../servers/pool.ts';
 import type { Upstream } from '../servers/upstream.ts';
-import type { Route } from './policy-table.ts';
+import { countRetry, type RetryCounters, type Route } from './policy-table.ts';
 import type { Replier } from './replier.ts';
 import { type Request, type TriedServer, Trouble } from './request.ts';
 
 /** `retry`: when a failed request is sent again; `maxAttempts`: so many servers may have worked on a request. */
 export type RetryLimits = Pick<ProxyOptions, 'retry' | 'maxAttempts'>;
-
-export type RetryCounters = { retries: number; moves: number };
 
 /** What has to be done with a request now; `settled`: nothing. */
 export type NextStep = 'dispatch' | 'give-up' | 'settled';
@@ -49,11 +47,13 @@ export class Retries {
     if (isStale) noteStale(trouble, upstream);
     else noteExposure(trouble, upstream);
     if (mayHaveCrashed(failure)) trouble.isAlone = true;
+    trouble.reason = failure;
     if (this.#isSettled(request)) return 'settled';
     const { retry, maxAttempts } = this.#limits;
     const isSpent = trouble.exposures >= maxAttempts;
     if (isStale && isSpent && retry === 'always' && canTakeAgain(upstream)) {
       trouble.attempts += 1;
+      countRetry(trouble, this.#counters);
       upstream.send(request, nowMs);
       return 'settled';
     }
@@ -76,6 +76,7 @@ export class Retries {
     if (this.#isSettled(request)) return 'settled';
     if (this.#limits.retry !== 'always' || trouble.breaks > MAX_BREAKS) return 'give-up';
     trouble.avoid = upstream;
+    trouble.reason = 'behind-broken';
     this.#counters.moves += 1;
     return 'dispatch';
   }
@@ -84,6 +85,7 @@ export class Retries {
   afterNothingSent(request: Request, upstream: Upstream, failure: FailureKind): NextStep {
     const trouble = troubleOf(request);
     if (failure === 'local') trouble.isLocal = true;
+    trouble.reason = failure;
     exclude(trouble, upstream);
     // A second attempt that never was one may be made elsewhere.
     if (trouble.isHedged && request.placements > 0) trouble.isHedged = false;
@@ -134,7 +136,9 @@ export class Retries {
     trouble.leftBehind.push(upstream);
     request.wasSent = true;
     this.#counters.moves += 1;
+    trouble.reason = 'behind-silent';
     trouble.attempts += 1;
+    countRetry(trouble, this.#counters);
     other.send(request, nowMs);
   }
 
@@ -154,6 +158,7 @@ export class Retries {
     trouble.isHedged = true;
     trouble.isAlone = true;
     trouble.isRetry = true;
+    trouble.reason = 'silent';
     request.wasSent = true;
     route.handOver(other, request, this.#counters, nowMs);
   }
@@ -176,7 +181,7 @@ function mayHaveCrashed(failure: FailureKind): boolean {
 }
 
 function troubleOf(request: Request): Trouble {
-  request.trouble ??= new Trouble();
+  request.trouble ??= new Trouble(request.attemptMs);
   return request.trouble;
 }
 

@@ -1,7 +1,7 @@
 // The requests that no server can take yet: which ones may wait, and which ones are served once something has changed.
 import type { ProxyOptions } from '../options.ts';
 import type { Upstream } from '../servers/upstream.ts';
-import type { Route } from './policy-table.ts';
+import type { RetryCounters, Route } from './policy-table.ts';
 import type { Replier } from './replier.ts';
 import type { Request } from './request.ts';
 
@@ -18,9 +18,9 @@ export type WaitingRoomLimits = Pick<ProxyOptions, 'maxWaiting' | 'holdMs' | 're
 export class WaitingRoom {
   readonly #limits: WaitingRoomLimits;
   readonly #replier: Replier;
-  readonly #counters: { retries: number };
+  readonly #counters: RetryCounters;
 
-  constructor(limits: WaitingRoomLimits, replier: Replier, counters: { retries: number }) {
+  constructor(limits: WaitingRoomLimits, replier: Replier, counters: RetryCounters) {
     this.#limits = limits;
     this.#replier = replier;
     this.#counters = counters;

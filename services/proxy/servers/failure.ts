@@ -44,6 +44,8 @@ export type ProbeFailure =
   | 'timeout'
   | 'somebody-else';
 
+export const FAILURE_KINDS = Object.keys(BLAME) as FailureKind[];
+
 export function blameOf(kind: FailureKind): Blame {
   return BLAME[kind];
 }

@@ -40,7 +40,7 @@ export type TrafficObserver = {
   /** It had nothing in flight, and now it has. */
   onBusy(upstream: Upstream): void;
   /** False when the answer is wrong: what follows on its connection may be the answer to another request. */
-  onAnswer(upstream: Upstream, request: Request, answer: string): boolean;
+  onAnswer(upstream: Upstream, request: Request, answer: string, nowMs: number): boolean;
   onAnswersEnd(upstream: Upstream): void;
   /** It has worked on a request for longer than an attempt may take. Reported at each sweep. */
   onSilence(upstream: Upstream, silence: Silence): void;
@@ -71,8 +71,6 @@ export type PoolWorld = {
   flusher: Flusher;
   /** Monotonic ms. */
   now: () => number;
-  /** The same as it was some milliseconds ago: reading the clock is a hundredth of what a request costs. */
-  roughNow: () => number;
   watch: RequestWatch | null;
 };
 
@@ -87,7 +85,6 @@ export class Pool implements UpstreamPool, ConnectionOwner {
   readonly #lingering = new IntrusiveSet<UpstreamConnection>();
   readonly #limit: ConnectionLimit;
   readonly #keptCapacity: number;
-  #lastAnswerMs = Number.NEGATIVE_INFINITY;
   #closesFirst = true;
 
   constructor(upstream: Upstream, options: PoolOptions, world: PoolWorld, observer: TrafficObserver) {
@@ -242,7 +239,7 @@ export class Pool implements UpstreamPool, ConnectionOwner {
 
   // The server has answered since, or others of ours stand there: the one that gets no answer has found its accept queue full.
   #isCongested({ startedMs }: UpstreamConnection): boolean {
-    if (this.#lastAnswerMs >= startedMs || this.#lingering.size > 0) return true;
+    if (this.#upstream.lastAnswerMs >= startedMs || this.#lingering.size > 0) return true;
     return this.#connections.members.some(({ isConnected, isSilent }) => isConnected && !isSilent);
   }
 
@@ -259,19 +256,22 @@ export class Pool implements UpstreamPool, ConnectionOwner {
     for (const connection of [...this.#lingering.members]) this.#reset(connection);
   }
 
-  onAnswer(connection: UpstreamConnection, request: Request, answer: string): void {
+  now(): number {
+    return this.#world.now();
+  }
+
+  onAnswer(connection: UpstreamConnection, request: Request, answer: string, nowMs: number): void {
     this.#upstream.inFlight -= 1;
     request.placements -= 1;
     // A wrong digest looks like an answer that slipped by one place: then all that follow would be wrong too, and one that
     // is right by chance would carry another client's id.
-    if (!this.#observer.onAnswer(this.#upstream, request, answer)) connection.fail('distrusted');
+    if (!this.#observer.onAnswer(this.#upstream, request, answer, nowMs)) connection.fail('distrusted');
   }
 
-  onAnswersEnd(connection: UpstreamConnection, attemptMs: number): void {
+  onAnswersEnd(connection: UpstreamConnection, attemptMs: number, nowMs: number): void {
     const upstream = this.#upstream;
-    const nowMs = connection.isShared ? this.#world.roughNow() : this.#world.now();
     const tookMs = nowMs - attemptMs;
-    this.#lastAnswerMs = nowMs;
+    upstream.lastAnswerMs = nowMs;
     upstream.answers += 1;
     if (tookMs > this.#options.attemptTimeoutMs) upstream.slowAnswers += 1;
     connection.restedMs = 0;

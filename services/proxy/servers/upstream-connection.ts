@@ -13,10 +13,12 @@ const KEEP_ALIVE_MS = 15_000;
 
 /** The pool, as a connection knows it. */
 export type ConnectionOwner = {
+  /** Monotonic ms. */
+  now(): number;
   /** An answer arrived; `answer` is the server's own bytes as latin1, ending in `\n`. */
-  onAnswer(connection: UpstreamConnection, request: Request, answer: string): void;
+  onAnswer(connection: UpstreamConnection, request: Request, answer: string, nowMs: number): void;
   /** All answers of one chunk have been handed over; `attemptMs` is when the first of their requests was handed over. */
-  onAnswersEnd(connection: UpstreamConnection, attemptMs: number): void;
+  onAnswersEnd(connection: UpstreamConnection, attemptMs: number, nowMs: number): void;
   /** The connection is over; `unanswered` were on it, oldest first. Called once. */
   onBroken(connection: UpstreamConnection, failure: FailureKind, unanswered: Request[]): void;
   /** One that has lingered is gone. */
@@ -186,6 +188,7 @@ export class UpstreamConnection implements SetMember {
     const attemptMs = this.first?.attemptMs ?? 0;
     reader.feed(chunk);
     let hasAnswer = false;
+    let nowMs = 0;
     while (!this.#isOver && reader.next()) {
       const request = this.first;
       const answer = reader.line();
@@ -200,12 +203,14 @@ export class UpstreamConnection implements SetMember {
         break;
       }
       this.#advance();
+      // One look at the clock is a hundredth of what a request costs.
+      if (!hasAnswer) nowMs = this.#owner.now();
       hasAnswer = true;
-      this.#owner.onAnswer(this, request, answer);
+      this.#owner.onAnswer(this, request, answer, nowMs);
     }
     if (hasAnswer) {
       this.#hasAnswered = true;
-      this.#owner.onAnswersEnd(this, attemptMs);
+      this.#owner.onAnswersEnd(this, attemptMs, nowMs);
     }
     if (reader.fault !== null) this.fail('garbled');
   }

@@ -58,8 +58,8 @@ export type LeaseConnection = {
 export type Suspect = { clientId: Id | undefined; bytes: number; atMs: number };
 
 /**
- * A server of one policy. Written by the health checker: health, stateSinceWallMs, probes, nextProbeMs, answersAs, knownAs, provenMs; by
- * the pool: capacity, isRetired, inFlight, hanging, sent, answers, slowAnswers; by the forwarder: served, failed, brokeUnder, durations; by
+ * A server of one policy. Written by the health checker: health, stateSinceWallMs, probes, nextProbeMs, answersAs, knownAs, passedMs, provenMs; by
+ * the pool: capacity, isRetired, inFlight, hanging, sent, answers, lastAnswerMs, slowAnswers; by the forwarder: served, failed, brokeUnder, and through the traffic durations; by
  * the registry and its sessions: the rest.
  */
 export class Upstream {
@@ -92,6 +92,8 @@ export class Upstream {
   answersAs: string | null = null;
   /** All ids in its answers to probes that passed: workers behind one port may each have one of their own. */
   readonly knownAs = new Set<string>();
+  /** When the last probe that passed had begun, monotonic ms. */
+  passedMs = Number.NEGATIVE_INFINITY;
   /** When the last complete request that it answered as a probe had begun, monotonic ms. */
   provenMs = Number.NEGATIVE_INFINITY;
 
@@ -104,6 +106,8 @@ export class Upstream {
   /** Answers whose time was sampled, and those of them that took longer than an attempt may. */
   answers = 0;
   slowAnswers = 0;
+  /** When the last answer to a real request came, monotonic ms. */
+  lastAnswerMs = Number.NEGATIVE_INFINITY;
   /** Real requests handed over so far, answered or not. */
   sent = 0;
   served = 0;

@@ -1,6 +1,6 @@
 // What happened to the servers, numbered and dated: the last 1,000 are kept, and a bounded number about one that flaps.
 import type { Id } from '../../shared/packet.ts';
-import type { Because, Cause, Evidence } from '../health/cause.ts';
+import { type Because, CAUSES, type Cause, type Evidence } from '../health/cause.ts';
 import { keyOf, type Upstream } from '../servers/upstream.ts';
 
 const KEPT_EVENTS = 1000;
@@ -69,6 +69,8 @@ const IN_ROTATION: ReadonlySet<EventType> = new Set(['admitted', 'trial']);
 
 export class EventLog {
   readonly boot: string;
+  /** How many changes each cause has had, those included that are left out of the events. */
+  readonly transitions = Object.fromEntries(CAUSES.map((cause) => [cause, 0])) as Record<Cause, number>;
   readonly #events: ClusterEvent[] = [];
   readonly #kept = new Map<string, number>();
   readonly #flows = new Map<string, EventFlow>();
@@ -83,6 +85,8 @@ export class EventLog {
 
   /** Records an event and hands it to every listener, unless there are too many about this server. */
   add(type: EventType, { policy, id, address, sent }: Upstream, { cause, why, evidence }: Because): void {
+    // An ordered probe changes nothing by itself.
+    if (type !== 'probe-ordered') this.transitions[cause] += 1;
     const nowMs = this.#wallNow();
     const key = keyOf({ policy, id });
     let flow = this.#flows.get(key);

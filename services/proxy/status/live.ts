@@ -1,7 +1,8 @@
 // What the live page is told: one stream of server-sent events a tab. Nothing is made while nobody listens.
 import type { ServerResponse } from 'node:http';
 import { printable } from '../../shared/printable.ts';
-import type { Forwarder, ServedObserver } from '../routing/forwarder.ts';
+import type { Ending, Traffic } from '../metrics/traffic.ts';
+import type { Request } from '../routing/request.ts';
 import type { ClusterEvent, EventLog } from './events.ts';
 import type { Faults } from './faults.ts';
 
@@ -16,7 +17,7 @@ const MAX_BEHIND_BYTES = 1024 * 1024;
 export type LiveSources = {
   events: EventLog;
   faults: Pick<Faults, 'kept' | 'listen'>;
-  forwarder: Pick<Forwarder, 'observe'>;
+  traffic: Traffic<Request>;
   /** What does not change while the proxy runs. */
   hello: () => object;
   /** The cluster as it is now. */
@@ -65,9 +66,9 @@ export class Live {
   }
 
   #start(): () => void {
-    const { events, faults, forwarder, wallNow } = this.#sources;
+    const { events, faults, traffic, wallNow } = this.#sources;
     const sampler = new Sampler(wallNow);
-    const stopSampling = forwarder.observe(sampler.onServed);
+    const stopWatching = traffic.watch(sampler.onEnd);
     const stopListening = events.listen((event) => {
       this.#tell(this.#eventFrame(event));
       this.#soon ??= setTimeout(() => this.#tellState(), STATE_AFTER_EVENT_MS);
@@ -79,7 +80,7 @@ export class Live {
       if (batch !== null) this.#tell(frame('sample', batch));
     }, SAMPLES_EVERY_MS);
     return () => {
-      stopSampling();
+      stopWatching();
       stopListening();
       stopFaults();
       clearInterval(states);
@@ -137,14 +138,23 @@ class Sampler {
     this.#wallNow = wallNow;
   }
 
-  readonly onServed: ServedObserver = (upstream, { trouble }, tookMs) => {
+  readonly onEnd = ({ request, server, arrivedMs, endedMs }: Ending<Request>): void => {
+    if (server === null) return;
     this.#seen += 1;
     this.#since += 1;
     if (this.#since < this.#oneIn || this.#samples.length >= SAMPLES_AT_ONCE) return;
     this.#since = 0;
-    const { policy, id } = upstream;
+    const { policy, trouble } = request;
     const attempt = (trouble?.exposures ?? 0) + 1;
-    this.#samples.push({ atMs: this.#wallNow(), policy, id, ms: tookMs, outcome: 'answered', attempt });
+    const atMs = this.#wallNow();
+    this.#samples.push({
+      atMs,
+      policy,
+      id: server.id,
+      ms: endedMs - arrivedMs,
+      outcome: 'answered',
+      attempt,
+    });
   };
 
   /** The last batch, and which share of all it stands for; null when there is none. */

@@ -4,9 +4,8 @@ import { connect as connectTls } from 'node:tls';
 import { DEFAULT_MAX_FRAME_BYTES } from '../../shared/framing.ts';
 import { formatRequest } from '../../shared/packet.ts';
 import { PacketReader } from '../../shared/packet-reader.ts';
-import type { Forwarder } from '../routing/forwarder.ts';
+import type { Ending, Traffic } from '../metrics/traffic.ts';
 import type { Request } from '../routing/request.ts';
-import type { Upstream } from '../servers/upstream.ts';
 
 const TIMEOUT_MS = 10_000;
 
@@ -14,7 +13,7 @@ export type SendTarget = {
   host: string;
   port: number;
   isTls: boolean;
-  forwarder: Pick<Forwarder, 'observe'>;
+  traffic: Pick<Traffic<Request>, 'watch'>;
 };
 export type Outgoing = { clientId: string; policy: string; payload: string };
 
@@ -26,9 +25,9 @@ export async function sendPacket(target: SendTarget, packet: Outgoing) {
   const wire = formatRequest(packet.clientId, packet.policy, packet.payload);
   const latin1 = Buffer.from(wire).toString('latin1');
   let way: Way | null = null;
-  const stop = target.forwarder.observe((upstream, request, tookMs, answeredMs) => {
+  const stop = target.traffic.watch((ending) => {
     // Another client may send the very same bytes: the first answer to them is as true.
-    if (way === null && request.wire === latin1) way = wayOf(upstream, request, tookMs, answeredMs);
+    if (way === null && ending.server !== null && ending.request.wire === latin1) way = wayOf(ending);
   });
   try {
     const { raw, connectMs, totalMs } = await exchange(target, wire);
@@ -38,11 +37,12 @@ export async function sendPacket(target: SendTarget, packet: Outgoing) {
   }
 }
 
-function wayOf(upstream: Upstream, request: Request, tookMs: number, answeredMs: number): Way {
-  const { trouble, attemptMs } = request;
-  const triedIds = (trouble?.tried ?? []).filter((server) => server !== upstream).map(({ id }) => id);
+function wayOf({ request, server, arrivedMs, endedMs }: Ending<Request>): Way {
+  const { trouble, attemptMs, upstream } = request;
+  const triedIds = (trouble?.tried ?? []).filter((other) => other !== server).map(({ id }) => id);
+  const tookMs = endedMs - arrivedMs;
   // One that was handed to a second server meanwhile was answered by the first, which had it from the beginning.
-  const upstreamMs = request.upstream === upstream ? answeredMs - attemptMs : tookMs;
+  const upstreamMs = upstream === server ? endedMs - attemptMs : tookMs;
   return { triedIds, queueMs: Math.max(0, tookMs - upstreamMs), upstreamMs };
 }
 

@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { isIP } from 'node:net';
 import { json } from 'node:stream/consumers';
 import { printable, printableLines } from '../../shared/printable.ts';
+import type { MetricsReply } from '../metrics/exposition.ts';
 import type { ProxyOptions } from '../options.ts';
 import { PAGE_SECURITY_POLICY, type Page } from '../page/files.ts';
 import { type ActSources, act } from './acts.ts';
@@ -25,8 +26,9 @@ export type StatusSources = {
   unreadyReason: () => string | null;
 };
 
-/** What the live page shows, asks and orders. */
+/** What the live page shows, asks and orders, and what a scrape gets. */
 export type PageSources = {
+  metrics: MetricsReply;
   page: Page;
   live: Live;
   history: History;
@@ -49,7 +51,7 @@ const SECURITY_HEADERS = [
 const UNKNOWN_HOST =
   'The status listener is not asked by this name: use an address, or start the proxy with --admin-names.';
 const PATHS = [
-  ...['/', '/healthz', '/readyz', '/api/policies', '/api/events', '/api/stream', '/api/history'],
+  ...['/', '/healthz', '/readyz', '/api/policies', '/api/events', '/api/stream', '/api/history', '/metrics'],
   '/api/servers/POLICY/ID',
 ];
 const POST_PATHS: ReadonlySet<string> = new Set(['/api/acts', '/api/faults', '/api/send']);
@@ -120,6 +122,9 @@ function answer(
       if (request.method === 'HEAD') response.end();
       else sources.live.add(response, request.headers['last-event-id']);
       return;
+    case '/metrics':
+      void scrape(request.headers.accept, response, sources.metrics);
+      return;
     case '/api/history':
       sendJson(response, 200, sources.history.describe(sources.events.since(0), sources.faults.kept), 0);
       return;
@@ -154,6 +159,19 @@ function answerByName(
     transitions: events.since(0).filter(isAbout),
     probes: upstream.probes,
   });
+}
+
+async function scrape(
+  accept: string | undefined,
+  response: ServerResponse,
+  metrics: MetricsReply,
+): Promise<void> {
+  try {
+    const { type, body } = await metrics(accept);
+    response.writeHead(200, { 'content-type': type, 'cache-control': 'no-store' }).end(body);
+  } catch (error) {
+    sendJson(response, 500, { error: `The metrics could not be read: ${(error as Error).message}` });
+  }
 }
 
 function textOf(part: string): string {

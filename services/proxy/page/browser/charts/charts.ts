@@ -67,6 +67,8 @@ class Canvas extends Component<Properties> {
   #isInView = false;
   #height = 0;
   #isGone = false;
+  #isLoading = false;
+  #tries = 0;
   readonly #sizes = new ResizeObserver(() => this.#draw());
   readonly #views = new IntersectionObserver(
     ([entry]) => {
@@ -88,7 +90,7 @@ class Canvas extends Component<Properties> {
   }
 
   override componentDidUpdate(): void {
-    this.#draw();
+    if (this.#isInView) void this.#load();
   }
 
   override componentWillUnmount(): void {
@@ -100,11 +102,26 @@ class Canvas extends Component<Properties> {
 
   async #load(): Promise<void> {
     if (this.#chart !== null) return this.#draw();
-    const path = '/page/lib/echarts.js';
-    const [library] = await Promise.all([import(path) as Promise<Library>, document.fonts.ready]);
-    if (this.#element === null || this.#chart !== null || this.#isGone) return;
+    if (this.#isLoading) return;
+    this.#isLoading = true;
+    const library = await this.#import();
+    this.#isLoading = false;
+    if (library === null || this.#element === null || this.#isGone) return;
     this.#chart = library.init(this.#element, null, { renderer: 'canvas' });
     this.#draw();
+  }
+
+  // Null where the proxy can't be reached just now: it is tried again with what comes next from it. A module that could
+  // not be fetched is not fetched again under the same address.
+  async #import(): Promise<Library | null> {
+    const path = `/page/lib/echarts.js${this.#tries === 0 ? '' : `?${this.#tries}`}`;
+    this.#tries += 1;
+    try {
+      const [library] = await Promise.all([import(path) as Promise<Library>, document.fonts.ready]);
+      return library;
+    } catch {
+      return null;
+    }
   }
 
   #draw(): void {

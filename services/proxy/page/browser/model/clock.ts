@@ -31,7 +31,8 @@ export type Ticking = { write: () => void };
 
 const ticking = new Map<Element, Ticking>();
 const inView = new Set<Ticking>();
-const TICK_MS = 100;
+// Each tick is a frame that is laid out.
+const TICK_MS = 200;
 
 // What is not in view costs nothing: of 300 rows some 20 are.
 const observer = new IntersectionObserver((entries) => {
@@ -45,7 +46,7 @@ const observer = new IntersectionObserver((entries) => {
   }
 });
 
-/** Calls `write` ten times a second while the element is in view and the tab is shown. */
+/** Calls `write` five times a second while the element is in view and the tab is shown. */
 export function startTicking(element: Element, one: Ticking): void {
   ticking.set(element, one);
   observer.observe(element);

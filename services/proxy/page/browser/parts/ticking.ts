@@ -1,4 +1,4 @@
-// Texts that change with the clock alone: written past the rest, ten times a second, where they are in view.
+// Texts that change with the clock alone: written past the rest, five times a second, where they are in view.
 import { Component } from 'preact';
 import { html } from '../html.ts';
 import { isFrozen, now, startTicking, stopTicking, type Ticking } from '../model/clock.ts';
@@ -28,7 +28,10 @@ export class Clockwork extends Component<Properties> implements Ticking {
     const text = this.props.of(now());
     if (this.#element === null || text === this.#written) return;
     this.#written = text;
-    this.#element.textContent = text;
+    // A new text node would be styled anew.
+    const node = this.#element.firstChild;
+    if (node === null) this.#element.textContent = text;
+    else node.nodeValue = text;
   }
 
   #take = (element: HTMLElement | null): void => {

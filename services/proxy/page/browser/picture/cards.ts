@@ -18,6 +18,8 @@ const GAP = 10;
 const LEFT = 176;
 const IN_A_ROW = 6;
 const LEAST_WIDTH_OF_CARD = 128;
+// Each that sets out or arrives has a page of hundreds of servers drawn once more.
+const DOTS_PER_S = 2;
 const SIGNS_AT_MOST = 20;
 const [CLIENTS_TOP, CLIENTS_BOTTOM] = [130, 196] as const;
 
@@ -75,7 +77,7 @@ export class Cards extends Component<Properties> {
           ${Array.from({ length: rows }, (_, at) => html`<path class="stream" stroke-width="4" d=${curve(gate, this.#row(at))} />`)}
         </svg>
         <div class="dots" ref=${(element: HTMLElement | null) => {
-          if (element !== null && this.#dots === null) this.#dots = new Dots(element);
+          if (element !== null && this.#dots === null) this.#dots = new Dots(element, DOTS_PER_S);
         }}></div>
         <div class="box" style=${{ transform: `translate(18px, ${CLIENTS_TOP}px)`, width: '122px', height: '66px' }}>${clientsText(state.proxy)}</div>
         <div class="box" style=${{ transform: `translate(18px, ${CLIENTS_BOTTOM + 68}px)`, width: '122px', height: '104px' }}>${proxyText(state.proxy, hello)}</div>

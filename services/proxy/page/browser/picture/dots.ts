@@ -3,8 +3,6 @@ import type { Point } from './layout.ts';
 
 const PIXELS_PER_S = 260;
 const AT_MOST = 60;
-/** So many leave in a second at most; the numbers beside them count all. */
-const DOTS_PER_S = 14;
 
 const calm = matchMedia('(prefers-reduced-motion: reduce)');
 
@@ -12,11 +10,14 @@ export class Dots {
   readonly #layer: HTMLElement;
   readonly #free: HTMLElement[] = [];
   #moving = 0;
-  #mayLeave = DOTS_PER_S / 2;
+  readonly #perS: number;
+  #mayLeave = 1;
   #refilledMs = performance.now();
 
-  constructor(layer: HTMLElement) {
+  /** @param perS so many leave in a second at most; the numbers beside them count all */
+  constructor(layer: HTMLElement, perS: number) {
     this.#layer = layer;
+    this.#perS = perS;
   }
 
   /** Sends a dot along the points, unless nobody would see it or there are enough. */
@@ -47,8 +48,8 @@ export class Dots {
 
   #takeTurn(): boolean {
     const nowMs = performance.now();
-    const earned = ((nowMs - this.#refilledMs) / 1000) * DOTS_PER_S;
-    this.#mayLeave = Math.min(DOTS_PER_S / 2, this.#mayLeave + earned);
+    const earned = ((nowMs - this.#refilledMs) / 1000) * this.#perS;
+    this.#mayLeave = Math.min(this.#perS / 2, this.#mayLeave + earned);
     this.#refilledMs = nowMs;
     if (this.#mayLeave < 1) return false;
     this.#mayLeave -= 1;

@@ -78,7 +78,7 @@ export class Scene extends Component<Properties> {
   }
 
   #takeLayer = (element: HTMLElement | null): void => {
-    if (element !== null && this.#dots === null) this.#dots = new Dots(element);
+    if (element !== null && this.#dots === null) this.#dots = new Dots(element, DOTS_PER_S);
   };
 
   override render() {
@@ -105,6 +105,7 @@ export class Scene extends Component<Properties> {
   }
 }
 
+const DOTS_PER_S = 14;
 const at = ({ x, y, width, height }: Box) => ({
   transform: `translate(${Math.round(x)}px, ${Math.round(y)}px)`,
   width: `${Math.round(width)}px`,
