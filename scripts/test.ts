@@ -40,8 +40,8 @@ const MEASURING: Group = {
 };
 const OTHERS: Group = {
   ...{ name: 'tests without Docker', kind: 'unit', files: /./ },
-  // Most of them wait for timers and processes most of the time.
-  ...{ timeoutMs: 120_000, atOnce: CORES + 1 },
+  // Most of them wait for timers and processes most of the time. On a bare machine some install a browser first.
+  ...{ timeoutMs: 300_000, atOnce: CORES + 1 },
 };
 const FIRST_MATCH = [LONG, IN_CONTAINERS, MEASURING, OTHERS];
 const IN_TURN = [OTHERS, MEASURING, IN_CONTAINERS, LONG];

@@ -9,7 +9,9 @@ import { TARGETS } from './targets/index.ts';
 test('without options everything is measured', () => {
   assert.deepEqual(parseBenchCommand([], {}), {
     parts: [...PARTS],
-    targets: TARGETS.map(({ name }) => name).filter((name) => !['six-servers', 'baseline'].includes(name)),
+    targets: TARGETS.map(({ name }) => name).filter(
+      (name) => !['six-servers', 'watched', 'baseline'].includes(name),
+    ),
     modes: ['oneshot', 'keep'],
     payloads: [64, 1000],
     connections: [1, 64, 512],

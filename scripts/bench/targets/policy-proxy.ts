@@ -8,6 +8,7 @@ import { checkIntervalMs, type Size, type StartedTarget, type Target, type Targe
 export const USUAL_SIZE: Size = { servers: 6, policies: 3 };
 
 const READY_WITHIN_MS = 60_000;
+const SCRAPE_EVERY_MS = 1000;
 const DEFAULT_MAX_SERVERS = 1024;
 const DEFAULT_MAX_CONNECTIONS = 10_000;
 // For clients and probes.
@@ -37,11 +38,22 @@ export const sixServers: Target = {
   start: (context) => startVersion(context, ROOT, USUAL_SIZE),
 };
 
+export const watched: Target = {
+  name: 'watched',
+  description: 'this proxy with its page open in one tab, and its metrics scraped once a second',
+  routesEveryRequest: true,
+  start: async (context) => {
+    const { adminUrl, stop, ...started } = await startVersion(context, ROOT, context.size);
+    const stopWatching = watch(adminUrl);
+    return { ...started, stop: () => stop().finally(stopWatching) };
+  },
+};
+
 async function startVersion(
   { startServers, signal }: TargetContext,
   root: string,
   size: Size,
-): Promise<StartedTarget> {
+): Promise<StartedTarget & { adminUrl: string }> {
   const { servers } = size;
   const isUsual = servers <= DEFAULT_MAX_SERVERS;
   const proxy = await startProxyProcess({
@@ -52,7 +64,24 @@ async function startVersion(
   });
   await startServers(size, proxy.port);
   await waitForServers({ adminUrl: proxy.adminUrl, count: servers, timeoutMs: READY_WITHIN_MS, signal });
-  return { port: proxy.port, pid: proxy.pid, policies: size.policies, stop: proxy.stop };
+  const { port, pid, adminUrl, stop } = proxy;
+  return { port, pid, adminUrl, policies: size.policies, stop };
+}
+
+function watch(adminUrl: string): () => void {
+  const ending = new AbortController();
+  const { signal } = ending;
+  const readOn = async (path: string): Promise<void> => {
+    const { body } = await fetch(`${adminUrl}${path}`, { signal });
+    await body?.pipeTo(new WritableStream(), { signal });
+  };
+  const ignore = (): void => {};
+  void readOn('/api/stream').catch(ignore);
+  const scraping = setInterval(() => void readOn('/metrics').catch(ignore), SCRAPE_EVERY_MS);
+  return () => {
+    clearInterval(scraping);
+    ending.abort();
+  };
 }
 
 // The defaults, but for limits that are too low for so many.

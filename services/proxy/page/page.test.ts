@@ -7,13 +7,13 @@ import { join } from 'node:path';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import AxeBuilder from '@axe-core/playwright';
 import { type Browser, chromium, type Page } from 'playwright-core';
+import { requireInstalled } from '../../../scripts/kit/install.ts';
+import { SILENT } from '../../../scripts/kit/steps.ts';
 import { startFakeProxy } from '../../../test-support/page/fake-proxy.ts';
 import { freePort } from '../../../test-support/peers.ts';
 import { type Program, startProgram } from '../../../test-support/programs.ts';
 
-const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
-  existsSync,
-);
+const CHROMIUM = '/usr/bin/chromium';
 const ROOT = join(import.meta.dirname, '../../..');
 const PICTURES = join(ROOT, 'reports/page');
 // Where the README's picture is to be made anew: RENEW_PICTURES=1.
@@ -23,12 +23,11 @@ const TOKEN = 'a token of more than 16 bytes';
 const DESKTOP = { width: 1440, height: 1000 };
 const PHONE = { width: 390, height: 844 };
 
-const skip = CHROMIUM === undefined && 'needs Chromium: apt-get install chromium';
-
-describe('the live page', { skip, concurrency: false }, () => {
+describe('the live page', { concurrency: false }, () => {
   let browser: Browser;
   before(async () => {
-    browser = await chromium.launch({ executablePath: CHROMIUM as string, args: ['--no-sandbox'] });
+    await requireInstalled('Chromium', ['chromium'], async () => existsSync(CHROMIUM), SILENT);
+    browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] });
     mkdirSync(PICTURES, { recursive: true });
   });
   after(() => browser.close());
