@@ -10,7 +10,7 @@ test('without options everything is measured', () => {
   assert.deepEqual(parseBenchCommand([], {}), {
     parts: [...PARTS],
     targets: TARGETS.map(({ name }) => name).filter(
-      (name) => !['six-servers', 'watched', 'baseline'].includes(name),
+      (name) => !['six-servers', 'watched', 'logged', 'baseline'].includes(name),
     ),
     modes: ['oneshot', 'keep'],
     payloads: [64, 1000],

@@ -24,7 +24,7 @@ export type BenchOptions = Choice & {
 const MIN_PAYLOAD_BYTES = 2;
 const MAX_SERVERS = 10_000;
 const NAMES = TARGETS.map(({ name }) => name);
-const ON_REQUEST = ['six-servers', 'watched', 'baseline'];
+const ON_REQUEST = ['six-servers', 'watched', 'logged', 'baseline'];
 const FULL = {
   part: PARTS.join(','),
   targets: NAMES.filter((name) => !ON_REQUEST.includes(name)).join(','),
@@ -65,7 +65,7 @@ const EPILOGUE = `Parts:
   latency     open loop: 1,000 requests a second on a connection each, what each target adds to "direct"
   pipeline    one connection with 64 requests in flight
 
-Targets (all but six-servers, watched and baseline; with --baseline direct and both versions, with --servers or --policies six-servers and policy-proxy):
+Targets (all but six-servers, watched, logged and baseline; with --baseline direct and both versions, with --servers or --policies six-servers and policy-proxy):
 ${TARGETS.map(({ name, description }) => `  ${name.padEnd(18)}  ${description}`).join('\n')}
 In keep and pipeline the peers do not take part: in TCP mode they choose a server once per connection.
 
@@ -83,7 +83,7 @@ export function parseBenchCommand(args: readonly string[], environment = process
     .options(withEnvironment('BENCH', FLAGS, environment))
     .example('$0 --quick --repeat 9 --baseline HEAD', 'what my changes come to')
     .example('$0 --part latency --targets direct,policy-proxy', 'what the proxy adds to a request')
-    .example('$0 --quick --repeat 9 --targets watched,policy-proxy', 'what it costs to be looked at')
+    .example('$0 --quick --repeat 9 --targets watched,logged,policy-proxy', 'what it costs to be looked at')
     .example('$0 --servers 1000 --policies 100', 'what a request costs with many servers')
     .epilogue(EPILOGUE)
     .parseSync();

@@ -4,7 +4,9 @@ import { test } from 'node:test';
 import { type Choice, cellsOf, MODES, planRuns, targetsOf, warmUps } from './plan.ts';
 import { TARGETS } from './targets/index.ts';
 
-const NAMES = TARGETS.map(({ name }) => name).filter((name) => !['six-servers', 'watched'].includes(name));
+const NAMES = TARGETS.map(({ name }) => name).filter(
+  (name) => !['six-servers', 'watched', 'logged'].includes(name),
+);
 
 const ALL: Choice = {
   parts: ['throughput', 'latency', 'pipeline'],

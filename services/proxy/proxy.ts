@@ -11,6 +11,7 @@ import { BoundedWriter } from './access-log/bounded-writer.ts';
 import { jsonLine, textLine } from './access-log/line.ts';
 import { type Core, createCore } from './core.ts';
 import { metricsReply } from './metrics/exposition.ts';
+import type { MetricSources } from './metrics/families.ts';
 import { descriptorLimit } from './network/descriptors.ts';
 import type { Network } from './network/network.ts';
 import { systemNetwork } from './network/system-network.ts';
@@ -63,11 +64,16 @@ export async function startProxy(
     nonce: () => randomBytes(NONCE_BYTES).toString('base64url'),
     watch: joinWatches([accessLog, tracing?.requests].filter((watch) => watch != null)),
   });
-  const pageSources = pageSourcesOf(options, core.sources, (level, { by, reason }) => {
-    // Before the change: a log that is about to fall silent says so.
-    log({ level: 'warn', message: 'the log level is changed by order', to: level, by, why: reason });
-    setLogLevel(level);
-  });
+  const accessLogDropped = (): number => accessLog?.dropped ?? 0;
+  const pageSources = pageSourcesOf(
+    options,
+    { ...core.sources, accessLogDropped },
+    (level, { by, reason }) => {
+      // Before the change: a log that is about to fall silent says so.
+      log({ level: 'warn', message: 'the log level is changed by order', to: level, by, why: reason });
+      setLogLevel(level);
+    },
+  );
   const status = await openStatus(options, { ...core.sources, ...pageSources });
   const everySecond = setInterval(() => {
     failures.nextSecond();
@@ -100,7 +106,7 @@ export async function startProxy(
 
 function pageSourcesOf(
   options: ProxyOptions,
-  sources: Core['sources'],
+  sources: Core['sources'] & Pick<MetricSources, 'accessLogDropped'>,
   setLogLevel: ActSources['setLogLevel'],
 ): PageSources {
   const { now, wallNow } = systemClock;

@@ -5,7 +5,7 @@ import { bareNode } from './bare-node.ts';
 import { direct } from './direct.ts';
 import { haproxy, haproxyOneThread } from './haproxy.ts';
 import { nginx } from './nginx.ts';
-import { baseline, policyProxy, sixServers, watched } from './policy-proxy.ts';
+import { baseline, logged, policyProxy, sixServers, watched } from './policy-proxy.ts';
 import type { ServerAddress, StartedTarget, Target, TargetContext } from './target.ts';
 import { threadPerRequest } from './thread-per-request.ts';
 
@@ -18,6 +18,7 @@ export const TARGETS: readonly Target[] = [
   threadPerRequest,
   sixServers,
   watched,
+  logged,
   baseline,
   policyProxy,
 ];

@@ -1,7 +1,7 @@
 // This project's proxy, as a person would start it: as it is, as it was in another version, and with few servers.
 import { waitForServers } from '../../kit/policies.ts';
 import { ROOT } from '../../kit/project.ts';
-import { startProxyProcess } from '../../kit/proxy-process.ts';
+import { type ProxyCommand, startProxyProcess } from '../../kit/proxy-process.ts';
 import { checkIntervalMs, type Size, type StartedTarget, type Target, type TargetContext } from './target.ts';
 
 /** The cluster's own size. */
@@ -49,10 +49,24 @@ export const watched: Target = {
   },
 };
 
+export const logged: Target = {
+  name: 'logged',
+  description: 'this proxy with a line of its access log for each request',
+  routesEveryRequest: true,
+  start: (context) => startVersion(context, ROOT, context.size, LOGGED),
+};
+
+// The lines go to a program that only reads them, once those of the start have been passed on.
+const LOGGED = {
+  tracer: ['bash', '-c', 'exec "$@" > >(head -n 20; exec cat > /dev/null)', 'bash'],
+  environment: { PROXY_ACCESS_LOG: '1' },
+};
+
 async function startVersion(
   { startServers, signal }: TargetContext,
   root: string,
   size: Size,
+  command: Pick<ProxyCommand, 'tracer' | 'environment'> = {},
 ): Promise<StartedTarget & { adminUrl: string }> {
   const { servers } = size;
   const isUsual = servers <= DEFAULT_MAX_SERVERS;
@@ -61,6 +75,7 @@ async function startVersion(
     signal,
     tracer: isUsual ? [] : WITH_MANY_FILES,
     environment: isUsual ? {} : settingsFor(servers),
+    ...command,
   });
   await startServers(size, proxy.port);
   await waitForServers({ adminUrl: proxy.adminUrl, count: servers, timeoutMs: READY_WITHIN_MS, signal });

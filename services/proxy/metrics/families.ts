@@ -14,6 +14,8 @@ export type MetricSources = Pick<
   traffic: Pick<Traffic<CountedRequest>, 'policies'>;
   events: { readonly transitions: Readonly<Record<string, number>> };
   control: ControlCounts;
+  /** Lines of the access log that nobody was there to take. */
+  accessLogDropped: () => number;
   /** Monotonic ms. */
   now: () => number;
   version: string;
@@ -124,6 +126,13 @@ export const PROXY_FAMILIES: readonly Family[] = [
     labels: [],
     help: 'Answers to requests that had their reply already; they reach no client.',
     read: ({ counters }) => [{ value: counters.lateAnswers }],
+  },
+  {
+    name: 'policyproxy_access_log_dropped_total',
+    type: 'counter',
+    labels: [],
+    help: 'Lines of the access log that were dropped since its reader was too slow.',
+    read: ({ accessLogDropped }) => [{ value: accessLogDropped() }],
   },
   {
     name: 'policyproxy_local_failures_total',
