@@ -198,6 +198,7 @@ export function clusterOf(nowMs: number): Policy[] {
       ordered: 'drained',
       orderedBy: 'an operator',
       orderedReason: 'kernel update',
+      orderedSinceMs: nowMs - 6 * MINUTE * 1000,
       requestsPerS: 0,
       inFlight: 0,
       p50Ms: null,

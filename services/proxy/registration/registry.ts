@@ -6,7 +6,13 @@ import { type Health, isInRotation, newcomer, type State } from '../health/healt
 import type { HealthChecker } from '../health/health-checker.ts';
 import type { ProxyOptions } from '../options.ts';
 import type { PolicyTable, Route } from '../routing/policy-table.ts';
-import { keyOf, type Registration, Upstream, type UpstreamPool } from '../servers/upstream.ts';
+import {
+  type DrainOrder,
+  keyOf,
+  type Registration,
+  Upstream,
+  type UpstreamPool,
+} from '../servers/upstream.ts';
 import type { EventLog, EventType, Order } from '../status/events.ts';
 import { becauseMoved, farewell, leastProven } from './replaced.ts';
 
@@ -47,7 +53,7 @@ export class Registry {
   /** No longer in the table, with requests that are still being answered. */
   readonly #retired = new Set<Upstream>();
   /** Orders to drain: they hold for the server's next start too. */
-  readonly #drained = new Map<string, Order>();
+  readonly #drained = new Map<string, DrainOrder>();
 
   constructor(options: RegistryOptions, world: RegistryWorld, checker: HealthChecker) {
     this.#options = options;
@@ -155,11 +161,12 @@ export class Registry {
 
   /** By order: it finishes what it has and gets nothing new, until it is resumed. */
   drain(upstream: Upstream, order: Order): void {
-    this.#drained.set(keyOf(upstream), order);
+    const drainOrder = { ...order, sinceWallMs: this.#world.wallNow() };
+    this.#drained.set(keyOf(upstream), drainOrder);
     const [oldest] = this.#drained.keys();
     if (this.#drained.size > 2 * this.#options.maxServers && oldest !== undefined)
       this.#drained.delete(oldest);
-    this.#setDrain(upstream, order, 'drained', order);
+    this.#setDrain(upstream, drainOrder, 'drained', order);
   }
 
   /** By order: it gets requests again when its health allows it. */
@@ -173,7 +180,7 @@ export class Registry {
     return this.#drained.delete(keyOf({ policy, id }));
   }
 
-  #setDrain(upstream: Upstream, drainOrder: Order | null, type: EventType, order: Order): void {
+  #setDrain(upstream: Upstream, drainOrder: DrainOrder | null, type: EventType, order: Order): void {
     const { table, events, now } = this.#world;
     upstream.drainOrder = drainOrder;
     // One that is out keeps its place, and moves nobody's turn.

@@ -44,6 +44,9 @@ export type UpstreamPool = {
   destroy(): void;
 };
 
+/** An operator's order to drain a server; `sinceWallMs` is ms since the epoch. */
+export type DrainOrder = { readonly by: string; readonly reason: string; readonly sinceWallMs: number };
+
 /** A connection that may be a server's lease. */
 export type LeaseConnection = {
   readonly remoteHost: string;
@@ -77,7 +80,7 @@ export class Upstream {
   /** The connection of its session; null without one. */
   lease: LeaseConnection | null = null;
   /** An operator wants it to get nothing new; null when nobody does. Measured health goes on beside it. */
-  drainOrder: { readonly by: string; readonly reason: string } | null = null;
+  drainOrder: DrainOrder | null = null;
   /** It asked for a session when it last registered: it is not of the old kind. */
   asksForSession = false;
   pool: UpstreamPool | null = null;

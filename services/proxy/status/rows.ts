@@ -68,6 +68,7 @@ export function rowOf(upstream: Upstream, sources: RowSources) {
     ordered: drainOrder === null ? 'none' : 'drained',
     orderedBy: drainOrder?.by ?? null,
     orderedReason: drainOrder?.reason ?? null,
+    orderedSinceMs: drainOrder?.sinceWallMs ?? null,
     next: nextOf(upstream, sources),
     ejections: health.ejections,
     lastProbe,

@@ -1,7 +1,8 @@
 // The figures behind the charts, a row for each minute.
 import { html } from '../html.ts';
 import type { Fault, History } from '../model/contract.ts';
-import { clockTime, milliseconds, nameOf, rate, whole } from '../model/words.ts';
+import { knownName } from '../model/names.ts';
+import { clockTime, milliseconds, rate, whole } from '../model/words.ts';
 
 const MINUTE_MS = 60_000;
 
@@ -62,7 +63,7 @@ export function HistoryTable({ history, faults }: { history: History; faults: re
           .map(
             (
               out,
-            ) => html`<tr><th scope="row">${nameOf(out)}, policy ${out.policy}</th><td>${clockTime(out.fromMs)}</td>
+            ) => html`<tr><th scope="row">${knownName(out)}, policy ${out.policy}</th><td>${clockTime(out.fromMs)}</td>
             <td>${out.untilMs === null ? 'still' : clockTime(out.untilMs)}</td><td>${out.state}</td><td>${out.why}</td></tr>`,
           )}</tbody>
       </table>

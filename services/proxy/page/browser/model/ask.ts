@@ -37,19 +37,20 @@ export async function askToSend(packet: {
   }
 }
 
-/** @returns null when it is done; else why it is not */
+/** @returns null when it is done; else why it is not, and whether the token was refused */
 export async function askToAct(
   order: { act: Act; policy: string; id: string | number | undefined; by: string; reason: string },
   token: string,
-): Promise<string | null> {
+): Promise<{ problem: string; isDenied: boolean } | null> {
   try {
     const headers: Record<string, string> = token === '' ? {} : { authorization: `Bearer ${token}` };
     const response = await post('/api/acts', order, headers);
     if (response.ok) return null;
     const body = (await response.json()) as { error?: string };
-    return body.error ?? `The proxy answered ${response.status}.`;
+    const problem = body.error ?? `The proxy answered ${response.status}.`;
+    return { problem, isDenied: response.status === 403 };
   } catch (error) {
-    return problemOf(error);
+    return { problem: problemOf(error), isDenied: false };
   }
 }
 

@@ -30,6 +30,9 @@ export type Server = {
   ordered: 'none' | 'drained';
   orderedBy?: string | null;
   orderedReason?: string | null;
+  /** Since when it has been drained. */
+  orderedSinceMs?: number | null;
+  /** Since when it has been in its measured state. */
   sinceMs: number;
   why: string;
   next: Next | null;

@@ -35,6 +35,21 @@ export function shownState({ state, ordered }: Server): Shown {
   return ordered === 'drained' ? 'drained' : state;
 }
 
+/** Since when it is as it is shown. */
+export function shownSinceMs({ sinceMs, ordered, orderedSinceMs }: Server): number {
+  return ordered === 'drained' ? (orderedSinceMs ?? sinceMs) : sinceMs;
+}
+
+/** Who drained it and what for: `by root: new disk`. */
+export function drainedBy({ orderedBy, orderedReason }: Server): string {
+  return `by ${orderedBy || 'an operator'}${orderedReason ? `: ${orderedReason}` : ''}`;
+}
+
+/** Why, without the request's client and length: a row has no room for them. */
+export function briefly(why: string): string {
+  return why.replace(/,? of client .*? \(\d+ bytes\)/g, '');
+}
+
 /** Whether it gets requests. */
 export function isInRotation(server: Server): boolean {
   const shown = shownState(server);
@@ -77,7 +92,7 @@ export function reasonOf(server: Server, thresholds: Hello['thresholds']): Reaso
           strong(next.need === 1 ? '1 good probe' : `${next.need} good probes`),
           text(`, ${next.have} so far`),
           ...until('; next in ', next.nextProbeMs),
-          ...until('; forgotten in ', next.forgottenMs),
+          ...until('; else forgotten in ', next.forgottenMs),
         ],
       };
     case 'penalty':
@@ -142,15 +157,13 @@ export function reasonOf(server: Server, thresholds: Hello['thresholds']): Reaso
 }
 
 function drained(server: Server, reason: Reason): Reason {
-  const { orderedBy, orderedReason, inFlight } = server;
-  const by = orderedBy === null || orderedBy === undefined || orderedBy === '' ? 'an operator' : orderedBy;
-  const because =
-    orderedReason === null || orderedReason === undefined || orderedReason === '' ? '' : `: ${orderedReason}`;
+  const { state, inFlight } = server;
   const open = inFlight === 0 ? '' : `; ${inFlight} still open`;
+  const measured = state === 'ready' ? '' : `; measured ${state}`;
   return {
     ...reason,
-    why: `Drained by ${by}${because}`,
-    next: [text('Gets nothing new '), strong('until resumed'), text(open)],
+    why: `Drained ${drainedBy(server)}`,
+    next: [text('Gets nothing new '), strong('until resumed'), text(`${open}${measured}`)],
   };
 }
 

@@ -22,6 +22,8 @@ export type Model = {
   detail: ServerDetail | null;
   place: Place;
   token: string;
+  /** The proxy has taken an order with this token. */
+  isTokenProven: boolean;
   operator: string;
   /** One sampled request stands for so many; null before the first. */
   share: number | null;
@@ -38,6 +40,7 @@ export const model: Model = {
   detail: null,
   place: readPlace(location.search),
   token: '',
+  isTokenProven: false,
   operator: '',
   share: null,
 };

@@ -1,6 +1,7 @@
 // The one connection that keeps the page up to date, and the watch over it.
 import { forgetTime, freeze, hearTime, now } from './clock.ts';
 import type { ClusterEvent, ClusterState, Fault, Hello, Sample } from './contract.ts';
+import { learnNames } from './names.ts';
 import { model, passSamples, update, updateNow } from './store.ts';
 
 const STALE_AFTER_MS = 2500;
@@ -37,7 +38,10 @@ function connect(): void {
   openedMs = performance.now();
   source = new EventSource('/api/stream');
   on<Hello>(source, 'hello', welcome);
-  on<ClusterState>(source, 'state', (state) => update({ state }));
+  on<ClusterState>(source, 'state', (state) => {
+    learnNames(state);
+    update({ state });
+  });
   on<ClusterEvent>(source, 'event', take);
   on<Fault>(source, 'fault', takeFault);
   on<Sample[] | { samples: Sample[]; share?: number }>(source, 'sample', (batch) => {

@@ -1,6 +1,6 @@
 // One sentence that says how things stand: the worst first.
 import type { ClusterState, Hello, Policy, Server } from './contract.ts';
-import { inRotation, isInRotation, shownState } from './rows.ts';
+import { drainedBy, inRotation, isInRotation, shownSinceMs, shownState } from './rows.ts';
 import { count, duration, nameOf, policyTitle } from './words.ts';
 
 export type Verdict = {
@@ -79,7 +79,11 @@ function deadPolicies(dead: readonly Policy[], policies: readonly Policy[], nowM
 
 function lastOut(servers: readonly Server[], nowMs: number): string {
   const latest = servers.filter((server) => !isInRotation(server) || server.state === 'trial');
-  const [server] = latest.toSorted((a, b) => b.sinceMs - a.sinceMs);
+  const [server] = latest.toSorted((a, b) => shownSinceMs(b) - shownSinceMs(a));
   if (server === undefined) return '';
-  return `${nameOf(server)} ${shownState(server)}, ${duration(nowMs - server.sinceMs)} ago, ${server.why}.`;
+  const shown = shownState(server);
+  const ago = `${duration(nowMs - shownSinceMs(server))} ago`;
+  return shown === 'drained'
+    ? `${nameOf(server)} drained ${ago} ${drainedBy(server)}.`
+    : `${nameOf(server)} ${shown}, ${ago}, ${server.why}.`;
 }

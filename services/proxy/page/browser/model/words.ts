@@ -4,6 +4,8 @@ const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
+/** The proxy tells its state once a second. */
+const NEWS_WITHIN_MS = 1500;
 
 /** A duration in one unit: `0.4 s`, `12 s`, `7 min`, `3 h`, `2 d`. */
 export function duration(ms: number): string {
@@ -76,6 +78,18 @@ export function capital(text: string): string {
 export function nameOf({ name, id }: { name?: string | null | undefined; id: string | number }): string {
   if (name !== null && name !== undefined && name !== '') return name;
   return /^\d+$/.test(String(id)) ? `server ${id}` : String(id);
+}
+
+/** The same at the beginning of a sentence: a name stays as it is, `server 3` becomes `Server 3`. */
+export function nameFirst(server: { name?: string | null | undefined; id: string | number }): string {
+  const name = nameOf(server);
+  return name === `server ${server.id}` ? capital(name) : name;
+}
+
+/** The time left behind `lead`: `; next in 0.4 s`. Nothing shortly after its end, as news of it is under way; then `; next now`. */
+export function timeLeft(lead: string, leftMs: number): string {
+  if (leftMs > 0) return `${lead}${duration(leftMs)}`;
+  return leftMs > -NEWS_WITHIN_MS ? '' : `${lead.replace(/ in $/, '')} now`;
 }
 
 /** A policy's title: `Policy 1`; one whose name is no number, `Policy "name"`. */

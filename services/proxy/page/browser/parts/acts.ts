@@ -5,8 +5,8 @@ import { askToAct } from '../model/ask.ts';
 import type { Act, Policy, Server } from '../model/contract.ts';
 import { isInRotation, shownState } from '../model/rows.ts';
 import { model, updateNow } from '../model/store.ts';
-import { capital, count, nameOf, policyTitle } from '../model/words.ts';
-import { textOf } from './head.ts';
+import { count, nameFirst, policyTitle } from '../model/words.ts';
+import { focusFirst, textOf } from './head.ts';
 import { sign } from './sign.ts';
 
 type Properties = { policy: Policy; server: Server | null };
@@ -40,7 +40,7 @@ export function Acts({ policy, server }: Properties) {
     </div>
     ${
       act !== null &&
-      html`<${Form} act=${act} policy=${policy} server=${server} onEnd=${(text: string) => {
+      html`<${Form} key=${act} act=${act} policy=${policy} server=${server} onEnd=${(text: string) => {
         setAct(null);
         setOutcome(text);
       }} />`
@@ -52,28 +52,49 @@ function Form({ act, policy, server, onEnd }: Properties & { act: Act; onEnd: (o
   const [reason, setReason] = useState('');
   const [error, setError] = useState('');
   const [isBusy, setBusy] = useState(false);
-  const { token, operator } = model;
+  const [token, setToken] = useState(model.token);
+  const { operator } = model;
+  const needsToken = model.hello?.needsToken !== false;
   const { text, isLast } = consequence(act, policy, server);
   const submit = async (event: Event): Promise<void> => {
     event.preventDefault();
+    const missing = missingIn(operator, reason, needsToken ? token : null);
+    setError(missing);
+    if (missing !== '') return;
     setBusy(true);
-    const problem = await askToAct(
+    const failure = await askToAct(
       { act, policy: policy.policy, id: server?.id, by: operator, reason },
       token,
     );
     setBusy(false);
-    if (problem === null) onEnd(`${NAMES[act]}: done.`);
-    else setError(problem);
+    if (failure === null) {
+      updateNow({ token, isTokenProven: token !== '' });
+      onEnd(`${NAMES[act]}: done.`);
+      return;
+    }
+    if (failure.isDenied) updateNow({ token: '', isTokenProven: false });
+    setError(failure.problem);
   };
   return html`
-    <form class="actform" onSubmit=${submit}>
+    <form class="actform" noValidate onSubmit=${submit}>
       <p>${text}</p>
-      <label>Your name<input value=${operator} required maxlength="60" onInput=${(event: InputEvent) => updateNow({ operator: textOf(event) })} /></label>
-      <label>Reason<input value=${reason} maxlength="200" onInput=${(event: InputEvent) => setReason(textOf(event))} /></label>
-      ${model.hello?.needsToken !== false && html`<label>Token<input type="password" value=${token} autocomplete="off" onInput=${(event: InputEvent) => updateNow({ token: textOf(event).trim() })} /></label>`}
+      <label>Your name<input value=${operator} required maxlength="60" ref=${focusFirst} onInput=${(event: InputEvent) => updateNow({ operator: textOf(event) })} /></label>
+      <label>Reason<input value=${reason} required maxlength="200" onInput=${(event: InputEvent) => setReason(textOf(event))} /></label>
+      ${
+        needsToken &&
+        html`<label>Token<input type="password" value=${token} required autocomplete="off" aria-describedby="token-place" onInput=${(event: InputEvent) => setToken(textOf(event).trim())} /></label>
+        <p class="about" id="token-place">In a Compose cluster: <span class="mono">.secrets/register-token</span></p>`
+      }
       ${error !== '' && html`<p class="problem" role="alert">${error}</p>`}
       <button type="submit" class="button main" disabled=${isBusy}>${isLast && act === 'drain' ? 'Drain anyway' : NAMES[act]}</button>
     </form>`;
+}
+
+// The first field that is still empty, as a sentence; '' when there is none. A proxy that needs no token is null here.
+function missingIn(operator: string, reason: string, token: string | null): string {
+  if (operator.trim() === '') return 'Give your name: the event says who ordered it.';
+  if (reason.trim() === '') return 'Give a reason: the event says why it was ordered.';
+  return token === '' ? 'Give the token: in a Compose cluster it is in .secrets/register-token.' : '';
 }
 
 /** What an act will do, and what is left then. */
@@ -83,25 +104,25 @@ function consequence(act: Act, policy: Policy, server: Server | null): { text: s
     server === null ? 0 : policy.servers.filter((each) => each.id !== server.id && isInRotation(each)).length;
   const isLast =
     others === 0 && policy.servers.some(isInRotation) && (server === null || isInRotation(server));
-  const who = server === null ? `All of ${title}` : nameOf(server);
+  const who = server === null ? `All of ${title}` : nameFirst(server);
   const keeps = isLast
     ? `${title} has no other server then: its requests will get NO_SERVER.`
     : `${title} keeps ${count(others, 'server')}.`;
   switch (act) {
     case 'drain':
       return {
-        text: `${capital(who)} finishes what it has and gets nothing new until it is resumed. ${keeps}`,
+        text: `${who} finishes what it has and gets nothing new until it is resumed. ${keeps}`,
         isLast,
       };
     case 'resume':
-      return { text: `${capital(who)} gets requests again as soon as its probes pass.`, isLast };
+      return { text: `${who} gets requests again as soon as its probes pass.`, isLast };
     case 'forget':
       return {
-        text: `${capital(who)} is taken out of the table (it is ${server === null ? 'out' : shownState(server)}). If it lives, it registers again.`,
+        text: `${who} is taken out of the table (it is ${server === null ? 'out' : shownState(server)}). If it lives, it registers again.`,
         isLast,
       };
     case 'probe':
-      return { text: `${capital(who)} is probed at once; the result counts like any other.`, isLast };
+      return { text: `${who} is probed at once; the result counts like any other.`, isLast };
     default:
       return act satisfies never;
   }

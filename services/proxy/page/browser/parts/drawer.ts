@@ -4,7 +4,7 @@ import { html } from '../html.ts';
 import { causeInWords } from '../model/cause.ts';
 import { now } from '../model/clock.ts';
 import type { ClusterEvent, Fault, Policy, Probe, Server } from '../model/contract.ts';
-import { inRotation, keyOf, reasonOf, shownState } from '../model/rows.ts';
+import { inRotation, keyOf, reasonOf, shownSinceMs, shownState } from '../model/rows.ts';
 import { go, model } from '../model/store.ts';
 import { capital, clockTime, count, duration, nameOf, policyTitle, rate, whole } from '../model/words.ts';
 import { Acts } from './acts.ts';
@@ -79,7 +79,7 @@ function ServerDrawer({ server }: { server: Server | null }) {
     about,
     html`
       <div class=${`now st-${shown}`}>
-        <h3>${sign(shown, 15)} ${capital(shown)} ${shown === 'drained' ? '' : html`${ago(row.sinceMs)} ago`}</h3>
+        <h3>${sign(shown, 15)} ${capital(shown)} ${ago(shownSinceMs(row))} ago</h3>
         <p>${reason.why}.</p>
         <p class="next">${rings(reason)}${penaltyBar(reason)}${phrases(reason.next)}.</p>
       </div>

@@ -2,9 +2,10 @@
 import { useState } from 'preact/hooks';
 import { html } from '../html.ts';
 import type { ClusterEvent, Fault } from '../model/contract.ts';
+import { knownName, withName } from '../model/names.ts';
 import type { Place } from '../model/place.ts';
 import { go, isLarge, model } from '../model/store.ts';
-import { capital, clockTime, nameOf, policyTitle } from '../model/words.ts';
+import { clockTime, nameFirst, policyTitle } from '../model/words.ts';
 import { textOf } from './head.ts';
 import { sign, signOfEvent } from './sign.ts';
 
@@ -136,12 +137,9 @@ function line(entry: Entry) {
   }
   const { event, others } = entry;
   const state = event.type === 'admitted' ? 'ready' : event.type;
-  const known = model.state?.policies
-    .find(({ policy }) => policy === event.policy)
-    ?.servers.find(({ id }) => String(id) === String(event.id));
   const name =
-    others.length > 0 ? `${others.length + 1} servers of policy ${event.policy}` : nameOf(known ?? event);
-  const names = others.length === 0 ? '' : `${[event, ...others].map((one) => String(one.id)).join(', ')}: `;
+    others.length > 0 ? `${others.length + 1} servers of policy ${event.policy}` : knownName(event);
+  const names = others.length === 0 ? '' : `${[event, ...others].map(knownName).join(', ')}: `;
   return html`<li key=${entry.key}>${time}${sign(signOfEvent(event.type), 13)}
     <div><b class=${`t-${state}`}>${state}</b> <b>${name}</b>${others.length === 0 && html` <span>policy ${event.policy}</span>`}
       <p>${names}${event.why}</p></div></li>`;
@@ -149,5 +147,5 @@ function line(entry: Entry) {
 
 /** What the last events say in one sentence, for those who do not see the page. */
 export function spoken(event: ClusterEvent): string {
-  return `${capital(nameOf(event))} of policy ${event.policy}: ${event.type === 'admitted' ? 'ready' : event.type}, ${event.why}.`;
+  return `${nameFirst(withName(event))} of policy ${event.policy}: ${event.type === 'admitted' ? 'ready' : event.type}, ${event.why}.`;
 }

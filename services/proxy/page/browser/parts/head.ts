@@ -69,8 +69,8 @@ export function StaleBar() {
 
 function Operator() {
   const [isOpen, setOpen] = useState(false);
-  const { token, operator } = model;
-  const standing = token === '' ? 'Looking only' : operator === '' ? 'May act' : operator;
+  const { token, isTokenProven, operator } = model;
+  const standing = token === '' ? 'Looking only' : isTokenProven ? operator : 'Token not tried yet';
   return html`
     <span class="operator">
       <button class="plain" type="button" aria-label=${standing} aria-expanded=${isOpen} onClick=${() => setOpen(!isOpen)}>
@@ -86,14 +86,15 @@ function Operator() {
           <label>Your name<input value=${operator} autocomplete="off" ref=${focusFirst}
             onInput=${(event: InputEvent) => updateNow({ operator: textOf(event) })} /></label>
           <label>Token<input type="password" value=${token} autocomplete="off"
-            onInput=${(event: InputEvent) => updateNow({ token: textOf(event).trim() })} /></label>
+            onInput=${(event: InputEvent) => updateNow({ token: textOf(event).trim(), isTokenProven: false })} /></label>
           <button class="button main" type="submit">Done</button>
         </form>`
       }
     </span>`;
 }
 
-function focusFirst(input: HTMLInputElement | null): void {
+/** As a `ref`: gives the field the focus when it appears. */
+export function focusFirst(input: HTMLInputElement | null): void {
   if (input !== null && input.dataset.seen === undefined) {
     input.dataset.seen = 'yes';
     input.focus();

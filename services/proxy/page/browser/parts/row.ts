@@ -3,7 +3,17 @@ import { Component } from 'preact';
 import { html } from '../html.ts';
 import { isFrozen } from '../model/clock.ts';
 import type { Hello, Server } from '../model/contract.ts';
-import { keyOf, type Phrase, type Reason, reasonOf, type Shown, shownState } from '../model/rows.ts';
+import {
+  briefly,
+  keyOf,
+  type Phrase,
+  type Reason,
+  reasonOf,
+  type Shown,
+  shownSinceMs,
+  shownState,
+} from '../model/rows.ts';
+import { go } from '../model/store.ts';
 import { capital, milliseconds, nameOf, outcomeWord, rate, whole } from '../model/words.ts';
 import { sign } from './sign.ts';
 import { spark } from './spark.ts';
@@ -46,7 +56,7 @@ export class Row extends Component<RowProperties> {
         }} onClick=${() => onOpen(key)}>
         <div role="gridcell" class="turn">${isNext && html`${sign('turn', 10)}<span class="hidden">next in turn</span>`}</div>
         <div role="gridcell" class="state">
-          ${sign(shown, 14)}<div><b>${capital(shown)}</b><small>${sinceOf(server, shown, isStale)}</small></div>
+          ${sign(shown, 14)}<div><b>${capital(shown)}</b><small>${sinceOf(server, isStale)}</small></div>
         </div>
         <div role="gridcell" class="who"><b>${nameOf(server)}</b><small class="mono">${server.address}</small></div>
         <div role="gridcell" class="why">${why(reason, isStale)}</div>
@@ -57,19 +67,22 @@ export class Row extends Component<RowProperties> {
         <div role="gridcell" class="number" data-label="p99 ms">${milliseconds(server.p99Ms)}</div>
         <div role="gridcell" class="probes">${spark(server)}</div>
         <div role="gridcell" class="number last">${lastProbe(server)}</div>
-        <div role="gridcell" class="acts"><span aria-hidden="true">···</span></div>
+        <div role="gridcell" class="acts"><button type="button" class="plain" tabindex=${isStop ? 0 : -1} aria-label=${`Acts on ${nameOf(server)}`}
+          onClick=${(event: Event) => {
+            event.stopPropagation();
+            go({ open: key });
+          }}>···</button></div>
       </div>`;
   }
 }
 
-function sinceOf(server: Server, shown: Shown, isStale: boolean) {
-  if (shown === 'drained') return `measured ${server.state}`;
-  return html`for ${ago(server.sinceMs)}${isStale ? ' by then' : ''}`;
+function sinceOf(server: Server, isStale: boolean) {
+  return html`for ${ago(shownSinceMs(server))}${isStale ? ' by then' : ''}`;
 }
 
 function why(reason: Reason, isStale: boolean) {
   return html`
-    <div class=${`cause${reason.isWarning ? ' warning' : ''}`}>${reason.why}</div>
+    <div class=${`cause${reason.isWarning ? ' warning' : ''}`} title=${reason.why}>${briefly(reason.why)}</div>
     <div class="next">${rings(reason)}${!isStale && penaltyBar(reason)}${phrases(reason.next)}</div>`;
 }
 

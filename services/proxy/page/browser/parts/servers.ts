@@ -169,6 +169,7 @@ function move(event: KeyboardEvent): void {
   if (row === null) return;
   const { key } = event;
   if (key === 'Enter' || key === ' ') {
+    if (event.target !== row) return;
     event.preventDefault();
     openServer(row.dataset.key ?? '');
     return;
@@ -180,6 +181,10 @@ function move(event: KeyboardEvent): void {
   event.preventDefault();
   const target = rows[Math.min(rows.length - 1, Math.max(0, to))];
   if (target === undefined) return;
-  for (const each of rows) each.tabIndex = each === target ? 0 : -1;
+  for (const each of rows) {
+    const tabIndex = each === target ? 0 : -1;
+    each.tabIndex = tabIndex;
+    for (const button of each.querySelectorAll('button')) button.tabIndex = tabIndex;
+  }
   target.focus();
 }

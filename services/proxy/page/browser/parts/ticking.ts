@@ -2,7 +2,7 @@
 import { Component } from 'preact';
 import { html } from '../html.ts';
 import { isFrozen, now, startTicking, stopTicking, type Ticking } from '../model/clock.ts';
-import { duration } from '../model/words.ts';
+import { duration, timeLeft } from '../model/words.ts';
 
 type Properties = { of: (nowMs: number) => string; class?: string };
 
@@ -80,10 +80,5 @@ export function ago(atMs: number) {
 /** How long still, behind `lead`: `; next in 0.4 s`. Nothing is known of it while the proxy is silent. */
 export function left(lead: string, atMs: number) {
   if (isFrozen()) return '';
-  return html`<${Clockwork} of=${(nowMs: number) => leftText(lead, atMs - nowMs)} />`;
-}
-
-function leftText(lead: string, leftMs: number): string {
-  if (leftMs > 0) return `${lead}${duration(leftMs)}`;
-  return `${lead.replace(/ in $/, '')} now`;
+  return html`<${Clockwork} of=${(nowMs: number) => timeLeft(lead, atMs - nowMs)} />`;
 }

@@ -63,6 +63,8 @@ function Figures() {
   const asked = history === null ? 0 : sum(history.rate) * (history.stepMs / 1000);
   const answered = asked < 1 ? '–' : percentOf(Math.max(0, 1 - errors / Math.max(asked, errors)));
   const budget = hello?.thresholds.retryBudget;
+  const retries = history === null ? 0 : Math.round(sum(history.retries) * (history.stepMs / 1000));
+  const allowed = budget === undefined ? 'of all requests' : `of ${percent(budget)} % allowed`;
   const noSample = 'no request yet';
   return html`
     <dl class="figures">
@@ -75,7 +77,7 @@ function Figures() {
         'Retries',
         requestsPerS < 0.05 ? '–' : percent(retriesPerS / requestsPerS),
         '%',
-        budget === undefined ? 'of all requests' : `of ${percent(budget)} % allowed`,
+        retriesPerS === 0 && retries > 0 ? `${count(retries, 'retry', 'retries')} in 10 min` : allowed,
       )}
     </dl>`;
 }

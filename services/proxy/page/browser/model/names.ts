@@ -1,0 +1,28 @@
+// The names of servers by their keys: events and outs have ids only, also of servers that have left.
+import type { ClusterState } from './contract.ts';
+import { keyOf } from './rows.ts';
+import { nameOf } from './words.ts';
+
+const KEPT = 4096;
+
+const names = new Map<string, string>();
+
+/** Learns the names in a state. */
+export function learnNames({ policies }: ClusterState): void {
+  if (names.size > KEPT) names.clear();
+  for (const { servers } of policies)
+    for (const server of servers) if (server.name) names.set(keyOf(server), server.name);
+}
+
+type Named = { policy: string; id: string | number; name?: string | null | undefined };
+
+/** The same server with its name, where one has been learned. */
+export function withName<T extends Named>(server: T): T {
+  const name = server.name || names.get(keyOf(server));
+  return name === undefined ? server : { ...server, name };
+}
+
+/** What a server is called, also one that has left. */
+export function knownName(server: Named): string {
+  return nameOf(withName(server));
+}
