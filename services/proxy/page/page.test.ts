@@ -162,6 +162,57 @@ describe('the live page', { concurrency: false }, () => {
     assert.equal(failed, 1);
   });
 
+  test('an order needs a name, a reason and the right token, which a wrong one is not taken for', async (t) => {
+    const proxy = await startFakeProxy('cluster');
+    t.after(proxy.close);
+    const page = await open(t, proxy.url);
+    await page.getByRole('button', { name: 'Acts on server-p1-1', exact: true }).click();
+    const drawer = page.getByRole('complementary', { name: 'server-p1-1' });
+    await drawer.getByRole('button', { name: 'Drain' }).click();
+    const form = drawer.locator('.actform');
+    assert.ok(await form.getByLabel('Your name').evaluate((field) => field === document.activeElement));
+    const submit = form.getByRole('button', { name: 'Drain' });
+    for (const [field, value, problem] of [
+      ['Your name', 'root', /Give your name/],
+      ['Reason', 'new disk', /Give a reason/],
+      ['Token', 'wrong', /Give the token/],
+    ] as const) {
+      await submit.click();
+      await form.getByRole('alert').filter({ hasText: problem }).waitFor();
+      await form.getByLabel(field).fill(value);
+    }
+    await submit.click();
+    await form.getByText('The token is not the right one.').waitFor();
+    await page.getByRole('button', { name: 'Looking only' }).waitFor();
+    await form.getByLabel('Token').fill('secret');
+    await submit.click();
+    await drawer.getByText('Drain: done.').waitFor();
+    await page.getByRole('button', { name: 'root' }).waitFor();
+    assert.deepEqual(
+      proxy.asked.map(({ token }) => token),
+      ['wrong', 'secret'],
+    );
+  });
+
+  test('what is read out calls a server by its name', async (t) => {
+    const proxy = await startFakeProxy('cluster');
+    t.after(proxy.close);
+    const page = await open(t, proxy.url);
+    const first = page.locator('p[aria-live=polite]', { hasText: /not ready/ });
+    await first.waitFor({ state: 'attached' });
+    proxy.change(([policy]) => {
+      const server = policy?.servers[0];
+      if (policy === undefined || server === undefined) return;
+      const { id, address } = server;
+      const because = { cause: 'probe-timeout', why: 'it did not answer', evidence: {} } as const;
+      proxy.tell({ atMs: Date.now(), type: 'evicted', policy: policy.policy, id, address, ...because });
+    });
+    await page
+      .locator('[aria-live=polite]', { hasText: /server-p1-1 of policy 1: evicted/ })
+      .first()
+      .waitFor({ state: 'attached' });
+  });
+
   test('a proxy that falls silent is said to be stale', async (t) => {
     const proxy = await startFakeProxy('cluster');
     t.after(proxy.close);
