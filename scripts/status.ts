@@ -8,7 +8,7 @@ import { printable } from '../services/shared/printable.ts';
 import { readToken } from '../services/shared/proof.ts';
 import { publishedPort } from './cluster/cluster.ts';
 import { containerNames } from './cluster/containers.ts';
-import { ACTS, type Act, explain, findServer, give } from './cluster/operator.ts';
+import { ACTS, type Act, explain, findServer, give, nameOf } from './cluster/operator.ts';
 import { renderPolicyTable } from './cluster/policy-table.ts';
 import { Failure } from './kit/failure.ts';
 import { fetchPolicies, serverIds } from './kit/policies.ts';
@@ -105,16 +105,16 @@ async function operate(
   }
   if ((server === undefined) === (policy === undefined))
     throw new UsageError(`${command}: name one server, or a policy with --policy.`);
-  const meant = async () => {
-    const snapshot = await fetchPolicies(adminUrl, signal);
-    return findServer(snapshot, await containerNames(signal), String(server));
-  };
-  if (command === 'explain') return await explain(adminUrl, await meant());
+  const names = await containerNames(signal);
+  const meant = async () => findServer(await fetchPolicies(adminUrl, signal), names, String(server));
+  if (command === 'explain') return await explain(adminUrl, await meant(), names);
   const act = ACTS.find((each) => each === command) as Act;
   const token = tokenFor(act, options);
   const target = policy === undefined ? await meant() : { policy, id: undefined };
   const id = target.id === undefined ? {} : { id: String(target.id) };
-  const done = await give(adminUrl, { act, policy: target.policy, ...id, by, reason }, token);
+  const done = (await give(adminUrl, { act, policy: target.policy, ...id, by, reason }, token)).map((line) =>
+    line.replace(/server (\S+)(?= of policy)/, (_, known: string) => nameOf(known, names)),
+  );
   return `${done.join('\n')}\n`;
 }
 

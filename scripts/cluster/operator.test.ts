@@ -37,15 +37,29 @@ test('a server is explained, drained, resumed and probed; orders need the token'
     '--register-token-file',
     token,
   );
-  assert.deepEqual([drained.code, drained.text], [0, 'drain server 7 of policy 1\n']);
+  assert.deepEqual(
+    [drained.code, drained.text],
+    [0, 'drained server 7 of policy 1\npolicy 1 has no server left that gets requests: they are refused\n'],
+  );
+  const again = await status('drain', '7', '--register-token-file', token);
+  assert.match(again.text, /^server 7 of policy 1 was drained already\n/);
+  const [head = '', row = ''] = (await status()).text.split('\n');
+  assert.match(head, /^policy +server +address/);
+  assert.match(
+    row,
+    /^1 +7 .* drained .* by order of Ada: a new disk \(measured ready: its first probe passed/,
+  );
   const explained = await status('explain', '7');
   assert.equal(explained.code, 0);
-  assert.match(explained.text, /^Server 7 of policy 1 is ready, and drained by order since /);
+  assert.match(
+    explained.text,
+    /^Server 7 of policy 1 is ready since .*\nIt is drained by order of Ada \(a new disk\) .*resume 7"/,
+  );
   assert.match(explained.text, /admitted: .*\n +probe-passed; probe 0\.\d s before: pass\n/);
   assert.match(explained.text, /drained: drained by order of Ada: a new disk\n +ordered; by Ada, a new disk/);
   assert.match(
     (await status('resume', '--policy', '1', '--register-token-file', token)).text,
-    /^resume server 7/,
+    /^resumed server 7/,
   );
   const chatty = await status('log-level', 'debug', '--by', 'Ada', '--register-token-file', token);
   assert.deepEqual([chatty.code, chatty.text], [0, 'the proxy logs from debug on\n']);
@@ -67,7 +81,7 @@ test('a server is known by its id, its address, and its container with or withou
   const row = (id: string, address: string) => ({ id, policy: '1', address }) as never;
   const snapshot = {
     at: '',
-    policies: [{ policy: '1', nextIndex: 0, servers: [row('a', 'h:1'), row('b', 'h:2')] }],
+    policies: [{ policy: '1', nextId: 'a', servers: [row('a', 'h:1'), row('b', 'h:2')] }],
   };
   const names = new Map([['b', 'policy-proxy-server-p1-2']]);
   for (const wanted of ['b', 'h:2', 'policy-proxy-server-p1-2', 'server-p1-2'])

@@ -30,7 +30,15 @@ export type FaultReport = {
 };
 
 type Detail = {
-  row: { state: string; ordered: string; next: Next | null; why: string; sinceMs: number };
+  row: {
+    state: string;
+    ordered: string;
+    orderedBy: string | null;
+    orderedReason: string | null;
+    next: Next | null;
+    why: string;
+    sinceMs: number;
+  };
   transitions: Pick<ClusterEvent, 'atMs' | 'type' | 'cause' | 'why' | 'evidence'>[];
   probes: { atMs: number; outcome: string; roundTripMs: number; detail: string }[];
 };
@@ -72,13 +80,18 @@ export function findServer(
 }
 
 /** What happened to a server and what will, in sentences. */
-export async function explain(adminUrl: string, { policy, id }: ServerRow): Promise<string> {
+export async function explain(
+  adminUrl: string,
+  { policy, id }: ServerRow,
+  names: ReadonlyMap<string, string>,
+): Promise<string> {
   const path = `/api/servers/${encodeURIComponent(policy)}/${encodeURIComponent(String(id))}`;
   const { row, transitions, probes } = (await ask(adminUrl, path)) as Detail;
   const failed = probes.filter(({ outcome }) => outcome !== 'pass').length;
   const last = probes.at(-1);
   const lines = [
-    `Server ${id} of policy ${policy} is ${row.state}${row.ordered === 'drained' ? ', and drained by order' : ''} since ${timeOf(row.sinceMs)}: ${row.why}.`,
+    `${capital(nameOf(id, names))} of policy ${policy} is ${row.state} since ${timeOf(row.sinceMs)}: ${row.why}.`,
+    row.ordered === 'drained' ? drainOf(row, nameOf(id, names)) : null,
     whatNext(row.next),
     `Of its last ${probes.length} probes ${failed} failed${last === undefined ? '' : `; the last, at ${timeOf(last.atMs)}: ${last.outcome}${last.detail === '' ? '' : ` (${last.detail})`}`}.`,
     '',
@@ -102,6 +115,20 @@ export async function give(adminUrl: string, order: Order, token: Buffer): Promi
 /** Lets the live page know of a fault; rejects when the proxy does not take it within two seconds. */
 export async function reportFault(adminUrl: string, report: FaultReport, token: Buffer): Promise<void> {
   await ask(adminUrl, '/api/faults', { body: report, token });
+}
+
+/** `server-p1-1` where its container is known, else `server 7`. */
+export function nameOf(id: ServerRow['id'], names: ReadonlyMap<string, string>): string {
+  return names.get(String(id))?.replace(/^.*?-(?=server-)/, '') ?? `server ${id}`;
+}
+
+function capital(name: string): string {
+  return name.startsWith('server ') ? `S${name.slice(1)}` : name;
+}
+
+function drainOf({ orderedBy, orderedReason }: Detail['row'], name: string): string {
+  const reason = orderedReason ? ` (${orderedReason})` : '';
+  return `It is drained by order of ${orderedBy}${reason} and gets nothing new until "npm run status -- resume ${name.replace('server ', '')}".`;
 }
 
 function whatNext(next: Next | null): string | null {

@@ -15,6 +15,7 @@ function server(changes: Partial<ServerRow> = {}): ServerRow {
     state: 'ready',
     since: '2026-01-02T03:04:00.500Z',
     why: 'probe passed',
+    drained: null,
     lastProbe: { at: AT, outcome: 'pass', roundTripMs: 1.234 },
     sent: 11,
     served: 10,
@@ -29,7 +30,7 @@ const SNAPSHOT: PolicySnapshot = {
   policies: [
     {
       policy: '1',
-      nextIndex: 1,
+      nextId: 'b22',
       servers: [
         server(),
         server({
@@ -42,7 +43,7 @@ const SNAPSHOT: PolicySnapshot = {
         }),
       ],
     },
-    { policy: '2', nextIndex: 0, servers: [] },
+    { policy: '2', nextId: null, servers: [] },
   ],
 };
 
@@ -86,7 +87,7 @@ test('policy table: what a server calls itself cannot move the cursor', () => {
   const policies = [
     {
       policy: 'p\u001b]0;t\u0007\u202e',
-      nextIndex: 0,
+      nextId: 'x\u001b[2Jy',
       servers: [
         server({
           id: 'x\u001b[2Jy',
@@ -96,7 +97,7 @@ test('policy table: what a server calls itself cannot move the cursor', () => {
         }),
       ],
     },
-    { policy: 'e\u001b[2J\u2066', nextIndex: 0, servers: [] },
+    { policy: 'e\u001b[2J\u2066', nextId: null, servers: [] },
   ];
   const text = renderPolicyTable({ at: AT, policies }, false);
   assert.ok(!/[\p{Cc}\p{Bidi_Control}]/u.test(text.replaceAll('\n', '')), JSON.stringify(text));
@@ -119,7 +120,7 @@ for (const [since, shown] of [
   ['never', '–'],
 ] as const) {
   test(`policy table: since ${since} is ${shown}`, () => {
-    const policies = [{ policy: '1', nextIndex: 0, servers: [server({ since })] }];
+    const policies = [{ policy: '1', nextId: 'a1', servers: [server({ since })] }];
     assert.match(renderPolicyTable({ at: AT, policies }, false), new RegExp(`ready +${shown} `));
   });
 }

@@ -48,24 +48,34 @@ export function renderPolicyTable(
 }
 
 function rowsOf(
-  { policy, nextIndex, servers }: PolicyRow,
+  { policy, nextId, servers }: PolicyRow,
   nowMs: number,
   names: ReadonlyMap<string, string> | null,
 ): Cell[][] {
   if (servers.length === 0) return [[[policy, 'bold'], ['  (no server)']]];
   return servers.map((server, i) => [
     [i === 0 ? policy : '', 'bold'],
-    [`${i === nextIndex ? '› ' : '  '}${server.id}`],
+    [`${server.id === nextId ? '› ' : '  '}${server.id}`],
     ...(names === null ? [] : [[names.get(String(server.id)) ?? ''] as const]),
     [server.address],
-    [server.state, STATE_STYLES[server.state] ?? 'reset'],
+    stateOf(server),
     [age(server.since, nowMs)],
     probe(server.lastProbe),
     [String(server.served)],
     server.failed === 0 ? ['0'] : [String(server.failed), 'red'],
     [String(server.inFlight)],
-    [server.why, 'dim'],
+    [whyOf(server), 'dim'],
   ]);
+}
+
+function stateOf({ state, drained }: ServerRow): Cell {
+  return drained === null ? [state, STATE_STYLES[state] ?? 'reset'] : ['drained', 'magenta'];
+}
+
+function whyOf({ state, drained, why }: ServerRow): string {
+  if (drained === null) return why;
+  const reason = drained.reason === '' ? '' : `: ${drained.reason}`;
+  return `by order of ${drained.by}${reason} (measured ${state}: ${why})`;
 }
 
 function probe(last: ServerRow['lastProbe']): Cell {

@@ -15,6 +15,8 @@ export type ServerRow = {
   /** ISO 8601. */
   since: string;
   why: string;
+  /** By whose order it gets nothing new; null when nobody's. */
+  drained: { by: string; reason: string } | null;
   lastProbe: { at: string; outcome: string; roundTripMs: number | null } | null;
   /** Real requests handed to it so far. */
   sent: number;
@@ -22,7 +24,12 @@ export type ServerRow = {
   failed: number;
   inFlight: number;
 };
-export type PolicyRow = { policy: string; nextIndex: number; servers: ServerRow[] };
+export type PolicyRow = {
+  policy: string;
+  /** Whose turn is next; null when no server gets requests. */
+  nextId: string | number | null;
+  servers: ServerRow[];
+};
 /** What `/api/policies` answers. */
 export type PolicySnapshot = { at: string; policies: PolicyRow[] };
 

@@ -106,6 +106,17 @@ test('among 3,000 that send without end, who asks again and again for less than 
   }
 });
 
+test('new connections without end do not keep those from their turn that have more to be taken', () => {
+  const { source, endTurn } = loop();
+  const client = source(false);
+  for (let turn = 0; turn < 500; turn += 1) {
+    for (let one = 0; one < 40; one += 1) source(false).bring(PACKETS_AT_ONCE);
+    if (turn === 10) client.bring(64);
+    endTurn();
+  }
+  assert.equal(client.taken, 64);
+});
+
 test('who is charged for more than it takes gets so much less', () => {
   const { source, endTurn } = loop();
   const dear = Array.from({ length: 100 }, () => source(true, 3));

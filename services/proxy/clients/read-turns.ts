@@ -11,6 +11,10 @@ const PACKETS_NOT_TOLD = 64;
 const PACKETS_AT_ONCE = 16;
 // Those that have taken about as much wait in one line, in the order in which they came.
 const STEP = 16;
+// Where some have been due for so many turns without end, new connections come faster than they are served: from then on
+// those in the lines get each fourth place.
+const CROWDED_TURNS = 256;
+const DUE_IN_A_ROW = 3;
 // No connection is so many steps ahead of the one that is served.
 const LINES = 16;
 
@@ -41,6 +45,8 @@ export class ReadTurns {
   /** How many steps each of those that wait has used, at least. */
   #step = 1;
   #waiting = 0;
+  #dueInARow = 0;
+  #crowdedTurns = 0;
   #left = PACKETS_A_TURN;
   #isTurnBegun = false;
 
@@ -98,7 +104,7 @@ export class ReadTurns {
     this.#left = PACKETS_A_TURN;
     const floor = PACKETS_A_TURN - PACKETS_FROM_LINES;
     while (this.#waiting > 0 && this.#left > floor) {
-      const source = this.#due.shift() ?? this.#least();
+      const source = this.#next();
       source.isInLine = false;
       if (source.isReady) {
         const before = this.#left;
@@ -108,9 +114,17 @@ export class ReadTurns {
       }
       this.#waiting -= 1;
     }
+    this.#crowdedTurns = this.#due.length > 0 ? this.#crowdedTurns + 1 : 0;
     if (this.#waiting > 0) this.#begin();
     // What was used while others waited is forgotten with them.
     else this.#step += LINES;
+  }
+
+  #next(): PacketSource {
+    const isOthers = this.#crowdedTurns > CROWDED_TURNS && this.#dueInARow >= DUE_IN_A_ROW;
+    const due = isOthers && this.#waiting > this.#due.length ? undefined : this.#due.shift();
+    this.#dueInARow = due === undefined ? 0 : this.#dueInARow + 1;
+    return due ?? this.#least();
   }
 
   #least(): PacketSource {

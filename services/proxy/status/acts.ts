@@ -9,6 +9,12 @@ import type { Upstream } from '../servers/upstream.ts';
 import type { Order } from './events.ts';
 
 const ACTS = ['drain', 'resume', 'forget', 'probe'] as const;
+const DONE: Readonly<Record<Act, string>> = {
+  drain: 'drained',
+  resume: 'resumed',
+  forget: 'forgot',
+  probe: 'probing',
+};
 /** Of the proxy itself, not of servers. */
 const LOG_LEVEL_ACT = 'log-level';
 const MAX_BY_LENGTH = 60;
@@ -62,7 +68,10 @@ export function act(order: unknown, authorization: string | undefined, sources: 
   const isWanted = (upstream: Upstream): boolean => id === undefined || String(upstream.id) === String(id);
   const upstreams = route?.upstreams.filter(isWanted) ?? [];
   if (upstreams.length === 0 && name === 'resume' && registry.cancelDrain(String(policy), String(id)))
-    return { status: 200, body: { done: [`resume server ${String(id)} of policy ${String(policy)}`] } };
+    return {
+      status: 200,
+      body: { done: [`${DONE.resume} server ${String(id)} of policy ${String(policy)}`] },
+    };
   if (upstreams.length === 0) return refusal(404, 'There is no such server in the table.');
   const serving = upstreams.find(
     ({ health, drainOrder }) => isInRotation(health.state) && drainOrder === null,
@@ -72,11 +81,27 @@ export function act(order: unknown, authorization: string | undefined, sources: 
       409,
       `Server ${printable(String(serving.id))} serves: drain it first, only what is out can be forgotten.`,
     );
-  for (const upstream of upstreams) registry[name](upstream, asked);
-  return {
-    status: 200,
-    body: { done: upstreams.map((each) => `${name} server ${String(each.id)} of policy ${each.policy}`) },
-  };
+  const busy = upstreams.find(({ inFlight }) => inFlight > 0);
+  if (name === 'forget' && busy !== undefined)
+    return refusal(
+      409,
+      `Server ${printable(String(busy.id))} has ${busy.inFlight} in flight, which would be lost: try again when they are answered.`,
+    );
+  const done = upstreams.map((upstream) => {
+    const server = `server ${String(upstream.id)} of policy ${upstream.policy}`;
+    if ((name === 'drain' || name === 'resume') && (upstream.drainOrder === null) === (name === 'resume'))
+      return `${server} was ${name === 'drain' ? 'drained already' : 'not drained'}`;
+    registry[name](upstream, asked);
+    return `${DONE[name]} ${server}`;
+  });
+  if (name === 'drain') done.push(whatIsLeft(String(policy), table));
+  return { status: 200, body: { done } };
+}
+
+function whatIsLeft(policy: string, table: PolicyTable): string {
+  const left = table.route(policy)?.rotation.members.length ?? 0;
+  if (left === 0) return `policy ${policy} has no server left that gets requests: they are refused`;
+  return `policy ${policy} keeps ${left} ${left === 1 ? 'server that gets' : 'servers that get'} requests`;
 }
 
 function changeLogLevel(wanted: unknown, asked: Order, { setLogLevel }: ActSources): ActReply {

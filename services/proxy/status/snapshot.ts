@@ -31,6 +31,7 @@ export function snapshotOf(sources: SnapshotSources) {
     policies: sortedRoutes(table).map((route) => ({
       policy: route.policy,
       nextIndex: route.rotation.nextIndex,
+      nextId: route.rotation.members[route.rotation.nextIndex]?.id ?? null,
       waiting: route.waiting.length,
       servers: route.upstreams.map(describe),
     })),
@@ -61,6 +62,7 @@ function describe(upstream: Upstream) {
     state: health.state,
     since: new Date(upstream.stateSinceWallMs).toISOString(),
     why: health.why,
+    drained: upstream.drainOrder,
     lastProbe: lastProbe === null ? null : describeProbe(lastProbe),
     sent: upstream.sent,
     served: upstream.served,

@@ -52,6 +52,7 @@ test('/api/policies shows each server with its state and why, its last probe and
     policy: '1',
     address: `127.0.0.1:${server.port}`,
     state: 'ready',
+    drained: null,
     sent: 1,
     served: 1,
     failed: 0,

@@ -1,7 +1,7 @@
 // test · several that look on see the same.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { joinWatches, type RequestWatch } from './watch.ts';
+import { joinWatches, type RequestWatch } from '../routing/watch.ts';
 
 const NAMES = [
   ...(['onAttempt', 'onAttemptFailed', 'onAnswered', 'onRefused'] as const),
