@@ -135,6 +135,10 @@ test('a drained server gets nothing new, also when it starts again, until it is 
   assert.deepEqual(drained.evidence, { by: 'Ada', reason: 'a test' });
   for (let i = 0; i < 4; i += 1) assert.equal(await askOne(proxy), 2);
   await joinWithToken(proxy, one, 'b');
+  const next = await streamOf(t, proxy);
+  const row = rowsOf(await next('state')).find(({ id }) => id === 1);
+  // It was drained before it started again, and not since then.
+  assert.ok(row?.orderedSinceMs <= drained.atMs && row?.orderedSinceMs <= row?.sinceMs);
   for (let i = 0; i < 4; i += 1) assert.equal(await askOne(proxy), 2);
   await order(proxy, 'drain', { id: 2 });
   // It says so at once, though it is willing to hold requests for servers that are on their way.
