@@ -170,7 +170,7 @@ describe('the live page', { concurrency: false }, () => {
     const drawer = page.getByRole('complementary', { name: 'server-p1-1' });
     await drawer.getByRole('button', { name: 'Drain' }).click();
     const form = drawer.locator('.actform');
-    assert.ok(await form.getByLabel('Your name').evaluate((field) => field === document.activeElement));
+    await form.locator('label:has-text("Your name") input:focus').waitFor();
     const submit = form.getByRole('button', { name: 'Drain' });
     for (const [field, value, problem] of [
       ['Your name', 'root', /Give your name/],

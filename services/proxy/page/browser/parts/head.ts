@@ -70,7 +70,8 @@ export function StaleBar() {
 function Operator() {
   const [isOpen, setOpen] = useState(false);
   const { token, isTokenProven, operator } = model;
-  const standing = token === '' ? 'Looking only' : isTokenProven ? operator : 'Token not tried yet';
+  const standing =
+    token === '' ? 'Looking only' : isTokenProven ? operator || 'May act' : 'Token not tried yet';
   return html`
     <span class="operator">
       <button class="plain" type="button" aria-label=${standing} aria-expanded=${isOpen} onClick=${() => setOpen(!isOpen)}>
