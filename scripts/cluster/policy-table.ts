@@ -59,7 +59,7 @@ function rowsOf(
     ...(names === null ? [] : [[names.get(String(server.id)) ?? ''] as const]),
     [server.address],
     stateOf(server),
-    [age(server.since, nowMs)],
+    [age((server.drained ?? server).since, nowMs)],
     probe(server.lastProbe),
     [String(server.served)],
     server.failed === 0 ? ['0'] : [String(server.failed), 'red'],

@@ -15,8 +15,8 @@ export type ServerRow = {
   /** ISO 8601. */
   since: string;
   why: string;
-  /** By whose order it gets nothing new; null when nobody's. */
-  drained: { by: string; reason: string } | null;
+  /** By whose order it gets nothing new, since when (ISO 8601); null when nobody's. */
+  drained: { by: string; reason: string; since: string } | null;
   lastProbe: { at: string; outcome: string; roundTripMs: number | null } | null;
   /** Real requests handed to it so far. */
   sent: number;

@@ -4,7 +4,7 @@ import type { Traffic } from '../metrics/traffic.ts';
 import type { ForwarderCounters } from '../routing/forwarder.ts';
 import type { PolicyTable, Route } from '../routing/policy-table.ts';
 import type { Request } from '../routing/request.ts';
-import type { ProbeRecord, Upstream } from '../servers/upstream.ts';
+import type { DrainOrder, ProbeRecord, Upstream } from '../servers/upstream.ts';
 
 export type SnapshotSources = {
   table: PolicyTable;
@@ -54,7 +54,7 @@ function abandonedOf({ requests, answered, errors }: ForwarderCounters, open: nu
 }
 
 function describe(upstream: Upstream) {
-  const { id, policy, address, health, lastProbe } = upstream;
+  const { id, policy, address, health, lastProbe, drainOrder } = upstream;
   return {
     id,
     policy,
@@ -62,7 +62,7 @@ function describe(upstream: Upstream) {
     state: health.state,
     since: new Date(upstream.stateSinceWallMs).toISOString(),
     why: health.why,
-    drained: upstream.drainOrder,
+    drained: drainOrder === null ? null : describeOrder(drainOrder),
     lastProbe: lastProbe === null ? null : describeProbe(lastProbe),
     sent: upstream.sent,
     served: upstream.served,
@@ -71,6 +71,10 @@ function describe(upstream: Upstream) {
     session: upstream.hasSession,
     keepAlive: upstream.keepsAlive,
   };
+}
+
+function describeOrder({ by, reason, sinceWallMs }: DrainOrder) {
+  return { by, reason, since: new Date(sinceWallMs).toISOString() };
 }
 
 function describeProbe({ atMs, ...probe }: ProbeRecord) {
