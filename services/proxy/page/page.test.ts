@@ -75,6 +75,8 @@ describe('the live page', { concurrency: false }, () => {
       assert.match((await row.textContent()) ?? '', /Back after 2 good probes/);
     }
     assert.match(await page.title(), /1 of 6 servers is not ready/);
+    // Its bar is more than its sign; its dotted line is below its mark.
+    await page.waitForFunction(hasOutDrawn);
     const picture = process.env.RENEW_PICTURES === '1' ? README_PICTURE : join(PICTURES, 'cluster.png');
     await page.screenshot({ path: picture });
   });
@@ -231,6 +233,34 @@ const pixelsOfFaults = `(() => {
   for (let at = 0; at < data.length; at += 4)
     if (Math.abs(data[at] - 176) + Math.abs(data[at + 1] - 138) + Math.abs(data[at + 2] - 46) < 24) count += 1;
   return count;
+})()`;
+
+/**
+ * Run in the page: whether a server that went out, the only one, is marked in the charts where it is: its dotted line
+ * through the latency (176 to 280) is below its mark on top (0 to 20), and its bar (from 479) goes on 6 pixels past the
+ * mark. The colour of it all is about #c11f33.
+ */
+const hasOutDrawn = `(() => {
+  const canvas = document.querySelector('.canvas canvas');
+  if (canvas === null) return false;
+  const { width, height } = canvas;
+  const { data } = canvas.getContext('2d').getImageData(0, 0, width, height);
+  const isRed = (x, y) => {
+    const at = 4 * (y * width + x);
+    return data[at + 3] > 0 && data[at] - data[at + 1] > 60 && data[at] - data[at + 2] > 50;
+  };
+  const columns = (top, bottom, least) =>
+    [...Array(width - 92).keys()].filter((x) => {
+      let count = 0;
+      for (let y = top; y < bottom; y += 1) if (isRed(x, y)) count += 1;
+      return count >= least;
+    });
+  const marks = columns(0, 20, 2);
+  const lines = columns(176, 280, 30);
+  const bars = columns(479, height, 2);
+  if (marks.length === 0 || lines.length === 0) return false;
+  const middle = (marks[0] + marks.at(-1)) / 2;
+  return lines.every((x) => Math.abs(x - middle) <= 2) && bars.at(-1) > marks.at(-1) + 6;
 })()`;
 
 /** Six servers of three policies, as programs. */

@@ -117,7 +117,10 @@ export function chartOption(
   return { option, height: frame.height };
 }
 
-/** Elements at fixed places, as a series of one item: only there ECharts draws every shape. */
+/**
+ * Elements at fixed places, as a series of one item: only there ECharts draws every shape. All are made anew with each
+ * drawing: merged by index, an element of another type takes over place, scale and style of the one before it.
+ */
 function fixed(children: Element[], z: number): object {
   return {
     ...{
@@ -131,7 +134,7 @@ function fixed(children: Element[], z: number): object {
     },
     data: children.length === 0 ? [] : [0],
     encode: { x: [], y: [], tooltip: [] },
-    renderItem: () => ({ type: 'group', children }),
+    renderItem: () => ({ type: 'group', children, $mergeChildren: false }),
   };
 }
 
