@@ -60,11 +60,11 @@ test('what is drawn after an update is what is drawn at once: no mark takes over
   const policies = clusterOf(UNTIL_MS);
   const colours = new Proxy({}, { get: () => '#123456' }) as Palette;
   const all = historyOf(policies, UNTIL_MS);
-  const optionOf = (outs: typeof all.outs): object => {
+  const optionOf = (outs: typeof all.outs): echarts.EChartsOption => {
     const size = { width: 900, untilMs: UNTIL_MS, hatch: '#eee', budget: 0.2 };
     return chartOption({ ...all, outs }, stateOf(policies, UNTIL_MS), [], colours, size).option;
   };
-  const drawnAfter = (...options: object[]): string[] => {
+  const drawnAfter = (...options: echarts.EChartsOption[]): string[] => {
     const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, width: 900, height: 1000 });
     t.after(() => chart.dispose());
     for (const option of options) chart.setOption(option, { notMerge: true, lazyUpdate: false });
