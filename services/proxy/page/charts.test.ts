@@ -62,7 +62,8 @@ test('what is drawn after an update is what is drawn at once: no mark takes over
   const all = historyOf(policies, UNTIL_MS);
   const optionOf = (outs: typeof all.outs): echarts.EChartsOption => {
     const size = { width: 900, untilMs: UNTIL_MS, hatch: '#eee', budget: 0.2 };
-    return chartOption({ ...all, outs }, stateOf(policies, UNTIL_MS), [], colours, size).option;
+    return chartOption({ ...all, outs }, stateOf(policies, UNTIL_MS), [], colours, size)
+      .option as echarts.EChartsOption;
   };
   const drawnAfter = (...options: echarts.EChartsOption[]): string[] => {
     const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, width: 900, height: 1000 });
