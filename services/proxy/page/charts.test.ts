@@ -1,6 +1,8 @@
 // What the charts are made of: the names of faults, none on another one and none lost; and no bar where there was no error.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import * as echarts from 'echarts';
+import { clusterOf, historyOf, stateOf } from '../../../test-support/page/scenes.ts';
 import { frameOf, type Palette } from './browser/charts/frame.ts';
 import { faultLabels } from './browser/charts/marks.ts';
 import { chartOption } from './browser/charts/option.ts';
@@ -52,4 +54,28 @@ test('five seconds without an error have no bar, not even its border', () => {
     [12_500, null],
     [17_500, null],
   ]);
+});
+
+test('what is drawn after an update is what is drawn at once: no mark takes over what another one had', (t) => {
+  const policies = clusterOf(UNTIL_MS);
+  const colours = new Proxy({}, { get: () => '#123456' }) as Palette;
+  const all = historyOf(policies, UNTIL_MS);
+  const optionOf = (outs: typeof all.outs): echarts.EChartsOption => {
+    const size = { width: 900, untilMs: UNTIL_MS, hatch: '#eee', budget: 0.2 };
+    return chartOption({ ...all, outs }, stateOf(policies, UNTIL_MS), [], colours, size)
+      .option as echarts.EChartsOption;
+  };
+  const drawnAfter = (...options: echarts.EChartsOption[]): string[] => {
+    const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, width: 900, height: 1000 });
+    t.after(() => chart.dispose());
+    for (const option of options) chart.setOption(option, { notMerge: true, lazyUpdate: false });
+    // Names of classes are numbered through all charts.
+    return chart
+      .renderToSVGString()
+      .replaceAll(/zr[-\w]+/g, '')
+      .split('\n')
+      .toSorted();
+  };
+  const [none, some] = [optionOf([]), optionOf(all.outs)];
+  assert.deepEqual(drawnAfter(none, some), drawnAfter(some));
 });
