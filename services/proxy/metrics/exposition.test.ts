@@ -162,6 +162,7 @@ describe('which format a scrape gets', () => {
     ['text/plain;version=0.0.4', false],
     ['application/openmetrics-text', true],
     ['application/openmetrics-text; version=1.0.0; charset=utf-8', true],
+    ['application/openmetrics-text;version="1.0.0"', true],
     ['application/openmetrics-text;version=0.0.1', false],
     ['application/openmetrics-text;version=1.0.0;q=0', false],
     ['application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.9', false],
