@@ -203,6 +203,15 @@ test('what a server calls itself is escaped, and no two names become one', async
   }
 });
 
+test('what is refused and is no request is counted by its code', async (t) => {
+  const proxy = await testProxy(t);
+  await ask(proxy, { type: 9 });
+  const { value } = await scrape(proxy);
+  assert.equal(value('policyproxy_refusals_total', { code: 'UNKNOWN_TYPE' }), 1);
+  assert.equal(value('policyproxy_refusals_total', { code: 'TOO_SLOW' }), 0);
+  assert.equal(value('policyproxy_refused_connections_total'), 0);
+});
+
 test('the times of a request add up', async (t) => {
   const proxy = await testProxy(t);
   await (await fakeServer(t, proxy, 1)).join();
