@@ -74,7 +74,7 @@ export async function startProxy(
       setLogLevel(level);
     },
   );
-  const status = await openStatus(options, { ...core.sources, ...pageSources });
+  const status = await openStatus(options, { ...core.sources, ...pageSources }, failures);
   const everySecond = setInterval(() => {
     failures.nextSecond();
     accessLog?.nextSecond(log);

@@ -34,6 +34,7 @@ const WRITTEN: [before: string, after: string][] = [
   ['{}', `{"traceparent":"${PARENT}"}`],
   [`{"traceparent":"${OTHER}","type":0}\n`, `{"traceparent":"${PARENT}","type":0}\n`],
   ['{"traceparent" : 7 , "type":0}\n', `{"traceparent" : "${PARENT}" , "type":0}\n`],
+  [String.raw`{"\u0074raceparent":"x","type":0}`, String.raw`{"\u0074raceparent":"${PARENT}","type":0}`],
   [
     String.raw`{"payload":"},\"traceparent\":\"x\""}`,
     String.raw`{"payload":"},\"traceparent\":\"x\"","traceparent":"${PARENT}"}`,

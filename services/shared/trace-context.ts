@@ -47,6 +47,7 @@ export function withTraceparent(text: string, traceparent: string): string {
 
 // Few packets have one, and most of them are found not to have one by a glance.
 function fieldOf(text: string): { start: number; end: number } | null {
-  if (!text.includes(`"${FIELD}"`)) return null;
+  // A name may be written with escapes of its letters.
+  if (!text.includes(`"${FIELD}"`) && !text.includes('\\u00')) return null;
   return membersOf(text).findLast(({ name }) => name === FIELD) ?? null;
 }

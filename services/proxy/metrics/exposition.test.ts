@@ -162,6 +162,7 @@ describe('which format a scrape gets', () => {
     ['text/plain;version=0.0.4', false],
     ['application/openmetrics-text', true],
     ['application/openmetrics-text; version=1.0.0; charset=utf-8', true],
+    ['application/openmetrics-text;version="1.0.0"', true],
     ['application/openmetrics-text;version=0.0.1', false],
     ['application/openmetrics-text;version=1.0.0;q=0', false],
     ['application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.9', false],
@@ -200,6 +201,15 @@ test('what a server calls itself is escaped, and no two names become one', async
     for (const policy of policies)
       assert.equal(value('policyproxy_servers_in_rotation', { policy: labelOf(policy) }), 1, policy);
   }
+});
+
+test('what is refused and is no request is counted by its code', async (t) => {
+  const proxy = await testProxy(t);
+  await ask(proxy, { type: 9 });
+  const { value } = await scrape(proxy);
+  assert.equal(value('policyproxy_refusals_total', { code: 'UNKNOWN_TYPE' }), 1);
+  assert.equal(value('policyproxy_refusals_total', { code: 'TOO_SLOW' }), 0);
+  assert.equal(value('policyproxy_refused_connections_total'), 0);
 });
 
 test('the times of a request add up', async (t) => {

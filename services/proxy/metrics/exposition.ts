@@ -6,22 +6,28 @@ import { PROCESS_FAMILIES } from './process.ts';
 export const FAMILIES: readonly Family[] = [...PROXY_FAMILIES, ...PROCESS_FAMILIES];
 
 /** @param accept the header of the request */
-export type MetricsReply = (accept: string | undefined) => Promise<{ type: string; body: string }>;
+export type MetricsReply = (accept: string | undefined) => Promise<{ type: string; body: Buffer }>;
 
 const TEXT = 'text/plain; version=0.0.4; charset=utf-8';
 const OPEN_METRICS = 'application/openmetrics-text; version=1.0.0; charset=utf-8';
 
 /**
  * A function that answers scrapes. The library is loaded by the first one: it takes some 40 ms, which a proxy that nobody
- * scrapes does not pay at its start.
+ * scrapes does not pay at its start. Scrapes that come while one of their format is under way share what it gets.
  */
 export function metricsReply(sources: MetricSources): MetricsReply {
   const registries = new Map<RegistryContentType, Registry>();
-  return async (accept) => {
-    const type = prefersOpenMetrics(accept ?? '') ? OPEN_METRICS : TEXT;
+  const underWay = new Map<RegistryContentType, Promise<Buffer>>();
+  const render = async (type: RegistryContentType): Promise<Buffer> => {
     const registry = registries.get(type) ?? (await registryOf(type, sources));
     registries.set(type, registry);
-    return { type, body: await registry.metrics() };
+    return Buffer.from(await registry.metrics());
+  };
+  return async (accept) => {
+    const type = prefersOpenMetrics(accept ?? '') ? OPEN_METRICS : TEXT;
+    const rendering = underWay.get(type) ?? render(type).finally(() => underWay.delete(type));
+    underWay.set(type, rendering);
+    return { type, body: await rendering };
   };
 }
 
@@ -60,7 +66,10 @@ export function prefersOpenMetrics(accept: string): boolean {
   for (const range of accept.toLowerCase().split(',')) {
     const [type = '', ...parameters] = range.split(';').map((part) => part.trim());
     const weight = parameters.find((parameter) => parameter.startsWith('q='))?.slice(2) ?? '1';
-    const version = parameters.find((parameter) => parameter.startsWith('version='))?.slice(8);
+    const version = parameters
+      .find((parameter) => parameter.startsWith('version='))
+      ?.slice(8)
+      .replaceAll('"', '');
     const q = Number(weight) || 0;
     if (type === 'application/openmetrics-text' && (version === undefined || version === '1.0.0'))
       openMetrics = Math.max(openMetrics, q);

@@ -1,4 +1,5 @@
 // Every metric of the proxy: its name, what it means, and how it is read from what is counted anyway.
+import { ERROR_CODES } from '../../shared/error-codes.ts';
 import type { Route } from '../routing/policy-table.ts';
 import { RETRY_REASONS } from '../routing/request.ts';
 import type { SnapshotSources } from '../status/snapshot.ts';
@@ -98,6 +99,21 @@ export const PROXY_FAMILIES: readonly Family[] = [
     labels: [],
     help: 'Open connections to the well-known port, of clients and of servers.',
     read: ({ connections }) => [{ value: connections() }],
+  },
+  {
+    name: 'policyproxy_refusals_total',
+    type: 'counter',
+    labels: ['code'],
+    help: 'Refusals that answer no request, by their error code: of bytes, packets, registrations and connections.',
+    read: ({ counters: { refusals } }) =>
+      Object.keys(ERROR_CODES).map((code) => ({ value: refusals[code] ?? 0, labels: { code } })),
+  },
+  {
+    name: 'policyproxy_refused_connections_total',
+    type: 'counter',
+    labels: [],
+    help: 'Connections that were refused because all places, or those of their source, are taken.',
+    read: ({ listenerCounters }) => [{ value: listenerCounters.refusedConnections }],
   },
   {
     name: 'policyproxy_retries_total',

@@ -64,6 +64,8 @@ export function act(order: unknown, authorization: string | undefined, sources: 
     reason: printable(why).slice(0, MAX_REASON_LENGTH),
   };
   if (name === undefined) return changeLogLevel(level, asked, sources);
+  if (!isName(policy) || !(id === undefined || isName(id)))
+    return refusal(400, '"policy", and "id" where it is given, are each a text or a whole number.');
   const route = table.route(String(policy));
   const isWanted = (upstream: Upstream): boolean => id === undefined || String(upstream.id) === String(id);
   const upstreams = route?.upstreams.filter(isWanted) ?? [];
@@ -102,6 +104,11 @@ function whatIsLeft(policy: string, table: PolicyTable): string {
   const left = table.route(policy)?.rotation.members.length ?? 0;
   if (left === 0) return `policy ${policy} has no server left that gets requests: they are refused`;
   return `policy ${policy} keeps ${left} ${left === 1 ? 'server that gets' : 'servers that get'} requests`;
+}
+
+// Others may have no text at all, or take as many calls to make it as they are deep.
+function isName(value: unknown): value is string | number {
+  return typeof value === 'string' || Number.isInteger(value);
 }
 
 function changeLogLevel(wanted: unknown, asked: Order, { setLogLevel }: ActSources): ActReply {

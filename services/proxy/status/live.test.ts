@@ -1,10 +1,14 @@
 // test · what the live page is told, and what can be ordered: over real sockets.
 import assert from 'node:assert/strict';
+import { EventEmitter, once } from 'node:events';
+import { createServer, type ServerResponse } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
 import {
   clientOf,
   eventOf,
+  eventually,
   type FakeServer,
   fakeServer,
   lastSeq,
@@ -12,9 +16,14 @@ import {
   testProxy,
 } from '../../../test-support/cluster.ts';
 import { proofOf } from '../../shared/proof.ts';
+import { newcomer } from '../health/health.ts';
 import type { RunningProxy } from '../proxy.ts';
 import { Durations, noCounts, quantileOf } from '../servers/durations.ts';
+import { Upstream } from '../servers/upstream.ts';
+import { EventLog } from './events.ts';
 import { Faults } from './faults.ts';
+import { Live, type LiveSources } from './live.ts';
+import { Reader } from './reader.ts';
 
 const TOKEN = 'a token of more than 16 bytes';
 
@@ -86,6 +95,86 @@ test('the stream: who it is, then the cluster, then what happens, and why a serv
   assert.deepEqual([out.state, out.next.kind, out.next.need], ['evicted', 'good-probes', 2]);
   assert.ok(out.next.forgottenMs > Date.now());
   assert.match(out.bars, /[a-j]!+$/);
+});
+
+/** A page's stream alone, whose picture of the cluster has so many bytes. @returns the port that it listens on */
+async function liveWith(t: TestContext, stateBytes: number): Promise<{ port: number; events: EventLog }> {
+  const events = new EventLog(Date.now);
+  const live = new Live({
+    events,
+    faults: new Faults(Date.now),
+    traffic: { watch: () => () => {} } as unknown as LiveSources['traffic'],
+    hello: () => ({}),
+    state: () => ({ text: 'x'.repeat(stateBytes) }),
+    wallNow: Date.now,
+  });
+  const server = createServer((_request, response) => live.add(response, undefined));
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return { port: (server.address() as AddressInfo).port, events };
+}
+
+function suspect(events: EventLog, id: number): void {
+  const registration = { id, policy: '1', host: '10.0.0.1', port: id, keepsAlive: true, incarnation: null };
+  events.add('suspect', new Upstream(registration, 1, 1, newcomer(0, ''), 0), newcomer(0, 'y'.repeat(1000)));
+}
+
+test('a reader that takes its time gets the picture of a large cluster, all kept events, and what comes', async (t) => {
+  const { port, events } = await liveWith(t, 4_000_000);
+  for (let id = 1; id <= 1000; id += 1) suspect(events, id);
+  const socket = connect(port, '127.0.0.1');
+  t.after(() => socket.destroy());
+  socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+  let got = '';
+  socket.setEncoding('utf8').on('data', (chunk: string) => {
+    got += chunk;
+  });
+  const seqs = (): number[] => [...got.matchAll(/^id: \w+-(\d+)$/gm)].map(([, seq]) => Number(seq));
+  await once(socket, 'data');
+  socket.pause();
+  // A second picture and these events come while it takes nothing.
+  for (let id = 1001; id <= 1010; id += 1) suspect(events, id);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  socket.resume();
+  await eventually(async () => seqs().includes(1010) || socket.destroyed);
+  const expected = Array.from({ length: 1000 }, (_, at) => 11 + at);
+  assert.deepEqual(
+    seqs().filter((seq) => seq > 10),
+    expected,
+  );
+  const before = got.length;
+  await eventually(async () => got.indexOf('event: state', before) !== -1 || socket.destroyed);
+  assert.equal(socket.destroyed, false);
+});
+
+test('a reader that takes nothing is cut off, one that takes a piece now and then is not', (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  let isCut = false;
+  const response = Object.assign(new EventEmitter(), {
+    write: () => false,
+    destroy: () => {
+      isCut = true;
+    },
+  });
+  const reader = new Reader(
+    response as unknown as ServerResponse,
+    () => {},
+    () => {},
+  );
+  reader.write(Buffer.alloc(1_000_000));
+  for (let look = 0; look < 10; look += 1) {
+    t.mock.timers.tick(15_000);
+    response.emit('drain');
+  }
+  assert.equal(isCut, false);
+  t.mock.timers.tick(15_000);
+  t.mock.timers.tick(15_000);
+  assert.equal(isCut, true);
+  response.emit('close');
 });
 
 test('answered requests are sampled while somebody listens', async (t) => {
@@ -176,6 +265,21 @@ test('orders need the token, a name, and something to order', async (t) => {
   await eventOf(proxy, 'probe-ordered', 1);
   const without = await testProxy(t);
   assert.match((await bodyOf(await order(without, 'probe'))).error, /--register-token-file/);
+});
+
+test('an order about what is no text and no whole number is refused, whatever it is', async (t) => {
+  const proxy = await testProxy(t, { registerToken: Buffer.from(TOKEN) });
+  await joinWithToken(proxy, await fakeServer(t, proxy, 1), 'a');
+  const nested = `${'['.repeat(7000)}${']'.repeat(7000)}`;
+  const textless = '{"toString":null,"valueOf":null}';
+  for (const given of [textless, nested, 'null', '1.5', 'true']) {
+    for (const fields of [`"policy":${given}`, `"policy":"1","id":${given}`]) {
+      const headers = { authorization: `Bearer ${TOKEN}` };
+      const response = await post(proxy, '/api/acts', `{"act":"drain","by":"x",${fields}}`, headers);
+      assert.equal(response.status, 400, fields.slice(0, 60));
+    }
+  }
+  assert.equal((await order(proxy, 'probe', { policy: 1, id: '1' })).status, 200);
 });
 
 test('a packet is sent through the well-known port, and its reply shown', async (t) => {

@@ -5,14 +5,13 @@ import type { Ending, Traffic } from '../metrics/traffic.ts';
 import type { Request } from '../routing/request.ts';
 import type { ClusterEvent, EventLog } from './events.ts';
 import type { Faults } from './faults.ts';
+import { Reader } from './reader.ts';
 
 const STATE_EVERY_MS = 1000;
 // After an event the page is told soon, but a storm of them does not make as many pictures.
 const STATE_AFTER_EVENT_MS = 100;
 const SAMPLES_EVERY_MS = 100;
 const SAMPLES_AT_ONCE = 2;
-// A reader that has so much waiting is not reading.
-const MAX_BEHIND_BYTES = 1024 * 1024;
 
 export type LiveSources = {
   events: EventLog;
@@ -28,7 +27,7 @@ export type LiveSources = {
 /** All tabs: what is told to one is told to all, and made once. */
 export class Live {
   readonly #sources: LiveSources;
-  readonly #readers = new Set<ServerResponse>();
+  readonly #tabs = new Set<Tab>();
   #stop: (() => void) | null = null;
   #soon: NodeJS.Timeout | null = null;
 
@@ -38,7 +37,7 @@ export class Live {
 
   /** Whether somebody listens. */
   get isOn(): boolean {
-    return this.#readers.size > 0;
+    return this.#tabs.size > 0;
   }
 
   /**
@@ -46,21 +45,18 @@ export class Live {
    * @param lastEventId what it has seen last; of another start of the proxy, it gets all that is kept
    */
   add(response: ServerResponse, lastEventId: string | string[] | undefined): void {
-    const { events, faults, hello, state } = this.#sources;
+    const { events, hello, state } = this.#sources;
     const seen = typeof lastEventId === 'string' ? events.seqOf(lastEventId) : 0;
-    this.#readers.add(response);
-    response.on('close', () => this.#remove(response));
+    const tab = new Tab(response, seen, this.#sources, () => this.#remove(tab));
+    this.#tabs.add(tab);
     this.#stop ??= this.#start();
-    this.#write(response, frame('hello', hello()));
-    if (seen === 0) this.#write(response, frame('resync', {}));
-    this.#write(response, frame('state', state()));
-    for (const fault of faults.kept) this.#write(response, frame('fault', fault));
-    for (const event of events.since(seen)) this.#write(response, this.#eventFrame(event));
+    const greeting = [frame('hello', hello()), ...(seen === 0 ? [frame('resync', {})] : [])];
+    tab.begin(Buffer.concat([...greeting, frame('state', state())]));
   }
 
-  #remove(response: ServerResponse): void {
-    this.#readers.delete(response);
-    if (this.#readers.size > 0) return;
+  #remove(tab: Tab): void {
+    this.#tabs.delete(tab);
+    if (this.#tabs.size > 0) return;
     this.#stop?.();
     this.#stop = null;
   }
@@ -69,15 +65,18 @@ export class Live {
     const { events, faults, traffic, wallNow } = this.#sources;
     const sampler = new Sampler(wallNow);
     const stopWatching = traffic.watch(sampler.onEnd);
-    const stopListening = events.listen((event) => {
-      this.#tell(this.#eventFrame(event));
+    const stopListening = events.listen(() => {
+      for (const tab of this.#tabs) tab.tellNewEvents();
       this.#soon ??= setTimeout(() => this.#tellState(), STATE_AFTER_EVENT_MS);
     });
-    const stopFaults = faults.listen((fault) => this.#tell(frame('fault', fault)));
+    const stopFaults = faults.listen((fault) => {
+      const bytes = frame('fault', fault);
+      for (const tab of this.#tabs) tab.tellFault(bytes);
+    });
     const states = setInterval(() => this.#tellState(), STATE_EVERY_MS);
     const samples = setInterval(() => {
       const batch = sampler.take();
-      if (batch !== null) this.#tell(frame('sample', batch));
+      if (batch !== null) this.#tellPassing(frame('sample', batch));
     }, SAMPLES_EVERY_MS);
     return () => {
       stopWatching();
@@ -91,7 +90,7 @@ export class Live {
 
   #tellState(): void {
     this.#clearSoon();
-    this.#tell(frame('state', this.#sources.state()));
+    this.#tellPassing(frame('state', this.#sources.state()));
   }
 
   #clearSoon(): void {
@@ -99,22 +98,73 @@ export class Live {
     this.#soon = null;
   }
 
-  #eventFrame(event: ClusterEvent): string {
-    return `id: ${this.#sources.events.idOf(event)}\n${frame('event', event)}`;
-  }
-
-  #tell(text: string): void {
-    for (const reader of this.#readers) this.#write(reader, text);
-  }
-
-  #write(reader: ServerResponse, text: string): void {
-    if (reader.writableLength > MAX_BEHIND_BYTES) reader.destroy();
-    else reader.write(text);
+  #tellPassing(bytes: Buffer): void {
+    for (const tab of this.#tabs) tab.tellPassing(bytes);
   }
 }
 
-function frame(name: string, data: object): string {
-  return `event: ${name}\ndata: ${printable(JSON.stringify(data))}\n\n`;
+/**
+ * What one reader has been told. What a slow one has not taken yet is kept where it is kept anyway, and is bounded there: the
+ * events in their log, the faults in their list; of the rest only the next is of use.
+ */
+class Tab {
+  readonly #reader: Reader;
+  readonly #sources: Pick<LiveSources, 'events' | 'faults'>;
+  #lastSeq: number;
+  #missesFaults = true;
+
+  constructor(
+    response: ServerResponse,
+    seen: number,
+    sources: Pick<LiveSources, 'events' | 'faults'>,
+    onGone: () => void,
+  ) {
+    this.#reader = new Reader(response, () => this.#catchUp(), onGone);
+    this.#sources = sources;
+    this.#lastSeq = seen;
+  }
+
+  begin(greeting: Buffer): void {
+    this.#reader.write(greeting);
+    this.#catchUp();
+  }
+
+  tellNewEvents(): void {
+    const { events } = this.#sources;
+    if (this.#reader.isFull) return;
+    for (const event of events.since(this.#lastSeq)) {
+      this.#lastSeq = event.seq;
+      this.#reader.write(eventFrame(event, events));
+      if (this.#reader.isFull) return;
+    }
+  }
+
+  tellFault(bytes: Buffer): void {
+    if (this.#reader.isFull) this.#missesFaults = true;
+    else this.#reader.write(bytes);
+  }
+
+  /** Tells what the next of its kind replaces. */
+  tellPassing(bytes: Buffer): void {
+    if (!this.#reader.isFull) this.#reader.write(bytes);
+  }
+
+  #catchUp(): void {
+    if (this.#reader.isFull) return;
+    if (this.#missesFaults) {
+      this.#missesFaults = false;
+      for (const fault of this.#sources.faults.kept) this.#reader.write(frame('fault', fault));
+    }
+    this.tellNewEvents();
+  }
+}
+
+function eventFrame(event: ClusterEvent, events: EventLog): Buffer {
+  return Buffer.concat([Buffer.from(`id: ${events.idOf(event)}\n`), frame('event', event)]);
+}
+
+function frame(name: string, data: object): Buffer {
+  return Buffer.from(`event: ${name}\ndata: ${printable(JSON.stringify(data))}\n\n`);
 }
 
 type Sample = {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
+import type { Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { describe, test } from 'node:test';
+import { describe, type TestContext, test } from 'node:test';
 import {
   ask,
   type Behaviour,
@@ -15,9 +16,13 @@ import {
 } from '../../../test-support/cluster.ts';
 import { readEvents } from '../../../test-support/event-stream.ts';
 import type { Frame } from '../../../test-support/peers.ts';
+import type { Line } from '../../shared/log.ts';
 import { newcomer } from '../health/health.ts';
 import { Upstream } from '../servers/upstream.ts';
+import type { ActSources } from './acts.ts';
 import { EventLog } from './events.ts';
+import type { History } from './history.ts';
+import type { Live } from './live.ts';
 import { openStatus, type StatusSources } from './status.ts';
 
 const get = (port: number, path: string, init: RequestInit = {}): Promise<Response> =>
@@ -142,14 +147,7 @@ test('/api/events starts behind what the reader has seen, unless that was of ano
 
 test('a reader that takes its time gets all of a long replay', async (t) => {
   const events = eventsAbout(10, 100, 'x'.repeat(5000));
-  const status = await openStatus(
-    { adminHost: '127.0.0.1', adminPort: 0, adminNames: [] },
-    sourcesWith(events) as Parameters<typeof openStatus>[1],
-  );
-  t.after(() => {
-    status.closeAllConnections();
-    status.close();
-  });
+  const status = await statusWith(t, sourcesWith(events));
   const { port } = status.address() as AddressInfo;
   const socket = connect(port, '127.0.0.1');
   t.after(() => socket.destroy());
@@ -219,6 +217,45 @@ test('no page may show it, read it or guess what it is', async (t) => {
   }
 });
 
+test('what can not be answered is said and logged, and ends nothing', async (t) => {
+  const lines: Line[] = [];
+  const broken = (): never => {
+    throw new TypeError('broken');
+  };
+  const sources = {
+    snapshot: broken,
+    unreadyReason: broken,
+    target: broken,
+    events: { since: broken, seqOf: broken, listen: broken } as unknown as EventLog,
+    live: { add: broken } as unknown as Live,
+    history: { describe: broken } as unknown as History,
+    metrics: async () => broken(),
+    acts: Object.defineProperty({}, 'token', { get: broken }) as ActSources,
+  };
+  const status = await statusWith(t, sources, { write: (line) => void lines.push(line) });
+  const { port } = status.address() as AddressInfo;
+  const post = { method: 'POST', body: '{}' };
+  for (const [path, init] of [
+    ['/api/policies', {}],
+    ['/readyz', {}],
+    ['/api/history', {}],
+    ['/api/acts', post],
+    ['/api/faults', post],
+    ['/api/send', post],
+    ['/metrics', {}],
+  ] as const) {
+    const response = await get(port, path, init);
+    assert.equal(response.status, 500, path);
+    assert.match((await response.text()).trim(), /^\{\s+"error": ".*"\s+\}$/);
+  }
+  // What has begun can only be cut.
+  for (const path of ['/api/events', '/api/stream']) {
+    await assert.rejects(get(port, path).then((response) => response.text()));
+  }
+  assert.equal(lines.length, 9);
+  for (const { level, error } of lines) assert.match(`${level} ${error}`, /^error TypeError: /);
+});
+
 test('HEAD of the events ends', async (t) => {
   const { adminPort } = await testProxy(t);
   assert.equal((await get(adminPort, '/api/events', { method: 'HEAD' })).status, 200);
@@ -267,6 +304,20 @@ function eventsAbout(servers: number, each: number, why: string): EventLog {
     for (const upstream of upstreams) events.add('suspect', upstream, newcomer(0, why));
   }
   return events;
+}
+
+async function statusWith(
+  t: TestContext,
+  sources: Partial<Parameters<typeof openStatus>[1]>,
+  failures: Parameters<typeof openStatus>[2] = { write: ({ error }) => assert.fail(String(error)) },
+): Promise<Server> {
+  const options = { adminHost: '127.0.0.1', adminPort: 0, adminNames: [] };
+  const status = await openStatus(options, sources as Parameters<typeof openStatus>[1], failures);
+  t.after(() => {
+    status.closeAllConnections();
+    status.close();
+  });
+  return status;
 }
 
 function sourcesWith(events: EventLog): StatusSources {

@@ -2,6 +2,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { isIP } from 'node:net';
 import { json } from 'node:stream/consumers';
+import type { LimitedLog } from '../../shared/log.ts';
 import { printable, printableLines } from '../../shared/printable.ts';
 import type { MetricsReply } from '../metrics/exposition.ts';
 import type { ProxyOptions } from '../options.ts';
@@ -11,12 +12,15 @@ import type { EventLog } from './events.ts';
 import { type Faults, takeFault } from './faults.ts';
 import type { History } from './history.ts';
 import type { Live } from './live.ts';
+import { Reader } from './reader.ts';
 import { type RowSources, rowOf } from './rows.ts';
 import { type Outgoing, type SendTarget, sendPacket } from './send.ts';
 import type { Snapshot } from './snapshot.ts';
 
 const MAX_CONNECTIONS = 256;
-const KEEP_ALIVE_COMMENT_MS = 15_000;
+// The slowest request is cut after their sum.
+const REQUEST_MS = 10_000;
+const SLOW_CHECK_MS = 2_000;
 
 export type StatusSources = {
   events: EventLog;
@@ -58,18 +62,30 @@ const POST_PATHS: ReadonlySet<string> = new Set(['/api/acts', '/api/faults', '/a
 
 export type StatusOptions = Pick<ProxyOptions, 'adminHost' | 'adminPort' | 'adminNames'>;
 
-/** Starts the status listener; rejects with the system's error when the port can't be had. */
+/**
+ * Starts the status listener; rejects with the system's error when the port can't be had.
+ * @param failures gets a line about each request that could not be answered
+ */
 export function openStatus(
   { adminHost: host, adminPort: port, adminNames }: StatusOptions,
   sources: StatusSources & PageSources,
+  failures: Pick<LimitedLog, 'write'>,
 ): Promise<Server> {
   const names = new Set(adminNames.map((name) => name.toLowerCase()));
-  const server = createServer((request, response) => {
+  // Node takes the longer of the two for the whole request, whichever it is.
+  const limits = {
+    requestTimeout: REQUEST_MS,
+    headersTimeout: REQUEST_MS,
+    connectionsCheckingInterval: SLOW_CHECK_MS,
+  };
+  const server = createServer(limits, (request, response) => {
     for (const [name, value] of SECURITY_HEADERS) response.setHeader(name, value);
-    if (isKnownHost(request.headers.host, names)) route(request, response, sources);
-    else sendJson(response, 421, { error: UNKNOWN_HOST });
+    route(request, response, sources, names).catch((error: Error) => {
+      failures.write({ level: 'error', message: 'the status listener has failed', error: error.stack });
+      if (response.headersSent) response.destroy();
+      else sendJson(response, 500, { error: 'This could not be answered: the log of the proxy says why.' });
+    });
   });
-  server.requestTimeout = 10_000;
   server.maxConnections = MAX_CONNECTIONS;
   return new Promise((resolve, reject) => {
     server.once('error', reject);
@@ -80,23 +96,29 @@ export function openStatus(
   });
 }
 
-function route(
+// Whatever one throws becomes a rejection: nothing that is asked here may end the proxy.
+async function route(
   request: IncomingMessage,
   response: ServerResponse,
   sources: StatusSources & PageSources,
-): void {
+  names: ReadonlySet<string>,
+): Promise<void> {
+  if (!isKnownHost(request.headers.host, names)) {
+    sendJson(response, 421, { error: UNKNOWN_HOST });
+    return;
+  }
   const path = URL.parse(request.url ?? '/', 'http://status')?.pathname ?? '';
-  if (request.method === 'GET' || request.method === 'HEAD') answer(path, request, response, sources);
-  else if (request.method === 'POST' && POST_PATHS.has(path)) void take(path, request, response, sources);
+  if (request.method === 'GET' || request.method === 'HEAD') await answer(path, request, response, sources);
+  else if (request.method === 'POST' && POST_PATHS.has(path)) await take(path, request, response, sources);
   else sendJson(response, 405, { error: 'Only GET is answered here.' });
 }
 
-function answer(
+async function answer(
   path: string,
   request: IncomingMessage,
   response: ServerResponse,
   sources: StatusSources & PageSources,
-): void {
+): Promise<void> {
   switch (path) {
     case '/healthz':
       sendJson(response, 200, { status: 'alive' });
@@ -115,7 +137,7 @@ function answer(
     case '/api/events':
       response.writeHead(200, EVENT_STREAM);
       if (request.method === 'HEAD') response.end();
-      else new EventStream(response, sources.events, request.headers['last-event-id']).start();
+      else tellEvents(response, sources.events, request.headers['last-event-id']);
       return;
     case '/api/stream':
       response.writeHead(200, EVENT_STREAM);
@@ -123,7 +145,7 @@ function answer(
       else sources.live.add(response, request.headers['last-event-id']);
       return;
     case '/metrics':
-      void scrape(request.headers.accept, response, sources.metrics);
+      await scrape(request.headers.accept, response, sources.metrics);
       return;
     case '/api/history':
       sendJson(response, 200, sources.history.describe(sources.events.since(0), sources.faults.kept), 0);
@@ -166,12 +188,8 @@ async function scrape(
   response: ServerResponse,
   metrics: MetricsReply,
 ): Promise<void> {
-  try {
-    const { type, body } = await metrics(accept);
-    response.writeHead(200, { 'content-type': type, 'cache-control': 'no-store' }).end(body);
-  } catch (error) {
-    sendJson(response, 500, { error: `The metrics could not be read: ${(error as Error).message}` });
-  }
+  const { type, body } = await metrics(accept);
+  response.writeHead(200, { 'content-type': type, 'cache-control': 'no-store' }).end(body);
 }
 
 function textOf(part: string): string {
@@ -244,58 +262,28 @@ function sendJson(response: ServerResponse, status: number, body: object, indent
 }
 
 /**
- * One reader of the events, as server-sent events: first those that are kept, then every new one. Writes no faster than its
- * reader takes: what has not been written yet is in the log, which is bounded. A reader that has
- * fallen behind it misses the events in between, and sees that by their numbers; one that takes nothing is cut off.
+ * Tells a reader the events, as server-sent events: first those that are kept, then every new one. What it has not taken yet
+ * is in the log, which is bounded: a reader that has fallen behind it misses the events in between, and sees that by their
+ * numbers.
+ * @param lastEventId what it has seen last, in its own words; of another start of the proxy, it gets everything
  */
-class EventStream {
-  readonly #response: ServerResponse;
-  readonly #events: EventLog;
-  #lastSeq: number;
-  #isFull = false;
-  #wasFullAtLastLook = false;
-
-  /** @param lastEventId what its reader has seen last, in its own words; of another start of the proxy, it gets everything */
-  constructor(response: ServerResponse, events: EventLog, lastEventId: string | string[] | undefined) {
-    this.#response = response;
-    this.#events = events;
-    this.#lastSeq = typeof lastEventId === 'string' ? events.seqOf(lastEventId) : 0;
-  }
-
-  start(): void {
-    const response = this.#response;
-    this.#write(': the last events, then every new one\n\n');
-    const stopListening = this.#events.listen(() => this.#writeNew());
-    const looking = setInterval(() => this.#look(), KEEP_ALIVE_COMMENT_MS);
-    response.on('drain', () => {
-      this.#isFull = false;
-      this.#wasFullAtLastLook = false;
-      this.#writeNew();
-    });
-    response.on('close', () => {
-      clearInterval(looking);
-      stopListening();
-    });
-    this.#writeNew();
-  }
-
-  #writeNew(): void {
-    if (this.#isFull) return;
-    for (const event of this.#events.since(this.#lastSeq)) {
-      this.#lastSeq = event.seq;
-      const id = this.#events.idOf(event);
-      this.#write(`id: ${id}\nevent: ${event.type}\ndata: ${printable(JSON.stringify(event))}\n\n`);
-      if (this.#isFull) return;
+function tellEvents(
+  response: ServerResponse,
+  events: EventLog,
+  lastEventId: string | string[] | undefined,
+): void {
+  let lastSeq = typeof lastEventId === 'string' ? events.seqOf(lastEventId) : 0;
+  const writeNew = (): void => {
+    if (reader.isFull) return;
+    for (const event of events.since(lastSeq)) {
+      lastSeq = event.seq;
+      const data = printable(JSON.stringify(event));
+      reader.write(Buffer.from(`id: ${events.idOf(event)}\nevent: ${event.type}\ndata: ${data}\n\n`));
+      if (reader.isFull) return;
     }
-  }
-
-  #look(): void {
-    if (this.#wasFullAtLastLook) this.#response.destroy();
-    else if (this.#isFull) this.#wasFullAtLastLook = true;
-    else this.#write(': still here\n\n');
-  }
-
-  #write(text: string): void {
-    this.#isFull = !this.#response.write(text);
-  }
+  };
+  const stopListening = events.listen(writeNew);
+  const reader = new Reader(response, writeNew, stopListening);
+  reader.write(Buffer.from(': the last events, then every new one\n\n'));
+  writeNew();
 }

@@ -1,0 +1,64 @@
+// One reader of server-sent events, who may be slow.
+import type { ServerResponse } from 'node:http';
+
+const LOOK_EVERY_MS = 15_000;
+// What is taken is seen by the piece.
+const PIECE_BYTES = 16_384;
+const STILL_HERE = Buffer.from(': still here\n\n');
+
+/**
+ * Writes no faster than its reader takes, and keeps what waits: whoever writes looks at `isFull` first, so that little does. A
+ * reader that takes nothing for 15 s is cut off within twice that; how slowly it takes does not matter.
+ */
+export class Reader {
+  readonly #response: ServerResponse;
+  #waiting: Buffer[] = [];
+  #isFull = false;
+  #hasTakenNothing = false;
+
+  /**
+   * @param onRoom called when all that was written has been taken
+   * @param onGone called once, when it has left or is cut off
+   */
+  constructor(response: ServerResponse, onRoom: () => void, onGone: () => void) {
+    this.#response = response;
+    const looking = setInterval(() => this.#look(), LOOK_EVERY_MS);
+    response.on('drain', () => {
+      this.#isFull = false;
+      this.#hasTakenNothing = false;
+      this.#flush();
+      if (!this.#isFull) onRoom();
+    });
+    response.on('close', () => {
+      clearInterval(looking);
+      this.#waiting = [];
+      onGone();
+    });
+  }
+
+  /** It has not taken yet what was written before. */
+  get isFull(): boolean {
+    return this.#isFull;
+  }
+
+  /** Writes one or more whole events. */
+  write(bytes: Buffer): void {
+    this.#waiting.push(bytes);
+    this.#flush();
+  }
+
+  #flush(): void {
+    while (!this.#isFull) {
+      const next = this.#waiting.shift();
+      if (next === undefined) return;
+      if (next.length > PIECE_BYTES) this.#waiting.unshift(next.subarray(PIECE_BYTES));
+      this.#isFull = !this.#response.write(next.subarray(0, PIECE_BYTES));
+    }
+  }
+
+  #look(): void {
+    if (this.#hasTakenNothing) this.#response.destroy();
+    else if (this.#isFull) this.#hasTakenNothing = true;
+    else this.write(STILL_HERE);
+  }
+}
