@@ -97,15 +97,19 @@ test('the stream: who it is, then the cluster, then what happens, and why a serv
   assert.match(out.bars, /[a-j]!+$/);
 });
 
-/** A page's stream alone, whose picture of the cluster has so many bytes. @returns the port that it listens on */
-async function liveWith(t: TestContext, stateBytes: number): Promise<{ port: number; events: EventLog }> {
+/** A page's stream alone, whose picture of the cluster has so many bytes. `drawn`: how often it was taken. */
+async function liveWith(t: TestContext, stateBytes: number) {
+  let drawn = 0;
   const events = new EventLog(Date.now);
   const live = new Live({
     events,
     faults: new Faults(Date.now),
     traffic: { watch: () => () => {} } as unknown as LiveSources['traffic'],
     hello: () => ({}),
-    state: () => ({ text: 'x'.repeat(stateBytes) }),
+    state: () => {
+      drawn += 1;
+      return { text: 'x'.repeat(stateBytes) };
+    },
     wallNow: Date.now,
   });
   const server = createServer((_request, response) => live.add(response, undefined));
@@ -115,7 +119,7 @@ async function liveWith(t: TestContext, stateBytes: number): Promise<{ port: num
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  return { port: (server.address() as AddressInfo).port, events };
+  return { port: (server.address() as AddressInfo).port, events, drawn: () => drawn };
 }
 
 function suspect(events: EventLog, id: number): void {
@@ -124,7 +128,7 @@ function suspect(events: EventLog, id: number): void {
 }
 
 test('a reader that takes its time gets the picture of a large cluster, all kept events, and what comes', async (t) => {
-  const { port, events } = await liveWith(t, 4_000_000);
+  const { port, events, drawn } = await liveWith(t, 4_000_000);
   for (let id = 1; id <= 1000; id += 1) suspect(events, id);
   const socket = connect(port, '127.0.0.1');
   t.after(() => socket.destroy());
@@ -138,7 +142,8 @@ test('a reader that takes its time gets the picture of a large cluster, all kept
   socket.pause();
   // A second picture and these events come while it takes nothing.
   for (let id = 1001; id <= 1010; id += 1) suspect(events, id);
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  const before = drawn();
+  await eventually(async () => drawn() > before);
   socket.resume();
   await eventually(async () => seqs().includes(1010) || socket.destroyed);
   const expected = Array.from({ length: 1000 }, (_, at) => 11 + at);
@@ -146,8 +151,8 @@ test('a reader that takes its time gets the picture of a large cluster, all kept
     seqs().filter((seq) => seq > 10),
     expected,
   );
-  const before = got.length;
-  await eventually(async () => got.indexOf('event: state', before) !== -1 || socket.destroyed);
+  const length = got.length;
+  await eventually(async () => got.indexOf('event: state', length) !== -1 || socket.destroyed);
   assert.equal(socket.destroyed, false);
 });
 
