@@ -153,6 +153,12 @@ describe('the live page', { concurrency: false }, () => {
         bad.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`),
         [],
       );
+      if (scene !== 'empty') {
+        // They are loaded when they come into view.
+        await page.locator('.charts').scrollIntoViewIfNeeded();
+        await page.locator('.canvas canvas').waitFor();
+        await page.evaluate(() => scrollTo(0, 0));
+      }
       await page.screenshot({ path: join(PICTURES, `${name}.png`), fullPage: true });
     });
   }
