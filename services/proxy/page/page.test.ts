@@ -157,7 +157,7 @@ describe('the live page', { concurrency: false }, () => {
         // They are loaded when they come into view.
         await page.locator('.charts').scrollIntoViewIfNeeded();
         await page.locator('.canvas canvas').waitFor();
-        await page.evaluate(() => scrollTo(0, 0));
+        await page.evaluate('scrollTo(0, 0)');
       }
       await page.screenshot({ path: join(PICTURES, `${name}.png`), fullPage: true });
     });
