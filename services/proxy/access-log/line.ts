@@ -31,9 +31,9 @@ export type LineFormat = (entry: AccessEntry) => string;
 export const jsonLine: LineFormat = (entry) => {
   const { clientId, policy, server, tried, trace } = entry;
   return (
-    `{"timestamp":"${isoTime(entry.wallMs)}","level":"info","role":"proxy","message":"${entry.message}"` +
+    headOf(entry) +
     (clientId === undefined ? '' : `,"client":${jsonId(clientId)}`) +
-    (policy === undefined ? '' : `,"policy":${jsonText(policy)}`) +
+    (policy === undefined ? '' : policyField(policy)) +
     (server === null ? '' : `,"server":${jsonId(server)}`) +
     (tried === null ? '' : `,"tried":[${tried.map(jsonId).join()}]`) +
     `,"attempts":${entry.attempts},"waitMs":${msText(entry.waitMs)},"serverMs":${msText(entry.serverMs)}` +
@@ -55,6 +55,34 @@ export const textLine: LineFormat = (entry) => {
   );
 };
 
+// Many lines in a row have the same millisecond, and policies are few.
+let headMs = Number.NaN;
+let headMessage = '';
+let head = '';
+
+function headOf({ wallMs, message }: AccessEntry): string {
+  const wholeMs = Math.floor(wallMs);
+  if (wholeMs !== headMs || message !== headMessage) {
+    headMs = wholeMs;
+    headMessage = message;
+    head = `{"timestamp":"${isoTime(wallMs)}","level":"info","role":"proxy","message":"${message}"`;
+  }
+  return head;
+}
+
+const MAX_POLICY_FIELDS = 256;
+const policyFields = new Map<string, string>();
+
+function policyField(policy: string): string {
+  const known = policyFields.get(policy);
+  if (known !== undefined) return known;
+  const field = `,"policy":${jsonText(policy)}`;
+  // What clients make up must not take memory for ever.
+  if (policyFields.size >= MAX_POLICY_FIELDS) policyFields.clear();
+  policyFields.set(policy, field);
+  return field;
+}
+
 function jsonId(id: Id): string {
   return typeof id === 'number' ? String(id) : jsonText(id);
 }
@@ -62,8 +90,14 @@ function jsonId(id: Id): string {
 // Hundredths of a millisecond are as much as means anything. To write a fraction takes ten times as long as a whole number.
 const HUNDREDTHS = Array.from({ length: 100 }, (_, rest) => `.${String(rest).padStart(2, '0')}`);
 
+const SHORT_TEXTS = Array.from({ length: 1000 }, (_, hundredths) => longText(hundredths));
+
 function msText(ms: number): string {
   const hundredths = Math.round(ms * 100);
+  return SHORT_TEXTS[hundredths] ?? longText(hundredths);
+}
+
+function longText(hundredths: number): string {
   return `${Math.floor(hundredths / 100)}${HUNDREDTHS[hundredths % 100]}`;
 }
 
