@@ -2,7 +2,7 @@
 import { request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { causeInWords } from '../../services/proxy/page/browser/model/cause.ts';
-import type { ClusterEvent } from '../../services/proxy/page/browser/model/contract.ts';
+import type { ClusterEvent, Fault } from '../../services/proxy/page/browser/model/contract.ts';
 import { printable } from '../../services/shared/printable.ts';
 import { Failure } from '../kit/failure.ts';
 import type { PolicySnapshot, ServerRow } from '../kit/policies.ts';
@@ -20,14 +20,8 @@ export type Order =
   | (Asked & { act: Act; policy: string; id?: string })
   | (Asked & { act: 'log-level'; level: string });
 
-/** That a fault begins or ends; `target` has the replicas, separated by `, `. */
-export type FaultReport = {
-  phase: 'begin' | 'end';
-  id: string;
-  kind: string;
-  target: string;
-  detail: string;
-};
+/** That a fault begins or ends. */
+export type FaultReport = Pick<Fault, 'id' | 'kind' | 'target' | 'detail'> & { phase: 'begin' | 'end' };
 
 type Detail = {
   row: {

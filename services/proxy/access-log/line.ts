@@ -27,11 +27,16 @@ export type AccessEntry = {
 
 export type LineFormat = (entry: AccessEntry) => string;
 
+const jsonHead = headMaker((time, message) => {
+  return `{"timestamp":"${time}","level":"info","role":"proxy","message":"${message}"`;
+});
+const textHead = headMaker((time, message) => `${time} info  proxy: ${message}`);
+
 /** The line as one JSON object, with the names of the process's log. */
 export const jsonLine: LineFormat = (entry) => {
   const { clientId, policy, server, tried, trace } = entry;
   return (
-    headOf(entry) +
+    jsonHead(entry) +
     (clientId === undefined ? '' : `,"client":${jsonId(clientId)}`) +
     (policy === undefined ? '' : policyField(policy)) +
     (server === null ? '' : `,"server":${jsonId(server)}`) +
@@ -45,7 +50,7 @@ export const jsonLine: LineFormat = (entry) => {
 export const textLine: LineFormat = (entry) => {
   const { clientId, policy, server, tried, trace } = entry;
   return (
-    `${isoTime(entry.wallMs)} info  proxy: ${entry.message}` +
+    textHead(entry) +
     (clientId === undefined ? '' : ` client=${textValue(clientId)}`) +
     (policy === undefined ? '' : ` policy=${textValue(policy)}`) +
     (server === null ? '' : ` server=${textValue(server)}`) +
@@ -55,21 +60,23 @@ export const textLine: LineFormat = (entry) => {
   );
 };
 
-// Many lines in a row have the same millisecond, and policies are few.
-let headMs = Number.NaN;
-let headMessage = '';
-let head = '';
-
-function headOf({ wallMs, message }: AccessEntry): string {
-  const wholeMs = Math.floor(wallMs);
-  if (wholeMs !== headMs || message !== headMessage) {
-    headMs = wholeMs;
-    headMessage = message;
-    head = `{"timestamp":"${isoTime(wallMs)}","level":"info","role":"proxy","message":"${message}"`;
-  }
-  return head;
+// What a line begins with. Many in a row have the same millisecond, and what is the same is made once.
+function headMaker(make: (time: string, message: string) => string): (entry: AccessEntry) => string {
+  let lastMs = Number.NaN;
+  let lastMessage = '';
+  let head = '';
+  return ({ wallMs, message }) => {
+    const wholeMs = Math.floor(wallMs);
+    if (wholeMs !== lastMs || message !== lastMessage) {
+      lastMs = wholeMs;
+      lastMessage = message;
+      head = make(new Date(wholeMs).toISOString(), message);
+    }
+    return head;
+  };
 }
 
+// Policies are few, and each of their characters is looked at.
 const MAX_POLICY_FIELDS = 256;
 const policyFields = new Map<string, string>();
 
@@ -89,7 +96,7 @@ function jsonId(id: Id): string {
 
 // Hundredths of a millisecond are as much as means anything. To write a fraction takes ten times as long as a whole number.
 const HUNDREDTHS = Array.from({ length: 100 }, (_, rest) => `.${String(rest).padStart(2, '0')}`);
-
+// Nearly all times are below ten of them.
 const SHORT_TEXTS = Array.from({ length: 1000 }, (_, hundredths) => longText(hundredths));
 
 function msText(ms: number): string {
@@ -99,16 +106,4 @@ function msText(ms: number): string {
 
 function longText(hundredths: number): string {
   return `${Math.floor(hundredths / 100)}${HUNDREDTHS[hundredths % 100]}`;
-}
-
-// Many lines have the same millisecond.
-let lastMs = Number.NaN;
-let lastText = '';
-
-function isoTime(wallMs: number): string {
-  const wholeMs = Math.floor(wallMs);
-  if (wholeMs === lastMs) return lastText;
-  lastMs = wholeMs;
-  lastText = new Date(wholeMs).toISOString();
-  return lastText;
 }

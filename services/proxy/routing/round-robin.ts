@@ -23,6 +23,11 @@ export class RoundRobin<Member extends RotationMember> {
     return this.#nextIndex;
   }
 
+  /** Whose turn is next; null in an empty rotation. */
+  get next(): Member | null {
+    return this.#members[this.#nextIndex] ?? null;
+  }
+
   /** Puts a member at its place in the order. The next member stays the next one, unless the new one comes right before it. */
   add(member: Member): void {
     if (this.#members.includes(member)) return;

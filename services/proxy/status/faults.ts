@@ -1,23 +1,12 @@
 // Faults that were injected on purpose, as whoever injects them reports them: the page marks when they were on.
 import { printable } from '../../shared/printable.ts';
+import type { Fault } from '../page/browser/model/contract.ts';
 import { type ActReply, denial, refusal } from './acts.ts';
 
 const KEPT = 200;
 // One whose end is never reported counts as over then: its reporter has died, or the proxy could not be reached.
 const LONGEST_MS = 600_000;
 const MAX_LENGTHS = { id: 60, kind: 40, target: 1000, detail: 200 } as const;
-
-/** Times are ms since the epoch; `untilMs` is null while it is on. */
-export type Fault = Readonly<{
-  /** Its reporter's own name for it, by which it reports the end. */
-  id: string;
-  kind: string;
-  /** What it hits; several are separated by `, `. */
-  target: string;
-  detail: string;
-  fromMs: number;
-  untilMs: number | null;
-}>;
 
 type Named = Pick<Fault, 'id' | 'kind' | 'target' | 'detail'>;
 

@@ -1,10 +1,11 @@
 // What happened in each of the last 600 seconds: rates, latencies, errors and retries, for charts.
+
+import type { Fault } from '../page/browser/model/contract.ts';
 import type { ForwarderCounters } from '../routing/forwarder.ts';
 import type { PolicyTable } from '../routing/policy-table.ts';
 import { noCounts, quantileOf } from '../servers/durations.ts';
 import { keyOf, type Upstream } from '../servers/upstream.ts';
 import type { ClusterEvent, EventType } from './events.ts';
-import type { Fault } from './faults.ts';
 
 const STEP_MS = 1000;
 const KEPT = 600;

@@ -49,7 +49,7 @@ function describeRoute(route: Route, sources: RowSources) {
   for (const { durations } of upstreams) durations.addRecentTo(recent);
   return {
     policy,
-    nextId: rotation.members[rotation.nextIndex]?.id ?? null,
+    nextId: rotation.next?.id ?? null,
     waiting: waiting.length,
     budgetRatio: budget.left(sources.now()),
     p50Ms: quantileOf(recent, 0.5),

@@ -31,7 +31,7 @@ export function snapshotOf(sources: SnapshotSources) {
     policies: sortedRoutes(table).map((route) => ({
       policy: route.policy,
       nextIndex: route.rotation.nextIndex,
-      nextId: route.rotation.members[route.rotation.nextIndex]?.id ?? null,
+      nextId: route.rotation.next?.id ?? null,
       waiting: route.waiting.length,
       servers: route.upstreams.map(describe),
     })),

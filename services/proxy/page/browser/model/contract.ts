@@ -63,15 +63,17 @@ export type Policy = {
   servers: Server[];
 };
 
-export type Fault = {
+export type Fault = Readonly<{
+  /** Its reporter's own name for it, by which it reports the end. */
   id: string;
   kind: string;
   /** What it hits; several are separated by `, `. */
   target: string;
   detail: string;
   fromMs: number;
+  /** null while it is on. */
   untilMs: number | null;
-};
+}>;
 
 export type Totals = {
   requestsPerS: number;
