@@ -100,6 +100,8 @@ export type ProxyOptions = Record<NumberKey, number> & {
   /** What servers must prove to know; null lets any register. */
   registerToken: Buffer | null;
   registerFrom: string[];
+  /** Addresses and blocks of the load balancers whose connections begin with a PROXY header. */
+  proxyProtocol: string[];
   /** For the well-known port; null leaves it plain. */
   tls: ListenTls | null;
   /** For the connections to servers; null leaves them plain. */
@@ -131,6 +133,11 @@ const TEXTS = {
   'register-from': {
     type: 'string',
     describe: 'addresses or blocks that servers may register from, with commas',
+  },
+  'proxy-protocol': {
+    type: 'string',
+    describe:
+      'addresses or blocks, with commas, of load balancers: a connection from there has to begin with a PROXY header',
   },
   probe: {
     choices: PROBE_MODES,
@@ -229,6 +236,7 @@ function check(values: Record<string, unknown>): ProxyOptions {
     adminNames: list('--admin-names', values['admin-names']),
     registerToken: tokenFile === null ? null : readToken('--register-token-file', tokenFile),
     registerFrom: list('--register-from', values['register-from']),
+    proxyProtocol: list('--proxy-protocol', values['proxy-protocol']),
     tls: readListenTls(values),
     upstreamTls: readDialTls('upstream-tls', values),
     // The choices have been checked where they came from.
