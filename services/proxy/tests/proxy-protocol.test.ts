@@ -39,6 +39,9 @@ before(async () => {
   good = await ca.issue({ name: 'good', hosts: ['localhost', '127.0.0.1'], notAfter: later });
 });
 
+/** Those of the test that runs. */
+const sockets: Socket[] = [];
+
 /** A proxy behind the load balancer at 127.0.0.1, and what it logs. */
 async function proxyBehind(
   t: TestContext,
@@ -55,14 +58,17 @@ async function proxyBehind(
   };
   const options = { ...readProxyOptions([], {}), ...own, proxyProtocol: [BALANCER], ...overrides };
   const proxy = await startProxy(options, (line) => lines.push(line));
-  t.after(() => proxy.stop());
+  // A proxy waits for its peers to close; here they have no reason to linger.
+  t.after(() => {
+    for (const socket of sockets.splice(0)) socket.destroy();
+    return proxy.stop();
+  });
   return { proxy, lines };
 }
 
-/** Connects, and ends the connection before the proxy's own end, which waits for it. */
-function peerOf(t: TestContext, { port }: RunningProxy, localAddress = BALANCER): Peer {
+function peerOf({ port }: RunningProxy, localAddress = BALANCER): Peer {
   const peer = peerFrom(localAddress, port);
-  t.after(() => peer.socket.destroy());
+  sockets.push(peer.socket);
   return peer;
 }
 
@@ -91,7 +97,7 @@ test('header and packet arrive split at any byte, together, or behind extensions
     const bytes = Buffer.concat([header, Buffer.from(NOBODY_SERVES)]);
     const steps = [1, 15, header.length, header.length + 5, bytes.length];
     for (const step of steps.slice(header.length > 1000 ? 1 : 0)) {
-      const peer = peerOf(t, proxy);
+      const peer = peerOf(proxy);
       await peer.connected();
       for (let at = 0; at < bytes.length; at += step) {
         peer.send(bytes.subarray(at, at + step));
@@ -109,7 +115,7 @@ test('header and packet arrive split at any byte, together, or behind extensions
 test('connections count for the source that the header tells', async (t) => {
   const { proxy } = await proxyBehind(t, { maxConnectionsPerSource: 2 });
   const from = async (header: string | Buffer): Promise<Frame> => {
-    const peer = peerOf(t, proxy);
+    const peer = peerOf(proxy);
     peer.send(header);
     peer.send(NOBODY_SERVES);
     return await peer.nextFrame();
@@ -128,7 +134,7 @@ test('connections count for the source that the header tells', async (t) => {
 test('a server is reached at the address that the header tells, and its session counts as from there', async (t) => {
   const { proxy, lines } = await proxyBehind(t, { host: '0.0.0.0', registerFrom: ['127.0.0.3/32'] });
   const server = await fakeServer(t, proxy, 1);
-  const peer = peerOf(t, proxy);
+  const peer = peerOf(proxy);
   peer.send(Buffer.concat([v2('127.0.0.3'), Buffer.from(`${JSON.stringify(setupOf(server))}\n`)]));
   assert.equal((await peer.nextFrame()).status, 'registered');
   assert.equal((await rowOf(proxy, 1))?.address, `127.0.0.3:${server.port}`);
@@ -137,7 +143,7 @@ test('a server is reached at the address that the header tells, and its session 
     v1('127.0.0.4'),
     Buffer.from('\r\n\r\n\0\r\nQUIT\n\x20\0\0\0', 'latin1'),
   ]) {
-    const stranger = peerOf(t, proxy);
+    const stranger = peerOf(proxy);
     stranger.send(header);
     stranger.send(setupOf(server));
     const { code, payload } = await stranger.nextFrame();
@@ -147,7 +153,7 @@ test('a server is reached at the address that the header tells, and its session 
   }
   const refused = lines.filter(({ message }) => message === 'registration refused').map(({ from }) => from);
   assert.deepEqual(refused, [BALANCER, '127.0.0.4', BALANCER]);
-  const itself = peerOf(t, proxy);
+  const itself = peerOf(proxy);
   itself.send(v1('127.0.0.3'));
   itself.send({ ...setupOf(server), listenport: proxy.port });
   assert.match((await itself.nextFrame()).payload, /is this proxy itself/);
@@ -156,13 +162,13 @@ test('a server is reached at the address that the header tells, and its session 
 test('from elsewhere a header is no header', async (t) => {
   const { proxy, lines } = await proxyBehind(t);
   for (const header of [v1('10.0.0.1'), v2('10.0.0.1')]) {
-    const peer = peerOf(t, proxy, OTHER);
+    const peer = peerOf(proxy, OTHER);
     peer.send(header);
     peer.send(NOBODY_SERVES);
     assert.equal((await peer.nextFrame()).code, 'BAD_JSON');
     assert.equal(await peer.ended(), 'fin');
   }
-  const plain = peerOf(t, proxy, OTHER);
+  const plain = peerOf(proxy, OTHER);
   plain.send(NOBODY_SERVES);
   assert.equal((await plain.nextFrame()).code, 'NO_SERVER');
   assert.deepEqual(closings(lines), []);
@@ -177,7 +183,7 @@ test('a balancer that sends no header, half of one or a wrong one is closed, and
     [Buffer.from('\r\n\r\n\0\r\nQUIT\n\x21\x11\xff\xff', 'latin1'), /more than 4096 bytes/],
   ];
   for (const [bytes, why] of cases) {
-    const peer = peerOf(t, proxy);
+    const peer = peerOf(proxy);
     peer.send(bytes);
     await peer.ended();
     assert.equal(peer.received(), '');
@@ -186,11 +192,11 @@ test('a balancer that sends no header, half of one or a wrong one is closed, and
     assert.deepEqual([line?.level, line?.from], ['warn', BALANCER]);
   }
   for (const leave of ['close', 'reset'] as const) {
-    const peer = peerOf(t, proxy);
+    const peer = peerOf(proxy);
     await peer.connected();
     peer.send('PROXY TCP4');
     // What follows on another connection has been read after it.
-    const later = peerOf(t, proxy);
+    const later = peerOf(proxy);
     later.send(v1('10.0.0.1'));
     later.send(NOBODY_SERVES);
     await later.nextFrame();
@@ -204,14 +210,14 @@ test('a balancer that sends no header, half of one or a wrong one is closed, and
 test('a health check that connects and leaves makes no line', async (t) => {
   const { proxy, lines } = await proxyBehind(t);
   for (let check = 0; check < 5; check += 1) {
-    const peer = peerOf(t, proxy);
+    const peer = peerOf(proxy);
     await peer.connected();
     if (check % 2 === 0) {
       peer.close();
       await peer.ended();
     } else peer.reset();
   }
-  const last = peerOf(t, proxy);
+  const last = peerOf(proxy);
   last.send('x');
   await last.ended();
   await eventually(async () => closings(lines).length > 0);
@@ -240,10 +246,8 @@ describe('with TLS the header comes before the handshake', () => {
   ): Promise<number> {
     const server = createServer((client) => {
       const behind = connect({ port, host: '127.0.0.1', noDelay: true });
-      for (const socket of [client, behind]) {
-        socket.on('error', () => {});
-        t.after(() => socket.destroy());
-      }
+      for (const socket of [client, behind]) socket.on('error', () => {});
+      sockets.push(client, behind);
       client.once('data', async (hello) => {
         client.pause();
         let at = 0;
@@ -261,13 +265,13 @@ describe('with TLS the header comes before the handshake', () => {
     return (server.address() as AddressInfo).port;
   }
 
-  async function firstReply(t: TestContext, port: number, packet: string, plain?: Socket): Promise<string> {
+  async function firstReply(port: number, packet: string, plain?: Socket): Promise<string> {
     const socket = connectTls({
       ...(plain === undefined ? { port, host: '127.0.0.1' } : { socket: plain }),
       ca: ca.cert,
       servername: 'localhost',
     });
-    t.after(() => socket.destroy());
+    sockets.push(socket);
     const came = within(once(socket, 'data'), 5_000, 'reply');
     socket.write(packet);
     return String((await came)[0]);
@@ -278,7 +282,7 @@ describe('with TLS the header comes before the handshake', () => {
     for (const header of [Buffer.from(v1('10.0.0.1')), v2('10.0.0.1'), v2('10.0.0.1', Buffer.alloc(4000))]) {
       for (const step of header.length > 1000 ? [500, 5000] : [1, 7, 5000]) {
         const port = await balancer(t, proxy, header, step);
-        assert.match(await firstReply(t, port, NOBODY_SERVES), /NO_SERVER/, `${step} bytes at a time`);
+        assert.match(await firstReply(port, NOBODY_SERVES), /NO_SERVER/, `${step} bytes at a time`);
       }
     }
   });
@@ -288,10 +292,10 @@ describe('with TLS the header comes before the handshake', () => {
     const { proxy, lines } = await proxyBehind(t, { tls: { ...good, ...NOT_ASKED }, ...limits });
     const server = await fakeServer(t, proxy, 1);
     const port = await balancer(t, proxy, v2('127.0.0.3'), 5000);
-    assert.match(await firstReply(t, port, `${JSON.stringify(setupOf(server))}\n`), /registered/);
+    assert.match(await firstReply(port, `${JSON.stringify(setupOf(server))}\n`), /registered/);
     assert.equal((await rowOf(proxy, 1))?.address, `127.0.0.3:${server.port}`);
-    assert.match(await firstReply(t, port, NOBODY_SERVES), /127\.0\.0\.3 has 1 connections open/);
-    const plain = peerOf(t, proxy);
+    assert.match(await firstReply(port, NOBODY_SERVES), /127\.0\.0\.3 has 1 connections open/);
+    const plain = peerOf(proxy);
     plain.send(`${v1('10.0.0.7')}${NOBODY_SERVES}`);
     await plain.ended();
     await eventually(async () => lines.some(({ address }) => address === '10.0.0.7'));
@@ -304,7 +308,7 @@ describe('with TLS the header comes before the handshake', () => {
     await within(new Promise((resolve) => failed.once('close', resolve)), 5_000, 'end');
     assert.match(String(closings(lines)[0]), /does not begin/);
     const other = connect({ port: proxy.port, host: '127.0.0.1', localAddress: OTHER });
-    assert.match(await firstReply(t, proxy.port, NOBODY_SERVES, other), /NO_SERVER/);
+    assert.match(await firstReply(proxy.port, NOBODY_SERVES, other), /NO_SERVER/);
   });
 });
 
@@ -347,7 +351,7 @@ backend proxies
       const open = (localAddress: string): Socket => {
         const plain = connect({ port, host: '127.0.0.1', localAddress });
         const socket = isTls ? connectTls({ socket: plain, ca: ca.cert, servername: 'localhost' }) : plain;
-        t.after(() => socket.destroy());
+        sockets.push(socket);
         return socket;
       };
       const ask = async (localAddress: string): Promise<Frame> => {
