@@ -106,6 +106,8 @@ export type ProxyOptions = Record<NumberKey, number> & {
   /** What servers must prove to know; null lets any register. */
   registerToken: Buffer | null;
   registerFrom: string[];
+  /** Addresses and blocks of the load balancers whose connections begin with a PROXY header. */
+  proxyProtocol: string[];
   /** For the well-known port; null leaves it plain. */
   tls: ListenTls | null;
   /** The names behind which the proxies are, this one among them. */
@@ -143,6 +145,11 @@ const TEXTS = {
   peers: {
     type: 'string',
     describe: 'host:port of the other proxies, with commas; all addresses behind a name, without its own',
+  },
+  'proxy-protocol': {
+    type: 'string',
+    describe:
+      'addresses or blocks, with commas, of load balancers: a connection from there has to begin with a PROXY header',
   },
   probe: {
     choices: PROBE_MODES,
@@ -242,6 +249,7 @@ function check(values: Record<string, unknown>): ProxyOptions {
     adminNames: list('--admin-names', values['admin-names']),
     registerToken: tokenFile === null ? null : readToken('--register-token-file', tokenFile),
     registerFrom: list('--register-from', values['register-from']),
+    proxyProtocol: list('--proxy-protocol', values['proxy-protocol']),
     tls: readListenTls(values),
     peers: peers === null ? [] : parseHostPorts('--peers', peers),
     upstreamTls: readDialTls('upstream-tls', values),
