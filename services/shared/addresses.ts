@@ -8,17 +8,16 @@ export type Resolve = (host: string) => Promise<readonly string[] | null>;
 /**
  * Makes a look-up that is safe to repeat while the network is in trouble. Docker's resolver can hold an answer back for
  * eight seconds, and `dns.lookup` holds one of four threads meanwhile: so a DNS query of our own runs beside it, the
- * first answer counts, and no second `lookup` is started while one hangs.
+ * first answer counts, and no second `lookup` of a name is started while one hangs.
  * @param deadlineMs after this long the answer is "unknown"
  */
 export function createResolver(deadlineMs = 1_000): Resolve {
-  let pendingLookup: Promise<string[]> | null = null;
+  const pending = new Map<string, Promise<string[]>>();
 
   const lookUp = (host: string): Promise<string[]> => {
-    pendingLookup ??= systemLookup(host).finally(() => {
-      pendingLookup = null;
-    });
-    return pendingLookup;
+    const found = pending.get(host) ?? systemLookup(host).finally(() => pending.delete(host));
+    pending.set(host, found);
+    return found;
   };
 
   return async (host) => {

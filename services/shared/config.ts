@@ -131,13 +131,20 @@ export function given(option: string, value: unknown): string | null {
   throw new UsageError(`${option} is empty: give it a value, or leave it out.`);
 }
 
+export type HostPort = { host: string; port: number };
+
 /** Splits `host:port` or `[v6]:port`; throws UsageError when it is neither. */
-export function parseHostPort(name: string, text: string): { host: string; port: number } {
+export function parseHostPort(name: string, text: string): HostPort {
   const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text);
   const host = match?.[1] ?? match?.[2];
   if (host === undefined)
     throw new UsageError(`${name} is "${text}": it must be host:port, for example 127.0.0.1:10000.`);
   return { host, port: requireWhole(`the port of ${name}`, Number(match?.[3]), 1, 65_535) };
+}
+
+/** Splits several of them with commas between, at least one; throws UsageError when one is neither. */
+export function parseHostPorts(name: string, text: string): HostPort[] {
+  return text.split(',').map((one) => parseHostPort(name, one.trim()));
 }
 
 /**
