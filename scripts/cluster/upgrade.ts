@@ -112,7 +112,8 @@ async function waitUntilReady(
   for (;;) {
     const { policies } = await fetchPolicies(adminUrl, signal);
     const servers = policies.flatMap((policy) => policy.servers);
-    const ready = new Set(servers.filter(({ state }) => state === 'ready').map(({ id }) => id));
+    const good = servers.filter(({ state }) => state === 'ready' || state === 'standby');
+    const ready = new Set(good.map(({ id }) => id));
     const missing = containers.filter(({ id }) => !ready.has(id));
     if (missing.length === 0) return;
     if (performance.now() > deadlineMs) {

@@ -51,6 +51,11 @@ export const NUMBERS = {
     'ms that a client may take to finish a packet that it has begun, or to read replies that wait for it',
   ),
   'max-servers': row('maxServers', [1024, 1, 100_000], 'servers in the table'),
+  subset: row(
+    'subset',
+    [0, 0, 100_000],
+    'servers of each policy that this proxy probes and uses, drawn anew at each start; 0 for all',
+  ),
   'health-interval': row('healthIntervalMs', [1000, 20, 3_600_000], 'ms between two probes of a server'),
   'health-timeout': row('healthTimeoutMs', [500, 10, 60_000], 'ms that a probe may take'),
   fall: row('fall', [2, 1, 100], 'failed probes in a row that evict a server'),

@@ -28,6 +28,7 @@ const GUTTER_CHARACTERS = 13;
 const STATES: Readonly<Record<LaneState, readonly [name: string, height: number]>> = {
   ready: ['in rotation', BAR],
   trial: ['on trial', BAR],
+  standby: ['standing by', 7],
   suspect: ['suspect', BAR],
   evicted: ['evicted', 5],
   ejected: ['ejected', 5],

@@ -21,6 +21,7 @@ type Change = { atMs: number; state: LaneState };
 const STATE_AFTER: Readonly<Partial<Record<EventType, LaneState>>> = {
   registered: 'joining',
   admitted: 'ready',
+  standby: 'standby',
   suspect: 'suspect',
   evicted: 'evicted',
   ejected: 'ejected',
