@@ -1,6 +1,6 @@
 // shell · plans one after the other: set up, run, judge, report, put back. What could not be done makes the verdict unknown.
 import { join } from 'node:path';
-import { publishedPort } from '../cluster/cluster.ts';
+import { publishedPorts } from '../cluster/cluster.ts';
 import { DockerCluster } from '../cluster/docker.ts';
 import { healCluster } from '../cluster/heal.ts';
 import { reportFault } from '../cluster/operator.ts';
@@ -120,10 +120,10 @@ async function runOne(plan: Plan, context: Context, signal: AbortSignal): Promis
   const { cluster, found, undo, folder, show, say } = context;
   const { title } = scenarioOf(plan);
   const env = composeSettings(plan, found);
-  const adminUrl = `http://127.0.0.1:${publishedPort('PROXY_PUBLISH_ADMIN_PORT', { env })}`;
+  const adminUrl = `http://127.0.0.1:${publishedPorts('PROXY_PUBLISH_ADMIN_PORT', { env }).first}`;
   await show(signal, [{ title: 'Cluster', run: (progress) => bringUpFor(plan, env, adminUrl, progress) }]);
   const networks = await savedNetworks(cluster);
-  const proxy = await loadTarget(cluster, publishedPort('PROXY_PUBLISH_PORT', { env }));
+  const proxy = await loadTarget(cluster, publishedPorts('PROXY_PUBLISH_PORT', { env }).first);
   const token = readRegisterToken();
   const recording = await recordRun(
     {
