@@ -16,8 +16,8 @@ export const MAY_BE_LEFT = 'Containers may be left: "npm stop" removes them, "np
 const ASK_TIMEOUT_MS = 20_000;
 const COMPOSE_TIMEOUT_MS = 120_000;
 const RESTART_TIMEOUT_MS = 40_000;
-/** What docker-compose.yml gives a container to stop. */
-export const GRACE_S = 12;
+/** The longest that docker-compose.yml gives a container to stop. */
+export const GRACE_S = 15;
 
 const PORTS = { PROXY_PUBLISH_PORT: '10000', PROXY_PUBLISH_ADMIN_PORT: '10081' } as const;
 type PortSetting = keyof typeof PORTS;

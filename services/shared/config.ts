@@ -140,9 +140,13 @@ export function parseHostPort(name: string, text: string): { host: string; port:
   return { host, port: requireWhole(`the port of ${name}`, Number(match?.[3]), 1, 65_535) };
 }
 
+/** Several of them, with commas: the proxies that a peer knows. */
+export function parseHostPorts(name: string, text: string): { host: string; port: number }[] {
+  return text.split(',').map((one) => parseHostPort(name, one.trim()));
+}
+
 /** Ports of this machine, one for each proxy: from `first` to `last`, on one address or (0.0.0.0) on all. */
 export type PublishedPorts = { host: string; first: number; last: number };
-
 /**
  * Reads `10000`, `10000-10002`, `127.0.0.1:10000` or `127.0.0.1:10000-10002`.
  * @throws UsageError that begins with `name`
