@@ -147,6 +147,7 @@ export function parseHostPorts(name: string, text: string): { host: string; port
 
 /** Ports of this machine, one for each proxy: from `first` to `last`, on one address or (0.0.0.0) on all. */
 export type PublishedPorts = { host: string; first: number; last: number };
+
 /**
  * Reads `10000`, `10000-10002`, `127.0.0.1:10000` or `127.0.0.1:10000-10002`.
  * @throws UsageError that begins with `name`
