@@ -6,6 +6,7 @@ import {
   defaultValues,
   LOG_OPTIONS,
   parseHostPort,
+  parseHostPorts,
   parseId,
   publishedProxy,
   requireWhole,
@@ -114,6 +115,17 @@ for (const text of [
     assert.throws(() => parseHostPort('--proxy', text), isUsageError(/--proxy/));
   });
 }
+
+test('several addresses, with commas between', () => {
+  const found = parseHostPorts('--proxy', 'a:10000, [::1]:2,10.0.0.1:3');
+  assert.deepEqual(found, [
+    { host: 'a', port: 10_000 },
+    { host: '::1', port: 2 },
+    { host: '10.0.0.1', port: 3 },
+  ]);
+  for (const text of ['', 'a:1,', ',a:1', 'a:1,b', 'a:1 b:2'])
+    assert.throws(() => parseHostPorts('--proxy', text), isUsageError(/--proxy/), text);
+});
 
 test('the published proxy: 10000 unless PROXY_PUBLISH_PORT says otherwise', () => {
   assert.equal(publishedProxy({}), '127.0.0.1:10000');

@@ -9,6 +9,8 @@ export class UsageError extends Error {
   override name = 'UsageError';
 }
 
+const MAX_PORT = 65_535;
+
 /** The options that every long-running role has. */
 export const LOG_OPTIONS = {
   'log-level': {
@@ -131,17 +133,31 @@ export function given(option: string, value: unknown): string | null {
   throw new UsageError(`${option} is empty: give it a value, or leave it out.`);
 }
 
+export type HostPort = { host: string; port: number };
+
 /** Splits `host:port` or `[v6]:port`; throws UsageError when it is neither. */
-export function parseHostPort(name: string, text: string): { host: string; port: number } {
-  const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text);
-  const host = match?.[1] ?? match?.[2];
-  if (host === undefined)
+export function parseHostPort(name: string, text: string): HostPort {
+  const address = splitHostPort(text);
+  if (address === null)
     throw new UsageError(`${name} is "${text}": it must be host:port, for example 127.0.0.1:10000.`);
-  return { host, port: requireWhole(`the port of ${name}`, Number(match?.[3]), 1, 65_535) };
+  requireWhole(`the port of ${name}`, address.port, 1, MAX_PORT);
+  return address;
 }
 
-/** Several of them, with commas: the proxies that a peer knows. */
-export function parseHostPorts(name: string, text: string): { host: string; port: number }[] {
+/** The same for what a peer has sent: null when it is neither. */
+export function hostPortOf(text: string): HostPort | null {
+  const address = splitHostPort(text);
+  return address !== null && address.port >= 1 && address.port <= MAX_PORT ? address : null;
+}
+
+function splitHostPort(text: string): HostPort | null {
+  const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text);
+  const host = match?.[1] ?? match?.[2];
+  return host === undefined ? null : { host, port: Number(match?.[3]) };
+}
+
+/** Splits one or several of them, with commas between; throws UsageError when one is neither. */
+export function parseHostPorts(name: string, text: string): HostPort[] {
   return text.split(',').map((one) => parseHostPort(name, one.trim()));
 }
 
