@@ -8,7 +8,7 @@ import type { IPodDisruptionBudget } from 'kubernetes-models/policy/v1/PodDisrup
 import type { IContainer } from 'kubernetes-models/v1/Container';
 import type { IPodSpec } from 'kubernetes-models/v1/PodSpec';
 import type { IService } from 'kubernetes-models/v1/Service';
-import { isMap, parseAllDocuments } from 'yaml';
+import { type Document, isMap, parseAllDocuments } from 'yaml';
 import { z } from 'zod';
 import { ROOT } from '../../scripts/kit/project.ts';
 
@@ -16,6 +16,7 @@ import { ROOT } from '../../scripts/kit/project.ts';
 export type Files = ReadonlyMap<string, string>;
 
 type Kinds = {
+  Namespace: Manifest;
   Deployment: IDeployment;
   Service: IService;
   PodDisruptionBudget: IPodDisruptionBudget;
@@ -55,7 +56,6 @@ export type Base = {
 };
 
 const KUSTOMIZATION = 'kustomization.yaml';
-const POD_SECURITY = 'pod-security.kubernetes.io/enforce';
 const NAME = z.string().min(1);
 // Strict: what kustomize could do beyond this, the checks would not see.
 const Kustomization = z.strictObject({
@@ -94,12 +94,9 @@ export function resolveBase(files: Files): Base {
     if (text === undefined) problems.push(`${KUSTOMIZATION} names ${name}, which there is not`);
     return parse(name, text ?? '', problems).flatMap((object) => asResource(name, object, problems));
   });
-  const containers = resources.flatMap(({ where, object }) => {
-    const found = (object as IDeployment).spec?.template?.spec?.containers;
-    if (object.kind === 'Deployment' && found?.length !== 1)
-      problems.push(`${where}: not exactly one container`);
-    return found ?? [];
-  });
+  const containers = resources.flatMap(
+    ({ object }) => (object as IDeployment).spec?.template?.spec?.containers ?? [],
+  );
   for (const { name, newName = name, newTag } of images) {
     const found = containers.filter(({ image }) => image === name);
     if (found.length === 0) problems.push(`${KUSTOMIZATION}: no container has the image ${name}`);
@@ -108,8 +105,6 @@ export function resolveBase(files: Files): Base {
   for (const { where, object } of resources) {
     if (object.kind !== 'Namespace') object.metadata.namespace = namespace;
     else if (object.metadata.name !== namespace) problems.push(`${where}: the namespace is ${namespace}`);
-    else if (object.metadata.labels?.[POD_SECURITY] !== 'restricted')
-      problems.push(`${where}: ${POD_SECURITY} is not restricted`);
   }
   const ids = resources.map(
     ({ object: { apiVersion, kind, metadata } }) => `${apiVersion} ${kind} ${metadata.name}`,
@@ -123,7 +118,7 @@ export function resolveBase(files: Files): Base {
 }
 
 /** What is wrong where the servers of one policy are not as those of another, but for its number. */
-export function differences(files: Files): string[] {
+export function serverDifferences(files: Files): string[] {
   const first = files.get('server-p1.yaml') ?? '';
   return [...files].flatMap(([name, text]) => {
     const [, policy] = /^server-p(\d+)\.yaml$/.exec(name) ?? [];
@@ -132,6 +127,11 @@ export function differences(files: Files): string[] {
       ? []
       : [`${name} differs from server-p1.yaml in more than its policy`];
   });
+}
+
+/** What is wrong with one object, of rules that say each whether it is kept and what is to be said where it is not. */
+export function unmet(where: string, rules: readonly [isSo: boolean, otherwise: string][]): string[] {
+  return rules.filter(([isSo]) => !isSo).map(([, otherwise]) => `${where}: ${otherwise}`);
 }
 
 /** The resources of a kind. */
@@ -151,10 +151,14 @@ export function podsOf(base: Base): Pods[] {
   });
 }
 
+const documentsOf = new Map<string, Document[]>();
+
 // As kubectl reads it: YAML 1.1, where 0440 is octal and `yes` is a truth value.
 function parse(name: string, text: string, problems: string[]): unknown[] {
-  const documents = parseAllDocuments(text, { version: '1.1' });
-  if (!Array.isArray(documents) || documents.length === 0) return [];
+  // A base is read again and again with a mistake in one of its files.
+  const known = documentsOf.get(text);
+  const documents = known ?? [...parseAllDocuments(text, { version: '1.1' })];
+  if (known === undefined) documentsOf.set(text, documents);
   return documents.flatMap((document) => {
     problems.push(...[...document.errors, ...document.warnings].map(({ message }) => `${name}: ${message}`));
     if (isMap(document.contents)) return document.errors.length > 0 ? [] : [document.toJS()];

@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { testProxy } from '../cluster.ts';
 import type { Frame } from '../peers.ts';
-import { differences, type Files, ownFiles, resolveBase } from './base.ts';
+import { type Base, type Files, ownFiles, resolveBase, serverDifferences } from './base.ts';
 import { formProblems } from './form.ts';
-import { MISTAKES } from './mistakes.ts';
+import { MISTAKES, SAME_BY_DEFAULT } from './mistakes.ts';
 import { type Facts, productProblems } from './product.ts';
 import { referenceProblems } from './references.ts';
 import { securityProblems } from './security.ts';
@@ -20,12 +20,11 @@ async function problemsOf(files: Files, facts: Facts): Promise<string[]> {
   const ofForm = (await Promise.all(base.resources.map(formProblems))).flat();
   // What goes on counts on the form.
   if (base.problems.length + ofForm.length > 0) return [...base.problems, ...ofForm];
-  return [
-    ...referenceProblems(base),
-    ...securityProblems(base),
-    ...productProblems(base, facts),
-    ...differences(files),
-  ];
+  return [...meaningProblems(base, facts), ...serverDifferences(files)];
+}
+
+function meaningProblems(base: Base, facts: Facts): string[] {
+  return [...referenceProblems(base), ...securityProblems(base), ...productProblems(base, facts)];
 }
 
 async function factsOf(t: TestContext): Promise<Facts> {
@@ -60,3 +59,57 @@ test('each kind of mistake is found', async (t) => {
     }
   }
 });
+
+const CHANGES: Readonly<Record<string, (holder: Frame, key: string | number) => void>> = {
+  misspelt: (holder, key) => {
+    holder[`${key}s`] = holder[key];
+    delete holder[key];
+  },
+  'left out': (holder, key) => {
+    if (Array.isArray(holder)) holder.splice(Number(key), 1);
+    else delete holder[key];
+  },
+  'of another type': (holder, key) => {
+    holder[key] = typeof holder[key] === 'object' ? 'a text' : { an: 'object' };
+  },
+};
+/** What kustomize itself needs: `resolveBase` asks for it. */
+const IDENTITY = /^(apiVersion|kind|metadata(\.name|\.namespace)?)$/;
+const MAY_BE_LEFT_OUT = Object.entries(SAME_BY_DEFAULT).flatMap(([where, paths]) =>
+  paths.map((path) => `${where}: ${path}`),
+);
+
+for (const [how, change] of Object.entries(CHANGES)) {
+  test(`every field that is ${how} is found`, async (t) => {
+    const facts = await factsOf(t);
+    const base = resolveBase(OWN);
+    const unnoticed: string[] = [];
+    for (const [at, { where, object }] of base.resources.entries()) {
+      // They differ from the first in their number only, which is tested above.
+      if (/^server-p[23]/.test(where)) continue;
+      for (const path of pathsOf(object)) {
+        const name = path.join('.');
+        if (IDENTITY.test(name) || (how === 'misspelt' && typeof path.at(-1) === 'number')) continue;
+        const copy: Frame = structuredClone(object);
+        change(
+          path.slice(0, -1).reduce((holder, key) => holder[key], copy),
+          path.at(-1) ?? '',
+        );
+        const changed = { where, object: copy as typeof object };
+        const found = await formProblems(changed);
+        if (found.length === 0)
+          found.push(...meaningProblems({ ...base, resources: base.resources.with(at, changed) }, facts));
+        if (found.length === 0) unnoticed.push(`${where}: ${name}`);
+      }
+    }
+    assert.deepEqual(unnoticed, how === 'left out' ? MAY_BE_LEFT_OUT : []);
+  });
+}
+
+function pathsOf(value: object): (string | number)[][] {
+  return Object.entries(value).flatMap(([name, inner]) => {
+    const key = Array.isArray(value) ? Number(name) : name;
+    const below = typeof inner === 'object' && inner !== null ? pathsOf(inner) : [];
+    return [[key], ...below.map((path) => [key, ...path])];
+  });
+}

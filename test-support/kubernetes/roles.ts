@@ -10,8 +10,8 @@ import { type Base, type Pods, podsOf } from './base.ts';
 
 type Environment = Readonly<Record<string, string>>;
 
-export type ProxyRole = { pods: Pods; environment: Environment; options: ProxyOptions };
-export type ServerRole = { pods: Pods; environment: Environment; options: ServerOptions };
+export type ProxyRole = { pods: Pods; options: ProxyOptions };
+export type ServerRole = { pods: Pods; options: ServerOptions };
 export type Roles = {
   proxies: readonly ProxyRole[];
   servers: readonly ServerRole[];
@@ -39,15 +39,13 @@ export function rolesOf(base: Base, tokenFile: string): Roles {
       const token = `${prefix}_REGISTER_TOKEN_FILE`;
       if (!isMounted(environment[token], pods, base))
         problems.push(`${pods.where}: ${token} names no key of a Secret that is mounted`);
-      return { environment, read: { ...environment, [token]: tokenFile } };
+      return { ...environment, [token]: tokenFile };
     };
     try {
       if (isCommandOf(PROXY_IN_COMPOSE, pods)) {
-        const { environment, read: given } = read('PROXY', proxyVariables());
-        proxies.push({ pods, environment, options: readProxyOptions([], given) });
+        proxies.push({ pods, options: readProxyOptions([], read('PROXY', proxyVariables())) });
       } else if (isCommandOf(SERVER_IN_COMPOSE, pods)) {
-        const { environment, read: given } = read('SERVER', serverVariables());
-        servers.push({ pods, environment, options: readOptions([], given) });
+        servers.push({ pods, options: readOptions([], read('SERVER', serverVariables())) });
       } else problems.push(`${pods.where}: its command is that of no role`);
     } catch (error) {
       if (!(error instanceof UsageError)) throw error;

@@ -1,68 +1,35 @@
 // What a pod may do: less than Kubernetes' `restricted` profile allows, which the API server holds it to.
-import { type Base, type Pods, podsOf } from './base.ts';
+import { type Base, ofKind, podsOf, unmet } from './base.ts';
 
-/** Each with what a pod must be; a part that is not there is not so. */
-const RULES: readonly [what: string, holds: (pods: Pods) => boolean][] = [
-  ['runs nothing else', ({ spec }) => spec.initContainers === undefined],
-  [
-    'is not root',
-    ({ spec: { securityContext } }) => securityContext?.runAsNonRoot === true && !!securityContext.runAsUser,
-  ],
-  [
-    'has the seccomp profile of its runtime',
-    ({ spec }) => spec.securityContext?.seccompProfile?.type === 'RuntimeDefault',
-  ],
-  ['gains no privileges', ({ container }) => container.securityContext?.allowPrivilegeEscalation === false],
-  [
-    'has no capabilities',
-    ({ container: { securityContext } }) => {
-      const { add = [], drop = [] } = securityContext?.capabilities ?? {};
-      return drop.join() === 'ALL' && add.length === 0;
-    },
-  ],
-  [
-    'has a read-only file system',
-    ({ container }) => container.securityContext?.readOnlyRootFilesystem === true,
-  ],
-  [
-    'overrides nothing that is said of its pod',
-    ({ container: { securityContext = {} } }) =>
-      Object.keys(securityContext).sort().join() ===
-      'allowPrivilegeEscalation,capabilities,readOnlyRootFilesystem',
-  ],
-  [
-    'has nothing of its node',
-    ({ spec, container }) =>
-      !spec.hostNetwork &&
-      !spec.hostPID &&
-      !spec.hostIPC &&
-      !container.ports?.some(({ hostPort }) => hostPort !== undefined),
-  ],
-  [
-    'mounts Secrets only',
-    ({ spec }) => (spec.volumes ?? []).every((volume) => Object.keys(volume).sort().join() === 'name,secret'),
-  ],
-  ['has no token for the API server', ({ spec }) => spec.automountServiceAccountToken === false],
-  ['gets no variables from Services', ({ spec }) => spec.enableServiceLinks === false],
-  [
-    'can read its Secrets as their group',
-    ({ spec }) =>
-      spec.securityContext?.fsGroup === spec.securityContext?.runAsGroup &&
-      (spec.volumes ?? []).every(({ secret }) => secret?.defaultMode === 0o440),
-  ],
-  [
-    'asks for CPU and memory',
-    ({ container: { resources } }) => !!resources?.requests?.cpu && !!resources.requests.memory,
-  ],
-  [
-    'has a limit on memory, and none on CPU',
-    ({ container: { resources } }) => Object.keys(resources?.limits ?? {}).join() === 'memory',
-  ],
-];
+const ENFORCED = 'pod-security.kubernetes.io/enforce';
+const SECRETS_MODE = 0o440;
 
-/** What a pod of the base could do and need not. */
+/** What a pod of the base could do and need not. What the form rules out is not asked again. */
 export function securityProblems(base: Base): string[] {
-  return podsOf(base).flatMap((pods) =>
-    RULES.filter(([, holds]) => !holds(pods)).map(([what]) => `${pods.where}: not so: it ${what}`),
+  const ofNamespace = ofKind(base, 'Namespace').flatMap(({ where, object: { metadata } }) =>
+    unmet(where, [[metadata.labels?.[ENFORCED] === 'restricted', `${ENFORCED} is not restricted`]]),
   );
+  const ofPods = podsOf(base).flatMap(({ where, spec, container }) => {
+    const { runAsNonRoot, runAsUser = 0, runAsGroup, fsGroup, seccompProfile } = spec.securityContext ?? {};
+    const { allowPrivilegeEscalation, readOnlyRootFilesystem, capabilities } =
+      container.securityContext ?? {};
+    const { requests, limits } = container.resources ?? {};
+    return unmet(where, [
+      [runAsNonRoot === true && runAsUser > 0, 'it may be root'],
+      [seccompProfile?.type === 'RuntimeDefault', "it has not its runtime's seccomp profile"],
+      [allowPrivilegeEscalation === false, 'it may gain privileges'],
+      [capabilities?.drop?.join() === 'ALL' && capabilities.add === undefined, 'it has capabilities'],
+      [readOnlyRootFilesystem === true, 'its file system is not read-only'],
+      [spec.automountServiceAccountToken === false, 'it has a token for the API server'],
+      [spec.enableServiceLinks === false, 'every Service puts variables into it'],
+      [fsGroup !== undefined && fsGroup === runAsGroup, 'its group can not read its Secrets'],
+      [
+        (spec.volumes ?? []).every(({ secret }) => secret?.defaultMode === SECRETS_MODE),
+        'its Secrets are not for its group alone to read',
+      ],
+      [requests?.cpu !== undefined && requests.memory !== undefined, 'it asks for no CPU or no memory'],
+      [Object.keys(limits ?? {}).join() === 'memory', 'not exactly its memory has a limit'],
+    ]);
+  });
+  return [...ofNamespace, ...ofPods];
 }
