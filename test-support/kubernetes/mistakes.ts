@@ -428,7 +428,7 @@ export const MISTAKES: Readonly<Record<string, readonly Row[]>> = {
       'a stop that is seen too late',
       'periodSeconds: 1\n            failureThreshold: 2',
       'periodSeconds: 10\n            failureThreshold: 3',
-      /after it has stopped to be ready/,
+      /it gets new connections after its --lame-duck/,
     ],
     ['a pause that kills it', 'periodSeconds: 10', 'periodSeconds: 2', /too short or too long a time/],
     [

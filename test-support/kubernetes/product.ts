@@ -23,7 +23,10 @@ type Probe = NonNullable<IContainer['livenessProbe']>;
 type Rule = [isSo: boolean, otherwise: string];
 type HostPort = { host: string; port: number };
 
-const IMAGE_USER = /^USER (.+)$/m.exec(readFileSync(join(ROOT, 'Dockerfile'), 'utf8'))?.[1];
+const IMAGE = `policy-proxy:${ownVersion()}`;
+const DOCKERFILE = readFileSync(join(ROOT, 'Dockerfile'), 'utf8');
+const IMAGE_USER = /^USER (.+)$/m.exec(DOCKERFILE)?.[1];
+const WORK_FOLDER = /^WORKDIR (.+)$/m.exec(DOCKERFILE)?.[1];
 const MS_PER_S = 1000;
 /** How long a DNS cache may keep a name: the time to live that CoreDNS gives. */
 const DNS_CACHE_MS = 30_000;
@@ -61,7 +64,7 @@ function podProblems({ where, spec, container }: Pods): string[] {
   const { runAsUser, runAsGroup } = spec.securityContext ?? {};
   const [limit, request] = [resources?.limits?.memory, resources?.requests?.memory].map(bytesOf);
   return unmet(where, [
-    [image === `policy-proxy:${ownVersion()}`, `its image is not policy-proxy:${ownVersion()}`],
+    [image === IMAGE, `its image is not ${IMAGE}`],
     [`${runAsUser}:${runAsGroup}` === IMAGE_USER, `its image is made for user ${IMAGE_USER}`],
     [
       request !== undefined && limit !== undefined && request <= limit,
@@ -94,10 +97,7 @@ function proxyProblems(
     [asks(startupProbe, HEALTH), `its startupProbe does not ask ${HEALTH} of the status port`],
     [asks(livenessProbe, HEALTH), `its livenessProbe does not ask ${HEALTH} of the status port`],
     [asks(readinessProbe, READY), `its readinessProbe does not ask ${READY} of the status port`],
-    [
-      patienceS(readinessProbe) <= preStopS,
-      'it gets connections for longer after it has stopped to be ready',
-    ],
+    [patienceS(readinessProbe) * MS_PER_S < lameDuckMs, 'it gets new connections after its --lame-duck'],
     [delayMs > DNS_CACHE_MS + LOOK_UP_MS, 'it is ready before all servers have found it'],
     [delayMs < PROGRESS_S * MS_PER_S, 'it is ready only after Kubernetes has given it up'],
     [preStopS > 0, 'it stops while nodes still send it new connections: no preStop'],
@@ -127,7 +127,9 @@ function serverProblems({ pods, options }: ServerRole, { proxies }: Roles, base:
   const { where, container, labels } = pods;
   const { port, policy, controlPort } = options;
   const { stop_grace_period: grace, healthcheck } = SERVER_IN_COMPOSE;
-  const command = healthcheck.test.slice(1).with(-1, String(port)).join(' ');
+  // Kubernetes promises no working directory to a probe.
+  const [, node, script, role] = healthcheck.test;
+  const command = `${node} ${WORK_FOLDER}/${script} ${role} ${port}`;
   // It starts a Node.
   const asks = ({ exec, timeoutSeconds = 1 }: Probe = {}): boolean =>
     exec?.command?.join(' ') === command && timeoutSeconds > 1;
