@@ -1,4 +1,4 @@
-// A host's name → every address behind it, within a deadline.
+// Hosts and their addresses: a name → every address behind it, within a deadline.
 import dns from 'node:dns/promises';
 import net from 'node:net';
 
@@ -43,4 +43,9 @@ async function systemLookup(host: string): Promise<string[]> {
   const found = await dns.lookup(host, { all: true });
   const v4 = found.filter(({ family }) => family === 4);
   return (v4.length > 0 ? v4 : found).map(({ address }) => address);
+}
+
+/** Whether listening on `host` means every address of this machine. */
+export function isWildcard(host: string): boolean {
+  return host === '0.0.0.0' || host === '::';
 }
