@@ -18,15 +18,22 @@ export type Roles = {
   problems: readonly string[];
 };
 
-type ComposeService = { command: string[]; stop_grace_period: string; healthcheck: { test: string[] } };
+type ComposeService = {
+  command: string[];
+  environment: Environment;
+  stop_grace_period: string;
+  healthcheck: { test: string[] };
+};
 
-const COMPOSE: { services: Record<'proxy' | 'server-p1', ComposeService> } = parse(
-  readFileSync(join(ROOT, 'docker-compose.yml'), 'utf8'),
-  { merge: true },
-);
+const COMPOSE: { services: Record<string, ComposeService> & Record<'proxy' | 'server-p1', ComposeService> } =
+  parse(readFileSync(join(ROOT, 'docker-compose.yml'), 'utf8'), { merge: true });
 /** How the Compose cluster, which is tested, runs each role. */
 const PROXY_IN_COMPOSE = COMPOSE.services.proxy;
 export const SERVER_IN_COMPOSE = COMPOSE.services['server-p1'];
+/** The policies that it serves. */
+export const POLICIES = Object.values(COMPOSE.services).flatMap(
+  ({ environment }) => environment?.SERVER_POLICY ?? [],
+);
 
 /** @param tokenFile a file with a token that is long enough: it stands for the one that is mounted */
 export function rolesOf(base: Base, tokenFile: string): Roles {
