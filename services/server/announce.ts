@@ -18,7 +18,7 @@ import {
 } from './session.ts';
 
 /** The names are looked up again this often. */
-const LOOK_UP_MS = 5_000;
+export const LOOK_UP_MS = 5_000;
 
 // And this often for a while after an address has left its name: a proxy that was restarted, or the one that takes its
 // place, has clients before it has servers.
