@@ -117,7 +117,7 @@ export function serverIds({ policies }: PolicySnapshot): string[] {
 }
 
 /**
- * How many servers are in rotation. One on trial is: where nobody sends a request there is none to decide, and it stays so.
+ * How many servers are in rotation, or stand by for those that are. One on trial is: where nobody sends a request there is none to decide, and it stays so.
  * @param wanted counts at most so many of each policy, and none of any other
  */
 export function countInRotation(
@@ -125,7 +125,7 @@ export function countInRotation(
   wanted?: Readonly<Record<string, number>>,
 ): number {
   return policies.reduce((sum, { policy, servers }) => {
-    const count = servers.filter(({ state }) => isInRotation(state as State)).length;
+    const count = servers.filter(({ state }) => state === 'standby' || isInRotation(state as State)).length;
     return sum + (wanted === undefined ? count : Math.min(count, wanted[policy] ?? 0));
   }, 0);
 }

@@ -1,6 +1,7 @@
 // The proxy on a real network: the core, and the status listener beside it.
 import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
+import { isWildcard } from '../shared/addresses.ts';
 import { systemClock } from '../shared/clock.ts';
 import { LimitedLog, type Log, type LogLevel } from '../shared/log.ts';
 import { MAX_PAYLOAD_BYTES } from '../shared/packet.ts';
@@ -12,13 +13,15 @@ import { jsonLine, textLine } from './access-log/line.ts';
 import { type Core, createCore } from './core.ts';
 import { metricsReply } from './metrics/exposition.ts';
 import type { MetricSources } from './metrics/families.ts';
+import { blockList } from './network/blocks.ts';
 import { descriptorLimit } from './network/descriptors.ts';
 import type { Network } from './network/network.ts';
+import { otherProxies } from './network/peers.ts';
+import { ProxyHeaders } from './network/proxy-protocol.ts';
 import { systemNetwork } from './network/system-network.ts';
 import { tlsNetwork } from './network/tls-network.ts';
 import type { ProxyOptions } from './options.ts';
 import { findPage } from './page/files.ts';
-import { isWildcard } from './registration/registrar.ts';
 import { SHARE_OF_REQUESTS } from './routing/retry-budget.ts';
 import { joinWatches } from './routing/watch.ts';
 import type { ActSources } from './status/acts.ts';
@@ -40,7 +43,7 @@ export type RunningProxy = {
   adminPort: number;
   /** What happens to the servers, as the status listener shows it. */
   events: EventLog;
-  /** Refuses what is new, finishes what is in flight, at most `drainTimeoutMs`; then closes everything. */
+  /** Serves on for `lameDuckMs`, refuses what is new, finishes what is in flight, at most `drainTimeoutMs`; then closes everything. */
   stop: () => Promise<void>;
 };
 
@@ -56,17 +59,21 @@ export async function startProxy(
   const failures = new LimitedLog(log);
   const accessLog = openAccessLog(options);
   const tracing = await openTraces(options, log);
+  const descriptors = descriptorLimit();
+  const headers = proxyHeadersFor(options, descriptors, failures);
   const core = createCore(options, log, {
     clock: systemClock,
-    network: networkFor(options, failures),
+    network: networkFor(options, headers, failures),
     random: Math.random,
-    descriptors: descriptorLimit(),
+    descriptors,
+    boot: bootId(),
     nonce: () => randomBytes(NONCE_BYTES).toString('base64url'),
     watch: joinWatches([accessLog, tracing?.requests].filter((watch) => watch != null)),
   });
   const accessLogDropped = (): number => accessLog?.dropped ?? 0;
   const pageSources = pageSourcesOf(
     options,
+    headers,
     { ...core.sources, accessLogDropped },
     (level, { by, reason }) => {
       // Before the change: a log that is about to fall silent says so.
@@ -96,7 +103,7 @@ export async function startProxy(
     adminPort: (status.address() as AddressInfo).port,
     events: core.sources.events,
     stop: async () => {
-      await core.stop();
+      await core.stop(await whoTakesOver(options, port));
       closeStatus();
       accessLog?.flush();
       await tracing?.close();
@@ -104,8 +111,25 @@ export async function startProxy(
   };
 }
 
+// The time, so that ids of later starts are greater; and chance, since proxies may start together.
+function bootId(): string {
+  return Date.now().toString(36) + randomBytes(2).toString('hex');
+}
+
+// Without --peers nobody is known here, but a load balancer may know others.
+async function whoTakesOver(
+  { lameDuckMs, peers, host }: ProxyOptions,
+  port: number,
+): Promise<string[] | null> {
+  if (lameDuckMs === 0) return null;
+  if (peers.length === 0) return [];
+  const others = await otherProxies(peers, host, port);
+  return others.length === 0 ? null : others;
+}
+
 function pageSourcesOf(
   options: ProxyOptions,
+  headers: ProxyHeaders | null,
   sources: Core['sources'] & Pick<MetricSources, 'accessLogDropped'>,
   setLogLevel: ActSources['setLogLevel'],
 ): PageSources {
@@ -131,9 +155,10 @@ function pageSourcesOf(
   });
   const live = new Live({ events, faults, traffic, hello, state: () => stateOf(rows), wallNow });
   const host = isWildcard(options.host) ? LOOPBACK : options.host;
+  const preface = headers?.isAwaitedOn({ remoteAddress: host }) ? 'PROXY UNKNOWN\r\n' : '';
   const target = () => {
     const port = sources.port();
-    return port === 0 ? null : { host, port, isTls: options.tls !== null, traffic };
+    return port === 0 ? null : { host, port, isTls: options.tls !== null, preface, traffic };
   };
   const acts = { table, registry, token: options.registerToken, setLogLevel };
   const metrics = metricsReply({ ...sources, now, version: ownVersion() });
@@ -159,11 +184,28 @@ async function openTraces(
   return { requests, close: tracing.close };
 }
 
-function networkFor({ tls, upstreamTls }: ProxyOptions, failures: LimitedLog): Network {
-  if (tls === null && upstreamTls === null) return systemNetwork;
-  return tlsNetwork(systemNetwork, {
+// Null where no load balancer is named.
+function proxyHeadersFor(
+  { proxyProtocol }: ProxyOptions,
+  descriptors: number,
+  log: LimitedLog,
+): ProxyHeaders | null {
+  if (proxyProtocol.length === 0) return null;
+  const balancers = blockList('--proxy-protocol', proxyProtocol);
+  return new ProxyHeaders({ balancers, descriptors, clock: systemClock, log });
+}
+
+function networkFor(
+  { tls, upstreamTls }: ProxyOptions,
+  headers: ProxyHeaders | null,
+  failures: LimitedLog,
+): Network {
+  const plain = headers?.before(systemNetwork) ?? systemNetwork;
+  if (tls === null && upstreamTls === null) return plain;
+  return tlsNetwork(plain, {
     listen: tls,
     dial: upstreamTls,
+    headers,
     onFailure: (failure) => failures.write({ level: 'warn', message: 'TLS handshake failed', ...failure }),
   });
 }

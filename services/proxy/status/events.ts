@@ -18,6 +18,7 @@ type OrderEventType = 'drained' | 'resumed' | 'probe-ordered';
 export type StateEventType =
   | 'registered'
   | 'admitted'
+  | 'standby'
   | 'suspect'
   | 'evicted'
   | 'ejected'
@@ -78,9 +79,10 @@ export class EventLog {
   readonly #wallNow: () => number;
   #lastSeq = 0;
 
-  constructor(wallNow: () => number) {
+  /** @param boot names this start of the proxy, and no other */
+  constructor(wallNow: () => number, boot = Math.trunc(wallNow()).toString(36)) {
     this.#wallNow = wallNow;
-    this.boot = Math.trunc(wallNow()).toString(36);
+    this.boot = boot;
   }
 
   /** Records an event and hands it to every listener, unless there are too many about this server. */
