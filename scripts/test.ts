@@ -24,7 +24,8 @@ type Group = {
 
 const CORES = availableParallelism();
 // They take longest, and begin first: at the end each would run alone.
-const FIRST = /(simulate|page|bench|planted|hostile|servers|culprit|fuzz|soak|requests|errors|limits)\.test\.ts$/;
+const FIRST =
+  /(simulate|page|bench|planted|hostile|servers|culprit|fuzz|soak|requests|errors|limits)\.test\.ts$/;
 
 const LONG: Group = {
   ...{ name: 'long tests', kind: 'long', files: /\.long\.test\.ts$/ },
