@@ -108,6 +108,12 @@ export const MISTAKES: Readonly<Record<string, readonly Row[]>> = {
       /POLICY is missing/,
     ],
     [
+      'a variable without a value',
+      '{ name: SERVER_PORT, value: "9000" }',
+      '{ name: SERVER_PORT }',
+      /SERVER_PORT has no value/,
+    ],
+    [
       'variables from elsewhere',
       '          env:\n',
       '          envFrom: [{ configMapRef: { name: a } }]\n          env:\n',

@@ -72,12 +72,15 @@ function readEnvironment(
   variables: readonly string[],
   problems: string[],
 ): Environment {
-  const names = (container.env ?? []).map(({ name }) => name);
-  for (const name of names)
+  const { env = [] } = container;
+  const names = env.map(({ name }) => name);
+  for (const { name, value } of env) {
     if (!variables.includes(name)) problems.push(`${where}: no option has the variable ${name}`);
+    if (value === undefined) problems.push(`${where}: ${name} has no value`);
+  }
   for (const name of new Set(names.filter((each, at) => names.indexOf(each) !== at)))
     problems.push(`${where}: ${name} is there twice`);
-  return Object.fromEntries((container.env ?? []).map(({ name, value = '' }) => [name, value]));
+  return Object.fromEntries(env.map(({ name, value = '' }) => [name, value]));
 }
 
 function isMounted(path: string | undefined, { spec, container }: Pods, { secrets }: Base): boolean {
