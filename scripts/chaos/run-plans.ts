@@ -60,7 +60,7 @@ type Context = Found & {
 export async function runPlans(
   plans: readonly Plan[],
   services: readonly ServerService[],
-  { isJson, isKept, reportFolder }: ChaosOptions,
+  { isJson, isKept, reportFolder, from }: ChaosOptions,
   signal: AbortSignal,
 ): Promise<void> {
   const show: ShowSteps = (by, steps) => runSteps(by, steps, { isOnStderr: isJson });
@@ -70,7 +70,7 @@ export async function runPlans(
   // First of all, so that nothing is touched when there is nowhere to report to.
   const folder = await makeReportFolder(name, reportFolder);
   const cluster = new DockerCluster(clusterName());
-  const found = await setUp(cluster, show, signal);
+  const found = await setUp(cluster, from, show, signal);
   await pointLatest(folder);
   let summaries: RunSummary[] = [];
   let problem: string | null = null;
@@ -117,9 +117,9 @@ async function runAll(plans: readonly Plan[], context: Context, signal: AbortSig
 
 /** Sets the cluster up, runs, judges and reports. @throws Failure when the cluster does not become what the plan wants */
 async function runOne(plan: Plan, context: Context, signal: AbortSignal): Promise<RunSummary> {
-  const { found, undo, folder, show, say } = context;
+  const { found, undo, images, folder, show, say } = context;
   const { title } = scenarioOf(plan);
-  const env = composeSettings(plan, found);
+  const env = { ...composeSettings(plan, found), ...images };
   const cluster = new DockerCluster(context.cluster.project, env);
   await show(signal, [{ title: 'Cluster', run: (progress) => bringUpFor(plan, env, progress) }]);
   const networks = await savedNetworks(cluster);
@@ -140,7 +140,7 @@ async function runOne(plan: Plan, context: Context, signal: AbortSignal): Promis
     signal,
   );
   const judgement = judge(recording, criteriaOf(plan));
-  const versions = { ...(await readVersions()), 'load went to': target };
+  const versions = { ...(await readVersions()), ...images, 'load went to': target };
   const replay = `npm run chaos -- --replay ${shortPath(join(folder, 'plan.json'))}`;
   await writeReport(folder, { title: `${plan.scenario}: ${title}`, recording, judgement, versions, replay });
   say(`\n${formatJudgement(judgement)}`);
