@@ -5,9 +5,10 @@ import type { Clock } from '../shared/clock.ts';
 import type { Line } from '../shared/log.ts';
 import type { Id } from '../shared/packet.ts';
 import { addressOf } from '../shared/printable.ts';
-import type { DialTls } from '../shared/tls.ts';
+import { type DialTls, dial } from '../shared/tls.ts';
 import { backoffMs, jittered, REFUSED_MS, REPLACED_CAP_MS, replacedMs } from './backoff.ts';
 import {
+  type DialProxy,
   type MakeSetup,
   openSession,
   SESSION_TIMES,
@@ -41,6 +42,7 @@ export type AnnounceOptions = {
   serverId: Id;
   setup: MakeSetup;
   tls?: DialTls | null;
+  dial?: DialProxy;
   resolve: Resolve;
   clock: Clock;
   log: (line: Line) => void;
@@ -75,6 +77,7 @@ export class Announcement {
     this.#options = {
       random: Math.random,
       tls: null,
+      dial,
       times: options.tls == null ? SESSION_TIMES : TLS_SESSION_TIMES,
       lookUpMs: LOOK_UP_MS,
       refusedMs: REFUSED_MS,

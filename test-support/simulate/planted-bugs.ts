@@ -260,6 +260,27 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     only: 'deaf',
     isSlow: true,
   },
+  {
+    name: 'a server keeps a session with the first address only',
+    file: 'server/announce.ts',
+    from: '    for (const address of addresses) {\n',
+    to: '    for (const address of addresses.slice(0, 1)) {\n',
+    only: 'proxies',
+  },
+  {
+    name: 'a server looks for proxies once',
+    file: 'server/announce.ts',
+    from: '      await this.#pause(isLost ? backoffMs(Infinity, random()) : lookUpMs);\n',
+    to: '      await this.#pause(isLost ? backoffMs(Infinity, random()) : lookUpMs * 1e6);\n',
+    only: 'proxies',
+  },
+  {
+    name: 'no server steps in',
+    file: 'proxy/registration/subset.ts',
+    from: '(held < size ||',
+    to: '(held < size - size ||',
+    only: 'subset',
+  },
 ];
 
 /**
