@@ -1,6 +1,7 @@
 // `npm run swarm`: the cluster on Docker Swarm, on this machine or on several nodes that it stands for.
 import { hideBin } from 'yargs/helpers';
 import { commandLine, requireWhole } from '../services/shared/config.ts';
+import type { PublishedProxy } from './cluster/containers.ts';
 import { PREPARATION } from './cluster/preparation.ts';
 import { sendSamples } from './cluster/samples.ts';
 import {
@@ -11,7 +12,7 @@ import {
   stackServices,
   takeDownStack,
 } from './cluster/swarm/stack.ts';
-import { type ProxyPlace, SwarmCluster } from './cluster/swarm/swarm-cluster.ts';
+import { SwarmCluster } from './cluster/swarm/swarm-cluster.ts';
 import { clusterName } from './kit/project.ts';
 import { runScript } from './kit/script.ts';
 import { runSteps } from './kit/steps.ts';
@@ -61,7 +62,7 @@ async function tryOut(project: string, count: number, signal: AbortSignal): Prom
         const policies = (await stackServices(signal)).map(({ policy }) => policy);
         const [first] = await (await cluster()).proxies();
         const lookAt = `"docker stack ps ${project}" and "docker service logs ${project}_proxy"`;
-        return await sendSamples(first?.proxy ?? '', policies, [], replies, lookAt, progress);
+        return await sendSamples(first?.address ?? '', policies, [], replies, lookAt, progress);
       },
     },
   ]);
@@ -70,9 +71,9 @@ async function tryOut(project: string, count: number, signal: AbortSignal): Prom
   console.log(whatToTry(made, await made.proxies()).join('\n'));
 }
 
-function whatToTry({ project, nodes }: SwarmCluster, proxies: readonly ProxyPlace[]): string[] {
+function whatToTry({ project, nodes }: SwarmCluster, proxies: readonly PublishedProxy[]): string[] {
   const [manager, last] = [nodes[0], nodes.at(-1)];
-  const load = `npm run load -- --proxy ${proxies.map(({ proxy }) => proxy).join(',')} --retry-for 8000 --duration 60`;
+  const load = `npm run load -- --proxy ${proxies.map(({ address }) => address).join(',')} --retry-for 8000 --duration 60`;
   const drain = `docker node update --availability drain ${last?.name}`;
   return [
     ...(manager?.socket ? ['The swarm’s manager:', `  export DOCKER_HOST=unix://${manager.socket}`, ''] : []),
@@ -90,6 +91,6 @@ function whatToTry({ project, nodes }: SwarmCluster, proxies: readonly ProxyPlac
       : []),
     '  npm run swarm -- stop   # removes all of it',
     '',
-    `The proxies, live, in a browser: ${proxies.map(({ admin }) => `http://${admin}/`).join('  ')}`,
+    `The proxies, live, in a browser: ${proxies.map(({ adminUrl }) => `${adminUrl}/`).join('  ')}`,
   ];
 }

@@ -67,11 +67,13 @@ export function answerTo(request: RequestPacket, serverId: string): string {
   return formatAnswer(serverId, request.clientId, hash('sha1', request.payload));
 }
 
-/** Options of a short run: 200 requests in 0.2 s, unless told otherwise. */
-export function optionsFor(port: number, changes: Partial<LoadOptions> = {}): LoadOptions {
+/** Options of a short run: 200 requests in 0.2 s to the proxy on this port, or to those on several, unless told otherwise. */
+export function optionsFor(
+  ports: number | readonly number[],
+  changes: Partial<LoadOptions> = {},
+): LoadOptions {
   return {
-    host: '127.0.0.1',
-    port,
+    proxies: [ports].flat().map((port) => ({ host: '127.0.0.1', port })),
     tls: null,
     rate: 1000,
     durationSeconds: 0.2,

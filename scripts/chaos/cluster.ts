@@ -2,6 +2,7 @@
 
 import { realpathSync } from 'node:fs';
 import { bringUp, takeDown } from '../cluster/cluster.ts';
+import { type PublishedProxy, runningProxies } from '../cluster/containers.ts';
 import type { DockerCluster, Replica } from '../cluster/docker.ts';
 import { healCluster, healLeftovers } from '../cluster/heal.ts';
 import { PREPARATION } from '../cluster/preparation.ts';
@@ -97,7 +98,7 @@ async function lookAround(cluster: DockerCluster): Promise<FoundCluster | null> 
       if (entry !== undefined) settings[name] = entry.slice(variable.length + 1);
     }
   }
-  return { services, states, settings };
+  return { services, states, settings: { ...settings, PROXIES: String(services.proxy ?? 1) } };
 }
 
 type PortBinding = { HostIp?: string; HostPort?: string };
@@ -114,6 +115,7 @@ export function composeSettings(plan: Plan, found: FoundCluster | null): Record<
     ...found?.settings,
     ...JUDGED_SETTINGS,
     ...plan.settings,
+    PROXIES: String(plan.proxies),
     SERVERS_PER_POLICY: String(plan.serversPerPolicy),
   };
 }
@@ -126,26 +128,36 @@ export function composeSettings(plan: Plan, found: FoundCluster | null): Record<
 export async function bringUpFor(
   plan: Plan,
   env: Record<string, string>,
-  adminUrl: string,
   progress: Progress,
 ): Promise<Outcome> {
   const services = Object.keys(plan.services);
   const scale = Object.fromEntries(services.map((service) => [service, plan.serversPerPolicy]));
   await bringUp({ env, scale }, progress);
   const count = services.length * plan.serversPerPolicy;
-  await waitForServers({ adminUrl, count, timeoutMs: WHOLE_WITHIN_MS, signal: progress.signal });
-  return { isSkipped: false, summary: `${count} servers in rotation` };
+  const proxies = await runningProxies(progress.signal);
+  for (const { adminUrl } of proxies) {
+    await waitForServers({ adminUrl, count, timeoutMs: WHOLE_WITHIN_MS, signal: progress.signal });
+  }
+  const where = proxies.length === 1 ? '' : ` of each of ${proxies.length} proxies`;
+  return { isSkipped: false, summary: `${count} servers in rotation${where}` };
 }
 
 /**
- * host:port of the well-known port for the load: in the proxy's container wherever it can be reached. Docker's forwarder
- * of published ports accepts for a proxy that has just died, and resets: what it breaks would be counted against the proxy.
- * @param published the port on this machine
+ * host:port of the proxies' well-known ports for the load, with commas: in their containers wherever they can be reached.
+ * Docker's forwarder of published ports accepts for a proxy that has just died, and resets: what it breaks would be counted
+ * against the proxy.
  */
-export async function loadTarget(cluster: DockerCluster, published: number): Promise<string> {
-  const { address } = await cluster.findByPlace('proxy-1');
-  const isReachable = address !== null && (await accepts(PROXY_PORT, address));
-  return isReachable ? `${address}:${PROXY_PORT}` : `127.0.0.1:${published}`;
+export async function loadTarget(
+  cluster: DockerCluster,
+  published: readonly PublishedProxy[],
+): Promise<string> {
+  const replicas = await cluster.replicas('proxy');
+  const addresses = published.map(async ({ address: elsewhere }, index) => {
+    const address = replicas[index]?.address ?? null;
+    const isReachable = address !== null && (await accepts(PROXY_PORT, address));
+    return isReachable ? `${address}:${PROXY_PORT}` : elsewhere;
+  });
+  return (await Promise.all(addresses)).join();
 }
 
 /**

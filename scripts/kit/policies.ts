@@ -114,10 +114,10 @@ export function serverIds({ policies }: PolicySnapshot): string[] {
   return policies.flatMap(({ servers }) => servers).map(({ id }) => String(id));
 }
 
-/** How many servers are in rotation. @param wanted counts at most so many of each policy, and none of any other */
+/** How many servers serve, or stand by for those that do. @param wanted counts at most so many of each policy, and none of any other */
 export function countReady({ policies }: PolicySnapshot, wanted?: Readonly<Record<string, number>>): number {
   return policies.reduce((sum, { policy, servers }) => {
-    const ready = servers.filter(({ state }) => state === 'ready').length;
+    const ready = servers.filter(({ state }) => state === 'ready' || state === 'standby').length;
     return sum + (wanted === undefined ? ready : Math.min(ready, wanted[policy] ?? 0));
   }, 0);
 }

@@ -1,7 +1,8 @@
 // shell · command line and environment → the options of a run, checked.
 import {
   commandLine,
-  parseHostPort,
+  type HostPort,
+  parseHostPorts,
   publishedProxy,
   requireWhole,
   UsageError,
@@ -14,8 +15,8 @@ import { SERIAL_LENGTH } from './exchange.ts';
 export const SCRIPT_NAME = 'npm run load --';
 
 export type LoadOptions = {
-  host: string;
-  port: number;
+  /** At least one; each name stands for every address behind it. */
+  proxies: readonly HostPort[];
   /** Null for plain connections. */
   tls: DialTls | null;
   /** Requests per second, above 0. */
@@ -53,7 +54,10 @@ const FLAGS = {
   },
   connections: number(32, 'connections that stay open with --connection keep'),
   payload: number(64, `size of each payload in bytes, ${SERIAL_LENGTH} to ${MAX_PAYLOAD_BYTES}`),
-  proxy: { type: 'string', describe: 'host:port; a name is looked up once, at the start' },
+  proxy: {
+    type: 'string',
+    describe: 'host:port, or several with commas; each name stands for every address behind it',
+  },
   ...dialTlsOptions('tls', 'the proxy'),
   timeout: number(5000, 'ms from sending, after which a request without a reply is lost'),
   'retry-for': number(
@@ -94,7 +98,7 @@ export function parseLoadCommand(args: readonly string[], environment = process.
     throw new UsageError(`"${flags._.join(' ')}" is not understood: options begin with --.`);
   return {
     options: {
-      ...parseHostPort('--proxy', flags.proxy),
+      proxies: parseHostPorts('--proxy', flags.proxy),
       tls: readDialTls('tls', flags),
       rate: requireBetween('--rate', flags.rate, 0.01, 100_000),
       durationSeconds: requireBetween('--duration', flags.duration, 0.01, 86_400),

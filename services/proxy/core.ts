@@ -79,6 +79,7 @@ export function createCore(options: ProxyOptions, log: Log, world: World): Core 
     },
     clock,
     random,
+    hasPlace: (upstream) => registry.hasPlace(upstream),
     isLastReady: (upstream) => table.route(upstream.policy)?.isLastReady(upstream) ?? true,
     onFlip: (upstream, before) => {
       control.changed(upstream, before.state, now());

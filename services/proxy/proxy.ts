@@ -13,9 +13,11 @@ import { jsonLine, textLine } from './access-log/line.ts';
 import { type Core, createCore } from './core.ts';
 import { metricsReply } from './metrics/exposition.ts';
 import type { MetricSources } from './metrics/families.ts';
+import { blockList } from './network/blocks.ts';
 import { descriptorLimit } from './network/descriptors.ts';
 import type { Network } from './network/network.ts';
 import { otherProxies } from './network/peers.ts';
+import { ProxyHeaders } from './network/proxy-protocol.ts';
 import { systemNetwork } from './network/system-network.ts';
 import { tlsNetwork } from './network/tls-network.ts';
 import type { ProxyOptions } from './options.ts';
@@ -57,11 +59,13 @@ export async function startProxy(
   const failures = new LimitedLog(log);
   const accessLog = openAccessLog(options);
   const tracing = await openTraces(options, log);
+  const descriptors = descriptorLimit();
+  const headers = proxyHeadersFor(options, descriptors, failures);
   const core = createCore(options, log, {
     clock: systemClock,
-    network: networkFor(options, failures),
+    network: networkFor(options, headers, failures),
     random: Math.random,
-    descriptors: descriptorLimit(),
+    descriptors,
     boot: bootId(),
     nonce: () => randomBytes(NONCE_BYTES).toString('base64url'),
     watch: joinWatches([accessLog, tracing?.requests].filter((watch) => watch != null)),
@@ -69,6 +73,7 @@ export async function startProxy(
   const accessLogDropped = (): number => accessLog?.dropped ?? 0;
   const pageSources = pageSourcesOf(
     options,
+    headers,
     { ...core.sources, accessLogDropped },
     (level, { by, reason }) => {
       // Before the change: a log that is about to fall silent says so.
@@ -124,6 +129,7 @@ async function whoTakesOver(
 
 function pageSourcesOf(
   options: ProxyOptions,
+  headers: ProxyHeaders | null,
   sources: Core['sources'] & Pick<MetricSources, 'accessLogDropped'>,
   setLogLevel: ActSources['setLogLevel'],
 ): PageSources {
@@ -149,9 +155,10 @@ function pageSourcesOf(
   });
   const live = new Live({ events, faults, traffic, hello, state: () => stateOf(rows), wallNow });
   const host = isWildcard(options.host) ? LOOPBACK : options.host;
+  const preface = headers?.isAwaitedOn({ remoteAddress: host }) ? 'PROXY UNKNOWN\r\n' : '';
   const target = () => {
     const port = sources.port();
-    return port === 0 ? null : { host, port, isTls: options.tls !== null, traffic };
+    return port === 0 ? null : { host, port, isTls: options.tls !== null, preface, traffic };
   };
   const acts = { table, registry, token: options.registerToken, setLogLevel };
   const metrics = metricsReply({ ...sources, now, version: ownVersion() });
@@ -177,11 +184,28 @@ async function openTraces(
   return { requests, close: tracing.close };
 }
 
-function networkFor({ tls, upstreamTls }: ProxyOptions, failures: LimitedLog): Network {
-  if (tls === null && upstreamTls === null) return systemNetwork;
-  return tlsNetwork(systemNetwork, {
+// Null where no load balancer is named.
+function proxyHeadersFor(
+  { proxyProtocol }: ProxyOptions,
+  descriptors: number,
+  log: LimitedLog,
+): ProxyHeaders | null {
+  if (proxyProtocol.length === 0) return null;
+  const balancers = blockList('--proxy-protocol', proxyProtocol);
+  return new ProxyHeaders({ balancers, descriptors, clock: systemClock, log });
+}
+
+function networkFor(
+  { tls, upstreamTls }: ProxyOptions,
+  headers: ProxyHeaders | null,
+  failures: LimitedLog,
+): Network {
+  const plain = headers?.before(systemNetwork) ?? systemNetwork;
+  if (tls === null && upstreamTls === null) return plain;
+  return tlsNetwork(plain, {
     listen: tls,
     dial: upstreamTls,
+    headers,
     onFailure: (failure) => failures.write({ level: 'warn', message: 'TLS handshake failed', ...failure }),
   });
 }

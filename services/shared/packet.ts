@@ -123,6 +123,19 @@ function parseAs<T>(text: string, understandAs: (text: string, raw: Fields) => T
   return flaw === null ? understandAs(text, raw) : fault('BAD_PACKET', flaw, raw);
 }
 
+const CLOSING_BRACKET = 0x5d;
+
+/**
+ * The other proxies that one names in its replies when it is about to stop.
+ * @param text the reply's frame, decoded
+ * @returns null in any other reply. The field stands last, so these cost no search
+ */
+export function proxiesNamedIn(text: string): readonly unknown[] | null {
+  if (text.charCodeAt(text.length - 2) !== CLOSING_BRACKET) return null;
+  const raw = parseFields(text);
+  return typeof raw !== 'string' && Array.isArray(raw.proxies) ? raw.proxies : null;
+}
+
 // Ids that need no decoding: printable ASCII without quotes and backslashes. Repetitions without a bound, since counted
 // ones are slow; there is one way to match each text, so that none takes long.
 const PLAIN_ID = '"([ !#-\\[\\]-~]+)"';

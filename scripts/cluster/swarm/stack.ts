@@ -109,13 +109,12 @@ export async function waitUntilWhole(cluster: SwarmCluster, { phase, signal }: P
   });
   const servers = (await cluster.replicas()).filter(({ policy }) => policy !== null).length;
   const proxies = await cluster.proxies();
-  for (const { name, admin } of proxies) {
+  for (const { name, adminUrl } of proxies) {
     const onChange = (ready: number): void =>
       phase(`${name} has ${Math.max(0, ready)} of ${servers} servers`);
-    const adminUrl = `http://${admin}`;
     await waitForServers({ adminUrl, count: servers, timeoutMs: READY_WITHIN_MS, signal, onChange });
   }
-  const each = proxies.map(({ name, proxy }) => `${name} on ${proxy}`).join(', ');
+  const each = proxies.map(({ name, address }) => `${name} on ${address}`).join(', ');
   return { isSkipped: false, summary: `every proxy has all ${servers} servers: ${each}` };
 }
 

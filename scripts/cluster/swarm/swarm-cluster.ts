@@ -1,6 +1,7 @@
 // shell · the replicas of a stack on all nodes of a swarm: look at them, and what a swarm can do to them.
 import { setTimeout as sleep } from 'node:timers/promises';
 import Docker from 'dockerode';
+import type { PublishedProxy } from '../containers.ts';
 import { API_VERSION, callEngine, DockerCluster } from '../docker.ts';
 import type { FoundReplica } from '../replicas.ts';
 import { docker, type SwarmNode, switchNode } from './nodes.ts';
@@ -12,9 +13,6 @@ const POLL_MS = 100;
 const MAX_PROBLEMS = 6;
 const PROXY_PORT = 10_000;
 const ADMIN_PORT = 10_081;
-
-/** Where a proxy's ports are published: `host:port` each. */
-export type ProxyPlace = { name: string; proxy: string; admin: string };
 
 /** What is used of a service and of a node, as the API lists them. */
 type Service = { ID: string; Spec: { Name: string; Mode: { Replicated?: { Replicas: number } } } };
@@ -51,10 +49,11 @@ export class SwarmCluster extends DockerCluster {
   }
 
   /** The proxies that are meant to run. */
-  async proxies(): Promise<ProxyPlace[]> {
+  async proxies(): Promise<PublishedProxy[]> {
     return (await this.replicas('proxy')).map(({ name, node, ports }) => {
       const address = this.nodes.find((each) => each.name === node)?.address;
-      return { name, proxy: `${address}:${ports[PROXY_PORT]}`, admin: `${address}:${ports[ADMIN_PORT]}` };
+      const adminUrl = `http://${address}:${ports[ADMIN_PORT]}`;
+      return { name, address: `${address}:${ports[PROXY_PORT]}`, adminUrl };
     });
   }
 

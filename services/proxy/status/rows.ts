@@ -115,6 +115,7 @@ function nextOf({ health, nextProbeMs, stateSinceWallMs, inFlight }: Upstream, s
       };
     case 'leaving':
       return { kind: 'drain', open: inFlight, untilMs: null };
+    case 'standby':
     case 'forgotten':
       return null;
     default:
