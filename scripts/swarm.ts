@@ -4,14 +4,8 @@ import { commandLine, requireWhole } from '../services/shared/config.ts';
 import type { PublishedProxy } from './cluster/containers.ts';
 import { PREPARATION } from './cluster/preparation.ts';
 import { sendSamples } from './cluster/samples.ts';
-import {
-  bringUpNodes,
-  deployStack,
-  joinSwarm,
-  stackNodes,
-  stackServices,
-  takeDownStack,
-} from './cluster/swarm/stack.ts';
+import { readServerServices, STACK } from './cluster/services.ts';
+import { bringUpNodes, deployStack, joinSwarm, stackNodes, takeDownStack } from './cluster/swarm/stack.ts';
 import { SwarmCluster } from './cluster/swarm/swarm-cluster.ts';
 import { clusterName } from './kit/project.ts';
 import { runScript } from './kit/script.ts';
@@ -32,8 +26,8 @@ await runScript('npm run swarm --', '"npm run swarm -- stop" removes what is lef
       },
     })
     .epilogue(
-      'Settings, from the environment or from .env: SERVERS_PER_POLICY (2), PROXIES (one on each node), PROXY_PUBLISH_PORT (10000; 0: Docker chooses one\nfor each proxy, and a node may have several), PROXY_PUBLISH_ADMIN_PORT (10081), COMPOSE_PROJECT_NAME (policy-proxy), and those of the roles.\n' +
-        'Both ports are published on every address of the node.\n' +
+      'Settings, from the environment or from .env: SERVERS_PER_POLICY (2), PROXIES (one on each node), PROXY_PUBLISH_PORT (10000) and\n' +
+        'PROXY_PUBLISH_ADMIN_PORT (10081), both on every address of a node, COMPOSE_PROJECT_NAME (policy-proxy), and those of the roles.\n' +
         'Exit codes: 0 it runs, or is gone; 1 a step failed, 2 the machine lacks something or bad usage, 130 stopped by Ctrl-C.',
     )
     .parse();
@@ -59,7 +53,7 @@ async function tryOut(project: string, count: number, signal: AbortSignal): Prom
     {
       title: 'Sample packets',
       run: async (progress) => {
-        const policies = (await stackServices(signal)).map(({ policy }) => policy);
+        const policies = (await readServerServices(STACK, signal)).map(({ policy }) => policy);
         const [first] = await (await cluster()).proxies();
         const lookAt = `"docker stack ps ${project}" and "docker service logs ${project}_proxy"`;
         return await sendSamples(first?.address ?? '', policies, [], replies, lookAt, progress);

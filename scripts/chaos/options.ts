@@ -7,7 +7,7 @@ import {
   UsageError,
   withEnvironment,
 } from '../../services/shared/config.ts';
-import { DEFAULT_SCENARIO, findScenario, SCENARIOS } from './scenarios/index.ts';
+import { DEFAULT_SCENARIO, SCENARIOS } from './scenarios/index.ts';
 
 export const SCRIPT_NAME = 'npm run chaos --';
 const ALL = 'all';
@@ -17,11 +17,15 @@ const MAX_SEED = 2 ** 31 - 1;
 export type ChaosOptions = ReturnType<typeof parseChaosCommand>;
 
 const FLAGS = {
+  engine: {
+    choices: ['compose', 'swarm'],
+    default: 'compose',
+    describe: 'the cluster of Docker Compose, or a swarm of three nodes that is made for the run',
+  },
   scenario: {
     type: 'string',
-    default: DEFAULT_SCENARIO,
     alias: 's',
-    describe: `name of a scenario (--list shows them), several with commas, or "${ALL}"`,
+    describe: `name of a scenario (--list shows them), several with commas, or "${ALL}" (${DEFAULT_SCENARIO}; of swarm, ${ALL})`,
   },
   list: {
     type: 'boolean',
@@ -67,8 +71,9 @@ export function parseChaosCommand(args: readonly string[], environment = process
     .example('$0 --replay reports/latest/plan.json', 'the last run again')
     .epilogue(EPILOGUE)
     .parseSync();
-  const isAll = flags.scenario === ALL;
-  const decided = args.find((arg) => /^(--(scenario|seed|rate|duration|policy)\b|-s)/.test(arg));
+  const scenario = flags.scenario ?? (flags.engine === 'swarm' ? ALL : DEFAULT_SCENARIO);
+  const isAll = scenario === ALL;
+  const decided = args.find((arg) => /^(--(engine|scenario|seed|rate|duration|policy)\b|-s)/.test(arg));
   if (flags.replay !== undefined && decided !== undefined) {
     throw new UsageError(`A plan decides everything by itself: leave out ${decided} beside --replay.`);
   }
@@ -77,7 +82,8 @@ export function parseChaosCommand(args: readonly string[], environment = process
   }
   const replayFile = given('--replay', flags.replay);
   return {
-    scenarios: parseScenarios(flags.scenario),
+    engine: flags.engine,
+    scenarios: parseScenarios(scenario, flags.engine),
     isAll,
     isListed: flags.list,
     seed: requireWhole('--seed', flags.seed, 0, MAX_SEED),
@@ -93,13 +99,14 @@ export function parseChaosCommand(args: readonly string[], environment = process
   };
 }
 
-function parseScenarios(text: string): string[] {
-  if (text === ALL) return SCENARIOS.map(({ name }) => name);
+function parseScenarios(text: string, engine: string): string[] {
+  const known = SCENARIOS.filter((each) => (each.engine ?? 'compose') === engine).map(({ name }) => name);
+  if (text === ALL) return known;
   const names = text.split(',').map((name) => name.trim());
   for (const name of names) {
-    if (findScenario(name) !== undefined) continue;
+    if (known.includes(name)) continue;
     throw new UsageError(
-      `There is no scenario "${name}": choose among ${SCENARIOS.map((one) => one.name).join(', ')}, or ${ALL}.`,
+      `There is no scenario "${name}" with --engine ${engine}: choose among ${known.join(', ')}, or ${ALL}.`,
     );
   }
   return [...new Set(names)];

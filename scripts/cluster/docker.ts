@@ -75,6 +75,8 @@ type Verb = (replica: Replica, graceS?: number) => Promise<void>;
 export class DockerCluster {
   /** The Compose project's name. */
   readonly project: string;
+  /** The numbers of its processes are those of other machines. */
+  readonly isElsewhere: boolean = false;
   /** The engine that every command talks to. */
   protected readonly engine = new Docker({ version: API_VERSION });
   readonly #env: NodeJS.ProcessEnv;

@@ -87,7 +87,7 @@ export async function findNodes(project: string, signal?: AbortSignal): Promise<
     .filter(Boolean)
     .map((line) => {
       const [name = '', address = ''] = line.split(' ');
-      return { name, address, socket: join(SOCKETS, `${name}.sock`) };
+      return { name, address, socket: socketOf(project, name) };
     });
   return nodes.sort((a, b) => a.name.localeCompare(b.name));
 }
@@ -148,7 +148,7 @@ async function startNode(
   address: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const socket = join(SOCKETS, `${name}.sock`);
+  const socket = socketOf(project, name);
   if (socket.length > MAX_SOCKET_CHARS)
     throw new Failure(`The path ${socket} is too long for a socket.`, 'Move the project to a shorter path.');
   const labels = [labelOf(project), `${LABEL}.node=${name}`, `${LABEL}.address=${address}`];
@@ -187,6 +187,10 @@ async function waitForEngine(project: string, node: SwarmNode, signal: AbortSign
 // The gateway has the first address.
 function addressIn(subnet: string, name: string): string {
   return subnet.replace(/\.\d+\/\d+$/, `.${Number(name.replace('node-', '')) + 1}`);
+}
+
+function socketOf(project: string, name: string): string {
+  return join(SOCKETS, `${project}-${name}.sock`);
 }
 
 function labelOf(project: string): string {

@@ -7,7 +7,6 @@ import { ROOT, readSetting } from '../../kit/project.ts';
 import { type Outcome, type Progress, SILENT } from '../../kit/steps.ts';
 import { appImage, localImageId } from '../app-image.ts';
 import { prepareRegisterToken } from '../secrets.ts';
-import { readServerServices, type ServerService } from '../services.ts';
 import { docker, findNodes, loadImage, removeNodes, type SwarmNode, startNodes } from './nodes.ts';
 import type { SwarmCluster } from './swarm-cluster.ts';
 
@@ -19,11 +18,6 @@ const POLL_MS = 200;
 /** On the node of a swarm that was begun here: it is left again. */
 const BEGUN = 'policy-proxy.begun';
 const ON_THIS_MACHINE: SwarmNode = { name: 'this machine', address: '127.0.0.1', socket: null };
-
-/** The services of servers in docker-stack.yml. */
-export async function stackServices(signal?: AbortSignal): Promise<ServerService[]> {
-  return await readServerServices({ COMPOSE_FILE: 'docker-stack.yml' }, signal);
-}
 
 /** The nodes of the stack: those that were made as containers, else this machine. */
 export async function stackNodes(project: string, signal?: AbortSignal): Promise<SwarmNode[]> {
@@ -137,6 +131,9 @@ export async function takeDownStack(project: string, { phase, signal }: Progress
     await docker(null, ['stack', 'rm', project], signal);
     await untilGone(['ps', ...filter], signal);
     await untilGone(['network', 'ls', ...filter], signal);
+    // Those that have ended earlier are kept for a while, and for ever when the swarm is left.
+    const ended = (await docker(null, ['ps', '--all', ...filter], signal)).split('\n').filter(Boolean);
+    if (ended.length > 0) await docker(null, ['rm', '--force', ...ended], signal);
   }
   const isLast = isManager && (await docker(null, ['service', 'ls', '--quiet'], signal)) === '';
   const isLeft = isLast && info.stdout.trim() === '1';

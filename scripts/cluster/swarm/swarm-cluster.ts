@@ -8,7 +8,7 @@ import { docker, type SwarmNode, switchNode } from './nodes.ts';
 import { type Task, type TaskReplica, toTaskReplicas } from './tasks.ts';
 
 const SETTLED_WITHIN_MS = 60_000;
-const UPDATE_TIMEOUT_MS = 180_000;
+const UPDATED_WITHIN_MS = 180_000;
 const POLL_MS = 100;
 const MAX_PROBLEMS = 6;
 const PROXY_PORT = 10_000;
@@ -16,10 +16,16 @@ const ADMIN_PORT = 10_081;
 
 /** What is used of a service and of a node, as the API lists them. */
 type Service = { ID: string; Spec: { Name: string; Mode: { Replicated?: { Replicas: number } } } };
-type ListedNode = { ID: string; Description: { Hostname: string }; Status: { State: string } };
+type ListedNode = {
+  ID: string;
+  Description: { Hostname: string };
+  Status: { State: string };
+  Spec: { Availability: string };
+};
 
 /** The containers of one stack. Its nodes are called `node-1` and so on, the first one is the manager. */
 export class SwarmCluster extends DockerCluster {
+  override readonly isElsewhere = true;
   readonly nodes: readonly SwarmNode[];
   readonly #engines: ReadonlyMap<string, Docker>;
   readonly #manager: SwarmNode;
@@ -86,10 +92,32 @@ export class SwarmCluster extends DockerCluster {
     );
   };
 
+  /** Starts nodes that are down, lets drained ones have tasks again; @returns what is still wrong, a sentence each */
+  async heal(): Promise<string[]> {
+    try {
+      for (const { Description, Status, Spec } of await this.#listNodes()) {
+        if (Status.State !== 'ready') await this.startNode(Description.Hostname);
+        if (Spec.Availability !== 'active') await this.setAvailability(Description.Hostname, 'active');
+      }
+      await this.settled();
+      return [];
+    } catch (error) {
+      return [(error as Error).message];
+    }
+  }
+
   /** Gives a service `count` replicas; resolves when they run. */
   override async scale(service: string, count: number): Promise<void> {
     await this.#docker('service', 'scale', '--detach', `${this.project}_${service}=${count}`);
     await this.settled();
+  }
+
+  /** Gives no node two tasks of a service: Swarm leaves them where they are when a node has come back. */
+  async spread(service: string): Promise<void> {
+    const nodes = (await this.replicas(service)).map(({ node }) => node);
+    if (new Set(nodes).size === Math.min(nodes.length, this.nodes.length)) return;
+    await this.scale(service, 1);
+    await this.scale(service, nodes.length);
   }
 
   /**
@@ -98,8 +126,14 @@ export class SwarmCluster extends DockerCluster {
    */
   async update(service: string): Promise<string> {
     const name = `${this.project}_${service}`;
-    await this.#docker('service', 'update', '--force', '--detach=false', '--quiet', name);
-    return (await this.#docker('service', 'inspect', '--format', '{{.UpdateStatus.State}}', name)).trim();
+    await this.#docker('service', 'update', '--force', '--detach', '--quiet', name);
+    let state = '';
+    await this.#until(`${service} was not updated`, UPDATED_WITHIN_MS, undefined, async () => {
+      const format = '{{.UpdateStatus.State}}';
+      state = (await this.#docker('service', 'inspect', '--format', format, name)).trim();
+      return !['updating', 'rollback_started'].includes(state);
+    });
+    return state;
   }
 
   /** Drained, a node gets no tasks, and those that it has end. */
@@ -148,7 +182,7 @@ export class SwarmCluster extends DockerCluster {
   }
 
   async #docker(...args: string[]): Promise<string> {
-    return await docker(this.#manager, args, undefined, UPDATE_TIMEOUT_MS);
+    return await docker(this.#manager, args);
   }
 
   get #api(): Docker {
