@@ -137,7 +137,7 @@ export async function docker(
 }
 
 /** Options of `docker` that choose a node's engine. */
-export function hostOf(node: SwarmNode | null): string[] {
+function hostOf(node: SwarmNode | null): string[] {
   return node?.socket ? ['--host', `unix://${node.socket}`] : [];
 }
 
