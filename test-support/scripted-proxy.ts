@@ -67,6 +67,12 @@ export function answerTo(request: RequestPacket, serverId: string): string {
   return formatAnswer(serverId, request.clientId, hash('sha1', request.payload));
 }
 
+/** A reply of a proxy that is about to stop, and names others. */
+export function naming(reply: string, ...ports: number[]): string {
+  const addresses = ports.map((port) => `127.0.0.1:${port}`);
+  return reply.replace(/}\n$/, `,"proxies":${JSON.stringify(addresses)}}\n`);
+}
+
 /** Options of a short run: 200 requests in 0.2 s to the proxy on this port, or to those on several, unless told otherwise. */
 export function optionsFor(
   ports: number | readonly number[],

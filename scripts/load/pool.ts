@@ -97,6 +97,7 @@ export class ConnectionPool implements ConnectionEvents<Exchange, KnownProxy> {
   /** To be called about once a second. */
   keepUp(): void {
     this.#trim();
+    this.#fill();
     if (this.#proxies.goodCount === 0) this.lookUp();
     else this.#tryAgain();
   }
@@ -123,10 +124,8 @@ export class ConnectionPool implements ConnectionEvents<Exchange, KnownProxy> {
     // Of several, a request's connection proves nothing: it may have been begun before the proxy failed.
     if (target.isGood || (carried !== null && this.#proxies.hasSeveral)) return;
     this.#proxies.reached(target);
-    if (!this.#proxies.hasSeveral) return;
     this.#move();
-    const share = Math.floor(this.#keepLimit / Math.max(1, this.#proxies.goodCount));
-    for (let { open } = this.#tallyOf(target); open < share; open += 1) this.#open(target);
+    this.#fill();
   }
 
   replied(connection: Carrier, text: string, receivedMs: number): void {
@@ -161,6 +160,17 @@ export class ConnectionPool implements ConnectionEvents<Exchange, KnownProxy> {
   #tryAgain(): void {
     if (!this.#proxies.hasSeveral || this.#isClosed) return;
     for (const proxy of this.#proxies.takeDue()) this.#open(proxy);
+  }
+
+  // Each good one of several is to have its share of the kept connections: at a rate that needs no new ones, it would get
+  // no request any more after it has closed those that it had.
+  #fill(): void {
+    if (!this.#proxies.hasSeveral) return;
+    const good = this.#proxies.all.filter(({ isGood }) => isGood);
+    const share = Math.floor(this.#keepLimit / Math.max(1, good.length));
+    for (const proxy of good) {
+      for (let { open } = this.#tallyOf(proxy); open < share; open += 1) this.#open(proxy);
+    }
   }
 
   // Closes the connections beyond the limit that were idle ever since the last call, of the proxies that have most.

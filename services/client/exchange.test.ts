@@ -72,6 +72,54 @@ test('an IPv6 address is named with brackets', async () => {
   assert.ok(result.kind === 'failed' && result.reason.startsWith(`[::1]:${port} `), JSON.stringify(result));
 });
 
+const GOODBYE = '{"type":-1,"code":"SHUTTING_DOWN","retryable":true,"sent":false,"payload":"It stops."}';
+
+test('a proxy that shuts down is left for the next', async (t) => {
+  const leaving = await serverAt(t, '127.0.0.1', 0, GOODBYE);
+  await serverAt(t, '127.0.0.2', leaving.port);
+  const finder = behind(leaving.port, '127.0.0.1', '127.0.0.2');
+  const result = await exchange(BYTES, finder, 2_000);
+  assert.ok(result.kind === 'reply', JSON.stringify(result));
+  assert.equal(result.proxy.host, '127.0.0.2');
+  await exchange(BYTES, finder, 2_000);
+  assert.equal(leaving.connections.length, 1, 'it is not asked a second time');
+});
+
+test('when all shut down, that is the reply', async (t) => {
+  const { port } = await serverAt(t, '127.0.0.1', 0, GOODBYE);
+  const result = await exchange(BYTES, behind(port, '127.0.0.1', '127.0.0.2'), 2_000);
+  assert.ok(result.kind === 'reply' && result.packet.kind === 'error', JSON.stringify(result));
+  assert.equal(result.packet.code, 'SHUTTING_DOWN');
+});
+
+test('a proxy that leaves names another, which is asked when it replies with SHUTTING_DOWN, or the next time', async (t) => {
+  const other = await serverAt(t, '127.0.0.2');
+  const named = `,"proxies":["nowhere:1","127.0.0.2:${other.port}",7]}`;
+  for (const [reply, asked] of [
+    [GOODBYE, 1],
+    [REPLY, 0],
+  ] as const) {
+    const leaving = await serverAt(t, '127.0.0.1', 0, reply.replace(/}$/, named));
+    const before = other.connections.length;
+    const finder = behind(leaving.port, '127.0.0.1');
+    const result = await exchange(BYTES, finder, 2_000);
+    assert.ok(result.kind === 'reply' && result.packet.kind !== 'error', JSON.stringify(result));
+    assert.equal(other.connections.length - before, asked);
+    await exchange(BYTES, finder, 2_000);
+    assert.equal(other.connections.length - before, asked + 1);
+    assert.equal(leaving.connections.length, 1);
+  }
+});
+
+test('a proxy that keeps silent leaves time for the next', async (t) => {
+  const silent = await scriptedServer();
+  t.after(() => silent.close());
+  await serverAt(t, '127.0.0.2', silent.port);
+  const result = await exchange(BYTES, behind(silent.port, '127.0.0.1', '127.0.0.2'), 20_000);
+  assert.equal(result.kind, 'reply');
+  assert.equal(silent.connections.length, 1);
+});
+
 test('when all fail, every address is named with its reason', async (t) => {
   const { port } = await serverAt(t, '127.0.0.1', 0, null);
   const result = await exchange(BYTES, behind(port, '127.0.0.1', '127.0.0.2'), 2_000);

@@ -18,7 +18,7 @@ import {
 } from './session.ts';
 
 /** The names are looked up again this often. */
-const LOOK_UP_MS = 5_000;
+export const LOOK_UP_MS = 5_000;
 
 /** A session that ended sooner did not stand: the wait before the next try goes on growing. */
 const STANDS_AFTER_MS = 1_000;

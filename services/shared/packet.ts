@@ -53,7 +53,7 @@ type ErrorPacket = {
   trace: string | null;
 };
 /** A proxy's yes to a setup packet; only `parseFromProxy` distinguishes it from a setup packet. */
-export type RegisteredPacket = {
+type RegisteredPacket = {
   kind: 'registered';
   /** The boot id of the proxy; null from one that says none. */
   boot: string | null;
@@ -61,8 +61,8 @@ export type RegisteredPacket = {
   isKnown: boolean;
 };
 /** A heartbeat of a proxy that will stop soon; only `parseFromProxy` distinguishes it from others. */
-export type LameDuckPacket = { kind: 'lame-duck' };
-export type ChallengePacket = { kind: 'challenge'; nonce: string };
+type LameDuckPacket = { kind: 'lame-duck' };
+type ChallengePacket = { kind: 'challenge'; nonce: string };
 export type HeartbeatPacket = { kind: 'heartbeat' };
 export type LeavePacket = { kind: 'leave' };
 /** A health probe of the old kind, `{"type": -2}`: ignored by servers. */
