@@ -8,9 +8,9 @@ import { type Draft, repeat, type Scenario } from './scenario.ts';
 
 /** How many nodes there are. The first one is the manager, which is left alone: there is no other. */
 export const NODES = 3;
-// A proxy that has just come has no server for a moment, and its clients ask again.
-const ON_SWARM = { engine: 'swarm', proxies: NODES, retryForMs: 8_000 } as const;
-// Servers look for new proxies every 5 s, and clients for those that were away up to 8 s after they have failed.
+// On each node a proxy and a server of each policy.
+const ON_SWARM = { engine: 'swarm', proxies: NODES, minServers: NODES } as const;
+// Clients try those that were away again up to 8 s after they have failed.
 const QUIET_MS = 12_000;
 
 export const SWARM: readonly Scenario[] = [
