@@ -47,7 +47,7 @@ async function tryOut(project: string, count: number, signal: AbortSignal): Prom
     ...PREPARATION,
     {
       title: 'Swarm',
-      run: (progress) => (count > 1 ? bringUpNodes(project, count, progress) : joinSwarm(progress)),
+      run: (progress) => (count > 1 ? bringUpNodes(project, count, progress) : joinSwarm(project, progress)),
     },
     { title: 'Stack', run: async (progress) => await deployStack(await cluster(), {}, progress) },
     {

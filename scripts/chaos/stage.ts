@@ -5,7 +5,13 @@ import { healCluster, healLeftovers } from '../cluster/heal.ts';
 import { PREPARATION } from '../cluster/preparation.ts';
 import type { ServerService } from '../cluster/services.ts';
 import { removeNodes } from '../cluster/swarm/nodes.ts';
-import { bringUpNodes, deployStack, stackNodes, waitUntilWhole } from '../cluster/swarm/stack.ts';
+import {
+  bringUpNodes,
+  deployStack,
+  removeImages,
+  stackNodes,
+  waitUntilWhole,
+} from '../cluster/swarm/stack.ts';
 import { SwarmCluster } from '../cluster/swarm/swarm-cluster.ts';
 import { openUndo, type SavedNetworks } from '../cluster/undo.ts';
 import { clusterName } from '../kit/project.ts';
@@ -86,7 +92,9 @@ export async function swarmStage(show: ShowSteps, signal: AbortSignal): Promise<
     },
     async leave(isKept) {
       const run = async (): Promise<Outcome> => {
-        return { isSkipped: false, summary: `${await removeNodes(project)} nodes are gone` };
+        const nodes = await removeNodes(project);
+        await removeImages(project);
+        return { isSkipped: false, summary: `${nodes} nodes are gone` };
       };
       if (!isKept) await show(new AbortController().signal, [{ title: 'As it was found', run }]);
       undo.close();

@@ -26,7 +26,9 @@ export async function stackNodes(project: string, signal?: AbortSignal): Promise
 }
 
 /** Makes this machine's engine the manager of a swarm, unless it is one. @throws Failure when it is a worker */
-export async function joinSwarm({ signal }: Progress): Promise<Outcome> {
+export async function joinSwarm(project: string, { signal }: Progress): Promise<Outcome> {
+  const { length } = await findNodes(project, signal);
+  if (length > 0) throw otherNodes(length);
   const format = '{{.Swarm.LocalNodeState}} {{.Swarm.ControlAvailable}}';
   const state = (await docker(null, ['info', '--format', format], signal)).trim();
   if (state === 'active true')
@@ -56,12 +58,17 @@ export async function joinSwarm({ signal }: Progress): Promise<Outcome> {
 export async function bringUpNodes(project: string, count: number, progress: Progress): Promise<Outcome> {
   const found = await findNodes(project, progress.signal);
   if (found.length === count) return { isSkipped: true, summary: `${count} nodes (already there)` };
-  if (found.length > 0) {
-    throw new Failure(`There are ${found.length} nodes already.`, '"npm run swarm -- stop" removes them.');
-  }
+  if (found.length > 0) throw otherNodes(found.length);
   const nodes = await startNodes(project, appImage(), count, progress);
   const list = nodes.map(({ name, address }) => `${name} ${address}`).join(', ');
   return { isSkipped: false, summary: `${list}; the first one is the manager` };
+}
+
+function otherNodes(count: number): Failure {
+  return new Failure(
+    `There are ${count} nodes as containers already.`,
+    '"npm run swarm -- stop" removes them.',
+  );
 }
 
 /**
@@ -78,7 +85,7 @@ export async function deployStack(
   const { nodes, project } = cluster;
   const [manager] = nodes as [SwarmNode];
   await prepareRegisterToken();
-  const image = await tagImage(signal);
+  const image = await tagImage(project, signal);
   if (manager.socket !== null && !(await hasImage(nodes, image, signal))) {
     phase('putting the image onto every node');
     await loadImage(nodes, image, signal);
@@ -137,7 +144,12 @@ export async function takeDownStack(project: string, { phase, signal }: Progress
   }
   const isLast = isManager && (await docker(null, ['service', 'ls', '--quiet'], signal)) === '';
   const isLeft = isLast && info.stdout.trim() === '1';
-  if (isLeft) await docker(null, ['swarm', 'leave', '--force'], signal);
+  if (isLeft) {
+    await docker(null, ['swarm', 'leave', '--force'], signal);
+    // Swarm made it, and leaves it behind.
+    await attempt('docker', ['network', 'rm', 'docker_gwbridge'], { timeoutMs: ASK_TIMEOUT_MS, signal });
+  }
+  await removeImages(project);
   const gone = [
     ...(nodes > 0 ? [`${nodes} nodes`] : []),
     ...(services === '' ? [] : ['the stack']),
@@ -148,10 +160,23 @@ export async function takeDownStack(project: string, { phase, signal }: Progress
     : { isSkipped: false, summary: `gone: ${gone.join(', ')}` };
 }
 
+/** Removes the names that images were given for the nodes. */
+export async function removeImages(project: string): Promise<void> {
+  const format = ['--format', '{{.Repository}}:{{.Tag}}'];
+  const names = (await docker(null, ['image', 'ls', ...format, repositoryOf(project)]))
+    .split('\n')
+    .filter(Boolean);
+  if (names.length > 0) await docker(null, ['image', 'rm', ...names]);
+}
+
+function repositoryOf(project: string): string {
+  return `localhost:5000/${project}`;
+}
+
 // A name of its own for each build: else a node would go on with an older image of the same name.
-async function tagImage(signal: AbortSignal): Promise<string> {
+async function tagImage(project: string, signal: AbortSignal): Promise<string> {
   const id = (await localImageId(appImage(), signal)) ?? '';
-  const image = `localhost:5000/policy-proxy:${id.replace('sha256:', '').slice(0, 12)}`;
+  const image = `${repositoryOf(project)}:${id.replace('sha256:', '').slice(0, 12)}`;
   await docker(null, ['tag', appImage(), image], signal);
   return image;
 }
