@@ -3,11 +3,12 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hideBin } from 'yargs/helpers';
-import { commandLine, requireWhole } from '../services/shared/config.ts';
+import { commandLine, given, requireWhole } from '../services/shared/config.ts';
 import { bringUp, composeEnvironment, MAY_BE_LEFT, recentLogs } from './cluster/cluster.ts';
 import { lookUpContainers, type PublishedProxy, runningProxies } from './cluster/containers.ts';
 import { healLeftovers } from './cluster/heal.ts';
 import { isObserved, prepareObservability } from './cluster/observability.ts';
+import { FROM_FLAGS, olderImages } from './cluster/older-image.ts';
 import { renderPolicyTable } from './cluster/policy-table.ts';
 import { PREPARATION } from './cluster/preparation.ts';
 import { sendSamples } from './cluster/samples.ts';
@@ -30,10 +31,11 @@ const SETTINGS = [
 ];
 
 await runScript('npm start --', MAY_BE_LEFT, async (signal) => {
-  await commandLine(hideBin(process.argv), 'npm start')
+  const flags = await commandLine(hideBin(process.argv), 'npm start')
     .usage(
       '$0\n\nSets up Docker where it is missing, builds the image, starts the cluster and tries it.\nInto a running cluster npm run upgrade brings a change without an outage.',
     )
+    .options(FROM_FLAGS)
     .epilogue(
       'Settings, from the environment or from .env: PROXIES (1), SERVERS_PER_POLICY (2), NODE_IMAGE (node:24-slim),\n' +
         'COMPOSE_PROJECT_NAME (policy-proxy), COMPOSE_FILE (with :docker-compose.tls.yml: over TLS),\n' +
@@ -52,13 +54,19 @@ await runScript('npm start --', MAY_BE_LEFT, async (signal) => {
   // Of one that is wrong, everybody learns before anything is done.
   const compose = composeEnvironment({});
   requireWhole('SERVERS_PER_POLICY', Number(readSetting('SERVERS_PER_POLICY') ?? 2), 1, 100);
+  const from = {
+    proxy: given('--proxy-from', flags.proxyFrom),
+    servers: given('--servers-from', flags.serversFrom),
+  };
+  const images: Record<string, string> = {};
   const replies: string[] = [];
   const isChaosLeft = readUndo(project) !== null;
   await runSteps(signal, [
     ...PREPARATION,
+    ...olderImages(from, images),
     ...(isObserved() ? [{ title: 'Prometheus and Grafana', run: prepareObservability }] : []),
     ...(isChaosLeft ? [{ title: 'What a chaos run left', run: healAfterChaos }] : []),
-    { title: 'Cluster', run: (progress) => bringUp({}, progress) },
+    { title: 'Cluster', run: (progress) => bringUp({ env: images }, progress) },
     { title: 'Servers in rotation', run: waitUntilReady },
     { title: 'Sample packets', run: (progress) => sendPackets(replies, progress) },
   ]);

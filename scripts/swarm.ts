@@ -26,8 +26,9 @@ await runScript('npm run swarm --', '"npm run swarm -- stop" removes what is lef
       },
     })
     .epilogue(
-      'Settings, from the environment or from .env: SERVERS_PER_POLICY (2), PROXIES (one on each node), PROXY_PUBLISH_PORT (10000) and\n' +
-        'PROXY_PUBLISH_ADMIN_PORT (10081), both on every address of a node, COMPOSE_PROJECT_NAME (policy-proxy), and those of the roles.\n' +
+      'Settings, from the environment or from .env: SERVERS_PER_POLICY (2), PROXIES (one on each node),\n' +
+        'PROXY_PUBLISH_PORT (10000) and PROXY_PUBLISH_ADMIN_PORT (10081), both on every address of a node,\n' +
+        'COMPOSE_PROJECT_NAME (policy-proxy), and those of the roles.\n' +
         'Exit codes: 0 it runs, or is gone; 1 a step failed, 2 the machine lacks something or bad usage, 130 stopped by Ctrl-C.',
     )
     .parse();

@@ -7,6 +7,7 @@ import {
   UsageError,
   withEnvironment,
 } from '../../services/shared/config.ts';
+import { FROM_FLAGS } from '../cluster/older-image.ts';
 import { DEFAULT_SCENARIO, SCENARIOS } from './scenarios/index.ts';
 
 export const SCRIPT_NAME = 'npm run chaos --';
@@ -45,6 +46,7 @@ const FLAGS = {
     describe: 'leave the cluster up, healed, instead of as it was found',
   },
   report: { type: 'string', describe: 'folder for the report (reports/TIME-SCENARIO)' },
+  ...FROM_FLAGS,
   json: {
     type: 'boolean',
     default: false,
@@ -68,6 +70,7 @@ export function parseChaosCommand(args: readonly string[], environment = process
     .options(withEnvironment('CHAOS', FLAGS, environment))
     .example('$0 --scenario pause --seed 7', 'one scenario, with another choice of servers and times')
     .example('$0 --scenario all', 'every scenario, with a shortened soak')
+    .example('$0 --engine swarm', 'tasks, services and nodes of a swarm of three nodes')
     .example('$0 --replay reports/latest/plan.json', 'the last run again')
     .epilogue(EPILOGUE)
     .parseSync();
@@ -79,6 +82,13 @@ export function parseChaosCommand(args: readonly string[], environment = process
   }
   if (isAll && flags.duration !== undefined) {
     throw new UsageError(`--duration is for one scenario at a time, not for "${ALL}".`);
+  }
+  const from = {
+    proxy: given('--proxy-from', flags.proxyFrom),
+    servers: given('--servers-from', flags.serversFrom),
+  };
+  if (flags.engine === 'swarm' && (from.proxy ?? from.servers) !== null) {
+    throw new UsageError('Other commits are for --engine compose.');
   }
   const replayFile = given('--replay', flags.replay);
   return {
@@ -95,6 +105,7 @@ export function parseChaosCommand(args: readonly string[], environment = process
     replayFile: replayFile && callerPath(replayFile),
     isKept: flags.keep,
     reportFolder: given('--report', flags.report),
+    from,
     isJson: flags.json,
   };
 }

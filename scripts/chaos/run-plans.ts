@@ -48,7 +48,7 @@ type Context = {
 export async function runPlans(
   plans: readonly Plan[],
   services: readonly ServerService[],
-  { isJson, isKept, reportFolder }: ChaosOptions,
+  { isJson, isKept, reportFolder, from }: ChaosOptions,
   signal: AbortSignal,
 ): Promise<void> {
   const show: ShowSteps = (by, steps) => runSteps(by, steps, { isOnStderr: isJson });
@@ -58,7 +58,7 @@ export async function runPlans(
   // First of all, so that nothing is touched when there is nowhere to report to.
   const folder = await makeReportFolder(name, reportFolder);
   const isSwarm = scenarioOf(plans[0] as Plan).engine === 'swarm';
-  const stage = await (isSwarm ? swarmStage(show, signal) : composeStage(services, show, signal));
+  const stage = await (isSwarm ? swarmStage(show, signal) : composeStage(services, from, show, signal));
   await pointLatest(folder);
   let summaries: RunSummary[] = [];
   let problem: string | null = null;
@@ -116,7 +116,7 @@ async function runOne(plan: Plan, context: Context, signal: AbortSignal): Promis
   };
   const recording = await recordRun({ ...prepared, plan, report, show }, signal);
   const judgement = judge(recording, criteriaOf(plan));
-  const versions = { ...(await readVersions()), 'load went to': target };
+  const versions = { ...(await readVersions()), ...stage.images, 'load went to': target };
   const replay = `npm run chaos -- --replay ${shortPath(join(folder, 'plan.json'))}`;
   await writeReport(folder, { title: `${plan.scenario}: ${title}`, recording, judgement, versions, replay });
   say(`\n${formatJudgement(judgement)}`);

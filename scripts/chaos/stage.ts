@@ -2,6 +2,7 @@
 import { runningProxies } from '../cluster/containers.ts';
 import { DockerCluster } from '../cluster/docker.ts';
 import { healCluster, healLeftovers } from '../cluster/heal.ts';
+import type { RolesFrom } from '../cluster/older-image.ts';
 import { PREPARATION } from '../cluster/preparation.ts';
 import type { ServerService } from '../cluster/services.ts';
 import { removeNodes } from '../cluster/swarm/nodes.ts';
@@ -23,6 +24,8 @@ import type { RunSetting } from './run/run.ts';
 import { NODES } from './scenarios/swarm.ts';
 
 export type Stage = {
+  /** The variables with which roles come from other commits. */
+  images: Readonly<Record<string, string>>;
   /** Brings it to where a run can begin. @throws Failure when it does not get there */
   prepare(plan: Plan, signal: AbortSignal): Promise<Omit<RunSetting, 'plan' | 'report' | 'show'>>;
   /** Heals whatever there is, and puts it back. @returns what could not be done, in words; null when all is well */
@@ -32,14 +35,16 @@ export type Stage = {
 /** The cluster that `npm start` brings up. */
 export async function composeStage(
   services: readonly ServerService[],
+  from: RolesFrom,
   show: ShowSteps,
   signal: AbortSignal,
 ): Promise<Stage> {
   const project = clusterName();
-  const found = await setUp(new DockerCluster(project), show, signal);
+  const found = await setUp(new DockerCluster(project), from, show, signal);
   return {
+    images: found.images,
     async prepare(plan, by) {
-      const env = composeSettings(plan, found.found);
+      const env = { ...composeSettings(plan, found.found), ...found.images };
       const cluster = new DockerCluster(project, env);
       await show(by, [{ title: 'Cluster', run: (progress) => bringUpFor(plan, env, progress) }]);
       const networks = await savedNetworks(cluster);
@@ -68,6 +73,7 @@ export async function swarmStage(show: ShowSteps, signal: AbortSignal): Promise<
   await show(signal, [...PREPARATION, { title: 'What is there', run: takeOver }]);
   const undo = openUndo(project, null);
   return {
+    images: {},
     async prepare(plan, by) {
       const env = { ...JUDGED_SETTINGS, ...plan.settings, SERVERS_PER_POLICY: String(plan.serversPerPolicy) };
       await show(by, [
