@@ -11,16 +11,10 @@ import { isObserved, prepareObservability } from './cluster/observability.ts';
 import { FROM_FLAGS, olderImages } from './cluster/older-image.ts';
 import { renderPolicyTable } from './cluster/policy-table.ts';
 import { PREPARATION } from './cluster/preparation.ts';
-import {
-  type ComposeConfig,
-  clientTlsOptions,
-  readComposeConfig,
-  serverServices,
-  serversByPolicy,
-} from './cluster/services.ts';
+import { sendSamples } from './cluster/samples.ts';
+import { clientTlsOptions, readComposeConfig, serverServices, serversByPolicy } from './cluster/services.ts';
 import { settingsWithoutEffect } from './cluster/settings.ts';
 import { readUndo } from './cluster/undo.ts';
-import { attempt } from './kit/command.ts';
 import { Failure } from './kit/failure.ts';
 import { fetchPolicies, waitForServers } from './kit/policies.ts';
 import { clusterName, ROOT, readSetting, savedSettings } from './kit/project.ts';
@@ -28,7 +22,6 @@ import { isColoured, runScript } from './kit/script.ts';
 import { type Outcome, type Progress, runSteps } from './kit/steps.ts';
 
 const READY_TIMEOUT_MS = 30_000;
-const CLIENT_TIMEOUT_MS = 15_000;
 const LOG_LINES = 8;
 
 /** What other commands have to know too. */
@@ -75,7 +68,7 @@ await runScript('npm start --', MAY_BE_LEFT, async (signal) => {
     ...(isChaosLeft ? [{ title: 'What a chaos run left', run: healAfterChaos }] : []),
     { title: 'Cluster', run: (progress) => bringUp({ env: images }, progress) },
     { title: 'Servers in rotation', run: waitUntilReady },
-    { title: 'Sample packets', run: (progress) => sendSamples(replies, progress) },
+    { title: 'Sample packets', run: (progress) => sendPackets(replies, progress) },
   ]);
   console.log(`\n${replies.join('\n\n')}\n`);
   const proxies = await runningProxies(signal);
@@ -139,27 +132,12 @@ async function waitUntilReady(progress: Progress): Promise<Outcome> {
   return { isSkipped: false, summary: `${total} servers are ready${where}: ${each.join(', ')}` };
 }
 
-// The number in a sample's name is its policy.
-async function sendSamples(replies: string[], progress: Progress): Promise<Outcome> {
+async function sendPackets(replies: string[], progress: Progress): Promise<Outcome> {
   const [{ address }] = await runningProxies(progress.signal);
-  const config: ComposeConfig = await readComposeConfig({}, progress.signal);
+  const config = await readComposeConfig({}, progress.signal);
   const policies = Object.keys(serversByPolicy(serverServices(config)));
-  for (const policy of ['1', '2', '3'].filter((each) => policies.includes(each))) {
-    const packet = `client_packet_${policy}.json`;
-    progress.line(packet);
-    const args = ['services/client/main.ts', packet, '--proxy', address, ...clientTlsOptions(config)];
-    const options = { cwd: ROOT, timeoutMs: CLIENT_TIMEOUT_MS, signal: progress.signal };
-    const { isOk, outcome, stdout, tail } = await attempt(process.execPath, args, options);
-    if (!isOk) {
-      throw new Failure(
-        `${packet} was not answered as it should be: ${outcome}.`,
-        'Look at "npm run status" and "docker compose logs".',
-        { tail },
-      );
-    }
-    replies.push(`${packet}:\n${stdout.trimEnd().replaceAll(/^/gm, '  ')}`);
-  }
-  return { isSkipped: false, summary: `${replies.length} packets answered` };
+  const lookAt = '"npm run status" and "docker compose logs"';
+  return await sendSamples(address, policies, clientTlsOptions(config), replies, lookAt, progress);
 }
 
 function settingsToSave(saved: NodeJS.Dict<string>, compose: NodeJS.ProcessEnv): string[] {

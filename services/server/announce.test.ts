@@ -9,10 +9,11 @@ import {
   scriptedServer,
   within,
 } from '../../test-support/peers.ts';
+import { NUMBERS } from '../proxy/options.ts';
 import { type Clock, systemClock } from '../shared/clock.ts';
 import type { Line } from '../shared/log.ts';
 import { formatSetup } from '../shared/packet.ts';
-import { Announcement, type AnnounceOptions } from './announce.ts';
+import { Announcement, type AnnounceOptions, LOOK_UP_MS } from './announce.ts';
 import type { MakeSetup } from './session.ts';
 
 const REGISTERED = { type: 1, id: 7, privPoliId: '2', status: 'registered' };
@@ -288,6 +289,10 @@ test('keeps one session with each address, and finds new ones', async (t) => {
     [first, second, third].map(({ connections }) => connections.length),
     [1, 1, 1],
   );
+});
+
+test('a new proxy is found before it refuses the requests that wait for its first server', () => {
+  assert.ok(LOOK_UP_MS + 250 < NUMBERS['startup-hold'].value);
 });
 
 test('an address that the name no longer has keeps its session, and is let go when it breaks for good', async (t) => {

@@ -18,8 +18,11 @@ import {
   TLS_SESSION_TIMES,
 } from './session.ts';
 
-/** The names are looked up again this often. */
-export const LOOK_UP_MS = 5_000;
+/** The names are looked up again this often: a new proxy lets its requests wait for a server for only a little longer. */
+export const LOOK_UP_MS = 1_000;
+
+/** A proxy that is known by another address is asked again after so many look-ups. */
+const KNOWN_LOOK_UPS = 5;
 
 // And this often for a while after an address has left its name: a proxy that was restarted, or the one that takes its
 // place, has clients before it has servers.
@@ -184,7 +187,7 @@ export class Announcement {
   #waitAfter({ how, livedMs }: SessionEnd, { failures, replaced }: History): number {
     const { random, refusedMs, lookUpMs } = this.#options;
     // The other address may fail, or come to be another proxy's.
-    if (how === 'known') return jittered(lookUpMs, random());
+    if (how === 'known') return jittered(KNOWN_LOOK_UPS * lookUpMs, random());
     if (how === 'replaced') return replacedMs(replaced, random());
     if (how === 'refused' || how === 'no-tls') return jittered(refusedMs, random());
     return backoffMs(failures, random(), livedMs > 0 && livedMs < STANDS_AFTER_MS);
