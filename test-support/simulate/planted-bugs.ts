@@ -17,15 +17,15 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'an eviction does not reset the turn',
     file: 'proxy/routing/round-robin.ts',
-    from: '    this.remove(member);\n    this.#nextIndex = 0;\n',
+    from: '    this.remove(member);\n    this.#changed(() => 0);\n',
     to: '    this.remove(member);\n',
     isSlow: true,
   },
   {
     name: 'the turn does not move on',
     file: 'proxy/routing/round-robin.ts',
-    from: '        this.#nextIndex = at;\n',
-    to: '        this.#nextIndex = members.indexOf(member);\n',
+    from: 'at + 1 === this.#members.length ? 0 : at + 1))',
+    to: 'at))',
     isSlow: true,
   },
   {

@@ -227,7 +227,7 @@ export class Registry {
   // The server that has its id now may be another program, beside it: it finishes what it has begun, and is informed, so that
   // the two do not take turns in replacing each other.
   #retire(upstream: Upstream, successor: Upstream): void {
-    for (const earlier of this.#retired) if (earlier.inFlight === 0) this.#retired.delete(earlier);
+    for (const earlier of this.#retired) if (earlier.tally.inFlight === 0) this.#retired.delete(earlier);
     this.#retired.add(upstream);
     upstream.pool?.retire();
     this.#world.onRemoved(upstream, farewell(upstream, successor));

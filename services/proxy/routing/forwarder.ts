@@ -179,7 +179,7 @@ export class Forwarder implements TrafficObserver {
       this.#follow(this.#retries.afterAttempt(request, upstream, 'wrong-digest', nowMs), request, nowMs);
       return false;
     }
-    upstream.served += 1;
+    upstream.tally.served += 1;
     if (upstream.health.state === 'trial') this.#checker.onTrialPassed(upstream);
     this.counters.answered += 1;
     request.traffic?.answered(request, upstream, nowMs);
@@ -270,7 +270,7 @@ export class Forwarder implements TrafficObserver {
   }
 
   #fail(upstream: Upstream, failure: FailureKind, request: Request | null): void {
-    upstream.failed += 1;
+    upstream.tally.failed += 1;
     this.#checker.onFailure(upstream, failure, request);
   }
 
@@ -303,7 +303,7 @@ export class Forwarder implements TrafficObserver {
 
   #sweepUpstream(upstream: Upstream, nowMs: number): void {
     if (upstream.pool?.sweep(nowMs) !== true) this.#busy.delete(upstream);
-    const isDrained = upstream.inFlight === 0 && upstream.health.state === 'leaving';
+    const isDrained = upstream.tally.inFlight === 0 && upstream.health.state === 'leaving';
     if (isDrained && this.#table.has(upstream)) this.#events.onDrained(upstream);
   }
 }
