@@ -138,7 +138,13 @@ export function createCore(options: ProxyOptions, log: Log, world: World): Core 
       standingOf: (host) => (table.hasHost(host) ? 'known' : access.standingOf(host)),
       log: details,
     },
-    { forwarder, registrar, sessions },
+    {
+      forwarder,
+      registrar: {
+        register: (connection, packet, answer) => answer(registrar.register(connection, packet)),
+      },
+      sessions,
+    },
   );
 
   const stopLogging = events.listen(({ type, policy, id, address, why }) => {

@@ -3,9 +3,8 @@ import type { Clock } from '../../shared/clock.ts';
 import type { LimitedLog } from '../../shared/log.ts';
 import type { Id } from '../../shared/packet.ts';
 import type { ProxyOptions } from '../options.ts';
-import type { Request } from '../routing/request.ts';
 import type { FailureKind } from '../servers/failure.ts';
-import type { Upstream } from '../servers/upstream.ts';
+import type { Suspect, Upstream } from '../servers/upstream.ts';
 import { type Health, isInRotation, type Signal, step, type Thresholds } from './health.ts';
 import type { ProbeResult } from './prober.ts';
 
@@ -53,6 +52,9 @@ type Watch = {
   failuresInARow: number;
   servedBeforeRow: number;
 };
+
+/** Of a request that failed: what names it. */
+type FailedRequest = { readonly clientId: Id | undefined; readonly wire: { readonly length: number } };
 
 type TrafficSample = { atMs: number; served: number; failed: number };
 
@@ -103,8 +105,13 @@ export class HealthChecker {
     this.probeNow(upstream);
   }
 
+  /** One of its connections broke under a real request. */
+  onBroke(upstream: Upstream, suspect: Suspect): void {
+    upstream.brokeUnder = suspect;
+  }
+
   /** A real request, or a connection without one, failed on it. */
-  onFailure(upstream: Upstream, failure: FailureKind, request: Request | null): void {
+  onFailure(upstream: Upstream, failure: FailureKind, request: FailedRequest | null): void {
     const watch = this.#watches.get(upstream);
     if (watch === undefined) return;
     if (watch.servedBeforeRow !== upstream.tally.served) watch.failuresInARow = 0;
@@ -129,7 +136,7 @@ export class HealthChecker {
   }
 
   /** It has worked on a real request for longer than an attempt may take: a probe finds out whether it is slow or dead. */
-  onSilence(upstream: Upstream, request: Request): void {
+  onSilence(upstream: Upstream, request: FailedRequest): void {
     this.#signal(upstream, { kind: 'silence', request: nameOf(request, request.wire.length) });
     this.probeNow(upstream);
   }

@@ -81,7 +81,7 @@ export const PROXY_FAMILIES: readonly Family[] = [
       const depths = new Map([...traffic.policies].map(({ policy }) => [policy, 0]));
       for (const route of table.routes) {
         const policy = route.traffic?.policy ?? OTHER;
-        depths.set(policy, (depths.get(policy) ?? 0) + route.waiting.length);
+        depths.set(policy, (depths.get(policy) ?? 0) + route.waitingCount);
       }
       return perPolicy(depths);
     },
@@ -131,8 +131,8 @@ export const PROXY_FAMILIES: readonly Family[] = [
     read: ({ table, now }) => {
       const nowMs = now();
       const left = new Map<string, number>();
-      for (const [policy, { budget }] of servedRoutes(table.routes))
-        left.set(policy, Math.min(left.get(policy) ?? 1, budget.left(nowMs)));
+      for (const [policy, route] of servedRoutes(table.routes))
+        left.set(policy, Math.min(left.get(policy) ?? 1, route.budgetLeft(nowMs)));
       return perPolicy(left);
     },
   },

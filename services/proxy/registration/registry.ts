@@ -2,7 +2,7 @@
 import type { Id, SetupPacket } from '../../shared/packet.ts';
 import { addressOf } from '../../shared/printable.ts';
 import type { Because, Cause } from '../health/cause.ts';
-import { type Health, isInRotation, newcomer, type State } from '../health/health.ts';
+import { type Health, newcomer, type State } from '../health/health.ts';
 import type { HealthChecker } from '../health/health-checker.ts';
 import type { ProxyOptions } from '../options.ts';
 import type { PolicyTable, Route } from '../routing/policy-table.ts';
@@ -182,9 +182,7 @@ export class Registry {
 
   #setDrain(upstream: Upstream, drainOrder: DrainOrder | null, type: EventType, order: Order): void {
     const { table, events, now } = this.#world;
-    upstream.drainOrder = drainOrder;
-    // One that is out keeps its place, and moves nobody's turn.
-    if (isInRotation(upstream.health.state)) table.place(upstream, now());
+    table.setDrain(upstream, drainOrder, now());
     events.add(type, upstream, ordered(type, order));
     this.#afterChange(upstream);
   }

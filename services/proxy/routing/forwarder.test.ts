@@ -41,6 +41,7 @@ class Scene {
     verify: ((payload: string, answer: string) => boolean) | null = null,
   ) {
     const evidence = {
+      onBroke: () => {},
       onFailure: ({ id }: Upstream, failure: FailureKind) => this.evidence.push(`${id} ${failure}`),
       onSilence: ({ id }: Upstream) => this.evidence.push(`${id} is silent`),
       onCulprit: ({ clientId }: Request) => this.culprits.push(clientId),

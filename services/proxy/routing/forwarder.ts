@@ -20,7 +20,7 @@ import type { Addressee, RequestWatch } from './watch.ts';
 export type ForwarderLimits = WaitingRoomLimits & RetryLimits & Pick<ProxyOptions, 'startupMs'>;
 
 /** The health checker, as the forwarder knows it. */
-export type TrafficJudge = Pick<HealthChecker, 'onFailure' | 'onSilence' | 'onTrialPassed'>;
+export type TrafficJudge = Pick<HealthChecker, 'onBroke' | 'onFailure' | 'onSilence' | 'onTrialPassed'>;
 
 export type ForwarderEvents = {
   /** A server is leaving, and its last request has been answered. */
@@ -232,7 +232,7 @@ export class Forwarder implements TrafficObserver {
     if (failure === 'local') this.counters.localFailures += 1;
     const first = unanswered[0] ?? null;
     if (first !== null && wasConnected && first.reply === null)
-      upstream.brokeUnder = { clientId: first.clientId, bytes: first.wire.length, atMs: nowMs };
+      this.#checker.onBroke(upstream, { clientId: first.clientId, bytes: first.wire.length, atMs: nowMs });
     // The report goes first, so that a retry does not meet the same server again.
     const isReported = failure === 'slipped' || unanswered.some(({ isDone }) => !isDone);
     if (isReported && blameOf(failure) === 'server') this.#fail(upstream, failure, first);

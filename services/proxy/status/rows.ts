@@ -36,7 +36,7 @@ export function stateOf(sources: RowSources) {
     proxy: {
       ...history.now,
       inFlight: openRequests(),
-      waiting: routes.reduce((sum, { waiting }) => sum + waiting.length, 0),
+      waiting: routes.reduce((sum, { waitingCount }) => sum + waitingCount, 0),
       connections: connections(),
     },
     policies: routes.map((route) => describeRoute(route, sources)),
@@ -44,14 +44,14 @@ export function stateOf(sources: RowSources) {
 }
 
 function describeRoute(route: Route, sources: RowSources) {
-  const { policy, upstreams, rotation, waiting, budget } = route;
+  const { policy, upstreams, rotation } = route;
   const recent = noRecentCounts();
   for (const { durations } of upstreams) durations.addRecentTo(recent);
   return {
     policy,
     nextId: rotation.next?.id ?? null,
-    waiting: waiting.length,
-    budgetRatio: budget.left(sources.now()),
+    waiting: route.waitingCount,
+    budgetRatio: route.budgetLeft(sources.now()),
     p50Ms: quantileOf(recent, 0.5),
     p99Ms: quantileOf(recent, 0.99),
     servers: upstreams.map((upstream) => rowOf(upstream, sources)),

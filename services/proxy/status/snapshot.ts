@@ -32,7 +32,7 @@ export function snapshotOf(sources: SnapshotSources) {
       policy: route.policy,
       nextIndex: route.rotation.nextIndex,
       nextId: route.rotation.next?.id ?? null,
-      waiting: route.waiting.length,
+      waiting: route.waitingCount,
       servers: route.upstreams.map(describe),
     })),
     proxy: {
