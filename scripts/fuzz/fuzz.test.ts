@@ -54,7 +54,7 @@ test('over sockets: nothing is found, and the normal client is served', async (t
 test('a session that another server takes over is refused once more, and owes no more than that', () => {
   const setup = '{"type":1,"id":1,"privPoliId":1,"listenport":9,"session":true}';
   const expected = expectReplies(Buffer.from(`${setup}{"type":7}`), 8192, false);
-  const registered = packet.formatRegistered(1, '1');
+  const registered = packet.formatRegistered(1, '1', 'boot');
   const replaced = packet.formatError('REGISTRATION_REFUSED', 'Another server has taken its place.');
   assert.equal(judgeReplies(registered + replaced, expected, true), null);
   const wrong = judgeReplies(registered + packet.formatError('BAD_JSON', 'No JSON at all.'), expected, true);

@@ -74,7 +74,11 @@ export function understandByTheBook(text: string, isFromProxy = false): Referenc
   const isText = typeof payload === 'string';
   if (found.flawed.length > 0) return refused('BAD_PACKET', found.flawed);
   const type = wholeNumber(field('type'));
-  if (isFromProxy && type === 1) return { kind: 'registered' };
+  if (isFromProxy && type === 1) {
+    const boot = typeof field('proxy') === 'string' ? field('proxy') : null;
+    return { kind: 'registered', boot, isKnown: field('status') === 'known' };
+  }
+  if (isFromProxy && type === 3 && field('leaving') === true) return { kind: 'lame-duck' };
   if (isFromProxy && type === 5) {
     const nonce = field('nonce');
     return unless({ nonce: typeof nonce === 'string' }, { kind: 'challenge', nonce });
@@ -108,6 +112,9 @@ export function understandByTheBook(text: string, isFromProxy = false): Referenc
         incarnation: isId(field('incarnation')) ? `${field('incarnation')}` : null,
         canProve: field('auth') === 'hmac-sha-256',
         proof: typeof field('proof') === 'string' ? field('proof') : null,
+        sessionsWith: [field('sessionsWith')]
+          .flat()
+          .filter((one) => Array.isArray(field('sessionsWith')) && typeof one === 'string'),
       });
     }
     case 2:

@@ -22,7 +22,7 @@ const VERDICTS: [string, string, string | null, Verdict['kind'], RegExp][] = [
     /"NO_SERVER","sentence":"Nobody.","isRetryable":true/,
   ],
   ['no JSON', '{]}', DIGEST, 'corrupted', /can't be understood.*JSON/],
-  ['a registration', formatRegistered(1, '1'), DIGEST, 'corrupted', /can't be understood/],
+  ['a registration', formatRegistered(1, '1', 'boot'), DIGEST, 'corrupted', /can't be understood/],
   ['a packet that is no reply', formatLeave(1), DIGEST, 'corrupted', /no answer but a leave/],
 ];
 

@@ -1,8 +1,9 @@
 // The composition root: makes the parts and wires them, in the world that it is given.
+import { isWildcard } from '../shared/addresses.ts';
 import type { Clock } from '../shared/clock.ts';
 import { LimitedLog, type Log } from '../shared/log.ts';
 import { LISTENER_SWEEP_MS, Listener } from './clients/listener.ts';
-import { drain } from './drain.ts';
+import { beLameDuck, drain } from './drain.ts';
 import { HealthChecker } from './health/health-checker.ts';
 import { probe } from './health/prober.ts';
 import { ControlCounts } from './metrics/control.ts';
@@ -10,7 +11,7 @@ import { placesFor, SPARE_DESCRIPTORS } from './network/descriptors.ts';
 import type { Network } from './network/network.ts';
 import type { ProxyOptions } from './options.ts';
 import { RegistrationAccess } from './registration/access.ts';
-import { isWildcard, Registrar } from './registration/registrar.ts';
+import { Registrar } from './registration/registrar.ts';
 import { Registry } from './registration/registry.ts';
 import { HEARTBEAT_MS, Sessions } from './registration/sessions.ts';
 import { Forwarder } from './routing/forwarder.ts';
@@ -40,6 +41,8 @@ export type World = {
   descriptors?: number;
   /** Looks on at all requests. */
   watch?: RequestWatch | null;
+  /** Names this start of the proxy, and no other; made from the time where it is not given. */
+  boot?: string;
 };
 
 export type Core = {
@@ -48,8 +51,11 @@ export type Core = {
     SnapshotSources & { port: () => number; control: ControlCounts; registry: Registry };
   /** Listens on the well-known port; rejects with the system's error when it can't be had. @returns the port */
   open(): Promise<number>;
-  /** Refuses what is new, finishes what is in flight, at most `drainTimeoutMs`; then closes everything. */
-  stop(): Promise<void>;
+  /**
+   * Serves on for `lameDuckMs`; then refuses what is new, finishes what is in flight, at most `drainTimeoutMs`, and closes everything.
+   * @param otherProxies host:port of each; null where nobody can take over, so that serving on would help nobody
+   */
+  stop(otherProxies?: readonly string[] | null): Promise<void>;
 };
 
 /** Makes a proxy that has no status listener. */
@@ -57,7 +63,7 @@ export function createCore(options: ProxyOptions, log: Log, world: World): Core 
   const { clock, network, random, nonce, descriptors = Number.POSITIVE_INFINITY, watch = null } = world;
   const { now, wallNow } = clock;
   const table = new PolicyTable();
-  const events = new EventLog(wallNow);
+  const events = new EventLog(wallNow, world.boot);
   const control = new ControlCounts();
   const refusals = new LimitedLog(log);
   const details = new LimitedLog(log, 'debug');
@@ -118,6 +124,7 @@ export function createCore(options: ProxyOptions, log: Log, world: World): Core 
     access,
     registry,
     sessions,
+    boot: events.boot,
     ownPort: () => listener.port,
     isEverywhere: isWildcard(options.host),
     onRefusal: (code, whom) => forwarder.noteRefusal(code, whom),
@@ -172,7 +179,9 @@ export function createCore(options: ProxyOptions, log: Log, world: World): Core 
     return listener.port;
   }
 
-  async function stop(): Promise<void> {
+  async function stop(otherProxies: readonly string[] | null = null): Promise<void> {
+    if (otherProxies !== null)
+      await beLameDuck(forwarder, sessions, listener, clock, options.lameDuckMs, otherProxies);
     await drain(forwarder, registrar, sessions, listener, clock, options.drainTimeoutMs);
     checker.stop();
     for (const cancel of cancelTimers) cancel();
@@ -192,7 +201,12 @@ export function createCore(options: ProxyOptions, log: Log, world: World): Core 
     control,
     registry,
     snapshot: () => snapshotOf(sources),
-    unreadyReason: () => (forwarder.isDraining ? 'shutting down' : listener.port === 0 ? 'starting' : null),
+    unreadyReason: () =>
+      forwarder.isStopAnnounced || forwarder.isDraining
+        ? 'shutting down'
+        : listener.port === 0
+          ? 'starting'
+          : null,
   };
   return { sources, open, stop };
 }

@@ -12,6 +12,31 @@ const LAST_REQUESTS_MS = 300;
 const LAST_REPLIES_MS = 1000;
 const LOOK_EVERY_MS = 20;
 
+// A client that sends more often than this is told by a reply, not cut off between two requests.
+const QUIET_MS = 100;
+
+/**
+ * Goes on serving for `forMs` while everybody is told, and closes quiet connections one after the other, so that their clients
+ * do not all come to the other proxies at once. As NATS does in its lame duck mode.
+ * @param otherProxies host:port of each
+ */
+export async function beLameDuck(
+  forwarder: Forwarder,
+  sessions: Sessions,
+  listener: Listener,
+  clock: Clock,
+  forMs: number,
+  otherProxies: readonly string[],
+): Promise<void> {
+  forwarder.announceStop(otherProxies);
+  sessions.announceStop();
+  const endsMs = clock.now() + forMs;
+  for (let leftMs = forMs; leftMs > 0; leftMs = endsMs - clock.now()) {
+    listener.closeQuiet(clock.now() - QUIET_MS, Math.min(1, LOOK_EVERY_MS / leftMs));
+    await clock.sleep(Math.min(LOOK_EVERY_MS, leftMs));
+  }
+}
+
 /** @param timeoutMs how long open requests may take; resolves when every client connection is closed */
 export async function drain(
   forwarder: Forwarder,

@@ -4,6 +4,7 @@ import {
   defaultValues,
   given,
   LOG_OPTIONS,
+  parseHostPorts,
   requireWhole,
   UsageError,
   variableOf,
@@ -86,6 +87,11 @@ export const NUMBERS = {
     [30_000, 100, 86_400_000],
     'ms after which an idle connection to a server is not used again',
   ),
+  'lame-duck': row(
+    'lameDuckMs',
+    [0, 0, 600_000],
+    'ms that a shutdown serves on, while clients and servers are told to go to other proxies',
+  ),
   'drain-timeout': row('drainTimeoutMs', [10_000, 0, 600_000], 'ms that a shutdown waits for open requests'),
 } as const;
 
@@ -102,6 +108,8 @@ export type ProxyOptions = Record<NumberKey, number> & {
   registerFrom: string[];
   /** For the well-known port; null leaves it plain. */
   tls: ListenTls | null;
+  /** The names behind which the proxies are, this one among them. */
+  peers: { host: string; port: number }[];
   /** For the connections to servers; null leaves them plain. */
   upstreamTls: DialTls | null;
   probe: (typeof PROBE_MODES)[number];
@@ -131,6 +139,10 @@ const TEXTS = {
   'register-from': {
     type: 'string',
     describe: 'addresses or blocks that servers may register from, with commas',
+  },
+  peers: {
+    type: 'string',
+    describe: 'host:port of the other proxies, with commas; all addresses behind a name, without its own',
   },
   probe: {
     choices: PROBE_MODES,
@@ -165,7 +177,7 @@ const TEXTS = {
   ...LOG_OPTIONS,
 } as const;
 
-const SIGNALS_AND_CODES = `SIGTERM or Ctrl-C: refuses what is new, answers what is under way, exits with 0.
+const SIGNALS_AND_CODES = `SIGTERM or Ctrl-C: serves on for --lame-duck, then refuses what is new, answers what is under way, exits with 0.
 Exit codes: 0 stopped cleanly, 1 it could not start, 2 bad usage, 130 or 143 on a second signal.`;
 
 export function proxyVariables(): string[] {
@@ -222,6 +234,7 @@ function check(values: Record<string, unknown>): ProxyOptions {
     return [key, requireWhole(`--${name}`, values[name], min, max)] as const;
   });
   const tokenFile = given('--register-token-file', values['register-token-file']);
+  const peers = given('--peers', values.peers);
   return {
     ...(Object.fromEntries(numbers) as Record<NumberKey, number>),
     host: requireText('--host', values.host),
@@ -230,6 +243,7 @@ function check(values: Record<string, unknown>): ProxyOptions {
     registerToken: tokenFile === null ? null : readToken('--register-token-file', tokenFile),
     registerFrom: list('--register-from', values['register-from']),
     tls: readListenTls(values),
+    peers: peers === null ? [] : parseHostPorts('--peers', peers),
     upstreamTls: readDialTls('upstream-tls', values),
     // The choices have been checked where they came from.
     probe: values.probe as ProxyOptions['probe'],

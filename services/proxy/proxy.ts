@@ -1,6 +1,7 @@
 // The proxy on a real network: the core, and the status listener beside it.
 import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
+import { isWildcard } from '../shared/addresses.ts';
 import { systemClock } from '../shared/clock.ts';
 import { LimitedLog, type Log, type LogLevel } from '../shared/log.ts';
 import { MAX_PAYLOAD_BYTES } from '../shared/packet.ts';
@@ -14,11 +15,11 @@ import { metricsReply } from './metrics/exposition.ts';
 import type { MetricSources } from './metrics/families.ts';
 import { descriptorLimit } from './network/descriptors.ts';
 import type { Network } from './network/network.ts';
+import { otherProxies } from './network/peers.ts';
 import { systemNetwork } from './network/system-network.ts';
 import { tlsNetwork } from './network/tls-network.ts';
 import type { ProxyOptions } from './options.ts';
 import { findPage } from './page/files.ts';
-import { isWildcard } from './registration/registrar.ts';
 import { SHARE_OF_REQUESTS } from './routing/retry-budget.ts';
 import { joinWatches } from './routing/watch.ts';
 import type { ActSources } from './status/acts.ts';
@@ -40,7 +41,7 @@ export type RunningProxy = {
   adminPort: number;
   /** What happens to the servers, as the status listener shows it. */
   events: EventLog;
-  /** Refuses what is new, finishes what is in flight, at most `drainTimeoutMs`; then closes everything. */
+  /** Serves on for `lameDuckMs`, refuses what is new, finishes what is in flight, at most `drainTimeoutMs`; then closes everything. */
   stop: () => Promise<void>;
 };
 
@@ -61,6 +62,7 @@ export async function startProxy(
     network: networkFor(options, failures),
     random: Math.random,
     descriptors: descriptorLimit(),
+    boot: bootId(),
     nonce: () => randomBytes(NONCE_BYTES).toString('base64url'),
     watch: joinWatches([accessLog, tracing?.requests].filter((watch) => watch != null)),
   });
@@ -96,12 +98,28 @@ export async function startProxy(
     adminPort: (status.address() as AddressInfo).port,
     events: core.sources.events,
     stop: async () => {
-      await core.stop();
+      await core.stop(await whoTakesOver(options, port));
       closeStatus();
       accessLog?.flush();
       await tracing?.close();
     },
   };
+}
+
+// The time, so that ids of later starts are greater; and chance, since proxies may start together.
+function bootId(): string {
+  return Date.now().toString(36) + randomBytes(2).toString('hex');
+}
+
+// Without --peers nobody is known here, but a load balancer may know others.
+async function whoTakesOver(
+  { lameDuckMs, peers, host }: ProxyOptions,
+  port: number,
+): Promise<string[] | null> {
+  if (lameDuckMs === 0) return null;
+  if (peers.length === 0) return [];
+  const others = await otherProxies(peers, host, port);
+  return others.length === 0 ? null : others;
 }
 
 function pageSourcesOf(

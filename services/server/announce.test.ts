@@ -17,8 +17,13 @@ import type { MakeSetup } from './session.ts';
 
 const REGISTERED = { type: 1, id: 7, privPoliId: '2', status: 'registered' };
 const CLAIM = { id: 7, policy: '2', listenPort: 9000, incarnation: 'boot-1' };
-const SETUP: MakeSetup = (nonce) =>
-  formatSetup({ ...CLAIM, canProve: true, proof: nonce === null ? null : `proof for ${nonce}` });
+const SETUP: MakeSetup = (nonce, sessionsWith) =>
+  formatSetup({
+    ...CLAIM,
+    canProve: true,
+    proof: nonce === null ? null : `proof for ${nonce}`,
+    sessionsWith,
+  });
 
 /** Nobody waits for this in a test. */
 const LONG_MS = 600_000;
@@ -46,7 +51,7 @@ function announce(t: TestContext, port: number, options: Partial<AnnounceOptions
   const lines: Line[] = [];
   const waiting = new Set<() => void>();
   const announcement = new Announcement({
-    proxy: { host: 'proxy', port },
+    proxies: [{ host: 'proxy', port }],
     serverId: 7,
     setup: SETUP,
     resolve: async () => ['127.0.0.1'],
@@ -309,6 +314,70 @@ test('an address that the name no longer has keeps its session, and is let go wh
   while (lookUps < at + 30) await systemClockSleep(10);
   assert.equal(again.connections.length, 0);
   assert.equal(young.connections.length, 1);
+});
+
+test('a proxy that is met at a second address keeps the first session, and is asked again later', async (t) => {
+  const boot = { ...REGISTERED, proxy: 'boot-of-proxy' };
+  const asked: unknown[] = [];
+  const script: Script = (peer) => {
+    peer.nextFrame().then(
+      ({ sessionsWith }) => {
+        asked.push(sessionsWith);
+        peer.send(sessionsWith === undefined ? boot : { ...boot, status: 'known' });
+      },
+      () => {},
+    );
+  };
+  const first = await proxyAt(t, script);
+  const second = await proxyAt(t, script, { host: '127.0.0.2' });
+  let names: string[] = [];
+  const { logged } = announce(t, first.port, {
+    proxies: [
+      { host: 'proxy', port: first.port },
+      { host: 'the-same', port: second.port },
+    ],
+    resolve: async (host) => (host === 'proxy' ? ['127.0.0.1'] : names),
+    lookUpMs: 20,
+  });
+  const session = await registered(first);
+  await logged(/"registered"/);
+  names = ['127.0.0.2'];
+  await logged(/this proxy has a session already.*127\.0\.0\.2/);
+  for (let i = 0; i < 3; i += 1) await second.nextConnection();
+  assert.deepEqual(asked.slice(0, 3), [undefined, ['boot-of-proxy'], ['boot-of-proxy']]);
+  assert.equal(first.connections.length, 1, 'the first session stands');
+  // Once the first one is gone, the second address is worth a session.
+  session.reset();
+  await first.close();
+  await logged(/"registered".*127\.0\.0\.2/);
+});
+
+test('a proxy that will stop soon keeps its session, the names are looked up at once, and its end is no warning', async (t) => {
+  let lookUps = 0;
+  const proxy = await proxyAt(t);
+  const { lines, logged } = announce(t, proxy.port, {
+    resolve: async () => {
+      lookUps += 1;
+      return ['127.0.0.1'];
+    },
+    lookUpMs: LONG_MS,
+  });
+  const peer = await registered(proxy);
+  await logged(/"registered"/);
+  const before = lookUps;
+  for (let i = 0; i < 2; i += 1) {
+    peer.send({ type: 3, srcid: 'proxy', leaving: true });
+    assert.deepEqual(await peer.nextFrame(), { type: 3, srcid: 7 });
+  }
+  assert.equal(lookUps, before + 1);
+  peer.close();
+  await logged(/no session with the proxy|"registered".*"registered"/);
+  await registered(proxy);
+  assert.deepEqual(
+    lines.filter(({ level }) => level === 'warn'),
+    [],
+  );
+  assert.equal(lines.filter(({ message }) => message === 'the proxy will stop soon').length, 1);
 });
 
 test('a look-up that fails is not "nobody": the known addresses are dialled on', async (t) => {

@@ -1,4 +1,4 @@
-// Makes the server known to every proxy behind one name, for as long as it runs.
+// Makes the server known to every proxy behind some names, for as long as it runs.
 
 import type { Resolve } from '../shared/addresses.ts';
 import type { Clock } from '../shared/clock.ts';
@@ -17,7 +17,7 @@ import {
   TLS_SESSION_TIMES,
 } from './session.ts';
 
-/** The name is looked up again this often. */
+/** The names are looked up again this often. */
 const LOOK_UP_MS = 5_000;
 
 /** A session that ended sooner did not stand: the wait before the next try goes on growing. */
@@ -26,8 +26,13 @@ const STANDS_AFTER_MS = 1_000;
 // Longer than the other one waits before it replaces this one again.
 const FORGIVES_AFTER_MS = 2 * REPLACED_CAP_MS;
 
+type HostPort = { host: string; port: number };
+
+/** One of the addresses behind a name. */
+type Target = { proxy: HostPort; address: string };
+
 export type AnnounceOptions = {
-  proxy: { host: string; port: number };
+  proxies: readonly HostPort[];
   serverId: Id;
   setup: MakeSetup;
   tls?: DialTls | null;
@@ -41,12 +46,13 @@ export type AnnounceOptions = {
 };
 
 /** What one address has come to, for the backoff and so that only changes are logged. */
-type History = { failures: number; replaced: number; logged: string | null };
+type History = { failures: number; replaced: number; logged: string | null; isExpected: boolean };
 
 const MESSAGES: Partial<Record<SessionEnd['how'], string>> = {
   refused: 'the proxy refuses this server',
   replaced: 'another server has the id of this one',
   'no-tls': 'no TLS with the proxy',
+  known: 'this proxy has a session already',
 };
 
 export class Announcement {
@@ -54,7 +60,8 @@ export class Announcement {
   readonly #sessions = new Map<string, Session | null>();
   readonly #rounds = new Set<Promise<void>>();
   readonly #stop = new AbortController();
-  #listed: ReadonlySet<string> = new Set();
+  /** What each name stood for when it was last looked up with success. */
+  readonly #listed = new Map<HostPort, readonly string[]>();
   #pendingLookUp: Promise<void> | null = null;
 
   constructor(options: AnnounceOptions) {
@@ -68,7 +75,7 @@ export class Announcement {
     };
   }
 
-  /** Looks the name up and registers, then goes on by itself. */
+  /** Looks the names up and registers, then goes on by itself. */
   start(): void {
     void this.#keepLookingUp();
   }
@@ -84,13 +91,16 @@ export class Announcement {
   }
 
   async #keepLookingUp(): Promise<void> {
-    const { proxy, random, lookUpMs } = this.#options;
+    const { proxies, random, lookUpMs } = this.#options;
     let isLogged = false;
     while (!this.#stop.signal.aborted) {
       await this.#lookUp();
       // With no address at all there is no session whose end would lead to the next look-up.
       const isLost = this.#sessions.size === 0;
-      if (isLost && !isLogged) this.#log('warn', 'no address behind the name yet', proxy.host, {});
+      if (isLost && !isLogged) {
+        const names = proxies.map(({ host, port }) => addressOf(host, port)).join(', ');
+        this.#log('warn', 'no address behind the name yet', names, {});
+      }
       isLogged = isLost;
       await this.#pause(isLost ? backoffMs(Infinity, random()) : lookUpMs);
     }
@@ -105,69 +115,99 @@ export class Announcement {
   }
 
   async #refresh(): Promise<void> {
-    const addresses = await this.#options.resolve(this.#options.proxy.host);
+    await Promise.all(this.#options.proxies.map((proxy) => this.#refreshName(proxy)));
+  }
+
+  async #refreshName(proxy: HostPort): Promise<void> {
+    const addresses = await this.#options.resolve(proxy.host);
     // Unknown is not empty: a name without an answer may have one again in a moment.
     if (addresses === null || addresses.length === 0) return;
-    this.#listed = new Set(addresses);
+    this.#listed.set(proxy, addresses);
     for (const address of addresses) {
-      if (this.#sessions.has(address) || this.#stop.signal.aborted) continue;
-      this.#sessions.set(address, null);
-      const rounds = this.#keepSession(address).finally(() => {
-        this.#sessions.delete(address);
+      const key = addressOf(address, proxy.port);
+      if (this.#sessions.has(key) || this.#stop.signal.aborted) continue;
+      this.#sessions.set(key, null);
+      const rounds = this.#keepSession({ proxy, address }, key).finally(() => {
+        this.#sessions.delete(key);
         this.#rounds.delete(rounds);
       });
       this.#rounds.add(rounds);
     }
   }
 
-  async #keepSession(address: string): Promise<void> {
-    const history: History = { failures: 0, replaced: 0, logged: null };
+  // `key` names the proxy in the log, too.
+  async #keepSession(target: Target, key: string): Promise<void> {
+    const history: History = { failures: 0, replaced: 0, logged: null, isExpected: false };
     while (!this.#stop.signal.aborted) {
-      const end = await this.#live(address, history);
+      const end = await this.#live(target, key, history);
       if (this.#stop.signal.aborted) return;
       history.failures = end.livedMs >= STANDS_AFTER_MS ? 1 : history.failures + 1;
       if (end.livedMs >= FORGIVES_AFTER_MS) history.replaced = 0;
       if (end.how === 'replaced') history.replaced += 1;
-      this.#logEnd(address, history, end);
+      this.#logEnd(key, history, end);
       await this.#pause(this.#waitAfter(end, history));
       if (this.#stop.signal.aborted) return;
       // Not waited for: Docker's resolver may take its time just when the proxy restarts, at the address it had.
       void this.#lookUp();
-      if (end.livedMs === 0 && !this.#listed.has(address)) return;
+      if (end.livedMs === 0 && !this.#isListed(target)) return;
     }
   }
 
+  #isListed({ proxy: { port }, address }: Target): boolean {
+    for (const [proxy, addresses] of this.#listed)
+      if (proxy.port === port && addresses.includes(address)) return true;
+    return false;
+  }
+
   #waitAfter({ how, livedMs }: SessionEnd, { failures, replaced }: History): number {
-    const { random, refusedMs } = this.#options;
+    const { random, refusedMs, lookUpMs } = this.#options;
+    // The other address may fail, or come to be another proxy's.
+    if (how === 'known') return jittered(lookUpMs, random());
     if (how === 'replaced') return replacedMs(replaced, random());
     if (how === 'refused' || how === 'no-tls') return jittered(refusedMs, random());
     return backoffMs(failures, random(), livedMs > 0 && livedMs < STANDS_AFTER_MS);
   }
 
-  #live(address: string, history: History): Promise<SessionEnd> {
+  #live({ proxy, address }: Target, key: string, history: History): Promise<SessionEnd> {
     const session = openSession({
       ...this.#options,
+      proxy,
       address,
+      sessionsWith: () => this.#boots(),
       onRegistered: () => {
         if (history.logged === 'registered') return;
         history.logged = 'registered';
-        this.#log('info', 'registered', address, history.failures > 0 ? { failures: history.failures } : {});
+        this.#log('info', 'registered', key, history.failures > 0 ? { failures: history.failures } : {});
+      },
+      // One that takes its place is found early.
+      onLameDuck: () => {
+        history.isExpected = true;
+        this.#log('info', 'the proxy will stop soon', key, {});
+        void this.#lookUp();
       },
     });
-    this.#sessions.set(address, session);
+    this.#sessions.set(key, session);
     return session.ended;
   }
 
+  #boots(): string[] {
+    return [...this.#sessions.values()]
+      .map((session) => session?.boot ?? null)
+      .filter((boot) => boot !== null);
+  }
+
   // Proxies without sessions close at once after their reply, every time: no news.
-  #logEnd(address: string, history: History, { how, why, livedMs }: SessionEnd): void {
+  #logEnd(key: string, history: History, { how, why, livedMs }: SessionEnd): void {
     const message = MESSAGES[how] ?? 'no session with the proxy';
     const isNews = how === 'lost' ? livedMs >= STANDS_AFTER_MS : history.logged !== message;
     if (isNews) history.logged = message;
-    this.#log(isNews ? 'warn' : 'debug', message, address, { why });
+    const level = how === 'known' || history.isExpected ? 'info' : 'warn';
+    history.isExpected = false;
+    this.#log(isNews ? level : 'debug', message, key, { why });
   }
 
-  #log(level: Line['level'], message: string, host: string, details: object): void {
-    this.#options.log({ level, message, proxy: addressOf(host, this.#options.proxy.port), ...details });
+  #log(level: Line['level'], message: string, proxy: string, details: object): void {
+    this.#options.log({ level, message, proxy, ...details });
   }
 
   // `leave` cuts it short: the callers look at the signal next.

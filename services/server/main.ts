@@ -31,7 +31,7 @@ await runMain(SCRIPT_NAME, async () => {
     );
   });
   const announcement = new Announcement({
-    proxy: options.proxy,
+    proxies: options.proxies,
     serverId: options.id,
     setup: setupOf(options, port),
     tls: options.proxyTls,
@@ -55,9 +55,9 @@ await runMain(SCRIPT_NAME, async () => {
 
 function setupOf({ id, policy, registerToken: token }: ServerOptions, listenPort: number): MakeSetup {
   const claim = { id, policy, listenPort, incarnation: randomUUID() };
-  return (nonce) => {
+  return (nonce, sessionsWith) => {
     const proof = token === null || nonce === null ? null : proofOf(token, nonce, claim);
-    return formatSetup({ ...claim, canProve: token !== null, proof });
+    return formatSetup({ ...claim, canProve: token !== null, proof, sessionsWith });
   };
 }
 

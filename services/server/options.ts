@@ -5,7 +5,7 @@ import {
   defaultValues,
   given,
   LOG_OPTIONS,
-  parseHostPort,
+  parseHostPorts,
   parseId,
   requireWhole,
   UsageError,
@@ -32,7 +32,7 @@ export type ServerOptions = {
   policy: string;
   port: number;
   host: string;
-  proxy: { host: string; port: number };
+  proxies: { host: string; port: number }[];
   /** What it proves to know when a proxy asks; null without a token. */
   registerToken: Buffer | null;
   /** For its own port; null leaves it plain. */
@@ -58,7 +58,7 @@ const OPTIONS = {
   proxy: {
     type: 'string',
     default: '127.0.0.1:10000',
-    describe: 'host:port of the proxy; every address behind the name is served',
+    describe: 'host:port of the proxy, or several with commas; every address behind a name is served',
   },
   'register-token-file': {
     type: 'string',
@@ -121,7 +121,7 @@ function check(values: Record<string, unknown>): ServerOptions {
     policy: String(checkId('POLICY', values.policy)),
     port: requireWhole('PORT', values.port, 0, 65_535),
     host: String(values.host),
-    proxy: parseHostPort('--proxy', String(values.proxy)),
+    proxies: parseHostPorts('--proxy', String(values.proxy)),
     registerToken: tokenFile === null ? null : readToken('--register-token-file', tokenFile),
     tls: readListenTls(values),
     proxyTls: readDialTls('proxy-tls', values),

@@ -2,13 +2,11 @@
 import type { Clock } from '../shared/clock.ts';
 import { DEFAULT_MAX_FRAME_BYTES } from '../shared/framing.ts';
 import {
-  type ChallengePacket,
   formatHeartbeat,
   formatLeave,
   type Id,
-  type Packet,
+  type PacketFromProxy,
   parseFromProxy,
-  type RegisteredPacket,
 } from '../shared/packet.ts';
 import { PacketReader } from '../shared/packet-reader.ts';
 import { type DialTls, dial, explainTls } from '../shared/tls.ts';
@@ -24,12 +22,15 @@ export const SESSION_TIMES: SessionTimes = { connectMs: 200, replyMs: 1_000, sil
 /** The handshake of TLS comes on top, with its signatures on both sides. */
 export const TLS_SESSION_TIMES: SessionTimes = { ...SESSION_TIMES, connectMs: 2_000 };
 
-/** The setup packet as it goes out, with the proof for `nonce` when the proxy has asked for one. */
-export type MakeSetup = (nonce: string | null) => string;
+/**
+ * The setup packet as it goes out, with the proof for `nonce` when the proxy has asked for one, and the boot ids of the proxies
+ * that there are other sessions with.
+ */
+export type MakeSetup = (nonce: string | null, sessionsWith: readonly string[]) => string;
 
 /** How a session ended, with a clause for the log. */
 export type SessionEnd = {
-  how: 'unreachable' | 'refused' | 'replaced' | 'no-tls' | 'lost' | 'left';
+  how: 'unreachable' | 'refused' | 'replaced' | 'no-tls' | 'known' | 'lost' | 'left';
   why: string;
   /** Registered for how long; 0 when it never was. */
   livedMs: number;
@@ -56,13 +57,19 @@ export type SessionOptions = {
   proxy: { host: string; port: number };
   serverId: Id;
   setup: MakeSetup;
+  /** The boot ids of the proxies that there are other sessions with. */
+  sessionsWith: () => readonly string[];
   tls: DialTls | null;
   clock: Clock;
   times: SessionTimes;
   onRegistered: () => void;
+  /** The proxy has said that it will stop soon; called once. */
+  onLameDuck: () => void;
 };
 
 export type Session = {
+  /** The boot id of the proxy, from when it has registered the server; null from one that says none. */
+  readonly boot: string | null;
   /** Resolves once, whatever happens. */
   ended: Promise<SessionEnd>;
   /** Tells the proxy that no new request should come; the session ends when the proxy closes it. */
@@ -78,11 +85,14 @@ export function openSession(options: SessionOptions): Session {
   let deadlineMs = clock.now() + times.connectMs;
   let registeredMs: number | null = null;
   let hasProved = false;
+  let boot: string | null = null;
+  let isStopAnnounced = false;
   let cancelLook = (): void => {};
 
-  const finish = (why: string, how?: 'refused' | 'replaced' | 'no-tls'): void => {
+  const finish = (why: string, how?: 'refused' | 'replaced' | 'no-tls' | 'known'): void => {
     if (phase === 'over') return;
     const isLeaving = phase === 'leaving';
+    boot = null;
     phase = 'over';
     cancelLook();
     socket.destroy();
@@ -100,7 +110,7 @@ export function openSession(options: SessionOptions): Session {
   };
   const sendSetup = (nonce: string | null): void => {
     deadlineMs = clock.now() + times.replyMs;
-    socket.write(setup(nonce));
+    socket.write(setup(nonce, options.sessionsWith()));
   };
   const prove = (nonce: string): void => {
     if (phase !== 'registering') return;
@@ -111,7 +121,7 @@ export function openSession(options: SessionOptions): Session {
     hasProved = true;
     sendSetup(nonce);
   };
-  const take = (packet: Packet | RegisteredPacket | ChallengePacket): void => {
+  const take = (packet: PacketFromProxy): void => {
     if (packet.kind === 'challenge') {
       prove(packet.nonce);
       return;
@@ -122,14 +132,23 @@ export function openSession(options: SessionOptions): Session {
       return;
     }
     if (packet.kind === 'registered' && phase === 'registering') {
+      if (packet.isKnown) {
+        finish('it is the same proxy as at another address', 'known');
+        return;
+      }
+      boot = packet.boot;
       phase = 'registered';
       registeredMs = clock.now();
       options.onRegistered();
     }
     if (phase === 'registered') deadlineMs = clock.now() + times.silenceMs;
     // A proxy that takes no echoes is as good as gone, and they must not pile up.
-    const isTaken = packet.kind !== 'heartbeat' || socket.write(formatHeartbeat(serverId));
+    const isHeartbeat = packet.kind === 'heartbeat' || packet.kind === 'lame-duck';
+    const isTaken = !isHeartbeat || socket.write(formatHeartbeat(serverId));
     if (!isTaken) finish('the proxy reads nothing');
+    if (packet.kind !== 'lame-duck' || isStopAnnounced) return;
+    isStopAnnounced = true;
+    options.onLameDuck();
   };
 
   const socket = dial(address, proxy.port, tls, proxy.host, () => {
@@ -169,5 +188,11 @@ export function openSession(options: SessionOptions): Session {
     look();
     socket.write(formatLeave(serverId));
   };
-  return { ended, leave };
+  return {
+    ended,
+    leave,
+    get boot() {
+      return boot;
+    },
+  };
 }

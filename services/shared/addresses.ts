@@ -1,4 +1,4 @@
-// A host's name → every address behind it, within a deadline.
+// Hosts and their addresses: a name → every address behind it, within a deadline.
 import dns from 'node:dns/promises';
 import net from 'node:net';
 
@@ -8,17 +8,18 @@ export type Resolve = (host: string) => Promise<readonly string[] | null>;
 /**
  * Makes a look-up that is safe to repeat while the network is in trouble. Docker's resolver can hold an answer back for
  * eight seconds, and `dns.lookup` holds one of four threads meanwhile: so a DNS query of our own runs beside it, the
- * first answer counts, and no second `lookup` is started while one hangs.
+ * first answer counts, and no second `lookup` of a name is started while one hangs.
  * @param deadlineMs after this long the answer is "unknown"
  */
 export function createResolver(deadlineMs = 1_000): Resolve {
-  let pendingLookup: Promise<string[]> | null = null;
+  const pending = new Map<string, Promise<string[]>>();
 
   const lookUp = (host: string): Promise<string[]> => {
-    pendingLookup ??= systemLookup(host).finally(() => {
-      pendingLookup = null;
-    });
-    return pendingLookup;
+    const running = pending.get(host);
+    if (running !== undefined) return running;
+    const begun = systemLookup(host).finally(() => pending.delete(host));
+    pending.set(host, begun);
+    return begun;
   };
 
   return async (host) => {
@@ -44,4 +45,9 @@ async function systemLookup(host: string): Promise<string[]> {
   const found = await dns.lookup(host, { all: true });
   const v4 = found.filter(({ family }) => family === 4);
   return (v4.length > 0 ? v4 : found).map(({ address }) => address);
+}
+
+/** Whether listening on `host` means every address of this machine. */
+export function isWildcard(host: string): boolean {
+  return host === '0.0.0.0' || host === '::';
 }

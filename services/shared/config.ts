@@ -140,6 +140,11 @@ export function parseHostPort(name: string, text: string): { host: string; port:
   return { host, port: requireWhole(`the port of ${name}`, Number(match?.[3]), 1, 65_535) };
 }
 
+/** Several of them, with commas: the proxies that a peer knows. */
+export function parseHostPorts(name: string, text: string): { host: string; port: number }[] {
+  return text.split(',').map((one) => parseHostPort(name, one.trim()));
+}
+
 /**
  * Where the cluster's proxy is reached on this machine, as host:port: where Compose publishes it.
  * @throws UsageError when PROXY_PUBLISH_PORT is neither a port nor host:port

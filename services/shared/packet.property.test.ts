@@ -283,10 +283,12 @@ test('property: what is written comes back, in one line', () => {
           incarnation: policy,
           canProve: true,
           proof: payload,
+          sessionsWith: [policy, payload],
         };
         const kept = { kind: 'setup', hasSession: true, keepsAlive: true, policyAsWritten: policy };
         assert.deepEqual(back(formatSetup(setup)), { ...kept, ...setup });
-        assert.deepEqual(parseFromProxy(formatRegistered(one, policy)), { kind: 'registered' });
+        const registered = { kind: 'registered', boot: payload, isKnown: false };
+        assert.deepEqual(parseFromProxy(formatRegistered(one, policy, payload)), registered);
         assert.deepEqual(parseFromProxy(formatChallenge(payload)), { kind: 'challenge', nonce: payload });
       },
     ),

@@ -8,6 +8,7 @@ import {
   formatChallenge,
   formatError,
   formatHeartbeat,
+  formatLameDuck,
   formatLeave,
   formatRegistered,
   formatRequest,
@@ -19,6 +20,7 @@ import {
   parsePacket,
   payloadTooLarge,
   unknownType,
+  withProxies,
 } from './packet.ts';
 
 const REQUEST = { type: 0, srcid: 111, privPoliId: 2, payloadsize: 5, payload: 'hello' };
@@ -70,6 +72,7 @@ const PLAIN_SETUP = {
   policyAsWritten: 2,
   canProve: false,
   proof: null,
+  sessionsWith: [],
 };
 
 const ACCEPTED_SETUPS: [string, object, object][] = [
@@ -418,17 +421,35 @@ test('the small packets', () => {
 });
 
 test("a proxy's yes is told from a setup packet, whatever little an old one sends", () => {
-  for (const reply of [
-    formatRegistered(1, '2'),
-    '{"type":1}',
-    '{"type":"1","status":"ok"}',
-    JSON.stringify(SETUP),
-  ]) {
-    assert.deepEqual(parseFromProxy(reply), { kind: 'registered' });
+  for (const reply of ['{"type":1}', '{"type":"1","status":"ok"}', JSON.stringify(SETUP)]) {
+    assert.deepEqual(parseFromProxy(reply), { kind: 'registered', boot: null, isKnown: false });
   }
+  const registered = { kind: 'registered', boot: 'b1', isKnown: false };
+  assert.deepEqual(parseFromProxy(formatRegistered(1, '2', 'b1')), registered);
+  assert.deepEqual(parseFromProxy(formatRegistered(1, '2', 'b1', 'known')), { ...registered, isKnown: true });
   assert.equal(parseFromProxy(formatError('REGISTRATION_REFUSED', 'No.')).kind, 'error');
   assert.equal(parseFromProxy('{"type":3}').kind, 'heartbeat');
   assert.equal(parseFromProxy('{').kind, 'fault');
+});
+
+test('a heartbeat of a proxy that will stop soon is any other to who does not know it', () => {
+  assert.deepEqual(parseFromProxy(formatLameDuck()), { kind: 'lame-duck' });
+  assert.deepEqual(parsePacket(formatLameDuck()), { kind: 'heartbeat' });
+});
+
+test('the other proxies stand in a reply as one more field, where they do not make it too long', () => {
+  const answer = formatAnswer(1, 2, 'da39a3ee5e6b4b0d3255bfef95601890afd80709');
+  const proxies = ['10.0.0.3:10000', '[::1]:10000'];
+  const told = withProxies(answer, JSON.stringify(proxies));
+  assert.deepEqual(JSON.parse(told), { ...JSON.parse(answer), proxies });
+  assert.equal(told.endsWith('}\n'), true);
+  assert.deepEqual(parsePacket(told), parsePacket(answer));
+  const long = formatError('BAD_JSON', 'x'.repeat(300), {
+    policy: 'p'.repeat(120),
+    clientId: 'c'.repeat(120),
+  });
+  const many = JSON.stringify(Array.from({ length: 60 }, () => '10.0.0.3:10000'));
+  assert.equal(withProxies(long, many), long);
 });
 
 test('a challenge is one only where it comes from a proxy, and only with a nonce', () => {
@@ -516,7 +537,14 @@ test('property: a setup packet comes back as it was formatted', () => {
       fc.option(text),
       (id, policy, listenPort, incarnation, canProve, proof) => {
         const packet = parsePacket(formatSetup({ id, policy, listenPort, incarnation, canProve, proof }));
-        const extensions = { hasSession: true, keepsAlive: true, incarnation, canProve, proof };
+        const extensions = {
+          hasSession: true,
+          keepsAlive: true,
+          incarnation,
+          canProve,
+          proof,
+          sessionsWith: [],
+        };
         assert.deepEqual(packet, {
           kind: 'setup',
           id,

@@ -37,6 +37,8 @@ export type SetupPacket = {
   incarnation: string | null;
   canProve: boolean;
   proof: string | null;
+  /** The proxies, by their boot ids, that the server has a session with on other connections. */
+  sessionsWith: readonly string[];
 };
 /** What a setup packet claims: a proof for one claim is none for another. */
 export type Claim = Pick<SetupPacket, 'id' | 'policy' | 'listenPort' | 'incarnation'>;
@@ -51,7 +53,15 @@ type ErrorPacket = {
   trace: string | null;
 };
 /** A proxy's yes to a setup packet; only `parseFromProxy` distinguishes it from a setup packet. */
-export type RegisteredPacket = { kind: 'registered' };
+export type RegisteredPacket = {
+  kind: 'registered';
+  /** The boot id of the proxy; null from one that says none. */
+  boot: string | null;
+  /** Nothing was registered: the proxy has a session with this server already. */
+  isKnown: boolean;
+};
+/** A heartbeat of a proxy that will stop soon; only `parseFromProxy` distinguishes it from others. */
+export type LameDuckPacket = { kind: 'lame-duck' };
 export type ChallengePacket = { kind: 'challenge'; nonce: string };
 export type HeartbeatPacket = { kind: 'heartbeat' };
 export type LeavePacket = { kind: 'leave' };
@@ -76,6 +86,8 @@ export type Packet =
   | LegacyProbePacket
   | PacketFault;
 
+export type PacketFromProxy = Packet | RegisteredPacket | ChallengePacket | LameDuckPacket;
+
 /**
  * Understands one frame.
  * @param text the frame, decoded from UTF-8
@@ -90,10 +102,14 @@ export function parsePacket(text: string): Packet {
  * proxies' replies have little more than the type: any type 1 is a yes.
  * @param text the frame, decoded from UTF-8
  */
-export function parseFromProxy(text: string): Packet | RegisteredPacket | ChallengePacket {
-  return parseAs<Packet | RegisteredPacket | ChallengePacket>(text, (_text, raw) => {
+export function parseFromProxy(text: string): PacketFromProxy {
+  return parseAs<PacketFromProxy>(text, (_text, raw) => {
     const type = wholeNumber(raw.type);
-    if (type === 1) return { kind: 'registered' };
+    if (type === 1) {
+      const boot = typeof raw.proxy === 'string' ? raw.proxy : null;
+      return { kind: 'registered', boot, isKnown: raw.status === 'known' };
+    }
+    if (type === 3 && raw.leaving === true) return { kind: 'lame-duck' };
     if (type !== 5) return understand(text, raw);
     const { nonce } = raw;
     return typeof nonce === 'string' ? { kind: 'challenge', nonce } : badField('nonce', 'a text', nonce, raw);
@@ -231,6 +247,9 @@ function parseSetup(raw: Fields): SetupPacket | PacketFault {
     incarnation: isId(incarnation) ? String(incarnation) : null,
     canProve: raw.auth === AUTH_METHOD,
     proof: typeof raw.proof === 'string' ? raw.proof : null,
+    sessionsWith: Array.isArray(raw.sessionsWith)
+      ? raw.sessionsWith.filter((boot) => typeof boot === 'string')
+      : [],
   };
 }
 
@@ -288,7 +307,9 @@ export function formatRequest(clientId: Id, policy: Id, payload: string): string
 }
 
 /** A type 1 packet as a server of this project sends it, ending in `\n`. */
-export function formatSetup(setup: Claim & { canProve?: boolean; proof?: string | null }): string {
+export function formatSetup(
+  setup: Claim & { canProve?: boolean; proof?: string | null; sessionsWith?: readonly string[] },
+): string {
   return line({
     type: 1,
     id: setup.id,
@@ -299,12 +320,21 @@ export function formatSetup(setup: Claim & { canProve?: boolean; proof?: string 
     incarnation: setup.incarnation ?? undefined,
     auth: setup.canProve === true ? AUTH_METHOD : undefined,
     proof: setup.proof ?? undefined,
+    sessionsWith: setup.sessionsWith?.length ? setup.sessionsWith : undefined,
   });
 }
 
-/** The proxy's reply to an accepted setup packet, ending in `\n` and below 1,024 bytes. */
-export function formatRegistered(id: Id, policy: Id): string {
-  return line({ type: 1, id: echo(id), privPoliId: echo(policy), status: 'registered' });
+/**
+ * The proxy's reply to an accepted setup packet, ending in `\n` and below 1,024 bytes.
+ * @param boot names this start of the proxy
+ */
+export function formatRegistered(
+  id: Id,
+  policy: Id,
+  boot: string,
+  status: 'registered' | 'known' = 'registered',
+): string {
+  return line({ type: 1, id: echo(id), privPoliId: echo(policy), status, proxy: boot });
 }
 
 /** The challenge that a setup packet without a proof gets where there is a token, ending in `\n`. */
@@ -319,6 +349,26 @@ export function formatAnswer(serverId: Id, clientId: Id, digest: string): string
 
 export function formatHeartbeat(senderId: Id): string {
   return line({ type: 3, srcid: senderId });
+}
+
+/** The heartbeat of a proxy that will stop soon; servers that do not know it take it for any other. */
+export function formatLameDuck(): string {
+  return line({ type: 3, srcid: 'proxy', leaving: true });
+}
+
+const MAX_REPLY_BYTES = 1023;
+
+/**
+ * Adds the other proxies' addresses to a reply of a proxy that will stop soon.
+ * @param reply   a packet of type 2 or -1 as latin1, perhaps with white space behind it
+ * @param proxies host:port of each, as a JSON array
+ * @returns the reply as it was where it would become too long for peers that read once
+ */
+export function withProxies(reply: string, proxies: string): string {
+  const end = reply.lastIndexOf('}');
+  const field = `,"proxies":${proxies}`;
+  if (end < 0 || reply.length + field.length > MAX_REPLY_BYTES) return reply;
+  return `${reply.slice(0, end)}${field}${reply.slice(end)}`;
 }
 
 export function formatLeave(serverId: Id): string {

@@ -93,7 +93,7 @@ async function startServer(proxyPort: number): Promise<() => Promise<void>> {
     incarnation: 'cost',
   });
   const announcement = new Announcement({
-    proxy: { host: '127.0.0.1', port: proxyPort },
+    proxies: [{ host: '127.0.0.1', port: proxyPort }],
     serverId: SERVER_ID,
     setup: () => setup,
     resolve: createResolver(),

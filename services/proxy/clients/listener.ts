@@ -250,6 +250,18 @@ export class Listener {
     });
   }
 
+  /** Closes a share of the clients' connections that have no request and were last heard before `untilMs`, at least one of them. */
+  closeQuiet(untilMs: number, share: number): void {
+    const isQuiet = (connection: ClientConnection): boolean =>
+      !connection.isClosing &&
+      !connection.isInUse &&
+      connection.partialSinceMs === 0 &&
+      connection.lastHeardMs < untilMs &&
+      !this.#handlers.sessions.has(connection);
+    const quiet = this.#clients.members.filter(isQuiet);
+    for (const connection of quiet.slice(0, Math.ceil(quiet.length * share))) connection.closeWhenIdle();
+  }
+
   closeConnections(): void {
     for (const connection of this.#all) connection.closeWhenIdle();
   }

@@ -18,6 +18,7 @@ const SETUP: SetupPacket = {
   policyAsWritten: 1,
   canProve: true,
   proof: null,
+  sessionsWith: [],
 };
 
 function access(options: Partial<AccessOptions> = {}): RegistrationAccess {

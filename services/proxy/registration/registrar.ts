@@ -13,6 +13,8 @@ export type RegistrarOptions = {
   access: RegistrationAccess;
   registry: Registry;
   sessions: Sessions;
+  /** Names this start of the proxy: a server that meets it at two addresses knows that it is one. */
+  boot: string;
   ownPort: () => number;
   /** The proxy listens on every address of this machine. */
   isEverywhere: boolean;
@@ -49,12 +51,17 @@ export class Registrar {
    * @returns the line to answer with
    */
   register(connection: RegisteringConnection, packet: SetupPacket): string {
-    const { access, registry, sessions, onRefusal, onResult } = this.#options;
+    const { access, registry, sessions, boot, onRefusal, onResult } = this.#options;
     if (this.#isDraining) {
       const trace = onRefusal('SHUTTING_DOWN', { clientId: packet.id, policy: packet.policy });
       onResult('refused');
       const sentence = 'The proxy is shutting down: register again in a few seconds.';
       return formatError('SHUTTING_DOWN', sentence, { trace });
+    }
+    // Not even looked at again: its address here may be another one, and it would replace itself.
+    if (packet.sessionsWith.includes(boot) && registry.hasSession(packet)) {
+      onResult('refreshed');
+      return formatRegistered(packet.id, packet.policyAsWritten, boot, 'known');
     }
     const host = connection.remoteHost;
     // A connection that its peer has reset has no address any more, and '' would mean this machine.
@@ -81,7 +88,7 @@ export class Registrar {
     if (lessee !== null && registry.has(lessee)) sessions.open(connection, lessee);
     if (isRefused) return this.#refuse(packet, host, result);
     onResult(isRefresh ? 'refreshed' : 'registered');
-    return formatRegistered(packet.id, packet.policyAsWritten);
+    return formatRegistered(packet.id, packet.policyAsWritten, boot);
   }
 
   #refuse({ id, policy }: SetupPacket, from: string, sentence: string): string {
@@ -102,9 +109,4 @@ export class Registrar {
 
 function isLoopback(host: string): boolean {
   return host === '::1' || host.startsWith('127.');
-}
-
-/** Whether listening on `host` means every address of this machine. */
-export function isWildcard(host: string): boolean {
-  return host === '0.0.0.0' || host === '::';
 }

@@ -126,6 +126,12 @@ export class Registry {
     return known?.address === addressOf(host, registration.port) && isSameBoot(known, registration);
   }
 
+  /** Whether the server that sent the packet, and no other start of it, has a session. */
+  hasSession({ policy, id, incarnation }: SetupPacket): boolean {
+    const known = this.#world.table.findById(policy, id);
+    return known?.hasSession === true && incarnation !== null && known.incarnation === incarnation;
+  }
+
   has(upstream: Upstream): boolean {
     return this.#world.table.has(upstream);
   }

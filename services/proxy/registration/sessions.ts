@@ -1,6 +1,11 @@
 // The leases: registration connections that stay open, with a heartbeat each second in both directions.
 import type { LimitedLog } from '../../shared/log.ts';
-import { formatHeartbeat, type HeartbeatPacket, type LeavePacket } from '../../shared/packet.ts';
+import {
+  formatHeartbeat,
+  formatLameDuck,
+  type HeartbeatPacket,
+  type LeavePacket,
+} from '../../shared/packet.ts';
 import type { HealthChecker } from '../health/health-checker.ts';
 import type { LeaseConnection, Upstream } from '../servers/upstream.ts';
 
@@ -13,6 +18,7 @@ export class Sessions {
   readonly #checker: Pick<HealthChecker, 'onLeaseLost' | 'onLeave'>;
   readonly #log: LimitedLog;
   #lastBeatMs: number;
+  #heartbeat = formatHeartbeat('proxy');
 
   /** @param log gets a line for each session that begins or ends */
   constructor(nowMs: number, checker: Pick<HealthChecker, 'onLeaseLost' | 'onLeave'>, log: LimitedLog) {
@@ -81,13 +87,19 @@ export class Sessions {
     const silentBeforeMs = nowMs - MISSED_HEARTBEATS * HEARTBEAT_MS - lateMs;
     for (const [connection, upstream] of [...this.#byConnection]) {
       if (connection.lastHeardMs >= silentBeforeMs) {
-        connection.send(formatHeartbeat('proxy'));
+        connection.send(this.#heartbeat);
         continue;
       }
       this.#forget(connection);
       connection.destroy();
       this.#checker.onLeaseLost(upstream, `its session missed ${MISSED_HEARTBEATS} heartbeats`);
     }
+  }
+
+  /** Tells every server, from now on with each heartbeat, that this proxy will stop soon. */
+  announceStop(): void {
+    this.#heartbeat = formatLameDuck();
+    for (const connection of this.#byConnection.keys()) connection.send(this.#heartbeat);
   }
 
   closeAll(): void {

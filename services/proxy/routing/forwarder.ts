@@ -50,6 +50,7 @@ export type Verify = ((payload: string, answer: string) => boolean) | null;
 export class Forwarder implements TrafficObserver {
   readonly counters: ForwarderCounters;
   readonly traffic: Traffic<Request>;
+  isStopAnnounced = false;
   isDraining = false;
   readonly #table: PolicyTable;
   readonly #limits: ForwarderLimits;
@@ -111,6 +112,12 @@ export class Forwarder implements TrafficObserver {
   /** Notes the refusal of what is no request. @returns the id for it */
   noteRefusal(code: ErrorCode, whom: Addressee): string {
     return this.#refusals.note(code, whom);
+  }
+
+  /** It serves on, and clients learn from each reply that it will stop soon, and which proxies (host:port) are left. */
+  announceStop(otherProxies: readonly string[]): void {
+    this.isStopAnnounced = true;
+    this.#replier.announceStop(otherProxies);
   }
 
   /** From now on every new request is refused with SHUTTING_DOWN. */

@@ -1,5 +1,5 @@
 // The one reply to a request: an answer, or a refusal in a sentence. On the data path.
-import { formatError } from '../../shared/packet.ts';
+import { formatError, withProxies } from '../../shared/packet.ts';
 import type { RequestRefusal } from '../metrics/traffic.ts';
 import type { Refusals } from './refusals.ts';
 import type { ReplySink, Request, TriedServer } from './request.ts';
@@ -9,6 +9,8 @@ export class Replier {
   readonly #refusals: Refusals;
   readonly #watch: RequestWatch | null;
   #clients: ReplySink[] = [];
+  /** As JSON; null while the proxy does not mean to stop. */
+  #otherProxies: string | null = null;
 
   constructor(refusals: Refusals, watch: RequestWatch | null) {
     this.#refusals = refusals;
@@ -25,10 +27,15 @@ export class Replier {
     return request.isDone;
   }
 
+  /** From now on every reply names the other proxies, host:port each: this one will stop soon. */
+  announceStop(otherProxies: readonly string[]): void {
+    this.#otherProxies = JSON.stringify(otherProxies);
+  }
+
   /** Hands the reply (latin1) to the client, which writes it at the next `flush`: all replies of a chunk go out together. */
   reply(request: Request, reply: string): void {
     const { client } = request;
-    request.reply = reply;
+    request.reply = this.#otherProxies === null ? reply : withProxies(reply, this.#otherProxies);
     client.deliver(request);
     // Of a pipeline, many replies in a row are for one client.
     if (this.#clients[this.#clients.length - 1] !== client) this.#clients.push(client);

@@ -78,9 +78,10 @@ export class EventLog {
   readonly #wallNow: () => number;
   #lastSeq = 0;
 
-  constructor(wallNow: () => number) {
+  /** @param boot names this start of the proxy, and no other */
+  constructor(wallNow: () => number, boot = Math.trunc(wallNow()).toString(36)) {
     this.#wallNow = wallNow;
-    this.boot = Math.trunc(wallNow()).toString(36);
+    this.boot = boot;
   }
 
   /** Records an event and hands it to every listener, unless there are too many about this server. */

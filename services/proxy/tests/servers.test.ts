@@ -27,7 +27,9 @@ describe('registration', () => {
     const peer = clientOf(proxy);
     peer.send({ type: '1', id: '1', privPolyId: '1', listenport: String(server.port) });
     peer.close();
-    assert.deepEqual(await peer.nextFrame(), { type: 1, id: '1', privPoliId: '1', status: 'registered' });
+    const { boot } = proxy.events;
+    const registered = { type: 1, id: '1', privPoliId: '1', status: 'registered', proxy: boot };
+    assert.deepEqual(await peer.nextFrame(), registered);
     await eventOf(proxy, 'admitted', 1);
   });
 
@@ -199,6 +201,24 @@ test('in a full table a server that serves is kept, and forged ones give their p
   for (const id of [6, 7]) await (await fakeServer(t, proxy, id)).join();
   const refused = await ask(proxy, { type: 1, id: 8, privPoliId: 1, listenport: 9 });
   assert.match(refused.payload, /full with 4 servers that pass their probes/);
+});
+
+test('a server that meets the proxy at a second address keeps its session, and nothing changes', async (t) => {
+  const proxy = await testProxy(t);
+  const server = await fakeServer(t, proxy, 1);
+  const first = await server.join({ keepAlive: true, session: true, incarnation: 'one' });
+  const known = lastSeq(proxy);
+  const { boot } = proxy.events;
+  const second = clientOf(proxy);
+  const setup = { type: 1, id: 1, privPoliId: '1', listenport: server.port, session: true, keepAlive: true };
+  second.send({ ...setup, incarnation: 'one', sessionsWith: ['another', boot] });
+  const { status, proxy: said } = await second.nextFrame();
+  assert.deepEqual([status, said], ['known', boot]);
+  assert.equal((await first.nextFrame()).type, 3, 'its session stands');
+  assert.equal(lastSeq(proxy), known);
+  // Another start of the server has no session yet, whatever it says.
+  second.send({ ...setup, incarnation: 'two', sessionsWith: [boot] });
+  assert.equal((await second.nextFrame()).status, 'registered');
 });
 
 test('the proxy can not be registered at itself', async (t) => {

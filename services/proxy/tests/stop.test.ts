@@ -7,6 +7,7 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   clientOf,
+  digestOf,
   eventually,
   fakeServer,
   policies,
@@ -15,6 +16,7 @@ import {
 } from '../../../test-support/cluster.ts';
 import { freePort, within } from '../../../test-support/peers.ts';
 import { startProgram } from '../../../test-support/programs.ts';
+import { otherProxies } from '../network/peers.ts';
 
 /** Longer than until the port closes, and than a client takes to connect. */
 const BUSY_MS = 150;
@@ -74,6 +76,54 @@ test('when the time for open requests is up, each of them is told before the con
   assert.equal(await client.ended(), 'fin');
   client.socket.destroy();
   await stopped;
+});
+
+test('a lame duck serves on, and tells servers, clients and load balancers that it will stop', async (t) => {
+  const proxy = await testProxy(t, { lameDuckMs: 1_500 });
+  const lease = await (await fakeServer(t, proxy, 1)).join({ keepAlive: true, session: true });
+  const [busy, quiet] = [clientOf(proxy), clientOf(proxy)];
+  for (const client of [busy, quiet]) {
+    client.send(request());
+    assert.equal('proxies' in (await client.nextFrame()), false);
+  }
+  const isReady = async (): Promise<number> =>
+    (await fetch(`http://127.0.0.1:${proxy.adminPort}/readyz`)).status;
+  assert.equal(await isReady(), 200);
+  const stopped = proxy.stop();
+  let heartbeat = await lease.nextFrame();
+  while (heartbeat.leaving === undefined) heartbeat = await lease.nextFrame();
+  assert.deepEqual(heartbeat, { type: 3, srcid: 'proxy', leaving: true });
+  assert.equal(await isReady(), 503);
+  for (const client of [busy, clientOf(proxy)]) {
+    client.send(request());
+    const { payload, proxies } = await client.nextFrame();
+    assert.deepEqual([payload, proxies], [digestOf('hello'), []]);
+  }
+  // Whoever sends nothing is closed while others are served.
+  let isClosed = false;
+  void quiet.ended().then(() => {
+    isClosed = true;
+    quiet.socket.destroy();
+  });
+  while (!isClosed) {
+    busy.send(request());
+    assert.equal((await busy.nextFrame()).payload, digestOf('hello'));
+  }
+  busy.socket.destroy();
+  lease.socket.destroy();
+  await stopped;
+});
+
+test('other proxies are those behind the names, without the one that asks', async () => {
+  const peers = [
+    { host: 'localhost', port: 10_000 },
+    { host: '127.0.0.2', port: 10_000 },
+    { host: '127.0.0.1', port: 10_001 },
+    { host: 'no-such-host.invalid', port: 10_000 },
+  ];
+  const others = ['127.0.0.2:10000', '127.0.0.1:10001'];
+  assert.deepEqual(await otherProxies(peers, '0.0.0.0', 10_000), others);
+  assert.deepEqual(await otherProxies(peers, '127.0.0.1', 10_000), others);
 });
 
 /** A process that is let run this much of the time: each stretch is short, and the queue fills in between. */

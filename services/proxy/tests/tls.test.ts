@@ -97,7 +97,7 @@ test('from the client through the proxy to a server and back, with a certificate
   const server = new AnswerServer(1, listen);
   const listenPort = await server.listen(0, '127.0.0.1');
   const announcement = new Announcement({
-    proxy: { host: 'localhost', port: proxy.port },
+    proxies: [{ host: 'localhost', port: proxy.port }],
     serverId: 1,
     setup: () => formatSetup({ id: 1, policy: '1', listenPort, incarnation: 'boot' }),
     tls: dialling(good),
