@@ -52,6 +52,15 @@ export type Ending<R extends CountedRequest = CountedRequest> = {
 type Watcher = (ending: Ending) => void;
 type Shared = { now: () => number; requestTimeoutMs: number; watchers: Watcher[] };
 
+/** The counts of one policy's requests, on their way from one thread to another. */
+export type TakenTraffic = {
+  policy: string;
+  unanswered: typeof NOTHING_UNANSWERED;
+  request: Float64Array;
+  upstream: Float64Array;
+  queue: Float64Array;
+};
+
 /** The requests of one policy. */
 export class PolicyTraffic {
   readonly policy: string;
@@ -68,6 +77,22 @@ export class PolicyTraffic {
   constructor(policy: string, shared: Shared) {
     this.policy = policy;
     this.#shared = shared;
+  }
+
+  /** Empties it. @returns what `add` of another thread's takes */
+  take(): TakenTraffic {
+    const { policy, request, upstream, queue } = this;
+    const unanswered = { ...this.unanswered };
+    Object.assign(this.unanswered, NOTHING_UNANSWERED);
+    return { policy, unanswered, request: request.take(), upstream: upstream.take(), queue: queue.take() };
+  }
+
+  add({ unanswered, request, upstream, queue }: TakenTraffic): void {
+    for (const outcome of Object.keys(unanswered) as (keyof typeof unanswered)[])
+      this.unanswered[outcome] += unanswered[outcome];
+    this.request.add(request);
+    this.upstream.add(upstream);
+    this.queue.add(queue);
   }
 
   answered(request: CountedRequest, server: CountedServer, nowMs: number): void {

@@ -6,6 +6,7 @@ import { type Health, newcomer, type State } from '../health/health.ts';
 import type { HealthChecker } from '../health/health-checker.ts';
 import type { ProxyOptions } from '../options.ts';
 import type { PolicyTable, Route } from '../routing/policy-table.ts';
+import type { Tally } from '../servers/tally.ts';
 import {
   type DrainOrder,
   keyOf,
@@ -26,6 +27,8 @@ export type RegistryWorld = {
   events: EventLog;
   now: () => number;
   wallNow: () => number;
+  /** The numbers of a new server. */
+  makeTally?: () => Tally;
   makePool: (upstream: Upstream) => UpstreamPool;
   /** The servers of a route, or their states, have changed. */
   onRouteChanged: (route: Route) => void;
@@ -103,11 +106,11 @@ export class Registry {
   }
 
   #add(registration: Registration, packet: SetupPacket, order: number, cause: Cause): Upstream {
-    const { table, events, now, wallNow, makePool, onRouteChanged } = this.#world;
+    const { table, events, now, wallNow, makeTally, makePool, onRouteChanged } = this.#world;
     const { upstreamConnections, pipelineDepth, oneRequestConnections } = this.#options;
     const capacity = registration.keepsAlive ? upstreamConnections * pipelineDepth : oneRequestConnections;
     const health = newcomer(now(), 'it registered, and its first probe is due', cause);
-    const upstream = new Upstream(registration, capacity, order, health, wallNow());
+    const upstream = new Upstream(registration, capacity, order, health, wallNow(), makeTally?.());
     upstream.asksForSession = packet.hasSession;
     upstream.policyAsWritten = packet.policyAsWritten;
     upstream.pool = makePool(upstream);
