@@ -3,6 +3,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { PATIENCE_MS, within } from './peers.ts';
 
+// With PROXY_WORKERS=2 every proxy of a test has two workers.
+const { PROXY_WORKERS } = process.env;
+const forAll = PROXY_WORKERS === undefined ? {} : { PROXY_WORKERS };
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 export type Program = {
@@ -36,7 +39,7 @@ export function startProgram(
   const limit = maxDescriptors === null ? '' : `ulimit -n ${maxDescriptors}; `;
   const child = spawn('/bin/sh', ['-c', `${limit}exec "$@"`, 'sh', ...command], {
     cwd,
-    env: { PATH: process.env.PATH ?? '', ...environment },
+    env: { PATH: process.env.PATH ?? '', ...forAll, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const output = { stdout: '', stderr: '' };

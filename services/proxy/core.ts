@@ -57,6 +57,7 @@ export function createCore(options: ProxyOptions, log: Log, world: World): Core 
     port: () => listener.port,
     control: counts,
     registry,
+    refresh: async () => {},
     snapshot: () => snapshotOf(sources),
     unreadyReason: () =>
       forwarder.isStopAnnounced || forwarder.isDraining

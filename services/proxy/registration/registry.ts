@@ -107,8 +107,7 @@ export class Registry {
 
   #add(registration: Registration, packet: SetupPacket, order: number, cause: Cause): Upstream {
     const { table, events, now, wallNow, makeTally, makePool, onRouteChanged } = this.#world;
-    const { upstreamConnections, pipelineDepth, oneRequestConnections } = this.#options;
-    const capacity = registration.keepsAlive ? upstreamConnections * pipelineDepth : oneRequestConnections;
+    const capacity = capacityOf(registration, this.#options);
     const health = newcomer(now(), 'it registered, and its first probe is due', cause);
     const upstream = new Upstream(registration, capacity, order, health, wallNow(), makeTally?.());
     upstream.asksForSession = packet.hasSession;
@@ -263,6 +262,14 @@ const LEFT: Because = { cause: 'left', why: 'it left, with nothing in flight', e
 function ordered(what: string, { by, reason }: Order): Because {
   const why = `${what} by order of ${by}${reason === '' ? '' : `: ${reason}`}`;
   return { cause: 'ordered', why, evidence: { by, reason } };
+}
+
+/** How many requests a server may have at once; of one that takes one on each connection, at first. */
+export function capacityOf(
+  { keepsAlive }: Registration,
+  { upstreamConnections, pipelineDepth, oneRequestConnections }: Omit<RegistryOptions, 'maxServers'>,
+): number {
+  return keepsAlive ? upstreamConnections * pipelineDepth : oneRequestConnections;
 }
 
 function registrationOf(packet: SetupPacket, host: string): Registration {

@@ -235,8 +235,11 @@ export class PolicyTable {
     if (isInRotation(upstream.health.state)) this.place(upstream, nowMs);
   }
 
-  /** Puts the rotation right after the server's state has changed. */
-  place(upstream: Upstream, nowMs: number): void {
+  /**
+   * Puts the rotation right after the server's state has changed.
+   * @param order its new place in the order of registration if it is evicted; the next free one where it is not given
+   */
+  place(upstream: Upstream, nowMs: number, order?: number): void {
     const route = this.#routes.get(upstream.policy);
     if (route === undefined) return;
     const { state } = upstream.health;
@@ -248,7 +251,7 @@ export class PolicyTable {
     if (state !== 'evicted') return;
     route.rotation.evict(upstream);
     // It loses its place: when it comes back it stands behind those that stayed.
-    upstream.order = this.takeOrder();
+    upstream.order = order ?? this.takeOrder();
     route.upstreams.splice(route.upstreams.indexOf(upstream), 1);
     route.upstreams.push(upstream);
   }
