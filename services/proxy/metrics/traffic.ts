@@ -47,6 +47,8 @@ export type Ending<R extends CountedRequest = CountedRequest> = {
   /** When it was first handed to a server; null when it never was. */
   firstAttemptMs: number | null;
   endedMs: number;
+  /** How many it stands for: of those in other threads, watchers see some. */
+  standsFor: number;
 };
 
 type Watcher = (ending: Ending) => void;
@@ -129,7 +131,10 @@ export class PolicyTraffic {
 
   #tell(request: CountedRequest, outcome: Outcome, server: Ending['server'], endedMs: number): void {
     const arrivedMs = request.deadlineMs - this.#shared.requestTimeoutMs;
-    const ending = { request, outcome, server, arrivedMs, firstAttemptMs: firstAttemptMs(request), endedMs };
+    const ending = {
+      ...{ request, outcome, server, arrivedMs, firstAttemptMs: firstAttemptMs(request), endedMs },
+      standsFor: 1,
+    };
     for (const watcher of this.#shared.watchers) watcher(ending);
   }
 }
@@ -145,9 +150,19 @@ export class Traffic<R extends CountedRequest = CountedRequest> {
   readonly #shared: Shared;
   readonly other: PolicyTraffic;
 
-  /** @param now monotonic ms */
-  constructor(now: () => number, requestTimeoutMs: number) {
+  readonly #onWatched: (isWatched: boolean) => void;
+
+  /**
+   * @param now       monotonic ms
+   * @param onWatched the first watcher has come, or the last has gone
+   */
+  constructor(
+    now: () => number,
+    requestTimeoutMs: number,
+    onWatched: (isWatched: boolean) => void = () => {},
+  ) {
     this.#shared = { now, requestTimeoutMs, watchers: [] };
+    this.#onWatched = onWatched;
     this.other = this.of(OTHER);
   }
 
@@ -175,8 +190,19 @@ export class Traffic<R extends CountedRequest = CountedRequest> {
     const { watchers } = this.#shared;
     const added = watcher as Watcher;
     watchers.push(added);
+    if (watchers.length === 1) this.#onWatched(true);
     return () => {
       watchers.splice(watchers.indexOf(added), 1);
+      if (watchers.length === 0) this.#onWatched(false);
     };
+  }
+
+  get isWatched(): boolean {
+    return this.#shared.watchers.length > 0;
+  }
+
+  /** A request of another thread has ended. */
+  tell(ending: Ending): void {
+    for (const watcher of this.#shared.watchers) watcher(ending);
   }
 }

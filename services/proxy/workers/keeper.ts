@@ -5,6 +5,7 @@ import type { Core } from '../core.ts';
 import { Traffic } from '../metrics/traffic.ts';
 import type { ProxyOptions } from '../options.ts';
 import { Refusals } from '../routing/refusals.ts';
+import type { Request } from '../routing/request.ts';
 import type { Upstream } from '../servers/upstream.ts';
 import { snapshotOf } from '../status/snapshot.ts';
 import type { World } from '../world.ts';
@@ -79,7 +80,9 @@ export function createKeeper(
   });
   const { events, checker, registry, registrar, sessions, counts } = control;
   const refusals = new Refusals(events.boot, control.logs.details, world.watch ?? null);
-  const traffic = new Traffic<never>(clock.now, options.requestTimeoutMs);
+  const traffic = new Traffic<Request>(clock.now, options.requestTimeoutMs, (isOn) => {
+    tellAll({ kind: 'watch', isOn });
+  });
   const totals = new Totals(workers, traffic, refusals, counts.loopDelay, (ref) => table.server(ref));
   let port = 0;
   let starts = 0;
@@ -100,6 +103,7 @@ export function createKeeper(
     const worker: Running = { thread, sinceMs: clock.now(), connections: new Map(), waiting: new Map() };
     running[index] = worker;
     for (const change of table.replay(clock.now())) thread.post(change);
+    if (traffic.isWatched) thread.post({ kind: 'watch', isOn: true });
     return worker;
   }
 
@@ -146,6 +150,9 @@ export function createKeeper(
         break;
       case 'report':
         totals.add(index, message.report);
+        break;
+      case 'ending':
+        traffic.tell(message.ending);
         break;
       case 'log':
         log(message.line);

@@ -3,6 +3,7 @@
 import type { Line } from '../../shared/log.ts';
 import type { HeartbeatPacket, Id, LeavePacket, SetupPacket } from '../../shared/packet.ts';
 import type { State } from '../health/health.ts';
+import type { Ending } from '../metrics/traffic.ts';
 import type { FailureKind } from '../servers/failure.ts';
 import type { Registration, Suspect } from '../servers/upstream.ts';
 import type { Report } from './report.ts';
@@ -39,6 +40,8 @@ export type ToWorker =
   | { kind: 'close'; connection: ConnectionRef; how: 'when-idle' | 'at-once' }
   /** Report what has been counted since the last report. */
   | { kind: 'report' }
+  /** Tell of requests that end, or no more. */
+  | { kind: 'watch'; isOn: boolean }
   | { kind: 'stop'; otherProxies: readonly string[] | null };
 
 /** A request that failed, as far as its name goes. */
@@ -74,6 +77,7 @@ export type ToKeeper =
   /** It is leaving, and none of this worker's requests is on it. */
   | { kind: 'drained'; ref: Ref }
   | { kind: 'report'; report: Report }
+  | { kind: 'ending'; ending: Ending }
   | { kind: 'log'; line: Line }
   /** It is stopping: it refuses what is new; it closes its connections, sessions included; it has closed everything. */
   | { kind: 'stopping'; phase: 'draining' | 'closing' | 'closed' };

@@ -45,7 +45,8 @@ export class Relay {
       const relayed = this.#byConnection.get(connection as ClientConnection);
       if (relayed === undefined) return;
       this.#byConnection.delete(relayed.connection);
-      this.#byRef.delete(relayed.ref);
+      // A peer that has said all it wanted still gets its answer.
+      if (relayed.answers.length === 0) this.#byRef.delete(relayed.ref);
       this.#post({ kind: 'ended', connection: relayed.ref });
     },
     has: (connection) => this.#byConnection.get(connection as ClientConnection)?.hasSession === true,
@@ -62,6 +63,7 @@ export class Relay {
     if (message.kind === 'answer') {
       relayed.hasSession = message.hasSession;
       answers.shift()?.(message.line);
+      if (answers.length === 0 && !this.#byConnection.has(connection)) this.#byRef.delete(message.connection);
     } else if (message.kind === 'send') connection.send(message.line);
     else if (message.how === 'when-idle') connection.closeWhenIdle();
     else connection.destroy();

@@ -9,6 +9,7 @@ import { PolicyTable, Route } from '../routing/policy-table.ts';
 import { RetryBudget } from '../routing/retry-budget.ts';
 import { every } from '../timers.ts';
 import type { World } from '../world.ts';
+import { sampleEndings } from './endings.ts';
 import type { ToKeeper, ToWorker } from './messages.ts';
 import { Relay } from './relay.ts';
 import { Reporter } from './report.ts';
@@ -76,6 +77,7 @@ export function createWorker(
     servers: () => copy.servers,
     routes: () => table.routes,
   });
+  let stopSampling = (): void => {};
   every(clock, SECOND_MS, () => {
     for (const part of Object.values(logs)) part.nextSecond();
   });
@@ -110,6 +112,12 @@ export function createWorker(
           return;
         case 'report':
           post({ kind: 'report', report: reporter.next() });
+          return;
+        case 'watch':
+          stopSampling();
+          stopSampling = message.isOn
+            ? sampleEndings(forwarder.traffic, clock, (ending) => post({ kind: 'ending', ending }))
+            : () => {};
           return;
         case 'stop':
           void stop(message.otherProxies);
