@@ -43,12 +43,17 @@ export type Launch = (
 type Running = {
   thread: Thread;
   sinceMs: number;
+  isListening: boolean;
   connections: Map<ConnectionRef, RelayedConnection>;
   /** Who waits for its messages of a kind, in their order; null comes when it is gone. */
   waiting: Map<string, ((message: ToKeeper | null) => void)[]>;
 };
 
-export type Keeper = Core & { readonly totals: Totals };
+export type Keeper = Core & {
+  readonly totals: Totals;
+  /** How many workers serve now. */
+  readonly listeningWorkers: number;
+};
 
 /** Makes a proxy whose requests are served by `workers` threads. */
 export function createKeeper(
@@ -100,7 +105,10 @@ export function createKeeper(
       (message) => onMessage(index, worker, message),
       (why) => onGone(index, worker, why),
     );
-    const worker: Running = { thread, sinceMs: clock.now(), connections: new Map(), waiting: new Map() };
+    const worker: Running = {
+      ...{ thread, sinceMs: clock.now(), isListening: false },
+      ...{ connections: new Map(), waiting: new Map() },
+    };
     running[index] = worker;
     for (const change of table.replay(clock.now())) thread.post(change);
     if (traffic.isWatched) thread.post({ kind: 'watch', isOn: true });
@@ -161,8 +169,10 @@ export function createKeeper(
         if (message.phase === 'draining') registrar.drain();
         else if (message.phase === 'closing') sessions.closeAll();
         break;
-      case 'ready':
       case 'opened':
+        worker.isListening = true;
+        break;
+      case 'ready':
       case 'unopened':
         break;
       default:
@@ -295,7 +305,12 @@ export function createKeeper(
     snapshot: () => snapshotOf(sources),
     unreadyReason: () => (isStopping ? 'shutting down' : port === 0 ? 'starting' : null),
   };
-  return { sources, open, stop, totals };
+  return {
+    ...{ sources, open, stop, totals },
+    get listeningWorkers() {
+      return running.filter((worker) => worker?.isListening === true).length;
+    },
+  };
 }
 
 function named({ clientId, bytes }: { clientId: string | number | undefined; bytes: number }) {
