@@ -7,6 +7,7 @@ import {
   UsageError,
   withEnvironment,
 } from '../../services/shared/config.ts';
+import { FROM_FLAGS } from '../cluster/older-image.ts';
 import { DEFAULT_SCENARIO, findScenario, SCENARIOS } from './scenarios/index.ts';
 
 export const SCRIPT_NAME = 'npm run chaos --';
@@ -41,6 +42,7 @@ const FLAGS = {
     describe: 'leave the cluster up, healed, instead of as it was found',
   },
   report: { type: 'string', describe: 'folder for the report (reports/TIME-SCENARIO)' },
+  ...FROM_FLAGS,
   json: {
     type: 'boolean',
     default: false,
@@ -89,6 +91,10 @@ export function parseChaosCommand(args: readonly string[], environment = process
     replayFile: replayFile && callerPath(replayFile),
     isKept: flags.keep,
     reportFolder: given('--report', flags.report),
+    from: {
+      proxy: given('--proxy-from', flags.proxyFrom),
+      servers: given('--servers-from', flags.serversFrom),
+    },
     isJson: flags.json,
   };
 }

@@ -84,12 +84,13 @@ for (const scenario of SCENARIOS) {
     });
 
     test('targets are replicas of the cluster', () => {
-      for (const { faults, services, serversPerPolicy } of plans) {
+      for (const { faults, services, serversPerPolicy, proxies } of plans) {
         const names = Object.keys(services);
         const servers = names.flatMap((service) =>
           Array.from({ length: serversPerPolicy }, (_, i) => `${service}-${i + 1}`),
         );
-        const all = new Set([...servers, ...names, 'proxy-1']);
+        const all = new Set([...servers, ...names, 'proxy']);
+        for (let number = 1; number <= proxies; number += 1) all.add(`proxy-${number}`);
         for (const { targets } of faults) for (const target of targets) assert.ok(all.has(target), target);
       }
     });
@@ -184,6 +185,16 @@ const BAD_PLANS: [string, string | null, RegExp][] = [
     'a swap within one policy',
     withFault({ kind: 'swap', targets: ['server-p1-1', 'server-p1-2'] }),
     /takes two servers of different policies, not server-p1-1 and server-p1-2/,
+  ],
+  [
+    'a proxy that is not there',
+    withFault({ kind: 'proxy-kill', targets: ['proxy-2'] }),
+    /fault 1 \(proxy-kill\) takes a proxy, not proxy-2/,
+  ],
+  [
+    'the only proxy is scaled',
+    withFault({ ...SCALE, targets: ['proxy'], params: { replicas: 1 } }),
+    /takes one service, not proxy/,
   ],
   ['a million replicas', withFault(SCALE), /fault 1 \(scale\) needs params\.replicas from 1 to 20/],
   [

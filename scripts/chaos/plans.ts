@@ -59,6 +59,7 @@ export function makePlan(scenario: Scenario, wishes: PlanWishes): Plan {
     policies: [...new Set(Object.values(services))],
     services,
     serversPerPolicy,
+    proxies: scenario.proxies ?? 1,
     retryForMs: scenario.retryForMs ?? 0,
     settings: { ...(needsControl && { FAULTS: '1' }), ...scenario.settings },
     phases,
@@ -107,7 +108,8 @@ export async function plansOf(options: ChaosOptions, cluster: readonly ServerSer
     throw new UsageError(`${name} has no fault within ${durationSeconds} s: give it a longer --duration.`);
   });
   // Each change of the settings sets the cluster up anew, so those with the same ones come one after the other.
-  const orderOf = (plan: Plan): number => Object.keys(plan.settings).length * 1_000 + plan.serversPerPolicy;
+  const orderOf = ({ proxies, settings, serversPerPolicy: servers }: Plan): number =>
+    proxies * 10_000 + Object.keys(settings).length * 1_000 + servers;
   return plans.sort((a, b) => orderOf(a) - orderOf(b));
 }
 

@@ -1,6 +1,6 @@
 // shell · plans one after the other: set up, run, judge, report, put back. What could not be done makes the verdict unknown.
 import { join } from 'node:path';
-import { publishedPort } from '../cluster/cluster.ts';
+import { runningProxies } from '../cluster/containers.ts';
 import { DockerCluster } from '../cluster/docker.ts';
 import { healCluster } from '../cluster/heal.ts';
 import { reportFault } from '../cluster/operator.ts';
@@ -60,7 +60,7 @@ type Context = Found & {
 export async function runPlans(
   plans: readonly Plan[],
   services: readonly ServerService[],
-  { isJson, isKept, reportFolder }: ChaosOptions,
+  { isJson, isKept, reportFolder, from }: ChaosOptions,
   signal: AbortSignal,
 ): Promise<void> {
   const show: ShowSteps = (by, steps) => runSteps(by, steps, { isOnStderr: isJson });
@@ -70,7 +70,7 @@ export async function runPlans(
   // First of all, so that nothing is touched when there is nowhere to report to.
   const folder = await makeReportFolder(name, reportFolder);
   const cluster = new DockerCluster(clusterName());
-  const found = await setUp(cluster, show, signal);
+  const found = await setUp(cluster, from, show, signal);
   await pointLatest(folder);
   let summaries: RunSummary[] = [];
   let problem: string | null = null;
@@ -117,31 +117,30 @@ async function runAll(plans: readonly Plan[], context: Context, signal: AbortSig
 
 /** Sets the cluster up, runs, judges and reports. @throws Failure when the cluster does not become what the plan wants */
 async function runOne(plan: Plan, context: Context, signal: AbortSignal): Promise<RunSummary> {
-  const { cluster, found, undo, folder, show, say } = context;
+  const { found, undo, images, folder, show, say } = context;
   const { title } = scenarioOf(plan);
-  const env = composeSettings(plan, found);
-  const adminUrl = `http://127.0.0.1:${publishedPort('PROXY_PUBLISH_ADMIN_PORT', { env })}`;
-  await show(signal, [{ title: 'Cluster', run: (progress) => bringUpFor(plan, env, adminUrl, progress) }]);
+  const env = { ...composeSettings(plan, found), ...images };
+  const cluster = new DockerCluster(context.cluster.project, env);
+  await show(signal, [{ title: 'Cluster', run: (progress) => bringUpFor(plan, env, progress) }]);
   const networks = await savedNetworks(cluster);
-  const proxy = await loadTarget(cluster, publishedPort('PROXY_PUBLISH_PORT', { env }));
+  const proxies = await runningProxies(signal);
+  const target = await loadTarget(cluster, proxies);
   const token = readRegisterToken();
   const recording = await recordRun(
     {
-      plan,
-      cluster,
-      adminUrl,
-      proxy,
+      ...{ plan, cluster, proxies, target },
       remember: (fault) => undo.note(fault, networks),
       heal: () => healCluster(cluster, networks),
       report: async (fault) => {
-        if (token !== null) await reportFault(adminUrl, fault, token);
+        if (token === null) return;
+        await Promise.all(proxies.map(({ adminUrl }) => reportFault(adminUrl, fault, token)));
       },
       show,
     },
     signal,
   );
   const judgement = judge(recording, criteriaOf(plan));
-  const versions = { ...(await readVersions()), 'load went to': proxy };
+  const versions = { ...(await readVersions()), ...images, 'load went to': target };
   const replay = `npm run chaos -- --replay ${shortPath(join(folder, 'plan.json'))}`;
   await writeReport(folder, { title: `${plan.scenario}: ${title}`, recording, judgement, versions, replay });
   say(`\n${formatJudgement(judgement)}`);

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import Docker, { type Container, type ContainerInspectInfo } from 'dockerode';
 import { run } from '../kit/command.ts';
 import { ROOT } from '../kit/project.ts';
+import { composeEnvironment } from './cluster.ts';
 import {
   type FoundReplica,
   type MissingEndpoint,
@@ -247,7 +248,7 @@ export class DockerCluster {
     const up = ['up', '--detach', '--no-recreate', '--no-build', '--no-deps'];
     await run('docker', [...compose, ...up, '--scale', `${service}=${count}`, service], {
       cwd: ROOT,
-      env: { ...process.env, ...this.#env },
+      env: composeEnvironment({ env: this.#env }),
       timeoutMs: COMPOSE_TIMEOUT_MS,
       failure: { what: `${service} could not be scaled to ${count}`, next: 'Look at "docker compose ps".' },
     });

@@ -9,6 +9,7 @@ type Cell = readonly [text: string, style?: Style];
 
 const STATE_STYLES: Readonly<Record<string, Style>> = {
   ready: 'green',
+  standby: 'reset',
   joining: 'cyan',
   trial: 'cyan',
   suspect: 'yellow',

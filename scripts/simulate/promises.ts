@@ -187,8 +187,10 @@ export class Promises {
 
   #checkRoute(route: Route): void {
     const world = this.#world;
-    const { maxWaiting, upstreamConnections } = world.options;
+    const { maxWaiting, upstreamConnections, subset } = world.options;
     const { policy, waiting, rotation } = route;
+    if (subset > 0 && rotation.members.length > subset)
+      world.violate('a subset has its size', `policy ${policy}: ${rotation.members.length} in rotation`);
     if (waiting.length >= maxWaiting) world.reached('limits', '--queue');
     const comeBack = this.traffic.mayHaveComeBack(policy) ? MAX_COME_BACK : 0;
     if (waiting.length > maxWaiting + comeBack)
@@ -267,11 +269,23 @@ export class Promises {
       }
       const { state, sinceMs, why } = upstream.health;
       // An outlier's penalty may last longer than this world, and a slow one may be suspected just now.
-      const mayBeOut = state === 'ejected' || (hasSlowWork && nowMs - sinceMs < SUSPECTED_LATELY_MS);
+      const mayBeOut =
+        state === 'ejected' || state === 'standby' || (hasSlowWork && nowMs - sinceMs < SUSPECTED_LATELY_MS);
       if (!isInRotation(state) && !mayBeOut) violate(`${name} is ${state}: ${why}`);
     }
     if (sources.table.size !== servers.length - missing)
       violate(`it lists ${sources.table.size} of ${servers.length} servers`);
+    for (const route of sources.table.routes) this.#checkSubset(route);
+  }
+
+  // Of the servers that are good for requests the best ones are used, and as many as there may be.
+  #checkSubset({ policy, upstreams }: Route): void {
+    const { subset } = this.#world.options;
+    const good = upstreams.filter(({ health: { state } }) => isInRotation(state) || state === 'standby');
+    const best = good.toSorted((a, b) => a.rank - b.rank).slice(0, subset);
+    const wrong = best.find(({ health: { state } }) => state === 'standby');
+    if (wrong !== undefined)
+      this.#world.violate('a subset has its size', `server ${wrong.id} of policy ${policy} stands by`);
   }
 
   /** All servers and clients have been gone for long: nothing may be left of them. */

@@ -20,6 +20,7 @@ type Row = true | string;
 const STATES: Record<State, Row> = {
   joining: true,
   ready: true,
+  standby: true,
   suspect: true,
   evicted: true,
   ejected: true,
@@ -30,10 +31,11 @@ const STATES: Record<State, Row> = {
 
 // An entry's events, each with those that may follow it.
 const TRANSITIONS: Record<StateEventType, readonly StateEventType[]> = {
-  registered: ['admitted', 'forgotten', 'leaving', 'replaced'],
-  admitted: ['suspect', 'evicted', 'ejected', 'trial', 'leaving', 'replaced'],
+  registered: ['admitted', 'standby', 'forgotten', 'leaving', 'replaced'],
+  standby: ['suspect', 'evicted', 'leaving', 'replaced'],
+  admitted: ['standby', 'suspect', 'evicted', 'ejected', 'trial', 'leaving', 'replaced'],
   suspect: ['admitted', 'trial', 'evicted', 'replaced'],
-  evicted: ['admitted', 'forgotten', 'replaced'],
+  evicted: ['admitted', 'standby', 'forgotten', 'replaced'],
   ejected: ['trial', 'admitted', 'evicted', 'replaced'],
   trial: ['admitted', 'ejected', 'evicted'],
   leaving: ['left'],
@@ -47,8 +49,11 @@ const RARE_TRANSITIONS = [
   'trial → suspect',
   'trial → replaced',
   'trial → leaving',
+  'trial → standby',
+  'ejected → standby',
   'suspect → ejected',
   'suspect → leaving',
+  'suspect → standby',
   'leaving → replaced',
   'ejected → leaving',
   'evicted → leaving',

@@ -246,6 +246,12 @@ const CAUSE_FACTS = {
       addClient(draft, 'sequential', 100, 1, ['9']);
     },
   },
+  /** The proxy uses few of a policy's servers; the others stand by. */
+  subset: {
+    add: ({ scenario, random }) => {
+      scenario.options.subset = random.between(1, 2);
+    },
+  },
 } satisfies Record<string, CauseFacts>;
 
 export type Cause = keyof typeof CAUSE_FACTS;

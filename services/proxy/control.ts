@@ -43,6 +43,7 @@ export function createControl(options: ProxyOptions, log: Log, world: World, pee
     },
     clock,
     random,
+    hasPlace: (upstream) => registry.hasPlace(upstream),
     isLastReady: (upstream) => table.route(upstream.policy)?.isLastReady(upstream) ?? true,
     onFlip: (upstream, before) => {
       counts.changed(upstream, before.state, now());

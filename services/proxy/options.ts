@@ -53,6 +53,11 @@ export const NUMBERS = {
     'ms that a client may take to finish a packet that it has begun, or to read replies that wait for it',
   ),
   'max-servers': row('maxServers', [1024, 1, 100_000], 'servers in the table'),
+  subset: row(
+    'subset',
+    [0, 0, 100_000],
+    'servers of each policy that this proxy probes and uses, drawn anew at each start; 0 for all',
+  ),
   'health-interval': row('healthIntervalMs', [1000, 20, 3_600_000], 'ms between two probes of a server'),
   'health-timeout': row('healthTimeoutMs', [500, 10, 60_000], 'ms that a probe may take'),
   fall: row('fall', [2, 1, 100], 'failed probes in a row that evict a server'),
@@ -110,6 +115,8 @@ export type ProxyOptions = Record<NumberKey, number> & {
   /** What servers must prove to know; null lets any register. */
   registerToken: Buffer | null;
   registerFrom: string[];
+  /** Addresses and blocks of the load balancers whose connections begin with a PROXY header. */
+  proxyProtocol: string[];
   /** For the well-known port; null leaves it plain. */
   tls: ListenTls | null;
   /** The names behind which the proxies are, this one among them. */
@@ -152,6 +159,11 @@ const TEXTS = {
   peers: {
     type: 'string',
     describe: 'host:port of the other proxies, with commas; all addresses behind a name, without its own',
+  },
+  'proxy-protocol': {
+    type: 'string',
+    describe:
+      'addresses or blocks, with commas, of load balancers: a connection from there has to begin with a PROXY header',
   },
   probe: {
     choices: PROBE_MODES,
@@ -252,6 +264,7 @@ function check(values: Record<string, unknown>): ProxyOptions {
     adminNames: list('--admin-names', values['admin-names']),
     registerToken: tokenFile === null ? null : readToken('--register-token-file', tokenFile),
     registerFrom: list('--register-from', values['register-from']),
+    proxyProtocol: list('--proxy-protocol', values['proxy-protocol']),
     tls: readListenTls(values),
     peers: peers === null ? [] : parseHostPorts('--peers', peers),
     upstreamTls: readDialTls('upstream-tls', values),

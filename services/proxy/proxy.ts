@@ -10,6 +10,7 @@ import { type Core, createCore } from './core.ts';
 import { metricsReply } from './metrics/exposition.ts';
 import type { MetricSources } from './metrics/families.ts';
 import { otherProxies } from './network/peers.ts';
+import type { ProxyHeaders } from './network/proxy-protocol.ts';
 import type { ProxyOptions } from './options.ts';
 import { findPage } from './page/files.ts';
 import { SHARE_OF_REQUESTS } from './routing/retry-budget.ts';
@@ -56,6 +57,7 @@ export async function startProxy(
   const { core, accessLogDropped } = createProxy(options, log, system);
   const pageSources = pageSourcesOf(
     options,
+    system.headers,
     { ...core.sources, accessLogDropped },
     (level, { by, reason }) => {
       // Before the change: a log that is about to fall silent says so.
@@ -120,6 +122,7 @@ async function whoTakesOver(
 
 function pageSourcesOf(
   options: ProxyOptions,
+  headers: ProxyHeaders | null,
   sources: Core['sources'] & Pick<MetricSources, 'accessLogDropped'>,
   setLogLevel: ActSources['setLogLevel'],
 ): PageSources {
@@ -145,9 +148,10 @@ function pageSourcesOf(
   });
   const live = new Live({ events, faults, traffic, hello, state: () => stateOf(rows), wallNow });
   const host = isWildcard(options.host) ? LOOPBACK : options.host;
+  const preface = headers?.isAwaitedOn({ remoteAddress: host }) ? 'PROXY UNKNOWN\r\n' : '';
   const target = () => {
     const port = sources.port();
-    return port === 0 ? null : { host, port, isTls: options.tls !== null, traffic };
+    return port === 0 ? null : { host, port, isTls: options.tls !== null, preface, traffic };
   };
   const acts = { table, registry, token: options.registerToken, setLogLevel };
   const metrics = metricsReply({ ...sources, now, version: ownVersion() });

@@ -6,8 +6,10 @@ import { openTracing } from '../shared/tracing.ts';
 import { AccessLog } from './access-log/access-log.ts';
 import { BoundedWriter } from './access-log/bounded-writer.ts';
 import { jsonLine, textLine } from './access-log/line.ts';
+import { blockList } from './network/blocks.ts';
 import { descriptorLimit } from './network/descriptors.ts';
 import type { Network } from './network/network.ts';
+import { ProxyHeaders } from './network/proxy-protocol.ts';
 import { systemNetwork } from './network/system-network.ts';
 import { tlsNetwork } from './network/tls-network.ts';
 import type { ProxyOptions } from './options.ts';
@@ -21,6 +23,8 @@ export type SystemWorld = {
   world: World;
   /** For lines about what peers and readers do wrong. */
   failures: LimitedLog;
+  /** Null where no load balancer is named. */
+  headers: ProxyHeaders | null;
   /** Lines of the access log that nobody was there to take. */
   accessLogDropped(): number;
   nextSecond(): void;
@@ -42,11 +46,12 @@ export async function openSystemWorld(
   const failures = new LimitedLog(log);
   const accessLog = openAccessLog(options, clock);
   const tracing = await openTraces(options, log, clock, aheadMs);
+  const descriptors = descriptorLimit();
+  const headers = proxyHeadersFor(options, descriptors, clock, failures);
   return {
-    failures,
+    ...{ failures, headers },
     world: {
-      ...{ clock, boot, network: networkFor(options, failures), random: Math.random },
-      descriptors: descriptorLimit(),
+      ...{ clock, boot, descriptors, network: networkFor(options, headers, failures), random: Math.random },
       nonce: () => randomBytes(NONCE_BYTES).toString('base64url'),
       watch: joinWatches([accessLog, tracing?.requests].filter((watch) => watch != null)),
     },
@@ -84,11 +89,29 @@ async function openTraces(
   return { requests, close: tracing.close };
 }
 
-function networkFor({ tls, upstreamTls }: ProxyOptions, failures: LimitedLog): Network {
-  if (tls === null && upstreamTls === null) return systemNetwork;
-  return tlsNetwork(systemNetwork, {
+// Null where no load balancer is named.
+function proxyHeadersFor(
+  { proxyProtocol }: ProxyOptions,
+  descriptors: number,
+  clock: Clock,
+  log: LimitedLog,
+): ProxyHeaders | null {
+  if (proxyProtocol.length === 0) return null;
+  const balancers = blockList('--proxy-protocol', proxyProtocol);
+  return new ProxyHeaders({ balancers, descriptors, clock, log });
+}
+
+function networkFor(
+  { tls, upstreamTls }: ProxyOptions,
+  headers: ProxyHeaders | null,
+  failures: LimitedLog,
+): Network {
+  const plain = headers?.before(systemNetwork) ?? systemNetwork;
+  if (tls === null && upstreamTls === null) return plain;
+  return tlsNetwork(plain, {
     listen: tls,
     dial: upstreamTls,
+    headers,
     onFailure: (failure) => failures.write({ level: 'warn', message: 'TLS handshake failed', ...failure }),
   });
 }

@@ -5,7 +5,7 @@ export type FaultFacts = Readonly<{
   title: string;
   /** What it is like in real life: `crash`. */
   like: string;
-  /** Its targets: two servers of different policies, one service, or the proxy; without it, any number of servers. */
+  /** Its targets: two servers of different policies, one service, or a proxy; without it, any number of servers. */
   takes?: 'two servers' | 'service' | 'proxy';
   /**
    * The state of a target while it lasts: its process has ended (`down`), it runs and can't be reached (`unreachable`), it

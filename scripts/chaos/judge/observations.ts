@@ -5,7 +5,7 @@ import type { ProxyEvent, TableSample } from '../../kit/proxy-events.ts';
 import { CannotTell } from '../../kit/verdict.ts';
 import type { FaultKind } from '../faults/facts.ts';
 import type { FaultRecord, Hit, Phase, PhaseName, Recording, RequestRow } from '../journal.ts';
-import { policyOf } from '../plan.ts';
+import { isOnProxies, policyOf } from '../plan.ts';
 import { AFTERMATH_MS } from './limits.ts';
 
 export type Span = { fromMs: number; toMs: number };
@@ -45,7 +45,7 @@ export class Observations {
   readonly serverHits: readonly ServerHit[];
   /** All hits on the proxy, by time. */
   readonly proxyHits: readonly FaultHit[];
-  /** When the proxy was not there for its clients, with what it takes to come back. */
+  /** When a proxy was not there for its clients, with what it takes to come back. */
   readonly proxyOutages: readonly Span[];
   readonly #sentByPolicy: ReadonlyMap<string, Rows>;
   readonly #answersByServer: ReadonlyMap<string, Rows>;
@@ -66,10 +66,15 @@ export class Observations {
       .sort((a, b) => a.hit.fromMs - b.hit.fromMs);
     this.serverHits = hits.flatMap((each) => this.#serverHit(each, hits) ?? []);
     this.proxyHits = hits.filter(({ hit }) => hit.serverId === null);
-    this.proxyOutages = this.proxyHits.map((each) => ({
-      fromMs: each.hit.fromMs - BEFORE_OUTAGE_MS,
-      toMs: this.listensAgainMs(each) + AFTER_OUTAGE_MS,
+    const outages = this.proxyHits.map((each) => ({
+      fromMs: each.hit.fromMs,
+      toMs: this.listensAgainMs(each),
     }));
+    // When proxies are scaled, some are not there until they are scaled back.
+    const scalings = recording.faults.filter((fault) => fault.hits.length === 0 && isOnProxies(fault));
+    this.proxyOutages = [...outages, ...scalings.map((fault) => this.windowOf(fault))].map(
+      ({ fromMs, toMs }) => ({ fromMs: fromMs - BEFORE_OUTAGE_MS, toMs: toMs + AFTER_OUTAGE_MS }),
+    );
   }
 
   /** `sent`, of which there must be some. */
@@ -121,6 +126,12 @@ export class Observations {
   /** The hits of some kinds on the proxy, of which there must be some. */
   proxyHitsOf(kinds: readonly FaultKind[]): FaultHit[] {
     return required(this.proxyHits, kinds);
+  }
+
+  /** Of hits on proxies those on the one whose view this is. */
+  ownOf(hits: readonly FaultHit[]): readonly FaultHit[] {
+    const { proxy, others } = this.recording;
+    return others.length === 0 ? hits : hits.filter(({ hit }) => hit.target === proxy);
   }
 
   #serverHit(each: FaultHit, all: readonly FaultHit[]): ServerHit | null {

@@ -8,6 +8,7 @@ import { backInRotation, steadyState, tested } from '../judge/steady.ts';
 import type { Plan } from '../plan.ts';
 import { CRASHES } from './crashes.ts';
 import { GRAY } from './gray.ts';
+import { PROXIES } from './proxies.ts';
 import type { Scenario } from './scenario.ts';
 import { WHOLE } from './whole.ts';
 
@@ -15,7 +16,7 @@ import { WHOLE } from './whole.ts';
 export const DEFAULT_SCENARIO = 'tour';
 
 /** Every scenario. */
-export const SCENARIOS: readonly Scenario[] = [...WHOLE, ...CRASHES, ...GRAY];
+export const SCENARIOS: readonly Scenario[] = [...WHOLE, ...CRASHES, ...GRAY, ...PROXIES];
 
 const INVARIANTS: readonly Criterion[] = [
   noWrong,

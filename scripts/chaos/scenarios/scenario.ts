@@ -15,6 +15,8 @@ export type Scenario = {
   settings?: Plan['settings'];
   /** How many servers each policy has at least. */
   minServers?: number;
+  /** How many proxies there are; 1 without it. Clients know all of them. */
+  proxies?: number;
   /** The clients try again for so long, in ms: for faults of the proxy itself, during which nothing could answer. */
   retryForMs?: number;
   /** Puts the faults into the draft; with the same draft always the same ones. */

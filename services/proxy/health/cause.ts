@@ -27,6 +27,8 @@ export const CAUSES = [
   'trial-passed',
   'trial-failed',
   'last-of-policy',
+  'outside-subset',
+  'stepped-in',
   'never-ready',
   'not-back',
   'leave',

@@ -30,6 +30,8 @@ export type HealthCheckerWorld = {
   random: () => number;
   /** Whether no other server of its policy is ready. */
   isLastReady: (upstream: Upstream) => boolean;
+  /** Whether this proxy's subset of its policy's servers has a place for it. */
+  hasPlace: (upstream: Upstream) => boolean;
   /** Its state has changed from `before`; called after every flip. */
   onFlip: (upstream: Upstream, before: Health) => void;
   /** Gets a line for each failed probe. */
@@ -156,6 +158,17 @@ export class HealthChecker {
     if (upstream.health.state === 'suspect') this.probeNow(upstream);
   }
 
+  /** This proxy's subset has no place for it any more. */
+  onDisplaced(upstream: Upstream): void {
+    this.#signal(upstream, { kind: 'displaced' });
+  }
+
+  /** This proxy's subset has a place for it: it gets requests as soon as a probe has passed. */
+  onCalled(upstream: Upstream): void {
+    this.#signal(upstream, { kind: 'called' });
+    if (this.#watches.get(upstream)?.isProbing === false) this.probeNow(upstream);
+  }
+
   /** Probes at once instead of when it is due; a server that stays in rotation, a little later if one has just been. */
   probeNow(upstream: Upstream): void {
     const watch = this.#watches.get(upstream);
@@ -223,7 +236,7 @@ export class HealthChecker {
     if (outcome !== 'local') this.#signal(upstream, { kind: 'tick' });
     if (!this.#watches.has(upstream)) return;
     if (watch.isStale) this.probeNow(upstream);
-    else this.#probeIn(upstream, watch, this.#untilNextMs(upstream, watch));
+    else if (!isVouchedFor(upstream)) this.#probeIn(upstream, watch, this.#untilNextMs(upstream, watch));
   }
 
   #sampleOf({ tally: { served, failed } }: Upstream): TrafficSample {
@@ -238,25 +251,29 @@ export class HealthChecker {
   }
 
   #untilNextMs(upstream: Upstream, watch: Watch): number {
-    const { healthIntervalMs: intervalMs } = this.#options;
+    const { healthIntervalMs: intervalMs, forgetAfterMs } = this.#options;
     const { clock, random } = this.#world;
     const { state, failures, clearFromMs } = upstream.health;
     if (state === 'joining') return Math.min(intervalMs, FIRST_RETRY_MS * 2 ** (watch.attempts - 1));
     if (state === 'suspect')
       return Math.min(intervalMs, Math.max(SUSPECT_RETRY_MS, clearFromMs - clock.now()));
-    if (isInRotation(state) && failures > 0) return intervalMs * FAST_SHARE_OF_INTERVAL;
+    if ((isInRotation(state) || state === 'standby') && failures > 0)
+      return intervalMs * FAST_SHARE_OF_INTERVAL;
+    // Without a session nothing else shows that it has gone.
+    if (state === 'standby') return forgetAfterMs;
     const jitter = 1 - INTERVAL_JITTER + 2 * INTERVAL_JITTER * random();
     return watch.startedMs + intervalMs * jitter - clock.now();
   }
 
   #signal(upstream: Upstream, signal: Signal): void {
-    const { clock, random, isLastReady, onFlip } = this.#world;
+    const { clock, random, isLastReady, hasPlace, onFlip } = this.#world;
     const watch = this.#watches.get(upstream);
     if (watch === undefined) return;
     const before = upstream.health;
     const stepped = step(before, signal, this.#options, {
       nowMs: clock.now(),
       isLastReady: isLastReady(upstream),
+      hasPlace: () => hasPlace(upstream),
       random: random(),
     });
     if (stepped.state === before.state) {
@@ -298,6 +315,11 @@ export class HealthChecker {
     if (before.state !== 'suspect') watch.failuresInARow = 0;
     else this.#signal(upstream, { kind: 'cleared', count: isInARow ? watch.failuresInARow : 0 });
   }
+}
+
+// One that stands by is not probed as long as its session shows that it lives: the session's end has it probed.
+function isVouchedFor({ health: { state, failures }, hasSession }: Upstream): boolean {
+  return state === 'standby' && failures === 0 && hasSession;
 }
 
 // A change that probes decided has the last of them in its evidence.

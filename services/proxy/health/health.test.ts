@@ -26,10 +26,13 @@ const PENALTY_OVER: Signal = { kind: 'penalty-over' };
 const TRIAL_PASSED: Signal = { kind: 'trial-passed' };
 const TRIAL_FAILED: Signal = { kind: 'trial-failed', failure: 'silent' };
 const TICK: Signal = { kind: 'tick' };
+const DISPLACED: Signal = { kind: 'displaced' };
+const CALLED: Signal = { kind: 'called' };
+const hasPlace = (): boolean => true;
 
 function run(signals: readonly Signal[], { isLastReady = false, nowMs = 0, random = 0.5 } = {}): Health {
   return signals.reduce(
-    (health, signal) => step(health, signal, THRESHOLDS, { nowMs, isLastReady, random }),
+    (health, signal) => step(health, signal, THRESHOLDS, { nowMs, isLastReady, hasPlace, random }),
     newcomer(0, 'registered'),
   );
 }
@@ -37,7 +40,8 @@ function run(signals: readonly Signal[], { isLastReady = false, nowMs = 0, rando
 // The same, with the time of each signal.
 function runAt(history: readonly [number, Signal][], start = newcomer(0, 'registered')): Health {
   return history.reduce(
-    (health, [nowMs, signal]) => step(health, signal, THRESHOLDS, { nowMs, isLastReady: false, random: 0.5 }),
+    (health, [nowMs, signal]) =>
+      step(health, signal, THRESHOLDS, { nowMs, isLastReady: false, hasPlace, random: 0.5 }),
     start,
   );
 }
@@ -89,6 +93,8 @@ describe('each change of state has one cause, and what it was decided from', () 
     ],
     ['last-of-policy', [PASS, OUTLIER, { kind: 'needed' }], 'ready', { before: 'failed-in-a-row' }],
     ['leave', [PASS, { kind: 'leave' }], 'leaving', {}],
+    ['outside-subset', [PASS, DISPLACED], 'standby', {}],
+    ['stepped-in', [PASS, DISPLACED, CALLED], 'suspect', {}],
   ];
   for (const [cause, signals, state, evidence] of table) {
     test(`${state}: ${cause}`, () => {
@@ -124,6 +130,13 @@ describe('one step after another', () => {
     ['a new server that refuses goes on trying', [REFUSED, REFUSED, REFUSED], 'joining'],
     ['a refused probe evicts at once', [PASS, REFUSED], 'evicted'],
     ['one timeout does not evict', [PASS, TIMEOUT], 'ready'],
+    ['one that stands by goes on passing its probes', [PASS, DISPLACED, PASS, PASS], 'standby'],
+    ['a lost session alone is not enough to evict it', [PASS, DISPLACED, LEASE_LOST, PASS], 'standby'],
+    ['a probe that fails then is', [PASS, DISPLACED, LEASE_LOST, TIMEOUT], 'evicted'],
+    ['it steps in when a probe has passed', [PASS, DISPLACED, CALLED, PASS], 'ready'],
+    ['not when it is dead', [PASS, DISPLACED, CALLED, REFUSED], 'evicted'],
+    ['only one that stands by can be called', [PASS, CALLED], 'ready'],
+    ['one that is out for a reason has no place to lose', [PASS, REFUSED, DISPLACED], 'evicted'],
     ["what the proxy's own machine lacks says nothing of a server", [PASS, LOCAL, LOCAL, LOCAL], 'ready'],
     ['half of 20 requests that failed eject', [PASS, share(10, 20)], 'ejected'],
     ['also one that is just being looked at', [PASS, BAD_REQUEST, share(10, 20)], 'ejected'],
@@ -208,13 +221,26 @@ describe('one step after another', () => {
   });
 });
 
+test('who would come into the rotation and has no place in the subset stands by', () => {
+  const outside = { nowMs: 0, isLastReady: false, hasPlace: () => false, random: 0.5 };
+  const after = (signals: Signal[], last: Signal): Health => step(run(signals), last, THRESHOLDS, outside);
+  const joined = after([], PASS);
+  assert.deepEqual([joined.state, joined.cause], ['standby', 'outside-subset']);
+  assert.equal(after([PASS, BAD_REQUEST], PASS).state, 'standby');
+  assert.equal(after([PASS, REFUSED, PASS], PASS).state, 'standby');
+  assert.equal(after([PASS, OUTLIER], PENALTY_OVER).state, 'standby');
+  // One that is in rotation is put out by `displaced` alone.
+  assert.equal(after([PASS, OUTLIER, PENALTY_OVER], TRIAL_PASSED).state, 'ready');
+  assert.equal(after([PASS], PASS).state, 'ready');
+});
+
 test('evidence from traffic never takes out the last ready server, probes may', () => {
   assert.equal(run([PASS, BAD_REQUEST], { isLastReady: true }).state, 'ready');
   assert.equal(run([PASS, OUTLIER], { isLastReady: true }).state, 'ready');
   assert.equal(run([PASS, CLEARED], { isLastReady: true }).state, 'ready');
   assert.equal(run([PASS, LIE, LIE, LIE], { isLastReady: true }).state, 'ready');
   const onTrial = run([PASS, OUTLIER, PENALTY_OVER]);
-  const at = { nowMs: 0, isLastReady: true, random: 0 };
+  const at = { nowMs: 0, isLastReady: true, hasPlace, random: 0 };
   assert.equal(step(onTrial, TRIAL_FAILED, THRESHOLDS, at).state, 'ready');
   assert.equal(run([PASS, REFUSED], { isLastReady: true }).state, 'evicted');
   assert.equal(run([PASS, LEASE_LOST], { isLastReady: true }).state, 'suspect');
@@ -388,7 +414,7 @@ test('a server that never passes a probe is forgotten with what its last probe c
 
 test('who does not join within 10 s, or come back within 60 s, is forgotten', () => {
   const at = (health: Health, nowMs: number): State =>
-    step(health, TICK, THRESHOLDS, { nowMs, isLastReady: false, random: 0.5 }).state;
+    step(health, TICK, THRESHOLDS, { nowMs, isLastReady: false, hasPlace, random: 0.5 }).state;
   assert.equal(at(run([REFUSED]), 9_999), 'joining');
   assert.equal(at(run([REFUSED]), 10_000), 'forgotten');
   assert.equal(at(run([PASS, REFUSED]), 59_999), 'evicted');
@@ -429,7 +455,7 @@ test('property: only two passes bring an evicted server back, and nothing but a 
         const before = health.state;
         const isPass = signal === PASS;
         passes = isPass ? passes + 1 : signal.kind === 'probe' ? 0 : passes;
-        health = step(health, signal, THRESHOLDS, { nowMs: 0, isLastReady: false, random: 0 });
+        health = step(health, signal, THRESHOLDS, { nowMs: 0, isLastReady: false, hasPlace, random: 0 });
         if (before === 'evicted' && health.state !== 'evicted')
           assert.ok(health.state === 'ready' && passes >= 2);
         if (before === 'joining' && health.state !== 'joining') assert.ok(health.state === 'ready' && isPass);

@@ -14,6 +14,7 @@ import {
 
 /**
  * joining: registered, gets nothing before its first probe has passed · ready: in rotation ·
+ * standby: outside this proxy's subset, steps in when a server of it goes ·
  * suspect: out of rotation until a probe has decided · evicted: failed, probed for a come-back ·
  * ejected: an outlier, out for a penalty · trial: back for one real request · leaving: going on purpose ·
  * forgotten: no longer in the table
@@ -21,6 +22,7 @@ import {
 export type State =
   | 'joining'
   | 'ready'
+  | 'standby'
   | 'suspect'
   | 'evicted'
   | 'ejected'
@@ -67,6 +69,10 @@ export type Signal =
   | { kind: 'trial-failed'; failure: FailureKind }
   /** Its policy has no other server left. */
   | { kind: 'needed' }
+  /** A server with a better place in this proxy's subset has come. */
+  | { kind: 'displaced' }
+  /** A server of this proxy's subset has gone, and it is the next. */
+  | { kind: 'called' }
   | { kind: 'leave' }
   | { kind: 'tick' };
 
@@ -84,11 +90,23 @@ const TRIAL_PASSED: Because = {
   evidence: {},
 };
 const LEAVE: Because = { cause: 'leave', why: 'it said that it is leaving', evidence: {} };
+const OUTSIDE: Because = {
+  cause: 'outside-subset',
+  why: 'other servers are the subset that this proxy uses: it steps in when one of them goes',
+  evidence: {},
+};
+const STEPS_IN: Because = {
+  cause: 'stepped-in',
+  why: 'a server of the subset that this proxy uses has gone, and it is the next: a probe decides',
+  evidence: {},
+};
 
 export type Circumstances = {
   nowMs: number;
   /** No other server of its policy is ready: real requests that failed may then not take it out. */
   isLastReady: boolean;
+  /** Whether this proxy's subset has a place for it; asked only when it is about to come into the rotation. */
+  hasPlace: () => boolean;
   random: number;
 };
 
@@ -117,6 +135,12 @@ export function isInRotation(state: State): boolean {
  * @returns the same object when nothing changed; another `state` in it is a flip
  */
 export function step(health: Health, signal: Signal, thresholds: Thresholds, at: Circumstances): Health {
+  const after = decide(health, signal, thresholds, at);
+  const comesIn = isInRotation(after.state) && !isInRotation(health.state);
+  return comesIn && !at.hasPlace() ? flip(after, 'standby', OUTSIDE, at) : after;
+}
+
+function decide(health: Health, signal: Signal, thresholds: Thresholds, at: Circumstances): Health {
   const { state } = health;
   const mayGo = state === 'ready' && !at.isLastReady;
   switch (signal.kind) {
@@ -188,6 +212,12 @@ export function step(health: Health, signal: Signal, thresholds: Thresholds, at:
     case 'needed':
       if (state === 'suspect') return { ...health, clearFromMs: at.nowMs };
       return state === 'ejected' ? flip(health, 'ready', needed(health), at) : health;
+    case 'displaced':
+      return isInRotation(state) || state === 'suspect' ? flip(health, 'standby', OUTSIDE, at) : health;
+    case 'called':
+      return state === 'standby'
+        ? flip({ ...health, readySinceMs: at.nowMs }, 'suspect', STEPS_IN, at)
+        : health;
     case 'leave':
       return state === 'leaving' ? health : flip(health, 'leaving', LEAVE, at);
     case 'tick':
@@ -213,12 +243,12 @@ function afterLocalFailure(health: Health, detail: string): Health {
   return { ...health, why };
 }
 
-// A server in its penalty gets nothing anyway; through a cut session it must not come back before its time.
+// One in its penalty, or standing by, gets nothing anyway; through a cut session it must not come back before its time.
 function afterLostLease(health: Health, why: string, at: Circumstances): Health {
   const failed = { ...health, failures: health.failures + 1 };
   if (isInRotation(health.state))
     return flip(failed, 'suspect', { cause: 'session-lost', why, evidence: { session: why } }, at);
-  return health.state === 'ejected' ? failed : health;
+  return health.state === 'ejected' || health.state === 'standby' ? failed : health;
 }
 
 function afterPass(health: Health, roundTripMs: number, thresholds: Thresholds, at: Circumstances): Health {
@@ -248,7 +278,7 @@ function afterPass(health: Health, roundTripMs: number, thresholds: Thresholds, 
     case 'ejected':
       return at.nowMs >= health.penaltyEndsMs ? toTrial(passed, at) : passed;
     default:
-      // In rotation: a pass after a pass is no news.
+      // In rotation, or standing by: a pass after a pass is no news.
       return health.failures === 0 ? health : passed;
   }
 }

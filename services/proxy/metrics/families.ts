@@ -36,7 +36,7 @@ export type Family = {
 
 const MS_PER_S = 1000;
 // `forgotten` is no state of what is in the table.
-const STATES = ['joining', 'ready', 'suspect', 'evicted', 'ejected', 'trial', 'leaving'] as const;
+const STATES = ['joining', 'ready', 'standby', 'suspect', 'evicted', 'ejected', 'trial', 'leaving'] as const;
 
 export const PROXY_FAMILIES: readonly Family[] = [
   {

@@ -16,10 +16,11 @@ import {
 } from '../servers/upstream.ts';
 import type { EventLog, EventType, Order } from '../status/events.ts';
 import { becauseMoved, farewell, leastProven } from './replaced.ts';
+import { hasPlace, nextMove, rankOf } from './subset.ts';
 
 export type RegistryOptions = Pick<
   ProxyOptions,
-  'maxServers' | 'upstreamConnections' | 'pipelineDepth' | 'oneRequestConnections'
+  'maxServers' | 'subset' | 'upstreamConnections' | 'pipelineDepth' | 'oneRequestConnections'
 >;
 
 export type RegistryWorld = {
@@ -41,6 +42,7 @@ export type RegistryWorld = {
 const EVENT_OF_STATE: Record<State, EventType | null> = {
   joining: null,
   ready: 'admitted',
+  standby: 'standby',
   suspect: 'suspect',
   evicted: 'evicted',
   ejected: 'ejected',
@@ -112,6 +114,7 @@ export class Registry {
     const upstream = new Upstream(registration, capacity, order, health, wallNow(), makeTally?.());
     upstream.asksForSession = packet.hasSession;
     upstream.policyAsWritten = packet.policyAsWritten;
+    upstream.rank = rankOf(events.boot, keyOf(upstream));
     upstream.pool = makePool(upstream);
     upstream.drainOrder = this.#drained.get(keyOf(upstream)) ?? null;
     const route = table.add(upstream);
@@ -138,6 +141,12 @@ export class Registry {
     return this.#world.table.has(upstream);
   }
 
+  /** Whether this proxy's subset of the policy's servers has a place for the server. */
+  hasPlace(upstream: Upstream): boolean {
+    const servers = this.#world.table.route(upstream.policy)?.upstreams ?? [];
+    return hasPlace(upstream, servers, this.#options.subset);
+  }
+
   onFlip(upstream: Upstream, before: Health): void {
     const { table, events, now } = this.#world;
     const { state } = upstream.health;
@@ -158,6 +167,13 @@ export class Registry {
   #afterChange({ policy }: Upstream): void {
     const route = this.#world.table.route(policy);
     if (route === undefined) return;
+    const move = nextMove(route.upstreams, this.#options.subset);
+    if (move !== null) {
+      // The change of its state leads here again.
+      if (move.comesIn) this.#checker.onCalled(move.server);
+      else this.#checker.onDisplaced(move.server);
+      return;
+    }
     if (route.rotation.members.length === 0) {
       for (const upstream of [...route.upstreams]) {
         const { state } = upstream.health;

@@ -79,6 +79,8 @@ export class Upstream {
   /** The policy as a number or a text, as the server wrote it: it is probed with that. */
   policyAsWritten: Id;
   order: number;
+  /** Its place among the servers of its policy when this proxy uses a subset of them: the lowest are in it. */
+  rank = 0;
   /** The connection of its session; null without one. */
   lease: LeaseConnection | null = null;
   /** An operator wants it to get nothing new; null when nobody does. Measured health goes on beside it. */

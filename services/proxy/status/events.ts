@@ -18,6 +18,7 @@ type OrderEventType = 'drained' | 'resumed' | 'probe-ordered';
 export type StateEventType =
   | 'registered'
   | 'admitted'
+  | 'standby'
   | 'suspect'
   | 'evicted'
   | 'ejected'

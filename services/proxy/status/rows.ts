@@ -115,6 +115,7 @@ function nextOf({ health, nextProbeMs, stateSinceWallMs, tally }: Upstream, sour
       };
     case 'leaving':
       return { kind: 'drain', open: tally.inFlight, untilMs: null };
+    case 'standby':
     case 'forgotten':
       return null;
     default:

@@ -30,6 +30,7 @@ const NAMES = [
   'faultText',
   'bad',
   'ready',
+  'standby',
   'joining',
   'trial',
   'suspect',

@@ -41,6 +41,7 @@ export type Palette = Record<
   | 'faultText'
   | 'bad'
   | 'ready'
+  | 'standby'
   | 'joining'
   | 'trial'
   | 'suspect'
@@ -105,6 +106,7 @@ export function line(
 const SIGNS: Readonly<Record<string, { fill?: string; stroke?: string; cut?: string }>> = {
   ready: { fill: 'M8 3a5 5 0 1 1 0 10a5 5 0 1 1 0-10z' },
   joining: { stroke: 'M8 3a5 5 0 1 1 0 10a5 5 0 1 1 0-10z' },
+  standby: { stroke: 'M4 8h8M4 5h8M4 11h8' },
   trial: { stroke: 'M8 3a5 5 0 1 1 0 10a5 5 0 1 1 0-10z', fill: 'M8 3a5 5 0 0 1 0 10z' },
   suspect: { fill: 'M8 .8L15.2 8L8 15.2L.8 8z', cut: 'M8 4.6v4M8 10.6v1' },
   evicted: {

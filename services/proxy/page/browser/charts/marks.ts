@@ -1,6 +1,6 @@
 // What is marked on the time axis: faults as shaded windows, servers that went out as dotted lines, and each server's own line.
 import type { ClusterState, Fault, History, Out, Server } from '../model/contract.ts';
-import { keyOf, shownState } from '../model/rows.ts';
+import { isGood, keyOf, shownState } from '../model/rows.ts';
 import { nameOf } from '../model/words.ts';
 import {
   type Element,
@@ -133,9 +133,7 @@ export function lanesOf(state: ClusterState, history: History): Server[] {
   const servers = state.policies.flatMap((policy) => policy.servers);
   if (servers.length <= LANES_OF_ALL) return servers;
   const wereOut = new Set(history.outs.map(keyOf));
-  return servers
-    .filter((server) => shownState(server) !== 'ready' || wereOut.has(keyOf(server)))
-    .slice(0, LANES_AT_MOST);
+  return servers.filter((server) => !isGood(server) || wereOut.has(keyOf(server))).slice(0, LANES_AT_MOST);
 }
 
 /** One line for each server: thin in rotation, thick and with a sign when it is out. */

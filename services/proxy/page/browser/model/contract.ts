@@ -1,7 +1,7 @@
 // What the status listener sends, as the page reads it. Times are ms since the epoch, on the proxy's clock.
 import type { Because } from '../../../health/cause.ts';
 
-export type State = 'joining' | 'ready' | 'suspect' | 'evicted' | 'ejected' | 'trial' | 'leaving';
+export type State = 'joining' | 'ready' | 'standby' | 'suspect' | 'evicted' | 'ejected' | 'trial' | 'leaving';
 
 export type Next =
   | {

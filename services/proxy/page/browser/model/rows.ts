@@ -6,6 +6,7 @@ import { capital, ordinal, outcomeWord } from './words.ts';
 export type Shown = State | 'drained';
 export const SHOWN: readonly Shown[] = [
   'ready',
+  'standby',
   'joining',
   'suspect',
   'evicted',
@@ -54,6 +55,12 @@ export function briefly(why: string): string {
 export function isInRotation(server: Server): boolean {
   const shown = shownState(server);
   return shown === 'ready' || shown === 'trial';
+}
+
+/** Whether nothing is wrong with it: it serves, or stands by for those that do. */
+export function isGood(server: Server): boolean {
+  const shown = shownState(server);
+  return shown === 'ready' || shown === 'standby';
 }
 
 export function keyOf({ policy, id }: { policy: string; id: string | number }): string {
@@ -215,6 +222,8 @@ function withoutNext({ state }: Server, { fall, rise }: Hello['thresholds']): Ph
       return [strong('Ready if its next request is answered'), text(', else out for longer')];
     case 'joining':
       return [text('Ready after '), strong('1 good probe')];
+    case 'standby':
+      return [text('Gets nothing '), strong('while the others serve')];
     case 'leaving':
       return [text('Gone when what is open is answered')];
     default:

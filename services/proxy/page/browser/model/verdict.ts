@@ -1,6 +1,6 @@
 // One sentence that says how things stand: the worst first.
 import type { ClusterState, Hello, Policy, Server } from './contract.ts';
-import { drainedBy, inRotation, isInRotation, shownSinceMs, shownState } from './rows.ts';
+import { drainedBy, inRotation, isGood, isInRotation, shownSinceMs, shownState } from './rows.ts';
 import { count, duration, nameOf, policyTitle } from './words.ts';
 
 export type Verdict = {
@@ -16,7 +16,7 @@ export function verdictOf({ policies, proxy }: ClusterState, hello: Hello, nowMs
   if (servers.length === 0) return noServers(hello);
   const dead = policies.filter((policy) => inRotation(policy) === 0);
   if (dead.length > 0) return deadPolicies(dead, policies, nowMs);
-  const out = servers.filter((server) => shownState(server) !== 'ready');
+  const out = servers.filter((server) => !isGood(server));
   if (out.length > 0) {
     const are = out.length === 1 ? 'is' : 'are';
     const keep = policies.length === 1 ? 'Its policy still answers' : 'Every policy still answers';
@@ -26,7 +26,10 @@ export function verdictOf({ policies, proxy }: ClusterState, hello: Hello, nowMs
       detail: `Latest: ${lastOut(out, nowMs)}`,
     };
   }
-  const ready = `${count(servers.length, 'server')} ${servers.length === 1 ? 'is' : 'are'} ready`;
+  const standing = servers.filter((server) => shownState(server) === 'standby').length;
+  const serving = servers.length - standing;
+  const others = standing === 0 ? '' : `, ${standing} more ${standing === 1 ? 'stands' : 'stand'} by`;
+  const ready = `${count(serving, 'server')} ${serving === 1 ? 'is' : 'are'} ready${others}`;
   if (proxy.requestsPerS === 0 && servers.every(({ served, failed }) => served + failed === 0)) {
     return {
       level: 'good',
@@ -52,7 +55,7 @@ function noServers({ wellKnownPort, thresholds }: Hello): Verdict {
 
 function deadPolicies(dead: readonly Policy[], policies: readonly Policy[], nowMs: number): Verdict {
   const others = policies.filter((policy) => !dead.includes(policy)).flatMap(({ servers }) => servers);
-  const out = others.filter((server) => shownState(server) !== 'ready').length;
+  const out = others.filter((server) => !isGood(server)).length;
   const elsewhere =
     others.length === 0
       ? ''

@@ -1,7 +1,7 @@
 // The table: every policy with its servers, or only what is not ready.
 import { html } from '../html.ts';
 import type { Policy, Server } from '../model/contract.ts';
-import { inRotation, keyOf, reasonOf, SHOWN, sentence, shownState } from '../model/rows.ts';
+import { inRotation, isGood, keyOf, reasonOf, SHOWN, sentence, shownState } from '../model/rows.ts';
 import { go, isLarge, model, serversIn } from '../model/store.ts';
 import { count, milliseconds, nameOf, percent, policyTitle, rate } from '../model/words.ts';
 import { textOf } from './head.ts';
@@ -18,7 +18,7 @@ export function isOnlyNotReady(): boolean {
 }
 
 function notReady(policies: readonly Policy[]): number {
-  return policies.flatMap(({ servers }) => servers).filter((server) => shownState(server) !== 'ready').length;
+  return policies.flatMap(({ servers }) => servers).filter((server) => !isGood(server)).length;
 }
 
 type Listed = { policy: Policy; servers: Server[] };
@@ -31,7 +31,7 @@ function listed(policies: readonly Policy[]): Listed[] {
     .map((policy) => ({
       policy,
       servers: policy.servers.filter((server) => {
-        if (isFew && shownState(server) === 'ready') return false;
+        if (isFew && isGood(server)) return false;
         if (words.length === 0) return true;
         const about =
           `${policyTitle(policy.policy)} ${nameOf(server)} ${server.id} ${server.address} ${shownState(server)} ${sentence(reasonOf(server, thresholds))}`.toLowerCase();

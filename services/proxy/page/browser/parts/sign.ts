@@ -5,6 +5,7 @@ import type { Shown } from '../model/rows.ts';
 const SHAPES: Readonly<Record<string, unknown>> = {
   ready: html`<circle class="fill" cx="8" cy="8" r="5" />`,
   joining: html`<circle class="line dashed" cx="8" cy="8" r="5" stroke-dasharray="2.6 2.6" stroke-width="2" />`,
+  standby: html`<path class="line" d="M4 8h8M4 5h8M4 11h8" stroke-width="1.6" />`,
   trial: html`<circle class="line" cx="8" cy="8" r="5" stroke-width="1.6" /><path class="fill" d="M8 3a5 5 0 0 1 0 10z" />`,
   suspect: html`<path class="fill" d="M8 .8 15.2 8 8 15.2.8 8z" /><path class="cut" d="M8 4.6v4M8 10.6v1" />`,
   evicted: html`<rect class="fill" x="2" y="2" width="12" height="12" rx="2.4" /><path class="cut" d="m5.6 5.6 4.8 4.8m0-4.8-4.8 4.8" />`,

@@ -2,7 +2,7 @@
 import { Component } from 'preact';
 import { html } from '../html.ts';
 import type { ClusterState, Hello, Policy, Server } from '../model/contract.ts';
-import { inRotation, isInRotation, shownState } from '../model/rows.ts';
+import { inRotation, isGood, isInRotation, shownState } from '../model/rows.ts';
 import { go, watchSamples } from '../model/store.ts';
 import { milliseconds, nameOf, policyTitle, whole } from '../model/words.ts';
 import { sign } from '../parts/sign.ts';
@@ -109,8 +109,8 @@ class Card extends Component<{ policy: Policy; mark: string }> {
     const isDead = inRotation(policy) === 0;
     const shown = servers.length > SIGNS_AT_MOST ? servers.slice(0, SIGNS_AT_MOST) : servers;
     const worst =
-      servers.find((server) => !isInRotation(server)) ??
-      servers.find((server) => shownState(server) !== 'ready');
+      servers.find((server) => !isInRotation(server) && !isGood(server)) ??
+      servers.find((server) => !isGood(server));
     const colour = isDead ? 'evicted' : worst === undefined ? 'ready' : shownState(worst);
     return html`
       <button type="button" class=${`card st-${colour}`} onClick=${() => go({ open: `${policy.policy}/` })}>
@@ -125,7 +125,7 @@ class Card extends Component<{ policy: Policy; mark: string }> {
 }
 
 function lastLine({ servers, p99Ms }: Policy, worst: Server | undefined, isDead: boolean) {
-  const out = servers.filter((server) => shownState(server) !== 'ready');
+  const out = servers.filter((server) => !isGood(server));
   const latest = Math.max(...out.map(({ sinceMs }) => sinceMs));
   if (isDead)
     return html`${sign('none', 12)}<b class="t-evicted">no server ready</b> <span>${out.length > 0 && ago(latest)}</span>`;

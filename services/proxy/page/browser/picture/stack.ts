@@ -1,7 +1,7 @@
 // The picture in one column, for narrow windows.
 import { html } from '../html.ts';
 import type { ClusterState, Hello, Policy, Server } from '../model/contract.ts';
-import { inRotation, keyOf, shownState } from '../model/rows.ts';
+import { inRotation, isGood, keyOf, shownState } from '../model/rows.ts';
 import { go, isLarge } from '../model/store.ts';
 import { nameOf, policyTitle, whole } from '../model/words.ts';
 import { sign } from '../parts/sign.ts';
@@ -22,7 +22,7 @@ export function Stack({ state, hello }: { state: ClusterState; hello: Hello }) {
 function Group({ policy, isShort }: { policy: Policy; isShort: boolean }) {
   const { servers } = policy;
   const rate = servers.reduce((sum, { requestsPerS }) => sum + requestsPerS, 0);
-  const listed = isShort ? servers.filter((server) => shownState(server) !== 'ready') : servers;
+  const listed = isShort ? servers.filter((server) => !isGood(server)) : servers;
   return html`
     <div class="group">
       <div class="line"><b>${policyTitle(policy.policy)}</b><span><b>${inRotation(policy)}</b> of ${servers.length} in rotation, <b>${whole(rate)}</b>/s</span></div>
