@@ -139,10 +139,10 @@ test('a server registers, keeps its session, and leaves on whichever worker has 
   for (const lease of leases) lease.send({ type: 3, srcid: 'server' });
   const { policies: shown } = await policies(proxy);
   assert.deepEqual(
-    shown[0].servers.map(({ id, session, state }: { id: number; session: boolean; state: string }) => {
-      return [id, session, state];
-    }),
-    servers.map(({ id }) => [id, true, 'ready']).sort(),
+    shown[0].servers
+      .map(({ id, session, state }: { id: number; session: boolean; state: string }) => [id, session, state])
+      .sort(),
+    servers.map(({ id }) => [id, true, 'ready']),
   );
   for (const [at, lease] of leases.entries()) {
     if (at > 0) lease.send({ type: 4, srcid: servers[at]?.id });
@@ -206,6 +206,7 @@ test('a stop answers what is under way on every worker, refuses what is new, and
     assert.equal((await client.nextFrame()).payload, digestOf('held'));
     client.socket.destroy();
   }
+  assert.equal(await lease.ended(), 'fin');
   lease.socket.destroy();
   await stopped;
   await assert.rejects(clientOf(proxy).connected());
