@@ -54,11 +54,11 @@ export async function startProxy(
     log,
     bootId(),
   );
-  const { core, accessLogDropped } = createProxy(options, log, system);
+  const { core, beside } = createProxy(options, log, system);
   const pageSources = pageSourcesOf(
     options,
     system.headers,
-    { ...core.sources, accessLogDropped },
+    { ...core.sources, ...beside },
     (level, { by, reason }) => {
       // Before the change: a log that is about to fall silent says so.
       log({ level: 'warn', message: 'the log level is changed by order', to: level, by, why: reason });
@@ -92,16 +92,25 @@ export async function startProxy(
   };
 }
 
+/** What a scrape gets beside the sources of the core. */
+type Beside = Pick<MetricSources, 'accessLogDropped' | 'otherThreads'>;
+
 function createProxy(
   options: ProxyOptions,
   log: Log,
   { world, accessLogDropped }: SystemWorld,
-): { core: Core; accessLogDropped: () => number } {
+): { core: Core; beside: Beside } {
   const { workers } = options;
-  if (workers === 1) return { core: createCore(options, log, world), accessLogDropped };
+  if (workers === 1) return { core: createCore(options, log, world), beside: { accessLogDropped } };
   const keeper = createKeeper(options, workers, log, world, launchThreads(options));
-  const { counts } = keeper.totals;
-  return { core: keeper, accessLogDropped: () => accessLogDropped() + counts.accessLogDropped };
+  const { totals } = keeper;
+  return {
+    core: keeper,
+    beside: {
+      accessLogDropped: () => accessLogDropped() + totals.counts.accessLogDropped,
+      otherThreads: () => ({ heapBytes: totals.heapBytes, activeMs: totals.counts.activeMs }),
+    },
+  };
 }
 
 // The time, so that ids of later starts are greater; and chance, since proxies may start together.
@@ -123,7 +132,7 @@ async function whoTakesOver(
 function pageSourcesOf(
   options: ProxyOptions,
   headers: ProxyHeaders | null,
-  sources: Core['sources'] & Pick<MetricSources, 'accessLogDropped'>,
+  sources: Core['sources'] & Beside,
   setLogLevel: ActSources['setLogLevel'],
 ): PageSources {
   const { now, wallNow } = systemClock;

@@ -8,7 +8,7 @@ import type { Connection, Listening, Network, Receiver } from '../network/networ
 import type { ProxyOptions } from '../options.ts';
 import { ClientConnection, type ConnectionContext, type PacketHandlers } from './client-connection.ts';
 import { ReadTurns } from './read-turns.ts';
-import { plainHost, SourceLimit } from './sources.ts';
+import { plainHost, SourceLimit, sourceLimit } from './sources.ts';
 
 // A turn of the loop with nothing to do takes a fraction of this.
 const CALM_TURN_MS = 0.05;
@@ -78,7 +78,7 @@ export class Listener {
     this.#options = options;
     this.#world = world;
     this.#handlers = handlers;
-    this.#perSource = new SourceLimit(options.maxConnectionsPerSource, options.maxConnections);
+    this.#perSource = new SourceLimit(sourceLimit(options));
     const { clock } = world;
     this.#context = { clock, turns: new ReadTurns(clock.soon), handlers, onClosed: this.#forget };
   }

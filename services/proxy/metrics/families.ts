@@ -17,6 +17,8 @@ export type MetricSources = Pick<
   control: ControlCounts;
   /** Lines of the access log that nobody was there to take. */
   accessLogDropped: () => number;
+  /** What the threads beside this one use: memory of their objects, and time in which they did not wait. */
+  otherThreads?: () => { heapBytes: number; activeMs: number };
   /** Monotonic ms. */
   now: () => number;
   version: string;
