@@ -20,6 +20,7 @@ async function proxyOf(t: TestContext) {
     host: '127.0.0.1',
     port: 0,
     adminPort: 0,
+    startupMs: 0,
     drainTimeoutMs: 0,
   };
   const { world } = await openSystemWorld(options, () => {}, 'boot');
