@@ -3,23 +3,18 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hideBin } from 'yargs/helpers';
-import { commandLine, publishedProxy, requireWhole } from '../services/shared/config.ts';
-import { bringUp, MAY_BE_LEFT, publishedPort, recentLogs } from './cluster/cluster.ts';
-import { containerNames } from './cluster/containers.ts';
+import { commandLine, given, requireWhole } from '../services/shared/config.ts';
+import { bringUp, composeEnvironment, MAY_BE_LEFT, recentLogs } from './cluster/cluster.ts';
+import { lookUpContainers, type PublishedProxy, runningProxies } from './cluster/containers.ts';
 import { healLeftovers } from './cluster/heal.ts';
 import { isObserved, prepareObservability } from './cluster/observability.ts';
+import { FROM_FLAGS, olderImages } from './cluster/older-image.ts';
 import { renderPolicyTable } from './cluster/policy-table.ts';
 import { PREPARATION } from './cluster/preparation.ts';
-import {
-  type ComposeConfig,
-  clientTlsOptions,
-  readComposeConfig,
-  serverServices,
-  serversByPolicy,
-} from './cluster/services.ts';
+import { sendSamples } from './cluster/samples.ts';
+import { clientTlsOptions, readComposeConfig, serverServices, serversByPolicy } from './cluster/services.ts';
 import { settingsWithoutEffect } from './cluster/settings.ts';
 import { readUndo } from './cluster/undo.ts';
-import { attempt } from './kit/command.ts';
 import { Failure } from './kit/failure.ts';
 import { fetchPolicies, waitForServers } from './kit/policies.ts';
 import { clusterName, ROOT, readSetting, savedSettings } from './kit/project.ts';
@@ -27,24 +22,25 @@ import { isColoured, runScript } from './kit/script.ts';
 import { type Outcome, type Progress, runSteps } from './kit/steps.ts';
 
 const READY_TIMEOUT_MS = 30_000;
-const CLIENT_TIMEOUT_MS = 15_000;
 const LOG_LINES = 8;
 
 /** What other commands have to know too. */
 const SETTINGS = [
   ...['COMPOSE_FILE', 'COMPOSE_PROJECT_NAME', 'PROXY_PUBLISH_PORT', 'PROXY_PUBLISH_ADMIN_PORT'],
-  ...['SERVERS_PER_POLICY', 'POLICY_PROXY_IMAGE'],
+  ...['PROXIES', 'SERVERS_PER_POLICY', 'POLICY_PROXY_IMAGE'],
 ];
 
 await runScript('npm start --', MAY_BE_LEFT, async (signal) => {
-  await commandLine(hideBin(process.argv), 'npm start')
+  const flags = await commandLine(hideBin(process.argv), 'npm start')
     .usage(
       '$0\n\nSets up Docker where it is missing, builds the image, starts the cluster and tries it.\nInto a running cluster npm run upgrade brings a change without an outage.',
     )
+    .options(FROM_FLAGS)
     .epilogue(
-      'Settings, from the environment or from .env: SERVERS_PER_POLICY (2), NODE_IMAGE (node:24-slim),\n' +
+      'Settings, from the environment or from .env: PROXIES (1), SERVERS_PER_POLICY (2), NODE_IMAGE (node:24-slim),\n' +
         'COMPOSE_PROJECT_NAME (policy-proxy), COMPOSE_FILE (with :docker-compose.tls.yml: over TLS),\n' +
-        'PROXY_PUBLISH_PORT (10000, on every address of this machine; 127.0.0.1:10000: on that one only),\n' +
+        'PROXY_PUBLISH_PORT (10000, on every address of this machine; 127.0.0.1:10000: on that one only; further proxies\n' +
+        'have the ports after it),\n' +
         'COMPOSE_PROFILES (observability: Prometheus and Grafana as well),\n' +
         'PROXY_PUBLISH_ADMIN_PORT (10081, on 127.0.0.1 only), and those of the roles, for example PROXY_HOLD.\n' +
         'Exit codes: 0 it runs, 1 a step failed, 2 the machine lacks something or a setting is wrong, 130 stopped by Ctrl-C.',
@@ -55,25 +51,35 @@ await runScript('npm start --', MAY_BE_LEFT, async (signal) => {
     console.error(`Warning: ${warning}`);
   }
   const project = clusterName();
-  const adminUrl = `http://127.0.0.1:${publishedPort('PROXY_PUBLISH_ADMIN_PORT')}`;
-  const proxy = publishedProxy(process.env);
+  // Of one that is wrong, everybody learns before anything is done.
+  const compose = composeEnvironment({});
   requireWhole('SERVERS_PER_POLICY', Number(readSetting('SERVERS_PER_POLICY') ?? 2), 1, 100);
+  const from = {
+    proxy: given('--proxy-from', flags.proxyFrom),
+    servers: given('--servers-from', flags.serversFrom),
+  };
+  const images: Record<string, string> = {};
   const replies: string[] = [];
   const isChaosLeft = readUndo(project) !== null;
   await runSteps(signal, [
     ...PREPARATION,
+    ...olderImages(from, images),
     ...(isObserved() ? [{ title: 'Prometheus and Grafana', run: prepareObservability }] : []),
     ...(isChaosLeft ? [{ title: 'What a chaos run left', run: healAfterChaos }] : []),
-    { title: 'Cluster', run: (progress) => bringUp({}, progress) },
-    { title: 'Servers in rotation', run: (progress) => waitUntilReady(adminUrl, progress) },
-    { title: 'Sample packets', run: (progress) => sendSamples(proxy, replies, progress) },
+    { title: 'Cluster', run: (progress) => bringUp({ env: images }, progress) },
+    { title: 'Servers in rotation', run: waitUntilReady },
+    { title: 'Sample packets', run: (progress) => sendPackets(replies, progress) },
   ]);
   console.log(`\n${replies.join('\n\n')}\n`);
+  const proxies = await runningProxies(signal);
+  const [{ adminUrl }] = proxies;
   const table = await fetchPolicies(adminUrl, signal);
   const config = await readComposeConfig({}, signal);
-  console.log(renderPolicyTable(table, isColoured(), await containerNames(signal)));
-  console.log(`The proxy listens on ${proxy}.\n`);
-  console.log([...settingsToSave(saved), ...whatToTry(project, clientTlsOptions(config))].join('\n'));
+  console.log(renderPolicyTable(table, isColoured(), (await lookUpContainers(signal)).names));
+  console.log(`${whereTheyListen(proxies)}\n`);
+  console.log(
+    [...settingsToSave(saved, compose), ...whatToTry(project, clientTlsOptions(config))].join('\n'),
+  );
   console.log(`\nThe cluster, live, in a browser: ${adminUrl}/`);
   if (isObserved()) {
     const [prometheus, grafana] = [
@@ -97,45 +103,47 @@ async function healAfterChaos(progress: Progress): Promise<Outcome> {
   return { isSkipped: healed === null, summary: healed ?? 'nothing' };
 }
 
-async function waitUntilReady(adminUrl: string, progress: Progress): Promise<Outcome> {
+function whereTheyListen(proxies: readonly PublishedProxy[]): string {
+  if (proxies.length === 1) return `The proxy listens on ${proxies[0]?.address}.`;
+  const lines = proxies.map(
+    ({ name, address, adminUrl }) => `  ${name} on ${address}, its page: ${adminUrl}/`,
+  );
+  return ['The proxies listen:', ...lines].join('\n');
+}
+
+// Each proxy has a table of its own.
+async function waitUntilReady(progress: Progress): Promise<Outcome> {
   const { signal } = progress;
+  const proxies = await runningProxies(signal);
   const count = serversByPolicy(serverServices(await readComposeConfig({}, signal)));
   const total = Object.values(count).reduce((sum, each) => sum + each, 0);
   try {
-    const onChange = (ready: number): void => progress.phase(`${ready} of ${total} are ready`);
-    await waitForServers({ adminUrl, count, timeoutMs: READY_TIMEOUT_MS, signal, onChange });
+    for (const { name, adminUrl } of proxies) {
+      const where = proxies.length === 1 ? '' : ` for ${name}`;
+      const onChange = (ready: number): void => progress.phase(`${ready} of ${total} are ready${where}`);
+      await waitForServers({ adminUrl, count, timeoutMs: READY_TIMEOUT_MS, signal, onChange });
+    }
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     throw new Failure(error.message, error.next, { tail: await recentLogs({}, LOG_LINES), cause: error });
   }
   const each = Object.entries(count).map(([policy, servers]) => `${servers} of policy ${policy}`);
-  return { isSkipped: false, summary: `${total} servers are ready: ${each.join(', ')}` };
+  const where = proxies.length === 1 ? '' : ` for each of ${proxies.length} proxies`;
+  return { isSkipped: false, summary: `${total} servers are ready${where}: ${each.join(', ')}` };
 }
 
-// The number in a sample's name is its policy.
-async function sendSamples(proxy: string, replies: string[], progress: Progress): Promise<Outcome> {
-  const config: ComposeConfig = await readComposeConfig({}, progress.signal);
+async function sendPackets(replies: string[], progress: Progress): Promise<Outcome> {
+  const [{ address }] = await runningProxies(progress.signal);
+  const config = await readComposeConfig({}, progress.signal);
   const policies = Object.keys(serversByPolicy(serverServices(config)));
-  for (const policy of ['1', '2', '3'].filter((each) => policies.includes(each))) {
-    const packet = `client_packet_${policy}.json`;
-    progress.line(packet);
-    const args = ['services/client/main.ts', packet, '--proxy', proxy, ...clientTlsOptions(config)];
-    const options = { cwd: ROOT, timeoutMs: CLIENT_TIMEOUT_MS, signal: progress.signal };
-    const { isOk, outcome, stdout, tail } = await attempt(process.execPath, args, options);
-    if (!isOk) {
-      throw new Failure(
-        `${packet} was not answered as it should be: ${outcome}.`,
-        'Look at "npm run status" and "docker compose logs".',
-        { tail },
-      );
-    }
-    replies.push(`${packet}:\n${stdout.trimEnd().replaceAll(/^/gm, '  ')}`);
-  }
-  return { isSkipped: false, summary: `${replies.length} packets answered` };
+  const lookAt = '"npm run status" and "docker compose logs"';
+  return await sendSamples(address, policies, clientTlsOptions(config), replies, lookAt, progress);
 }
 
-function settingsToSave(saved: NodeJS.Dict<string>): string[] {
-  const lines = SETTINGS.map((name) => [name, readSetting(name)] as const)
+function settingsToSave(saved: NodeJS.Dict<string>, compose: NodeJS.ProcessEnv): string[] {
+  // `docker compose` by hand does not know how many ports several proxies need.
+  const known = compose.PROXIES === '1' ? process.env : compose;
+  const lines = SETTINGS.map((name) => [name, known[name] || undefined] as const)
     .filter(([name, value]) => value !== undefined && value !== saved[name])
     .map(([name, value]) => `  echo ${name}=${value} >> .env`);
   if (lines.length === 0) return [];

@@ -6,12 +6,12 @@ import { commandLine, parseHostPort, UsageError } from '../services/shared/confi
 import { LOG_LEVELS } from '../services/shared/log.ts';
 import { printable } from '../services/shared/printable.ts';
 import { readToken } from '../services/shared/proof.ts';
-import { publishedPort } from './cluster/cluster.ts';
-import { containerNames } from './cluster/containers.ts';
+import { publishedPorts } from './cluster/cluster.ts';
+import { lookUpContainers, type PublishedProxy } from './cluster/containers.ts';
 import { ACTS, type Act, explain, findServer, give, nameOf } from './cluster/operator.ts';
 import { renderPolicyTable } from './cluster/policy-table.ts';
 import { Failure } from './kit/failure.ts';
-import { fetchPolicies, serverIds } from './kit/policies.ts';
+import { fetchPolicies } from './kit/policies.ts';
 import { readSetting } from './kit/project.ts';
 import { isColoured, runScript } from './kit/script.ts';
 
@@ -25,12 +25,11 @@ const WRAP_OFF = '\u001b[?7l';
 const WRAP_ON = '\u001b[?7h';
 
 type Look = {
-  adminUrl: string;
+  /** Base address of the one status listener that was asked for; null for that of each proxy. */
+  adminUrl: string | null;
   isJson: boolean;
-  /** Docker is asked for the containers' names only when the table has other servers than before. */
-  asked: string;
-  names: ReadonlyMap<string, string>;
 };
+type Proxy = Pick<PublishedProxy, 'name' | 'adminUrl'>;
 
 await runScript('npm run status --', '', async (signal) => {
   const options = await commandLine(hideBin(process.argv), 'npm run status')
@@ -55,7 +54,7 @@ await runScript('npm run status --', '', async (signal) => {
       admin: {
         type: 'string',
         describe:
-          "host:port of the proxy's status listener (127.0.0.1:PROXY_PUBLISH_ADMIN_PORT, which is 10081)",
+          "host:port of one proxy's status listener (those of all; 127.0.0.1:10081, PROXY_PUBLISH_ADMIN_PORT)",
       },
     })
     .options({
@@ -74,11 +73,10 @@ await runScript('npm run status --', '', async (signal) => {
     )
     .parse();
   const given = options.admin?.replace(/^http:\/\/(.*?)\/?$/, '$1');
-  const address = given ?? `127.0.0.1:${publishedPort('PROXY_PUBLISH_ADMIN_PORT')}`;
-  parseHostPort('--admin', address);
-  const look: Look = { adminUrl: `http://${address}`, isJson: options.json, asked: '', names: new Map() };
+  if (given !== undefined) parseHostPort('--admin', given);
+  const look: Look = { adminUrl: given === undefined ? null : `http://${given}`, isJson: options.json };
   const [command] = options._ as string[];
-  if (command !== undefined) process.stdout.write(await operate(command, look.adminUrl, options, signal));
+  if (command !== undefined) process.stdout.write(await operateEach(command, look, options, signal));
   else if (options.watch) await watch(look, signal);
   else show(look, await draw(look, signal));
 });
@@ -91,6 +89,32 @@ type OrderOptions = {
   reason: string | undefined;
   registerTokenFile: string | undefined;
 };
+
+// An order or a question is for every proxy: each has a table of its own.
+async function operateEach(
+  command: string,
+  look: Look,
+  options: OrderOptions,
+  signal: AbortSignal,
+): Promise<string> {
+  const { proxies } = await lookUp(look, signal);
+  const parts: string[] = [];
+  for (const proxy of proxies) parts.push(await operate(command, proxy.adminUrl, options, signal));
+  return underNames(proxies, parts);
+}
+
+async function lookUp({ adminUrl }: Look, signal: AbortSignal) {
+  const known = await lookUpContainers(signal);
+  if (adminUrl === null && known.proxies.length > 0) return known;
+  const usual = `http://127.0.0.1:${publishedPorts('PROXY_PUBLISH_ADMIN_PORT').first}`;
+  const proxies: readonly Proxy[] = [{ name: 'proxy', adminUrl: adminUrl ?? usual }];
+  return { ...known, proxies };
+}
+
+function underNames(proxies: readonly Proxy[], parts: readonly string[]): string {
+  if (proxies.length === 1) return parts.join('');
+  return proxies.map(({ name, adminUrl }, index) => `${name} (${adminUrl}/)\n${parts[index]}`).join('\n');
+}
 
 async function operate(
   command: string,
@@ -105,7 +129,7 @@ async function operate(
   }
   if ((server === undefined) === (policy === undefined))
     throw new UsageError(`${command}: name one server, or a policy with --policy.`);
-  const names = await containerNames(signal);
+  const { names } = await lookUpContainers(signal);
   const meant = async () => findServer(await fetchPolicies(adminUrl, signal), names, String(server));
   if (command === 'explain') return await explain(adminUrl, await meant(), names);
   const act = ACTS.find((each) => each === command) as Act;
@@ -130,13 +154,21 @@ function show({ isJson }: Look, text: string): void {
   process.stdout.write(isTable ? `${WRAP_OFF}${text}${WRAP_ON}` : text);
 }
 
-async function draw(look: Look, signal: AbortSignal): Promise<string> {
-  const snapshot = await fetchPolicies(look.adminUrl, signal);
-  if (look.isJson) return `${printable(JSON.stringify(snapshot))}\n`;
-  const ids = serverIds(snapshot).sort().join();
-  if (ids !== look.asked) look.names = await containerNames(signal);
-  look.asked = ids;
-  return renderPolicyTable(snapshot, isColoured(), look.names);
+async function draw(
+  look: Look,
+  signal: AbortSignal,
+  orElse: (error: unknown) => string = (error) => {
+    throw error;
+  },
+): Promise<string> {
+  const { proxies, names } = await lookUp(look, signal);
+  const tables = proxies.map(async ({ adminUrl }) => {
+    const snapshot = await fetchPolicies(adminUrl, signal);
+    if (look.isJson) return `${printable(JSON.stringify(snapshot))}\n`;
+    return renderPolicyTable(snapshot, isColoured(), names);
+  });
+  const parts = await Promise.all(tables.map((table) => table.catch(orElse)));
+  return look.isJson ? parts.join('') : underNames(proxies, parts);
 }
 
 async function watch(look: Look, signal: AbortSignal): Promise<void> {
@@ -144,7 +176,7 @@ async function watch(look: Look, signal: AbortSignal): Promise<void> {
   if (isScreen) process.stdout.write('\u001b[2J');
   try {
     while (true) {
-      const text = await draw(look, signal).catch((error: unknown) => showOrThrow(error, signal));
+      const text = await draw(look, signal, (error) => showOrThrow(error, signal));
       const lines = isScreen ? `${HOME}${text.replaceAll('\n', `${ERASE_LINE_END}\n`)}${ERASE_BELOW}` : text;
       show(look, lines);
       await sleep(WATCH_INTERVAL_MS, undefined, { signal });

@@ -24,7 +24,8 @@ type Group = {
 
 const CORES = availableParallelism();
 // They take longest, and begin first: at the end each would run alone.
-const FIRST = /(simulate|hostile|soak|bench|page|servers|culprit)\.test\.ts$/;
+const FIRST =
+  /(simulate|page|bench|planted|hostile|servers|culprit|fuzz|soak|requests|errors|limits)\.test\.ts$/;
 
 const LONG: Group = {
   ...{ name: 'long tests', kind: 'long', files: /\.long\.test\.ts$/ },
@@ -41,7 +42,7 @@ const MEASURING: Group = {
 const OTHERS: Group = {
   ...{ name: 'tests without Docker', kind: 'unit', files: /./ },
   // Most of them wait for timers and processes most of the time. On a bare machine some install a browser first.
-  ...{ timeoutMs: 300_000, atOnce: CORES + 1 },
+  ...{ timeoutMs: 300_000, atOnce: 2 * CORES },
 };
 const FIRST_MATCH = [LONG, IN_CONTAINERS, MEASURING, OTHERS];
 const IN_TURN = [OTHERS, MEASURING, IN_CONTAINERS, LONG];

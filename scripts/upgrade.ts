@@ -2,12 +2,12 @@
 
 import { hideBin } from 'yargs/helpers';
 import { commandLine } from '../services/shared/config.ts';
-import { bringUp, publishedPort } from './cluster/cluster.ts';
+import { bringUp } from './cluster/cluster.ts';
 import { isUp, listContainers } from './cluster/containers.ts';
 import { PREPARATION } from './cluster/preparation.ts';
 import { prepareRegisterToken } from './cluster/secrets.ts';
 import { readServerServices } from './cluster/services.ts';
-import { upgradeProxy, upgradeServers } from './cluster/upgrade.ts';
+import { upgradeProxies, upgradeServers } from './cluster/upgrade.ts';
 import { Failure } from './kit/failure.ts';
 import { clusterName } from './kit/project.ts';
 import { runScript } from './kit/script.ts';
@@ -20,15 +20,14 @@ await runScript('npm run upgrade --', CONTINUES, async (signal) => {
   await commandLine(hideBin(process.argv), 'npm run upgrade')
     .usage(
       '$0\n\nBrings a changed image or changed settings into the running cluster: builds the image; then for each policy\n' +
-        'starts new servers, waits until they are ready, stops and removes the old ones; the proxy last.',
+        'starts new servers, waits until they are ready, stops and removes the old ones; the proxies last, one by one.',
     )
     .epilogue(
-      'Nothing is lost while servers are replaced. The proxy is away for a moment: clients that try again for a few\n' +
-        'seconds lose nothing. What is up to date stays as it is. Settings: as for npm start.\n' +
+      'Nothing is lost while servers are replaced. Each proxy is away for a moment: clients that know several, or that\n' +
+        'try again for a few seconds, lose nothing. What is up to date stays as it is. Settings: as for npm start.\n' +
         'Exit codes: 0 upgraded, 1 a step failed, 2 no cluster is running, or bad usage, 130 stopped by Ctrl-C.',
     )
     .parse();
-  const adminUrl = `http://127.0.0.1:${publishedPort('PROXY_PUBLISH_ADMIN_PORT')}`;
   await runSteps(signal, PREPARATION);
   const running = (await listContainers(clusterName(), signal)).filter(isUp);
   if (!running.some(({ service }) => service === 'proxy')) {
@@ -41,9 +40,9 @@ await runScript('npm run upgrade --', CONTINUES, async (signal) => {
   await runSteps(signal, [
     ...services.map((service) => ({
       title: `${service.name} (policy ${service.policy})`,
-      run: upgradeServers.bind(null, service, adminUrl),
+      run: upgradeServers.bind(null, service),
     })),
-    { title: 'proxy', run: (progress) => upgradeProxy(services, adminUrl, progress) },
+    { title: 'proxy', run: (progress) => upgradeProxies(services, progress) },
     { title: 'Cluster', run: (progress) => bringUp({}, progress) },
   ]);
 });

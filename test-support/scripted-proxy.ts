@@ -19,11 +19,13 @@ export type ScriptedProxy = {
 /**
  * @param port where to listen; 0: any free port
  * @param tls  makes it speak TLS; with `ca`, clients have to show a certificate of that authority
+ * @param host address to listen on
  */
 export async function startScriptedProxy(
   script: Script,
   port = 0,
   tls: { cert: string; key: string; ca?: string } | null = null,
+  host = '127.0.0.1',
 ): Promise<ScriptedProxy> {
   const sockets = new Set<Socket>();
   let requests = 0;
@@ -50,7 +52,7 @@ export async function startScriptedProxy(
       ? createServer(onConnection)
       : createTlsServer({ ...tls, requestCert: tls.ca !== undefined }, onConnection);
   const listening = Promise.withResolvers<void>();
-  server.listen(port, '127.0.0.1', listening.resolve);
+  server.listen(port, host, listening.resolve);
   await listening.promise;
   return {
     port: (server.address() as { port: number }).port,
@@ -67,11 +69,19 @@ export function answerTo(request: RequestPacket, serverId: string): string {
   return formatAnswer(serverId, request.clientId, hash('sha1', request.payload));
 }
 
-/** Options of a short run: 200 requests in 0.2 s, unless told otherwise. */
-export function optionsFor(port: number, changes: Partial<LoadOptions> = {}): LoadOptions {
+/** A reply of a proxy that is about to stop, and names others. */
+export function naming(reply: string, ...ports: number[]): string {
+  const addresses = ports.map((port) => `127.0.0.1:${port}`);
+  return reply.replace(/}\n$/, `,"proxies":${JSON.stringify(addresses)}}\n`);
+}
+
+/** Options of a short run: 200 requests in 0.2 s to the proxy on this port, or to those on several, unless told otherwise. */
+export function optionsFor(
+  ports: number | readonly number[],
+  changes: Partial<LoadOptions> = {},
+): LoadOptions {
   return {
-    host: '127.0.0.1',
-    port,
+    proxies: [ports].flat().map((port) => ({ host: '127.0.0.1', port })),
     tls: null,
     rate: 1000,
     durationSeconds: 0.2,

@@ -1,41 +1,22 @@
 // The whole command for real, in its shortest form: without peers, which a machine need not have.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { ended, type Program, startProgram } from '../../test-support/programs.ts';
 import type { BenchResult } from './result.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
-const COMMAND = join(import.meta.dirname, '..', 'bench.ts');
-const SHORT = ['--part', 'pipeline', '--targets', 'direct,policy-proxy', '--seconds', '1', '--json'];
+const PIPELINE = ['--part', 'pipeline', '--targets', 'direct,policy-proxy', '--seconds', '1', '--json'];
+// Not as much as goes through: a thousand requests a second, which leave the processor to other tests.
+const LIGHT = PIPELINE.with(1, 'latency');
+// A run of it takes a second, and there are some, with what they wait for before and between them.
+const RUN_MS = 120_000;
 
-type Ended = { code: number | null; stdout: string; stderr: string };
-
-async function runCommand(
-  args: string[],
-  onStderr: (text: string, stop: () => void, pid: number) => void,
-): Promise<Ended> {
-  const child = spawn(process.execPath, [COMMAND, ...args], { env: { PATH: process.env.PATH } });
-  let [stdout, stderr] = ['', ''];
-  let isStopped = false;
-  // A second signal would end it at once.
-  const stop = (): void => {
-    if (!isStopped) child.kill('SIGINT');
-    isStopped = true;
-  };
-  child.stdout.on('data', (chunk) => {
-    stdout += chunk;
-  });
-  child.stderr.on('data', (chunk) => {
-    stderr += chunk;
-    onStderr(stderr, stop, child.pid ?? 0);
-  });
-  const ended = Promise.withResolvers<number | null>();
-  child.on('close', ended.resolve);
-  return { code: await ended.promise, stdout, stderr };
+function bench(...args: string[]): Program {
+  return startProgram('scripts/bench.ts', args);
 }
 
 async function reportFolder(t: TestContext): Promise<string> {
@@ -46,10 +27,8 @@ async function reportFolder(t: TestContext): Promise<string> {
 
 test('from the command line to the report', async (t) => {
   const folder = await reportFolder(t);
-  const { code, stdout, stderr } = await runCommand(
-    [...SHORT, '--repeat', '1', '--report', folder],
-    () => {},
-  );
+  const program = bench(...PIPELINE, '--repeat', '1', '--report', folder);
+  const { code, stdout, stderr } = await ended(program, RUN_MS);
   assert.equal(code, 0, stderr);
   const { report, ...result } = JSON.parse(stdout) as BenchResult & { report: string };
   assert.equal(report, folder);
@@ -68,10 +47,8 @@ test('from the command line to the report', async (t) => {
 
 test('two versions beside each other, each with servers of its own', async (t) => {
   const folder = await reportFolder(t);
-  const { code, stdout, stderr } = await runCommand(
-    ['--quick', '--modes', 'keep', '--baseline', ROOT, '--json', '--report', folder],
-    () => {},
-  );
+  const program = bench('--quick', '--modes', 'keep', '--baseline', ROOT, '--json', '--report', folder);
+  const { code, stdout, stderr } = await ended(program, RUN_MS);
   assert.equal(code, 0, stderr);
   const { figures, machine } = JSON.parse(stdout) as BenchResult;
   const [direct, baseline, proxy] = figures[0]?.targets ?? [];
@@ -86,8 +63,8 @@ test('two versions beside each other, each with servers of its own', async (t) =
 
 test('a version that is not there is refused before anything starts', async (t) => {
   const folder = await reportFolder(t);
-  const args = ['--quick', '--baseline', 'no-such-version', '--json', '--report', folder];
-  const { code, stdout, stderr } = await runCommand(args, () => {});
+  const program = bench('--quick', '--baseline', 'no-such-version', '--json', '--report', folder);
+  const { code, stdout, stderr } = await ended(program, RUN_MS);
   assert.equal(code, 2, stderr);
   assert.equal(stdout, '');
   assert.match(stderr, /"no-such-version" is no folder with a proxy .*, and no commit of this repository\./);
@@ -96,9 +73,10 @@ test('a version that is not there is refused before anything starts', async (t) 
 
 test('Ctrl-C before anything was measured ends with 130 and no report', async (t) => {
   const folder = await reportFolder(t);
-  const { code, stdout, stderr } = await runCommand([...SHORT, '--report', folder], (text, stop) => {
-    if (/warming up/.test(text)) stop();
-  });
+  const program = bench(...LIGHT, '--report', folder);
+  await program.printed(/warming up/, RUN_MS);
+  program.child.kill('SIGINT');
+  const { code, stdout, stderr } = await ended(program, RUN_MS);
   assert.equal(code, 130, stderr);
   assert.equal(stdout, '');
   assert.match(stderr, /Interrupted\. Nothing was measured, and nothing is left running\./);
@@ -106,31 +84,31 @@ test('Ctrl-C before anything was measured ends with 130 and no report', async (t
 
 test('Ctrl-C after some runs reports what was measured, and names what is missing', async (t) => {
   const folder = await reportFolder(t);
-  const args = [...SHORT, '--repeat', '50', '--report', folder];
-  const { code, stdout } = await runCommand(args, (text, stop) => {
-    // By then the run before is measured.
-    if (/run (?!1 )\d+ of 100/.test(text)) stop();
-  });
+  const program = bench(...LIGHT, '--repeat', '50', '--report', folder);
+  // By then the run before is measured.
+  await program.printed(/run (?!1 )\d+ of 100/, RUN_MS);
+  program.child.kill('SIGINT');
+  const { code, stdout } = await ended(program, RUN_MS);
   assert.equal(code, 130);
   const { runs, missing, wasInterrupted, figures } = JSON.parse(stdout) as BenchResult;
   assert.ok(wasInterrupted && runs.length > 0 && figures.length === 1, stdout);
-  assert.match(missing.join(), / in pipeline 64 B × 64 \(4\d of 50 repetitions\)/);
+  assert.match(missing.join(), / in open 64 B at 1000\/s \(4\d of 50 repetitions\)/);
   assert.deepEqual((await readdir(folder)).sort(), ['index.html', 'results.json']);
 });
 
 test('a target that dies is left out from then on, and the others are measured', async (t) => {
   const folder = await reportFolder(t);
-  const args = [...SHORT, '--repeat', '3', '--report', folder];
-  const { code, stdout } = await runCommand(args, (text, _stop, pid) => {
-    if (!/run 1 of 6/.test(text)) return;
-    const proxy = descendantsOf(pid).find((each) => commandLineOf(each).includes('services/proxy/main.ts'));
-    if (proxy !== undefined) process.kill(proxy, 'SIGKILL');
-  });
+  const program = bench(...LIGHT, '--repeat', '3', '--report', folder);
+  await program.printed(/run 1 of 6/, RUN_MS);
+  const started = descendantsOf(Number(program.child.pid));
+  const proxy = started.find((each) => commandLineOf(each).includes('services/proxy/main.ts'));
+  process.kill(Number(proxy), 'SIGKILL');
+  const { code, stdout } = await ended(program, RUN_MS);
   assert.equal(code, 1, stdout);
   const { runs, problems, missing } = JSON.parse(stdout) as BenchResult;
   assert.equal(runs.filter(({ target }) => target === 'direct').length, 3);
-  assert.match(problems.join(), /^policy-proxy in pipeline 64 B × 64: Process \d+ has ended/);
-  assert.match(missing.join(), /^policy-proxy in pipeline 64 B × 64/);
+  assert.match(problems.join(), /^policy-proxy in open 64 B at 1000\/s: Process \d+ has ended/);
+  assert.match(missing.join(), /^policy-proxy in open 64 B at 1000\/s/);
 });
 
 function descendantsOf(pid: number): number[] {

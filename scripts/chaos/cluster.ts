@@ -2,8 +2,10 @@
 
 import { realpathSync } from 'node:fs';
 import { bringUp, takeDown } from '../cluster/cluster.ts';
+import { type PublishedProxy, runningProxies } from '../cluster/containers.ts';
 import type { DockerCluster, Replica } from '../cluster/docker.ts';
 import { healCluster, healLeftovers } from '../cluster/heal.ts';
+import { olderImages, type RolesFrom } from '../cluster/older-image.ts';
 import { PREPARATION } from '../cluster/preparation.ts';
 import type { ServerService } from '../cluster/services.ts';
 import { type FoundCluster, openUndo, readUndo, type UndoLog } from '../cluster/undo.ts';
@@ -28,14 +30,23 @@ const PROXY_PORT = 10_000;
 /** Shows steps as they run; for machines on standard error, in plain lines. */
 export type ShowSteps = (signal: AbortSignal, steps: readonly Step[]) => Promise<void>;
 
-/** The cluster as it was before the runs, null when it was not up; and the undo file that has it in writing. */
-export type Found = { found: FoundCluster | null; undo: UndoLog };
+/**
+ * The cluster as it was before the runs, null when it was not up; the undo file that has it in writing; and the variables with
+ * which Compose takes roles from other commits.
+ */
+export type Found = { found: FoundCluster | null; undo: UndoLog; images: Record<string, string> };
 
 /**
  * Makes the machine ready, heals what a killed run has left, and opens the undo file.
  * @throws Failure when another run is under way, or the cluster is not this folder's
  */
-export async function setUp(cluster: DockerCluster, show: ShowSteps, signal: AbortSignal): Promise<Found> {
+export async function setUp(
+  cluster: DockerCluster,
+  from: RolesFrom,
+  show: ShowSteps,
+  signal: AbortSignal,
+): Promise<Found> {
+  const images: Record<string, string> = {};
   let result: Found | null = null;
   const takeOver = async (progress: Progress): Promise<Outcome> => {
     await requireOwn(cluster);
@@ -44,10 +55,14 @@ export async function setUp(cluster: DockerCluster, show: ShowSteps, signal: Abo
     const now = await lookAround(cluster);
     // What a killed run had found is what there was before anything was broken.
     const found = left === null || now === null ? now : left.found;
-    result = { found, undo: openUndo(cluster.project, found) };
+    result = { found, images, undo: openUndo(cluster.project, found) };
     return { isSkipped: false, summary: healed ?? describe(found) };
   };
-  await show(signal, [...PREPARATION, { title: 'What is there', run: takeOver }]);
+  await show(signal, [
+    ...PREPARATION,
+    ...olderImages(from, images),
+    { title: 'What is there', run: takeOver },
+  ]);
   return result as unknown as Found;
 }
 
@@ -97,7 +112,7 @@ async function lookAround(cluster: DockerCluster): Promise<FoundCluster | null> 
       if (entry !== undefined) settings[name] = entry.slice(variable.length + 1);
     }
   }
-  return { services, states, settings };
+  return { services, states, settings: { ...settings, PROXIES: String(services.proxy ?? 1) } };
 }
 
 type PortBinding = { HostIp?: string; HostPort?: string };
@@ -114,6 +129,7 @@ export function composeSettings(plan: Plan, found: FoundCluster | null): Record<
     ...found?.settings,
     ...JUDGED_SETTINGS,
     ...plan.settings,
+    PROXIES: String(plan.proxies),
     SERVERS_PER_POLICY: String(plan.serversPerPolicy),
   };
 }
@@ -126,26 +142,36 @@ export function composeSettings(plan: Plan, found: FoundCluster | null): Record<
 export async function bringUpFor(
   plan: Plan,
   env: Record<string, string>,
-  adminUrl: string,
   progress: Progress,
 ): Promise<Outcome> {
   const services = Object.keys(plan.services);
   const scale = Object.fromEntries(services.map((service) => [service, plan.serversPerPolicy]));
   await bringUp({ env, scale }, progress);
   const count = services.length * plan.serversPerPolicy;
-  await waitForServers({ adminUrl, count, timeoutMs: WHOLE_WITHIN_MS, signal: progress.signal });
-  return { isSkipped: false, summary: `${count} servers in rotation` };
+  const proxies = await runningProxies(progress.signal);
+  for (const { adminUrl } of proxies) {
+    await waitForServers({ adminUrl, count, timeoutMs: WHOLE_WITHIN_MS, signal: progress.signal });
+  }
+  const where = proxies.length === 1 ? '' : ` of each of ${proxies.length} proxies`;
+  return { isSkipped: false, summary: `${count} servers in rotation${where}` };
 }
 
 /**
- * host:port of the well-known port for the load: in the proxy's container wherever it can be reached. Docker's forwarder
- * of published ports accepts for a proxy that has just died, and resets: what it breaks would be counted against the proxy.
- * @param published the port on this machine
+ * host:port of the proxies' well-known ports for the load, with commas: in their containers wherever they can be reached.
+ * Docker's forwarder of published ports accepts for a proxy that has just died, and resets: what it breaks would be counted
+ * against the proxy.
  */
-export async function loadTarget(cluster: DockerCluster, published: number): Promise<string> {
-  const { address } = await cluster.findByPlace('proxy-1');
-  const isReachable = address !== null && (await accepts(PROXY_PORT, address));
-  return isReachable ? `${address}:${PROXY_PORT}` : `127.0.0.1:${published}`;
+export async function loadTarget(
+  cluster: DockerCluster,
+  published: readonly PublishedProxy[],
+): Promise<string> {
+  const replicas = await cluster.replicas('proxy');
+  const addresses = published.map(async ({ address: elsewhere }, index) => {
+    const address = replicas[index]?.address ?? null;
+    const isReachable = address !== null && (await accepts(PROXY_PORT, address));
+    return isReachable ? `${address}:${PROXY_PORT}` : elsewhere;
+  });
+  return (await Promise.all(addresses)).join();
 }
 
 /**

@@ -84,20 +84,28 @@ export type RequestRow = {
 /** Why a run was cut short that a person has ended: whatever its findings say, its verdict is unknown. */
 export const INTERRUPTED = 'it was interrupted';
 
-/** Everything that was seen in one run. */
-export type Recording = {
+/** What one proxy showed. */
+export type ProxyView = {
+  /** The replica, for example `proxy-1`. */
+  proxy: string;
+  events: ProxyEvent[];
+  tables: TableSample[];
+  /** When its status port was found to answer: at the start, and after each outage. */
+  listens: number[];
+};
+
+/** Everything that was seen in one run, with the view of the first proxy. */
+export type Recording = ProxyView & {
+  /** Those of further proxies. */
+  others: ProxyView[];
   plan: Plan;
   /** ISO 8601: time 0. */
   startedAt: string;
   endedMs: number;
   phases: Phase[];
   faults: FaultRecord[];
-  events: ProxyEvent[];
-  tables: TableSample[];
   /** The calibration beside the run, some 20 samples a second; empty where the machine does not tell. */
   machine: MachineSample[];
-  /** When the proxy's status port was found to answer: at the start, and after each outage. */
-  listens: number[];
   requests: RequestRow[];
   /** Server id → replica, for people: `a4fd3782281e` → `server-p1-1`. */
   names: Record<string, string>;

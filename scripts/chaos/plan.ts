@@ -4,6 +4,8 @@ import { FAULT_FACTS, FAULT_KINDS, type FaultFacts } from './faults/facts.ts';
 
 export type { FaultKind } from './faults/facts.ts';
 
+/** The service of the proxies. */
+const PROXY = 'proxy';
 const MAX_REPLICAS = 20;
 const MAX_RUN_MS = 86_400_000;
 /** Docker takes some 30 ms to pause and to resume. */
@@ -20,7 +22,7 @@ const FAULT = z
     /** Counts up from 1 in the order of `atMs`. */
     id: z.number().int().min(1),
     kind: z.enum(FAULT_KINDS),
-    /** Replicas as Compose numbers them, for example `server-p1-1` or `proxy-1`; for `scale` the service, `server-p1`. */
+    /** Replicas as Compose numbers them, for example `server-p1-1` or `proxy-1`; for `scale` the service, `server-p1` or `proxy`. */
     targets: z.array(name).min(1).readonly(),
     atMs: ms,
     /** How long it lasts until it is healed; 0 for faults that end by themselves. */
@@ -57,6 +59,7 @@ const PLAN = z
     services: z.record(name, policy).readonly(),
     /** How many replicas each service has. */
     serversPerPolicy: z.number().int().min(1).max(100),
+    proxies: z.number().int().min(1).max(9).default(1),
     /** The clients try again for so long, in ms; 0: they take the first reply. */
     retryForMs: ms,
     /** What Compose gets, for example `{ "FAULTS": "1" }`. */
@@ -121,6 +124,11 @@ export function policyOf({ services }: Pick<Plan, 'services'>, target: string): 
   return services[target] ?? services[serviceOf(target)] ?? null;
 }
 
+/** Whether a fault is one of proxies. */
+export function isOnProxies({ targets }: Pick<PlannedFault, 'targets'>): boolean {
+  return targets.every((target) => serviceOf(target) === PROXY);
+}
+
 /** The first reason why a plan can't be carried out; null when it can. Plans that are made here always can. */
 function whyImpossible(plan: Plan): string | null {
   const ofServices = new Set(Object.values(plan.services));
@@ -146,11 +154,26 @@ type Aim = { what: string; count?: number; isTarget(plan: Plan, target: string):
 const isServer = ({ services }: Plan, target: string): boolean =>
   /-\d{1,3}$/.test(target) && services[serviceOf(target)] !== undefined;
 
+function isUpTo(count: number, replica: string): boolean {
+  const number = Number(/-(\d+)$/.exec(replica)?.[1]);
+  return number >= 1 && number <= count;
+}
+
 const AIMS: Readonly<Record<NonNullable<FaultFacts['takes']> | 'servers', Aim>> = {
   servers: { what: 'servers', isTarget: isServer },
   'two servers': { what: 'two servers of different policies', count: 2, isTarget: isServer },
-  service: { what: 'one service', count: 1, isTarget: ({ services }, target) => target in services },
-  proxy: { what: 'the proxy', count: 1, isTarget: (_, target) => target === 'proxy-1' },
+  service: {
+    what: 'one service',
+    count: 1,
+    isTarget: ({ services, proxies }, target) => target in services || (target === PROXY && proxies > 1),
+  },
+  proxy: {
+    what: 'a proxy',
+    count: 1,
+    isTarget: ({ proxies }, target) => serviceOf(target) === PROXY && isUpTo(proxies, target),
+  },
+  // The first one is the manager: without it nothing could be healed.
+  node: { what: 'a worker node', count: 1, isTarget: (_, target) => /^node-[2-9]$/.test(target) },
 };
 
 function misaimed(plan: Plan, { kind, targets }: PlannedFault): string | null {

@@ -1,7 +1,7 @@
 // shell · which plans a command line asks for: one of each scenario, drawn over the cluster's servers, or one that was kept.
 import { readFile } from 'node:fs/promises';
 import { UsageError } from '../../services/shared/config.ts';
-import { readServerServices, type ServerService } from '../cluster/services.ts';
+import { readServerServices, type ServerService, STACK } from '../cluster/services.ts';
 import { Random } from '../kit/random.ts';
 import { runSteps } from '../kit/steps.ts';
 import { FAULT_FACTS } from './faults/facts.ts';
@@ -59,6 +59,7 @@ export function makePlan(scenario: Scenario, wishes: PlanWishes): Plan {
     policies: [...new Set(Object.values(services))],
     services,
     serversPerPolicy,
+    proxies: scenario.proxies ?? 1,
     retryForMs: scenario.retryForMs ?? 0,
     settings: { ...(needsControl && { FAULTS: '1' }), ...scenario.settings },
     phases,
@@ -71,16 +72,17 @@ export function makePlan(scenario: Scenario, wishes: PlanWishes): Plan {
  * @throws Failure when Compose does not list them
  */
 export async function readCluster(
-  { isPlanOnly, isJson }: ChaosOptions,
+  { engine, isPlanOnly, isJson }: ChaosOptions,
   signal: AbortSignal,
 ): Promise<ServerService[]> {
+  const file = engine === 'swarm' ? STACK : {};
   try {
-    return await readServerServices({}, signal);
+    return await readServerServices(file, signal);
   } catch (error) {
     if (isPlanOnly || signal.aborted) throw error;
     const { ENGINE } = await import('../cluster/preparation.ts');
     await runSteps(signal, [ENGINE], { isOnStderr: isJson });
-    return await readServerServices({}, signal);
+    return await readServerServices(file, signal);
   }
 }
 
@@ -107,7 +109,8 @@ export async function plansOf(options: ChaosOptions, cluster: readonly ServerSer
     throw new UsageError(`${name} has no fault within ${durationSeconds} s: give it a longer --duration.`);
   });
   // Each change of the settings sets the cluster up anew, so those with the same ones come one after the other.
-  const orderOf = (plan: Plan): number => Object.keys(plan.settings).length * 1_000 + plan.serversPerPolicy;
+  const orderOf = ({ proxies, settings, serversPerPolicy: servers }: Plan): number =>
+    proxies * 10_000 + Object.keys(settings).length * 1_000 + servers;
   return plans.sort((a, b) => orderOf(a) - orderOf(b));
 }
 

@@ -30,8 +30,9 @@ export function formatList(): string {
     ...SCENARIOS.flatMap((scenario) => {
       const plan = makePlan(scenario, EXAMPLE);
       const seconds = (plan.phases.faultsMs || plan.phases.controlMs) / 1000;
+      const where = scenario.engine === undefined ? '' : `, --engine ${scenario.engine}`;
       const criteria = ownCriteria(plan).map(({ name, limit }) => row('', `${name}: ${limit}`));
-      return [row(scenario.name, `${scenario.title} (${seconds} s)`), ...criteria];
+      return [row(scenario.name, `${scenario.title} (${seconds} s${where})`), ...criteria];
     }),
     '',
     'Faults',
@@ -42,7 +43,7 @@ export function formatList(): string {
 /** `0:35 of 1:53 · 500/s · ok 17,432 · wrong 0 · errors 0 · lost 0 · 5 of 6 in rotation · pause server-p1-2`. */
 export function describeNow(recorder: Recorder, plan: Plan): string {
   const { ok, wrong, error, lost } = recorder.counts;
-  const servers = recorder.tables.at(-1)?.servers ?? [];
+  const servers = recorder.views[0]?.tables.at(-1)?.servers ?? [];
   const ready = servers.filter(({ state }) => state === 'ready').length;
   const faults = recorder.activeFaults.map(({ kind, targets }) => `${kind} ${targets.join(', ')}`);
   return [

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type BroughtUp, summarizeDown, summarizeUp } from './cluster.ts';
+import { type BroughtUp, composeEnvironment, summarizeDown, summarizeUp } from './cluster.ts';
 
 const named = (...ids: string[]) => ids.map((id) => ({ id, name: id.slice(0, 1) }));
 
@@ -48,3 +48,28 @@ const DOWN: [number, string, boolean][] = [
 for (const [found, summary, isSkipped] of DOWN) {
   test(`taken down: ${found}`, () => assert.deepEqual(summarizeDown(found), { isSkipped, summary }));
 }
+
+const PORTS: [settings: Record<string, string>, proxies: string, port: string, adminPort: string][] = [
+  [{}, '1', '10000', '10081'],
+  [{ PROXIES: '3' }, '3', '10000-10002', '10081-10083'],
+  [
+    { PROXIES: '2', PROXY_PUBLISH_PORT: '127.0.0.1:9', PROXY_PUBLISH_ADMIN_PORT: '7' },
+    '2',
+    '127.0.0.1:9-10',
+    '7-8',
+  ],
+  [{ PROXY_PUBLISH_PORT: '10-12' }, '3', '10-12', '10081-10083'],
+  [{ PROXIES: '1', PROXY_PUBLISH_PORT: '10-12', PROXY_PUBLISH_ADMIN_PORT: '20-22' }, '1', '10', '20'],
+];
+for (const [settings, PROXIES, PROXY_PUBLISH_PORT, PROXY_PUBLISH_ADMIN_PORT] of PORTS) {
+  test(`as many ports as proxies: ${JSON.stringify(settings)}`, () => {
+    const found = composeEnvironment({ env: settings });
+    const expected = { PROXIES, PROXY_PUBLISH_PORT, PROXY_PUBLISH_ADMIN_PORT };
+    assert.deepEqual({ ...found, ...expected }, found);
+  });
+}
+
+test('more proxies than ports is bad usage', () => {
+  assert.throws(() => composeEnvironment({ env: { PROXIES: '0' } }), /PROXIES must be a whole number/);
+  assert.throws(() => composeEnvironment({ env: { PROXIES: '2', PROXY_PUBLISH_PORT: '65535' } }), /65536/);
+});

@@ -1,6 +1,6 @@
 // shell · the cluster as a whole: up and down through Docker Compose, never another project's containers.
 import { createServer } from 'node:net';
-import { publishedProxy, UsageError } from '../../services/shared/config.ts';
+import { type PublishedPorts, parsePublished, requireWhole } from '../../services/shared/config.ts';
 import { attempt, run } from '../kit/command.ts';
 import { Failure } from '../kit/failure.ts';
 import { clusterName, ROOT, readSetting } from '../kit/project.ts';
@@ -16,12 +16,15 @@ export const MAY_BE_LEFT = 'Containers may be left: "npm stop" removes them, "np
 const ASK_TIMEOUT_MS = 20_000;
 const COMPOSE_TIMEOUT_MS = 120_000;
 const RESTART_TIMEOUT_MS = 40_000;
-/** What docker-compose.yml gives a container to stop. */
-export const GRACE_S = 12;
+/** The longest that docker-compose.yml gives a container to stop. */
+export const GRACE_S = 15;
+
+const PORTS = { PROXY_PUBLISH_PORT: '10000', PROXY_PUBLISH_ADMIN_PORT: '10081' } as const;
+type PortSetting = keyof typeof PORTS;
 
 /**
  * Which cluster: `project` is the Compose project's name, `env` what Compose gets on top of the environment, `scale` how
- * many replicas of a service there are to be where that differs from SERVERS_PER_POLICY.
+ * many servers a service is to have where that differs from SERVERS_PER_POLICY.
  */
 export type Cluster = {
   project?: string | undefined;
@@ -36,7 +39,7 @@ export type Cluster = {
  */
 export async function bringUp(cluster: Cluster = {}, progress: Progress = SILENT): Promise<Outcome> {
   const before = (await listContainers(nameOf(cluster), progress.signal)).filter(isUp);
-  if (!before.some(({ service }) => service === 'proxy')) await requireFreePorts(cluster);
+  await requireFreePorts(cluster, before);
   const { unpaused, restarted } = await repair(before, progress);
   await prepareRegisterToken();
   progress.phase('docker compose up');
@@ -119,20 +122,43 @@ export async function docker(
   });
 }
 
+/** How many proxies there are to be: `PROXIES`, or as many as `PROXY_PUBLISH_PORT` has ports. @throws UsageError */
+export function proxyCount({ env }: Cluster = {}): number {
+  const { first, last } = parsePublished('PROXY_PUBLISH_PORT', portSetting('PROXY_PUBLISH_PORT', { env }));
+  return requireWhole('PROXIES', Number(env?.PROXIES ?? readSetting('PROXIES') ?? last - first + 1), 1, 100);
+}
+
 /**
- * The port that the proxy (`PROXY_PUBLISH_PORT`) or its status listener (`PROXY_PUBLISH_ADMIN_PORT`) has on this machine.
- * @throws UsageError when it is none
+ * The ports of this machine for the proxies (`PROXY_PUBLISH_PORT`) or their status listeners (`PROXY_PUBLISH_ADMIN_PORT`):
+ * from the first one of the setting on, as many as there are proxies.
+ * @throws UsageError when they are none
  */
-export function publishedPort(
-  name: 'PROXY_PUBLISH_PORT' | 'PROXY_PUBLISH_ADMIN_PORT',
-  { env }: Cluster = {},
-): number {
-  const isProxy = name === 'PROXY_PUBLISH_PORT';
-  const text = env?.[name] ?? readSetting(name) ?? (isProxy ? '10000' : '10081');
-  if (isProxy) return Number(/\d+$/.exec(publishedProxy({ PROXY_PUBLISH_PORT: text }))?.[0]);
-  const port = Number(text);
-  if (Number.isInteger(port) && port >= 1 && port <= 65_535) return port;
-  throw new UsageError(`${name} is "${text}": it must be a port from 1 to 65535.`);
+export function publishedPorts(name: PortSetting, cluster: Cluster = {}): PublishedPorts {
+  const { host, first } = parsePublished(name, portSetting(name, cluster));
+  // The status listener's address is in docker-compose.yml.
+  const address = name === 'PROXY_PUBLISH_PORT' ? host : '127.0.0.1';
+  return parsePublished(name, `${address}:${first}-${first + proxyCount(cluster) - 1}`);
+}
+
+function portSetting(name: PortSetting, { env }: Cluster): string {
+  return env?.[name] ?? readSetting(name) ?? PORTS[name];
+}
+
+/** What Compose gets: the environment, what the cluster has on top of it, and a port for each proxy. */
+export function composeEnvironment(cluster: Cluster): NodeJS.ProcessEnv {
+  const { host, ...ports } = publishedPorts('PROXY_PUBLISH_PORT', cluster);
+  const range = rangeOf(ports);
+  return {
+    ...process.env,
+    ...cluster.env,
+    PROXIES: String(proxyCount(cluster)),
+    PROXY_PUBLISH_PORT: host === '0.0.0.0' ? range : `${host}:${range}`,
+    PROXY_PUBLISH_ADMIN_PORT: rangeOf(publishedPorts('PROXY_PUBLISH_ADMIN_PORT', cluster)),
+  };
+}
+
+function rangeOf({ first, last }: Pick<PublishedPorts, 'first' | 'last'>): string {
+  return first === last ? String(first) : `${first}-${last}`;
 }
 
 /** The last lines that the cluster's containers have logged. */
@@ -142,26 +168,26 @@ export async function recentLogs(cluster: Cluster, lines: number): Promise<strin
 }
 
 // Docker says "driver failed programming external connectivity" and leaves a half-made cluster behind.
-async function requireFreePorts(cluster: Cluster): Promise<void> {
-  for (const name of ['PROXY_PUBLISH_PORT', 'PROXY_PUBLISH_ADMIN_PORT'] as const) {
-    const port = publishedPort(name, cluster);
-    const problem = await whyNotFree(port, hostOf(name, cluster));
-    if (problem === null) continue;
-    const args = ['ps', '--filter', `publish=${port}`, '--format', '{{.Names}}'];
-    const [owner] = (await attempt('docker', args, { timeoutMs: ASK_TIMEOUT_MS })).stdout.split('\n');
-    throw new Failure(
-      problem === 'EADDRINUSE'
-        ? `Port ${port} is taken by ${owner ? `the container ${owner}` : 'another program'}.`
-        : `Port ${port} can't be used: ${problem}.`,
-      `Stop what uses it, or choose another one, in .env so that every command uses it:\n  echo ${name}=${port < 65_535 ? port + 1 : port - 1} >> .env && npm start`,
-    );
+async function requireFreePorts(cluster: Cluster, running: readonly Container[]): Promise<void> {
+  for (const name of Object.keys(PORTS) as PortSetting[]) {
+    const { host, first, last } = publishedPorts(name, cluster);
+    for (let port = first; port <= last; port += 1) {
+      if (running.some(({ ports }) => ports.includes(`:${port}->`))) continue;
+      const problem = await whyNotFree(port, host.replaceAll(/[[\]]/g, ''));
+      if (problem !== null) throw await notFree(name, port, problem);
+    }
   }
 }
 
-// PROXY_PUBLISH_PORT may say on which address: 127.0.0.1:10000.
-function hostOf(name: string, { env }: Cluster): string {
-  if (name === 'PROXY_PUBLISH_ADMIN_PORT') return '127.0.0.1';
-  return /^\[?(.+?)\]?:\d+$/.exec(env?.[name] ?? readSetting(name) ?? '')?.[1] ?? '0.0.0.0';
+async function notFree(name: PortSetting, port: number, problem: string): Promise<Failure> {
+  const args = ['ps', '--filter', `publish=${port}`, '--format', '{{.Names}}'];
+  const [owner] = (await attempt('docker', args, { timeoutMs: ASK_TIMEOUT_MS })).stdout.split('\n');
+  return new Failure(
+    problem === 'EADDRINUSE'
+      ? `Port ${port} is taken by ${owner ? `the container ${owner}` : 'another program'}.`
+      : `Port ${port} can't be used: ${problem}.`,
+    `Stop what uses it, or choose another one, in .env so that every command uses it:\n  echo ${name}=${port < 65_535 ? port + 1 : port - 1} >> .env && npm start`,
+  );
 }
 
 function whyNotFree(port: number, host: string): Promise<string | null> {
@@ -180,8 +206,8 @@ function composeArgs(cluster: Cluster): string[] {
   return ['compose', '--ansi', 'never', '--project-name', nameOf(cluster)];
 }
 
-function whereabouts({ env }: Cluster): { cwd: string; env: NodeJS.ProcessEnv } {
-  return { cwd: ROOT, env: { ...process.env, ...env } };
+function whereabouts(cluster: Cluster): { cwd: string; env: NodeJS.ProcessEnv } {
+  return { cwd: ROOT, env: composeEnvironment(cluster) };
 }
 
 /** What was done: the containers that ran before and run now, and how many of them needed help. */

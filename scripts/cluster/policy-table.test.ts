@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { stripVTControlCharacters } from 'node:util';
 import type { PolicySnapshot, ServerRow } from '../kit/policies.ts';
-import { countReady } from '../kit/policies.ts';
+import { countInRotation } from '../kit/policies.ts';
 import { renderPolicyTable } from './policy-table.ts';
 
 const AT = '2026-01-02T03:04:05.000Z';
@@ -125,4 +125,8 @@ for (const [since, shown] of [
   });
 }
 
-test('policy table: only ready servers count as ready', () => assert.equal(countReady(SNAPSHOT), 1));
+test('policy table: those that get requests are in rotation, also one whose first request since is still to come', () => {
+  const states = ['joining', 'ready', 'suspect', 'trial', 'evicted', 'ejected', 'leaving'] as const;
+  const policies = [{ policy: '1', nextId: 'a1', servers: states.map((state) => server({ state })) }];
+  assert.equal(countInRotation({ at: AT, policies }), 2);
+});

@@ -8,10 +8,12 @@ import { roleVariables, SET_BY_COMPOSE, settingsWithoutEffect } from './settings
 const COMPOSE = readFileSync(join(ROOT, 'docker-compose.yml'), 'utf8');
 
 // Null hands on what the environment or .env says, and nothing where they say nothing; `${NAME:-…}` has a default of its own.
-function variablesInCompose(): Map<string, string> {
-  const lines = COMPOSE.matchAll(/^ +((?:PROXY|SERVER|CLIENT)_[A-Z_]+): *(.*)$/gm);
+function variablesIn(text: string): Map<string, string> {
+  const lines = text.matchAll(/^ +((?:PROXY|SERVER|CLIENT)_[A-Z_]+): *(.*)$/gm);
   return new Map([...lines].map(([, name = '', value = '']) => [name, value]));
 }
+
+const variablesInCompose = (): Map<string, string> => variablesIn(COMPOSE);
 
 test('every option of every role reaches its container', () => {
   const isPassedOn = ([name, value]: [string, string]) => value === '' || value.startsWith(`\${${name}:-`);
@@ -25,6 +27,20 @@ test('what is not handed on is set, or left to the image', () => {
   for (const [name, value] of variablesInCompose()) assert.ok(known.has(name), `${name}: ${value}`);
   const left = Object.keys(SET_BY_COMPOSE).filter((name) => !variablesInCompose().has(name));
   assert.deepEqual(left, ['SERVER_ID', 'SERVER_HOST', 'SERVER_CONTROL_PORT']);
+});
+
+test('the roles get the same options on Swarm as in Compose', () => {
+  const onSwarm = {
+    SERVER_PROXY: 'tasks.proxy:10000',
+    // Its clients are outside of its network.
+    PROXY_PEERS: '',
+    // It reads no .env, and a secret can't be empty: there is always a token.
+    SERVER_REGISTER_TOKEN_FILE: '/run/secrets/register-token',
+    PROXY_REGISTER_TOKEN_FILE: '/run/secrets/register-token',
+  };
+  const inStack = variablesIn(readFileSync(join(ROOT, 'docker-stack.yml'), 'utf8'));
+  const ofRoles = [...variablesInCompose()].filter(([name]) => !name.startsWith('CLIENT_'));
+  assert.deepEqual(Object.fromEntries(inStack), { ...Object.fromEntries(ofRoles), ...onSwarm });
 });
 
 test('a name in .env that has no effect is warned of, with what to do instead', () => {

@@ -1,4 +1,4 @@
-// shell · replaces containers that are out of date by new ones without an outage: servers first, then the proxy.
+// shell · replaces containers that are out of date by new ones without an outage: servers first, then the proxies.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { attempt } from '../kit/command.ts';
 import { Failure } from '../kit/failure.ts';
@@ -6,8 +6,8 @@ import { fetchPolicies, waitForServers } from '../kit/policies.ts';
 import { clusterName } from '../kit/project.ts';
 import type { Outcome, Progress } from '../kit/steps.ts';
 import { appImage, localImageId } from './app-image.ts';
-import { compose, docker, GRACE_S, repair } from './cluster.ts';
-import { type Container, isUp, listContainers } from './containers.ts';
+import { compose, docker, GRACE_S, proxyCount, repair } from './cluster.ts';
+import { type Container, isUp, listContainers, type PublishedProxy, runningProxies } from './containers.ts';
 import { type ServerService, serversByPolicy } from './services.ts';
 
 const READY_TIMEOUT_MS = 30_000;
@@ -17,15 +17,13 @@ const POLL_MS = 100;
 type Sorted = { current: Container[]; old: Container[] };
 
 /**
- * Replaces the servers of one service: starts as many new ones as it is to have, waits until the proxy has them in
+ * Replaces the servers of one service: starts as many new ones as it is to have, waits until every proxy has them in
  * rotation, then stops and removes the old ones. Interrupted at any point, it leaves more servers than before, and
  * continues there when it is run again.
- * @param adminUrl base address of the proxy's status listener
  * @throws Failure when the new servers do not become ready: the old ones serve on then
  */
 export async function upgradeServers(
   { name, replicas }: ServerService,
-  adminUrl: string,
   progress: Progress,
 ): Promise<Outcome> {
   const { current, old } = await sortContainers(name, progress);
@@ -47,7 +45,8 @@ export async function upgradeServers(
     const next = 'The old ones still serve. Look at "docker compose ps", then run this again.';
     throw new Failure(`Compose has made ${started.length} of ${replicas} new servers of ${name}.`, next);
   }
-  await waitUntilReady(name, started, adminUrl, progress);
+  for (const proxy of await runningProxies(progress.signal))
+    await waitUntilReady(name, started, proxy, progress);
   if (running.length > 0) {
     const what = 'An old server could not be stopped';
     await docker('stop', ['--time', String(GRACE_S)], running, what, progress);
@@ -57,24 +56,40 @@ export async function upgradeServers(
 }
 
 /**
- * Replaces the proxy when it is out of date, and waits until its table is whole again. Requests that arrive meanwhile
- * are refused: clients that try again for a few seconds lose nothing.
+ * Replaces the proxies that are out of date, one after the other, and waits each time until the new one's table is whole.
+ * An old one finishes what it has and ends before its successor takes its port. Clients that know several proxies, or try
+ * again for a few seconds, lose nothing.
  */
-export async function upgradeProxy(
+export async function upgradeProxies(
   services: readonly ServerService[],
-  adminUrl: string,
   progress: Progress,
 ): Promise<Outcome> {
-  const { old } = await sortContainers('proxy', progress);
+  const scale = ['--no-build', '--no-recreate', '--scale', `proxy=${proxyCount()}`, 'proxy'];
+  let { current, old } = await sortContainers('proxy', progress);
+  if (current.length + old.length > proxyCount()) {
+    await compose({}, ['up', '--detach', ...scale], 'The proxies could not be scaled down', progress);
+    ({ current, old } = await sortContainers('proxy', progress));
+  }
   if (old.length === 0) return { isSkipped: true, summary: 'up to date' };
-  progress.phase('replacing the proxy');
-  const what = 'The new proxy could not be started';
-  await compose({}, ['up', '--detach', '--no-build', 'proxy'], what, progress);
-  await waitForServers({
-    ...{ adminUrl, count: serversByPolicy(services), timeoutMs: READY_TIMEOUT_MS, signal: progress.signal },
-    onChange: (ready) => progress.phase(`${ready} servers have registered again`),
-  });
-  return { isSkipped: false, summary: 'replaced, and every server has registered again' };
+  for (const [index, one] of old.entries()) {
+    await docker('stop', ['--time', String(GRACE_S)], [one], 'An old proxy could not be stopped', progress);
+    await docker('rm', [], [one], 'An old proxy could not be removed', progress);
+    progress.phase(`replacing ${one.name} (${index + 1} of ${old.length})`);
+    await compose({}, ['up', '--detach', ...scale], 'A new proxy could not be started', progress);
+    for (const { adminUrl } of await runningProxies(progress.signal)) {
+      await waitForServers({
+        ...{
+          adminUrl,
+          count: serversByPolicy(services),
+          timeoutMs: READY_TIMEOUT_MS,
+          signal: progress.signal,
+        },
+        onChange: (ready) => progress.phase(`${ready} servers have registered again`),
+      });
+    }
+  }
+  const which = old.length === 1 ? '' : `${old.length}, one by one, `;
+  return { isSkipped: false, summary: `replaced ${which}and every server has registered again` };
 }
 
 /** A service's containers: those that Compose would make in the same way today, and the others. */
@@ -104,11 +119,11 @@ async function imagesOf(
 async function waitUntilReady(
   name: string,
   containers: readonly Container[],
-  adminUrl: string,
+  { name: proxy, adminUrl }: PublishedProxy,
   { phase, signal }: Progress,
 ): Promise<void> {
   const deadlineMs = performance.now() + READY_TIMEOUT_MS;
-  phase(`waiting until ${containers.length} are ready`);
+  phase(`waiting until ${containers.length} are ready for ${proxy}`);
   for (;;) {
     const { policies } = await fetchPolicies(adminUrl, signal);
     const servers = policies.flatMap((policy) => policy.servers);

@@ -2,6 +2,7 @@
 import { get } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isInRotation, type State } from '../../services/proxy/health/health.ts';
 import { Failure } from './failure.ts';
 
 const ANSWER_TIMEOUT_MS = 2_000;
@@ -70,7 +71,7 @@ function getText(url: URL, signal: AbortSignal): Promise<string> {
 }
 
 /**
- * Waits until enough servers are ready.
+ * Waits until enough servers are in rotation.
  * @returns the table in which they were
  * @throws Failure when they are not after `timeoutMs`
  */
@@ -80,28 +81,29 @@ export async function waitForServers(wanted: {
   count: number | Readonly<Record<string, number>>;
   timeoutMs: number;
   signal?: AbortSignal | undefined;
-  /** Called with how many of them are ready whenever that changes. */
+  /** Called with their number whenever it changes. */
   onChange?: (ready: number) => void;
 }): Promise<PolicySnapshot> {
   const { adminUrl, count, timeoutMs, signal, onChange } = wanted;
   const total = typeof count === 'number' ? count : Object.values(count).reduce((sum, each) => sum + each, 0);
   const deadlineMs = performance.now() + timeoutMs;
-  let ready = -1;
+  let before = -1;
   let problem: unknown;
   while (performance.now() < deadlineMs) {
     try {
       const snapshot = await fetchPolicies(adminUrl, signal);
-      const now = countReady(snapshot, typeof count === 'number' ? undefined : count);
+      const now = countInRotation(snapshot, typeof count === 'number' ? undefined : count);
       if (now >= total) return snapshot;
-      if (now !== ready) onChange?.(now);
-      ready = now;
+      if (now !== before) onChange?.(now);
+      before = now;
     } catch (error) {
       signal?.throwIfAborted();
       problem = error;
     }
     await sleep(POLL_MS, undefined, signal === undefined ? {} : { signal });
   }
-  const found = ready === -1 ? (problem as Error).message : `${ready} of ${total} servers were ready.`;
+  const found =
+    before === -1 ? (problem as Error).message : `${before} of ${total} servers were in rotation.`;
   throw new Failure(
     `The cluster is not whole after ${timeoutMs / 1000} s. ${found}`,
     'Look at "docker compose ps" and "docker compose logs".',
@@ -114,10 +116,16 @@ export function serverIds({ policies }: PolicySnapshot): string[] {
   return policies.flatMap(({ servers }) => servers).map(({ id }) => String(id));
 }
 
-/** How many servers serve, or stand by for those that do. @param wanted counts at most so many of each policy, and none of any other */
-export function countReady({ policies }: PolicySnapshot, wanted?: Readonly<Record<string, number>>): number {
+/**
+ * How many servers are in rotation, or stand by for those that are. One on trial is: where nobody sends a request there is none to decide, and it stays so.
+ * @param wanted counts at most so many of each policy, and none of any other
+ */
+export function countInRotation(
+  { policies }: PolicySnapshot,
+  wanted?: Readonly<Record<string, number>>,
+): number {
   return policies.reduce((sum, { policy, servers }) => {
-    const ready = servers.filter(({ state }) => state === 'ready' || state === 'standby').length;
-    return sum + (wanted === undefined ? ready : Math.min(ready, wanted[policy] ?? 0));
+    const count = servers.filter(({ state }) => state === 'standby' || isInRotation(state as State)).length;
+    return sum + (wanted === undefined ? count : Math.min(count, wanted[policy] ?? 0));
   }, 0);
 }

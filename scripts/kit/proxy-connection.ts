@@ -6,13 +6,11 @@ import { type DialTls, dialTls, explainTls } from '../../services/shared/tls.ts'
 // One buffer for all connections: a chunk is dealt with before the next read, and FrameReader copies what is unfinished.
 const READ_BUFFER = Buffer.allocUnsafe(65_536);
 
-export type Target = {
-  host: string;
-  port: number;
-  /** Null for a plain connection. */
-  tls?: DialTls | null;
+type Target = {
+  readonly host: string;
+  readonly port: number;
   /** What the certificate must be for when `tls` does not say; `host` unless given. */
-  name?: string;
+  readonly name?: string;
 };
 
 /** Why a connection ended. `no-local-resources`: this machine ran out of something, so nothing left it. */
@@ -40,26 +38,35 @@ const REASONS: Readonly<Record<string, BreakReason>> = {
   ENOMEM: 'no-local-resources',
 };
 
-export type ConnectionEvents<Carried> = {
-  opened(connection: Connection<Carried>): void;
+export type ConnectionEvents<Carried, To extends Target = Target> = {
+  opened(connection: Connection<Carried, To>): void;
   /** A frame arrived; `receivedMs` is monotonic. */
-  replied(connection: Connection<Carried>, text: string, receivedMs: number): void;
+  replied(connection: Connection<Carried, To>, text: string, receivedMs: number): void;
   /** It ended without having been closed from this side. Called at most once; `error` where there was one. */
-  broke(connection: Connection<Carried>, reason: BreakReason, error?: NodeJS.ErrnoException): void;
+  broke(connection: Connection<Carried, To>, reason: BreakReason, error?: NodeJS.ErrnoException): void;
 };
 
-export class Connection<Carried> {
+export class Connection<Carried, To extends Target = Target> {
+  /** Where it goes. */
+  readonly target: To;
   /** The request that waits for its reply here: its owner's. */
   carried: Carried | null = null;
   /** Since when it is connected, monotonic ms; null while it is not. */
   openedMs: number | null = null;
+  /** Frames that were sent. */
+  sentCount = 0;
   readonly #socket: Socket;
   readonly #reader = new FrameReader();
-  readonly #events: ConnectionEvents<Carried>;
+  readonly #events: ConnectionEvents<Carried, To>;
   #isOver = false;
 
-  /** Starts to connect; what is sent before that is done is written then. */
-  constructor({ host, port, tls = null, name = host }: Target, events: ConnectionEvents<Carried>) {
+  /**
+   * Starts to connect; what is sent before that is done is written then.
+   * @param tls null for a plain connection
+   */
+  constructor(target: To, events: ConnectionEvents<Carried, To>, tls: DialTls | null = null) {
+    const { host, port, name = host } = target;
+    this.target = target;
     this.#events = events;
     const onread = {
       buffer: READ_BUFFER,
@@ -78,12 +85,8 @@ export class Connection<Carried> {
     });
   }
 
-  /** The address of the other side, while connected. */
-  get address(): string | undefined {
-    return this.#socket.remoteAddress;
-  }
-
   send(frame: string): void {
+    this.sentCount += 1;
     this.#socket.write(frame);
   }
 

@@ -1,29 +1,12 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { formatError } from '../../services/shared/packet.ts';
+import { type Ended, ended, startProgram } from '../../test-support/programs.ts';
 import { answerTo, type Script, startScriptedProxy } from '../../test-support/scripted-proxy.ts';
 import type { LoadResult } from './result.ts';
 
-const COMMAND = fileURLToPath(new URL('../load.ts', import.meta.url));
-
-type Ended = { code: number | null; stdout: string; stderr: string };
-
-async function runCommand(args: string[], onStderr: (stop: () => void) => void = () => {}): Promise<Ended> {
-  const child = spawn(process.execPath, [COMMAND, ...args], { env: { PATH: process.env.PATH } });
-  let stdout = '';
-  let stderr = '';
-  child.stdout.on('data', (chunk) => {
-    stdout += chunk;
-  });
-  child.stderr.on('data', (chunk) => {
-    stderr += chunk;
-    onStderr(() => child.kill('SIGINT'));
-  });
-  const ended = Promise.withResolvers<number | null>();
-  child.on('close', ended.resolve);
-  return { code: await ended.promise, stdout, stderr };
+async function runCommand(args: string[]): Promise<Ended> {
+  return await ended(startProgram('scripts/load.ts', args));
 }
 
 async function loadAgainst(script: Script, ...args: string[]): Promise<Ended> {
@@ -130,7 +113,10 @@ test('exit 2 on bad usage, 3 when the port is closed, each with a sentence', asy
 test('Ctrl-C ends early with the report and exit 130; progress goes to standard error', async () => {
   const proxy = await startScriptedProxy(answerRight);
   const args = ['--proxy', `127.0.0.1:${proxy.port}`, '--rate', '50', '--duration', '600'];
-  const { code, stdout, stderr } = await runCommand(args, (stop) => stop());
+  const program = startProgram('scripts/load.ts', args);
+  await program.printed(/load: /);
+  program.child.kill('SIGINT');
+  const { code, stdout, stderr } = await ended(program);
   proxy.close();
   assert.equal(code, 130, stdout + stderr);
   assert.match(stderr, /^load: 5 s, \d+\/30000 requests · ok \d+, wrong 0/);

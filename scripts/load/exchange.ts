@@ -1,4 +1,6 @@
 // pure · one request: its frame, how its reply is judged, and what is recorded of its end.
+
+import type { KnownProxy } from '../../services/client/known-proxies.ts';
 import { formatRequest, parsePacket } from '../../services/shared/packet.ts';
 import { printable } from '../../services/shared/printable.ts';
 import type { BreakReason, Connection } from '../kit/proxy-connection.ts';
@@ -35,7 +37,7 @@ export type Exchange = {
   /** Null for the first attempt itself. */
   first: FirstAttempt | null;
   /** Which one carries it: the pool's. */
-  connection: Connection<Exchange> | null;
+  connection: Connection<Exchange, KnownProxy> | null;
   isDone: boolean;
 };
 

@@ -1,8 +1,14 @@
 // shell · the open loop: a ticker starts what is due, whatever became of the others; `InFlight` brings each to its end.
+//   runLoad({ …, proxies: [{ host: 'proxy', port: 10000 }, …] }, observers, signal), where each name stands for every address
+//   behind it; startLoad(['--proxy', 'a:10000,b:10001', …], onRequest) of load-thread.ts does the same in a thread.
+import type { KnownProxy } from '../../services/client/known-proxies.ts';
+import { ProxyFinder } from '../../services/client/proxy-finder.ts';
+import { createResolver } from '../../services/shared/addresses.ts';
+import type { HostPort } from '../../services/shared/config.ts';
 import { addressOf } from '../../services/shared/printable.ts';
-import { explainTls } from '../../services/shared/tls.ts';
+import { type DialTls, explainTls } from '../../services/shared/tls.ts';
 import { Failure } from '../kit/failure.ts';
-import { Connection, type Target } from '../kit/proxy-connection.ts';
+import { Connection, type ConnectionEvents } from '../kit/proxy-connection.ts';
 import {
   dropped,
   type Ending,
@@ -17,7 +23,9 @@ import { type LoadResult, RunTally } from './result.ts';
 
 const TICK_MS = 1;
 const PROGRESS_EVERY_MS = 200;
-const TRIM_EVERY_MS = 1000;
+const UPKEEP_EVERY_MS = 1000;
+const LOOK_UP_EVERY_MS = 5000;
+const LOOK_UP_MS = 1000;
 const PREFLIGHT_MS = 3000;
 // After an interruption a person does not wait for slow replies.
 const INTERRUPTED_WAIT_MS = 1000;
@@ -52,35 +60,53 @@ export async function runLoad(
   signal: AbortSignal = new AbortController().signal,
 ): Promise<LoadResult> {
   const preflightMs = Math.min(options.timeoutMs, PREFLIGHT_MS);
-  const target = await findTarget(options, preflightMs);
-  const generator = new Generator(options, target, observers);
+  const finder = await findProxies(options, preflightMs);
+  const generator = new Generator(options, finder, observers);
   await generator.inFlight.pool.warmUp(preflightMs);
   return await generator.run(signal);
 }
 
-// Connects once and sends nothing: the run's counts are to be of the run alone. Returns the numeric address that
-// answered, so that the run asks no name server.
-async function findTarget({ host, port, tls }: LoadOptions, timeoutMs: number): Promise<Target> {
-  const { promise, resolve, reject } = Promise.withResolvers<Target>();
-  const fail = (
-    why: string,
-    next = 'Start it (npm start), or say where it is with --proxy host:port.',
-  ): void => {
-    const what = `The proxy at ${addressOf(host, port)} can't be reached (${why}).`;
-    reject(new Failure(what, next, { exitCode: 3 }));
-  };
-  const connection = new Connection<never>(
-    { host, port, tls },
-    {
-      opened: ({ address = host }) => resolve({ host: address, port, tls, name: host }),
-      replied: () => {},
-      broke: (_connection, reason, error) => {
-        const tlsFault = error === undefined ? null : explainTls(error);
-        if (tlsFault !== null) fail(tlsFault, 'See --tls-ca, --tls-name, --tls-cert and --tls-key.');
-        else fail(reason === 'refused' ? 'connection refused' : (error?.code ?? reason));
-      },
+// Connects once to each proxy and sends nothing: the run's counts are to be of the run alone.
+async function findProxies({ proxies: names, tls }: LoadOptions, timeoutMs: number): Promise<ProxyFinder> {
+  const finder = new ProxyFinder(names, createResolver(Math.min(timeoutMs, LOOK_UP_MS)));
+  const { proxies } = finder;
+  const unknown = await finder.lookUp();
+  const faults: ConnectFault[] = unknown.map((name) => ({
+    ...name,
+    why: 'no address is known',
+    isTls: false,
+  }));
+  const connecting = proxies.all.map(async (proxy) => {
+    const fault = await tryToConnect(proxy, tls, timeoutMs);
+    if (fault === null) proxies.reached(proxy);
+    else faults.push(fault);
+  });
+  await Promise.all(connecting);
+  if (proxies.goodCount > 0) return finder;
+  throw unreachable(names, faults);
+}
+
+/** Why there is no connection to an address, or to a name. */
+type ConnectFault = HostPort & { why: string; isTls: boolean };
+
+async function tryToConnect(
+  proxy: KnownProxy,
+  tls: DialTls | null,
+  timeoutMs: number,
+): Promise<ConnectFault | null> {
+  const { promise, resolve } = Promise.withResolvers<ConnectFault | null>();
+  const fail = (why: string, isTls = false): void =>
+    resolve({ host: proxy.host, port: proxy.port, why, isTls });
+  const events: ConnectionEvents<never> = {
+    opened: () => resolve(null),
+    replied: () => {},
+    broke: (_connection, reason, error) => {
+      const tlsFault = error === undefined ? null : explainTls(error);
+      if (tlsFault !== null) fail(tlsFault, true);
+      else fail(reason === 'refused' ? 'connection refused' : (error?.code ?? reason));
     },
-  );
+  };
+  const connection = new Connection<never>(proxy, events, tls);
   const timer = setTimeout(() => fail(`no answer within ${timeoutMs} ms`), timeoutMs);
   try {
     return await promise;
@@ -88,6 +114,20 @@ async function findTarget({ host, port, tls }: LoadOptions, timeoutMs: number): 
     clearTimeout(timer);
     connection.close();
   }
+}
+
+function unreachable(names: readonly HostPort[], faults: readonly ConnectFault[]): Failure {
+  const [name, ...others] = names;
+  const [fault, ...further] = faults;
+  const reasons = faults.map(({ host, port, why }) => `${addressOf(host, port)} (${why})`);
+  const what =
+    name !== undefined && fault !== undefined && others.length + further.length === 0
+      ? `The proxy at ${addressOf(name.host, name.port)} can't be reached (${fault.why}).`
+      : `None of the proxies can be reached: ${reasons.join(', ')}.`;
+  const next = faults.some(({ isTls }) => isTls)
+    ? 'See --tls-ca, --tls-name, --tls-cert and --tls-key.'
+    : 'Start it (npm start), or say where it is with --proxy host:port.';
+  return new Failure(what, next, { exitCode: 3 });
 }
 
 class Generator {
@@ -102,12 +142,12 @@ class Generator {
   #giveUpMs = Number.POSITIVE_INFINITY;
   #due = 0;
 
-  constructor(options: LoadOptions, target: Target, observers: LoadObservers) {
+  constructor(options: LoadOptions, finder: ProxyFinder, observers: LoadObservers) {
     this.#options = options;
     this.#observers = observers;
     this.#planned = Math.max(1, Math.round(options.rate * options.durationSeconds));
     this.#tally = new RunTally(options);
-    this.inFlight = new InFlight(options, target, (last, ending, endMs) => this.#ended(last, ending, endMs));
+    this.inFlight = new InFlight(options, finder, (last, ending, endMs) => this.#ended(last, ending, endMs));
   }
 
   async run(signal: AbortSignal): Promise<LoadResult> {
@@ -119,7 +159,8 @@ class Generator {
     const timers = [
       setInterval(() => this.#tick(), TICK_MS),
       setInterval(() => this.#showProgress(performance.now()), PROGRESS_EVERY_MS),
-      setInterval(() => this.inFlight.pool.trim(), TRIM_EVERY_MS),
+      setInterval(() => this.inFlight.pool.keepUp(), UPKEEP_EVERY_MS),
+      setInterval(() => this.inFlight.pool.lookUp(), LOOK_UP_EVERY_MS),
     ];
     await this.#finished.promise;
     timers.forEach(clearInterval);
@@ -127,13 +168,16 @@ class Generator {
     this.inFlight.pool.closeAll();
     const endedMs = performance.now();
     this.#showProgress(endedMs);
+    const { pool, strayAnswers } = this.inFlight;
     const course = {
       startedAt,
       elapsedMs: endedMs - this.#startMs,
       wasInterrupted: signal.aborted,
       planned: this.#planned,
       due: this.#due,
-      strayAnswers: this.inFlight.strayAnswers,
+      strayAnswers,
+      moved: pool.movedCount,
+      proxies: pool.requestsByProxy(),
     };
     return this.#tally.result(course, (this.#sendingEndedMs ?? endedMs) - this.#startMs);
   }

@@ -1,7 +1,10 @@
 // shell · every request that has been started, until its end: its attempts, their deadlines and the waits between them.
 import { hash } from 'node:crypto';
+import type { KnownProxies } from '../../services/client/known-proxies.ts';
+import type { ProxyFinder } from '../../services/client/proxy-finder.ts';
 import { DeadlineQueue } from '../../services/shared/deadline-queue.ts';
-import type { BreakReason, Target } from '../kit/proxy-connection.ts';
+import type { ErrorCode } from '../../services/shared/error-codes.ts';
+import type { BreakReason } from '../kit/proxy-connection.ts';
 import {
   type AttemptEnding,
   dropped,
@@ -22,6 +25,9 @@ import { RetryQueue, retryAtMs } from './retry.ts';
 // what is due now must not be late for that.
 const RETRY_SHARE_MS = 0.5;
 
+/** What a proxy says that is stopping. */
+const GOODBYE: ErrorCode = 'SHUTTING_DOWN';
+
 /** Called with each request's end: its last attempt, the ending that counts, and when that was (monotonic ms). */
 type WhenEnded = (last: Exchange, ending: Ending, endMs: number) => void;
 
@@ -31,7 +37,9 @@ export class InFlight implements PoolEvents {
   count = 0;
   /** Answers that came without a request waiting for them. */
   strayAnswers = 0;
+  readonly #proxies: KnownProxies;
   readonly #retryForMs: number;
+  readonly #timeoutMs: number;
   readonly #attemptTimeoutMs: number;
   readonly #whenEnded: WhenEnded;
   readonly #templates: RequestTemplate[];
@@ -40,12 +48,21 @@ export class InFlight implements PoolEvents {
   #isSweepPlanned = false;
   #isStopping = false;
 
-  constructor(options: LoadOptions, target: Target, whenEnded: WhenEnded) {
-    this.#retryForMs = options.retryForMs;
-    this.#attemptTimeoutMs = options.retryForMs > 0 ? options.attemptTimeoutMs : options.timeoutMs;
+  constructor(options: LoadOptions, finder: ProxyFinder, whenEnded: WhenEnded) {
+    const { retryForMs, timeoutMs, tls } = options;
+    this.#proxies = finder.proxies;
+    this.#retryForMs = retryForMs;
+    this.#timeoutMs = timeoutMs;
+    const isRepeated = retryForMs > 0 || this.#proxies.hasSeveral;
+    this.#attemptTimeoutMs = isRepeated ? options.attemptTimeoutMs : timeoutMs;
     this.#whenEnded = whenEnded;
     this.#templates = options.policies.map((policy) => requestTemplate(policy, options.payloadBytes));
-    this.pool = new ConnectionPool(target, options.connection === 'keep' ? options.connections : 0, this);
+    this.pool = new ConnectionPool(
+      finder,
+      tls,
+      options.connection === 'keep' ? options.connections : 0,
+      this,
+    );
   }
 
   /** Sends request `index` of the run for the first time. Times are monotonic ms. */
@@ -79,6 +96,7 @@ export class InFlight implements PoolEvents {
       while (this.#deadlines.hasExpired(nowMs)) {
         const exchange = this.#deadlines.peek() as Exchange;
         this.pool.abandon(exchange);
+        if (exchange.connection !== null) this.pool.leave(exchange.connection.target);
         const reason = openedMsOf(exchange) === null ? 'connect-timeout' : 'timeout';
         this.#endAttempt(exchange, lost(reason), performance.now());
       }
@@ -111,10 +129,12 @@ export class InFlight implements PoolEvents {
 
   replied(exchange: Exchange, text: string, receivedMs: number): boolean {
     const ending = judgeReply(text, exchange.payload, sha1);
+    const { outcome, detail } = ending;
+    const isGoodbye = outcome === 'error' && detail === GOODBYE;
+    if (isGoodbye && exchange.connection !== null) this.pool.leave(exchange.connection.target);
     this.#endAttempt(exchange, ending, receivedMs);
     // After these the proxy closes, and a request sent on such a connection would be lost by our own fault.
-    const { outcome, detail } = ending;
-    return outcome === 'ok' || (outcome === 'error' && detail !== 'SHUTTING_DOWN');
+    return outcome === 'ok' || (outcome === 'error' && !isGoodbye);
   }
 
   failed(exchange: Exchange, reason: BreakReason): void {
@@ -129,8 +149,8 @@ export class InFlight implements PoolEvents {
   #endAttempt(exchange: Exchange, ending: AttemptEnding, endMs: number): void {
     if (exchange.isDone) return;
     exchange.isDone = true;
-    const { attempt, intendedMs, sentMs } = exchange;
-    const dueMs = retryAtMs(ending, attempt, endMs, intendedMs + this.#retryForMs, Math.random);
+    const { intendedMs, sentMs } = exchange;
+    const dueMs = this.#againAtMs(exchange, ending, endMs);
     if (dueMs === null) {
       this.#finish(exchange, ending, endMs);
     } else if (this.#isStopping) {
@@ -147,6 +167,15 @@ export class InFlight implements PoolEvents {
       };
       this.#retries.push({ dueMs, exchange, first });
     }
+  }
+
+  // Null when the ending counts.
+  #againAtMs({ attempt, intendedMs }: Exchange, ending: AttemptEnding, endMs: number): number | null {
+    const hasFailed = ending.outcome === 'lost' || ending.detail === GOODBYE;
+    const isForAnother = hasFailed && this.#proxies.hasSeveral;
+    const forMs = isForAnother ? Math.max(this.#retryForMs, this.#timeoutMs) : this.#retryForMs;
+    const dueMs = retryAtMs(ending, attempt, endMs, intendedMs + forMs, Math.random);
+    return dueMs !== null && isForAnother && this.#proxies.goodCount > 0 ? endMs : dueMs;
   }
 
   #finish(last: Exchange, ending: Ending, endMs: number): void {

@@ -1,7 +1,8 @@
 // shell · command line and environment → the options of a run, checked.
 import {
   commandLine,
-  parseHostPort,
+  type HostPort,
+  parseHostPorts,
   publishedProxy,
   requireWhole,
   UsageError,
@@ -14,8 +15,8 @@ import { SERIAL_LENGTH } from './exchange.ts';
 export const SCRIPT_NAME = 'npm run load --';
 
 export type LoadOptions = {
-  host: string;
-  port: number;
+  /** At least one; each name stands for every address behind it. */
+  proxies: readonly HostPort[];
   /** Null for plain connections. */
   tls: DialTls | null;
   /** Requests per second, above 0. */
@@ -27,7 +28,7 @@ export type LoadOptions = {
   /** How many connections stay open with `keep`. */
   connections: number;
   payloadBytes: number;
-  /** Without meaning when requests are sent again, where `attemptTimeoutMs` counts. */
+  /** When requests are sent again, `attemptTimeoutMs` counts for each; for so long one of several proxies is replaced by another. */
   timeoutMs: number;
   /** 0: requests are never sent again. */
   retryForMs: number;
@@ -53,7 +54,10 @@ const FLAGS = {
   },
   connections: number(32, 'connections that stay open with --connection keep'),
   payload: number(64, `size of each payload in bytes, ${SERIAL_LENGTH} to ${MAX_PAYLOAD_BYTES}`),
-  proxy: { type: 'string', describe: 'host:port; a name is looked up once, at the start' },
+  proxy: {
+    type: 'string',
+    describe: 'host:port, or several with commas; each name stands for every address behind it',
+  },
   ...dialTlsOptions('tls', 'the proxy'),
   timeout: number(5000, 'ms from sending, after which a request without a reply is lost'),
   'retry-for': number(
@@ -62,7 +66,8 @@ const FLAGS = {
   ),
   'attempt-timeout': {
     type: 'number',
-    describe: 'with --retry-for, ms from sending, after which an attempt is lost; --timeout unless given',
+    describe:
+      'with --retry-for or several proxies, ms from sending, after which an attempt is lost; --timeout unless given',
   },
   'max-in-flight': number(
     10_000,
@@ -73,7 +78,7 @@ const FLAGS = {
   json: flag('one JSON document on standard output, nothing else'),
 } as const;
 
-const EPILOGUE = `Open loop: every request has its intended time and is sent then, whatever became of the others; latency counts from that time. Nothing is sent twice, except with --retry-for: then the last attempt's outcome counts.
+const EPILOGUE = `Open loop: every request has its intended time and is sent then, whatever became of the others; latency counts from that time. Nothing is sent twice, except with --retry-for, or when one of several proxies does not answer: then the last attempt's outcome counts.
 
 Exit codes: 0 all answered right · 1 something was lost or wrong, or answered with an error (unless --allow-errors) · 2 bad usage · 3 the proxy can't be reached at the start, or the report could not be written · 4 more than 0.1 % dropped by the generator itself, so the run proves nothing · 130 ended early with Ctrl-C, 143 by SIGTERM (the report is still printed)`;
 
@@ -94,7 +99,7 @@ export function parseLoadCommand(args: readonly string[], environment = process.
     throw new UsageError(`"${flags._.join(' ')}" is not understood: options begin with --.`);
   return {
     options: {
-      ...parseHostPort('--proxy', flags.proxy),
+      proxies: parseHostPorts('--proxy', flags.proxy),
       tls: readDialTls('tls', flags),
       rate: requireBetween('--rate', flags.rate, 0.01, 100_000),
       durationSeconds: requireBetween('--duration', flags.duration, 0.01, 86_400),

@@ -28,11 +28,12 @@ test('the command line, the environment, and what both refuse', () => {
   });
   assert.equal(options.rate, 1000);
   assert.equal(options.connection, 'keep');
-  assert.deepEqual([options.host, options.port], ['::1', 99]);
+  assert.deepEqual(options.proxies, [{ host: '::1', port: 99 }]);
   assert.deepEqual(options.policies, ['x', 'y']);
   assert.equal(isJson, true);
   assert.deepEqual(parseLoadCommand(['--policies', '2'], {}).options.policies, ['2']);
-  assert.equal(parseLoadCommand([], { PROXY_PUBLISH_PORT: '10001' }).options.port, 10_001);
+  const published = parseLoadCommand([], { PROXY_PUBLISH_PORT: '10001' }).options.proxies;
+  assert.deepEqual(published, [{ host: '127.0.0.1', port: 10_001 }]);
   assert.deepEqual(retryOptions([], {}), [0, 5000]);
   assert.deepEqual(retryOptions(['--timeout', '700'], { LOAD_RETRY_FOR: '3000' }), [3000, 700]);
   assert.deepEqual(retryOptions(['--attempt-timeout', '9'], { LOAD_ATTEMPT_TIMEOUT: '8' }), [0, 9]);

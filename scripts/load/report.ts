@@ -6,17 +6,21 @@ import { type Latencies, type LoadResult, verdictOf } from './result.ts';
 /** Several lines, the verdict last; no trailing line end. */
 export function formatReport(result: LoadResult, allowErrors: boolean): string {
   const { options, strayAnswers, errorReplies, faultsDue } = result;
+  const hasSeveral = Object.keys(result.proxies).length > 1;
   const lines = [
     headline(result),
     '',
     count('sent', result.sent, `${decimal(result.achievedRate)}/s of ${decimal(options.rate)}/s`),
-    options.retryForMs > 0 && count('retried', result.retried, `${result.attempts} attempts in all`),
+    (options.retryForMs > 0 || hasSeveral) &&
+      count('retried', result.retried, `${result.attempts} attempts in all`),
     count('answered', result.answered),
     count('wrong', result.wrong, result.wrong > 0 ? 'digest is not that of the payload' : ''),
     count('errors', errorReplies, list(result.errors)),
     count('lost', result.lost, list(result.lostBy)),
     count('dropped', result.dropped, list(result.droppedBy) || 'by the generator itself'),
     strayAnswers > 0 && count('stray', strayAnswers, 'answers that no request was waiting for'),
+    hasSeveral && count('moved', result.moved, 'connections, from a proxy that failed or leaves to another'),
+    hasSeveral && `  to each proxy: ${list(result.proxies)}`,
     faultsDue !== null &&
       `  Those not answered right were due from ${seconds(faultsDue.firstMs)} s to ${seconds(faultsDue.lastMs)} s after the start.`,
     '',
@@ -32,10 +36,11 @@ export function formatReport(result: LoadResult, allowErrors: boolean): string {
 }
 
 function headline({ options, due, planned, elapsedMs, wasInterrupted }: LoadResult): string {
-  const { payloadBytes, host, port, connection, connections, tls } = options;
+  const { payloadBytes, proxies, connection, connections, tls } = options;
   const kept = connection === 'keep' ? `${connections} connections kept` : 'one connection each';
   const ended = wasInterrupted ? `, ended early: ${due} of ${planned} were due` : '';
-  const to = `${addressOf(host, port)}${tls ? ' over TLS' : ''}`;
+  const names = proxies.map(({ host, port }) => addressOf(host, port)).join(', ');
+  const to = `${names}${tls ? ' over TLS' : ''}`;
   return `${due} requests of ${payloadBytes} bytes in ${decimal(elapsedMs / 1000)} s to ${to}, ${kept}${ended}`;
 }
 

@@ -53,6 +53,10 @@ export type LoadResult = Counts & {
   answered: number;
   /** Answers that came without a request waiting for them: something was answered twice. */
   strayAnswers: number;
+  /** Kept connections that were given up because their proxy had failed, or leaves, while another one was good. */
+  moved: number;
+  /** By a proxy's address: requests that were sent to it; one that was sent again counts again. */
+  proxies: Record<string, number>;
   /** Requests sent per second while sending. */
   achievedRate: number;
   /** How much later than intended the generator itself started the requests; part of every latency. */
@@ -62,7 +66,15 @@ export type LoadResult = Counts & {
   faultsDue: { firstMs: number; lastMs: number } | null;
 };
 
-type Course = 'startedAt' | 'elapsedMs' | 'wasInterrupted' | 'planned' | 'due' | 'strayAnswers';
+type Course =
+  | 'startedAt'
+  | 'elapsedMs'
+  | 'wasInterrupted'
+  | 'planned'
+  | 'due'
+  | 'strayAnswers'
+  | 'moved'
+  | 'proxies';
 
 type Details = Map<string, number>;
 
@@ -152,6 +164,7 @@ export class RunTally {
     const rateMs = Math.max(sendingMs, (course.due * 1000) / options.rate);
     return {
       ...course,
+      proxies: sorted(new Map(Object.entries(course.proxies))),
       ...total,
       options: { ...options, tls: options.tls !== null },
       elapsedMs: round(course.elapsedMs),

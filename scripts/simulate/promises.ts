@@ -216,7 +216,7 @@ export class Promises {
       const { state } = upstream.health;
       this.#streakOf(upstream);
       world.reached('states', state);
-      if (upstreamConnections > 1 && upstream.keepsAlive && upstream.inFlight > 1)
+      if (upstreamConnections > 1 && upstream.keepsAlive && upstream.tally.inFlight > 1)
         world.reached('limits', 'more than one connection to a server');
       if (isInRotation(state) !== rotation.members.includes(upstream))
         this.#proxy.violate('the rotation is the ready servers', `server ${String(upstream.id)}: ${state}`);
@@ -237,15 +237,15 @@ export class Promises {
   }
 
   #checkTurns({ policy, rotation: { members }, waiting }: Route): void {
-    const isFree = ({ inFlight, capacity, health }: Upstream): boolean =>
-      inFlight * 2 < capacity && health.state === 'ready';
+    const isFree = ({ tally, capacity, health }: Upstream): boolean =>
+      tally.inFlight * 2 < capacity && health.state === 'ready';
     const before = this.#orderly.get(policy);
     const isOrderly = waiting.length === 0 && members.every(isFree);
     if (!isOrderly || before?.size !== members.length) {
-      this.#orderly.set(policy, new Map(members.map((member) => [member, member.sent])));
+      this.#orderly.set(policy, new Map(members.map((member) => [member, member.tally.sent])));
       return;
     }
-    const sent = members.map((member) => member.sent - (before.get(member) ?? 0));
+    const sent = members.map((member) => member.tally.sent - (before.get(member) ?? 0));
     const [least, most] = [Math.min(...sent), Math.max(...sent)];
     if (most - least > 1)
       this.#proxy.violate('round robin', `policy ${policy}: from ${least} to ${most} requests each`);

@@ -134,8 +134,8 @@ if (parentPort !== null) {
   port.on('message', async (order: Order) => port.postMessage(await runSeed(order)));
 }
 
-// One seed from beginning to end, or to the first promise that is not kept.
-async function runSeed({ seed, only, isTracing }: Order): Promise<SeedResult> {
+/** Runs one seed in this thread, from beginning to end, or to the first promise that is not kept. */
+export async function runSeed({ seed, only, isTracing }: Order): Promise<SeedResult> {
   const scenario = drawScenario(seed, only);
   const world = makeWorld(seed, scenario, isTracing);
   const { timeline, random, servers, clients, network } = world;

@@ -216,7 +216,7 @@ export class Traffic {
     if (before !== undefined) this.#world.reached('traffic', 'a request was sent again');
     if (!send.wasFirst) this.#world.reached('traffic', 'a request stood behind another');
     if (isPoison(payload)) this.#world.reached('traffic', 'a poison was sent');
-    if (upstream.inFlight >= upstream.capacity) this.#world.reached('limits', 'a full pipeline');
+    if (upstream.tally.inFlight >= upstream.capacity) this.#world.reached('limits', 'a full pipeline');
     if (before !== undefined) this.#onDisorder(sent.policy);
     this.#checkServers(sent);
     this.#checkOther(sent, send);

@@ -4,6 +4,8 @@ import { type TestContext, test } from 'node:test';
 import { freePort, type ScriptedServer, scriptedServer } from '../../test-support/peers.ts';
 import { parsePacket } from '../shared/packet.ts';
 import { exchange } from './exchange.ts';
+import { KnownProxies } from './known-proxies.ts';
+import { ProxyFinder } from './proxy-finder.ts';
 
 const BYTES = Buffer.from('{"type":0}');
 const REPLY = '{"type":2}';
@@ -27,26 +29,25 @@ async function serverAt(
   return server;
 }
 
-const behind =
-  (...addresses: string[]) =>
-  async () =>
-    addresses;
+/** The proxies at these addresses behind one name, to be asked in this order. */
+function behind(port: number, ...addresses: string[]): ProxyFinder {
+  const inOrder = new KnownProxies(
+    () => performance.now(),
+    () => 0,
+  );
+  return new ProxyFinder([{ host: 'proxy', port }], async () => addresses, inOrder);
+}
 
 test('an address where nobody listens is passed over', async (t) => {
   const { port } = await serverAt(t, '127.0.0.2');
-  const result = await exchange(BYTES, { host: 'proxy', port }, 2_000, behind('127.0.0.1', '127.0.0.2'));
+  const result = await exchange(BYTES, behind(port, '127.0.0.1', '127.0.0.2'), 2_000);
   assert.deepEqual([result.kind, result.kind === 'reply' && result.packet], ['reply', parsePacket(REPLY)]);
 });
 
 test('an address that breaks the connection is passed over', async (t) => {
   const broken = await serverAt(t, '127.0.0.1', 0, null);
   await serverAt(t, '127.0.0.2', broken.port);
-  const result = await exchange(
-    BYTES,
-    { host: 'proxy', port: broken.port },
-    2_000,
-    behind('127.0.0.1', '127.0.0.2'),
-  );
+  const result = await exchange(BYTES, behind(broken.port, '127.0.0.1', '127.0.0.2'), 2_000);
   assert.equal(result.kind, 'reply');
   assert.equal(broken.connections.length, 1);
 });
@@ -54,33 +55,85 @@ test('an address that breaks the connection is passed over', async (t) => {
 test('the first address that replies is the last that is asked', async (t) => {
   const first = await serverAt(t, '127.0.0.1');
   const second = await serverAt(t, '127.0.0.2', first.port);
-  await exchange(BYTES, { host: 'proxy', port: first.port }, 2_000, behind('127.0.0.1', '127.0.0.2'));
+  await exchange(BYTES, behind(first.port, '127.0.0.1', '127.0.0.2'), 2_000);
   assert.deepEqual([first.connections.length, second.connections.length], [1, 0]);
 });
 
 test('a reply with an id that is not UTF-8 is a reply', async (t) => {
   const reply = Buffer.from('{"type":2,"srcid":"M\u00fcller","payload":"abc"}', 'latin1');
   const { port } = await serverAt(t, '127.0.0.1', 0, reply);
-  const result = await exchange(BYTES, { host: 'proxy', port }, 2_000, behind('127.0.0.1'));
+  const result = await exchange(BYTES, behind(port, '127.0.0.1'), 2_000);
   assert.ok(result.kind === 'reply' && result.packet.kind === 'answer', JSON.stringify(result));
 });
 
 test('an IPv6 address is named with brackets', async () => {
   const port = await freePort();
-  const result = await exchange(BYTES, { host: 'proxy', port }, 2_000, behind('::1'));
+  const result = await exchange(BYTES, behind(port, '::1'), 2_000);
   assert.ok(result.kind === 'failed' && result.reason.startsWith(`[::1]:${port} `), JSON.stringify(result));
+});
+
+const GOODBYE = '{"type":-1,"code":"SHUTTING_DOWN","retryable":true,"sent":false,"payload":"It stops."}';
+
+test('a proxy that shuts down is left for the next', async (t) => {
+  const leaving = await serverAt(t, '127.0.0.1', 0, GOODBYE);
+  await serverAt(t, '127.0.0.2', leaving.port);
+  const finder = behind(leaving.port, '127.0.0.1', '127.0.0.2');
+  const result = await exchange(BYTES, finder, 2_000);
+  assert.ok(result.kind === 'reply', JSON.stringify(result));
+  assert.equal(result.proxy.host, '127.0.0.2');
+  await exchange(BYTES, finder, 2_000);
+  assert.equal(leaving.connections.length, 1, 'it is not asked a second time');
+});
+
+test('when all shut down, that is the reply', async (t) => {
+  const { port } = await serverAt(t, '127.0.0.1', 0, GOODBYE);
+  const result = await exchange(BYTES, behind(port, '127.0.0.1', '127.0.0.2'), 2_000);
+  assert.ok(result.kind === 'reply' && result.packet.kind === 'error', JSON.stringify(result));
+  assert.equal(result.packet.code, 'SHUTTING_DOWN');
+});
+
+test('a proxy that leaves names another, which is asked when it replies with SHUTTING_DOWN, or the next time', async (t) => {
+  const other = await serverAt(t, '127.0.0.2');
+  const named = `,"proxies":["nowhere:1","127.0.0.2:${other.port}",7]}`;
+  for (const [reply, asked] of [
+    [GOODBYE, 1],
+    [REPLY, 0],
+  ] as const) {
+    const leaving = await serverAt(t, '127.0.0.1', 0, reply.replace(/}$/, named));
+    const before = other.connections.length;
+    const finder = behind(leaving.port, '127.0.0.1');
+    const result = await exchange(BYTES, finder, 2_000);
+    assert.ok(result.kind === 'reply' && result.packet.kind !== 'error', JSON.stringify(result));
+    assert.equal(other.connections.length - before, asked);
+    await exchange(BYTES, finder, 2_000);
+    assert.equal(other.connections.length - before, asked + 1);
+    assert.equal(leaving.connections.length, 1);
+  }
+});
+
+test('a proxy that keeps silent leaves time for the next', async (t) => {
+  const silent = await scriptedServer();
+  t.after(() => silent.close());
+  await serverAt(t, '127.0.0.2', silent.port);
+  const result = await exchange(BYTES, behind(silent.port, '127.0.0.1', '127.0.0.2'), 20_000);
+  assert.equal(result.kind, 'reply');
+  assert.equal(silent.connections.length, 1);
 });
 
 test('when all fail, every address is named with its reason', async (t) => {
   const { port } = await serverAt(t, '127.0.0.1', 0, null);
-  const result = await exchange(BYTES, { host: 'proxy', port }, 2_000, behind('127.0.0.1', '127.0.0.2'));
+  const result = await exchange(BYTES, behind(port, '127.0.0.1', '127.0.0.2'), 2_000);
   assert.ok(result.kind === 'failed');
   assert.equal(result.wasTaken, true, 'by one of them');
   assert.match(result.reason, /127\.0\.0\.1:\d+ broke .*; 127\.0\.0\.2:\d+ can't be reached/);
 });
 
 test('a name without an address', async () => {
-  const result = await exchange(BYTES, { host: 'nowhere', port: 1 }, 2_000, async () => null);
+  const result = await exchange(
+    BYTES,
+    new ProxyFinder([{ host: 'nowhere', port: 1 }], async () => null),
+    2_000,
+  );
   assert.deepEqual(result, {
     kind: 'failed',
     reason: 'no address is known for "nowhere"',

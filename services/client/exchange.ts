@@ -1,71 +1,113 @@
-// One packet to the proxy and its reply back.
+// One packet to a proxy and its reply back.
 import type { Socket } from 'node:net';
-import type { Resolve } from '../shared/addresses.ts';
-import { type Packet, parsePacket } from '../shared/packet.ts';
+import type { HostPort } from '../shared/config.ts';
+import type { ErrorCode } from '../shared/error-codes.ts';
+import { type Packet, parsePacket, proxiesNamedIn } from '../shared/packet.ts';
 import { PacketReader } from '../shared/packet-reader.ts';
 import { addressOf } from '../shared/printable.ts';
 import { type DialTls, dial, explainTls } from '../shared/tls.ts';
+import type { KnownProxy } from './known-proxies.ts';
+import type { ProxyFinder } from './proxy-finder.ts';
 
 const CONNECT_MS = 1_000;
+// A proxy replies within two seconds. One that does not keeps none of the others from their turn.
+const SILENT_MS = 2_500;
 const MAX_REPLY_BYTES = 65_536;
 
-export type Exchange =
-  | { kind: 'reply'; packet: Packet; roundTripMs: number }
-  | {
-      kind: 'failed';
-      reason: string;
-      /** At least one address took the packet. */
-      wasTaken: boolean;
-      /** A connection was made, and TLS failed. */
-      isTls: boolean;
-    };
+type Failed = {
+  kind: 'failed';
+  reason: string;
+  /** At least one address took the packet. */
+  wasTaken: boolean;
+  /** A connection was made, and TLS failed. */
+  isTls: boolean;
+};
+
+type Replied = {
+  kind: 'reply';
+  packet: Packet;
+  roundTripMs: number;
+  /** The other proxies, as one has named them that is about to stop. */
+  others: readonly unknown[] | null;
+};
+
+export type Exchange = (Replied & { proxy: KnownProxy }) | Failed;
 
 /**
- * Sends `bytes` to the first address behind the proxy's name that gives a reply. The work is a pure function of the
+ * Sends `bytes` to the first known proxy that gives a reply and is not shutting down. The work is a pure function of the
  * payload, so a packet whose connection broke may be sent to the next address.
+ * @param finder    its names are looked up first
  * @param timeoutMs for everything together
  * @param tls       null for a plain connection
  */
 export async function exchange(
   bytes: Buffer,
-  proxy: { host: string; port: number },
+  finder: ProxyFinder,
   timeoutMs: number,
-  resolve: Resolve,
   tls: DialTls | null = null,
 ): Promise<Exchange> {
   const deadlineMs = performance.now() + timeoutMs;
-  const addresses = await resolve(proxy.host);
-  const reasons = addresses === null ? [`no address is known for "${proxy.host}"`] : [];
-  let wasTaken = false;
-  let isTls = false;
-  for (const address of addresses ?? []) {
+  const unknown = await finder.lookUp();
+  const { proxies } = finder;
+  const asked = new Set<KnownProxy>();
+  const failures: Failed[] = [];
+  let goodbye: Exchange | null = null;
+  for (let proxy = proxies.pick(); proxy !== null; proxy = proxies.pick(asked)) {
+    const { host, port, name } = proxy;
     const leftMs = deadlineMs - performance.now();
     if (leftMs <= 0) break;
-    const open = (onOpen: () => void): Socket => dial(address, proxy.port, tls, proxy.host, onOpen);
-    const result = await exchangeOver(open, bytes, leftMs);
-    if (result.kind === 'reply') return result;
-    reasons.push(`${addressOf(address, proxy.port)} ${result.reason}`);
-    wasTaken ||= result.wasTaken;
-    isTls ||= result.isTls;
+    asked.add(proxy);
+    const isLast = proxies.all.every((one) => asked.has(one));
+    const open = (onOpen: () => void): Socket => dial(host, port, tls, name, onOpen);
+    const result = await exchangeOver(open, bytes, isLast ? leftMs : Math.min(leftMs, SILENT_MS));
+    if (result.kind === 'failed') {
+      failures.push({ ...result, reason: `${addressOf(host, port)} ${result.reason}` });
+    } else {
+      if (result.others !== null) finder.hear(proxy, result.others);
+      else proxies.reached(proxy);
+      const reply = { ...result, proxy };
+      if (!isGoodbye(result.packet)) return reply;
+      goodbye = reply;
+    }
+    proxies.failed(proxy);
   }
-  const reason = reasons.join('; ') || 'the time was up before an address was tried';
-  return { kind: 'failed', reason, wasTaken, isTls };
+  return goodbye ?? summary(unknown, failures);
+}
+
+function isGoodbye(packet: Packet): boolean {
+  return packet.kind === 'error' && packet.code === ('SHUTTING_DOWN' satisfies ErrorCode);
+}
+
+function summary(unknown: readonly HostPort[], failures: readonly Failed[]): Failed {
+  const reasons = unknown.map(({ host }) => `no address is known for "${host}"`);
+  reasons.push(...failures.map(({ reason }) => reason));
+  return {
+    kind: 'failed',
+    reason: reasons.join('; ') || 'the time was up before an address was tried',
+    wasTaken: failures.some(({ wasTaken }) => wasTaken),
+    isTls: failures.some(({ isTls }) => isTls),
+  };
 }
 
 function exchangeOver(
   open: (onOpen: () => void) => Socket,
   bytes: Buffer,
   timeoutMs: number,
-): Promise<Exchange> {
+): Promise<Replied | Failed> {
   return new Promise((resolve) => {
-    const reader = new PacketReader(MAX_REPLY_BYTES, parsePacket, true);
+    let others: readonly unknown[] | null = null;
+    const parse = (text: string): Packet => {
+      others = proxiesNamedIn(text);
+      return parsePacket(text);
+    };
+    const reader = new PacketReader(MAX_REPLY_BYTES, parse, true);
     const socket = open(() => {
       clearTimeout(connectTimer);
       sentMs = performance.now();
       socket.write(bytes);
     });
     let sentMs: number | null = null;
-    const finish = (result: Exchange): void => {
+    const finish = (result: Replied | Failed): void => {
       clearTimeout(connectTimer);
       clearTimeout(timer);
       socket.destroy();
@@ -90,7 +132,7 @@ function exchangeOver(
       const packet = reader.next();
       if (reader.isBroken) fail('sent what is not a packet');
       else if (packet !== null)
-        finish({ kind: 'reply', packet, roundTripMs: performance.now() - (sentMs ?? 0) });
+        finish({ kind: 'reply', packet, roundTripMs: performance.now() - (sentMs ?? 0), others });
     });
   });
 }

@@ -116,6 +116,16 @@ test('0: a reply that arrives split at every byte', async (t) => {
   assert.equal(await run(t, ['client_packet_2.json', ...at(proxy)]).exited(), 0);
 });
 
+test('0: one of several proxies is enough, wherever it stands in the list', async (t) => {
+  const proxy = await proxyThat(t, replying(ANSWER));
+  const nowhere = `127.0.0.1:${await freePort()}`;
+  for (const list of [`${nowhere},127.0.0.1:${proxy.port}`, `127.0.0.1:${proxy.port},${nowhere}`]) {
+    const program = run(t, ['client_packet_2.json', '--proxy', list]);
+    assert.equal(await program.exited(), 0, program.stderr());
+    assert.equal(program.stderr(), '');
+  }
+});
+
 const NO_REPLIES: [string, Parameters<typeof scriptedServer>[0], RegExp][] = [
   [
     'closes without a reply',
@@ -152,6 +162,22 @@ test('4: nobody there', async (t) => {
   assert.equal(await program.exited(), 4);
   assert.match(program.stderr(), /127\.0\.0\.1:\d+ can't be reached \(ECONNREFUSED\)/);
   assert.match(program.stderr(), /npm start/);
+});
+
+test('4: nobody there, at any of several addresses', async (t) => {
+  const ports = [await freePort(), await freePort(), await freePort()];
+  const program = run(t, [
+    'client_packet_2.json',
+    '--proxy',
+    ports.map((port) => `127.0.0.1:${port}`).join(),
+  ]);
+  assert.equal(await program.exited(), 4);
+  for (const port of ports) {
+    assert.ok(
+      program.stderr().includes(`127.0.0.1:${port} can't be reached (ECONNREFUSED)`),
+      program.stderr(),
+    );
+  }
 });
 
 test('1: a wrong digest is told, and not asked about without a terminal', async (t) => {
@@ -235,6 +261,7 @@ const BAD_USAGE: [string, string[], Setting, RegExp][] = [
     /PROXY_PUBLISH_PORT is "x"/,
   ],
   ['a proxy without port', ['client_packet_1.json', '--proxy', 'proxy'], {}, /--proxy is "proxy"/],
+  ['one of several without port', ['client_packet_1.json', '--proxy', 'a:1,b'], {}, /--proxy is "b"/],
   ['a timeout of 0', ['client_packet_1.json', '--timeout', '0'], {}, /--timeout must be a whole number/],
   ['an id that is too long', ['client_packet_1.json', '--id', 'x'.repeat(129)], {}, /1 to 128 characters/],
   ['an unknown option', ['client_packet_1.json', '--colour', 'red'], {}, /colour/],

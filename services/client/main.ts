@@ -10,6 +10,7 @@ import { openTracing } from '../shared/tracing.ts';
 import { type Exchange, exchange } from './exchange.ts';
 import { readOptions, SCRIPT_NAME } from './options.ts';
 import { readPacketFile } from './packet-file.ts';
+import { ProxyFinder } from './proxy-finder.ts';
 import { sendTraced } from './traced.ts';
 import { judge, type Verdict } from './verify.ts';
 
@@ -23,7 +24,7 @@ process.on('SIGINT', () => process.exit(130)).on('SIGTERM', () => process.exit(1
 
 await runMain(SCRIPT_NAME, async () => {
   const options = readOptions(process.argv.slice(2), process.env);
-  const { fileName, clientId, proxy, timeoutMs, tls, traceEndpoint } = options;
+  const { fileName, clientId, proxies, timeoutMs, tls, traceEndpoint } = options;
   // npm changes to the project's directory and leaves the user's own in INIT_CWD.
   const { INIT_CWD } = process.env;
   const directory = INIT_CWD ?? process.cwd();
@@ -34,12 +35,12 @@ await runMain(SCRIPT_NAME, async () => {
     INIT_CWD === undefined ? MOUNT_HINT : '',
   );
   const digest = payload === null ? null : hash('sha1', payload);
-  const resolve = createResolver(Math.min(1_000, timeoutMs));
+  const finder = new ProxyFinder(proxies, createResolver(Math.min(1_000, timeoutMs)));
   const tracing = traceEndpoint === null ? null : await openTracing('policy-client', traceEndpoint, complain);
-  const send = (packet: Buffer): Promise<Exchange> => exchange(packet, proxy, timeoutMs, resolve, tls);
+  const send = (packet: Buffer): Promise<Exchange> => exchange(packet, finder, timeoutMs, tls);
   let code: number;
   do {
-    const result = await (tracing === null ? send(bytes) : sendTraced(tracing, proxy, bytes, send));
+    const result = await (tracing === null ? send(bytes) : sendTraced(tracing, proxies, bytes, send));
     code =
       result.kind === 'reply'
         ? print(judge(result.packet, digest), result)

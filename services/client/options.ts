@@ -1,7 +1,8 @@
 // The client's options: command line and environment → checked values. The original's three arguments keep their order.
 import {
   commandLine,
-  parseHostPort,
+  type HostPort,
+  parseHostPorts,
   parseId,
   publishedProxy,
   requireWhole,
@@ -18,7 +19,8 @@ export const SCRIPT_NAME = 'npm run client --';
 export type ClientOptions = {
   fileName: string;
   clientId: Id | null;
-  proxy: { host: string; port: number };
+  /** At least one; each name stands for every address behind it. */
+  proxies: readonly HostPort[];
   timeoutMs: number;
   tls: DialTls | null;
   /** Where the span of its request is sent; null turns tracing off. */
@@ -26,7 +28,7 @@ export type ClientOptions = {
 };
 
 const OPTIONS = {
-  proxy: { type: 'string', describe: 'host:port of the proxy' },
+  proxy: { type: 'string', describe: 'host:port of the proxy, or several with commas' },
   id: { type: 'string', describe: "this client's id, in place of the packet's srcid" },
   timeout: { type: 'number', default: 5_000, describe: 'milliseconds to wait for the reply' },
   ...TRACE_OPTIONS,
@@ -63,11 +65,11 @@ export function readOptions(args: readonly string[], environment: NodeJS.Process
     .parserConfiguration({ 'parse-positional-numbers': false })
     .example(`$0 client_packet_2.json`, 'a packet of policy 2 to the proxy on this machine')
     .example(`$0 111 10000 client_packet_2.json`, 'the same, as client 111')
-    .example(`$0 mine.json --proxy proxy:10000`, 'to the proxy of that name')
+    .example(`$0 mine.json --proxy proxy:10000`, 'to the proxies behind that name')
     .epilogue(CODES)
     .demandCommand(0)
     .parseSync();
-  const proxy = parseHostPort('--proxy', String(values.proxy));
+  const proxies = parseHostPorts('--proxy', String(values.proxy));
   const tls = readDialTls('tls', values);
   const traceEndpoint = readTraceEndpoint(values['trace-endpoint'], environment);
   const timeoutMs = requireWhole('--timeout', values.timeout, 1, 600_000);
@@ -81,14 +83,15 @@ export function readOptions(args: readonly string[], environment: NodeJS.Process
         );
       }
     }
-    proxy.port = requireWhole('PROXY_PORT', Number(port), 1, 65_535);
-    return { fileName: last, clientId: checkId(first), proxy, timeoutMs, tls, traceEndpoint };
+    const proxyPort = requireWhole('PROXY_PORT', Number(port), 1, 65_535);
+    const there = proxies.map(({ host }) => ({ host, port: proxyPort }));
+    return { fileName: last, clientId: checkId(first), proxies: there, timeoutMs, tls, traceEndpoint };
   }
   if (words.length !== 1 || first === undefined || first === '') {
     throw new UsageError('Give one packet file, or CLIENT_ID PROXY_PORT JSON_FILENAME.');
   }
   const clientId = values.id === undefined ? null : checkId(String(values.id));
-  return { fileName: first, clientId, proxy, timeoutMs, tls, traceEndpoint };
+  return { fileName: first, clientId, proxies, timeoutMs, tls, traceEndpoint };
 }
 
 function checkId(text: string): Id {

@@ -22,7 +22,7 @@ const QUIET_MS = 100;
  */
 export async function beLameDuck(
   forwarder: Forwarder,
-  sessions: Sessions,
+  sessions: Pick<Sessions, 'announceStop'>,
   listener: Listener,
   clock: Clock,
   forMs: number,
@@ -43,8 +43,8 @@ export async function beLameDuck(
 /** @param timeoutMs how long open requests may take; resolves when every client connection is closed */
 export async function drain(
   forwarder: Forwarder,
-  registrar: Registrar,
-  sessions: Sessions,
+  registrar: Pick<Registrar, 'drain'>,
+  sessions: Pick<Sessions, 'closeAll'>,
   listener: Listener,
   clock: Clock,
   timeoutMs: number,

@@ -1,4 +1,5 @@
 // The proxy's options, from its command line and its environment, checked before anything starts.
+import { availableParallelism } from 'node:os';
 import {
   commandLine,
   defaultValues,
@@ -22,6 +23,7 @@ import {
 } from '../shared/tls.ts';
 import { readTraceEndpoint, TRACE_OPTIONS } from '../shared/trace-options.ts';
 
+const MAX_WORKERS = 64;
 const PROBE_MODES = ['request', 'connect'] as const;
 const RETRY_MODES = ['never', 'connect', 'always'] as const;
 
@@ -104,6 +106,8 @@ type NumberKey = (typeof NUMBERS)[keyof typeof NUMBERS]['key'];
 
 /** Everything that can be set about a proxy. Times are in milliseconds, sizes in bytes. */
 export type ProxyOptions = Record<NumberKey, number> & {
+  /** Threads that serve requests; with one there is no other thread. */
+  workers: number;
   host: string;
   adminHost: string;
   /** Names with a dot by which the status listener may be asked. */
@@ -111,6 +115,8 @@ export type ProxyOptions = Record<NumberKey, number> & {
   /** What servers must prove to know; null lets any register. */
   registerToken: Buffer | null;
   registerFrom: string[];
+  /** Addresses and blocks of the load balancers whose connections begin with a PROXY header. */
+  proxyProtocol: string[];
   /** For the well-known port; null leaves it plain. */
   tls: ListenTls | null;
   /** The names behind which the proxies are, this one among them. */
@@ -131,6 +137,11 @@ export type ProxyOptions = Record<NumberKey, number> & {
 };
 
 const TEXTS = {
+  workers: {
+    type: 'string',
+    default: '1',
+    describe: 'threads that serve requests, or auto: one less than the processors that it may use',
+  },
   host: { type: 'string', default: '0.0.0.0', describe: 'address to listen on' },
   'admin-host': { type: 'string', default: '127.0.0.1', describe: 'address of the status listener' },
   'admin-names': {
@@ -148,6 +159,11 @@ const TEXTS = {
   peers: {
     type: 'string',
     describe: 'host:port of the other proxies, with commas; all addresses behind a name, without its own',
+  },
+  'proxy-protocol': {
+    type: 'string',
+    describe:
+      'addresses or blocks, with commas, of load balancers: a connection from there has to begin with a PROXY header',
   },
   probe: {
     choices: PROBE_MODES,
@@ -242,11 +258,13 @@ function check(values: Record<string, unknown>): ProxyOptions {
   const peers = given('--peers', values.peers);
   return {
     ...(Object.fromEntries(numbers) as Record<NumberKey, number>),
+    workers: readWorkers(values.workers),
     host: requireText('--host', values.host),
     adminHost: requireText('--admin-host', values['admin-host']),
     adminNames: list('--admin-names', values['admin-names']),
     registerToken: tokenFile === null ? null : readToken('--register-token-file', tokenFile),
     registerFrom: list('--register-from', values['register-from']),
+    proxyProtocol: list('--proxy-protocol', values['proxy-protocol']),
     tls: readListenTls(values),
     peers: peers === null ? [] : parseHostPorts('--peers', peers),
     upstreamTls: readDialTls('upstream-tls', values),
@@ -260,6 +278,23 @@ function check(values: Record<string, unknown>): ProxyOptions {
     logLevel: values['log-level'] as LogLevel,
     logFormat: values['log-format'] as 'text' | 'json',
   };
+}
+
+// With auto, one processor is left for the keeper, for servers and for the kernel.
+function readWorkers(value: unknown): number {
+  const workers = value === 'auto' ? Math.max(1, availableParallelism() - 1) : Number(value);
+  if (!Number.isInteger(workers) || workers < 1 || workers > MAX_WORKERS)
+    throw new UsageError(`--workers must be a whole number from 1 to ${MAX_WORKERS}, or auto.`);
+  if (workers > 1 && !canSharePorts())
+    throw new UsageError(
+      `--workers ${workers} needs Linux and Node 23.1 or newer, which can share a port among threads; this is Node ${process.versions.node} on ${process.platform}: use --workers 1, or start it with npm run proxy.`,
+    );
+  return workers;
+}
+
+function canSharePorts(): boolean {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  return process.platform === 'linux' && (major > 23 || (major === 23 && minor >= 1));
 }
 
 function requireText(name: string, value: unknown): string {

@@ -19,6 +19,17 @@ test('a name that is not known is "unknown", again and again', async () => {
   for (let i = 0; i < 3; i += 1) assert.equal(await resolve('no-such-host.invalid'), null);
 });
 
+test('two names at once: each gets its own addresses', async (t) => {
+  const lookup = async (host: string) => [
+    { address: host === 'one.example' ? '10.0.0.1' : '10.0.0.2', family: 4 },
+  ];
+  t.mock.method(dns, 'lookup', lookup as never);
+  t.mock.method(dns.Resolver.prototype, 'resolve4', () => Promise.reject(new Error('no name server')));
+  const resolve = createResolver();
+  const found = await Promise.all(['one.example', 'two.example'].map(resolve));
+  assert.deepEqual(found, [['10.0.0.1'], ['10.0.0.2']]);
+});
+
 test('a look-up that never ends is "unknown" at the deadline, and no second one hangs beside it', async (t) => {
   const never = (): Promise<never> => new Promise(() => {});
   const lookup = t.mock.method(dns, 'lookup', never);

@@ -15,11 +15,9 @@ export function createResolver(deadlineMs = 1_000): Resolve {
   const pending = new Map<string, Promise<string[]>>();
 
   const lookUp = (host: string): Promise<string[]> => {
-    const running = pending.get(host);
-    if (running !== undefined) return running;
-    const begun = systemLookup(host).finally(() => pending.delete(host));
-    pending.set(host, begun);
-    return begun;
+    const found = pending.get(host) ?? systemLookup(host).finally(() => pending.delete(host));
+    pending.set(host, found);
+    return found;
   };
 
   return async (host) => {

@@ -6,6 +6,7 @@ import {
   defaultValues,
   LOG_OPTIONS,
   parseHostPort,
+  parseHostPorts,
   parseId,
   publishedProxy,
   requireWhole,
@@ -115,6 +116,17 @@ for (const text of [
   });
 }
 
+test('several addresses, with commas between', () => {
+  const found = parseHostPorts('--proxy', 'a:10000, [::1]:2,10.0.0.1:3');
+  assert.deepEqual(found, [
+    { host: 'a', port: 10_000 },
+    { host: '::1', port: 2 },
+    { host: '10.0.0.1', port: 3 },
+  ]);
+  for (const text of ['', 'a:1,', ',a:1', 'a:1,b', 'a:1 b:2'])
+    assert.throws(() => parseHostPorts('--proxy', text), isUsageError(/--proxy/), text);
+});
+
 test('the published proxy: 10000 unless PROXY_PUBLISH_PORT says otherwise', () => {
   assert.equal(publishedProxy({}), '127.0.0.1:10000');
   assert.equal(publishedProxy({ PROXY_PUBLISH_PORT: '' }), '127.0.0.1:10000');
@@ -122,7 +134,19 @@ test('the published proxy: 10000 unless PROXY_PUBLISH_PORT says otherwise', () =
   assert.equal(publishedProxy({ PROXY_PUBLISH_PORT: '192.0.2.1:10001' }), '192.0.2.1:10001');
   assert.equal(publishedProxy({ PROXY_PUBLISH_PORT: '0.0.0.0:10001' }), '127.0.0.1:10001');
   assert.equal(publishedProxy({ PROXY_PUBLISH_PORT: '[::1]:10001' }), '[::1]:10001');
-  for (const text of ['http', '0', '65536', '1.5', 'localhost:10000', '127.0.0.1:0']) {
+  assert.equal(publishedProxy({ PROXY_PUBLISH_PORT: '10000-10001' }), '127.0.0.1:10000,127.0.0.1:10001');
+  assert.equal(publishedProxy({ PROXY_PUBLISH_PORT: '[::1]:1-2' }), '[::1]:1,[::1]:2');
+  for (const text of [
+    'http',
+    '0',
+    '65536',
+    '1.5',
+    'localhost:10000',
+    '127.0.0.1:0',
+    '2-1',
+    '1-',
+    '1-65536',
+  ]) {
     assert.throws(
       () => publishedProxy({ PROXY_PUBLISH_PORT: text }),
       isUsageError(/PROXY_PUBLISH_PORT is ".*": it must be a port/),

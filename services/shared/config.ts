@@ -9,6 +9,8 @@ export class UsageError extends Error {
   override name = 'UsageError';
 }
 
+const MAX_PORT = 65_535;
+
 /** The options that every long-running role has. */
 export const LOG_OPTIONS = {
   'log-level': {
@@ -131,34 +133,60 @@ export function given(option: string, value: unknown): string | null {
   throw new UsageError(`${option} is empty: give it a value, or leave it out.`);
 }
 
+export type HostPort = { host: string; port: number };
+
 /** Splits `host:port` or `[v6]:port`; throws UsageError when it is neither. */
-export function parseHostPort(name: string, text: string): { host: string; port: number } {
-  const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text);
-  const host = match?.[1] ?? match?.[2];
-  if (host === undefined)
+export function parseHostPort(name: string, text: string): HostPort {
+  const address = splitHostPort(text);
+  if (address === null)
     throw new UsageError(`${name} is "${text}": it must be host:port, for example 127.0.0.1:10000.`);
-  return { host, port: requireWhole(`the port of ${name}`, Number(match?.[3]), 1, 65_535) };
+  requireWhole(`the port of ${name}`, address.port, 1, MAX_PORT);
+  return address;
 }
 
-/** Several of them, with commas: the proxies that a peer knows. */
-export function parseHostPorts(name: string, text: string): { host: string; port: number }[] {
+/** The same for what a peer has sent: null when it is neither. */
+export function hostPortOf(text: string): HostPort | null {
+  const address = splitHostPort(text);
+  return address !== null && address.port >= 1 && address.port <= MAX_PORT ? address : null;
+}
+
+function splitHostPort(text: string): HostPort | null {
+  const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text);
+  const host = match?.[1] ?? match?.[2];
+  return host === undefined ? null : { host, port: Number(match?.[3]) };
+}
+
+/** Splits one or several of them, with commas between; throws UsageError when one is neither. */
+export function parseHostPorts(name: string, text: string): HostPort[] {
   return text.split(',').map((one) => parseHostPort(name, one.trim()));
 }
 
+/** Ports of this machine, one for each proxy: from `first` to `last`, on one address or (0.0.0.0) on all. */
+export type PublishedPorts = { host: string; first: number; last: number };
+
 /**
- * Where the cluster's proxy is reached on this machine, as host:port: where Compose publishes it.
- * @throws UsageError when PROXY_PUBLISH_PORT is neither a port nor host:port
+ * Reads `10000`, `10000-10002`, `127.0.0.1:10000` or `127.0.0.1:10000-10002`.
+ * @throws UsageError that begins with `name`
+ */
+export function parsePublished(name: string, text: string): PublishedPorts {
+  const [, host = '0.0.0.0', begin, end = begin] =
+    /^(?:(\[[\da-f:]+\]|[\d.]+):)?(\d+)(?:-(\d+))?$/i.exec(text) ?? [];
+  const [first, last] = [Number(begin), Number(end)];
+  if (first >= 1 && last >= first && last <= 65_535) return { host, first, last };
+  throw new UsageError(
+    `${name} is "${text}": it must be a port from 1 to 65535, or as many as there are proxies, 10000-10002, or either on an address of this machine: 127.0.0.1:10000.`,
+  );
+}
+
+/**
+ * Where the cluster's proxies are reached on this machine: where Compose publishes them, as host:port with commas between.
+ * @throws UsageError when PROXY_PUBLISH_PORT is nothing that `parsePublished` reads
  */
 export function publishedProxy(environment: NodeJS.ProcessEnv): string {
   const text = environment.PROXY_PUBLISH_PORT || '10000';
-  const [, host = '0.0.0.0', digits] = /^(?:(\[[\da-f:]+\]|[\d.]+):)?(\d+)$/i.exec(text) ?? [];
-  const port = Number(digits);
-  if (!Number.isInteger(port) || port < 1 || port > 65_535) {
-    throw new UsageError(
-      `PROXY_PUBLISH_PORT is "${text}": it must be a port from 1 to 65535, or an address of this machine and a port: 127.0.0.1:10000.`,
-    );
-  }
-  return `${host === '0.0.0.0' || host === '[::]' ? '127.0.0.1' : host}:${port}`;
+  const { host, first, last } = parsePublished('PROXY_PUBLISH_PORT', text);
+  const reached = host === '0.0.0.0' || host === '[::]' ? '127.0.0.1' : host;
+  return Array.from({ length: last - first + 1 }, (_, index) => `${reached}:${first + index}`).join();
 }
 
 /**

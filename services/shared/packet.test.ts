@@ -19,6 +19,7 @@ import {
   parseFromProxy,
   parsePacket,
   payloadTooLarge,
+  proxiesNamedIn,
   unknownType,
   withProxies,
 } from './packet.ts';
@@ -405,6 +406,23 @@ for (const text of [
     assert.equal(packet.code, 'BAD_JSON');
   });
 }
+
+test('the proxies that a reply names stand last in it, and change nothing else of it', () => {
+  const replies = [
+    '{"type":2,"srcid":7,"payload":"b"}',
+    '{"type":-1,"code":"NO_SERVER","payload":"Nobody."}',
+  ];
+  for (const reply of replies) {
+    const named = `${reply.slice(0, -1)},"proxies":["10.0.0.3:10000"]}`;
+    assert.deepEqual(parsePacket(named), parsePacket(reply));
+    assert.deepEqual(proxiesNamedIn(named), ['10.0.0.3:10000']);
+    assert.deepEqual(proxiesNamedIn(`${reply.slice(0, -1)},"proxies":[]}`), []);
+    assert.equal(proxiesNamedIn(reply), null);
+    assert.equal(proxiesNamedIn(`${reply.slice(0, -1)},"more":[1]}`), null);
+  }
+  for (const text of ['', '}', ']}', '{"proxies":"10.0.0.3:10000]}'])
+    assert.equal(proxiesNamedIn(text), null);
+});
 
 test('the small packets', () => {
   assert.deepEqual(parsePacket('{"type":-2}'), { kind: 'legacy-probe' });

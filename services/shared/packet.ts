@@ -53,7 +53,7 @@ type ErrorPacket = {
   trace: string | null;
 };
 /** A proxy's yes to a setup packet; only `parseFromProxy` distinguishes it from a setup packet. */
-export type RegisteredPacket = {
+type RegisteredPacket = {
   kind: 'registered';
   /** The boot id of the proxy; null from one that says none. */
   boot: string | null;
@@ -61,8 +61,8 @@ export type RegisteredPacket = {
   isKnown: boolean;
 };
 /** A heartbeat of a proxy that will stop soon; only `parseFromProxy` distinguishes it from others. */
-export type LameDuckPacket = { kind: 'lame-duck' };
-export type ChallengePacket = { kind: 'challenge'; nonce: string };
+type LameDuckPacket = { kind: 'lame-duck' };
+type ChallengePacket = { kind: 'challenge'; nonce: string };
 export type HeartbeatPacket = { kind: 'heartbeat' };
 export type LeavePacket = { kind: 'leave' };
 /** A health probe of the old kind, `{"type": -2}`: ignored by servers. */
@@ -121,6 +121,19 @@ function parseAs<T>(text: string, understandAs: (text: string, raw: Fields) => T
   if (typeof raw === 'string') return fault('BAD_JSON', raw);
   const flaw = flawOf(text, raw);
   return flaw === null ? understandAs(text, raw) : fault('BAD_PACKET', flaw, raw);
+}
+
+const CLOSING_BRACKET = 0x5d;
+
+/**
+ * The other proxies that one names in its replies when it is about to stop.
+ * @param text the reply's frame, decoded
+ * @returns null in any other reply. The field stands last, so these cost no search
+ */
+export function proxiesNamedIn(text: string): readonly unknown[] | null {
+  if (text.charCodeAt(text.length - 2) !== CLOSING_BRACKET) return null;
+  const raw = parseFields(text);
+  return typeof raw !== 'string' && Array.isArray(raw.proxies) ? raw.proxies : null;
 }
 
 // Ids that need no decoding: printable ASCII without quotes and backslashes. Repetitions without a bound, since counted

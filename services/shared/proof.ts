@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { callerPath, UsageError } from './config.ts';
 import type { Claim } from './packet.ts';
 
-const MIN_TOKEN_BYTES = 16;
+export const MIN_TOKEN_BYTES = 16;
 // So that a proof for this protocol is none for any other that the same token is used with.
 const PURPOSE = 'policy-proxy registration 1';
 

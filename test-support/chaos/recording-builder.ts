@@ -17,7 +17,7 @@ import type { ProxyEvent, TableSample } from '../../scripts/kit/proxy-events.ts'
 import type { Verdict } from '../../scripts/kit/verdict.ts';
 import type { EventType } from '../../services/proxy/status/events.ts';
 
-/** One hit: on which server (`proxy` for the proxy), from, heal and healed; `null` where it never was. */
+/** One hit: on which server (`proxy` or `proxy-2` for a proxy), from, heal and healed; `null` where it never was. */
 export type HitSketch = [on: string, fromMs: number, healMs: number | null, healedMs?: number | null];
 export type FaultSketch = { kind: FaultKind; hits: HitSketch[] } & Partial<Omit<FaultRecord, 'hits'>>;
 export type EventSketch = [atMs: number, type: EventType, id: string, more?: Partial<ProxyEvent>];
@@ -87,7 +87,7 @@ export function recordingOf(sketch: Sketch = {}): Recording {
     endedMs,
     phases,
     faults,
-    events,
+    ...{ proxy: 'proxy-1', others: [], events },
     tables: tables.flatMap((sample) => (sketch.table ?? ((same) => same))(sample) ?? []),
     requests: requests.flatMap((row, index) => (sketch.traffic ?? ((same) => same))(row, index) ?? []),
     machine: calm(),
@@ -234,7 +234,7 @@ function toFault({ kind, hits: sketches, ...more }: FaultSketch, index: number):
 function toHit([on, fromMs, healMs, healedMs]: HitSketch): Hit {
   const server = SERVERS.find(({ id }) => id === on);
   return {
-    target: server?.name ?? 'proxy-1',
+    target: server?.name ?? on.replace(/^proxy$/, 'proxy-1'),
     serverId: server?.id ?? null,
     policy: server?.policy ?? null,
     fromMs,
@@ -254,6 +254,7 @@ function planOf(size: Size, faults: readonly FaultRecord[], changes: Partial<Pla
     policies: ['1', '2', '3'].slice(0, size.policies),
     services: { 'server-p1': '1', 'server-p2': '2', 'server-p3': '3' },
     serversPerPolicy: 2,
+    proxies: 1,
     retryForMs: 0,
     settings: {},
     phases: { warmUpMs, controlMs, faultsMs, quietMs, afterMs } as Plan['phases'],

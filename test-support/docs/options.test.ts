@@ -1,10 +1,9 @@
 // The tables of options in docs/ and what `--help` lists: the same options, so that neither can drift from the other.
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { promisify } from 'node:util';
+import { startProgram } from '../programs.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 
@@ -14,6 +13,7 @@ const TABLES = [
   { page: 'options.md', heading: '## A server', program: 'services/server/main.ts' },
   { page: 'options.md', heading: '## The client', program: 'services/client/main.ts' },
   { page: 'options.md', heading: '## load', program: 'scripts/load.ts' },
+  { page: 'options.md', heading: '## start', program: 'scripts/start.ts' },
   { page: 'options.md', heading: '## start, stop, status', program: 'scripts/status.ts' },
   { page: 'chaos.md', heading: '# Chaos', program: 'scripts/chaos.ts' },
   { page: 'testing.md', heading: '## Simulation', program: 'scripts/simulate.ts' },
@@ -50,12 +50,10 @@ async function tableOf(page: string, heading: string): Promise<Option[]> {
 }
 
 async function helpOf(program: string): Promise<Option[]> {
-  const { stdout } = await promisify(execFile)(process.execPath, [join(ROOT, program), '--help'], {
-    env: { PATH: process.env.PATH },
-    timeout: 60_000,
-  });
+  const help = startProgram(program, ['--help']);
+  assert.equal(await help.exited(), 0, help.stderr());
   // A long choice or description moves what is said of an option to the lines below it.
-  const [listed = ''] = stdout.split('\n\nExamples:');
+  const [listed = ''] = help.stdout().split('\n\nExamples:');
   const options = listed.split(/^ {2,6}(?:-\w, )?(?=--[a-z])/m).slice(1);
   return options
     .map((text) => ({

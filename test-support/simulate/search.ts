@@ -1,6 +1,6 @@
 // shell · searches simulated worlds for a bug that is planted in the proxy's code.
 import { join } from 'node:path';
-import { type Job, runSeeds, type SeedResult } from '../../scripts/simulate/run.ts';
+import { type Job, runSeed, runSeeds, type SeedResult } from '../../scripts/simulate/run.ts';
 import type { PlantedBug } from './planted-bugs.ts';
 
 const PLANT = join(import.meta.dirname, 'plant.ts');
@@ -14,28 +14,24 @@ export async function searchFor(bug: PlantedBug): Promise<SeedResult | undefined
   while (firstSeed <= SEEDS) {
     const [found] = await brokenSeeds(bug, { firstSeed, count: SEEDS + 1 - firstSeed }, true);
     if (found === undefined) return undefined;
-    const [without] = await brokenSeeds(
-      null,
-      { firstSeed: found.seed, count: 1, only: () => bug.only ?? null },
-      true,
-    );
-    if (without === undefined) return found;
+    const { violation } = await runSeed({ seed: found.seed, only: bug.only ?? null, isTracing: false });
+    if (violation === null) return found;
     firstSeed = found.seed + 1;
   }
   return undefined;
 }
 
-/** Runs seeds with a bug (null for none), only as far as the first that breaks a promise if `isEnough`. @returns those that do */
+/** Runs seeds with a bug, only as far as the first that breaks a promise if `isEnough`. @returns those that do */
 export async function brokenSeeds(
-  bug: PlantedBug | null,
+  bug: PlantedBug,
   job: Partial<Job> & Pick<Job, 'firstSeed' | 'count'>,
   isEnough: boolean,
 ): Promise<SeedResult[]> {
   const broken: SeedResult[] = [];
   await runSeeds({
-    only: () => bug?.only ?? null,
+    only: () => bug.only ?? null,
     signal: new AbortController().signal,
-    ...(bug === null ? {} : { threadOptions: { execArgv: ['--import', PLANT], workerData: { bug } } }),
+    threadOptions: { execArgv: ['--import', PLANT], workerData: { bug } },
     onResult: (result) => {
       if (result.violation !== null) broken.push(result);
       return !isEnough || broken.length === 0;

@@ -99,7 +99,7 @@ function judgedEvents(seen: Observations): ProxyEvent[] {
   // Boot 0 was there before the recording: that this begins with some event does not mean that the proxy began then.
   const starts = events.filter(({ boot }, at) => boot > 0 && boot !== events[at - 1]?.boot);
   const excused = [
-    ...seen.proxyHits.map(withAftermath),
+    ...seen.ownOf(seen.proxyHits).map(withAftermath),
     ...starts.map(({ atMs }) => ({ fromMs: atMs, toMs: atMs + START_MS })),
   ];
   return events.filter(({ atMs }) => isJudged(seen, atMs) && !isIn(atMs, excused));

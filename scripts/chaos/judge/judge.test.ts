@@ -120,6 +120,26 @@ describe('the verdict', () => {
     );
   });
 
+  test('of several proxies the worst view counts, and is named when they differ', () => {
+    const { tables, events, listens } = recordingOf();
+    const others = ['proxy-2', 'proxy-3'].map((proxy) => ({ proxy, tables, events, listens }));
+    const recording = recordingOf({ with: { others } });
+    const bad: Criterion = {
+      name: 'bad second',
+      limit: 'none',
+      assess: (seen) => {
+        const isBad = seen.recording.proxy === 'proxy-2';
+        return { measured: isBad ? 'bad' : 'good', n: 1, troubles: isBad ? [CERTAIN] : [] };
+      },
+    };
+    const { verdict, findings } = judge(recording, [seeing('same', { measured: 'same' }), bad]);
+    assert.equal(verdict, 'fail');
+    assert.deepEqual(
+      findings.map(({ measured }) => measured),
+      ['same', 'proxy-2: bad'],
+    );
+  });
+
   test('no finding has more than ten details', () => {
     const talking = seeing('talking', { isOpen: true, details: Array<string>(11).fill('x') });
     assert.equal(judge(recordingOf(), [talking]).findings[0]?.details.length, 10);

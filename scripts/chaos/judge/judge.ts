@@ -43,11 +43,25 @@ const MAX_DETAILS = 10;
  * outside, what fails is unknown, but for what nothing explains.
  */
 export function judge(recording: Recording, criteria: readonly Criterion[]): Judgement {
-  const seen = new Observations(recording);
+  const proxies = [recording, ...recording.others];
+  const views = proxies.map((view) => new Observations({ ...recording, ...view }, proxies));
   const spoilt = whySpoilt(recording);
-  const findings = criteria.flatMap((each) => findingOf(seen, each, spoilt) ?? []);
+  const findings = criteria.flatMap((each) => {
+    return worstOf(views.map((seen) => [seen.recording.proxy, findingOf(seen, each, spoilt)]));
+  });
   const verdict = worstVerdict(findings.map((finding) => finding.verdict));
   return { verdict: spoilt !== null && verdict === 'pass' ? 'unknown' : verdict, findings };
+}
+
+/** The worst finding of a criterion over the views of all proxies, with the proxy's name when they differ; one or none. */
+function worstOf(views: readonly (readonly [proxy: string, Finding | null])[]): Finding[] {
+  const found = views.flatMap(([proxy, finding]) => (finding === null ? [] : [{ proxy, finding }]));
+  const worst = worstVerdict(found.map(({ finding }) => finding.verdict));
+  const [first] = found.filter(({ finding }) => finding.verdict === worst);
+  if (first === undefined) return [];
+  const { proxy, finding } = first;
+  const isSame = found.every((each) => each.finding.measured === finding.measured);
+  return [isSame ? finding : { ...finding, measured: `${proxy}: ${finding.measured}` }];
 }
 
 /** Why nothing that failed in this run can be held against the proxy; null when it can. */

@@ -5,6 +5,7 @@ import { CannotTell } from '../../kit/verdict.ts';
 import { plural } from '../../kit/words.ts';
 import { FAULT_FACTS } from '../faults/facts.ts';
 import type { FaultRecord, RequestRow } from '../journal.ts';
+import { isOnProxies } from '../plan.ts';
 import { type Assessment, assessRequests, type Criterion } from './judge.ts';
 import { CERTAIN, leastMs } from './machine.ts';
 import { isIn, millis, type Observations, type Span, wentWell } from './observations.ts';
@@ -28,7 +29,8 @@ export const othersUntouched: Criterion = {
     const { plan, faults } = seen.recording;
     if (plan.faults.length === 0) return null;
     seen.requireSent();
-    const hit = seen.proxyHits.length > 0 ? plan.policies : faults.flatMap((fault) => seen.policiesOf(fault));
+    const isAnyHit = faults.some(isOnProxies) || seen.proxyHits.length > 0;
+    const hit = isAnyHit ? plan.policies : faults.flatMap((fault) => seen.policiesOf(fault));
     const others = plan.policies.filter((policy) => !hit.includes(policy));
     if (others.length === 0) return null;
     const sent = others.flatMap((policy) => seen.requestsIn(seen.warmUpEndMs, Infinity, policy));

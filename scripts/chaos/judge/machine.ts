@@ -14,7 +14,6 @@ export type Trouble = Span & {
 /** Something that no slowness of the machine explains. */
 export const CERTAIN: Trouble = { fromMs: 0, toMs: 0, excessMs: Number.POSITIVE_INFINITY };
 
-const PROXY = 'proxy-1';
 /** A machine that keeps a request waiting for half of a second starves it: probes time out, and so on. */
 const STARVED_STRETCH_MS = 1000;
 const STARVED_MS = PROBE_TIMEOUT_MS;
@@ -22,8 +21,8 @@ const STARVED_MS = PROBE_TIMEOUT_MS;
 const STARVED_BEFORE_MS = 3000;
 
 /**
- * At most so much of a span was kept from the generator, the proxy and the servers, which work for one request one after
- * the other: of the servers the one that waited longest counts.
+ * At most so much of a span was kept from the generator, a proxy and a server, which work for one request one after the
+ * other: of several the one that waited longest counts.
  */
 export function takenMs(recording: Recording, span: Span, servers?: readonly string[]): number {
   return takenOf(recording, samplesIn(recording, span), servers);
@@ -36,15 +35,17 @@ function takenOf(
 ): number {
   const wanted = servers?.map((id) => names[id] ?? id);
   let shared = 0;
-  const own = new Map<string, number>();
+  const [ofProxies, ofServers] = [new Map<string, number>(), new Map<string, number>()];
   for (const { loadLagMs, waitMs } of samples) {
     shared += loadLagMs;
     for (const [name, ms] of Object.entries(waitMs)) {
-      if (name === PROXY) shared += ms;
-      else if (wanted === undefined || wanted.includes(name)) own.set(name, (own.get(name) ?? 0) + ms);
+      const isProxy = name.startsWith('proxy-');
+      if (!isProxy && wanted !== undefined && !wanted.includes(name)) continue;
+      const own = isProxy ? ofProxies : ofServers;
+      own.set(name, (own.get(name) ?? 0) + ms);
     }
   }
-  return shared + Math.max(0, ...own.values());
+  return shared + Math.max(0, ...ofProxies.values()) + Math.max(0, ...ofServers.values());
 }
 
 /** A sample covers the time since the one before; the kernel counts a wait when it is over. */

@@ -4,8 +4,8 @@ import type { EventType } from '../../../services/proxy/status/events.ts';
 import type { ProxyEvent, TableSample } from '../../kit/proxy-events.ts';
 import { CannotTell } from '../../kit/verdict.ts';
 import type { FaultKind } from '../faults/facts.ts';
-import type { FaultRecord, Hit, Phase, PhaseName, Recording, RequestRow } from '../journal.ts';
-import { policyOf } from '../plan.ts';
+import type { FaultRecord, Hit, Phase, PhaseName, ProxyView, Recording, RequestRow } from '../journal.ts';
+import { isOnProxies, policyOf } from '../plan.ts';
 import { AFTERMATH_MS } from './limits.ts';
 
 export type Span = { fromMs: number; toMs: number };
@@ -45,15 +45,18 @@ export class Observations {
   readonly serverHits: readonly ServerHit[];
   /** All hits on the proxy, by time. */
   readonly proxyHits: readonly FaultHit[];
-  /** When the proxy was not there for its clients, with what it takes to come back. */
+  /** When a proxy was not there for its clients, with what it takes to come back. */
   readonly proxyOutages: readonly Span[];
+  readonly #listens: ReadonlyMap<string, readonly number[]>;
   readonly #sentByPolicy: ReadonlyMap<string, Rows>;
   readonly #answersByServer: ReadonlyMap<string, Rows>;
   readonly #events: Events;
   readonly #eventsByServer: ReadonlyMap<string, Events>;
 
-  constructor(recording: Recording) {
+  /** @param proxies what every proxy showed; the recording itself has the view of the one whose events are looked at */
+  constructor(recording: Recording, proxies: readonly ProxyView[] = [recording, ...recording.others]) {
     this.recording = recording;
+    this.#listens = new Map(proxies.map(({ proxy, listens }) => [proxy, listens]));
     const sent = recording.requests.filter(({ outcome }) => outcome !== 'dropped');
     this.sent = sent.sort((a, b) => a.dueMs - b.dueMs);
     this.#sentByPolicy = Map.groupBy(sent, ({ policy }) => policy);
@@ -66,10 +69,15 @@ export class Observations {
       .sort((a, b) => a.hit.fromMs - b.hit.fromMs);
     this.serverHits = hits.flatMap((each) => this.#serverHit(each, hits) ?? []);
     this.proxyHits = hits.filter(({ hit }) => hit.serverId === null);
-    this.proxyOutages = this.proxyHits.map((each) => ({
-      fromMs: each.hit.fromMs - BEFORE_OUTAGE_MS,
-      toMs: this.listensAgainMs(each) + AFTER_OUTAGE_MS,
+    const outages = this.proxyHits.map((each) => ({
+      fromMs: each.hit.fromMs,
+      toMs: this.listensAgainMs(each),
     }));
+    // When proxies are scaled, some are not there until they are scaled back.
+    const scalings = recording.faults.filter((fault) => fault.hits.length === 0 && isOnProxies(fault));
+    this.proxyOutages = [...outages, ...scalings.map((fault) => this.windowOf(fault))].map(
+      ({ fromMs, toMs }) => ({ fromMs: fromMs - BEFORE_OUTAGE_MS, toMs: toMs + AFTER_OUTAGE_MS }),
+    );
   }
 
   /** `sent`, of which there must be some. */
@@ -123,6 +131,12 @@ export class Observations {
     return required(this.proxyHits, kinds);
   }
 
+  /** Of hits on proxies those on the one whose view this is. */
+  ownOf(hits: readonly FaultHit[]): readonly FaultHit[] {
+    const { proxy, others } = this.recording;
+    return others.length === 0 ? hits : hits.filter(({ hit }) => hit.target === proxy);
+  }
+
   #serverHit(each: FaultHit, all: readonly FaultHit[]): ServerHit | null {
     const { serverId, policy, fromMs, healMs, healedMs } = each.hit;
     if (serverId === null || policy === null) return null;
@@ -135,9 +149,10 @@ export class Observations {
   }
 
   /** When the proxy listened again after a hit, and Docker's call had returned; `Infinity` when it never did. */
-  listensAgainMs({ hit: { fromMs, healMs, healedMs } }: FaultHit): number {
+  listensAgainMs({ hit: { target, fromMs, healMs, healedMs } }: FaultHit): number {
     if (healedMs === null) return Number.POSITIVE_INFINITY;
-    const listensMs = this.recording.listens.find((atMs) => atMs >= (healMs ?? fromMs));
+    const listens = this.#listens.get(target) ?? this.recording.listens;
+    const listensMs = listens.find((atMs) => atMs >= (healMs ?? fromMs));
     return Math.max(healedMs, listensMs ?? healedMs);
   }
 

@@ -1,11 +1,12 @@
 import {
   type EventSketch,
   type FaultSketch,
+  recordingOf,
   type Sketch,
   testCases,
 } from '../../../test-support/chaos/recording-builder.ts';
-import type { RequestRow } from '../journal.ts';
-import { proxyKillLostInFlight, proxyStopNothingInFlightLost, proxyWhole } from './proxy.ts';
+import type { ProxyView, RequestRow } from '../journal.ts';
+import { anotherAnswers, proxyKillLostInFlight, proxyStopNothingInFlightLost, proxyWhole } from './proxy.ts';
 
 const STOP: FaultSketch = { kind: 'proxy-stop', hits: [['proxy', 6000, 7000, 7200]] };
 const KILL: FaultSketch = { ...STOP, kind: 'proxy-kill' };
@@ -204,4 +205,52 @@ testCases(proxyKillLostInFlight, [
     /no request was in flight/,
   ],
   ['a stop is no kill', stop(...lostInFlight), 'unknown'],
+]);
+
+const STOP_OF_SECOND: FaultSketch = { kind: 'proxy-stop', hits: [['proxy-2', 6000, 7000, 7200]] };
+
+/** What the second of two proxies shows. */
+function second(events: EventSketch[]): ProxyView {
+  const { tables, listens, ...rest } = recordingOf({ events, faults: [STOP_OF_SECOND] });
+  return { proxy: 'proxy-2', events: rest.events, tables, listens };
+}
+
+testCases(proxyWhole, [
+  [
+    'of two proxies the one that was hit counts',
+    { faults: [STOP_OF_SECOND], with: { others: [second(back(8000))] } },
+    'pass',
+    /4 of 4 servers in time/,
+  ],
+  [
+    'a second proxy that does not become whole',
+    { faults: [STOP_OF_SECOND], with: { others: [second(back(8000).slice(0, -1))] } },
+    'fail',
+    /server-p2-2 not admitted/,
+  ],
+]);
+
+/** The request that is due at a moment of the outage is another one. */
+const at = (dueMs: number, change: Partial<RequestRow>) => {
+  return (row: RequestRow): RequestRow => (row.dueMs === dueMs ? { ...row, ...change } : row);
+};
+const first = { outcome: 'lost', detail: 'closed', sentMs: 6500, endMs: 6510, openedMs: 6000 } as const;
+const SCALED: FaultSketch = {
+  ...{ kind: 'scale', hits: [], targets: ['proxy'], injectMs: 6000, injectedMs: 6100 },
+  ...{ healMs: 7000, healedMs: 7200 },
+};
+
+testCases(anotherAnswers, [
+  ['nothing to be noticed', { faults: [STOP_OF_SECOND] }, 'pass', /0 not of \d+ requests, 0 sent again/],
+  [
+    'sent again, and answered',
+    { faults: [STOP_OF_SECOND], traffic: at(6500, { attempts: 2, first, latencyMs: 40 }) },
+    'pass',
+    /1 sent again, the slowest 40 ms/,
+  ],
+  ['lost', { faults: [STOP_OF_SECOND], traffic: at(6500, { outcome: 'lost' }) }, 'fail', /1 not of/],
+  ['refused', { faults: [SCALED], traffic: at(6500, { outcome: 'error' }) }, 'fail', /1 not of/],
+  ['late', { faults: [SCALED], traffic: at(6500, { latencyMs: 3000 }) }, 'fail', /1 not of/],
+  ['lost long before', { faults: [SCALED], traffic: at(2000, { outcome: 'lost' }) }, 'pass'],
+  ['no proxy was away', {}, 'unknown', /no request was due/],
 ]);

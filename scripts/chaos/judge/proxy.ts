@@ -4,14 +4,17 @@ import { CannotTell } from '../../kit/verdict.ts';
 import { plural } from '../../kit/words.ts';
 import type { RequestRow } from '../journal.ts';
 import { assessDelays, assessRequests, type Criterion, type Delay } from './judge.ts';
+import { REQUEST_TIMEOUT_MS, SLACK_MS } from './limits.ts';
 import {
   endMsOf,
   type FaultHit,
   firstOf,
+  isIn,
   millis,
   moment,
   type Observations,
   overlaps,
+  slowestMs,
 } from './observations.ts';
 
 // The kernel ends a killed process's connections so long after the call at most.
@@ -20,6 +23,9 @@ const DEATH_MS = 60;
 const AFTER_DEATH_MS = 20;
 // From the start to listening, and from there until all servers are admitted.
 const WHOLE_LIMIT_MS = 2000;
+
+// A connection that is refused or broken is found at once; one that was only just begun hangs until the client gives it up.
+const ANOTHER_LIMIT_MS = REQUEST_TIMEOUT_MS + SLACK_MS;
 
 type FirstAttempt = { request: RequestRow; outcome: string; sentMs: number; endMs: number; openedMs: number };
 
@@ -94,6 +100,25 @@ export const proxyKillLostInFlight: Criterion = {
   },
 };
 
+/** With several proxies clients lose nothing while one is away: what it does not answer, another one does. */
+export const anotherAnswers: Criterion = {
+  name: 'another proxy answers',
+  limit: `every request answered within ${millis(ANOTHER_LIMIT_MS)} while a proxy is away`,
+  assess(seen) {
+    const due = seen.sent.filter(({ dueMs }) => isIn(dueMs, seen.proxyOutages));
+    if (due.length === 0) throw new CannotTell('no request was due while a proxy was away');
+    const again = due.filter(({ attempts }) => attempts > 1);
+    const bad = due.filter(({ outcome, latencyMs }) => outcome !== 'ok' || latencyMs > ANOTHER_LIMIT_MS);
+    const excessOf = ({ outcome, latencyMs }: RequestRow): number =>
+      outcome === 'ok' ? latencyMs - ANOTHER_LIMIT_MS : Number.POSITIVE_INFINITY;
+    return {
+      ...assessRequests(seen, bad, excessOf),
+      measured: `${bad.length} not of ${plural(due.length, 'request')}, ${again.length} sent again, the slowest ${millis(slowestMs(due))}`,
+      n: due.length,
+    };
+  },
+};
+
 /**
  * After each restart of the proxy it listens within 2 s of its start, the moment at which Docker says that the process
  * runs, and within 2 s of its listening all its servers are admitted. How long Docker took to get there is not the proxy's.
@@ -103,7 +128,8 @@ export const proxyWhole: Criterion = {
   limit: `all servers ≤ ${millis(WHOLE_LIMIT_MS)} after the proxy listens, which is ≤ ${millis(WHOLE_LIMIT_MS)} after the start`,
   assess(seen) {
     seen.requireEvents();
-    const hits = seen.proxyHitsOf(['proxy-stop', 'proxy-kill']);
+    const hits = seen.ownOf(seen.proxyHitsOf(['proxy-stop', 'proxy-kill']));
+    if (hits.length === 0) return null;
     const listenings = hits.map((each): Delay => {
       const { healedMs: fromMs } = each.hit;
       if (fromMs === null) throw new CannotTell(`${each.what}: never started again`);

@@ -101,13 +101,17 @@ function faultLane(fault: FaultRecord, axis: TimeAxis, top: number, row: number)
   ].join('');
 }
 
-/** A lane for each server, and one for the proxy when it was hit. */
+/** A lane for each server, and one for each proxy that was hit. */
 export function serverLaneChart(recording: Recording, axis: TimeAxis): string {
   const { serverHits, proxyHits } = new Observations(recording);
   const lanes = serverLanes(recording);
   let height = 0;
-  const rows = proxyHits.length === 0 ? [] : [proxyLane(proxyHits, axis)];
-  if (rows.length > 0) height += SERVER_ROW + POLICY_GAP;
+  const rows: string[] = [];
+  for (const hits of Map.groupBy(proxyHits, ({ hit }) => hit.target).values()) {
+    rows.push(proxyLane(hits, axis, height + SERVER_ROW - 8));
+    height += SERVER_ROW;
+  }
+  if (rows.length > 0) height += POLICY_GAP;
   lanes.forEach((lane, index) => {
     if (index > 0 && lanes[index - 1]?.policy !== lane.policy) height += POLICY_GAP;
     const own = serverHits.filter(({ hit }) => hit.serverId === lane.id);
@@ -115,7 +119,7 @@ export function serverLaneChart(recording: Recording, axis: TimeAxis): string {
     height += SERVER_ROW;
   });
   return timeChart(axis, {
-    title: 'Servers in the eyes of the proxy',
+    title: `Servers in the eyes of ${recording.others.length === 0 ? 'the proxy' : recording.proxy}`,
     note: 'The higher the bar, the more the server is in rotation; hatched while the fault lasted.',
     height: Math.max(height, SERVER_ROW) + 6,
     draw: (top) => {
@@ -147,9 +151,8 @@ function serverLane(lane: ServerLane, hits: readonly FaultHit[], axis: TimeAxis,
   ].join('');
 }
 
-function proxyLane(hits: readonly FaultHit[], axis: TimeAxis): string {
-  const base = SERVER_ROW - 8;
-  const name = [...new Set(hits.map(({ hit }) => hit.target))].join(', ');
+function proxyLane(hits: readonly FaultHit[], axis: TimeAxis, base: number): string {
+  const name = hits[0]?.hit.target ?? '';
   return [
     label('strong', 0, base - 7, shorten(name, 26)),
     bar('s-ready', axis, [0, axis.endMs], [base - BAR, BAR]),

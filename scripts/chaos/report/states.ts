@@ -70,9 +70,10 @@ function emptiedTables(recording: Recording): Map<number, number> {
   const boots = [...firstSeen].sort(([a], [b]) => a - b);
   const emptied = boots.slice(1).map(([boot, atMs], index): [number, number] => {
     const before = boots[index]?.[1] ?? Number.NEGATIVE_INFINITY;
-    const hit = new Observations(recording).proxyHits.findLast(
-      ({ hit: { fromMs } }) => fromMs <= atMs && fromMs > before,
-    );
+    const seen = new Observations(recording);
+    const hit = seen
+      .ownOf(seen.proxyHits)
+      .findLast(({ hit: { fromMs } }) => fromMs <= atMs && fromMs > before);
     return [boot, hit?.hit.fromMs ?? atMs];
   });
   return new Map(emptied);

@@ -67,11 +67,11 @@ test('the first attempt of a request that ended before time 0 was known is dated
 
 test('what was noted before the load is dated anew, what is too old is left out', () => {
   const { recorder: made } = recorder(1_000_000);
-  made.events.push(event(1_000_000));
-  made.events.push(event(1_004_500));
-  made.tables.push({ atMs: 1_004_900, boot: 0, servers: [] });
+  made.views[0]?.events.push(event(1_000_000));
+  made.views[0]?.events.push(event(1_004_500));
+  made.views[0]?.tables.push({ atMs: 1_004_900, boot: 0, servers: [] });
   made.start(1_005_000);
-  made.events.push(event(1_005_250));
+  made.views[0]?.events.push(event(1_005_250));
   const { events, tables } = made.finish(null, [], null);
   assert.deepEqual(
     events.map(({ atMs }) => atMs),
@@ -159,10 +159,10 @@ test('the proxy has no server id, and what was not proven says so', () => {
 
 test('the calibration and the proxy that listens again are dated from the start of the load', () => {
   const { recorder: made } = recorder(1_000_000);
-  made.listens.push(1_000_500);
+  made.views[0]?.listens.push(1_000_500);
   made.machine.push({ atMs: 1_000_900, loadLagMs: 3, waitMs: {}, conntrack: null });
   made.start(1_001_000);
-  made.listens.push(1_003_000);
+  made.views[0]?.listens.push(1_003_000);
   const { machine, listens } = made.finish(null, [], null);
   assert.deepEqual(listens, [-500, 2_000]);
   assert.equal(machine[0]?.atMs, -100);

@@ -1,6 +1,5 @@
 // pure · collects what is seen in a run, in ms since the epoch; at the end it is dated from the start of the load.
 import type { Replica } from '../../cluster/docker.ts';
-import type { ProxyEvent, TableSample } from '../../kit/proxy-events.ts';
 import type { RequestRecord } from '../../load/exchange.ts';
 import type { LoadEnd } from '../../load/load-thread.ts';
 import type { HitNote } from '../faults/fault.ts';
@@ -10,6 +9,7 @@ import type {
   MachineSample,
   Outcome,
   PhaseName,
+  ProxyView,
   Recording,
   RequestRow,
 } from '../journal.ts';
@@ -23,19 +23,21 @@ export class Recorder {
   readonly #now: () => number;
   #startedMs: number;
   readonly #requests: RequestRecord[] = [];
-  readonly events: ProxyEvent[] = [];
-  readonly tables: TableSample[] = [];
+  /** What each proxy shows; one at least. */
+  readonly views: readonly ProxyView[];
   readonly machine: MachineSample[] = [];
-  /** When the proxy's status port was found to answer. */
-  readonly listens: number[] = [];
   readonly #faults: FaultRecord[] = [];
   readonly #phases: Recording['phases'] = [];
   readonly #names: Record<string, string> = {};
   readonly #counts: Record<Outcome, number> = { ok: 0, wrong: 0, error: 0, lost: 0, dropped: 0 };
 
-  /** @param now ms since the epoch */
-  constructor(plan: Plan, now: () => number) {
+  /**
+   * @param now     ms since the epoch
+   * @param proxies their names
+   */
+  constructor(plan: Plan, now: () => number, proxies: readonly string[] = ['proxy-1']) {
     this.#plan = plan;
+    this.views = proxies.map((proxy) => ({ proxy, events: [], tables: [], listens: [] }));
     this.#now = now;
     this.#startedMs = now();
   }
@@ -115,23 +117,32 @@ export class Recorder {
 
   /** Everything, once the run is over. */
   finish(end: LoadEnd | null, leftovers: string[], cutShort: string | null): Recording {
-    const events = this.#dated(this.events).filter(({ atMs }) => atMs >= -BEFORE_MS);
+    const [first, ...others] = this.views.map((view) => this.#datedView(view));
     return {
+      ...(first as ProxyView),
+      others,
       plan: this.#plan,
       startedAt: new Date(this.#startedMs).toISOString(),
       endedMs: this.elapsedMs(),
       phases: this.#phases,
       faults: this.#faults,
-      events: events.sort((a, b) => a.atMs - b.atMs),
-      tables: this.#dated(this.tables),
       machine: this.#dated(this.machine),
-      listens: this.listens.map((atMs) => atMs - this.#startedMs),
       requests: this.#requests.map((record) => this.#row(record)).sort((a, b) => a.dueMs - b.dueMs),
       names: this.#names,
       leftovers,
       cutShort,
       startLagP99Ms: end?.startLagP99Ms ?? 0,
       strayAnswers: end?.strayAnswers ?? 0,
+    };
+  }
+
+  #datedView({ proxy, events, tables, listens }: ProxyView): ProxyView {
+    const seen = this.#dated(events).filter(({ atMs }) => atMs >= -BEFORE_MS);
+    return {
+      proxy,
+      events: seen.sort((a, b) => a.atMs - b.atMs),
+      tables: this.#dated(tables),
+      listens: listens.map((atMs) => atMs - this.#startedMs),
     };
   }
 

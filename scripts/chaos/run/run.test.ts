@@ -35,8 +35,8 @@ function record(
   const setting: RunSetting = {
     plan: { ...made, phases: { ...made.phases, ...phases }, faults },
     cluster: { replicas: async () => [] } as unknown as DockerCluster,
-    adminUrl: 'http://127.0.0.1:1',
-    proxy: `127.0.0.1:${port}`,
+    proxies: [{ name: 'proxy-1', adminUrl: 'http://127.0.0.1:1' }],
+    target: `127.0.0.1:${port}`,
     remember: () => {},
     heal: async () => [],
     report,

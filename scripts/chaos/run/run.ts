@@ -1,6 +1,7 @@
 // shell · one run: load from the first moment to the last, faults in the middle, and a recording of all of it.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { debuglog } from 'node:util';
+import type { PublishedProxy } from '../../cluster/containers.ts';
 import type { DockerCluster, Replica } from '../../cluster/docker.ts';
 import type { FaultReport } from '../../cluster/operator.ts';
 import { epochMs } from '../../kit/epoch.ts';
@@ -29,9 +30,9 @@ const MAX_CONTROL_FAULTS_SHARE = 0.001;
 export type RunSetting = {
   plan: Plan;
   cluster: DockerCluster;
-  adminUrl: string;
-  /** host:port of the proxy's well-known port. */
-  proxy: string;
+  proxies: readonly Pick<PublishedProxy, 'name' | 'adminUrl'>[];
+  /** host:port of each proxy's well-known port, with commas. */
+  target: string;
   /** Writes a fault into the undo file. */
   remember: (fault: PlannedFault) => void;
   /** Mends everything; returns what could not be mended, a sentence each. */
@@ -54,7 +55,7 @@ class Run {
   readonly #setting: RunSetting;
   readonly #signal: AbortSignal;
   readonly #recorder: Recorder;
-  readonly #watch: ProxyWatch;
+  readonly #watches: readonly ProxyWatch[];
   readonly #machine: MachineWatch;
   readonly #load: RunningLoad;
   readonly #timers: NodeJS.Timeout[] = [];
@@ -74,12 +75,15 @@ class Run {
     this.#setting = setting;
     this.#signal = signal;
     this.#over = AbortSignal.any([signal, this.#ending.signal]);
-    const recorder = new Recorder(setting.plan, epochMs);
+    const names = setting.proxies.map(({ name }) => name);
+    const recorder = new Recorder(setting.plan, epochMs, names);
     this.#recorder = recorder;
-    this.#watch = watchProxy(
-      setting.adminUrl,
-      (event) => recorder.events.push(event),
-      (atMs) => recorder.listens.push(atMs),
+    this.#watches = recorder.views.map(({ events, listens }, index) =>
+      watchProxy(
+        setting.proxies[index]?.adminUrl ?? '',
+        (event) => events.push(event),
+        (atMs) => listens.push(atMs),
+      ),
     );
     this.#machine = watchMachine(setting.cluster, (sample) => recorder.machine.push(sample));
     this.#load = startLoad(
@@ -108,7 +112,7 @@ class Run {
       for (const fault of this.#reported.keys()) this.#reportEnd(fault);
       await Promise.all(this.#ends);
       this.#machine.stop();
-      this.#watch.close();
+      for (const watch of this.#watches) watch.close();
     }
     return this.#recorder.finish(end, leftovers, this.#cutShort);
   }
@@ -232,7 +236,7 @@ class Run {
     const afterFromMs = this.#recorder.elapsedMs();
     await this.#until('after', afterFromMs - 1, afterFromMs + afterMs);
     await this.#sample();
-    const table = this.#recorder.tables.at(-1)?.servers ?? [];
+    const table = this.#recorder.views[0]?.tables.at(-1)?.servers ?? [];
     return `${table.filter(({ state }) => state === 'ready').length} servers in rotation`;
   }
 
@@ -252,16 +256,20 @@ class Run {
   }
 
   async #sample(): Promise<void> {
-    const sample = await this.#watch.sample();
-    if (sample !== null) this.#recorder.tables.push(sample);
+    const { views } = this.#recorder;
+    const look = async (watch: ProxyWatch, index: number): Promise<void> => {
+      const sample = await watch.sample();
+      if (sample !== null) views[index]?.tables.push(sample);
+    };
+    await Promise.all(this.#watches.map(look));
   }
 }
 
-function loadArguments({ plan, proxy }: RunSetting): string[] {
+function loadArguments({ plan, target }: RunSetting): string[] {
   const seconds = Math.ceil(lengthOf(plan) / 1000 + SPARE_SECONDS);
   const retry = plan.retryForMs > 0 ? ['--retry-for', String(plan.retryForMs)] : [];
   return [
-    ...['--proxy', proxy, '--rate', String(plan.rate), '--duration', String(seconds)],
+    ...['--proxy', target, '--rate', String(plan.rate), '--duration', String(seconds)],
     ...['--policies', plan.policies.join(','), '--timeout', REPLY_WITHIN_MS],
     ...['--attempt-timeout', REPLY_WITHIN_MS, ...retry],
   ];

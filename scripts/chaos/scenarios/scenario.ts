@@ -9,12 +9,16 @@ export type Scenario = {
   name: string;
   /** One line for people: what is done. */
   title: string;
+  /** Where it runs; without it, on the cluster of Docker Compose. */
+  engine?: 'swarm';
   /** Lengths that differ from the usual ones; `faultsMs` is what --duration changes. */
   phases: Partial<PhaseLengths> & { faultsMs: number };
   /** What Compose gets; the servers' control port is opened where a fault needs it. */
   settings?: Plan['settings'];
   /** How many servers each policy has at least. */
   minServers?: number;
+  /** How many proxies there are; 1 without it. Clients know all of them. */
+  proxies?: number;
   /** The clients try again for so long, in ms: for faults of the proxy itself, during which nothing could answer. */
   retryForMs?: number;
   /** Puts the faults into the draft; with the same draft always the same ones. */

@@ -40,7 +40,7 @@ async function startPrometheus(t: TestContext, adminPort: number): Promise<(path
   const folder = await temporaryFolder(t);
   const own = await readFile(join(OBSERVABILITY, 'prometheus.yml'), 'utf8');
   const changed = own
-    .replace('proxy:10081', `127.0.0.1:${adminPort}`)
+    .replace(/dns_sd_configs:\n.*$/m, `static_configs:\n      - targets: ["127.0.0.1:${adminPort}"]`)
     .replaceAll(/(scrape|evaluation)_interval: 5s/g, '$1_interval: 200ms');
   await writeFile(join(folder, 'prometheus.yml'), changed);
   await writeFile(join(folder, 'rules.yml'), await readFile(RULES, 'utf8'));

@@ -5,6 +5,7 @@ import type { Server, TLSSocket } from 'node:tls';
 import { addressOf } from '../../shared/printable.ts';
 import { type DialTls, dialTls, explainTls, type ListenTls, loadTls } from '../../shared/tls.ts';
 import type { Network } from './network.ts';
+import type { ProxyHeaders } from './proxy-protocol.ts';
 import { listenForSockets, receiveFrom } from './system-network.ts';
 
 const HANDSHAKE_MS = 5_000;
@@ -21,15 +22,20 @@ export type TlsOptions = {
   listen: ListenTls | null;
   /** For the connections to servers; null leaves them plain. */
   dial: DialTls | null;
+  /** What load balancers send before the handshake; null where there are none. */
+  headers?: ProxyHeaders | null;
   /** A handshake failed: with who connected to us, or with a server. `why` is a clause about the other side. */
   onFailure: OnFailure;
 };
 
 /** `network` with TLS on top. */
-export function tlsNetwork(network: Network, { listen, dial, onFailure }: TlsOptions): Network {
+export function tlsNetwork(
+  network: Network,
+  { listen, dial, headers = null, onFailure }: TlsOptions,
+): Network {
   return {
     connect: dial === null ? network.connect : connectOver(dial, onFailure),
-    listen: listen === null ? network.listen : listenOver(listen, onFailure),
+    listen: listen === null ? network.listen : listenOver(listen, headers, onFailure),
   };
 }
 
@@ -48,7 +54,11 @@ function connectOver(dial: DialTls, onFailure: OnFailure): Network['connect'] {
 }
 
 // The network below accepts, so that floods of handshakes meet a limit.
-function listenOver({ cert, key, clientCa }: ListenTls, onFailure: OnFailure): Network['listen'] {
+function listenOver(
+  { cert, key, clientCa }: ListenTls,
+  headers: ProxyHeaders | null,
+  onFailure: OnFailure,
+): Network['listen'] {
   // On all sockets of the port together.
   let handshakes = 0;
   const ticketKeys = new TicketKeys();
@@ -86,7 +96,7 @@ function listenOver({ cert, key, clientCa }: ListenTls, onFailure: OnFailure): N
       refuse(socket.remoteAddress, explainTls(error) ?? 'it left during the handshake');
       socket.destroy();
     });
-    const onSocket = (raw: Socket): void => {
+    const begin = (raw: Socket): void => {
       if (handshakes >= MAX_HANDSHAKES) {
         refuse(raw.remoteAddress, `${MAX_HANDSHAKES} others have not finished theirs`);
         raw.on('error', () => {});
@@ -99,6 +109,10 @@ function listenOver({ cert, key, clientCa }: ListenTls, onFailure: OnFailure): N
       raw.allowHalfOpen = false;
       server.emit('connection', raw);
     };
+    const onSocket = (raw: Socket): void => {
+      if (headers?.isAwaitedOn(raw)) beginBehind(headers, raw, begin);
+      else begin(raw);
+    };
     const listening = await listenForSockets({ host, port, isShared }, onSocket, undefined, onAcceptFailure);
     const close = (): void => {
       ticketKeys.remove(server);
@@ -106,6 +120,24 @@ function listenOver({ cert, key, clientCa }: ListenTls, onFailure: OnFailure): N
     };
     return { port: listening.port, close };
   };
+}
+
+// A header is in the clear, before the handshake.
+function beginBehind(headers: ProxyHeaders, raw: Socket, begin: (raw: Socket) => void): void {
+  const reader = headers.read(raw, (rest) => {
+    raw.off('data', onData).pause();
+    if (rest.length > 0) raw.unshift(rest);
+    const { _handle: handle } = raw as unknown as { _handle: { getpeername: unknown } };
+    // Undocumented: what the TLS socket on top asks for the address of its peer.
+    handle.getpeername = (peer: object) => void Object.assign(peer, { address: raw.remoteAddress });
+    begin(raw);
+    return null;
+  });
+  const onData = (chunk: Buffer): void => reader.onRead(chunk);
+  raw.on('data', onData);
+  raw.on('end', () => reader.onEnd());
+  raw.on('close', () => reader.onClose());
+  raw.on('error', () => {});
 }
 
 // Why a peer that was asked for a certificate is not let in; null when it is.

@@ -1,9 +1,9 @@
 // Which servers may register: how many new ones, from which networks, and with which proof where there is a token.
-import { BlockList, isIP } from 'node:net';
-import { UsageError } from '../../shared/config.ts';
+import type { BlockList } from 'node:net';
 import type { SetupPacket } from '../../shared/packet.ts';
 import { isProof } from '../../shared/proof.ts';
 import { sourceOf } from '../clients/sources.ts';
+import { blockList, isListed } from '../network/blocks.ts';
 import type { ProxyOptions } from '../options.ts';
 
 const WINDOW_MS = 10_000;
@@ -37,7 +37,8 @@ export class RegistrationAccess {
   /** @throws UsageError when a network is neither an address nor a CIDR block */
   constructor(options: AccessOptions) {
     this.#options = options;
-    this.#networks = options.registerFrom.length === 0 ? null : blockList(options.registerFrom);
+    const { registerFrom } = options;
+    this.#networks = registerFrom.length === 0 ? null : blockList('--register-from', registerFrom);
   }
 
   /** Whether a host may be a server's: `known` when the operator has named it, `excluded` when others are named. */
@@ -102,30 +103,4 @@ export class RegistrationAccess {
 
 function refused(sentence: string): Admission {
   return { kind: 'refused', sentence };
-}
-
-function isListed(networks: BlockList, host: string): boolean {
-  // A link-local address may carry the name of an interface.
-  const address = host.split('%')[0] ?? '';
-  return isIP(address) !== 0 && networks.check(address, familyOf(address));
-}
-
-function blockList(networks: readonly string[]): BlockList {
-  const list = new BlockList();
-  for (const network of networks) {
-    const [, address = '', bits] = /^([^/%]*)(?:\/(\d{1,3}))?$/.exec(network) ?? [];
-    const longest = familyOf(address) === 'ipv6' ? 128 : 32;
-    const prefix = Number(bits ?? longest);
-    if (isIP(address) === 0 || prefix > longest) {
-      throw new UsageError(
-        `--register-from has "${network}": it takes addresses and blocks such as 172.16.0.0/12, no names, with commas.`,
-      );
-    }
-    list.addSubnet(address, prefix, familyOf(address));
-  }
-  return list;
-}
-
-function familyOf(address: string): 'ipv4' | 'ipv6' {
-  return isIP(address) === 6 ? 'ipv6' : 'ipv4';
 }

@@ -13,6 +13,8 @@ export type SendTarget = {
   host: string;
   port: number;
   isTls: boolean;
+  /** What a connection from this machine has to begin with. */
+  preface: string;
   traffic: Pick<Traffic<Request>, 'watch'>;
 };
 export type Outgoing = { clientId: string; policy: string; payload: string };
@@ -46,7 +48,7 @@ function wayOf({ request, server, arrivedMs, endedMs }: Ending<Request>): Way {
   return { triedIds, queueMs: Math.max(0, tookMs - upstreamMs), upstreamMs };
 }
 
-function exchange({ host, port, isTls }: SendTarget, wire: string) {
+function exchange({ host, port, isTls, preface }: SendTarget, wire: string) {
   const beganMs = performance.now();
   let connectMs = 0;
   return new Promise<{ raw: string; connectMs: number; totalMs: number }>((resolve, reject) => {
@@ -55,9 +57,11 @@ function exchange({ host, port, isTls }: SendTarget, wire: string) {
       socket.write(wire);
     };
     // It is this proxy itself that is asked.
+    const plain = connect({ host, port });
+    if (preface !== '') plain.write(preface);
     const socket = isTls
-      ? connectTls({ host, port, rejectUnauthorized: false }, onConnected)
-      : connect({ host, port }, onConnected);
+      ? connectTls({ socket: plain, rejectUnauthorized: false }, onConnected)
+      : plain.on('connect', onConnected);
     const reader = new PacketReader(2 * DEFAULT_MAX_FRAME_BYTES);
     const chunks: Buffer[] = [];
     socket.setTimeout(TIMEOUT_MS, () => socket.destroy(new Error(`No reply within ${TIMEOUT_MS / 1000} s.`)));

@@ -22,6 +22,7 @@ import {
 import { connectPeer, within } from '../../../test-support/peers.ts';
 import { startProgram } from '../../../test-support/programs.ts';
 import { type Exchange, exchange } from '../../client/exchange.ts';
+import { ProxyFinder } from '../../client/proxy-finder.ts';
 import { Announcement } from '../../server/announce.ts';
 import { AnswerServer } from '../../server/answer.ts';
 import { systemClock } from '../../shared/clock.ts';
@@ -72,13 +73,8 @@ const dialling = (own: Pem | null = null, trusted = ca.cert): DialTls => ({
 });
 
 async function ask(port: number, tls: DialTls | null, host = 'localhost'): Promise<Exchange> {
-  return await exchange(
-    Buffer.from(JSON.stringify(request())),
-    { host, port },
-    3000,
-    async () => ['127.0.0.1'],
-    tls,
-  );
+  const finder = new ProxyFinder([{ host, port }], async () => ['127.0.0.1']);
+  return await exchange(Buffer.from(JSON.stringify(request())), finder, 3000, tls);
 }
 
 async function tlsServer(t: TestContext, own: Pem): Promise<number> {
