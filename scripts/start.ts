@@ -3,23 +3,18 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hideBin } from 'yargs/helpers';
-import { commandLine, requireWhole } from '../services/shared/config.ts';
+import { commandLine, given, requireWhole } from '../services/shared/config.ts';
 import { bringUp, composeEnvironment, MAY_BE_LEFT, recentLogs } from './cluster/cluster.ts';
 import { lookUpContainers, type PublishedProxy, runningProxies } from './cluster/containers.ts';
 import { healLeftovers } from './cluster/heal.ts';
 import { isObserved, prepareObservability } from './cluster/observability.ts';
+import { FROM_FLAGS, olderImages } from './cluster/older-image.ts';
 import { renderPolicyTable } from './cluster/policy-table.ts';
 import { PREPARATION } from './cluster/preparation.ts';
-import {
-  type ComposeConfig,
-  clientTlsOptions,
-  readComposeConfig,
-  serverServices,
-  serversByPolicy,
-} from './cluster/services.ts';
+import { sendSamples } from './cluster/samples.ts';
+import { clientTlsOptions, readComposeConfig, serverServices, serversByPolicy } from './cluster/services.ts';
 import { settingsWithoutEffect } from './cluster/settings.ts';
 import { readUndo } from './cluster/undo.ts';
-import { attempt } from './kit/command.ts';
 import { Failure } from './kit/failure.ts';
 import { fetchPolicies, waitForServers } from './kit/policies.ts';
 import { clusterName, ROOT, readSetting, savedSettings } from './kit/project.ts';
@@ -27,7 +22,6 @@ import { isColoured, runScript } from './kit/script.ts';
 import { type Outcome, type Progress, runSteps } from './kit/steps.ts';
 
 const READY_TIMEOUT_MS = 30_000;
-const CLIENT_TIMEOUT_MS = 15_000;
 const LOG_LINES = 8;
 
 /** What other commands have to know too. */
@@ -37,10 +31,11 @@ const SETTINGS = [
 ];
 
 await runScript('npm start --', MAY_BE_LEFT, async (signal) => {
-  await commandLine(hideBin(process.argv), 'npm start')
+  const flags = await commandLine(hideBin(process.argv), 'npm start')
     .usage(
       '$0\n\nSets up Docker where it is missing, builds the image, starts the cluster and tries it.\nInto a running cluster npm run upgrade brings a change without an outage.',
     )
+    .options(FROM_FLAGS)
     .epilogue(
       'Settings, from the environment or from .env: PROXIES (1), SERVERS_PER_POLICY (2), NODE_IMAGE (node:24-slim),\n' +
         'COMPOSE_PROJECT_NAME (policy-proxy), COMPOSE_FILE (with :docker-compose.tls.yml: over TLS),\n' +
@@ -59,15 +54,21 @@ await runScript('npm start --', MAY_BE_LEFT, async (signal) => {
   // Of one that is wrong, everybody learns before anything is done.
   const compose = composeEnvironment({});
   requireWhole('SERVERS_PER_POLICY', Number(readSetting('SERVERS_PER_POLICY') ?? 2), 1, 100);
+  const from = {
+    proxy: given('--proxy-from', flags.proxyFrom),
+    servers: given('--servers-from', flags.serversFrom),
+  };
+  const images: Record<string, string> = {};
   const replies: string[] = [];
   const isChaosLeft = readUndo(project) !== null;
   await runSteps(signal, [
     ...PREPARATION,
+    ...olderImages(from, images),
     ...(isObserved() ? [{ title: 'Prometheus and Grafana', run: prepareObservability }] : []),
     ...(isChaosLeft ? [{ title: 'What a chaos run left', run: healAfterChaos }] : []),
-    { title: 'Cluster', run: (progress) => bringUp({}, progress) },
+    { title: 'Cluster', run: (progress) => bringUp({ env: images }, progress) },
     { title: 'Servers in rotation', run: waitUntilReady },
-    { title: 'Sample packets', run: (progress) => sendSamples(replies, progress) },
+    { title: 'Sample packets', run: (progress) => sendPackets(replies, progress) },
   ]);
   console.log(`\n${replies.join('\n\n')}\n`);
   const proxies = await runningProxies(signal);
@@ -131,27 +132,12 @@ async function waitUntilReady(progress: Progress): Promise<Outcome> {
   return { isSkipped: false, summary: `${total} servers are ready${where}: ${each.join(', ')}` };
 }
 
-// The number in a sample's name is its policy.
-async function sendSamples(replies: string[], progress: Progress): Promise<Outcome> {
+async function sendPackets(replies: string[], progress: Progress): Promise<Outcome> {
   const [{ address }] = await runningProxies(progress.signal);
-  const config: ComposeConfig = await readComposeConfig({}, progress.signal);
+  const config = await readComposeConfig({}, progress.signal);
   const policies = Object.keys(serversByPolicy(serverServices(config)));
-  for (const policy of ['1', '2', '3'].filter((each) => policies.includes(each))) {
-    const packet = `client_packet_${policy}.json`;
-    progress.line(packet);
-    const args = ['services/client/main.ts', packet, '--proxy', address, ...clientTlsOptions(config)];
-    const options = { cwd: ROOT, timeoutMs: CLIENT_TIMEOUT_MS, signal: progress.signal };
-    const { isOk, outcome, stdout, tail } = await attempt(process.execPath, args, options);
-    if (!isOk) {
-      throw new Failure(
-        `${packet} was not answered as it should be: ${outcome}.`,
-        'Look at "npm run status" and "docker compose logs".',
-        { tail },
-      );
-    }
-    replies.push(`${packet}:\n${stdout.trimEnd().replaceAll(/^/gm, '  ')}`);
-  }
-  return { isSkipped: false, summary: `${replies.length} packets answered` };
+  const lookAt = '"npm run status" and "docker compose logs"';
+  return await sendSamples(address, policies, clientTlsOptions(config), replies, lookAt, progress);
 }
 
 function settingsToSave(saved: NodeJS.Dict<string>, compose: NodeJS.ProcessEnv): string[] {

@@ -29,8 +29,8 @@ export const BREAKAGES: readonly Breakage[] = [
     changes: [
       {
         file: 'services/proxy/routing/round-robin.ts',
-        from: '        this.#nextIndex = at;\n',
-        to: '        this.#nextIndex = members.indexOf(member);\n',
+        from: 'at + 1 === this.#members.length ? 0 : at + 1))',
+        to: 'at))',
       },
     ],
     environment: {},

@@ -12,7 +12,12 @@ export async function testProxy(
   t: TestContext,
   overrides: Partial<ProxyOptions> = {},
 ): Promise<RunningProxy> {
-  const defaults = readProxyOptions([], {});
+  // PROXY_WORKERS=2 has all tests run with two workers, but for those of limits that each worker has a share of: a test meets
+  // them exactly.
+  const { PROXY_WORKERS } = process.env;
+  const { pipelineDepth, maxConnectionsPerSource } = overrides;
+  const hasShares = pipelineDepth !== undefined || maxConnectionsPerSource !== undefined;
+  const defaults = readProxyOptions([], hasShares ? {} : { PROXY_WORKERS });
   const short = { healthIntervalMs: 200, healthTimeoutMs: 150, drainTimeoutMs: 1000, startupMs: 0 };
   const proxy = await startProxy(
     { ...defaults, port: 0, adminPort: 0, host: '127.0.0.1', ...short, ...overrides },

@@ -11,6 +11,7 @@ const BETWEEN_ROOMS = ['chaos → cluster', 'chaos → load', 'soak → load'];
 /** The rooms of a command whose room does not have its name. */
 const ROOMS_OF_COMMANDS: Readonly<Record<string, string>> = {
   ...{ start: 'cluster', stop: 'cluster', status: 'cluster', upgrade: 'cluster', test: 'cluster' },
+  ...{ swarm: 'cluster' },
   profile: 'bench',
 };
 

@@ -19,11 +19,13 @@ export type ScriptedProxy = {
 /**
  * @param port where to listen; 0: any free port
  * @param tls  makes it speak TLS; with `ca`, clients have to show a certificate of that authority
+ * @param host address to listen on
  */
 export async function startScriptedProxy(
   script: Script,
   port = 0,
   tls: { cert: string; key: string; ca?: string } | null = null,
+  host = '127.0.0.1',
 ): Promise<ScriptedProxy> {
   const sockets = new Set<Socket>();
   let requests = 0;
@@ -50,7 +52,7 @@ export async function startScriptedProxy(
       ? createServer(onConnection)
       : createTlsServer({ ...tls, requestCert: tls.ca !== undefined }, onConnection);
   const listening = Promise.withResolvers<void>();
-  server.listen(port, '127.0.0.1', listening.resolve);
+  server.listen(port, host, listening.resolve);
   await listening.promise;
   return {
     port: (server.address() as { port: number }).port,

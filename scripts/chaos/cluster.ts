@@ -5,6 +5,7 @@ import { bringUp, takeDown } from '../cluster/cluster.ts';
 import { type PublishedProxy, runningProxies } from '../cluster/containers.ts';
 import type { DockerCluster, Replica } from '../cluster/docker.ts';
 import { healCluster, healLeftovers } from '../cluster/heal.ts';
+import { olderImages, type RolesFrom } from '../cluster/older-image.ts';
 import { PREPARATION } from '../cluster/preparation.ts';
 import type { ServerService } from '../cluster/services.ts';
 import { type FoundCluster, openUndo, readUndo, type UndoLog } from '../cluster/undo.ts';
@@ -29,14 +30,23 @@ const PROXY_PORT = 10_000;
 /** Shows steps as they run; for machines on standard error, in plain lines. */
 export type ShowSteps = (signal: AbortSignal, steps: readonly Step[]) => Promise<void>;
 
-/** The cluster as it was before the runs, null when it was not up; and the undo file that has it in writing. */
-export type Found = { found: FoundCluster | null; undo: UndoLog };
+/**
+ * The cluster as it was before the runs, null when it was not up; the undo file that has it in writing; and the variables with
+ * which Compose takes roles from other commits.
+ */
+export type Found = { found: FoundCluster | null; undo: UndoLog; images: Record<string, string> };
 
 /**
  * Makes the machine ready, heals what a killed run has left, and opens the undo file.
  * @throws Failure when another run is under way, or the cluster is not this folder's
  */
-export async function setUp(cluster: DockerCluster, show: ShowSteps, signal: AbortSignal): Promise<Found> {
+export async function setUp(
+  cluster: DockerCluster,
+  from: RolesFrom,
+  show: ShowSteps,
+  signal: AbortSignal,
+): Promise<Found> {
+  const images: Record<string, string> = {};
   let result: Found | null = null;
   const takeOver = async (progress: Progress): Promise<Outcome> => {
     await requireOwn(cluster);
@@ -45,10 +55,14 @@ export async function setUp(cluster: DockerCluster, show: ShowSteps, signal: Abo
     const now = await lookAround(cluster);
     // What a killed run had found is what there was before anything was broken.
     const found = left === null || now === null ? now : left.found;
-    result = { found, undo: openUndo(cluster.project, found) };
+    result = { found, images, undo: openUndo(cluster.project, found) };
     return { isSkipped: false, summary: healed ?? describe(found) };
   };
-  await show(signal, [...PREPARATION, { title: 'What is there', run: takeOver }]);
+  await show(signal, [
+    ...PREPARATION,
+    ...olderImages(from, images),
+    { title: 'What is there', run: takeOver },
+  ]);
   return result as unknown as Found;
 }
 

@@ -17,13 +17,23 @@ test('given twice, the last one counts', () => {
 });
 
 test('all scenarios, several, and settings from the environment', () => {
-  assert.equal(parseChaosCommand(['--scenario', 'all'], {}).scenarios.length, SCENARIOS.length);
+  const onCompose = SCENARIOS.filter(({ engine }) => engine === undefined);
+  assert.equal(parseChaosCommand(['--scenario', 'all'], {}).scenarios.length, onCompose.length);
   assert.deepEqual(parseChaosCommand(['-s', 'kill, pause,kill'], {}).scenarios, ['kill', 'pause']);
   assert.equal(parseChaosCommand([], { CHAOS_SEED: '9' }).seed, 9);
 });
 
+test('each engine has scenarios of its own; of swarm all are run', () => {
+  const onSwarm = SCENARIOS.filter(({ engine }) => engine === 'swarm').map(({ name }) => name);
+  assert.deepEqual(parseChaosCommand(['--engine', 'swarm'], {}).scenarios, onSwarm);
+  assert.deepEqual(parseChaosCommand(['--engine', 'swarm', '-s', 'node-kill'], {}).scenarios, ['node-kill']);
+});
+
 const BAD: [string[], RegExp][] = [
-  [['--scenario', 'kil'], /There is no scenario "kil": choose among control, /],
+  [['--scenario', 'kil'], /There is no scenario "kil" with --engine compose: choose among control, /],
+  [['--scenario', 'node-kill'], /no scenario "node-kill" with --engine compose/],
+  [['--engine', 'swarm', '--scenario', 'kill'], /with --engine swarm: choose among task-kill, /],
+  [['--engine', 'docker'], /compose/],
   [['--scenario', 'all', '--duration', '60'], /one scenario at a time/],
   [['--seed', '-1'], /--seed/],
   [['--seed', '1.5'], /--seed/],

@@ -7,7 +7,8 @@ import {
   UsageError,
   withEnvironment,
 } from '../../services/shared/config.ts';
-import { DEFAULT_SCENARIO, findScenario, SCENARIOS } from './scenarios/index.ts';
+import { FROM_FLAGS } from '../cluster/older-image.ts';
+import { DEFAULT_SCENARIO, SCENARIOS } from './scenarios/index.ts';
 
 export const SCRIPT_NAME = 'npm run chaos --';
 const ALL = 'all';
@@ -17,11 +18,15 @@ const MAX_SEED = 2 ** 31 - 1;
 export type ChaosOptions = ReturnType<typeof parseChaosCommand>;
 
 const FLAGS = {
+  engine: {
+    choices: ['compose', 'swarm'],
+    default: 'compose',
+    describe: 'the cluster of Docker Compose, or a swarm of three nodes that is made for the run',
+  },
   scenario: {
     type: 'string',
-    default: DEFAULT_SCENARIO,
     alias: 's',
-    describe: `name of a scenario (--list shows them), several with commas, or "${ALL}"`,
+    describe: `name of a scenario (--list shows them), several with commas, or "${ALL}" (${DEFAULT_SCENARIO}; of swarm, ${ALL})`,
   },
   list: {
     type: 'boolean',
@@ -41,6 +46,7 @@ const FLAGS = {
     describe: 'leave the cluster up, healed, instead of as it was found',
   },
   report: { type: 'string', describe: 'folder for the report (reports/TIME-SCENARIO)' },
+  ...FROM_FLAGS,
   json: {
     type: 'boolean',
     default: false,
@@ -64,20 +70,30 @@ export function parseChaosCommand(args: readonly string[], environment = process
     .options(withEnvironment('CHAOS', FLAGS, environment))
     .example('$0 --scenario pause --seed 7', 'one scenario, with another choice of servers and times')
     .example('$0 --scenario all', 'every scenario, with a shortened soak')
+    .example('$0 --engine swarm', 'tasks, services and nodes of a swarm of three nodes')
     .example('$0 --replay reports/latest/plan.json', 'the last run again')
     .epilogue(EPILOGUE)
     .parseSync();
-  const isAll = flags.scenario === ALL;
-  const decided = args.find((arg) => /^(--(scenario|seed|rate|duration|policy)\b|-s)/.test(arg));
+  const scenario = flags.scenario ?? (flags.engine === 'swarm' ? ALL : DEFAULT_SCENARIO);
+  const isAll = scenario === ALL;
+  const decided = args.find((arg) => /^(--(engine|scenario|seed|rate|duration|policy)\b|-s)/.test(arg));
   if (flags.replay !== undefined && decided !== undefined) {
     throw new UsageError(`A plan decides everything by itself: leave out ${decided} beside --replay.`);
   }
   if (isAll && flags.duration !== undefined) {
     throw new UsageError(`--duration is for one scenario at a time, not for "${ALL}".`);
   }
+  const from = {
+    proxy: given('--proxy-from', flags.proxyFrom),
+    servers: given('--servers-from', flags.serversFrom),
+  };
+  if (flags.engine === 'swarm' && (from.proxy ?? from.servers) !== null) {
+    throw new UsageError('Other commits are for --engine compose.');
+  }
   const replayFile = given('--replay', flags.replay);
   return {
-    scenarios: parseScenarios(flags.scenario),
+    engine: flags.engine,
+    scenarios: parseScenarios(scenario, flags.engine),
     isAll,
     isListed: flags.list,
     seed: requireWhole('--seed', flags.seed, 0, MAX_SEED),
@@ -89,17 +105,19 @@ export function parseChaosCommand(args: readonly string[], environment = process
     replayFile: replayFile && callerPath(replayFile),
     isKept: flags.keep,
     reportFolder: given('--report', flags.report),
+    from,
     isJson: flags.json,
   };
 }
 
-function parseScenarios(text: string): string[] {
-  if (text === ALL) return SCENARIOS.map(({ name }) => name);
+function parseScenarios(text: string, engine: string): string[] {
+  const known = SCENARIOS.filter((each) => (each.engine ?? 'compose') === engine).map(({ name }) => name);
+  if (text === ALL) return known;
   const names = text.split(',').map((name) => name.trim());
   for (const name of names) {
-    if (findScenario(name) !== undefined) continue;
+    if (known.includes(name)) continue;
     throw new UsageError(
-      `There is no scenario "${name}": choose among ${SCENARIOS.map((one) => one.name).join(', ')}, or ${ALL}.`,
+      `There is no scenario "${name}" with --engine ${engine}: choose among ${known.join(', ')}, or ${ALL}.`,
     );
   }
   return [...new Set(names)];

@@ -172,6 +172,8 @@ const AIMS: Readonly<Record<NonNullable<FaultFacts['takes']> | 'servers', Aim>> 
     count: 1,
     isTarget: ({ proxies }, target) => serviceOf(target) === PROXY && isUpTo(proxies, target),
   },
+  // The first one is the manager: without it nothing could be healed.
+  node: { what: 'a worker node', count: 1, isTarget: (_, target) => /^node-[2-9]$/.test(target) },
 };
 
 function misaimed(plan: Plan, { kind, targets }: PlannedFault): string | null {

@@ -25,9 +25,9 @@ const BACK_MS = 3_000;
 /** A restart is over when Docker says so. */
 const RESTART_MS = 2_000;
 
-/** Every replica that a fault touches; scaling touches none that is there already. */
+/** Every replica that a fault touches; scaling and updates leave a policy its servers. */
 function replicasOf({ kind, targets }: PlannedFault): readonly string[] {
-  return kind === 'scale' ? [] : targets;
+  return kind === 'scale' || kind === 'update' ? [] : targets;
 }
 
 function endMs({ kind, atMs, forMs }: PlannedFault): number {
@@ -89,7 +89,7 @@ for (const scenario of SCENARIOS) {
         const servers = names.flatMap((service) =>
           Array.from({ length: serversPerPolicy }, (_, i) => `${service}-${i + 1}`),
         );
-        const all = new Set([...servers, ...names, 'proxy']);
+        const all = new Set([...servers, ...names, 'proxy', 'node-2', 'node-3']);
         for (let number = 1; number <= proxies; number += 1) all.add(`proxy-${number}`);
         for (const { targets } of faults) for (const target of targets) assert.ok(all.has(target), target);
       }
@@ -110,7 +110,8 @@ for (const scenario of SCENARIOS) {
         const { faults } = makePlan(scenario, { ...WISHES, seed, onlyPolicy: '2' });
         const hit = new Set(faults.flatMap(({ targets }) => targets.map(serviceOf)));
         // Two servers that swap are of different policies by their nature.
-        const expected = scenario.name === 'swap' ? Object.keys(WISHES.services) : ['server-p2', 'proxy'];
+        const expected =
+          scenario.name === 'swap' ? Object.keys(WISHES.services) : ['server-p2', 'proxy', 'node'];
         assert.ok([...hit].every((service) => expected.includes(service)));
       }
     });
@@ -190,6 +191,11 @@ const BAD_PLANS: [string, string | null, RegExp][] = [
     'a proxy that is not there',
     withFault({ kind: 'proxy-kill', targets: ['proxy-2'] }),
     /fault 1 \(proxy-kill\) takes a proxy, not proxy-2/,
+  ],
+  [
+    'the manager is killed',
+    withFault({ kind: 'node-kill', targets: ['node-1'] }),
+    /fault 1 \(node-kill\) takes a worker node, not node-1/,
   ],
   [
     'the only proxy is scaled',

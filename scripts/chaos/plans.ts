@@ -1,7 +1,7 @@
 // shell · which plans a command line asks for: one of each scenario, drawn over the cluster's servers, or one that was kept.
 import { readFile } from 'node:fs/promises';
 import { UsageError } from '../../services/shared/config.ts';
-import { readServerServices, type ServerService } from '../cluster/services.ts';
+import { readServerServices, type ServerService, STACK } from '../cluster/services.ts';
 import { Random } from '../kit/random.ts';
 import { runSteps } from '../kit/steps.ts';
 import { FAULT_FACTS } from './faults/facts.ts';
@@ -72,16 +72,17 @@ export function makePlan(scenario: Scenario, wishes: PlanWishes): Plan {
  * @throws Failure when Compose does not list them
  */
 export async function readCluster(
-  { isPlanOnly, isJson }: ChaosOptions,
+  { engine, isPlanOnly, isJson }: ChaosOptions,
   signal: AbortSignal,
 ): Promise<ServerService[]> {
+  const file = engine === 'swarm' ? STACK : {};
   try {
-    return await readServerServices({}, signal);
+    return await readServerServices(file, signal);
   } catch (error) {
     if (isPlanOnly || signal.aborted) throw error;
     const { ENGINE } = await import('../cluster/preparation.ts');
     await runSteps(signal, [ENGINE], { isOnStderr: isJson });
-    return await readServerServices({}, signal);
+    return await readServerServices(file, signal);
   }
 }
 

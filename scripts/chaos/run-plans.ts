@@ -1,33 +1,21 @@
 // shell · plans one after the other: set up, run, judge, report, put back. What could not be done makes the verdict unknown.
 import { join } from 'node:path';
-import { runningProxies } from '../cluster/containers.ts';
-import { DockerCluster } from '../cluster/docker.ts';
-import { healCluster } from '../cluster/heal.ts';
 import { reportFault } from '../cluster/operator.ts';
 import { readRegisterToken } from '../cluster/secrets.ts';
 import type { ServerService } from '../cluster/services.ts';
-import type { SavedNetworks } from '../cluster/undo.ts';
 import { Failure } from '../kit/failure.ts';
-import { clusterName } from '../kit/project.ts';
 import { formatJudgement } from '../kit/report/judgement.ts';
 import { folderName, makeReportFolder, pointLatest, shortPath } from '../kit/report-files.ts';
 import { runSteps } from '../kit/steps.ts';
 import { type Judgement, VERDICT_EXIT_CODES, type Verdict, worstVerdict } from '../kit/verdict.ts';
-import {
-  bringUpFor,
-  composeSettings,
-  type Found,
-  leaveAsFound,
-  loadTarget,
-  type ShowSteps,
-  setUp,
-} from './cluster.ts';
+import type { ShowSteps } from './cluster.ts';
 import type { Outcome } from './journal.ts';
 import { judge } from './judge/judge.ts';
 import type { ChaosOptions } from './options.ts';
 import type { Plan } from './plan.ts';
-import { recordRun } from './run/run.ts';
+import { type RunSetting, recordRun } from './run/run.ts';
 import { criteriaOf, scenarioOf } from './scenarios/index.ts';
+import { composeStage, type Stage, swarmStage } from './stage.ts';
 import { formatLastLine, formatOverview } from './words.ts';
 import { countOutcomes, readVersions, writeOverview, writeReport } from './write-report.ts';
 
@@ -44,8 +32,8 @@ export type RunSummary = {
   folder: string;
 };
 
-type Context = Found & {
-  cluster: DockerCluster;
+type Context = {
+  stage: Stage;
   /** Where the reports go. */
   folder: string;
   show: ShowSteps;
@@ -60,7 +48,7 @@ type Context = Found & {
 export async function runPlans(
   plans: readonly Plan[],
   services: readonly ServerService[],
-  { isJson, isKept, reportFolder }: ChaosOptions,
+  { isJson, isKept, reportFolder, from }: ChaosOptions,
   signal: AbortSignal,
 ): Promise<void> {
   const show: ShowSteps = (by, steps) => runSteps(by, steps, { isOnStderr: isJson });
@@ -69,15 +57,15 @@ export async function runPlans(
   const name = folderName(new Date(), isMany ? 'all' : (plans[0] as Plan).scenario);
   // First of all, so that nothing is touched when there is nowhere to report to.
   const folder = await makeReportFolder(name, reportFolder);
-  const cluster = new DockerCluster(clusterName());
-  const found = await setUp(cluster, show, signal);
+  const isSwarm = scenarioOf(plans[0] as Plan).engine === 'swarm';
+  const stage = await (isSwarm ? swarmStage(show, signal) : composeStage(services, from, show, signal));
   await pointLatest(folder);
   let summaries: RunSummary[] = [];
   let problem: string | null = null;
   try {
-    summaries = await runAll(plans, { ...found, cluster, folder, show, say }, signal);
+    summaries = await runAll(plans, { stage, folder, show, say }, signal);
   } finally {
-    problem = await leaveAsFound(cluster, found, services, show, isKept);
+    problem = await stage.leave(isKept);
     if (problem !== null) console.error(`\n${problem}`);
   }
   const verdicts = summaries.map((summary) => summary.verdict);
@@ -117,44 +105,23 @@ async function runAll(plans: readonly Plan[], context: Context, signal: AbortSig
 
 /** Sets the cluster up, runs, judges and reports. @throws Failure when the cluster does not become what the plan wants */
 async function runOne(plan: Plan, context: Context, signal: AbortSignal): Promise<RunSummary> {
-  const { found, undo, folder, show, say } = context;
+  const { stage, folder, show, say } = context;
   const { title } = scenarioOf(plan);
-  const env = composeSettings(plan, found);
-  const cluster = new DockerCluster(context.cluster.project, env);
-  await show(signal, [{ title: 'Cluster', run: (progress) => bringUpFor(plan, env, progress) }]);
-  const networks = await savedNetworks(cluster);
-  const proxies = await runningProxies(signal);
-  const target = await loadTarget(cluster, proxies);
+  const prepared = await stage.prepare(plan, signal);
+  const { proxies, target } = prepared;
   const token = readRegisterToken();
-  const recording = await recordRun(
-    {
-      ...{ plan, cluster, proxies, target },
-      remember: (fault) => undo.note(fault, networks),
-      heal: () => healCluster(cluster, networks),
-      report: async (fault) => {
-        if (token === null) return;
-        await Promise.all(proxies.map(({ adminUrl }) => reportFault(adminUrl, fault, token)));
-      },
-      show,
-    },
-    signal,
-  );
+  const report: RunSetting['report'] = async (fault) => {
+    if (token === null) return;
+    await Promise.all(proxies.map(({ adminUrl }) => reportFault(adminUrl, fault, token)));
+  };
+  const recording = await recordRun({ ...prepared, plan, report, show }, signal);
   const judgement = judge(recording, criteriaOf(plan));
-  const versions = { ...(await readVersions()), 'load went to': target };
+  const versions = { ...(await readVersions()), ...stage.images, 'load went to': target };
   const replay = `npm run chaos -- --replay ${shortPath(join(folder, 'plan.json'))}`;
   await writeReport(folder, { title: `${plan.scenario}: ${title}`, recording, judgement, versions, replay });
   say(`\n${formatJudgement(judgement)}`);
   const { leftovers } = recording;
   return summaryOf(plan, folder, { judgement, totals: countOutcomes(recording), leftovers });
-}
-
-// A container that is cut off no longer has the names under which it was known.
-async function savedNetworks(cluster: DockerCluster): Promise<SavedNetworks> {
-  const replicas = await cluster.replicas();
-  const entries = await Promise.all(
-    replicas.map(async (replica) => [replica.name, await cluster.aliasesOf(replica)] as const),
-  );
-  return Object.fromEntries(entries);
 }
 
 function summaryOf(

@@ -30,8 +30,9 @@ export function formatList(): string {
     ...SCENARIOS.flatMap((scenario) => {
       const plan = makePlan(scenario, EXAMPLE);
       const seconds = (plan.phases.faultsMs || plan.phases.controlMs) / 1000;
+      const where = scenario.engine === undefined ? '' : `, --engine ${scenario.engine}`;
       const criteria = ownCriteria(plan).map(({ name, limit }) => row('', `${name}: ${limit}`));
-      return [row(scenario.name, `${scenario.title} (${seconds} s)`), ...criteria];
+      return [row(scenario.name, `${scenario.title} (${seconds} s${where})`), ...criteria];
     }),
     '',
     'Faults',

@@ -49,7 +49,8 @@ export async function prepareAppImage(progress: Progress = SILENT): Promise<Outc
   await writeBuildSecrets(signal);
   await run('docker', ['compose', '--project-name', clusterName(), 'build', 'proxy'], {
     cwd: ROOT,
-    env: { ...process.env, BUILDKIT_PROGRESS: 'plain' },
+    // The image that is built is today's, whichever the proxy is run from.
+    env: { ...process.env, BUILDKIT_PROGRESS: 'plain', PROXY_IMAGE: '' },
     timeoutMs: BUILD_TIMEOUT_MS,
     signal,
     onLine: progress.line,

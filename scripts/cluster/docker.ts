@@ -19,7 +19,7 @@ import {
 export type { Replica, SavedAliases } from './replicas.ts';
 
 // dockerode does not negotiate; every engine since 20.10 speaks this one.
-const API_VERSION = 'v1.41';
+export const API_VERSION = 'v1.41';
 // Long enough for a slow engine, short enough for a run that has to heal.
 const CALL_TIMEOUT_MS = 10_000;
 const COMPOSE_TIMEOUT_MS = 60_000;
@@ -75,7 +75,10 @@ type Verb = (replica: Replica, graceS?: number) => Promise<void>;
 export class DockerCluster {
   /** The Compose project's name. */
   readonly project: string;
-  readonly #docker = new Docker({ version: API_VERSION });
+  /** The numbers of its processes are those of other machines. */
+  readonly isElsewhere: boolean = false;
+  /** The engine that every command talks to. */
+  protected readonly engine = new Docker({ version: API_VERSION });
   readonly #env: NodeJS.ProcessEnv;
   readonly #policies = new Map<string, string | null>();
 
@@ -89,7 +92,7 @@ export class DockerCluster {
   async replicas(service?: string): Promise<Replica[]> {
     const filters = projectFilter(this.project);
     const found = await callEngine('The containers could not be listed', (abortSignal) =>
-      this.#docker.listContainers({ all: true, filters, abortSignal }),
+      this.engine.listContainers({ all: true, filters, abortSignal }),
     );
     const wanted = toReplicas(this.project, found).filter(
       (replica) => service === undefined || replica.service === service,
@@ -283,7 +286,7 @@ export class DockerCluster {
     const isCutOff: IsDone = ({ NetworkSettings }) => NetworkSettings.Networks[network] === undefined;
     const Container = replica.containerId;
     await this.#reach(replica, `cut off from ${network}`, [403, 500], isCutOff, (_, { abortSignal }) =>
-      this.#docker.getNetwork(network).disconnect({ Container, abortSignal }),
+      this.engine.getNetwork(network).disconnect({ Container, abortSignal }),
     );
   }
 
@@ -293,7 +296,7 @@ export class DockerCluster {
     const Container = replica.containerId;
     await this.#reach(replica, `connected to ${network}`, [403, 500], isConnected, (_, { abortSignal }) => {
       const options = { Container, EndpointConfig: { Aliases }, abortSignal };
-      return this.#docker.getNetwork(network).connect(options);
+      return this.engine.getNetwork(network).connect(options);
     });
   }
 
@@ -314,8 +317,13 @@ export class DockerCluster {
     return this.#policies.get(containerId) ?? null;
   }
 
-  #container({ containerId }: FoundReplica): Container {
-    return this.#docker.getContainer(containerId);
+  /** The engine that a replica runs on. */
+  protected engineOf(_replica: FoundReplica): Docker {
+    return this.engine;
+  }
+
+  #container(replica: FoundReplica): Container {
+    return this.engineOf(replica).getContainer(replica.containerId);
   }
 }
 

@@ -5,6 +5,9 @@ import { ROOT } from '../kit/project.ts';
 
 const ANSWER_TIMEOUT_MS = 20_000;
 
+/** For `docker compose config`: it reads the stack file of Swarm in place of docker-compose.yml. */
+export const STACK = { COMPOSE_FILE: 'docker-stack.yml' };
+
 /** One service of servers: `server-p1` serves policy `1` with two replicas. */
 export type ServerService = Readonly<{ name: string; policy: string; replicas: number }>;
 

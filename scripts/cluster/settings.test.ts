@@ -32,6 +32,8 @@ test('what is not handed on is set, or left to the image', () => {
 test('the roles get the same options on Swarm as in Compose', () => {
   const onSwarm = {
     SERVER_PROXY: 'tasks.proxy:10000',
+    // Its clients are outside of its network.
+    PROXY_PEERS: '',
     // It reads no .env, and a secret can't be empty: there is always a token.
     SERVER_REGISTER_TOKEN_FILE: '/run/secrets/register-token',
     PROXY_REGISTER_TOKEN_FILE: '/run/secrets/register-token',

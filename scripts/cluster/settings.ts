@@ -30,7 +30,7 @@ const OF_THE_CLUSTER = [
     'REGISTER_TOKEN_FILE',
     'FAULTS',
   ],
-  ...['NODE_IMAGE', 'POLICY_PROXY_IMAGE', 'BUILD_NPMRC', 'BUILD_CA', 'CERTS'],
+  ...['NODE_IMAGE', 'POLICY_PROXY_IMAGE', 'PROXY_IMAGE', 'SERVER_IMAGE', 'BUILD_NPMRC', 'BUILD_CA', 'CERTS'],
   ...['PROMETHEUS_IMAGE', 'PROMETHEUS_PUBLISH_PORT', 'GRAFANA_IMAGE', 'GRAFANA_PUBLISH_PORT'],
 ];
 /** Read by the programs that the commands start, or by options of the lab's own commands. */

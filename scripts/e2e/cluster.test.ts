@@ -334,6 +334,21 @@ test('upgraded under load, interrupted and continued: every container is replace
   assert.deepEqual(await idsOf(), now);
 });
 
+test('two proxies: each is shown, and they are upgraded one by one without a loss', async () => {
+  const settings = { PROXIES: '2', PROXY_LOG_LEVEL: 'info' };
+  const said = await succeeds(command('scripts/start.ts', settings));
+  assert.match(said, /6 servers are ready for each of 2 proxies/);
+  const addresses = [...said.matchAll(/^ {2}proxy-\d+ on (\S+),/gm)].map(([, address]) => address);
+  assert.equal(addresses.length, 2);
+  const shown = await succeeds(command('scripts/status.ts', settings));
+  assert.deepEqual(shown.match(/^proxy-\d+ /gm)?.length, 2);
+  const running = load(120, { rate: 200, args: ['--proxy', addresses.join()] });
+  await underLoad();
+  const upgraded = await succeeds(command('scripts/upgrade.ts', { ...settings, PROXY_LOG_LEVEL: 'debug' }));
+  assert.match(upgraded, /proxy: replaced 2, one by one/);
+  await endLossless(running);
+});
+
 test('an own policy in an override file: npm start waits for its servers, and they serve', async () => {
   await mkdir(CACHE, { recursive: true });
   const override = join(CACHE, 'e2e-gold.yml');

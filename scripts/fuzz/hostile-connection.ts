@@ -4,6 +4,7 @@ import { connect, type Socket } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { chunksOf, type Input } from './draw.ts';
 import { expectReplies, judgeReplies } from './expected-replies.ts';
+import type { Header } from './proxy-headers.ts';
 
 /** How long a client may take to finish a packet: the setting of the proxy. */
 export const PACKET_TIMEOUT_MS = 2000;
@@ -15,24 +16,31 @@ const OWED_WITHIN_MS = 6000;
 const REQUESTS_PER_ROUND = 128;
 const ROUND_MS = 2250;
 
+type Way = {
+  port: number;
+  /** Where it comes from: an address of this machine. */
+  localAddress: string | undefined;
+  /** What is sent before it, where that is a load balancer's. */
+  header: Header | null;
+};
+
 /**
  * Sends one input over a connection of its own.
- * @param localAddress where it comes from: an address of this machine
  * @returns what was wrong, or null, and how many replies came
  */
 export async function tryInput(
   input: Input,
-  port: number,
-  localAddress: string | undefined,
+  { port, localAddress, header }: Way,
 ): Promise<{ problem: string | null; replies: number }> {
   const isEnded = input.ending === 'half-close';
   const expected = expectReplies(input.bytes, MAX_FRAME_BYTES, isEnded);
+  const isRefused = header?.isRight === false;
   const socket = connect({ port, host: '127.0.0.1', localAddress, noDelay: true, allowHalfOpen: true });
   const chunks: Buffer[] = [];
   let [replies, hasEnded, brokenBy] = [0, false, ''];
   const done = Promise.withResolvers<void>();
   const look = (): void => {
-    const mustEnd = isEnded || expected.isClosedByProxy;
+    const mustEnd = isEnded || isRefused || expected.isClosedByProxy;
     if (hasEnded || (!mustEnd && replies >= expected.replies.length)) done.resolve();
   };
   const onEnd = (): void => {
@@ -50,6 +58,7 @@ export async function tryInput(
   });
   try {
     await once(socket, 'connect');
+    if (header !== null) socket.write(header.bytes);
     const isLate = await write(socket, input);
     // What the proxy says to a client that slow proves nothing.
     if (isLate || input.ending === 'reset' || input.ending === 'cut') {
@@ -62,6 +71,10 @@ export async function tryInput(
     const timer = setTimeout(done.reject, OWED_WITHIN_MS + rounds * ROUND_MS, new Error('it takes too long'));
     await done.promise.finally(() => clearTimeout(timer));
     const text = Buffer.concat(chunks).toString();
+    if (isRefused) {
+      const answered = `what a load balancer must not send was answered with: ${text}`;
+      return { problem: text === '' ? null : answered, replies };
+    }
     // A session that another registration takes over is ended while its peer still writes.
     if (brokenBy !== '' && !expected.hasSession)
       return { problem: `the connection was broken (${brokenBy}) after: ${text}`, replies };

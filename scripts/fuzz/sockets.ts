@@ -10,12 +10,16 @@ import { drawInput } from './draw.ts';
 import { PACKET_TIMEOUT_MS, tryInput } from './hostile-connection.ts';
 import type { Job, NumberedFinding } from './in-process.ts';
 import { type NormalTally, startNormalClient } from './normal-client.ts';
+import { HEADERS, type Header } from './proxy-headers.ts';
 
 const AT_A_TIME = 128;
 const PROGRESS_EVERY = 1000;
 // Each has ports of its own: those of closed connections are not free again for a minute.
 const ADDRESSES =
   process.platform === 'linux' ? Array.from({ length: 8 }, (_, i) => `127.0.0.${i + 2}`) : [undefined];
+// Every so many inputs one comes from a load balancer, with a PROXY header before it.
+const BALANCED_EVERY = 8;
+const BALANCER = process.platform === 'linux' ? '127.0.0.10' : undefined;
 const SERVER_MAIN = join(ROOT, 'services', 'server', 'main.ts');
 const HOST = '127.0.0.1';
 const SERVER_IDS = ['served-1', 'served-2'];
@@ -30,6 +34,7 @@ const SETTINGS = {
   PROXY_STARTUP_HOLD: '0',
   // All of them come from a few addresses.
   PROXY_MAX_SETUPS_PER_SOURCE: '0',
+  PROXY_PROXY_PROTOCOL: BALANCER ?? '',
 };
 
 export type SocketsTally = {
@@ -108,12 +113,13 @@ export class Attack {
 
   async #runLane(lane: number, port: number, endMs: number): Promise<void> {
     const { seed, first, count, signal, onProgress } = this.#job;
-    const address = ADDRESSES[lane % ADDRESSES.length];
     while (this.tally.finding === null && !signal.aborted && performance.now() < endMs) {
       const number = this.#next++;
       if (count !== null && number >= first + count) return;
       this.#underWay.add(number);
-      const { problem, replies } = await tryInput(drawInput(seed, number), port, address);
+      const header = headerFor(number);
+      const localAddress = header === null ? ADDRESSES[lane % ADDRESSES.length] : BALANCER;
+      const { problem, replies } = await tryInput(drawInput(seed, number), { port, localAddress, header });
       if (problem !== null) this.end('every connection gets what the protocol owes it', problem, number);
       this.#underWay.delete(number);
       this.tally.inputs += 1;
@@ -121,4 +127,10 @@ export class Attack {
       if (this.tally.inputs % PROGRESS_EVERY === 0) onProgress(this.tally.inputs);
     }
   }
+}
+
+// By the number alone, so that an input can be tried again.
+function headerFor(number: number): Header | null {
+  if (BALANCER === undefined || number % BALANCED_EVERY !== 0) return null;
+  return HEADERS[(number / BALANCED_EVERY) % HEADERS.length] ?? null;
 }

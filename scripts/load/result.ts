@@ -164,6 +164,7 @@ export class RunTally {
     const rateMs = Math.max(sendingMs, (course.due * 1000) / options.rate);
     return {
       ...course,
+      proxies: sorted(new Map(Object.entries(course.proxies))),
       ...total,
       options: { ...options, tls: options.tls !== null },
       elapsedMs: round(course.elapsedMs),

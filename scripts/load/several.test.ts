@@ -1,5 +1,6 @@
 // test · several proxies: some die, leave, come back or were never there, and no request is lost.
 import assert from 'node:assert/strict';
+import dns from 'node:dns/promises';
 import type { Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { formatError } from '../../services/shared/packet.ts';
@@ -149,6 +150,25 @@ for (const connection of ['keep', 'per-request'] as const) {
     await coming;
     assert.equal(result.lost + result.errorReplies + result.wrong, 0, JSON.stringify(result.lostBy));
     assert.ok((result.servers.back?.answers ?? 0) >= 40, JSON.stringify(result.servers));
+  });
+}
+
+for (const connection of ['keep', 'per-request'] as const) {
+  test(`${connection}: a proxy that is lost is looked for by its name, and found at its new address`, async (t) => {
+    let address = '127.0.0.1';
+    t.mock.method(dns, 'lookup', async () => [{ address, family: 4 }]);
+    t.mock.method(dns.Resolver.prototype, 'resolve4', () => Promise.reject(new Error('no name server')));
+    const moving: ScriptedProxy = await proxyThat(t, (request, socket, index) => {
+      if (index < 20) return void socket.write(answerTo(request, 'before'));
+      moving.close();
+      address = '127.0.0.2';
+    });
+    const moved = await startScriptedProxy(answers('after'), moving.port, null, '127.0.0.2');
+    t.after(() => moved.close());
+    const proxies = [{ host: 'proxy.example', port: moving.port }];
+    const { result } = await runRecorded(optionsFor([], { proxies, connection, retryForMs: 20_000 }));
+    assert.equal(result.ok, 200, JSON.stringify(result.lostBy));
+    assert.ok((result.servers.after?.answers ?? 0) > 100, JSON.stringify(result.servers));
   });
 }
 

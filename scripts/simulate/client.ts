@@ -2,13 +2,15 @@
 import { formatRequest } from '../../services/shared/packet.ts';
 import type { ClientKind } from './client-behaviours.ts';
 import type { Host } from './host.ts';
+import type { SimulatedProxy } from './proxy.ts';
 import { readPackets, type SimulatedSocket } from './socket.ts';
-import { POISON, PROXY_ADDRESS, PROXY_PORT, type World } from './world.ts';
+import { POISON, PROXY_PORT, type World } from './world.ts';
 
 // The longest that a packet is under way, in pieces too.
 const ON_ITS_WAY_MS = 20;
 // So that it shows when the proxy holds the requests of a client that does not read.
 const DEAF_PADDING = 900;
+const REPEATS_AFTER_MS = 50;
 
 /** What a reply has to be: an answer to a request of so many bytes, a refusal of what was no request, or either. */
 export type Expected = {
@@ -32,20 +34,46 @@ export class SimulatedClient {
   /** The end of the last time that it was cut off. */
   cutUntilMs = Number.NEGATIVE_INFINITY;
   readonly connections = new Set<ClientConnection>();
+  /** Which of the proxies it asks. */
+  #at: number;
   #requests = 0;
 
   constructor(spec: ClientSpec, world: World) {
     this.spec = spec;
     this.world = world;
     this.host = world.network.addHost(`client-${spec.id}`, `10.0.2.${spec.id}`);
+    this.#at = spec.id % world.proxies.length;
   }
 
-  /** Opens a connection to the proxy. */
+  /** Opens a connection to the proxy that it asks now. */
   open(): ClientConnection {
-    const socket = this.world.network.dial(this.host, PROXY_ADDRESS, PROXY_PORT);
-    const connection = new ClientConnection(socket, this);
+    const { network, proxies } = this.world;
+    const proxy = proxies[this.#at] as SimulatedProxy;
+    const socket = network.dial(this.host, proxy.host.address, PROXY_PORT);
+    const connection = new ClientConnection(socket, this, proxy);
     this.connections.add(connection);
     return connection;
+  }
+
+  /** A proxy has gone, or goes: the client asks the next one, that for which no answer came included. */
+  leave(proxy: SimulatedProxy, unanswered: readonly Expected[]): void {
+    const { world, host, spec } = this;
+    if (world.proxies.length === 1 || world.isEnding) return;
+    if (world.proxies[this.#at] === proxy) this.#at = (this.#at + 1) % world.proxies.length;
+    const requests = unanswered.filter(({ kind }) => kind === 'answer');
+    if (requests.length === 0) return;
+    world.reached('traits', 'a request was repeated at another proxy');
+    host.after(REPEATS_AFTER_MS, () => {
+      const connection = this.open();
+      connection.onProgress = () => {
+        if (connection.due.length === 0 && !connection.isGone) connection.close();
+      };
+      const text = requests.map(({ policy, payload }) => formatRequest(spec.id, policy, payload)).join('');
+      connection.send(
+        text,
+        requests.map((request) => ({ ...request, sentMs: world.nowMs })),
+      );
+    });
   }
 
   /** @returns its next requests, and the replies that they have to get */
@@ -74,6 +102,7 @@ export class SimulatedClient {
 export class ClientConnection {
   readonly socket: SimulatedSocket;
   readonly client: SimulatedClient;
+  readonly proxy: SimulatedProxy;
   readonly due: Expected[] = [];
   isGone = false;
   /** The client has left it: nothing is due on it any more. */
@@ -87,10 +116,14 @@ export class ClientConnection {
   /** Called after replies, and at its end. */
   onProgress: () => void = () => {};
   #isConnected = false;
+  /** What is promised of the start of the proxy that it was opened to. */
+  readonly #promises: SimulatedProxy['promises'];
 
-  constructor(socket: SimulatedSocket, client: SimulatedClient) {
+  constructor(socket: SimulatedSocket, client: SimulatedClient, proxy: SimulatedProxy) {
     this.socket = socket;
     this.client = client;
+    this.proxy = proxy;
+    this.#promises = proxy.promises;
     const onGone = (): void => this.#onGone();
     socket
       .on('connect', () => {
@@ -112,7 +145,7 @@ export class ClientConnection {
   send(text: string, expected: readonly Expected[]): void {
     if (this.isGone) return;
     this.due.push(...expected);
-    for (const one of expected) if (one.policy !== '') this.client.world.promises.replies.onAsked(one);
+    for (const one of expected) if (one.policy !== '') this.#promises.replies.onAsked(one);
     this.socket.write(text);
   }
 
@@ -148,29 +181,37 @@ export class ClientConnection {
       return;
     }
     world.trace(() => `${host.name} got ${reply.code ?? 'its answer'} for "${expected.payload}"`);
-    if (expected.kind !== 'any') world.promises.replies.onReply(expected, reply, this.client);
+    if (expected.kind !== 'any') this.#promises.replies.onReply(expected, reply, this.client);
+    if (reply.code === 'SHUTTING_DOWN') this.client.leave(this.proxy, [expected]);
   }
 
   #onGone(): void {
     if (this.isGone) return;
     this.isGone = true;
     this.client.connections.delete(this);
-    const { stoppingSinceMs, places } = this.client.world;
+    const { stoppingSinceMs, isUp, promises } = this.proxy;
+    const { places, proxies } = this.client.world;
+    // The proxy's process has ended since.
+    const isCutShort = !isUp || promises !== this.#promises;
+    const { cutUntilMs } = this.client;
     // A proxy that stops closes after the replies to what has come; what is on its way then comes too late.
     const isStopping = stoppingSinceMs < Number.POSITIVE_INFINITY;
     const isDue = ({ kind, sentMs }: Expected): boolean =>
-      !isStopping || (kind === 'answer' && sentMs < stoppingSinceMs - ON_ITS_WAY_MS);
+      !isStopping || (kind === 'answer' && sentMs < stoppingSinceMs - ON_ITS_WAY_MS && sentMs > cutUntilMs);
     const lost = this.due.filter(isDue);
     // Refused for want of a place, and reset before it has read that.
     const mayMissIt = this.readsLate && places < Number.POSITIVE_INFINITY;
-    if (!this.isAbandoned && !mayMissIt && lost.length > 0) {
+    if (!this.isAbandoned && !mayMissIt && !isCutShort && lost.length > 0) {
       const what = this.#isConnected ? 'the connection ended' : 'it could not connect';
       this.#violate('exactly one reply', `${what} with no reply to "${lost[0]?.payload}"`);
     }
+    if (isCutShort || isStopping) this.client.leave(this.proxy, this.isAbandoned ? [] : this.due);
+    // Elsewhere it is due now.
+    if (proxies.length > 1 && !this.isAbandoned) this.due.length = 0;
     this.onProgress();
   }
 
   #violate(invariant: string, detail: string): void {
-    this.client.world.violate(invariant, `${this.client.host.name}: ${detail}`);
+    this.proxy.violate(invariant, `${this.client.host.name}: ${detail}`);
   }
 }

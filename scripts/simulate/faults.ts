@@ -1,6 +1,7 @@
 // pure · the faults of simulated servers, clients and the proxy's machine: each begins, and ends after its time.
 import type { DialFault } from './network.ts';
 import { WITHIN } from './promises.ts';
+import type { SimulatedProxy } from './proxy.ts';
 import { SimulatedServer } from './server.ts';
 import type { World } from './world.ts';
 
@@ -11,7 +12,9 @@ const FLAP_FROZEN_MS = 560;
 const FLAP_GAP_MS = 2300;
 // The session is silent for 3 s, and registering takes a moment.
 const SWAP_NOTICED_MS = 4500;
-// While the proxy is frozen for seconds every request fails: nothing would be left to check.
+/** After it was cut off from a proxy, as a server recovers from a fault. */
+const REACHED_AGAIN_MS = 3000;
+// While a proxy is frozen for seconds every request fails: nothing would be left to check.
 const STALL_SHARE = 0.3;
 
 export type Fault = {
@@ -21,6 +24,7 @@ export type Fault = {
   /** Which of the servers. */
   server: number;
   client: number;
+  proxy: number;
 };
 
 type Strike = (world: World, server: SimulatedServer, fault: Fault) => void;
@@ -48,7 +52,7 @@ const PLAIN = {
   cut: (world, server, { forMs }) => {
     const { address } = server.host;
     world.network.cut(address);
-    world.promises.mustLoseSession(server);
+    for (const { promises } of running(world)) promises.mustLoseSession(server);
     during(world, server, forMs, 'cut off', WITHIN.silentMs, () => world.network.heal(address));
   },
   'cut-client': ({ clients, network, timeline }, _server, fault) => {
@@ -67,32 +71,71 @@ const PLAIN = {
   'reset-requests': misbehave(WITHIN.silentMs),
   'cut-answers': misbehave(WITHIN.silentMs),
   leave: (world, server, { forMs }) => {
-    if (!server.isUp || !isHeard(world, server)) return;
-    server.leave();
-    during(world, server, forMs + 500, 'away', WITHIN.crashMs, () => {
+    if (!server.isUp || ![...server.sessions.keys()].some((proxy) => isHeard(world, server, proxy))) return;
+    const outWithinMs = (proxy: SimulatedProxy) => (isHeard(world, server, proxy) ? WITHIN.crashMs : null);
+    during(world, server, forMs + 500, 'away', outWithinMs, () => {
       if (server.host.isAlive) server.crash(true);
       bringBack(world, server, server.host.address);
     });
+    server.leave();
   },
-  'register-twice': (_world, server) => {
-    if (server.isUp) server.register();
+  'register-twice': (world, server, fault) => {
+    if (server.isUp) server.register(proxyOf(world, fault));
   },
-  'lose-session': (_world, { session }) => {
-    if (session === null) return;
+  'lose-session': (world, { sessions }, fault) => {
+    const session = sessions.get(proxyOf(world, fault));
+    if (session === undefined) return;
     session.isBlackholed = true;
-    if (session.peer !== null) session.peer.isBlackholed = true;
+    // One way or both: with one the server does not notice, with both it may be the first to notice.
+    if (session.peer !== null) session.peer.isBlackholed = world.random.between(0, 1) === 0;
   },
-  stall: (world, _server, { forMs }) => {
-    world.proxy.freeze();
-    thawAfter(world, forMs * STALL_SHARE);
+  stall: (world, _server, fault) => {
+    const proxy = proxyOf(world, fault);
+    proxy.host.freeze();
+    thawAfter(world, proxy, fault.forMs * STALL_SHARE);
   },
 } satisfies Record<string, Strike>;
 
 /** Faults that only worlds with a certain cause have. */
 const OF_CAUSES = {
-  'stall-in-turn': (world, _server, { forMs }) => {
-    world.proxy.freezeInTurn();
-    thawAfter(world, forMs);
+  'stall-in-turn': (world, _server, fault) => {
+    const proxy = proxyOf(world, fault);
+    proxy.host.freezeInTurn();
+    thawAfter(world, proxy, fault.forMs);
+  },
+  'kill-proxy': (world, _server, fault) => {
+    const proxy = proxyOf(world, fault);
+    if (!proxy.isUp || proxy.stoppingSinceMs < world.nowMs) return;
+    world.reached('traits', 'a proxy was killed');
+    proxy.kill();
+    startAfter(world, proxy, fault.forMs);
+  },
+  'restart-proxy': (world, _server, fault) => {
+    const proxy = proxyOf(world, fault);
+    if (!proxy.isUp || proxy.stoppingSinceMs < world.nowMs) return;
+    const { starts } = proxy;
+    void proxy.stop().then(() => {
+      // It was killed meanwhile.
+      if (!proxy.isUp || proxy.starts > starts) return;
+      world.reached('traits', 'a proxy was restarted');
+      proxy.kill();
+      startAfter(world, proxy, world.isHealed ? 0 : fault.forMs);
+    });
+  },
+  'cut-from-proxy': (world, server, fault) => {
+    const proxy = proxyOf(world, fault);
+    const { address } = server.host;
+    if (!proxy.isUp) return;
+    world.reached('traits', 'a proxy was cut off from a server');
+    proxy.cutOff(address);
+    proxy.promises.mustLoseSession(server);
+    server.changes += 1;
+    proxy.promises.mustBeOut(server, WITHIN.silentMs, 'cut off');
+    world.timeline.after(fault.forMs, () => {
+      if (world.isHealed) return;
+      server.changes += 1;
+      proxy.reach(address, REACHED_AGAIN_MS);
+    });
   },
   'no-ports': failDials('EADDRNOTAVAIL', 'local ports'),
   'no-descriptors': failDials('EMFILE', 'descriptors'),
@@ -101,7 +144,7 @@ const OF_CAUSES = {
   'reset-every-second': misbehave(null),
   // Two servers with one id replace each other for as long as both run.
   twin: (world, server, { forMs }) => {
-    if (!server.isUp || server.session === null || server.isDoubled) return;
+    if (!server.isUp || server.sessions.size === 0 || server.isDoubled) return;
     const twin = new SimulatedServer({ ...server.spec, address: world.network.freeAddress() }, world);
     world.twins.add(twin);
     world.reached('traits', 'two servers had one id');
@@ -123,7 +166,8 @@ const FAULTS: Record<FaultKind, Strike> = { ...PLAIN, ...OF_CAUSES };
 /** Begins a fault, which ends after its time. */
 export function strike(fault: Fault, world: World): void {
   const server = world.servers[fault.server] as SimulatedServer;
-  world.trace(() => `${fault.kind} of ${server.name} (client ${fault.client + 1}) for ${fault.forMs} ms`);
+  const { kind, client, proxy, forMs } = fault;
+  world.trace(() => `${kind} of ${server.name} (client ${client + 1}, proxy ${proxy + 1}) for ${forMs} ms`);
   FAULTS[fault.kind](world, server, fault);
 }
 
@@ -132,7 +176,11 @@ export function healAll(world: World): void {
   const { network } = world;
   world.trace(() => 'everything is healed');
   world.isHealed = true;
-  world.proxy.thaw();
+  for (const proxy of world.proxies) {
+    proxy.host.thaw();
+    proxy.reachAll(REACHED_AGAIN_MS);
+    if (!proxy.isUp) startAfter(world, proxy, 0);
+  }
   network.dialFault = null;
   for (const { host } of world.clients) network.heal(host.address);
   for (const server of world.servers) {
@@ -146,11 +194,16 @@ export function healAll(world: World): void {
 }
 
 /** A server has read a request that kills its process; it is started again after a while. */
-export function killByPoison(world: World, server: SimulatedServer, payload: string): void {
+export function killByPoison(
+  world: World,
+  server: SimulatedServer,
+  payload: string,
+  proxy: SimulatedProxy,
+): void {
   // The second of two in one chunk.
   if (!server.host.isAlive) return;
   world.trace(() => `${server.name} dies of "${payload}"`);
-  world.promises.traffic.onPoison(payload);
+  proxy.promises.traffic.onPoison(payload);
   // A twin is not started again.
   if (world.twins.has(server)) {
     server.crash(true);
@@ -160,17 +213,37 @@ export function killByPoison(world: World, server: SimulatedServer, payload: str
   crash(world, server, forMs, false, () => server.host.address);
 }
 
+function proxyOf({ proxies }: World, { proxy }: Fault): SimulatedProxy {
+  return proxies[proxy] as SimulatedProxy;
+}
+
+function running({ proxies }: World): SimulatedProxy[] {
+  return proxies.filter(({ isUp }) => isUp);
+}
+
+function startAfter(world: World, proxy: SimulatedProxy, ms: number): void {
+  world.timeline.after(ms, () => {
+    if (proxy.isUp) return;
+    world.trace(() => `${proxy.name} starts`);
+    world.isUnsettled = true;
+    void proxy.start();
+  });
+}
+
 // A fault lasts `forMs`. @param outWithinMs when the server must be out of the rotation; null when nothing is promised
 function during(
   world: World,
   server: SimulatedServer,
   forMs: number,
   what: string,
-  outWithinMs: number | null,
+  outWithinMs: number | null | ((proxy: SimulatedProxy) => number | null),
   end: () => void,
 ): void {
   server.beginFault();
-  if (outWithinMs !== null) world.promises.mustBeOut(server, outWithinMs, what);
+  for (const proxy of running(world)) {
+    const withinMs = typeof outWithinMs === 'function' ? outWithinMs(proxy) : outWithinMs;
+    if (withinMs !== null) proxy.promises.mustBeOut(server, withinMs, what);
+  }
   world.timeline.after(forMs, () => {
     if (world.isHealed) return;
     world.trace(() => `${server.name} is no longer ${what}`);
@@ -186,7 +259,9 @@ function crash(
   isAddressFreed: boolean,
   addressAfter: () => string,
 ): void {
-  const withinMs = isHeard(world, server) && !isAddressFreed ? WITHIN.crashMs : WITHIN.silentMs;
+  const heard = new Set(running(world).filter((proxy) => isHeard(world, server, proxy)));
+  const withinMs = (proxy: SimulatedProxy): number =>
+    heard.has(proxy) && !isAddressFreed ? WITHIN.crashMs : WITHIN.silentMs;
   server.crash(isAddressFreed);
   during(world, server, forMs, 'dead', withinMs, () => {
     if (!server.host.isAlive) bringBack(world, server, addressAfter());
@@ -194,8 +269,9 @@ function crash(
 }
 
 // Whether what its session sends, or that it ends, reaches the proxy.
-function isHeard({ network }: World, { host, session }: SimulatedServer): boolean {
-  const isWhole = session !== null && !session.isBlackholed;
+function isHeard({ network, nowMs }: World, server: SimulatedServer, proxy: SimulatedProxy): boolean {
+  const { host, sessions } = server;
+  const isWhole = sessions.get(proxy)?.isBlackholed === false && proxy.reachesFromMs(host.address) <= nowMs;
   return isWhole && host.isAlive && !host.isFrozen && !network.cuts.has(host.address);
 }
 
@@ -217,15 +293,15 @@ function nextServer({ servers }: World, fault: Fault): SimulatedServer {
   return servers[(fault.server + 1) % servers.length] as SimulatedServer;
 }
 
-function thawAfter(world: World, ms: number): void {
-  world.stalledUntilMs = world.nowMs + ms;
-  world.timeline.after(ms, () => world.proxy.thaw());
+function thawAfter(world: World, proxy: SimulatedProxy, ms: number): void {
+  proxy.stalledUntilMs = world.nowMs + ms;
+  world.timeline.after(ms, () => proxy.host.thaw());
 }
 
 function freeze(world: World, server: SimulatedServer, forMs: number): void {
   if (world.isHealed || !server.host.isAlive || server.host.isFrozen) return;
   server.host.freeze();
-  world.promises.mustLoseSession(server);
+  for (const { promises } of running(world)) promises.mustLoseSession(server);
   during(world, server, forMs, 'frozen', WITHIN.silentMs, () => server.host.thaw());
 }
 
@@ -240,9 +316,9 @@ function misbehave(outWithinMs: number | null): Strike {
 
 // Two servers get each other's address while they run, as in Docker. Only their sessions show it.
 function swapAlive(world: World, one: SimulatedServer, other: SimulatedServer): void {
-  // A server that has never answered, or answers under several ids, can't be told from one that answers in its place.
-  const isFit = ({ isUp, session, behaviour, spec }: SimulatedServer): boolean =>
-    isUp && session !== null && behaviour === 'honest' && spec.workers === 1;
+  // A server that a proxy has never had an answer from, or that answers under several ids, can't be told from one in its place.
+  const isFit = ({ isUp, sessions, behaviour, spec }: SimulatedServer): boolean =>
+    isUp && sessions.size === world.proxies.length && behaviour === 'honest' && spec.workers === 1;
   if (one === other || !isFit(one) || !isFit(other)) return;
   const [mine, its] = [one.host.address, other.host.address];
   world.network.detach(other.host);

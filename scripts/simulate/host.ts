@@ -178,16 +178,29 @@ export class Host {
     this.isAlive = true;
   }
 
-  /** The clock of the process. */
-  clock(): Clock {
+  /** The clock of the process. @param onWork called before each thing that it does when a time has come */
+  clock(onWork: () => void = () => {}): Clock {
+    const withNotice = (work: () => void) => (): void => {
+      onWork();
+      work();
+    };
     // Node's timers know whole milliseconds, and at least one.
-    const after = (ms: number, work: () => void) => this.after(Math.max(1, Math.trunc(ms)), work);
+    const after = (ms: number, work: () => void) => this.after(Math.max(1, Math.trunc(ms)), withNotice(work));
     return {
       now: () => this.#timeline.nowMs,
       wallNow: () => EPOCH_MS + Math.floor(this.#timeline.nowMs),
-      sleep: (ms) => new Promise((resolve) => void after(ms, resolve)),
+      sleep: (ms, signal) =>
+        new Promise((resolve, reject) => {
+          signal?.throwIfAborted();
+          const cancel = after(ms, resolve);
+          const onAbort = (): void => {
+            cancel();
+            reject(signal?.reason);
+          };
+          signal?.addEventListener('abort', onAbort, { once: true });
+        }),
       after,
-      soon: (work) => this.runLast(work),
+      soon: (work) => this.runLast(withNotice(work)),
     };
   }
 }

@@ -35,7 +35,7 @@ export type DialFault = 'EMFILE' | 'EADDRNOTAVAIL';
 export class SimulatedNetwork {
   /** Who has an address. */
   readonly hosts = new Map<string, Host>();
-  /** The addresses that are cut off, each with what waits until it is reached again. */
+  /** The addresses and pairs of addresses that are cut off, each with what waits until it is reached again. */
   readonly cuts = new Map<string, { from: SimulatedSocket; work: () => void }[]>();
   /** The one machine whose local ports and descriptors are limited; null for none. */
   limitedHost: Host | null = null;
@@ -51,8 +51,8 @@ export class SimulatedNetwork {
   droppedSyns = 0;
   /** How often a middlebox has forgotten a connection. */
   forgotten = 0;
-  /** Called for each connection that is dialled. */
-  onDial: ((socket: SimulatedSocket, address: string, port: number) => void) | null = null;
+  /** Called for each connection that a machine dials. */
+  readonly onDial = new Map<Host, (socket: SimulatedSocket, address: string, port: number) => void>();
   readonly #timeline: Timeline;
   readonly #random: Random;
   readonly #latency: Latency;
@@ -114,7 +114,7 @@ export class SimulatedNetwork {
 
   dial(host: Host, address: string, port: number): SimulatedSocket {
     const local = new SimulatedSocket(this, host, address, false);
-    this.onDial?.(local, address, port);
+    this.onDial.get(host)?.(local, address, port);
     if (host === this.limitedHost && !this.#takePort(local, `${address}:${port}`)) return local;
     this.#carryTo(local, address, () => this.#onSyn(local, address, port, 0));
     return local;
@@ -201,10 +201,14 @@ export class SimulatedNetwork {
     from.lastArrivalMs = arrivalMs;
     this.#timeline.after(arrivalMs - nowMs, () => {
       if (from.isBlackholed) return;
-      const held = this.cuts.get(address) ?? this.cuts.get(from.host.address);
+      const held = this.cuts.size === 0 ? undefined : this.#heldBetween(address, from.host.address);
       if (held === undefined) work();
       else held.push({ from, work });
     });
+  }
+
+  #heldBetween(one: string, other: string) {
+    return this.cuts.get(one) ?? this.cuts.get(other) ?? this.cuts.get(cutOf(one, other));
   }
 
   /** The bytes in the pieces in which they arrive. */
@@ -221,15 +225,17 @@ export class SimulatedNetwork {
     return pieces.filter(({ length }) => length > 0);
   }
 
-  /** From now on nothing reaches an address or leaves it. */
-  cut(address: string): void {
-    if (!this.cuts.has(address)) this.cuts.set(address, []);
+  /** From now on nothing reaches an address or leaves it. @param other only between the two */
+  cut(address: string, other?: string): void {
+    const key = cutOf(address, other);
+    if (!this.cuts.has(key)) this.cuts.set(key, []);
   }
 
   /** Ends `cut`: what has waited is sent once more. */
-  heal(address: string): void {
-    const held = this.cuts.get(address) ?? [];
-    this.cuts.delete(address);
+  heal(address: string, other?: string): void {
+    const key = cutOf(address, other);
+    const held = this.cuts.get(key) ?? [];
+    this.cuts.delete(key);
     const againMs = this.#random.between(1, MAX_RETRANSMISSION_MS);
     for (const { from, work } of held) {
       from.lastArrivalMs = Math.max(from.lastArrivalMs, this.#timeline.nowMs + againMs);
@@ -260,6 +266,10 @@ export class SimulatedNetwork {
       },
     };
   }
+}
+
+function cutOf(address: string, other?: string): string {
+  return other === undefined ? address : [address, other].sort().join(' ');
 }
 
 // The bytes are the reader's only until it returns: they are overwritten then, so that keeping them shows.

@@ -1,10 +1,11 @@
-// pure · what is promised of the proxy, checked at every step of a simulated world and at its end: never by asking the
+// pure · what is promised of each proxy, checked at every step of a simulated world and at its end: never by asking the
 // proxy whether it did right where the world can show it.
-import { isInRotation } from '../../services/proxy/health/health.ts';
+import { isInRotation, type State } from '../../services/proxy/health/health.ts';
 import type { Route } from '../../services/proxy/routing/policy-table.ts';
 import type { ProbeRecord, Upstream } from '../../services/proxy/servers/upstream.ts';
 import type { ClusterEvent, EventType } from '../../services/proxy/status/events.ts';
 import type { ClientConnection } from './client.ts';
+import type { SimulatedProxy } from './proxy.ts';
 import { ReplyPromises } from './replies.ts';
 import type { SimulatedServer } from './server.ts';
 import { Traffic } from './traffic.ts';
@@ -42,6 +43,9 @@ export class Promises {
   readonly traffic: Traffic;
   readonly replies: ReplyPromises;
   readonly #world: World;
+  readonly #proxy: SimulatedProxy;
+  /** Of this start of the proxy. */
+  readonly #sources: SimulatedProxy['sources'];
   readonly #streaks = new WeakMap<Upstream, Streak>();
   /** What each server of a policy had been sent when requests last could not go out of turn. */
   readonly #orderly = new Map<string, Map<Upstream, number>>();
@@ -51,29 +55,40 @@ export class Promises {
   #checks = 0;
   #seenAgain = 0;
 
-  constructor(world: World) {
+  constructor(world: World, proxy: SimulatedProxy) {
     this.#world = world;
-    this.traffic = new Traffic(world, (policy) => this.#orderly.delete(policy));
-    this.replies = new ReplyPromises(world, this.traffic);
-    world.sources.events.listen((event) => this.#onEvent(event));
+    this.#proxy = proxy;
+    this.#sources = proxy.sources;
+    this.traffic = new Traffic(world, proxy, (policy) => this.#orderly.delete(policy));
+    this.replies = new ReplyPromises(world, proxy, this.traffic);
+    this.#sources.events.listen((event) => this.#onEvent(event));
+  }
+
+  // Its process has ended.
+  get #isOver(): boolean {
+    return !this.#proxy.isUp || this.#proxy.promises !== this;
   }
 
   #onEvent(event: ClusterEvent): void {
     const world = this.#world;
     const { type, policy, id, why, address } = event;
-    world.trace(() => `server ${String(id)} of policy ${policy} at ${address}: ${type}, ${why}`);
+    this.#proxy.trace(() => `server ${String(id)} of policy ${policy} at ${address}: ${type}, ${why}`);
     this.#orderly.delete(policy);
-    const upstream = world.sources.table.findById(policy, id);
+    const upstream = this.#sources.table.findById(policy, id);
     this.#count(event, upstream);
     if (type === 'suspect') this.#checkSuspects(event);
     this.#checkBlame(event);
     if (type === 'forgotten') this.#forgotten.add(address);
     if (type !== 'evicted' || upstream === undefined) return;
-    const next = world.sources.table.route(policy)?.rotation.nextIndex;
-    if (next !== 0) world.violate('an eviction sets the turn to 0', `policy ${policy} continues at ${next}`);
+    const next = this.#sources.table.route(policy)?.rotation.nextIndex;
+    if (next !== 0)
+      this.#proxy.violate('an eviction sets the turn to 0', `policy ${policy} continues at ${next}`);
     const { failures } = this.#streakOf(upstream);
     if (why.includes('probes in a row failed') && failures < world.options.fall)
-      world.violate('an opposite result resets a streak', `server ${String(id)} after ${failures}: ${why}`);
+      this.#proxy.violate(
+        'an opposite result resets a streak',
+        `server ${String(id)} after ${failures}: ${why}`,
+      );
   }
 
   // Which events, transitions, failures and states were reached.
@@ -81,6 +96,8 @@ export class Promises {
     const world = this.#world;
     const key = `${policy}/${String(id)}`;
     world.reached('events', type);
+    if (type === 'registered' && this.#sources.connections() >= world.places)
+      world.reached('traits', 'a server registered while all places were held');
     const before = this.#lastEvent.get(key);
     if (type !== 'registered' && before !== undefined) world.reached('transitions', `${before} → ${type}`);
     this.#lastEvent.set(key, type);
@@ -100,27 +117,27 @@ export class Promises {
     times.push(nowMs);
     this.#suspectedMs.set(key, times);
     if (times.length > MAX_SUSPECTS)
-      this.#world.violate('events about one server are bounded', `${address}: ${times.length} suspicions`);
+      this.#proxy.violate('events about one server are bounded', `${address}: ${times.length} suspicions`);
   }
 
   #checkBlame({ type, address, policy, why }: ClusterEvent): void {
     const world = this.#world;
     const server = world.servers.find((one) => one.address === address && one.spec.policy === policy);
-    if (server === undefined || server.healthySinceMs > world.nowMs || !server.isUp) return;
+    if (server === undefined || this.#proxy.healthySinceMs(server) > world.nowMs || !server.isUp) return;
     const isSlow = world.hasSlowWork || server.spec.isSluggish;
     // Its answers and heartbeats lay in the proxy's kernel.
-    if (world.hasStalledSince(world.nowMs)) {
-      if (OF_SILENCE.test(why) && !isSlow && server.session?.isBlackholed === false)
-        world.violate('a freeze of the proxy is no silence of a server', `${server.name}: ${why}`);
+    if (this.#proxy.hasStalledSince(world.nowMs)) {
+      if (OF_SILENCE.test(why) && !isSlow && server.sessions.get(this.#proxy)?.isBlackholed === false)
+        this.#proxy.violate('a freeze of the proxy is no silence of a server', `${server.name}: ${why}`);
       return;
     }
     // Of an outlier among slow ones nothing is promised but that its requests are answered.
     if (type === 'evicted' || (type === 'ejected' && !isSlow))
-      world.violate('a healthy server stays in rotation', `${server.name}: ${type}, ${why}`);
+      this.#proxy.violate('a healthy server stays in rotation', `${server.name}: ${type}, ${why}`);
     const isLocal = world.network.lastDialFaultMs >= world.nowMs - LOCAL_FAULT_LATELY_MS;
     const isAboutRequest = why.startsWith('a real request failed') && !why.includes('silent');
     if (type === 'suspect' && isLocal && isAboutRequest)
-      world.violate('a local error is not held against a server', `${server.name}: ${why}`);
+      this.#proxy.violate('a local error is not held against a server', `${server.name}: ${why}`);
   }
 
   #streakOf(upstream: Upstream): Streak {
@@ -132,41 +149,42 @@ export class Promises {
     if (upstream.lastProbe === streak.last) return streak;
     streak.last = upstream.lastProbe;
     streak.failures = streak.last?.outcome === 'pass' ? 0 : streak.failures + 1;
-    this.#world.trace(() => `a probe of server ${String(upstream.id)}: ${streak.last?.outcome}`);
+    this.#proxy.trace(() => `a probe of server ${String(upstream.id)}: ${streak.last?.outcome}`);
     return streak;
   }
 
   /** Checks everything once; called after each step in which the proxy did something. */
   check(): void {
-    const { sources, options } = this.#world;
-    const { retries, moves, slippedAnswers, localFailures } = sources.counters;
+    const { options } = this.#world;
+    const { retries, moves, slippedAnswers, localFailures } = this.#sources.counters;
     const again = retries + moves + slippedAnswers + localFailures;
     if (again !== this.#seenAgain) this.#orderly.clear();
     this.#seenAgain = again;
     this.#checks += 1;
     if (this.#checks % CHECK_RETRIES_EACH === 0 && !options.verifyAnswers) this.traffic.checkRetries();
-    for (const route of sources.table.routes) this.#checkRoute(route);
+    for (const route of this.#sources.table.routes) this.#checkRoute(route);
     if (this.#checks % CHECK_SIZES_EACH === 0) this.#checkSizes();
   }
 
   #checkSizes(): void {
     const world = this.#world;
-    const { table } = world.sources;
+    const { table } = this.#sources;
     const { pipelineDepth, upstreamConnections, maxServers } = world.options;
     for (const { policy, upstreams } of table.routes) {
       if (new Set(upstreams.map(({ id }) => String(id))).size < upstreams.length)
-        world.violate('one entry a server', `policy ${policy} has an id twice`);
+        this.#proxy.violate('one entry a server', `policy ${policy} has an id twice`);
     }
-    if (table.size > maxServers) world.violate('limits', `${table.size} servers are in the table`);
+    if (table.size > maxServers) this.#proxy.violate('limits', `${table.size} servers are in the table`);
     if (table.size >= maxServers) world.reached('limits', '--max-servers');
     const servers = new Set([...table.upstreams].map(({ host }) => host));
     const underWayBytes = (pipelineDepth * upstreamConnections + MAX_BESIDE_REQUESTS) * MAX_REQUEST_BYTES;
-    for (const { remoteAddress, writableLength } of world.proxy.sockets) {
+    for (const { remoteAddress, writableLength } of this.#proxy.host.sockets) {
       const limit = servers.has(remoteAddress ?? '') ? underWayBytes : MAX_BUFFERED_BYTES;
       if (writableLength > limit)
-        world.violate('limits', `${writableLength} bytes wait for ${remoteAddress}`);
+        this.#proxy.violate('limits', `${writableLength} bytes wait for ${remoteAddress}`);
     }
-    for (const connection of world.deafConnections) this.#checkDeaf(connection);
+    for (const connection of world.deafConnections)
+      if (connection.proxy === this.#proxy) this.#checkDeaf(connection);
   }
 
   // What has been read of it and not replied to, and the replies that it has not read.
@@ -174,7 +192,7 @@ export class Promises {
     const world = this.#world;
     const { peer } = connection.socket;
     // What comes on connections that are being closed is thrown away.
-    if (peer === null || peer.isDestroyed || peer.writableEnded || world.nowMs >= world.stoppingSinceMs)
+    if (peer === null || peer.isDestroyed || peer.writableEnded || world.nowMs >= this.#proxy.stoppingSinceMs)
       return;
     if (peer.writableLength > 0) world.reached('limits', 'replies that wait for a reader');
     // It never reads: nothing that was sent on it has left `due`.
@@ -182,27 +200,26 @@ export class Promises {
     const knownBytes = known.reduce((sum, { bytes }) => sum + bytes, 0);
     const bytes = Math.max(0, peer.bytesRead - knownBytes) + peer.writableLength;
     if (bytes > MAX_BUFFERED_BYTES)
-      world.violate('a client that does not read costs little', `${bytes} bytes are held for it`);
+      this.#proxy.violate('a client that does not read costs little', `${bytes} bytes are held for it`);
   }
 
   #checkRoute(route: Route): void {
     const world = this.#world;
     const { maxWaiting, upstreamConnections, subset } = world.options;
     const { policy, waiting, rotation } = route;
-    if (subset > 0 && rotation.members.length > subset)
-      world.violate('a subset has its size', `policy ${policy}: ${rotation.members.length} in rotation`);
+    if (subset > 0) this.#checkSize(route, subset);
     if (waiting.length >= maxWaiting) world.reached('limits', '--queue');
     const comeBack = this.traffic.mayHaveComeBack(policy) ? MAX_COME_BACK : 0;
     if (waiting.length > maxWaiting + comeBack)
-      world.violate('limits', `${waiting.length} requests of policy ${policy} wait`);
+      this.#proxy.violate('limits', `${waiting.length} requests of policy ${policy} wait`);
     for (const upstream of route.upstreams) {
       const { state } = upstream.health;
       this.#streakOf(upstream);
       world.reached('states', state);
-      if (upstreamConnections > 1 && upstream.keepsAlive && upstream.inFlight > 1)
+      if (upstreamConnections > 1 && upstream.keepsAlive && upstream.tally.inFlight > 1)
         world.reached('limits', 'more than one connection to a server');
       if (isInRotation(state) !== rotation.members.includes(upstream))
-        world.violate('the rotation is the ready servers', `server ${String(upstream.id)}: ${state}`);
+        this.#proxy.violate('the rotation is the ready servers', `server ${String(upstream.id)}: ${state}`);
     }
     // What a connection loses that was reused, or had an answer too many, is sent again out of turn, at any moment.
     const isOrderly = ({ spec, behaviour }: SimulatedServer): boolean =>
@@ -211,19 +228,27 @@ export class Promises {
     else this.#orderly.delete(policy);
   }
 
+  #checkSize({ policy, upstreams, rotation: { members } }: Route, subset: number): void {
+    const having = (...states: State[]) =>
+      upstreams.filter(({ health }) => states.includes(health.state)).length;
+    const isShort = having('ready', 'trial', 'suspect') < subset && having('standby') > 0;
+    if (members.length > subset || isShort)
+      this.#proxy.violate('a subset has its size', `policy ${policy}: ${members.length} in rotation`);
+  }
+
   #checkTurns({ policy, rotation: { members }, waiting }: Route): void {
-    const isFree = ({ inFlight, capacity, health }: Upstream): boolean =>
-      inFlight * 2 < capacity && health.state === 'ready';
+    const isFree = ({ tally, capacity, health }: Upstream): boolean =>
+      tally.inFlight * 2 < capacity && health.state === 'ready';
     const before = this.#orderly.get(policy);
     const isOrderly = waiting.length === 0 && members.every(isFree);
     if (!isOrderly || before?.size !== members.length) {
-      this.#orderly.set(policy, new Map(members.map((member) => [member, member.sent])));
+      this.#orderly.set(policy, new Map(members.map((member) => [member, member.tally.sent])));
       return;
     }
-    const sent = members.map((member) => member.sent - (before.get(member) ?? 0));
+    const sent = members.map((member) => member.tally.sent - (before.get(member) ?? 0));
     const [least, most] = [Math.min(...sent), Math.max(...sent)];
     if (most - least > 1)
-      this.#world.violate('round robin', `policy ${policy}: from ${least} to ${most} requests each`);
+      this.#proxy.violate('round robin', `policy ${policy}: from ${least} to ${most} requests each`);
   }
 
   /** From `withinMs` on the server must get nothing, if nothing else happens to it. */
@@ -233,37 +258,41 @@ export class Promises {
     world.timeline.after(withinMs, () => {
       // With no descriptor or port left the proxy can't probe either.
       const isBlind = world.network.lastDialFaultMs >= world.nowMs - withinMs;
-      const isMoot = server.changes !== changes || isBlind || world.hasStalledSince(world.nowMs - withinMs);
-      if (isMoot || world.nowMs >= world.stoppingSinceMs) return;
-      const upstream = world.sources.table.findById(server.spec.policy, server.spec.id);
+      const isMoot =
+        server.changes !== changes || isBlind || this.#proxy.hasStalledSince(world.nowMs - withinMs);
+      if (this.#isOver || isMoot || world.nowMs >= this.#proxy.stoppingSinceMs) return;
+      const upstream = this.#sources.table.findById(server.spec.policy, server.spec.id);
       if (upstream?.address === address && isInRotation(upstream.health.state))
-        world.violate('what fails is noticed in time', `${server.name}, ${what} for ${withinMs} ms`);
+        this.#proxy.violate('what fails is noticed in time', `${server.name}, ${what} for ${withinMs} ms`);
     });
   }
 
   /** The server has fallen silent: the proxy must end its session. */
   mustLoseSession(server: SimulatedServer): void {
     const world = this.#world;
-    const { session, changes } = server;
-    const ours = session?.peer ?? null;
+    const { sessions, changes } = server;
+    const ours = sessions.get(this.#proxy)?.peer ?? null;
     if (ours === null) return;
     world.timeline.after(WITHIN.sessionMs, () => {
-      const isMoot = server.changes > changes + 1 || world.hasStalledSince(world.nowMs - WITHIN.sessionMs);
-      if (!isMoot && !ours.isDestroyed)
-        world.violate('a silent session ends', `that of ${server.name}, after ${WITHIN.sessionMs} ms`);
+      const isMoot =
+        server.changes > changes + 1 || this.#proxy.hasStalledSince(world.nowMs - WITHIN.sessionMs);
+      if (!this.#isOver && !isMoot && !ours.isDestroyed)
+        this.#proxy.violate('a silent session ends', `that of ${server.name}, after ${WITHIN.sessionMs} ms`);
     });
   }
 
   /** After everything has healed: the table is the servers that are up, and no other. */
   checkTable(): void {
-    const { servers, nowMs, hasSlowWork, sources } = this.#world;
-    const violate = (detail: string) => this.#world.violate('the table is the servers that are up', detail);
+    const { servers, nowMs, hasSlowWork } = this.#world;
+    const { table } = this.#sources;
+    const violate = (detail: string) => this.#proxy.violate('the table is the servers that are up', detail);
     let missing = 0;
     for (const { spec, name, address } of servers) {
-      const upstream = sources.table.findById(spec.policy, spec.id);
+      const upstream = table.findById(spec.policy, spec.id);
       if (upstream?.address !== address) {
-        // It had to make room in a full table, and one without a session does not register again.
-        if (upstream === undefined && !spec.hasSession && this.#forgotten.has(address)) missing += 1;
+        // It had to make room in a full table, or the proxy has started again: one without a session does not register again.
+        const isUnknown = this.#forgotten.has(address) || this.#proxy.starts > 1;
+        if (upstream === undefined && !spec.hasSession && isUnknown) missing += 1;
         else violate(`${name} at ${address} is listed at ${upstream?.address}`);
         continue;
       }
@@ -273,9 +302,9 @@ export class Promises {
         state === 'ejected' || state === 'standby' || (hasSlowWork && nowMs - sinceMs < SUSPECTED_LATELY_MS);
       if (!isInRotation(state) && !mayBeOut) violate(`${name} is ${state}: ${why}`);
     }
-    if (sources.table.size !== servers.length - missing)
-      violate(`it lists ${sources.table.size} of ${servers.length} servers`);
-    for (const route of sources.table.routes) this.#checkSubset(route);
+    if (table.size !== servers.length - missing)
+      violate(`it lists ${table.size} of ${servers.length} servers`);
+    for (const route of table.routes) this.#checkSubset(route);
   }
 
   // Of the servers that are good for requests the best ones are used, and as many as there may be.
@@ -285,23 +314,22 @@ export class Promises {
     const best = good.toSorted((a, b) => a.rank - b.rank).slice(0, subset);
     const wrong = best.find(({ health: { state } }) => state === 'standby');
     if (wrong !== undefined)
-      this.#world.violate('a subset has its size', `server ${wrong.id} of policy ${policy} stands by`);
+      this.#proxy.violate('a subset has its size', `server ${wrong.id} of policy ${policy} stands by`);
   }
 
   /** All servers and clients have been gone for long: nothing may be left of them. */
   checkEmpty(): void {
-    const { table } = this.#world.sources;
+    const { table } = this.#sources;
     const routes = [...table.routes].length;
     if (table.size > 0 || routes > 0)
-      this.#world.violate('nothing is left', `${table.size} servers and ${routes} policies in the table`);
+      this.#proxy.violate('nothing is left', `${table.size} servers and ${routes} policies in the table`);
   }
 
   /** The proxy has stopped: it holds no timer and no connection any more, so that each client has seen the end of its own. */
   checkEnd(hasStopped: boolean): void {
-    const world = this.#world;
-    const { sockets, pendingTimers } = world.proxy;
-    if (!hasStopped) world.violate('a stop ends', 'it has not ended within its time');
-    if (sockets.size > 0) world.violate('nothing is left', `${sockets.size} open connections`);
-    if (pendingTimers > 0) world.violate('nothing is left', `${pendingTimers} timers`);
+    const { sockets, pendingTimers } = this.#proxy.host;
+    if (!hasStopped) this.#proxy.violate('a stop ends', 'it has not ended within its time');
+    if (sockets.size > 0) this.#proxy.violate('nothing is left', `${sockets.size} open connections`);
+    if (pendingTimers > 0) this.#proxy.violate('nothing is left', `${pendingTimers} timers`);
   }
 }

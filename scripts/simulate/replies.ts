@@ -2,6 +2,7 @@
 import { hash } from 'node:crypto';
 import { isInRotation } from '../../services/proxy/health/health.ts';
 import type { Expected, Reply, SimulatedClient } from './client.ts';
+import type { SimulatedProxy } from './proxy.ts';
 import type { SimulatedServer } from './server.ts';
 import type { Send, Traffic } from './traffic.ts';
 import { isPoison, liePayload, slownessOf, strayKey, type World } from './world.ts';
@@ -21,17 +22,21 @@ const NOT_READING = new Set(['stall', 'deaf']);
 
 export class ReplyPromises {
   readonly #world: World;
+  readonly #proxy: SimulatedProxy;
+  readonly #sources: SimulatedProxy['sources'];
   readonly #traffic: Traffic;
   /** Since when a server is in rotation, by policy and id. */
   readonly #readySinceMs = new Map<string, number>();
   /** When requests of a policy were made, and how slow they are. */
   readonly #asked = new Map<string, { atMs: number; slowMs: number }[]>();
 
-  constructor(world: World, traffic: Traffic) {
+  constructor(world: World, proxy: SimulatedProxy, traffic: Traffic) {
     this.#world = world;
+    this.#proxy = proxy;
+    this.#sources = proxy.sources;
     this.#traffic = traffic;
-    world.sources.events.listen(({ policy, id }) => {
-      const upstream = world.sources.table.findById(policy, id);
+    this.#sources.events.listen(({ policy, id }) => {
+      const upstream = this.#sources.table.findById(policy, id);
       const key = `${policy}/${String(id)}`;
       if (upstream === undefined || !isInRotation(upstream.health.state)) this.#readySinceMs.delete(key);
       else if (!this.#readySinceMs.has(key)) this.#readySinceMs.set(key, world.nowMs);
@@ -51,10 +56,10 @@ export class ReplyPromises {
     const { options, nowMs } = world;
     if (reply.type !== -1) this.#checkAnswer(expected, reply, client);
     const tookMs = nowMs - (expected.dueFromMs ?? expected.sentMs);
-    const isDisturbed = world.hasStalledSince(expected.sentMs) || client.cutUntilMs >= expected.sentMs;
+    const isDisturbed = this.#proxy.hasStalledSince(expected.sentMs) || client.cutUntilMs >= expected.sentMs;
     const isLate = tookMs > options.requestTimeoutMs + REPLY_GRACE_MS;
     if (isLate && !isDisturbed && !NOT_READING.has(client.spec.kind))
-      world.violate('a reply in time', `"${expected.payload}" took ${tookMs.toFixed(1)} ms`);
+      this.#proxy.violate('a reply in time', `"${expected.payload}" took ${tookMs.toFixed(1)} ms`);
     if (expected.kind !== 'answer' || isDisturbed) return;
     if (reply.code === 'OVERLOADED') this.#checkRoom(expected, reply);
     if (LOST.has(reply.code ?? '')) this.#checkLoss(expected, reply);
@@ -66,12 +71,12 @@ export class ReplyPromises {
     const { type, payload: digest, destid } = reply;
     const text = `${client.host.name}: "${payload}" got ${digest} for client ${String(destid)}`;
     if (String(destid) !== String(id) && !misaddressed.has(payload))
-      this.#world.violate("a reply carries the asker's id", text);
+      this.#proxy.violate("a reply carries the asker's id", text);
     const isRight = digest === hash('sha1', payload);
     const isLie = lies.has(payload) && digest === hash('sha1', liePayload(payload));
     if (kind === 'answer' && type === 2 && (isRight || isLie)) return;
     // One place behind on its connection, among answers to the same client: only a digest shows it.
-    if (!strays.has(strayKey(id, digest))) this.#world.violate('the right answer', text);
+    if (!strays.has(strayKey(id, digest))) this.#proxy.violate('the right answer', text);
   }
 
   #checkRoom({ sentMs, payload }: Expected, reply: Reply): void {
@@ -81,7 +86,7 @@ export class ReplyPromises {
       places < Number.POSITIVE_INFINITY ||
       network.lastDialFaultMs >= sentMs - 100;
     if (!mayBe)
-      this.#world.violate('overloaded only where something has run out', `"${payload}": ${reply.payload}`);
+      this.#proxy.violate('overloaded only where something has run out', `"${payload}": ${reply.payload}`);
   }
 
   #checkLoss(expected: Expected, reply: Reply): void {
@@ -94,7 +99,7 @@ export class ReplyPromises {
       this.#wasTriedInVain(expected);
     const witness = mayFail ? undefined : servers.find((server) => this.#couldAnswer(server, expected));
     if (witness !== undefined)
-      this.#world.violate(
+      this.#proxy.violate(
         'nothing is lost while a server is healthy',
         `${witness.name}, "${expected.payload}": ${reply.payload}`,
       );
@@ -106,7 +111,9 @@ export class ReplyPromises {
     // A server that resets reused connections may have worked on what it has read.
     const isSick = ({ server, wire, wasReused }: Send): boolean =>
       wire.isConnected &&
-      (server === undefined || server.healthySinceMs > sentMs || (wasReused && server.spec.resetsReused));
+      (server === undefined ||
+        this.#proxy.healthySinceMs(server) > sentMs ||
+        (wasReused && server.spec.resetsReused));
     // With no port or descriptor left, no other one can be tried. Where all are slow, time does not show that one is sick.
     const isStuck = network.lastDialFaultMs >= sentMs || hasSlowWork;
     const sends = this.#traffic.find(payload)?.sends ?? [];
@@ -114,8 +121,9 @@ export class ReplyPromises {
   }
 
   // Healthy and in rotation from before the request came, with the time to do it.
-  #couldAnswer({ spec, healthySinceMs }: SimulatedServer, { policy, sentMs }: Expected): boolean {
-    if (spec.policy !== policy || healthySinceMs > sentMs) return false;
+  #couldAnswer(server: SimulatedServer, { policy, sentMs }: Expected): boolean {
+    const { spec } = server;
+    if (spec.policy !== policy || this.#proxy.healthySinceMs(server) > sentMs) return false;
     const readySinceMs = this.#readySinceMs.get(`${policy}/${spec.id}`);
     if (readySinceMs === undefined || readySinceMs > sentMs) return false;
     // All that was asked for lately, as if this server had to do it alone.

@@ -6,6 +6,7 @@ import { SimulatedClient } from './client.ts';
 import { behave, type ClientKind } from './client-behaviours.ts';
 import { healAll, killByPoison, strike } from './faults.ts';
 import { Promises } from './promises.ts';
+import { SimulatedProxy } from './proxy.ts';
 import type { Reached } from './results.ts';
 import { drawScenario, FAULTS_UNTIL_MS, type Only, type Scenario } from './scenario.ts';
 import { SimulatedServer } from './server.ts';
@@ -15,8 +16,8 @@ const SERVERS_WITHIN_MS = 300;
 const CLIENTS_FROM_MS = 700;
 const HEALED_AT_MS = START_MS + FAULTS_UNTIL_MS + 1000;
 const SETTLES_IN_MS = 6500;
-// A server that is not there is forgotten 10 s after it has registered.
-const FORGERIES_SETTLE_IN_MS = 13_000;
+// A server that is not there is forgotten 10 s after it has registered, and a proxy that stops and starts again takes as long.
+const SETTLES_LATE_IN_MS = 13_000;
 const FORGOTTEN_AFTER_MS = 130_000;
 const STOPS_WITHIN_MS = 15_000;
 const LAST_REPLIES_MS = 3000;
@@ -138,18 +139,21 @@ export async function runSeed({ seed, only, isTracing }: Order): Promise<SeedRes
   const scenario = drawScenario(seed, only);
   const world = makeWorld(seed, scenario, isTracing);
   const { timeline, random, servers, clients, network } = world;
-  await world.core.open();
+  for (const proxy of world.proxies) await proxy.start();
   for (const server of servers) timeline.after(random.between(0, SERVERS_WITHIN_MS), () => server.start());
   for (const fault of scenario.faults) timeline.after(fault.atMs, () => strike(fault, world));
   const hasForger = clients.some(({ spec }) => spec.kind === 'forger');
-  const settledMs = HEALED_AT_MS + (hasForger ? FORGERIES_SETTLE_IN_MS : SETTLES_IN_MS);
+  const isLate = hasForger || world.proxies.length > 1;
+  const settledMs = HEALED_AT_MS + (isLate ? SETTLES_LATE_IN_MS : SETTLES_IN_MS);
   const stopMs = settledMs + random.between(0, 200);
   for (const client of clients) {
     const untilMs = ENDS_EARLY[client.spec.kind] ?? stopMs + 500;
     timeline.after(CLIENTS_FROM_MS + random.between(0, 500), () => behave(client, untilMs));
   }
   await at(world, HEALED_AT_MS, () => healAll(world));
-  await at(world, settledMs, () => world.promises.checkTable());
+  await at(world, settledMs, () => {
+    for (const { promises } of world.proxies) promises.checkTable();
+  });
   if (scenario.endsEmpty) {
     await at(world, stopMs, () => {
       for (const { host, connections } of clients) {
@@ -158,11 +162,16 @@ export async function runSeed({ seed, only, isTracing }: Order): Promise<SeedRes
       }
       for (const server of servers) server.crash(true);
     });
-    await at(world, stopMs + FORGOTTEN_AFTER_MS, () => world.promises.checkEmpty());
+    await at(world, stopMs + FORGOTTEN_AFTER_MS, () => {
+      for (const { promises } of world.proxies) promises.checkEmpty();
+    });
   }
   await stop(world, stopMs);
-  const { lateAnswers, requests } = world.sources.counters;
-  world.reached('traffic', 'a late answer was dropped', lateAnswers);
+  let requests = world.requestsBefore;
+  for (const { sources } of world.proxies) {
+    requests += sources.counters.requests;
+    world.reached('traffic', 'a late answer was dropped', sources.counters.lateAnswers);
+  }
   world.reached('limits', 'a full accept queue', network.droppedSyns);
   world.reached('traits', 'a middlebox has forgotten a connection', network.forgotten);
   const { violation, steps, reachedCounts: reached, log } = world;
@@ -172,13 +181,16 @@ export async function runSeed({ seed, only, isTracing }: Order): Promise<SeedRes
 function makeWorld(seed: number, scenario: Scenario, isTracing: boolean): World {
   const { causes, options, latency } = scenario;
   const world = new World(seed ^ RUN_SALT, latency, options, isTracing);
-  world.network.limitedHost = world.proxy;
+  for (let at = 0; at < scenario.proxies; at += 1) world.proxies.push(new SimulatedProxy(world));
+  world.network.limitedHost = (world.proxies[0] as SimulatedProxy).host;
   world.network.portsPerDestination = scenario.portsPerDestination;
   world.network.forgetsAfterMs = scenario.forgetsAfterMs;
   world.hasSlowWork = causes.includes('sluggish') || causes.includes('slow-request');
   world.places = options.maxConnections ?? Number.POSITIVE_INFINITY;
-  world.onPoison = (server, payload) => killByPoison(world, server, payload);
-  world.promises = new Promises(world);
+  world.onPoison = (server, payload, proxy) => killByPoison(world, server, payload, proxy);
+  world.onProxyStart = (proxy) => {
+    proxy.promises = new Promises(world, proxy);
+  };
   world.servers.push(...scenario.servers.map((spec) => new SimulatedServer(spec, world)));
   world.clients.push(...scenario.clients.map((spec) => new SimulatedClient(spec, world)));
   for (const cause of causes) world.reached('causes', cause);
@@ -187,21 +199,23 @@ function makeWorld(seed: number, scenario: Scenario, isTracing: boolean): World 
 }
 
 async function stop(world: World, atMs: number): Promise<void> {
-  let hasStopped = false;
+  const stopped = new Set<SimulatedProxy>();
   await at(world, atMs, () => {
-    world.trace(() => 'the proxy is stopped');
-    if (world.sources.openRequests() > 0) world.reached('traffic', 'requests were open when the stop began');
-    world.stoppingSinceMs = world.nowMs;
-    const onStopped = (): void => {
-      hasStopped = true;
-    };
-    world.core.stop().then(onStopped, (error: Error) => world.violate('no crash', String(error.stack)));
+    world.trace(() => 'the proxies are stopped');
+    world.isEnding = true;
+    for (const proxy of world.proxies) {
+      if (proxy.sources.openRequests() > 0)
+        world.reached('traffic', 'requests were open when the stop began');
+      void proxy.stop().then(() => stopped.add(proxy));
+    }
   });
   const untilMs = world.nowMs + STOPS_WITHIN_MS;
-  while (!hasStopped && world.nowMs < untilMs && world.violation === null) {
+  while (stopped.size < world.proxies.length && world.nowMs < untilMs && world.violation === null) {
     await runUntil(world, world.nowMs + 100);
   }
-  await at(world, world.nowMs + LAST_REPLIES_MS, () => world.promises.checkEnd(hasStopped));
+  await at(world, world.nowMs + LAST_REPLIES_MS, () => {
+    for (const proxy of world.proxies) proxy.promises.checkEnd(stopped.has(proxy));
+  });
 }
 
 // Does `work` at that time, unless a violation has ended this world before.
@@ -211,7 +225,7 @@ async function at(world: World, atMs: number, work: () => void): Promise<void> {
 }
 
 async function runUntil(world: World, untilMs: number): Promise<void> {
-  const { timeline, proxy } = world;
+  const { timeline, proxies } = world;
   while (world.violation === null) {
     const work = timeline.next(untilMs);
     if (work === null) return;
@@ -222,10 +236,14 @@ async function runUntil(world: World, untilMs: number): Promise<void> {
     } catch (error) {
       world.violate('no crash', String((error as Error).stack));
     }
-    if (!proxy.hasActed) continue;
-    proxy.hasActed = false;
+    const acted = proxies.filter(({ host }) => host.hasActed);
+    if (acted.length === 0 && !world.isUnsettled) continue;
+    world.isUnsettled = false;
     // What promises have in store belongs to this step.
     await new Promise((resolve) => setImmediate(resolve));
-    world.promises.check();
+    for (const proxy of acted) {
+      proxy.host.hasActed = false;
+      proxy.promises.check();
+    }
   }
 }

@@ -9,8 +9,9 @@ import { formatAnswer, formatRequest } from '../../services/shared/packet.ts';
 import { type CpuProfile, type ProfileNode, selfTimes } from '../kit/cpu-profile.ts';
 import { count, textTable } from '../kit/words.ts';
 import type { Host } from './host.ts';
+import { SimulatedProxy } from './proxy.ts';
 import { readPackets, type SimulatedSocket } from './socket.ts';
-import { PROXY_ADDRESS, PROXY_PORT, World } from './world.ts';
+import { PROXY_PORT, World } from './world.ts';
 
 const SIZES = [10, 100, 1000, 10_000];
 const WARM_UP_SIZE = 100;
@@ -95,10 +96,12 @@ async function measureSize(size: number, requests: number): Promise<ScaleRow> {
   const policies = Math.ceil(size / SERVERS_PER_POLICY);
   const world = new World(size, LATENCY, { maxServers: size, maxSetupsPerSource: 0 });
   const counts = { probes: 0, answers: 0 };
-  await world.core.open();
+  const proxy = new SimulatedProxy(world);
+  world.proxies.push(proxy);
+  await proxy.start();
   registerServers(world, size, policies, counts);
   const isReady = (): boolean => {
-    const routes = [...world.sources.table.routes];
+    const routes = [...proxy.sources.table.routes];
     return routes.reduce((ready, { rotation }) => ready + rotation.members.length, 0) === size;
   };
   await run(world, REGISTER_WITHIN_MS, isReady);
@@ -116,7 +119,7 @@ async function measureSize(size: number, requests: number): Promise<ScaleRow> {
 
 type Counts = { probes: number; answers: number };
 
-function registerServers({ network }: World, size: number, policies: number, counts: Counts): void {
+function registerServers({ network, proxies }: World, size: number, policies: number, counts: Counts): void {
   const hosts = Array.from({ length: Math.min(SERVER_HOSTS, size) }, (_, at) =>
     network.addHost(`servers-${at}`, `10.0.4.${at}`),
   );
@@ -124,7 +127,7 @@ function registerServers({ network }: World, size: number, policies: number, cou
     const host = hosts[id % hosts.length] as Host;
     const listenport = 10_001 + id;
     network.listen(host, listenport, false, (connection) => serve(connection, id, counts));
-    const connection = network.dial(host, PROXY_ADDRESS, PROXY_PORT);
+    const connection = network.dial(host, addressOf(proxies), PROXY_PORT);
     connection.write(JSON.stringify({ type: 1, id, privPoliId: id % policies, listenport, keepAlive: true }));
     connection.on('data', () => connection.end());
   }
@@ -144,11 +147,11 @@ function serve(connection: SimulatedSocket, id: number, counts: Counts): void {
 }
 
 // Each client keeps a connection and asks for one policy after another.
-function ask({ network }: World, requests: number, policies: number, counts: Counts): void {
+function ask({ network, proxies }: World, requests: number, policies: number, counts: Counts): void {
   let asked = 0;
   for (let client = 0; client < CLIENTS; client += 1) {
     const host = network.addHost(`client-${client}`, `10.0.5.${client}`);
-    const connection = network.dial(host, PROXY_ADDRESS, PROXY_PORT);
+    const connection = network.dial(host, addressOf(proxies), PROXY_PORT);
     const next = (): void => {
       if (asked >= requests) return;
       asked += 1;
@@ -160,6 +163,10 @@ function ask({ network }: World, requests: number, policies: number, counts: Cou
     });
     next();
   }
+}
+
+function addressOf([proxy]: readonly SimulatedProxy[]): string {
+  return (proxy as SimulatedProxy).host.address;
 }
 
 type Cost = { cpuMicros: number; tookMs: number };

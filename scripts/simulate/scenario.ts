@@ -30,6 +30,7 @@ export type Scenario = {
   clients: ClientSpec[];
   faults: Fault[];
   causes: Cause[];
+  proxies: number;
   /** Connections that the proxy's machine can have to one address and port. */
   portsPerDestination: number;
   /** After so much silence connections to servers are forgotten. */
@@ -61,6 +62,7 @@ export function drawScenario(seed: number, only: Only): Scenario {
     forMs: random.pick([200, 700, 1500, 3000, 5500]),
     server: random.between(0, servers.length - 1),
     client: random.between(0, clients.length - 1),
+    proxy: 0,
   })).toSorted((a, b) => a.atMs - b.atMs);
   const scenario: Scenario = {
     options: {
@@ -80,6 +82,7 @@ export function drawScenario(seed: number, only: Only): Scenario {
     clients,
     faults,
     causes: [],
+    proxies: 1,
     portsPerDestination: Number.POSITIVE_INFINITY,
     forgetsAfterMs: Number.POSITIVE_INFINITY,
     endsEmpty: isOneIn(10),
@@ -116,7 +119,7 @@ function drawServer(random: Random, policy: string, at: number): ServerSpec {
 /** @param asked the policies that clients ask for */
 type Draft = { scenario: Scenario; asked: readonly string[]; random: Random };
 
-type Reaches = { limits?: string; traits?: string };
+type Reaches = { limits?: string; traits?: string | string[] };
 
 type CauseFacts = {
   /** Puts the cause into a scenario. */
@@ -130,6 +133,7 @@ type CauseFacts = {
 // Longer than an attempt may be silent, shorter than a request may take.
 const STALL_MS = 900;
 const STALLS = 3;
+const PROXY_FAULTS = ['kill-proxy', 'restart-proxy', 'cut-from-proxy'] as const;
 
 /** The causes of trouble beyond plain faults. */
 const CAUSE_FACTS = {
@@ -252,6 +256,27 @@ const CAUSE_FACTS = {
       scenario.options.subset = random.between(1, 2);
     },
   },
+  /** Two or three proxies, which die, are restarted, and are cut off from single servers. */
+  proxies: {
+    reaches: {
+      traits: [
+        'a proxy was killed',
+        'a proxy was restarted',
+        'a proxy was cut off from a server',
+        'a request was repeated at another proxy',
+      ],
+    },
+    add: (draft) => {
+      const { scenario, random } = draft;
+      scenario.proxies = random.between(2, 3);
+      scenario.options.lameDuckMs = random.pick([0, 300, 1000]);
+      // A server of the old kind does not notice when a proxy has started again.
+      for (const spec of scenario.servers) if (!spec.doesArithmetic) spec.hasSession = true;
+      for (let times = random.between(1, 3); times > 0; times -= 1)
+        addFault(draft, random.pick(PROXY_FAULTS), random.pick([200, 1500, 3000]));
+      for (const fault of scenario.faults) fault.proxy = random.between(0, scenario.proxies - 1);
+    },
+  },
 } satisfies Record<string, CauseFacts>;
 
 export type Cause = keyof typeof CAUSE_FACTS;
@@ -288,7 +313,7 @@ function addFault(
   atMs = random.between(FAULTS_FROM_MS, FAULTS_UNTIL_MS - forMs),
 ): void {
   const index = server ?? random.between(0, scenario.servers.length - 1);
-  scenario.faults.push({ atMs, kind, forMs, server: index, client: 0 });
+  scenario.faults.push({ atMs, kind, forMs, server: index, client: 0, proxy: 0 });
 }
 
 // A fault that shows only where connections are kept and many requests are under way.

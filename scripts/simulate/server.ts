@@ -1,17 +1,18 @@
 // pure · one simulated server: its process, its address, its registration. How it answers is in serving.ts.
-import { formatHeartbeat, formatLeave } from '../../services/shared/packet.ts';
+import { Announcement } from '../../services/server/announce.ts';
 import type { FaultKind } from './faults.ts';
 import { Host } from './host.ts';
 import { AcceptQueue } from './network.ts';
+import type { SimulatedProxy } from './proxy.ts';
 import { Serving } from './serving.ts';
 import { readPackets, type SimulatedSocket } from './socket.ts';
-import { PROXY_ADDRESS, PROXY_PORT, type World } from './world.ts';
+import { PROXY_PORT, type World } from './world.ts';
 
 const REDIAL_MS = 80;
 const REFUSED_MS = 1000;
 const CONNECT_WITHIN_MS = 200;
 const REPLY_WITHIN_MS = 1000;
-const SILENCE_MS = 3000;
+const LEAVES_WITHIN_MS = 5000;
 const LOOK_MS = 500;
 // Answers that a slow or late server still owes are sent before the next ones on their connection.
 const RECOVERS_MS = 3000;
@@ -53,14 +54,16 @@ export class SimulatedServer {
   changes = 0;
   /** When one of its faults last ended. */
   lastFaultEndMs = Number.NEGATIVE_INFINITY;
-  session: SimulatedSocket | null = null;
-  /** It has announced to the proxy that it leaves. */
+  /** The connection of its session with each proxy. */
+  readonly sessions = new Map<SimulatedProxy, SimulatedSocket>();
+  /** It has announced to the proxies that it leaves. */
   isLeaving = false;
   /** Another server has registered with its id. */
   isDoubled = false;
   /** Requests that it has seen while it resets every second one. */
   flaps = 0;
   #starts = 0;
+  #announcement: Announcement | null = null;
   readonly #world: World;
 
   constructor(spec: ServerSpec, world: World) {
@@ -95,13 +98,14 @@ export class SimulatedServer {
   start(address = this.host.address): void {
     this.#starts += 1;
     this.isLeaving = false;
-    this.session = null;
+    this.sessions.clear();
     this.host.address = address;
     this.host.revive();
     this.#world.network.attach(this.host);
     this.#listen();
     this.#world.trace(() => `${this.name} starts at ${this.address}`);
-    this.register();
+    if (this.spec.hasSession) this.#announce();
+    else for (const proxy of this.#world.proxies) this.register(proxy);
   }
 
   #listen(): void {
@@ -129,49 +133,82 @@ export class SimulatedServer {
     this.host.kill();
     this.#world.network.stopListening(this.host);
     if (isAddressFreed) this.#world.network.detach(this.host);
-    this.session = null;
+    this.sessions.clear();
   }
 
-  /** Announces to the proxy that it leaves; the process ends when the proxy has closed the session. */
+  /** Announces to the proxies that it leaves. */
   leave(): void {
     this.isLeaving = true;
-    this.session?.write(formatLeave(this.spec.id));
+    void this.#announcement?.leave(LEAVES_WITHIN_MS);
+    this.#world.isUnsettled = true;
   }
 
-  /** Sends the setup packet over a new connection, which becomes its session if it has one. */
-  register(): void {
+  // The real server's own code keeps a session with each proxy.
+  #announce(): void {
+    const world = this.#world;
+    const onWork = (): void => {
+      world.isUnsettled = true;
+    };
+    this.#announcement = new Announcement({
+      proxies: [{ host: 'proxy', port: PROXY_PORT }],
+      serverId: this.spec.id,
+      setup: (_nonce, sessionsWith) => this.#setup({ session: true, sessionsWith }),
+      resolve: async () => world.proxies.filter(({ isUp }) => isUp).map(({ host }) => host.address),
+      clock: this.host.clock(onWork),
+      dial: (address, _port, _tls, _name, onOpen) => {
+        const socket = this.#dial(address);
+        for (const event of ['data', 'error', 'close'] as const) socket.on(event, onWork);
+        return socket.on('connect', onWork).on('connect', onOpen);
+      },
+      log: ({ message, proxy, why = '' }) =>
+        world.trace(() => `${this.name}: ${message}, ${String(proxy)} ${String(why)}`),
+      random: () => world.random.between(0, 0x3fff_ffff) / 0x4000_0000,
+    });
+    this.#announcement.start();
+    world.isUnsettled = true;
+  }
+
+  #setup(more: object): string {
+    const { id, policy, port, keepsAlive, hasIncarnation } = this.spec;
+    const incarnation = hasIncarnation ? `boot-${this.#starts}` : undefined;
+    const setup = { type: 1, id, privPoliId: policy, listenport: port, keepAlive: keepsAlive };
+    return `${JSON.stringify({ ...setup, incarnation, ...more })}\n`;
+  }
+
+  // Whoever has the session with a proxy has dialled it last.
+  #dial(address: string): SimulatedSocket {
+    const { network, proxies } = this.#world;
+    const socket = network.dial(this.host, address, PROXY_PORT);
+    const proxy = proxies.find(({ host }) => host.address === address);
+    if (proxy !== undefined) this.sessions.set(proxy, socket);
+    socket.on('close', () => {
+      if (proxy !== undefined && this.sessions.get(proxy) === socket) this.sessions.delete(proxy);
+    });
+    return socket;
+  }
+
+  /** Sends the setup packet to one proxy over a connection that is closed then, as a server of the old kind does. */
+  register(proxy: SimulatedProxy): void {
     const { network, random } = this.#world;
-    const { id, policy, port, hasSession, keepsAlive, hasIncarnation } = this.spec;
-    const connection = network.dial(this.host, PROXY_ADDRESS, PROXY_PORT);
-    let isRegistered = false;
+    const connection = network.dial(this.host, proxy.host.address, PROXY_PORT);
     let isOver = false;
     let deadlineMs = this.#world.nowMs + CONNECT_WITHIN_MS;
-    if (hasSession) this.session = connection;
     const again = (ms: number): void => {
       if (isOver) return;
       isOver = true;
       connection.destroy();
-      if (this.session === connection) this.session = null;
-      else if (hasSession) return;
-      if (!this.isLeaving) this.host.after(ms, () => this.register());
+      if (!this.isLeaving) this.host.after(ms, () => this.register(proxy));
     };
     connection.on('connect', () => {
       deadlineMs = this.#world.nowMs + REPLY_WITHIN_MS;
-      const incarnation = hasIncarnation ? `boot-${this.#starts}` : undefined;
-      const setup = { type: 1, id, privPoliId: policy, listenport: port, keepAlive: keepsAlive };
-      connection.write(`${JSON.stringify({ ...setup, session: hasSession, incarnation })}\n`);
+      connection.write(this.#setup({ session: false }));
     });
     readPackets<{ type: number }>(connection, ({ type }) => {
-      deadlineMs = this.#world.nowMs + SILENCE_MS;
-      if (type === 3) connection.write(formatHeartbeat(id));
-      else if (type === 1) {
-        isRegistered = true;
-        if (this.#world.sources.connections() >= this.#world.places)
-          this.#world.reached('traits', 'a server registered while all places were held');
-      } else again(REFUSED_MS + random.between(0, 500));
-      if (!isRegistered || hasSession) return;
-      isOver = true;
-      connection.end();
+      if (type !== 1) again(REFUSED_MS + random.between(0, 500));
+      else {
+        isOver = true;
+        connection.end();
+      }
     });
     const onGone = (): void => again(REDIAL_MS + random.between(0, 40));
     connection.on('error', onGone).on('end', onGone).on('close', onGone);

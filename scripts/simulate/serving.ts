@@ -2,6 +2,7 @@
 import { hash } from 'node:crypto';
 import { isHealthProbe } from '../../services/shared/health-probe.ts';
 import { formatAnswer } from '../../services/shared/packet.ts';
+import type { SimulatedProxy } from './proxy.ts';
 import type { SimulatedServer } from './server.ts';
 import { readPackets, type SimulatedSocket } from './socket.ts';
 import { isPoison, liePayload, slownessOf, strayKey, type World } from './world.ts';
@@ -22,6 +23,9 @@ export class Serving {
   readonly #server: SimulatedServer;
   readonly #world: World;
   readonly #connection: SimulatedSocket;
+  readonly #proxy: SimulatedProxy;
+  /** Which start of the proxy has opened it. */
+  readonly #start: number;
   /** The id of the worker that has this connection. */
   readonly #workerId: number;
   #freeAtMs = 0;
@@ -37,6 +41,8 @@ export class Serving {
     this.#server = server;
     this.#world = world;
     this.#connection = connection;
+    this.#proxy = world.proxies.find(({ host }) => host === connection.peer?.host) as SimulatedProxy;
+    this.#start = this.#proxy.starts;
     const { id, workers } = server.spec;
     this.#workerId = workers === 1 ? id : id * 100 + world.random.between(1, workers);
   }
@@ -79,7 +85,7 @@ export class Serving {
       // The thread that does `int(srcid)` ends, and its connection with it.
       world.reached('traits', 'an old server met a srcid that is no number');
       this.#connection.destroy();
-    } else if (isPoison(payload)) world.onPoison(server, payload);
+    } else if (isPoison(payload)) world.onPoison(server, payload, this.#proxy);
     else if (!isProbe && this.#resetsInsteadOf(payload)) this.#connection.resetAndDestroy();
     else {
       // Once mute it stays so: an answer to the next request would be taken for the answer to this one.
@@ -111,10 +117,14 @@ export class Serving {
   }
 
   #checkPolicy(policy: string): void {
-    const { nowMs, stalledUntilMs, network } = this.#world;
-    const { atAddressSinceMs, behaviour, spec, name } = this.#server;
+    const { nowMs, network } = this.#world;
+    const { atAddressSinceMs, lastFaultEndMs, behaviour, spec, name, host } = this.#server;
     if (policy === spec.policy) return;
-    const sinceMs = Math.max(atAddressSinceMs, stalledUntilMs, network.lastDialFaultMs);
+    const { stalledUntilMs } = this.#proxy;
+    const reachesFromMs = this.#proxy.reachesFromMs(host.address);
+    // A server that was frozen reads late what has come early.
+    const ownMs = Math.max(atAddressSinceMs, lastFaultEndMs);
+    const sinceMs = Math.max(ownMs, stalledUntilMs, network.lastDialFaultMs, reachesFromMs);
     // A server that garbles its answers does not show which one it is.
     if (nowMs - sinceMs > NOTICED_WITHIN_MS && behaviour === 'honest')
       this.#world.violate('a policy only reaches its servers', `${name} got a request of policy ${policy}`);
@@ -170,7 +180,10 @@ export class Serving {
 
   // The proxy has ended the connection with work on it: a server that was replaced by another with its id must finish.
   #onCut(): void {
-    const { nowMs, stoppingSinceMs, hasSlowWork } = this.#world;
+    const { nowMs, hasSlowWork } = this.#world;
+    const { stoppingSinceMs, isUp, starts } = this.#proxy;
+    const isCutOff = this.#proxy.reachesFromMs(this.#server.host.address) > nowMs;
+    if (!isUp || starts !== this.#start || isCutOff) return;
     const oldestMs = this.#pendingMs[0];
     const { isDoubled, behaviour, host, name, faults, lastFaultEndMs } = this.#server;
     // To have a twin is a fault; with one more it may be for that. What is slow may have been answered elsewhere.

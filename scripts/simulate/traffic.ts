@@ -1,6 +1,7 @@
 // pure · what the proxy sends to servers, seen on the wire: which request goes where, and what is promised of that.
 import type { Upstream } from '../../services/proxy/servers/upstream.ts';
 import { isHealthProbe } from '../../services/shared/health-probe.ts';
+import type { SimulatedProxy } from './proxy.ts';
 import type { SimulatedServer } from './server.ts';
 import type { SimulatedSocket } from './socket.ts';
 import { isPoison, type World } from './world.ts';
@@ -57,6 +58,8 @@ export type Sent = { payload: string; policy: string; sends: Send[] };
 
 export class Traffic {
   readonly #world: World;
+  readonly #proxy: SimulatedProxy;
+  readonly #sources: SimulatedProxy['sources'];
   readonly #onDisorder: (policy: string) => void;
   readonly #requests = new Map<string, Sent>();
   /** By policy. */
@@ -68,15 +71,15 @@ export class Traffic {
   readonly #failedDialMs = new Map<string, number>();
 
   /** @param onDisorder requests of this policy may go to its servers out of turn now */
-  constructor(world: World, onDisorder: (policy: string) => void) {
+  constructor(world: World, proxy: SimulatedProxy, onDisorder: (policy: string) => void) {
     this.#world = world;
+    this.#proxy = proxy;
+    this.#sources = proxy.sources;
     this.#onDisorder = onDisorder;
-    world.sources.events.listen(({ type, address }) => {
+    this.#sources.events.listen(({ type, address }) => {
       if (type === 'replaced') this.#replacedMs.set(address, world.nowMs);
     });
-    world.network.onDial = (socket, address, port) => {
-      if (socket.host === world.proxy) this.#follow(socket, address, port);
-    };
+    world.network.onDial.set(proxy.host, (socket, address, port) => this.#follow(socket, address, port));
   }
 
   /** Where the request has been; undefined when it was never sent. */
@@ -103,7 +106,7 @@ export class Traffic {
       const charged = lately.filter(({ isCharged }) => isCharged).length;
       const firsts = lately.filter(({ isAgain }) => !isAgain).length;
       if (charged > Math.max(firsts * RETRY_SHARE, RETRY_FLOOR) + ALWAYS_RETRIES)
-        this.#world.violate(
+        this.#proxy.violate(
           'retries stay within their budget',
           `policy ${policy}: ${charged} retries and ${firsts} requests in ${RETRY_WINDOW_MS / 1000} s`,
         );
@@ -123,14 +126,14 @@ export class Traffic {
     this.#kills.set(payload, kills);
     this.#world.reached('traits', 'a poison has killed');
     if (kills > this.#world.options.maxAttempts + KILLS_FROM_BEHIND)
-      this.#world.violate('a poison kills few servers', `"${payload}" has killed ${kills}`);
+      this.#proxy.violate('a poison kills few servers', `"${payload}" has killed ${kills}`);
   }
 
   #follow(socket: SimulatedSocket, host: string, port: number): void {
     const wire: Wire = { isConnected: false, hasAnswered: false, isReal: false, begun: '', queue: [] };
     // What was on it, or was just about to be written, goes elsewhere.
     const onGone = (): void => {
-      const policy = this.#world.sources.table.findByAddress(host, port)?.policy;
+      const policy = this.#sources.table.findByAddress(host, port)?.policy;
       if (policy !== undefined && (!wire.isConnected || wire.isReal)) this.#onDisorder(policy);
     };
     socket
@@ -145,7 +148,7 @@ export class Traffic {
       for (const line of text.split('\n')) if (line !== '') this.#onLine(wire, line, host, port);
     };
     socket.onReleased = (isTimeWait) => {
-      const policy = this.#world.sources.table.findByAddress(host, port)?.policy;
+      const policy = this.#sources.table.findByAddress(host, port)?.policy;
       if (policy !== undefined && !wire.isConnected) this.#failedDialMs.set(policy, this.#world.nowMs);
       if (isTimeWait && wire.hasAnswered && wire.isReal) this.#onTimeWait(`${host}:${port}`);
     };
@@ -165,7 +168,7 @@ export class Traffic {
     const count = (this.#timeWaits.get(destination) ?? 0) + 1;
     this.#timeWaits.set(destination, count);
     if (count > MAX_TIME_WAITS)
-      this.#world.violate('few ports stay in TIME_WAIT', `${count} to ${destination}, after answers`);
+      this.#proxy.violate('few ports stay in TIME_WAIT', `${count} to ${destination}, after answers`);
   }
 
   #onChunk(wire: Wire, chunk: Buffer): void {
@@ -188,7 +191,7 @@ export class Traffic {
     if (isHealthProbe({ clientId: srcid, payload })) return;
     wire.isReal = true;
     const destination = `${host}:${port}`;
-    const upstream = this.#world.sources.table.findByAddress(host, port);
+    const upstream = this.#sources.table.findByAddress(host, port);
     if (!this.#mayGoTo(upstream, destination, payload)) return;
     const sent: Sent = this.#requests.get(payload) ?? { payload, policy: String(privPoliId), sends: [] };
     this.#requests.set(payload, sent);
@@ -213,7 +216,7 @@ export class Traffic {
     if (before !== undefined) this.#world.reached('traffic', 'a request was sent again');
     if (!send.wasFirst) this.#world.reached('traffic', 'a request stood behind another');
     if (isPoison(payload)) this.#world.reached('traffic', 'a poison was sent');
-    if (upstream.inFlight >= upstream.capacity) this.#world.reached('limits', 'a full pipeline');
+    if (upstream.tally.inFlight >= upstream.capacity) this.#world.reached('limits', 'a full pipeline');
     if (before !== undefined) this.#onDisorder(sent.policy);
     this.#checkServers(sent);
     this.#checkOther(sent, send);
@@ -221,12 +224,12 @@ export class Traffic {
 
   #mayGoTo(upstream: Upstream | undefined, destination: string, payload: string): upstream is Upstream {
     const state = upstream?.health.state ?? 'not in the table';
-    this.#world.trace(() => `"${payload}" goes to ${destination}, which is ${state}`);
+    this.#proxy.trace(() => `"${payload}" goes to ${destination}, which is ${state}`);
     if (upstream !== undefined && state !== 'evicted' && state !== 'joining' && state !== 'forgotten')
       return true;
     // It was handed over at this very time, before its server was replaced.
     if (this.#replacedMs.get(destination) !== this.#world.nowMs)
-      this.#world.violate('nothing goes to an evicted server', `"${payload}": ${destination} is ${state}`);
+      this.#proxy.violate('nothing goes to an evicted server', `"${payload}": ${destination} is ${state}`);
     return false;
   }
 
@@ -238,14 +241,14 @@ export class Traffic {
     if (worked > 1) this.#world.reached('traffic', 'two servers have worked on it');
     const isClear = !sends.some(({ isUnclear }) => isUnclear);
     if ((isClear && worked > limit) || exposed.length > limit + MAX_MOVES)
-      this.#world.violate(
+      this.#proxy.violate(
         'a request meets few servers',
         `"${payload}" met ${exposed.length}, worked ${worked}`,
       );
   }
 
   #checkOther({ payload, policy, sends }: Sent, send: Send): void {
-    const { network, nowMs, sources, options } = this.#world;
+    const { network, nowMs, options } = this.#world;
     const { upstream } = send;
     // On a connection that never stood or had been idle, or behind another one, it has not been tried.
     const wasTried = ({ wire, wasFirst, wasReused }: Send): boolean =>
@@ -253,7 +256,7 @@ export class Traffic {
     const before = sends.filter((one) => wasTried(one) && one !== send && one.upstream === upstream).length;
     // After a lie, or an answer too many, what stood behind looks from here as if it had been first.
     if (before === 0 || sends.some(({ isUnclear }) => isUnclear)) return;
-    const members = sources.table.route(policy)?.rotation.members ?? [];
+    const members = this.#sources.table.route(policy)?.rotation.members ?? [];
     // Others may have been tried in vain.
     const mayDial = network.lastDialFaultMs < nowMs - options.requestTimeoutMs;
     const isBetter = (one: Upstream): boolean =>
@@ -262,6 +265,6 @@ export class Traffic {
       one.pool?.isSilent(nowMs) !== true &&
       !sends.some((other) => other.upstream === one);
     if (before > 1 || (mayDial && members.some(isBetter)))
-      this.#world.violate('a retry goes to another server', `"${payload}" to server ${upstream.id} again`);
+      this.#proxy.violate('a retry goes to another server', `"${payload}" to server ${upstream.id} again`);
   }
 }

@@ -1,20 +1,16 @@
-// shell · one simulated world: the proxy's own code with simulated time, network and chance, and everything around it.
-import { createCore } from '../../services/proxy/core.ts';
+// pure · one simulated world: time, network and chance, and who is in it.
 import { type ProxyOptions, readProxyOptions } from '../../services/proxy/options.ts';
 import { Random } from '../kit/random.ts';
 import type { ClientConnection, SimulatedClient } from './client.ts';
-import { type Host, Timeline } from './host.ts';
+import { Timeline } from './host.ts';
 import { type Latency, SimulatedNetwork } from './network.ts';
-import type { Promises } from './promises.ts';
+import type { SimulatedProxy } from './proxy.ts';
 import type { Group, Reached } from './results.ts';
 import type { SimulatedServer } from './server.ts';
 
 export const START_MS = 1000;
-export const PROXY_ADDRESS = '10.0.0.1';
 export const PROXY_PORT = 10_000;
 
-/** After a freeze it takes the proxy so long until everything is promised again. */
-const AFTER_STALL_MS = 3000;
 const DEFAULTS = readProxyOptions([], {});
 
 /** A promise that was not kept; `atMs` is simulated time, null for a step that does not end. */
@@ -24,22 +20,24 @@ export class World {
   readonly timeline = new Timeline(START_MS);
   readonly random: Random;
   readonly network: SimulatedNetwork;
-  readonly proxy: Host;
+  /** Of all proxies. */
   readonly options: ProxyOptions;
-  readonly core: ReturnType<typeof createCore>;
+  /** All have the same servers and clients. */
+  readonly proxies: SimulatedProxy[] = [];
+  /** A proxy's process has been started. */
+  onProxyStart: (proxy: SimulatedProxy) => void = () => {};
   readonly servers: SimulatedServer[] = [];
   /** Servers that have another one's id. */
   readonly twins = new Set<SimulatedServer>();
   readonly clients: SimulatedClient[] = [];
-  promises!: Promises;
-  /** A server has read a request that kills it. */
-  onPoison!: (server: SimulatedServer, payload: string) => void;
+  /** A server has read a request that kills it; `proxy` has sent it. */
+  onPoison!: (server: SimulatedServer, payload: string, proxy: SimulatedProxy) => void;
   /** From now on no fault begins any more. */
   isHealed = false;
-  /** When the proxy's stop began; Infinity before. */
-  stoppingSinceMs = Number.POSITIVE_INFINITY;
-  /** The end of the proxy's last freeze. */
-  stalledUntilMs = Number.NEGATIVE_INFINITY;
+  /** All proxies are stopped, and none starts any more. */
+  isEnding = false;
+  /** Promises outside of the proxies are about to be settled: they belong to the step that is under way. */
+  isUnsettled = false;
   /** Payloads that a server has answered wrongly on purpose. */
   readonly lies = new Set<string>();
   /** Answers (see `strayKey`) on connections on which a server has answered twice: only a digest can tell them apart. */
@@ -56,6 +54,8 @@ export class World {
   violation: Violation | null = null;
   /** What has been reached, and how often. */
   readonly reachedCounts: Reached = {};
+  /** Requests that earlier starts of the proxies have got. */
+  requestsBefore = 0;
   /** How many things have happened. */
   steps = 0;
   readonly log: string[] = [];
@@ -65,27 +65,11 @@ export class World {
     this.#isTracing = isTracing;
     this.random = new Random(seed);
     this.network = new SimulatedNetwork(this.timeline, this.random, latency);
-    this.proxy = this.network.addHost('proxy', PROXY_ADDRESS);
     this.options = { ...DEFAULTS, ...options, port: PROXY_PORT };
-    this.core = createCore(this.options, () => {}, {
-      clock: this.proxy.clock(),
-      network: this.network.of(this.proxy),
-      random: () => this.random.between(0, 0x3fff_ffff) / 0x4000_0000,
-      nonce: () => `nonce ${this.random.between(0, 0x3fff_ffff)}`,
-    });
-  }
-
-  get sources() {
-    return this.core.sources;
   }
 
   get nowMs(): number {
     return this.timeline.nowMs;
-  }
-
-  /** Whether the proxy was frozen, or recovering from that, after a time. */
-  hasStalledSince(sinceMs: number): boolean {
-    return this.stalledUntilMs + AFTER_STALL_MS > sinceMs;
   }
 
   /** Counts that something was reached, for the table of what worlds have to reach. */

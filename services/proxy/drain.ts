@@ -22,7 +22,7 @@ const QUIET_MS = 100;
  */
 export async function beLameDuck(
   forwarder: Forwarder,
-  sessions: Sessions,
+  sessions: Pick<Sessions, 'announceStop'>,
   listener: Listener,
   clock: Clock,
   forMs: number,
@@ -32,7 +32,10 @@ export async function beLameDuck(
   sessions.announceStop();
   const endsMs = clock.now() + forMs;
   for (let leftMs = forMs; leftMs > 0; leftMs = endsMs - clock.now()) {
-    listener.closeQuiet(clock.now() - QUIET_MS, Math.min(1, LOOK_EVERY_MS / leftMs));
+    const quietSinceMs = clock.now() - QUIET_MS;
+    // After a stall of this process all of them look quiet until what has come meanwhile is read.
+    await new Promise<void>((resolve) => clock.soon(resolve));
+    listener.closeQuiet(quietSinceMs, Math.min(1, LOOK_EVERY_MS / leftMs));
     await clock.sleep(Math.min(LOOK_EVERY_MS, leftMs));
   }
 }
@@ -40,8 +43,8 @@ export async function beLameDuck(
 /** @param timeoutMs how long open requests may take; resolves when every client connection is closed */
 export async function drain(
   forwarder: Forwarder,
-  registrar: Registrar,
-  sessions: Sessions,
+  registrar: Pick<Registrar, 'drain'>,
+  sessions: Pick<Sessions, 'closeAll'>,
   listener: Listener,
   clock: Clock,
   timeoutMs: number,

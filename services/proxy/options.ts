@@ -1,4 +1,5 @@
 // The proxy's options, from its command line and its environment, checked before anything starts.
+import { availableParallelism } from 'node:os';
 import {
   commandLine,
   defaultValues,
@@ -22,6 +23,7 @@ import {
 } from '../shared/tls.ts';
 import { readTraceEndpoint, TRACE_OPTIONS } from '../shared/trace-options.ts';
 
+const MAX_WORKERS = 64;
 const PROBE_MODES = ['request', 'connect'] as const;
 const RETRY_MODES = ['never', 'connect', 'always'] as const;
 
@@ -104,6 +106,8 @@ type NumberKey = (typeof NUMBERS)[keyof typeof NUMBERS]['key'];
 
 /** Everything that can be set about a proxy. Times are in milliseconds, sizes in bytes. */
 export type ProxyOptions = Record<NumberKey, number> & {
+  /** Threads that serve requests; with one there is no other thread. */
+  workers: number;
   host: string;
   adminHost: string;
   /** Names with a dot by which the status listener may be asked. */
@@ -133,6 +137,11 @@ export type ProxyOptions = Record<NumberKey, number> & {
 };
 
 const TEXTS = {
+  workers: {
+    type: 'string',
+    default: '1',
+    describe: 'threads that serve requests, or auto: one less than the processors that it may use',
+  },
   host: { type: 'string', default: '0.0.0.0', describe: 'address to listen on' },
   'admin-host': { type: 'string', default: '127.0.0.1', describe: 'address of the status listener' },
   'admin-names': {
@@ -249,6 +258,7 @@ function check(values: Record<string, unknown>): ProxyOptions {
   const peers = given('--peers', values.peers);
   return {
     ...(Object.fromEntries(numbers) as Record<NumberKey, number>),
+    workers: readWorkers(values.workers),
     host: requireText('--host', values.host),
     adminHost: requireText('--admin-host', values['admin-host']),
     adminNames: list('--admin-names', values['admin-names']),
@@ -268,6 +278,23 @@ function check(values: Record<string, unknown>): ProxyOptions {
     logLevel: values['log-level'] as LogLevel,
     logFormat: values['log-format'] as 'text' | 'json',
   };
+}
+
+// With auto, one processor is left for the keeper, for servers and for the kernel.
+function readWorkers(value: unknown): number {
+  const workers = value === 'auto' ? Math.max(1, availableParallelism() - 1) : Number(value);
+  if (!Number.isInteger(workers) || workers < 1 || workers > MAX_WORKERS)
+    throw new UsageError(`--workers must be a whole number from 1 to ${MAX_WORKERS}, or auto.`);
+  if (workers > 1 && !canSharePorts())
+    throw new UsageError(
+      `--workers ${workers} needs Linux and Node 23.1 or newer, which can share a port among threads; this is Node ${process.versions.node} on ${process.platform}: use --workers 1, or start it with npm run proxy.`,
+    );
+  return workers;
+}
+
+function canSharePorts(): boolean {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  return process.platform === 'linux' && (major > 23 || (major === 23 && minor >= 1));
 }
 
 function requireText(name: string, value: unknown): string {

@@ -3,27 +3,17 @@ import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { isWildcard } from '../shared/addresses.ts';
 import { systemClock } from '../shared/clock.ts';
-import { LimitedLog, type Log, type LogLevel } from '../shared/log.ts';
+import type { Log, LogLevel } from '../shared/log.ts';
 import { MAX_PAYLOAD_BYTES } from '../shared/packet.ts';
-import { openTracing } from '../shared/tracing.ts';
 import { ownVersion } from '../shared/version.ts';
-import { AccessLog } from './access-log/access-log.ts';
-import { BoundedWriter } from './access-log/bounded-writer.ts';
-import { jsonLine, textLine } from './access-log/line.ts';
 import { type Core, createCore } from './core.ts';
 import { metricsReply } from './metrics/exposition.ts';
 import type { MetricSources } from './metrics/families.ts';
-import { blockList } from './network/blocks.ts';
-import { descriptorLimit } from './network/descriptors.ts';
-import type { Network } from './network/network.ts';
 import { otherProxies } from './network/peers.ts';
-import { ProxyHeaders } from './network/proxy-protocol.ts';
-import { systemNetwork } from './network/system-network.ts';
-import { tlsNetwork } from './network/tls-network.ts';
+import type { ProxyHeaders } from './network/proxy-protocol.ts';
 import type { ProxyOptions } from './options.ts';
 import { findPage } from './page/files.ts';
 import { SHARE_OF_REQUESTS } from './routing/retry-budget.ts';
-import { joinWatches } from './routing/watch.ts';
 import type { ActSources } from './status/acts.ts';
 import type { EventLog } from './status/events.ts';
 import { Faults } from './status/faults.ts';
@@ -32,9 +22,10 @@ import { Live } from './status/live.ts';
 import { Names } from './status/names.ts';
 import { type RowSources, stateOf } from './status/rows.ts';
 import { openStatus, type PageSources } from './status/status.ts';
-import { RequestTracing } from './tracing/request-tracing.ts';
+import { openSystemWorld, type SystemWorld } from './system-world.ts';
+import { createKeeper } from './workers/keeper.ts';
+import { launchThreads } from './workers/thread.ts';
 
-const NONCE_BYTES = 24;
 const SECOND_MS = 1000;
 const LOOPBACK = '127.0.0.1';
 
@@ -56,37 +47,28 @@ export async function startProxy(
   log: Log,
   setLogLevel: (level: LogLevel) => void = () => {},
 ): Promise<RunningProxy> {
-  const failures = new LimitedLog(log);
-  const accessLog = openAccessLog(options);
-  const tracing = await openTraces(options, log);
-  const descriptors = descriptorLimit();
-  const headers = proxyHeadersFor(options, descriptors, failures);
-  const core = createCore(options, log, {
-    clock: systemClock,
-    network: networkFor(options, headers, failures),
-    random: Math.random,
-    descriptors,
-    boot: bootId(),
-    nonce: () => randomBytes(NONCE_BYTES).toString('base64url'),
-    watch: joinWatches([accessLog, tracing?.requests].filter((watch) => watch != null)),
-  });
-  const accessLogDropped = (): number => accessLog?.dropped ?? 0;
+  const { workers } = options;
+  // With workers, theirs are the requests to be traced.
+  const system = await openSystemWorld(
+    workers === 1 ? options : { ...options, traceEndpoint: null },
+    log,
+    bootId(),
+  );
+  const { core, beside } = createProxy(options, log, system);
   const pageSources = pageSourcesOf(
     options,
-    headers,
-    { ...core.sources, accessLogDropped },
+    system.headers,
+    { ...core.sources, ...beside },
     (level, { by, reason }) => {
       // Before the change: a log that is about to fall silent says so.
       log({ level: 'warn', message: 'the log level is changed by order', to: level, by, why: reason });
       setLogLevel(level);
     },
   );
-  const status = await openStatus(options, { ...core.sources, ...pageSources }, failures);
+  const status = await openStatus(options, { ...core.sources, ...pageSources }, system.failures);
   const everySecond = setInterval(() => {
-    failures.nextSecond();
-    accessLog?.nextSecond(log);
-    tracing?.requests.nextSecond();
-    pageSources.history.nextSecond(systemClock.wallNow());
+    system.nextSecond();
+    void core.sources.refresh().then(() => pageSources.history.nextSecond(systemClock.wallNow()));
     pageSources.faults.nextSecond();
   }, SECOND_MS).unref();
   const closeStatus = (): void => {
@@ -105,8 +87,28 @@ export async function startProxy(
     stop: async () => {
       await core.stop(await whoTakesOver(options, port));
       closeStatus();
-      accessLog?.flush();
-      await tracing?.close();
+      await system.close();
+    },
+  };
+}
+
+/** What a scrape gets beside the sources of the core. */
+type Beside = Pick<MetricSources, 'accessLogDropped' | 'otherThreads'>;
+
+function createProxy(
+  options: ProxyOptions,
+  log: Log,
+  { world, accessLogDropped }: SystemWorld,
+): { core: Core; beside: Beside } {
+  const { workers } = options;
+  if (workers === 1) return { core: createCore(options, log, world), beside: { accessLogDropped } };
+  const keeper = createKeeper(options, workers, log, world, launchThreads(options));
+  const { totals } = keeper;
+  return {
+    core: keeper,
+    beside: {
+      accessLogDropped: () => accessLogDropped() + totals.counts.accessLogDropped,
+      otherThreads: () => ({ heapBytes: totals.heapBytes, activeMs: totals.counts.activeMs }),
     },
   };
 }
@@ -130,7 +132,7 @@ async function whoTakesOver(
 function pageSourcesOf(
   options: ProxyOptions,
   headers: ProxyHeaders | null,
-  sources: Core['sources'] & Pick<MetricSources, 'accessLogDropped'>,
+  sources: Core['sources'] & Beside,
   setLogLevel: ActSources['setLogLevel'],
 ): PageSources {
   const { now, wallNow } = systemClock;
@@ -163,49 +165,4 @@ function pageSourcesOf(
   const acts = { table, registry, token: options.registerToken, setLogLevel };
   const metrics = metricsReply({ ...sources, now, version: ownVersion() });
   return { page: findPage(), metrics, live, history, rows, acts, faults, target };
-}
-
-// On standard output, apart from the process's own log. Null where it is off.
-function openAccessLog(options: ProxyOptions): AccessLog | null {
-  const { accessLog: share, attemptTimeoutMs: slowMs, requestTimeoutMs, logFormat } = options;
-  if (share === 0) return null;
-  const format = logFormat === 'json' ? jsonLine : textLine;
-  const writer = new BoundedWriter(process.stdout, systemClock);
-  return new AccessLog({ share, slowMs, requestTimeoutMs, format }, writer, systemClock, Math.random);
-}
-
-async function openTraces(
-  { traceEndpoint, traceShare: share, requestTimeoutMs }: ProxyOptions,
-  log: Log,
-): Promise<{ requests: RequestTracing; close(): Promise<void> } | null> {
-  if (traceEndpoint === null) return null;
-  const tracing = await openTracing('policy-proxy', traceEndpoint, log);
-  const requests = new RequestTracing({ share, requestTimeoutMs }, tracing, systemClock.now, Math.random);
-  return { requests, close: tracing.close };
-}
-
-// Null where no load balancer is named.
-function proxyHeadersFor(
-  { proxyProtocol }: ProxyOptions,
-  descriptors: number,
-  log: LimitedLog,
-): ProxyHeaders | null {
-  if (proxyProtocol.length === 0) return null;
-  const balancers = blockList('--proxy-protocol', proxyProtocol);
-  return new ProxyHeaders({ balancers, descriptors, clock: systemClock, log });
-}
-
-function networkFor(
-  { tls, upstreamTls }: ProxyOptions,
-  headers: ProxyHeaders | null,
-  failures: LimitedLog,
-): Network {
-  const plain = headers?.before(systemNetwork) ?? systemNetwork;
-  if (tls === null && upstreamTls === null) return plain;
-  return tlsNetwork(plain, {
-    listen: tls,
-    dial: upstreamTls,
-    headers,
-    onFailure: (failure) => failures.write({ level: 'warn', message: 'TLS handshake failed', ...failure }),
-  });
 }

@@ -9,10 +9,11 @@ import {
   scriptedServer,
   within,
 } from '../../test-support/peers.ts';
+import { NUMBERS } from '../proxy/options.ts';
 import { type Clock, systemClock } from '../shared/clock.ts';
 import type { Line } from '../shared/log.ts';
 import { formatSetup } from '../shared/packet.ts';
-import { Announcement, type AnnounceOptions } from './announce.ts';
+import { Announcement, type AnnounceOptions, LOOK_UP_MS } from './announce.ts';
 import type { MakeSetup } from './session.ts';
 
 const REGISTERED = { type: 1, id: 7, privPoliId: '2', status: 'registered' };
@@ -290,6 +291,10 @@ test('keeps one session with each address, and finds new ones', async (t) => {
   );
 });
 
+test('a new proxy is found before it refuses the requests that wait for its first server', () => {
+  assert.ok(LOOK_UP_MS + 250 < NUMBERS['startup-hold'].value);
+});
+
 test('an address that the name no longer has keeps its session, and is let go when it breaks for good', async (t) => {
   const old = await proxyAt(t);
   const young = await proxyAt(t, accept, { port: old.port, host: '127.0.0.2' });
@@ -314,6 +319,27 @@ test('an address that the name no longer has keeps its session, and is let go wh
   while (lookUps < at + 30) await systemClockSleep(10);
   assert.equal(again.connections.length, 0);
   assert.equal(young.connections.length, 1);
+});
+
+test('a proxy that comes back soon after its address has left the name is found soon', async (t) => {
+  const first = await proxyAt(t);
+  const second = await proxyAt(t, accept, { port: first.port, host: '127.0.0.2' });
+  let addresses = ['127.0.0.1', '127.0.0.2'];
+  // The end of a silent session would lead to a look-up, too.
+  const times = { connectMs: LONG_MS, replyMs: LONG_MS, silenceMs: LONG_MS };
+  const resolve = async () => addresses;
+  const { logged } = announce(t, first.port, { resolve, lookUpMs: LONG_MS, times });
+  await Promise.all([registered(first), registered(second)]);
+  await logged(/"registered".*127\.0\.0\.1/);
+  addresses = ['127.0.0.2'];
+  await first.close();
+  await logged(/no session with the proxy.*127\.0\.0\.1/);
+  // Long enough for its address to be let go.
+  await systemClockSleep(400);
+  const again = await proxyAt(t, accept, { port: first.port });
+  addresses = ['127.0.0.1', '127.0.0.2'];
+  await registered(again);
+  assert.equal(again.connections.length, 1);
 });
 
 test('a proxy that is met at a second address keeps the first session, and is asked again later', async (t) => {

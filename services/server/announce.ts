@@ -5,9 +5,10 @@ import type { Clock } from '../shared/clock.ts';
 import type { Line } from '../shared/log.ts';
 import type { Id } from '../shared/packet.ts';
 import { addressOf } from '../shared/printable.ts';
-import type { DialTls } from '../shared/tls.ts';
+import { type DialTls, dial } from '../shared/tls.ts';
 import { backoffMs, jittered, REFUSED_MS, REPLACED_CAP_MS, replacedMs } from './backoff.ts';
 import {
+  type DialProxy,
   type MakeSetup,
   openSession,
   SESSION_TIMES,
@@ -17,8 +18,16 @@ import {
   TLS_SESSION_TIMES,
 } from './session.ts';
 
-/** The names are looked up again this often. */
-export const LOOK_UP_MS = 5_000;
+/** The names are looked up again this often: a new proxy lets its requests wait for a server for only a little longer. */
+export const LOOK_UP_MS = 1_000;
+
+/** A proxy that is known by another address is asked again after so many look-ups. */
+const KNOWN_LOOK_UPS = 5;
+
+// And this often for a while after an address has left its name: a proxy that was restarted, or the one that takes its
+// place, has clients before it has servers.
+const LOOK_UP_SOON_MS = 500;
+const SOON_FOR_MS = 30_000;
 
 /** A session that ended sooner did not stand: the wait before the next try goes on growing. */
 const STANDS_AFTER_MS = 1_000;
@@ -36,6 +45,7 @@ export type AnnounceOptions = {
   serverId: Id;
   setup: MakeSetup;
   tls?: DialTls | null;
+  dial?: DialProxy;
   resolve: Resolve;
   clock: Clock;
   log: (line: Line) => void;
@@ -63,11 +73,14 @@ export class Announcement {
   /** What each name stood for when it was last looked up with success. */
   readonly #listed = new Map<HostPort, readonly string[]>();
   #pendingLookUp: Promise<void> | null = null;
+  /** Until when the names are looked up more often. */
+  #isSoonUntilMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: AnnounceOptions) {
     this.#options = {
       random: Math.random,
       tls: null,
+      dial,
       times: options.tls == null ? SESSION_TIMES : TLS_SESSION_TIMES,
       lookUpMs: LOOK_UP_MS,
       refusedMs: REFUSED_MS,
@@ -91,7 +104,7 @@ export class Announcement {
   }
 
   async #keepLookingUp(): Promise<void> {
-    const { proxies, random, lookUpMs } = this.#options;
+    const { proxies, random } = this.#options;
     let isLogged = false;
     while (!this.#stop.signal.aborted) {
       await this.#lookUp();
@@ -102,8 +115,17 @@ export class Announcement {
         this.#log('warn', 'no address behind the name yet', names, {});
       }
       isLogged = isLost;
-      await this.#pause(isLost ? backoffMs(Infinity, random()) : lookUpMs);
+      if (isLost) await this.#pause(backoffMs(Infinity, random()));
+      else await this.#untilNextLookUp();
     }
+  }
+
+  // In short steps: an address may leave its name meanwhile.
+  async #untilNextLookUp(): Promise<void> {
+    const { clock, lookUpMs, random } = this.#options;
+    const dueMs = clock.now() + lookUpMs;
+    do await this.#pause(jittered(Math.min(LOOK_UP_SOON_MS, lookUpMs), random()));
+    while (!this.#stop.signal.aborted && clock.now() < dueMs && clock.now() >= this.#isSoonUntilMs);
   }
 
   // Six sessions that break together make one query.
@@ -122,6 +144,9 @@ export class Announcement {
     const addresses = await this.#options.resolve(proxy.host);
     // Unknown is not empty: a name without an answer may have one again in a moment.
     if (addresses === null || addresses.length === 0) return;
+    const before = this.#listed.get(proxy) ?? [];
+    if (before.some((address) => !addresses.includes(address)))
+      this.#isSoonUntilMs = this.#options.clock.now() + SOON_FOR_MS;
     this.#listed.set(proxy, addresses);
     for (const address of addresses) {
       const key = addressOf(address, proxy.port);
@@ -162,7 +187,7 @@ export class Announcement {
   #waitAfter({ how, livedMs }: SessionEnd, { failures, replaced }: History): number {
     const { random, refusedMs, lookUpMs } = this.#options;
     // The other address may fail, or come to be another proxy's.
-    if (how === 'known') return jittered(lookUpMs, random());
+    if (how === 'known') return jittered(KNOWN_LOOK_UPS * lookUpMs, random());
     if (how === 'replaced') return replacedMs(replaced, random());
     if (how === 'refused' || how === 'no-tls') return jittered(refusedMs, random());
     return backoffMs(failures, random(), livedMs > 0 && livedMs < STANDS_AFTER_MS);

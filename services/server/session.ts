@@ -9,7 +9,7 @@ import {
   parseFromProxy,
 } from '../shared/packet.ts';
 import { PacketReader } from '../shared/packet-reader.ts';
-import { type DialTls, dial, explainTls } from '../shared/tls.ts';
+import { type DialTls, explainTls } from '../shared/tls.ts';
 
 export type SessionTimes = {
   /** For the handshake. A lost SYN is sent again after 1 s only, so a new dial is quicker. */
@@ -27,6 +27,24 @@ export const TLS_SESSION_TIMES: SessionTimes = { ...SESSION_TIMES, connectMs: 2_
  * that there are other sessions with.
  */
 export type MakeSetup = (nonce: string | null, sessionsWith: readonly string[]) => string;
+
+/** What a session uses of a socket. */
+type ProxyConnection = {
+  write(text: string): boolean;
+  destroy(): unknown;
+  on(event: 'data', listener: (chunk: Buffer) => void): unknown;
+  on(event: 'error', listener: (error: NodeJS.ErrnoException) => void): unknown;
+  on(event: 'close', listener: () => void): unknown;
+};
+
+/** Opens a connection to a proxy, as `dial` does; simulated servers have one of their own. */
+export type DialProxy = (
+  address: string,
+  port: number,
+  tls: DialTls | null,
+  name: string,
+  onOpen: () => void,
+) => ProxyConnection;
 
 /** How a session ended, with a clause for the log. */
 export type SessionEnd = {
@@ -60,6 +78,7 @@ export type SessionOptions = {
   /** The boot ids of the proxies that there are other sessions with. */
   sessionsWith: () => readonly string[];
   tls: DialTls | null;
+  dial: DialProxy;
   clock: Clock;
   times: SessionTimes;
   onRegistered: () => void;
@@ -78,7 +97,7 @@ export type Session = {
 
 /** Begins a session at once. */
 export function openSession(options: SessionOptions): Session {
-  const { address, proxy, serverId, setup, tls, clock, times } = options;
+  const { address, proxy, serverId, setup, tls, dial, clock, times } = options;
   const { promise: ended, resolve } = Promise.withResolvers<SessionEnd>();
   const reader = new PacketReader(DEFAULT_MAX_FRAME_BYTES, parseFromProxy, true);
   let phase: Phase = 'dialling';

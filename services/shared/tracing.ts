@@ -47,8 +47,9 @@ export type Tracing = {
  * Loads OpenTelemetry, which takes some 200 ms of a processor.
  * @param service the role
  * @param log     is told when the collector can't be reached, once for each time
+ * @param aheadMs how far the times that it is given are ahead of this thread's own
  */
-export async function openTracing(service: string, endpoint: URL, log: Log): Promise<Tracing> {
+export async function openTracing(service: string, endpoint: URL, log: Log, aheadMs = 0): Promise<Tracing> {
   const [{ ROOT_CONTEXT, SpanKind: kinds, SpanStatusCode, trace }, sdk, { OTLPTraceExporter }, resources] =
     await Promise.all([
       import('@opentelemetry/api'),
@@ -101,7 +102,7 @@ export async function openTracing(service: string, endpoint: URL, log: Log): Pro
     begin: (name, role, parent, startMs, attributes = {}) => {
       const options = {
         kind: kindOf[role],
-        startTime: startMs,
+        startTime: startMs - aheadMs,
         attributes: { ...RPC, ...attributes },
       };
       const span = tracer.startSpan(name, options, contextOf(parent));
@@ -113,7 +114,7 @@ export async function openTracing(service: string, endpoint: URL, log: Log): Pro
           if (status !== null) span.setAttribute('rpc.response.status_code', status);
           if (error !== null)
             span.setAttribute('error.type', error).setStatus({ code: SpanStatusCode.ERROR });
-          span.end(atMs);
+          span.end(atMs - aheadMs);
         },
       };
     },

@@ -13,6 +13,7 @@ const TABLES = [
   { page: 'options.md', heading: '## A server', program: 'services/server/main.ts' },
   { page: 'options.md', heading: '## The client', program: 'services/client/main.ts' },
   { page: 'options.md', heading: '## load', program: 'scripts/load.ts' },
+  { page: 'options.md', heading: '## start', program: 'scripts/start.ts' },
   { page: 'options.md', heading: '## start, stop, status', program: 'scripts/status.ts' },
   { page: 'chaos.md', heading: '# Chaos', program: 'scripts/chaos.ts' },
   { page: 'testing.md', heading: '## Simulation', program: 'scripts/simulate.ts' },

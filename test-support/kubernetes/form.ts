@@ -13,29 +13,47 @@ const DNS_LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 const LABEL_KEY = /^([a-z0-9]([-a-z0-9.]*[a-z0-9])?\/)?[A-Za-z0-9]([-\w.]{0,61}[A-Za-z0-9])?$/;
 const LABEL_VALUE = /^([A-Za-z0-9]([-\w.]{0,61}[A-Za-z0-9])?)?$/;
 
+/** The kinds that the other checks know. */
+const KINDS = [
+  'Namespace',
+  'Deployment',
+  'Service',
+  'PodDisruptionBudget',
+  'HorizontalPodAutoscaler',
+  'NetworkPolicy',
+];
 /**
- * The fields that the other checks know what to make of, of types where one more can turn all that they have found:
- * a second selector, an argument, a volume of the node's, a pod without the cluster's DNS.
+ * The fields that the other checks know, of types where one more can turn all that they have found: a second selector, an
+ * argument, a volume of the node's, a pod without the cluster's DNS.
  */
 const JUDGED: Readonly<Record<string, string>> = {
   V1Container:
     'name image command env ports startupProbe readinessProbe livenessProbe lifecycle resources securityContext volumeMounts',
   V1ContainerPort: 'name containerPort',
   V1DeploymentSpec: 'replicas minReadySeconds strategy selector template',
+  V1DeploymentStrategy: 'rollingUpdate',
   V1EnvVar: 'name value',
   V1HTTPGetAction: 'path port',
+  V1IPBlock: 'cidr',
   V1LabelSelector: 'matchLabels',
   V1LifecycleHandler: 'sleep',
   V1NetworkPolicyPort: 'protocol port',
+  V1ObjectMeta: 'name namespace labels annotations',
+  // With minAvailable, a Deployment that is scaled down to it would keep its nodes from ever being drained.
+  V1PodDisruptionBudgetSpec: 'maxUnavailable unhealthyPodEvictionPolicy selector',
   V1PodSecurityContext: 'runAsNonRoot runAsUser runAsGroup fsGroup seccompProfile',
   V1PodSpec:
     'automountServiceAccountToken enableServiceLinks terminationGracePeriodSeconds securityContext topologySpreadConstraints containers volumes',
+  V1Probe: 'exec grpc httpGet tcpSocket initialDelaySeconds periodSeconds timeoutSeconds failureThreshold',
   V1SecretVolumeSource: 'secretName defaultMode',
   V1SecurityContext: 'allowPrivilegeEscalation readOnlyRootFilesystem capabilities',
   V1ServicePort: 'name port targetPort',
   V1ServiceSpec: 'selector ports clusterIP publishNotReadyAddresses',
+  V1TopologySpreadConstraint: 'maxSkew topologyKey whenUnsatisfiable labelSelector matchLabelKeys',
   V1Volume: 'name secret',
   V1VolumeMount: 'name mountPath readOnly',
+  V2HPAScalingRules: 'policies',
+  V2MetricIdentifier: 'name',
 };
 const PROBES = ['exec', 'grpc', 'httpGet', 'tcpSocket'];
 
@@ -45,6 +63,7 @@ export async function formProblems({ where, object }: Resource): Promise<string[
   // `autoscaling/v2` has V2HorizontalPodAutoscaler.
   const type = `${apiVersion.replace(/^.*\//, '').replace(/^v/, 'V')}${kind}`;
   if (MODELS[type] === undefined) return [`${where}: ${apiVersion} has no ${kind}`];
+  if (!KINDS.includes(kind)) return [`${where}: the checks do not know what to make of it`];
   const problems = DNS_LABEL.test(metadata.name) ? [] : [`${metadata.name} is no name`];
   const containers = (object as IDeployment).spec?.template?.spec?.containers;
   if (kind === 'Deployment' && containers?.length !== 1) problems.push('not exactly one container');

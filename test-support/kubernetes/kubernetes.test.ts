@@ -1,42 +1,13 @@
 // The Kubernetes base in deploy/kubernetes, held against Kubernetes' own types, against itself and against the product.
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
-import { testProxy } from '../cluster.ts';
+import { test } from 'node:test';
 import type { Frame } from '../peers.ts';
-import { type Base, type Files, ownFiles, resolveBase, serverDifferences } from './base.ts';
+import { ownFiles, resolveBase } from './base.ts';
 import { formProblems } from './form.ts';
 import { MISTAKES, SAME_BY_DEFAULT } from './mistakes.ts';
-import { type Facts, productProblems } from './product.ts';
-import { referenceProblems } from './references.ts';
-import { securityProblems } from './security.ts';
+import { factsOf, meaningProblems, problemsOf } from './problems.ts';
 
 const OWN = ownFiles();
-
-async function problemsOf(files: Files, facts: Facts): Promise<string[]> {
-  const base = resolveBase(files);
-  const ofForm = (await Promise.all(base.resources.map(formProblems))).flat();
-  // What goes on counts on the form.
-  if (base.problems.length + ofForm.length > 0) return [...base.problems, ...ofForm];
-  return [...meaningProblems(base, facts), ...serverDifferences(files)];
-}
-
-function meaningProblems(base: Base, facts: Facts): string[] {
-  return [...referenceProblems(base), ...securityProblems(base), ...productProblems(base, facts)];
-}
-
-async function factsOf(t: TestContext): Promise<Facts> {
-  const folder = await mkdtemp(join(tmpdir(), 'policy-proxy-kubernetes-'));
-  t.after(() => rm(folder, { recursive: true }));
-  const tokenFile = join(folder, 'token');
-  await writeFile(tokenFile, 'x'.repeat(64));
-  const { adminPort } = await testProxy(t);
-  const nothing = await fetch(`http://127.0.0.1:${adminPort}/nothing-of-that-name`);
-  const { paths } = (await nothing.json()) as Frame;
-  return { paths, tokenFile };
-}
 
 test('the base has the form that Kubernetes wants, goes together, and fits the product', async (t) => {
   assert.deepEqual(await problemsOf(OWN, await factsOf(t)), []);

@@ -21,6 +21,7 @@ export const MISTAKES: Readonly<Record<string, readonly Row[]>> = {
       '- server-p2.yaml\n  - server-p3.yaml',
       /is there twice/,
     ],
+    ['a file that is gone altogether', '  - namespace.yaml\n', '', /does not name namespace\.yaml/],
     ['a misspelt field', 'secretGenerator:', 'secretsGenerator:', /secretGenerator/],
     ['what the checks do not resolve', 'namespace:', 'namePrefix: a-\nnamespace:', /namePrefix/],
     ['an image of no container', '- name: policy-proxy', '- name: policy-prox', /no container has the image/],
@@ -33,6 +34,18 @@ export const MISTAKES: Readonly<Record<string, readonly Row[]>> = {
   'namespace.yaml': [
     ['a kind that there is not', 'kind: Namespace', 'kind: NameSpace', /has no NameSpace/],
     ['no name', '  name: policy-proxy\n', '', /metadata\.name/],
+    [
+      'no namespace of its own',
+      'kind: Namespace',
+      'kind: ConfigMap',
+      /ConfigMap policy-proxy: the checks do not know/,
+    ],
+    [
+      'rights for everybody',
+      'apiVersion: v1\nkind: Namespace',
+      'apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole',
+      /ClusterRole policy-proxy: the checks do not know/,
+    ],
     ['pods that may do anything', 'enforce: restricted', 'enforce: baseline', /restricted/],
   ],
   'server-p1.yaml': [
@@ -93,6 +106,12 @@ export const MISTAKES: Readonly<Record<string, readonly Row[]>> = {
       '            - { name: SERVER_POLICY, value: "1" }\n',
       '',
       /POLICY is missing/,
+    ],
+    [
+      'a variable without a value',
+      '{ name: SERVER_PORT, value: "9000" }',
+      '{ name: SERVER_PORT }',
+      /SERVER_PORT has no value/,
     ],
     [
       'variables from elsewhere',
@@ -264,6 +283,31 @@ export const MISTAKES: Readonly<Record<string, readonly Row[]>> = {
       'limits: { memory: 256Mi, cpu: 100m }',
       /not exactly its memory has a limit/,
     ],
+    ['500 cores', 'cpu: 100m', 'cpu: 500', /more CPU than one process can use/],
+    [
+      'pods that a small cluster has no place for',
+      'ScheduleAnyway',
+      'DoNotSchedule',
+      /a cluster of one node/,
+    ],
+    [
+      'a policy that nobody serves',
+      'SERVER_POLICY, value: "1"',
+      'SERVER_POLICY, value: "4"',
+      /the policies 1,2,3 are not all served/,
+    ],
+    [
+      'a rollout with an outage',
+      '    rollingUpdate: { maxSurge: 1, maxUnavailable: 0 }',
+      '    type: Recreate',
+      /type: the checks do not know/,
+    ],
+    [
+      'a probe that must pass twice',
+      'periodSeconds: 60',
+      'periodSeconds: 60\n            successThreshold: 2',
+      /successThreshold: the checks do not know/,
+    ],
     ['a limit below the request', 'limits: { memory: 256Mi }', 'limits: { memory: 64Mi }', /limit .*below/],
     [
       'pods that are spread by another label',
@@ -326,7 +370,7 @@ export const MISTAKES: Readonly<Record<string, readonly Row[]>> = {
       'a budget that does so once it is scaled',
       '  maxUnavailable: 1\n',
       '  minAvailable: 2\n',
-      /maxUnavailable is not 1/,
+      /minAvailable: the checks do not know/,
     ],
     ['a difference to another policy', 'cpu: 100m', 'cpu: 200m', /differs from server-p1\.yaml/],
   ],
@@ -605,6 +649,12 @@ export const MISTAKES: Readonly<Record<string, readonly Row[]>> = {
       /more than one metric/,
     ],
     [
+      'a metric of some requests',
+      'name: policyproxy_requests_in_flight',
+      'name: policyproxy_requests_in_flight, selector: { matchLabels: { policy: "1" } }',
+      /selector: the checks do not know/,
+    ],
+    [
       'a metric of something else',
       'type: Pods\n      pods:',
       'type: External\n      external:',
@@ -694,6 +744,12 @@ export const MISTAKES: Readonly<Record<string, readonly Row[]>> = {
       '      ports:\n        - { protocol: TCP, port: 9000 }\n',
       '',
       /may leave, and need not: policy-proxy → server-p1:1/,
+    ],
+    [
+      'a block with a gap',
+      'cidr: 169.254.20.10/32',
+      'cidr: 169.254.0.0/16, except: [169.254.169.254/32]',
+      /except: the checks do not know/,
     ],
     ['a range of ports', 'port: 9000', 'port: 9000, endPort: 9999', /endPort: the checks do not know/],
     [

@@ -5,10 +5,9 @@ import { selects } from './references.ts';
 
 /** One side of a connection; those in the base's own namespace have no other. */
 type End = { name: string; labels: Readonly<Record<string, string>>; namespace?: string; address?: string };
-type Connection = { from: End; to: End; port: number; protocol: 'TCP' | 'UDP' };
 type Spec = NonNullable<INetworkPolicy['spec']>;
 type Rule = NonNullable<Spec['ingress']>[number] & NonNullable<Spec['egress']>[number];
-type Peer = NonNullable<Rule['to']>[number];
+type Direction = 'Ingress' | 'Egress';
 
 const NAMESPACE = 'kubernetes.io/metadata.name';
 const PROMETHEUS = { 'app.kubernetes.io/name': 'prometheus' };
@@ -53,56 +52,41 @@ export function allowedConnections(base: Base): Allowed {
     { name: STRANGER, labels: {} },
   ];
   const ends = [...inside, ...OUTSIDE];
-  const connections = inside.flatMap((subject) =>
-    ends.flatMap((other) =>
-      [...ports].flatMap((port) =>
-        (['TCP', 'UDP'] as const).map((protocol) => ({ subject, other, port, protocol })),
-      ),
-    ),
-  );
+  const doors = [...ports].flatMap((port) => [
+    { port, protocol: 'TCP' },
+    { port, protocol: 'UDP' },
+  ]);
+  const connectionsOf = (type: Direction, subject: End): string[] => {
+    const rules = rulesFor(policies, type, subject);
+    return ends.flatMap((other) => {
+      const [from, to] = type === 'Egress' ? [subject, other] : [other, subject];
+      return doors
+        .filter((door) => rules === null || rules.some((rule) => isMeant(rule, other) && isOpen(rule, door)))
+        .map(({ port, protocol }) => {
+          return `${from.name} → ${to.name}:${port}${protocol === 'UDP' ? '/UDP' : ''}`;
+        });
+    });
+  };
   return {
     everybody: ends.map(({ name }) => name),
-    leaving: namesOf(
-      connections
-        .map(({ subject: from, other: to, ...rest }) => ({ from, to, ...rest }))
-        .filter((connection) => mayLeave(policies, connection)),
-    ),
-    entering: namesOf(
-      connections
-        .map(({ subject: to, other: from, ...rest }) => ({ from, to, ...rest }))
-        .filter((connection) => mayEnter(policies, connection)),
-    ),
+    leaving: new Set(inside.flatMap((pod) => connectionsOf('Egress', pod))),
+    entering: new Set(inside.flatMap((pod) => connectionsOf('Ingress', pod))),
   };
 }
 
-function namesOf(connections: readonly Connection[]): Set<string> {
-  return new Set(
-    connections.map(({ from, to, port, protocol }) => {
-      return `${from.name} → ${to.name}:${port}${protocol === 'UDP' ? '/UDP' : ''}`;
-    }),
+// Of all policies about a pod each rule allows something; null where there is none, and so everything is allowed.
+function rulesFor(policies: readonly Spec[], type: Direction, { labels }: End): readonly Rule[] | null {
+  const about = policies.filter(
+    ({ podSelector = {}, policyTypes = [] }) => policyTypes.includes(type) && selects(podSelector, labels),
   );
-}
-
-function mayLeave(policies: readonly Spec[], { from, to, ...rest }: Connection): boolean {
-  const about = policies.filter((policy) => isAbout(policy, 'Egress', from));
-  const rules = about.flatMap(({ egress = [] }) => egress);
-  return about.length === 0 || rules.some((rule) => isMeant(rule.to, to) && isPort(rule, rest));
-}
-
-function mayEnter(policies: readonly Spec[], { from, to, ...rest }: Connection): boolean {
-  const about = policies.filter((policy) => isAbout(policy, 'Ingress', to));
-  const rules = about.flatMap(({ ingress = [] }) => ingress);
-  return about.length === 0 || rules.some((rule) => isMeant(rule.from, from) && isPort(rule, rest));
-}
-
-function isAbout({ podSelector = {}, policyTypes = [] }: Spec, type: string, end: End): boolean {
-  return (policyTypes as readonly string[]).includes(type) && selects(podSelector, end.labels);
+  if (about.length === 0) return null;
+  return about.flatMap(({ ingress = [], egress = [] }): Rule[] => (type === 'Ingress' ? ingress : egress));
 }
 
 // Of a block with more than one address, nobody knows who is in it.
-function isMeant(peers: readonly Peer[] = [], { namespace, labels, address }: End): boolean {
-  if (peers.length === 0) return true;
-  return peers.some(({ podSelector = {}, namespaceSelector, ipBlock }) => {
+function isMeant({ from = [], to = from }: Rule, { namespace, labels, address }: End): boolean {
+  if (to.length === 0) return true;
+  return to.some(({ podSelector = {}, namespaceSelector, ipBlock }) => {
     if (ipBlock !== undefined) return !ipBlock.cidr.endsWith('/32') || ipBlock.cidr === `${address}/32`;
     if (address !== undefined || !selects(podSelector, labels)) return false;
     if (namespaceSelector === undefined) return namespace === undefined;
@@ -110,7 +94,9 @@ function isMeant(peers: readonly Peer[] = [], { namespace, labels, address }: En
   });
 }
 
-function isPort({ ports = [] }: Rule, { port, protocol }: Pick<Connection, 'port' | 'protocol'>): boolean {
+function isOpen({ ports = [] }: Rule, door: { port: number; protocol: string }): boolean {
   if (ports.length === 0) return true;
-  return ports.some((each) => (each.protocol ?? 'TCP') === protocol && (each.port ?? port) === port);
+  return ports.some(
+    ({ port = door.port, protocol = 'TCP' }) => port === door.port && protocol === door.protocol,
+  );
 }

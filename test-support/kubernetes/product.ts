@@ -10,7 +10,14 @@ import { ownVersion } from '../../services/shared/version.ts';
 import { type Base, ofKind, type Pods, podsOf, unmet } from './base.ts';
 import { allowedConnections, STRANGER } from './network.ts';
 import { podsWith, portNumber } from './references.ts';
-import { type ProxyRole, type Roles, rolesOf, SERVER_IN_COMPOSE, type ServerRole } from './roles.ts';
+import {
+  POLICIES,
+  type ProxyRole,
+  type Roles,
+  rolesOf,
+  SERVER_IN_COMPOSE,
+  type ServerRole,
+} from './roles.ts';
 
 export type Facts = {
   /** The paths that the status port of a running proxy answers. */
@@ -50,6 +57,12 @@ export function productProblems(base: Base, { paths, tokenFile }: Facts): string
     ...podsOf(base).flatMap(podProblems),
     ...proxies.flatMap((proxy) => proxyProblems(proxy, roles, base, paths)),
     ...servers.flatMap((server) => serverProblems(server, roles, base)),
+    ...unmet('all servers', [
+      [
+        POLICIES.every((policy) => servers.some(({ options }) => options.policy === policy)),
+        `the policies ${POLICIES} are not all served`,
+      ],
+    ]),
     ...scalerProblems(base),
     ...connectionProblems(roles, base),
     ...[...base.secrets].flatMap(([name, values]) => {
@@ -70,6 +83,7 @@ function podProblems({ where, spec, container }: Pods): string[] {
       request !== undefined && limit !== undefined && request <= limit,
       'its limit on memory is below its request',
     ],
+    [coresOf(resources?.requests?.cpu) <= 1, 'it asks for more CPU than one process can use'],
     [isWithin(PATIENCE_S, patienceS(startupProbe)), 'it has too little or too much time to start'],
     [isWithin(PATIENCE_S, patienceS(livenessProbe)), 'it may stand still for too short or too long a time'],
   ]);
@@ -223,4 +237,9 @@ function portsOf({ container }: Pods): string {
 function bytesOf(quantity: string | number | undefined): number {
   const [, number, unit] = /^(\d+)(Mi|Gi)$/.exec(String(quantity)) ?? [];
   return Number(number) * BYTES_PER_MI * (unit === 'Gi' ? 1024 : 1);
+}
+
+function coresOf(quantity: string | number | undefined): number {
+  const [, number, milli] = /^(\d+)(m?)$/.exec(String(quantity)) ?? [];
+  return Number(number) / (milli === '' ? 1 : 1000);
 }

@@ -53,6 +53,10 @@ function deploymentProblems(pods: Pods, all: readonly Pods[], base: Base): strin
     [isDeepStrictEqual(selector?.matchLabels, labels), 'its selector does not select its own pods'],
     [podsWith(labels, all).length === 1, 'the pods of another Deployment have the same labels'],
     [spread.some(({ topologyKey }) => topologyKey === HOST), 'nothing spreads its pods over the nodes'],
+    [
+      spread.every(({ whenUnsatisfiable }) => whenUnsatisfiable === 'ScheduleAnyway'),
+      'a cluster of one node runs one of its pods',
+    ],
     [spread.every(({ topologyKey }) => [HOST, ZONE].includes(topologyKey)), 'nodes have no such label'],
     [
       spread.every(({ matchLabelKeys }) => matchLabelKeys?.join() === 'pod-template-hash'),
@@ -101,7 +105,6 @@ function serviceProblems(base: Base, pods: readonly Pods[]): string[] {
   });
 }
 
-// With minAvailable, a Deployment that is scaled down to it would keep its nodes from ever being drained.
 function budgetProblems(base: Base, pods: readonly Pods[]): string[] {
   const budgets = ofKind(base, 'PodDisruptionBudget').map(({ where, object: { spec = {} } }) => {
     return { where, spec, selected: podsWith(spec.selector?.matchLabels, pods) };
@@ -110,7 +113,7 @@ function budgetProblems(base: Base, pods: readonly Pods[]): string[] {
     ...budgets.flatMap(({ where, spec, selected }) =>
       unmet(where, [
         [selected.length > 0, 'its selector selects nothing'],
-        [spec.maxUnavailable === 1 && !('minAvailable' in spec), 'maxUnavailable is not 1'],
+        [spec.maxUnavailable === 1, 'maxUnavailable is not 1'],
         [spec.unhealthyPodEvictionPolicy === 'AlwaysAllow', 'broken pods keep a node from being drained'],
       ]),
     ),

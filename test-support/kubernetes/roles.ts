@@ -18,15 +18,22 @@ export type Roles = {
   problems: readonly string[];
 };
 
-type ComposeService = { command: string[]; stop_grace_period: string; healthcheck: { test: string[] } };
+type ComposeService = {
+  command: string[];
+  environment: Environment;
+  stop_grace_period: string;
+  healthcheck: { test: string[] };
+};
 
-const COMPOSE: { services: Record<'proxy' | 'server-p1', ComposeService> } = parse(
-  readFileSync(join(ROOT, 'docker-compose.yml'), 'utf8'),
-  { merge: true },
-);
+const COMPOSE: { services: Record<string, ComposeService> & Record<'proxy' | 'server-p1', ComposeService> } =
+  parse(readFileSync(join(ROOT, 'docker-compose.yml'), 'utf8'), { merge: true });
 /** How the Compose cluster, which is tested, runs each role. */
 const PROXY_IN_COMPOSE = COMPOSE.services.proxy;
 export const SERVER_IN_COMPOSE = COMPOSE.services['server-p1'];
+/** The policies that it serves. */
+export const POLICIES = Object.values(COMPOSE.services).flatMap(
+  ({ environment }) => environment?.SERVER_POLICY ?? [],
+);
 
 /** @param tokenFile a file with a token that is long enough: it stands for the one that is mounted */
 export function rolesOf(base: Base, tokenFile: string): Roles {
@@ -34,18 +41,19 @@ export function rolesOf(base: Base, tokenFile: string): Roles {
   const proxies: ProxyRole[] = [];
   const servers: ServerRole[] = [];
   for (const pods of podsOf(base)) {
-    const read = (prefix: string, variables: readonly string[]) => {
-      const environment = environmentOf(pods, variables, problems);
-      const token = `${prefix}_REGISTER_TOKEN_FILE`;
+    const environmentOf = (token: string, variables: readonly string[]): Environment => {
+      const environment = readEnvironment(pods, variables, problems);
       if (!isMounted(environment[token], pods, base))
         problems.push(`${pods.where}: ${token} names no key of a Secret that is mounted`);
       return { ...environment, [token]: tokenFile };
     };
     try {
       if (isCommandOf(PROXY_IN_COMPOSE, pods)) {
-        proxies.push({ pods, options: readProxyOptions([], read('PROXY', proxyVariables())) });
+        const environment = environmentOf('PROXY_REGISTER_TOKEN_FILE', proxyVariables());
+        proxies.push({ pods, options: readProxyOptions([], environment) });
       } else if (isCommandOf(SERVER_IN_COMPOSE, pods)) {
-        servers.push({ pods, options: readOptions([], read('SERVER', serverVariables())) });
+        const environment = environmentOf('SERVER_REGISTER_TOKEN_FILE', serverVariables());
+        servers.push({ pods, options: readOptions([], environment) });
       } else problems.push(`${pods.where}: its command is that of no role`);
     } catch (error) {
       if (!(error instanceof UsageError)) throw error;
@@ -56,20 +64,20 @@ export function rolesOf(base: Base, tokenFile: string): Roles {
 }
 
 function isCommandOf({ command }: ComposeService, { container }: Pods): boolean {
-  return container.args === undefined && container.command?.join(' ') === command.join(' ');
+  return container.command?.join(' ') === command.join(' ');
 }
 
-function environmentOf(
+function readEnvironment(
   { where, container }: Pods,
   variables: readonly string[],
   problems: string[],
 ): Environment {
-  const { env = [], envFrom } = container;
-  if (envFrom !== undefined || env.some(({ value }) => value === undefined))
-    problems.push(`${where}: a variable whose value is not in the manifest`);
+  const { env = [] } = container;
   const names = env.map(({ name }) => name);
-  for (const name of names)
+  for (const { name, value } of env) {
     if (!variables.includes(name)) problems.push(`${where}: no option has the variable ${name}`);
+    if (value === undefined) problems.push(`${where}: ${name} has no value`);
+  }
   for (const name of new Set(names.filter((each, at) => names.indexOf(each) !== at)))
     problems.push(`${where}: ${name} is there twice`);
   return Object.fromEntries(env.map(({ name, value = '' }) => [name, value]));

@@ -6,9 +6,9 @@ const SECRETS_MODE = 0o440;
 
 /** What a pod of the base could do and need not. What the form rules out is not asked again. */
 export function securityProblems(base: Base): string[] {
-  const ofNamespace = ofKind(base, 'Namespace').flatMap(({ where, object: { metadata } }) =>
-    unmet(where, [[metadata.labels?.[ENFORCED] === 'restricted', `${ENFORCED} is not restricted`]]),
-  );
+  const labels = ofKind(base, 'Namespace').map(({ object: { metadata } }) => metadata.labels ?? {});
+  const isRestricted = labels.length === 1 && labels[0]?.[ENFORCED] === 'restricted';
+  const ofNamespace = unmet('the namespace', [[isRestricted, `${ENFORCED} is not restricted`]]);
   const ofPods = podsOf(base).flatMap(({ where, spec, container }) => {
     const { runAsNonRoot, runAsUser = 0, runAsGroup, fsGroup, seccompProfile } = spec.securityContext ?? {};
     const { allowPrivilegeEscalation, readOnlyRootFilesystem, capabilities } =

@@ -17,15 +17,15 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'an eviction does not reset the turn',
     file: 'proxy/routing/round-robin.ts',
-    from: '    this.remove(member);\n    this.#nextIndex = 0;\n',
+    from: '    this.remove(member);\n    this.#changed(() => 0);\n',
     to: '    this.remove(member);\n',
     isSlow: true,
   },
   {
     name: 'the turn does not move on',
     file: 'proxy/routing/round-robin.ts',
-    from: '        this.#nextIndex = at;\n',
-    to: '        this.#nextIndex = members.indexOf(member);\n',
+    from: 'at + 1 === this.#members.length ? 0 : at + 1))',
+    to: 'at))',
     isSlow: true,
   },
   {
@@ -103,8 +103,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'probes go on after the stop',
-    file: 'proxy/core.ts',
-    from: '    checker.stop();\n',
+    file: 'proxy/control.ts',
+    from: '      checker.stop();\n',
     to: '',
     isSlow: true,
   },
@@ -173,7 +173,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'a server is judged by what has not been read',
-    file: 'proxy/core.ts',
+    file: 'proxy/timers.ts',
     from: '    clock.soon(() => work(asOfMs));\n',
     to: '    clock.soon(() => work(Math.max(asOfMs, clock.now())));\n',
     only: 'stall-in-turn',
@@ -259,6 +259,27 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     to: '    return this.#reader.untakenBytes < 0;\n',
     only: 'deaf',
     isSlow: true,
+  },
+  {
+    name: 'a server keeps a session with the first address only',
+    file: 'server/announce.ts',
+    from: '    for (const address of addresses) {\n',
+    to: '    for (const address of addresses.slice(0, 1)) {\n',
+    only: 'proxies',
+  },
+  {
+    name: 'a server looks for proxies once',
+    file: 'server/announce.ts',
+    from: '      await this.#pause(isLost ? backoffMs(Infinity, random()) : lookUpMs);\n',
+    to: '      await this.#pause(isLost ? backoffMs(Infinity, random()) : lookUpMs * 1e6);\n',
+    only: 'proxies',
+  },
+  {
+    name: 'no server steps in',
+    file: 'proxy/registration/subset.ts',
+    from: '(held < size ||',
+    to: '(held < size - size ||',
+    only: 'subset',
   },
 ];
 

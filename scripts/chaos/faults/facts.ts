@@ -5,8 +5,8 @@ export type FaultFacts = Readonly<{
   title: string;
   /** What it is like in real life: `crash`. */
   like: string;
-  /** Its targets: two servers of different policies, one service, or a proxy; without it, any number of servers. */
-  takes?: 'two servers' | 'service' | 'proxy';
+  /** Its targets: two servers of different policies, one service, or a proxy, or a node of a swarm; without it, any number of servers. */
+  takes?: 'two servers' | 'service' | 'proxy' | 'node';
   /**
    * The state of a target while it lasts: its process has ended (`down`), it runs and can't be reached (`unreachable`), it
    * answers late, wrongly or not to everything (`gray`), or nothing is wrong with it (`healthy`).
@@ -77,6 +77,19 @@ const FACTS = {
     title: 'SIGTERM of the proxy, SIGKILL after 10 s',
     like: 'deploy of the proxy',
     takes: 'proxy',
+    leaves: 'down',
+  },
+  update: { title: 'every task is replaced', like: 'deploy on Swarm', takes: 'service', leaves: 'healthy' },
+  'node-drain': {
+    title: 'a node is drained',
+    like: 'maintenance of a machine',
+    takes: 'node',
+    leaves: 'down',
+  },
+  'node-kill': {
+    title: 'SIGKILL of a node and of all that runs on it',
+    like: 'loss of a machine',
+    takes: 'node',
     leaves: 'down',
   },
   'proxy-kill': { title: 'SIGKILL of the proxy', like: 'crash of the proxy', takes: 'proxy', leaves: 'down' },

@@ -5,6 +5,7 @@ import { isRefused, readFaults, type ServerFaults, setFaults } from '../../clust
 import type { FaultKind, PlannedFault } from '../plan.ts';
 import { type Arm, onEachTarget, type Proof, paramOf, type Target, type TargetVerbs } from './fault.ts';
 import { exit, flap } from './repeated.ts';
+import { nodeDrain, nodeKill, update } from './swarm.ts';
 
 const GRACE_S = 10;
 const KILLED = 137;
@@ -111,6 +112,9 @@ export const FAULTS: Readonly<Record<FaultKind, Arm>> = {
   exit,
   swap: onEachTarget(SWAP),
   scale,
+  update,
+  'node-drain': nodeDrain,
+  'node-kill': nodeKill,
   'proxy-stop': onEachTarget(STOP),
   'proxy-kill': onEachTarget(KILL),
 };

@@ -43,7 +43,8 @@ const MAX_DETAILS = 10;
  * outside, what fails is unknown, but for what nothing explains.
  */
 export function judge(recording: Recording, criteria: readonly Criterion[]): Judgement {
-  const views = [recording, ...recording.others].map((view) => new Observations({ ...recording, ...view }));
+  const proxies = [recording, ...recording.others];
+  const views = proxies.map((view) => new Observations({ ...recording, ...view }, proxies));
   const spoilt = whySpoilt(recording);
   const findings = criteria.flatMap((each) => {
     return worstOf(views.map((seen) => [seen.recording.proxy, findingOf(seen, each, spoilt)]));

@@ -29,7 +29,7 @@ export const othersUntouched: Criterion = {
     const { plan, faults } = seen.recording;
     if (plan.faults.length === 0) return null;
     seen.requireSent();
-    const isAnyHit = faults.some(isOnProxies);
+    const isAnyHit = faults.some(isOnProxies) || seen.proxyHits.length > 0;
     const hit = isAnyHit ? plan.policies : faults.flatMap((fault) => seen.policiesOf(fault));
     const others = plan.policies.filter((policy) => !hit.includes(policy));
     if (others.length === 0) return null;

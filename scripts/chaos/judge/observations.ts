@@ -4,7 +4,7 @@ import type { EventType } from '../../../services/proxy/status/events.ts';
 import type { ProxyEvent, TableSample } from '../../kit/proxy-events.ts';
 import { CannotTell } from '../../kit/verdict.ts';
 import type { FaultKind } from '../faults/facts.ts';
-import type { FaultRecord, Hit, Phase, PhaseName, Recording, RequestRow } from '../journal.ts';
+import type { FaultRecord, Hit, Phase, PhaseName, ProxyView, Recording, RequestRow } from '../journal.ts';
 import { isOnProxies, policyOf } from '../plan.ts';
 import { AFTERMATH_MS } from './limits.ts';
 
@@ -47,13 +47,16 @@ export class Observations {
   readonly proxyHits: readonly FaultHit[];
   /** When a proxy was not there for its clients, with what it takes to come back. */
   readonly proxyOutages: readonly Span[];
+  readonly #listens: ReadonlyMap<string, readonly number[]>;
   readonly #sentByPolicy: ReadonlyMap<string, Rows>;
   readonly #answersByServer: ReadonlyMap<string, Rows>;
   readonly #events: Events;
   readonly #eventsByServer: ReadonlyMap<string, Events>;
 
-  constructor(recording: Recording) {
+  /** @param proxies what every proxy showed; the recording itself has the view of the one whose events are looked at */
+  constructor(recording: Recording, proxies: readonly ProxyView[] = [recording, ...recording.others]) {
     this.recording = recording;
+    this.#listens = new Map(proxies.map(({ proxy, listens }) => [proxy, listens]));
     const sent = recording.requests.filter(({ outcome }) => outcome !== 'dropped');
     this.sent = sent.sort((a, b) => a.dueMs - b.dueMs);
     this.#sentByPolicy = Map.groupBy(sent, ({ policy }) => policy);
@@ -146,9 +149,10 @@ export class Observations {
   }
 
   /** When the proxy listened again after a hit, and Docker's call had returned; `Infinity` when it never did. */
-  listensAgainMs({ hit: { fromMs, healMs, healedMs } }: FaultHit): number {
+  listensAgainMs({ hit: { target, fromMs, healMs, healedMs } }: FaultHit): number {
     if (healedMs === null) return Number.POSITIVE_INFINITY;
-    const listensMs = this.recording.listens.find((atMs) => atMs >= (healMs ?? fromMs));
+    const listens = this.#listens.get(target) ?? this.recording.listens;
+    const listensMs = listens.find((atMs) => atMs >= (healMs ?? fromMs));
     return Math.max(healedMs, listensMs ?? healedMs);
   }
 

@@ -8,7 +8,7 @@ import {
   testCases,
 } from '../../../test-support/chaos/recording-builder.ts';
 import type { TableSample } from '../../kit/proxy-events.ts';
-import { backInRotation, steadyControl, steadyState, tested } from './steady.ts';
+import { backInNumbers, backInRotation, steadyControl, steadyState, tested } from './steady.ts';
 
 const KILL: FaultSketch = { kind: 'kill', hits: [['a1', 6000, 8000]] };
 const withFault = (changes: Partial<FaultSketch>): Sketch => ({ faults: [{ ...KILL, ...changes }] });
@@ -250,4 +250,25 @@ testCases(backInRotation, [
     /policy 2 got no request/,
   ],
   ['no phase of that name', { with: { phases: [] } }, 'unknown'],
+]);
+
+/** Another server has taken the place of one. */
+const REPLACED: Sketch = {
+  table: (sample) => ({
+    ...sample,
+    servers: sample.servers.flatMap((server) => {
+      if (server.id !== 'a1' || sample.atMs < 9000) return server;
+      return [
+        { ...server, state: 'evicted' },
+        { ...server, id: 'a3' },
+      ];
+    }),
+  }),
+};
+
+testCases(backInNumbers, [
+  ['nothing happened', {}, 'pass', /4 of 4 servers ready, max − min = 0/],
+  ['another one in its place', REPLACED, 'pass', /4 of 4 servers ready/],
+  ['none in its place', change(9000, 'a1', () => null), 'fail', /policy 1 has 1 ready servers, 2 before/],
+  ['one too many', addFrom(9000), 'fail', /policy 2 has 3 ready servers, 2 before/],
 ]);

@@ -130,51 +130,61 @@ export const steadyControl = steady(false);
  * listed, each policy's requests in the phase `after` were shared with `max − min ≤ 1`. What the healing could not mend is
  * the tool's failure, and what is missing then may be missing because of it: nothing can be told.
  */
-export const backInRotation: Criterion = {
-  name: 'back in rotation',
-  limit: 'all servers ready and no others, max − min ≤ 1 for each policy, nothing left over',
-  assess(seen) {
-    const { leftovers, tables, phases } = seen.recording;
-    if (leftovers.length > 0) {
-      const measured = `left over: ${plural(leftovers.length, 'thing')}`;
-      return { measured, n: leftovers.length, isOpen: true, details: leftovers };
-    }
-    const after = seen.phase('after');
-    const samples = tables.filter(({ atMs }) => atMs >= after.fromMs && atMs <= after.toMs);
-    const [first, ...others] = samples;
-    // The very last sample is taken when the phase is over.
-    const [last, end] = [others.at(-1), tables.at(-1)];
-    if (first === undefined || last === undefined || end === undefined) {
-      const count = plural(samples.length, 'sample');
-      throw new CannotTell(`the policy table was seen too seldom in the phase "after" (${count})`);
-    }
-    // Without a phase of its own for faults there are none: then it is the end of what came before.
-    const { fromMs } = phases.find(({ name }) => name === 'faults') ?? after;
-    const before = seen.tableAt(fromMs);
-    if (before.servers.length === 0) throw new CannotTell('no server was listed');
-    const wrong = differencesOf(seen, before, end);
-    if (first.boot !== end.boot) wrong.push('the proxy started again in the phase "after"');
-    const shares = sharesBetween(seen, first, last);
-    const unfair = shares.filter(({ spread }) => spread > 1);
-    const idle = shares.filter(({ isIdle }) => isIdle);
-    const ready = end.servers.filter(({ state }) => state === 'ready').length;
-    return {
-      measured: `${ready} of ${plural(before.servers.length, 'server')} ready, max − min = ${Math.max(...shares.map(({ spread }) => spread), 0)}`,
-      n: before.servers.length,
-      troubles: [
-        ...wrong.map(() => ({ fromMs: first.atMs, toMs: end.atMs })),
-        // An unfair share has nothing to do with the machine, unless a server was suspect or out meanwhile.
-        ...unfair.map(({ policy }) => unrestOf(seen, policy, samples) ?? CERTAIN),
-      ],
-      isOpen: idle.length > 0,
-      details: [
-        ...wrong,
-        ...unfair.map(({ policy, line }) => `policy ${policy} in the phase "after": ${line}`),
-        ...idle.map(({ policy }) => `policy ${policy} got no request in the phase "after"`),
-      ],
-    };
-  },
-};
+export const backInRotation = back('all servers ready and no others', differencesOf);
+
+/** As `backInRotation`, where others may be there in place of those before: as many of each policy are ready. */
+export const backInNumbers = back('as many servers ready as before', missingOf);
+
+function back(
+  what: string,
+  problemsOf: (seen: Observations, before: TableSample, last: TableSample) => string[],
+): Criterion {
+  return {
+    name: 'back in rotation',
+    limit: `${what}, max − min ≤ 1 for each policy, nothing left over`,
+    assess(seen) {
+      const { leftovers, tables, phases } = seen.recording;
+      if (leftovers.length > 0) {
+        const measured = `left over: ${plural(leftovers.length, 'thing')}`;
+        return { measured, n: leftovers.length, isOpen: true, details: leftovers };
+      }
+      const after = seen.phase('after');
+      const samples = tables.filter(({ atMs }) => atMs >= after.fromMs && atMs <= after.toMs);
+      const [first, ...others] = samples;
+      // The very last sample is taken when the phase is over.
+      const [last, end] = [others.at(-1), tables.at(-1)];
+      if (first === undefined || last === undefined || end === undefined) {
+        const count = plural(samples.length, 'sample');
+        throw new CannotTell(`the policy table was seen too seldom in the phase "after" (${count})`);
+      }
+      // Without a phase of its own for faults there are none: then it is the end of what came before.
+      const { fromMs } = phases.find(({ name }) => name === 'faults') ?? after;
+      const before = seen.tableAt(fromMs);
+      if (before.servers.length === 0) throw new CannotTell('no server was listed');
+      const wrong = problemsOf(seen, before, end);
+      if (first.boot !== end.boot) wrong.push('the proxy started again in the phase "after"');
+      const shares = sharesBetween(seen, first, last);
+      const unfair = shares.filter(({ spread }) => spread > 1);
+      const idle = shares.filter(({ isIdle }) => isIdle);
+      const ready = end.servers.filter(({ state }) => state === 'ready').length;
+      return {
+        measured: `${ready} of ${plural(before.servers.length, 'server')} ready, max − min = ${Math.max(...shares.map(({ spread }) => spread), 0)}`,
+        n: before.servers.length,
+        troubles: [
+          ...wrong.map(() => ({ fromMs: first.atMs, toMs: end.atMs })),
+          // An unfair share has nothing to do with the machine, unless a server was suspect or out meanwhile.
+          ...unfair.map(({ policy }) => unrestOf(seen, policy, samples) ?? CERTAIN),
+        ],
+        isOpen: idle.length > 0,
+        details: [
+          ...wrong,
+          ...unfair.map(({ policy, line }) => `policy ${policy} in the phase "after": ${line}`),
+          ...idle.map(({ policy }) => `policy ${policy} got no request in the phase "after"`),
+        ],
+      };
+    },
+  };
+}
 
 /** What is different in the last table from the one before the faults, and which of its servers are not ready. */
 function differencesOf(seen: Observations, before: TableSample, last: TableSample): string[] {
@@ -190,6 +200,18 @@ function differencesOf(seen: Observations, before: TableSample, last: TableSampl
   ];
 }
 
+/** The policies that have another number of ready servers than before the faults. */
+function missingOf({ recording }: Observations, before: TableSample, last: TableSample): string[] {
+  const count = ({ servers }: TableSample, policy: string): number =>
+    servers.filter((each) => each.policy === policy && each.state === 'ready').length;
+  return recording.plan.policies
+    .filter((policy) => count(last, policy) !== count(before, policy))
+    .map(
+      (policy) =>
+        `policy ${policy} has ${count(last, policy)} ready servers, ${count(before, policy)} before`,
+    );
+}
+
 type Shares = { policy: string; spread: number; isIdle: boolean; line: string };
 
 /** How evenly each policy's requests were shared among its servers between two samples. */
@@ -197,7 +219,7 @@ function sharesBetween(seen: Observations, first: TableSample, last: TableSample
   const before = new Map(first.servers.map(({ id, sent }) => [id, sent]));
   return seen.recording.plan.policies.map((policy) => {
     const grown = last.servers
-      .filter((server) => server.policy === policy)
+      .filter((server) => server.policy === policy && server.state === 'ready')
       .map(({ id, sent }) => ({ id, by: sent - (before.get(id) ?? 0) }));
     const counts = grown.map(({ by }) => by);
     const spread = counts.length === 0 ? 0 : Math.max(...counts) - Math.min(...counts);

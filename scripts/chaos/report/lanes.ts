@@ -119,7 +119,7 @@ export function serverLaneChart(recording: Recording, axis: TimeAxis): string {
     height += SERVER_ROW;
   });
   return timeChart(axis, {
-    title: 'Servers in the eyes of the proxy',
+    title: `Servers in the eyes of ${recording.others.length === 0 ? 'the proxy' : recording.proxy}`,
     note: 'The higher the bar, the more the server is in rotation; hatched while the fault lasted.',
     height: Math.max(height, SERVER_ROW) + 6,
     draw: (top) => {

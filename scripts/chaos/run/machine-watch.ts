@@ -68,6 +68,7 @@ class Processes {
       else watched.waitedMs = waitedMs;
       if (ms >= NOTABLE_MS) waits[name] = Math.round(ms * 100) / 100;
     }
+    if (this.#cluster.isElsewhere) return waits;
     const isComplete = this.#known > 0 && this.#watched.size >= this.#known;
     if (!isComplete && performance.now() >= this.#nextLookMs) void this.#look();
     return waits;

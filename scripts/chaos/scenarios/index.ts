@@ -4,19 +4,20 @@ import type { Criterion } from '../judge/judge.ts';
 import { othersUntouched } from '../judge/latency.ts';
 import { misrouted } from '../judge/misrouted.ts';
 import { inTime, noErrors, noLost, noServerOnly, noStray, noWrong } from '../judge/replies.ts';
-import { backInRotation, steadyState, tested } from '../judge/steady.ts';
+import { backInNumbers, backInRotation, steadyState, tested } from '../judge/steady.ts';
 import type { Plan } from '../plan.ts';
 import { CRASHES } from './crashes.ts';
 import { GRAY } from './gray.ts';
 import { PROXIES } from './proxies.ts';
 import type { Scenario } from './scenario.ts';
+import { SWARM } from './swarm.ts';
 import { WHOLE } from './whole.ts';
 
 /** What `npm run chaos` does without --scenario. */
 export const DEFAULT_SCENARIO = 'tour';
 
 /** Every scenario. */
-export const SCENARIOS: readonly Scenario[] = [...WHOLE, ...CRASHES, ...GRAY, ...PROXIES];
+export const SCENARIOS: readonly Scenario[] = [...WHOLE, ...CRASHES, ...GRAY, ...PROXIES, ...SWARM];
 
 const INVARIANTS: readonly Criterion[] = [
   noWrong,
@@ -26,7 +27,6 @@ const INVARIANTS: readonly Criterion[] = [
   misrouted,
   falseEvictions,
   evictionsHaveCauses,
-  backInRotation,
 ];
 
 /** The scenario of that name; undefined when there is none. */
@@ -44,7 +44,9 @@ export function scenarioOf({ scenario: name }: Pick<Plan, 'scenario'>): Scenario
 /** Everything that a run of this plan is judged by: what is allowed beyond it, a scenario's own criteria say by name. */
 export function criteriaOf(plan: Plan): readonly Criterion[] {
   const duringFaults = plan.faults.length > 0 ? [steadyState, othersUntouched] : [];
-  return [tested, ...duringFaults, ...ownCriteria(plan), ...INVARIANTS];
+  // Swarm replaces what has ended, and starts nothing again.
+  const back = scenarioOf(plan).engine === 'swarm' ? backInNumbers : backInRotation;
+  return [tested, ...duringFaults, ...ownCriteria(plan), ...INVARIANTS, back];
 }
 
 /** Those of them that its scenario has of its own. */

@@ -11,7 +11,7 @@ import type { Scenario } from './scenario.ts';
 const COUNT = 3;
 /** A proxy is back, with all servers, before the next one goes. */
 const EVERY_MS = 8_000;
-// Servers look for new proxies every 5 s, and clients for those that were away up to 8 s after they have failed.
+// Clients try those that were away again up to 8 s after they have failed.
 const QUIET_MS = 12_000;
 
 export const PROXIES: readonly Scenario[] = [

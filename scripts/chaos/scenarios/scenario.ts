@@ -9,6 +9,8 @@ export type Scenario = {
   name: string;
   /** One line for people: what is done. */
   title: string;
+  /** Where it runs; without it, on the cluster of Docker Compose. */
+  engine?: 'swarm';
   /** Lengths that differ from the usual ones; `faultsMs` is what --duration changes. */
   phases: Partial<PhaseLengths> & { faultsMs: number };
   /** What Compose gets; the servers' control port is opened where a fault needs it. */

@@ -70,9 +70,9 @@ function connect({ refuses = false } = {}) {
   const handlers: PacketHandlers = {
     forwarder,
     registrar: {
-      register: () => {
+      register: (_connection, _packet, answer) => {
         isLease = true;
-        return '{}\n';
+        answer('{}\n');
       },
     },
     sessions: {

@@ -8,11 +8,11 @@ import {
   type Packet,
   type PacketFault,
   type RequestPacket,
+  type SetupPacket,
   unknownType,
 } from '../../shared/packet.ts';
 import { endsStream, PacketReader } from '../../shared/packet-reader.ts';
 import type { Connection, Receiver } from '../network/network.ts';
-import type { Registrar } from '../registration/registrar.ts';
 import type { Sessions } from '../registration/sessions.ts';
 import type { Forwarder } from '../routing/forwarder.ts';
 import { type ReplySink, Request } from '../routing/request.ts';
@@ -38,7 +38,10 @@ const REFUSAL_CHARGE_PACKETS = 3;
 
 export type PacketHandlers = {
   forwarder: Pick<Forwarder, 'forward' | 'noteRefusal' | 'isDraining'>;
-  registrar: Pick<Registrar, 'register'>;
+  registrar: {
+    /** @param answer takes the line to answer with, at once or later */
+    register(connection: ClientConnection, packet: SetupPacket, answer: (line: string) => void): void;
+  };
   sessions: Pick<Sessions, 'onPacket' | 'onEnded' | 'has'>;
 };
 
@@ -240,11 +243,7 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
       case 'setup':
         this.hasSetUp = true;
         this.#refusalsInARow = 0;
-        this.#answerInOrder(
-          packet.id,
-          packet.policy,
-          this.#context.handlers.registrar.register(this, packet),
-        );
+        this.#register(packet);
         return;
       case 'heartbeat':
       case 'leave':
@@ -263,6 +262,14 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
       default:
         packet satisfies never;
     }
+  }
+
+  #register(packet: SetupPacket): void {
+    const place = this.#takePlace(packet.id, packet.policy);
+    this.#context.handlers.registrar.register(this, packet, (line) => {
+      this.#answer(place, line);
+      if (!this.#isTaking) this.flush();
+    });
   }
 
   #forward(packet: RequestPacket, nowMs: number): void {
@@ -290,13 +297,18 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
 
   #refuse({ code, sentence, clientId, policy }: PacketFault): void {
     const trace = this.#context.handlers.forwarder.noteRefusal(code, { clientId, policy });
-    this.#answerInOrder(clientId, policy ?? '', formatError(code, sentence, { clientId, policy, trace }));
+    const place = this.#takePlace(clientId, policy ?? '');
+    this.#answer(place, formatError(code, sentence, { clientId, policy, trace }));
   }
 
-  // What is answered here still has to wait for the replies to what came before it.
-  #answerInOrder(id: Id | undefined, policy: string, line: string): void {
+  // What is no request still has to wait for the replies to what came before it.
+  #takePlace(id: Id | undefined, policy: string): Request {
     const placeholder = new Request(this, id, policy, '', null, 0);
     this.#replies.append(placeholder);
+    return placeholder;
+  }
+
+  #answer(placeholder: Request, line: string): void {
     placeholder.reply = Buffer.from(line).toString('latin1');
     this.#replies.deliver(placeholder);
   }

@@ -8,7 +8,7 @@ import type { Connection, Listening, Network, Receiver } from '../network/networ
 import type { ProxyOptions } from '../options.ts';
 import { ClientConnection, type ConnectionContext, type PacketHandlers } from './client-connection.ts';
 import { ReadTurns } from './read-turns.ts';
-import { plainHost, SourceLimit } from './sources.ts';
+import { plainHost, SourceLimit, sourceLimit } from './sources.ts';
 
 // A turn of the loop with nothing to do takes a fraction of this.
 const CALM_TURN_MS = 0.05;
@@ -37,6 +37,16 @@ export type ListenerWorld = {
   standingOf(host: string): 'known' | 'unknown' | 'excluded';
   /** Gets a line for each connection that the proxy ends for a reason of its own. */
   log: LimitedLog;
+  /** Where other threads listen on the same port. */
+  occupancy?: Occupancy | undefined;
+};
+
+/** How many connections all threads together have; each notes its own. */
+export type Occupancy = {
+  readonly clients: number;
+  /** Those in the places that are kept back for servers. */
+  readonly servers: number;
+  note(clients: number, servers: number): void;
 };
 
 export type ListenerCounters = {
@@ -68,7 +78,7 @@ export class Listener {
     this.#options = options;
     this.#world = world;
     this.#handlers = handlers;
-    this.#perSource = new SourceLimit(options.maxConnectionsPerSource, options.maxConnections);
+    this.#perSource = new SourceLimit(sourceLimit(options));
     const { clock } = world;
     this.#context = { clock, turns: new ReadTurns(clock.soon), handlers, onClosed: this.#forget };
   }
@@ -77,18 +87,23 @@ export class Listener {
     return this.#clients.size + this.#servers.size;
   }
 
-  /** Starts to accept; rejects with the system's error when the port can't be had. */
-  async open(): Promise<void> {
+  /**
+   * Starts to accept; rejects with the system's error when the port can't be had.
+   * @param claimed a port that this process has for itself already; null claims that of the options
+   */
+  async open(claimed: number | null = null): Promise<void> {
     const { host, port } = this.#options;
     const { network } = this.#world;
     const accept = (socket: Connection): Receiver | null => this.#accept(socket);
     const onFailure = (): void => {
       this.counters.acceptFailures += 1;
     };
-    // A shared port would let two proxies run on it unawares, so ask for it alone first.
-    const alone = await network.listen(host, port, false, accept, onFailure);
-    this.port = alone.port;
-    alone.close();
+    if (claimed === null) {
+      // A shared port would let two proxies run on it unawares, so ask for it alone first.
+      const alone = await network.listen(host, port, false, accept, onFailure);
+      this.port = alone.port;
+      alone.close();
+    } else this.port = claimed;
     const isShared = process.platform === 'linux';
     for (let opened = 0; opened < (isShared ? LISTENING_SOCKETS : 1); opened += 1) {
       this.#sockets.push(await network.listen(host, this.port, isShared, accept, onFailure));
@@ -114,13 +129,14 @@ export class Listener {
     } else {
       this.#servers.add(connection);
     }
+    this.#noteCounts();
     return connection;
   }
 
   // Why a connection can have no place among the clients; null when it can.
   #overloadFor(socket: Connection): string | null {
     const { maxConnections } = this.#options;
-    if (this.#clients.size >= maxConnections) {
+    if ((this.#world.occupancy?.clients ?? this.#clients.size) >= maxConnections) {
       return `The proxy has ${maxConnections} connections open and takes no more: try again later.`;
     }
     const source = this.#perSource.fullSource(this.#clients.members, socket);
@@ -132,10 +148,11 @@ export class Listener {
   // that take places and do not register keep out only other unknown peers.
   #hasServerPlace({ remoteAddress }: Connection): boolean {
     const { serverPlaces } = this.#options;
+    const taken = this.#world.occupancy?.servers ?? this.#servers.size;
     // Its peer has reset it already.
-    if (remoteAddress === undefined || this.#servers.size >= serverPlaces) return false;
+    if (remoteAddress === undefined || taken >= serverPlaces) return false;
     const standing = this.#world.standingOf(plainHost(remoteAddress));
-    return standing === 'known' || (standing === 'unknown' && this.#servers.size < serverPlaces / 2);
+    return standing === 'known' || (standing === 'unknown' && taken < serverPlaces / 2);
   }
 
   #refuse(socket: Connection, sentence: string): null {
@@ -154,7 +171,12 @@ export class Listener {
     } else {
       this.#servers.delete(connection);
     }
+    this.#noteCounts();
   };
+
+  #noteCounts(): void {
+    this.#world.occupancy?.note(this.#clients.size, this.#servers.size);
+  }
 
   /** Refuses packets that take too long, and ends connections that are idle, unless they are sessions, or stuck. */
   sweep(nowMs: number): void {

@@ -13,7 +13,7 @@ import {
 } from '../../../test-support/cluster.ts';
 import type { Frame, Peer } from '../../../test-support/peers.ts';
 import type { RunningProxy } from '../proxy.ts';
-import { SourceLimit } from './sources.ts';
+import { SourceLimit, sourceLimit } from './sources.ts';
 
 const PLACES = 4;
 
@@ -100,7 +100,7 @@ test('connections are counted by source only once one source could have too many
       },
     },
   });
-  const limit = new SourceLimit(0, 100);
+  const limit = new SourceLimit(sourceLimit({ maxConnectionsPerSource: 0, maxConnections: 100 }));
   assert.equal(limit.limit, 90);
   const connections = Array.from({ length: 89 }, () => peer('10.0.0.1'));
   for (const connection of connections) limit.add(connection);

@@ -26,6 +26,17 @@ export function plainHost(address: string): string {
   return address.startsWith('::ffff:') ? address.slice(7) : address;
 }
 
+/** How many connections one source may have where there may be `maxConnections` in all. */
+export function sourceLimit({
+  maxConnectionsPerSource: limit,
+  maxConnections,
+}: {
+  maxConnectionsPerSource: number;
+  maxConnections: number;
+}): number {
+  return limit === 0 ? Math.ceil(maxConnections * DEFAULT_SHARE) : limit;
+}
+
 type Addressed = { readonly remoteAddress?: string | undefined };
 /** A connection that is counted. `source` is written by the limit; null where it is not counted. */
 export type Sourced = { readonly socket: Addressed; source: string | null };
@@ -34,12 +45,9 @@ export class SourceLimit {
   readonly limit: number;
   #counts: Map<string, number> | null = null;
 
-  /**
-   * @param limit          connections from one source; 0 for nine tenths of all
-   * @param maxConnections how many there may be in all
-   */
-  constructor(limit: number, maxConnections: number) {
-    this.limit = limit === 0 ? Math.ceil(maxConnections * DEFAULT_SHARE) : limit;
+  /** @param limit connections from one source */
+  constructor(limit: number) {
+    this.limit = limit;
   }
 
   /**

@@ -3,9 +3,8 @@ import type { Clock } from '../../shared/clock.ts';
 import type { LimitedLog } from '../../shared/log.ts';
 import type { Id } from '../../shared/packet.ts';
 import type { ProxyOptions } from '../options.ts';
-import type { Request } from '../routing/request.ts';
 import type { FailureKind } from '../servers/failure.ts';
-import type { Upstream } from '../servers/upstream.ts';
+import type { Suspect, Upstream } from '../servers/upstream.ts';
 import { type Health, isInRotation, type Signal, step, type Thresholds } from './health.ts';
 import type { ProbeResult } from './prober.ts';
 
@@ -56,6 +55,9 @@ type Watch = {
   servedBeforeRow: number;
 };
 
+/** Of a request that failed: what names it. */
+type FailedRequest = { readonly clientId: Id | undefined; readonly wire: { readonly length: number } };
+
 type TrafficSample = { atMs: number; served: number; failed: number };
 
 export class HealthChecker {
@@ -82,7 +84,7 @@ export class HealthChecker {
       servedBefore: 0,
       samples: [this.#sampleOf(upstream)],
       failuresInARow: 0,
-      servedBeforeRow: upstream.served,
+      servedBeforeRow: upstream.tally.served,
     });
     this.#probe(upstream);
   }
@@ -105,12 +107,17 @@ export class HealthChecker {
     this.probeNow(upstream);
   }
 
+  /** One of its connections broke under a real request. */
+  onBroke(upstream: Upstream, suspect: Suspect): void {
+    upstream.brokeUnder = suspect;
+  }
+
   /** A real request, or a connection without one, failed on it. */
-  onFailure(upstream: Upstream, failure: FailureKind, request: Request | null): void {
+  onFailure(upstream: Upstream, failure: FailureKind, request: FailedRequest | null): void {
     const watch = this.#watches.get(upstream);
     if (watch === undefined) return;
-    if (watch.servedBeforeRow !== upstream.served) watch.failuresInARow = 0;
-    watch.servedBeforeRow = upstream.served;
+    if (watch.servedBeforeRow !== upstream.tally.served) watch.failuresInARow = 0;
+    watch.servedBeforeRow = upstream.tally.served;
     watch.failuresInARow += 1;
     if (upstream.health.state === 'trial') this.#signal(upstream, { kind: 'trial-failed', failure });
     else if (failure === 'wrong-digest') this.#signal(upstream, { kind: 'wrong-answer' });
@@ -121,13 +128,17 @@ export class HealthChecker {
     }
     this.#signal(upstream, { kind: 'failed-in-a-row', count: watch.failuresInARow });
     const sample = watch.samples[0] as TrafficSample;
-    const failed = upstream.failed - sample.failed;
-    this.#signal(upstream, { kind: 'failed-share', failed, of: failed + upstream.served - sample.served });
+    const failed = upstream.tally.failed - sample.failed;
+    this.#signal(upstream, {
+      kind: 'failed-share',
+      failed,
+      of: failed + upstream.tally.served - sample.served,
+    });
     this.probeNow(upstream);
   }
 
   /** It has worked on a real request for longer than an attempt may take: a probe finds out whether it is slow or dead. */
-  onSilence(upstream: Upstream, request: Request): void {
+  onSilence(upstream: Upstream, request: FailedRequest): void {
     this.#signal(upstream, { kind: 'silence', request: nameOf(request, request.wire.length) });
     this.probeNow(upstream);
   }
@@ -188,7 +199,7 @@ export class HealthChecker {
     upstream.nextProbeMs = 0;
     watch.isStale = false;
     watch.startedMs = this.#world.clock.now();
-    watch.servedBefore = upstream.served;
+    watch.servedBefore = upstream.tally.served;
     void this.#world.probe(upstream).then((result) => {
       this.#probedAddresses.delete(address);
       this.#onResult(upstream, watch, result);
@@ -201,14 +212,14 @@ export class HealthChecker {
     watch.attempts += 1;
     const { roundTripMs, answersAs, detail } = result;
     // A server that takes one connection at a time has the probe wait behind our own requests: its answers to those say as much.
-    const hasServed = !upstream.keepsAlive && upstream.served > watch.servedBefore;
+    const hasServed = !upstream.keepsAlive && upstream.tally.served > watch.servedBefore;
     const outcome = result.outcome === 'timeout' && hasServed ? 'pass' : result.outcome;
     upstream.noteProbe({ atMs: this.#world.clock.wallNow(), outcome, roundTripMs, detail });
     if (outcome === 'pass') upstream.passedMs = watch.startedMs;
     if (result.outcome === 'pass') {
       upstream.answersAs ??= answersAs;
       if (answersAs !== null) {
-        upstream.provenMs = watch.startedMs;
+        upstream.tally.provenMs = watch.startedMs;
         if (upstream.knownAs.size < MAX_KNOWN_AS) upstream.knownAs.add(answersAs);
       }
     }
@@ -228,7 +239,7 @@ export class HealthChecker {
     else if (!isVouchedFor(upstream)) this.#probeIn(upstream, watch, this.#untilNextMs(upstream, watch));
   }
 
-  #sampleOf({ served, failed }: Upstream): TrafficSample {
+  #sampleOf({ tally: { served, failed } }: Upstream): TrafficSample {
     return { atMs: this.#world.clock.now(), served, failed };
   }
 
@@ -300,7 +311,7 @@ export class HealthChecker {
   // have been frozen for a moment, with everything that was in flight: one real request decides, and no penalty is due yet.
   #settle(upstream: Upstream, watch: Watch, before: Health): void {
     if (upstream.health.state !== 'ready') return;
-    const isInARow = watch.servedBeforeRow === upstream.served;
+    const isInARow = watch.servedBeforeRow === upstream.tally.served;
     if (before.state !== 'suspect') watch.failuresInARow = 0;
     else this.#signal(upstream, { kind: 'cleared', count: isInARow ? watch.failuresInARow : 0 });
   }

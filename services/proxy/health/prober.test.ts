@@ -150,12 +150,12 @@ test('five real requests in a row that fail eject a server; an answer between th
   checker.watch(upstream);
   const fail = (count: number): void => {
     for (let failed = 0; failed < count; failed += 1) {
-      upstream.failed += 1;
+      upstream.tally.failed += 1;
       checker.onFailure(upstream, 'silent', null);
     }
   };
   fail(4);
-  upstream.served += 1;
+  upstream.tally.served += 1;
   fail(4);
   assert.equal(upstream.health.state, 'ready');
   fail(1);

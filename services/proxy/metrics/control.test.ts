@@ -15,7 +15,8 @@ function serverIn(state: State, { passedMs = 0, lastAnswerMs = 0 } = {}): Upstre
     incarnation: null,
   };
   const upstream = new Upstream(registration, 1, 0, { ...newcomer(0, 'registered'), state }, 0);
-  return Object.assign(upstream, { passedMs, lastAnswerMs });
+  upstream.tally.lastAnswerMs = lastAnswerMs;
+  return Object.assign(upstream, { passedMs });
 }
 
 test('a failure is seen so long after the last answer or passed probe', () => {

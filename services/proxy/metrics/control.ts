@@ -32,10 +32,10 @@ export class ControlCounts {
   }
 
   /** A server's health has changed, from the state `before`; `nowMs` is monotonic. */
-  changed({ health, passedMs, lastAnswerMs }: Upstream, before: State, nowMs: number): void {
+  changed({ health, passedMs, tally }: Upstream, before: State, nowMs: number): void {
     const isOut = health.state === 'suspect' || health.state === 'evicted';
     // One that is ejected answers now and then: its last answer says nothing.
-    if (isOut && isInRotation(before)) this.detection.observe(nowMs - Math.max(passedMs, lastAnswerMs));
+    if (isOut && isInRotation(before)) this.detection.observe(nowMs - Math.max(passedMs, tally.lastAnswerMs));
   }
 
   registration(result: RegistrationResult): void {

@@ -67,7 +67,8 @@ describe('a request is counted by how it ended', () => {
       },
     },
     SHUTTING_DOWN: {
-      options: { drainTimeoutMs: 20_000 },
+      // Workers learn of the stop a moment later.
+      options: { drainTimeoutMs: 20_000, workers: 1 },
       run: async (t, proxy) => {
         // A request in flight keeps the proxy, and with it the status port, from ending.
         const server = await fakeServer(t, proxy, 1, { behave: silent });

@@ -17,6 +17,8 @@ export type MetricSources = Pick<
   control: ControlCounts;
   /** Lines of the access log that nobody was there to take. */
   accessLogDropped: () => number;
+  /** What the threads beside this one use: memory of their objects, and time in which they did not wait. */
+  otherThreads?: () => { heapBytes: number; activeMs: number };
   /** Monotonic ms. */
   now: () => number;
   version: string;
@@ -81,7 +83,7 @@ export const PROXY_FAMILIES: readonly Family[] = [
       const depths = new Map([...traffic.policies].map(({ policy }) => [policy, 0]));
       for (const route of table.routes) {
         const policy = route.traffic?.policy ?? OTHER;
-        depths.set(policy, (depths.get(policy) ?? 0) + route.waiting.length);
+        depths.set(policy, (depths.get(policy) ?? 0) + route.waitingCount);
       }
       return perPolicy(depths);
     },
@@ -131,8 +133,8 @@ export const PROXY_FAMILIES: readonly Family[] = [
     read: ({ table, now }) => {
       const nowMs = now();
       const left = new Map<string, number>();
-      for (const [policy, { budget }] of servedRoutes(table.routes))
-        left.set(policy, Math.min(left.get(policy) ?? 1, budget.left(nowMs)));
+      for (const [policy, route] of servedRoutes(table.routes))
+        left.set(policy, Math.min(left.get(policy) ?? 1, route.budgetLeft(nowMs)));
       return perPolicy(left);
     },
   },

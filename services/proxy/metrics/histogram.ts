@@ -60,6 +60,18 @@ export class Histogram {
     return { cumulative, count: count + this.#total(LONGER), sumMs: this.#total(SUM) / US_PER_MS };
   }
 
+  /** Empties it. @returns what `add` of another one takes */
+  take(): Float64Array {
+    const taken = this.#kept.map((_, at) => this.#total(at));
+    this.#recent.fill(0);
+    this.#kept.fill(0);
+    return taken;
+  }
+
+  add(taken: Float64Array): void {
+    for (const [at, value] of taken.entries()) this.#kept[at] = (this.#kept[at] as number) + value;
+  }
+
   #total(at: number): number {
     return (this.#kept[at] as number) + (this.#recent[at] as number);
   }

@@ -51,14 +51,19 @@ export const PROCESS_FAMILIES: readonly Family[] = [
     type: 'gauge',
     labels: [],
     help: 'Memory that objects take, what is not collected yet included.',
-    read: () => [{ value: process.memoryUsage().heapUsed }],
+    read: ({ otherThreads }) => [
+      { value: process.memoryUsage().heapUsed + (otherThreads?.().heapBytes ?? 0) },
+    ],
   },
   {
     name: 'nodejs_eventloop_active_seconds_total',
     type: 'counter',
     labels: [],
-    help: 'How long the event loop has not waited for events: its rate is the share of a core that one process can use up.',
-    read: () => [{ value: performance.eventLoopUtilization().active / MS_PER_S }],
+    help: 'How long the event loop has not waited for events: its rate is the share of a core that one process can use up; of all threads with --workers.',
+    read: ({ otherThreads }) => {
+      const activeMs = performance.eventLoopUtilization().active + (otherThreads?.().activeMs ?? 0);
+      return [{ value: activeMs / MS_PER_S }];
+    },
   },
 ];
 

@@ -47,10 +47,21 @@ export type Ending<R extends CountedRequest = CountedRequest> = {
   /** When it was first handed to a server; null when it never was. */
   firstAttemptMs: number | null;
   endedMs: number;
+  /** How many it stands for: of those in other threads, watchers see some. */
+  standsFor: number;
 };
 
 type Watcher = (ending: Ending) => void;
 type Shared = { now: () => number; requestTimeoutMs: number; watchers: Watcher[] };
+
+/** The counts of one policy's requests, on their way from one thread to another. */
+export type TakenTraffic = {
+  policy: string;
+  unanswered: typeof NOTHING_UNANSWERED;
+  request: Float64Array;
+  upstream: Float64Array;
+  queue: Float64Array;
+};
 
 /** The requests of one policy. */
 export class PolicyTraffic {
@@ -68,6 +79,22 @@ export class PolicyTraffic {
   constructor(policy: string, shared: Shared) {
     this.policy = policy;
     this.#shared = shared;
+  }
+
+  /** Empties it. @returns what `add` of another thread's takes */
+  take(): TakenTraffic {
+    const { policy, request, upstream, queue } = this;
+    const unanswered = { ...this.unanswered };
+    Object.assign(this.unanswered, NOTHING_UNANSWERED);
+    return { policy, unanswered, request: request.take(), upstream: upstream.take(), queue: queue.take() };
+  }
+
+  add({ unanswered, request, upstream, queue }: TakenTraffic): void {
+    for (const outcome of Object.keys(unanswered) as (keyof typeof unanswered)[])
+      this.unanswered[outcome] += unanswered[outcome];
+    this.request.add(request);
+    this.upstream.add(upstream);
+    this.queue.add(queue);
   }
 
   answered(request: CountedRequest, server: CountedServer, nowMs: number): void {
@@ -104,7 +131,10 @@ export class PolicyTraffic {
 
   #tell(request: CountedRequest, outcome: Outcome, server: Ending['server'], endedMs: number): void {
     const arrivedMs = request.deadlineMs - this.#shared.requestTimeoutMs;
-    const ending = { request, outcome, server, arrivedMs, firstAttemptMs: firstAttemptMs(request), endedMs };
+    const ending = {
+      ...{ request, outcome, server, arrivedMs, firstAttemptMs: firstAttemptMs(request), endedMs },
+      standsFor: 1,
+    };
     for (const watcher of this.#shared.watchers) watcher(ending);
   }
 }
@@ -120,9 +150,19 @@ export class Traffic<R extends CountedRequest = CountedRequest> {
   readonly #shared: Shared;
   readonly other: PolicyTraffic;
 
-  /** @param now monotonic ms */
-  constructor(now: () => number, requestTimeoutMs: number) {
+  readonly #onWatched: (isWatched: boolean) => void;
+
+  /**
+   * @param now       monotonic ms
+   * @param onWatched the first watcher has come, or the last has gone
+   */
+  constructor(
+    now: () => number,
+    requestTimeoutMs: number,
+    onWatched: (isWatched: boolean) => void = () => {},
+  ) {
     this.#shared = { now, requestTimeoutMs, watchers: [] };
+    this.#onWatched = onWatched;
     this.other = this.of(OTHER);
   }
 
@@ -150,8 +190,19 @@ export class Traffic<R extends CountedRequest = CountedRequest> {
     const { watchers } = this.#shared;
     const added = watcher as Watcher;
     watchers.push(added);
+    if (watchers.length === 1) this.#onWatched(true);
     return () => {
       watchers.splice(watchers.indexOf(added), 1);
+      if (watchers.length === 0) this.#onWatched(false);
     };
+  }
+
+  get isWatched(): boolean {
+    return this.#shared.watchers.length > 0;
+  }
+
+  /** A request of another thread has ended. */
+  tell(ending: Ending): void {
+    for (const watcher of this.#shared.watchers) watcher(ending);
   }
 }

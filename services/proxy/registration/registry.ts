@@ -2,10 +2,11 @@
 import type { Id, SetupPacket } from '../../shared/packet.ts';
 import { addressOf } from '../../shared/printable.ts';
 import type { Because, Cause } from '../health/cause.ts';
-import { type Health, isInRotation, newcomer, type State } from '../health/health.ts';
+import { type Health, newcomer, type State } from '../health/health.ts';
 import type { HealthChecker } from '../health/health-checker.ts';
 import type { ProxyOptions } from '../options.ts';
 import type { PolicyTable, Route } from '../routing/policy-table.ts';
+import type { Tally } from '../servers/tally.ts';
 import {
   type DrainOrder,
   keyOf,
@@ -27,6 +28,8 @@ export type RegistryWorld = {
   events: EventLog;
   now: () => number;
   wallNow: () => number;
+  /** The numbers of a new server. */
+  makeTally?: () => Tally;
   makePool: (upstream: Upstream) => UpstreamPool;
   /** The servers of a route, or their states, have changed. */
   onRouteChanged: (route: Route) => void;
@@ -105,11 +108,10 @@ export class Registry {
   }
 
   #add(registration: Registration, packet: SetupPacket, order: number, cause: Cause): Upstream {
-    const { table, events, now, wallNow, makePool, onRouteChanged } = this.#world;
-    const { upstreamConnections, pipelineDepth, oneRequestConnections } = this.#options;
-    const capacity = registration.keepsAlive ? upstreamConnections * pipelineDepth : oneRequestConnections;
+    const { table, events, now, wallNow, makeTally, makePool, onRouteChanged } = this.#world;
+    const capacity = capacityOf(registration, this.#options);
     const health = newcomer(now(), 'it registered, and its first probe is due', cause);
-    const upstream = new Upstream(registration, capacity, order, health, wallNow());
+    const upstream = new Upstream(registration, capacity, order, health, wallNow(), makeTally?.());
     upstream.asksForSession = packet.hasSession;
     upstream.policyAsWritten = packet.policyAsWritten;
     upstream.rank = rankOf(events.boot, keyOf(upstream));
@@ -204,9 +206,7 @@ export class Registry {
 
   #setDrain(upstream: Upstream, drainOrder: DrainOrder | null, type: EventType, order: Order): void {
     const { table, events, now } = this.#world;
-    upstream.drainOrder = drainOrder;
-    // One that is out keeps its place, and moves nobody's turn.
-    if (isInRotation(upstream.health.state)) table.place(upstream, now());
+    table.setDrain(upstream, drainOrder, now());
     events.add(type, upstream, ordered(type, order));
     this.#afterChange(upstream);
   }
@@ -249,7 +249,7 @@ export class Registry {
   // The server that has its id now may be another program, beside it: it finishes what it has begun, and is informed, so that
   // the two do not take turns in replacing each other.
   #retire(upstream: Upstream, successor: Upstream): void {
-    for (const earlier of this.#retired) if (earlier.inFlight === 0) this.#retired.delete(earlier);
+    for (const earlier of this.#retired) if (earlier.tally.inFlight === 0) this.#retired.delete(earlier);
     this.#retired.add(upstream);
     upstream.pool?.retire();
     this.#world.onRemoved(upstream, farewell(upstream, successor));
@@ -278,6 +278,14 @@ const LEFT: Because = { cause: 'left', why: 'it left, with nothing in flight', e
 function ordered(what: string, { by, reason }: Order): Because {
   const why = `${what} by order of ${by}${reason === '' ? '' : `: ${reason}`}`;
   return { cause: 'ordered', why, evidence: { by, reason } };
+}
+
+/** How many requests a server may have at once; of one that takes one on each connection, at first. */
+export function capacityOf(
+  { keepsAlive }: Registration,
+  { upstreamConnections, pipelineDepth, oneRequestConnections }: Omit<RegistryOptions, 'maxServers'>,
+): number {
+  return keepsAlive ? upstreamConnections * pipelineDepth : oneRequestConnections;
 }
 
 function registrationOf(packet: SetupPacket, host: string): Registration {

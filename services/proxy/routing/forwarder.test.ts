@@ -41,6 +41,7 @@ class Scene {
     verify: ((payload: string, answer: string) => boolean) | null = null,
   ) {
     const evidence = {
+      onBroke: () => {},
       onFailure: ({ id }: Upstream, failure: FailureKind) => this.evidence.push(`${id} ${failure}`),
       onSilence: ({ id }: Upstream) => this.evidence.push(`${id} is silent`),
       onCulprit: ({ clientId }: Request) => this.culprits.push(clientId),
@@ -81,8 +82,8 @@ class Scene {
         request.attemptMs = nowMs;
         request.upstream = upstream;
         request.placements += 1;
-        upstream.inFlight += 1;
-        if (upstream.inFlight === 1) this.forwarder.onBusy(upstream);
+        upstream.tally.inFlight += 1;
+        if (upstream.tally.inFlight === 1) this.forwarder.onBusy(upstream);
         waiting.push(request);
         this.sent.push(`${request.clientId}→${id}${request.trouble?.isAlone === true ? ' alone' : ''}`);
       },
@@ -123,7 +124,7 @@ class Scene {
 
   answer(upstream: Upstream, answer = '"right"\n'): void {
     const request = this.onServer.get(String(upstream.id))?.shift() as Request;
-    upstream.inFlight -= 1;
+    upstream.tally.inFlight -= 1;
     request.placements -= 1;
     this.forwarder.onAnswer(upstream, request, answer, this.nowMs);
     this.forwarder.onAnswersEnd(upstream);
@@ -131,7 +132,7 @@ class Scene {
 
   break(upstream: Upstream, failure: FailureKind, wasConnected = true): void {
     const unanswered = this.onServer.get(String(upstream.id))?.splice(0) ?? [];
-    upstream.inFlight -= unanswered.length;
+    upstream.tally.inFlight -= unanswered.length;
     for (const request of unanswered) request.placements -= 1;
     this.forwarder.onBroken(upstream, failure, unanswered, wasConnected);
   }
@@ -199,7 +200,7 @@ describe('the order of servers', () => {
     scene.break(a, 'local', false);
     scene.break(b, 'local', false);
     assert.deepEqual(scene.replies, ['1:OVERLOADED']);
-    assert.deepEqual([scene.evidence, a.failed, scene.forwarder.counters.localFailures], [[], 0, 2]);
+    assert.deepEqual([scene.evidence, a.tally.failed, scene.forwarder.counters.localFailures], [[], 0, 2]);
   });
 
   test('nor is a server named that it has not reached, when its time is up or the proxy stops', () => {
@@ -235,7 +236,7 @@ describe('the order of servers', () => {
     const request = scene.onServer.get('A')?.[0] as Request;
     a.pool?.send(request, scene.nowMs);
     scene.onServer.get('A')?.pop();
-    a.inFlight -= 1;
+    a.tally.inFlight -= 1;
     request.placements -= 1;
     scene.forwarder.onBroken(a, 'reset', [request], true);
     scene.break(a, 'stale');
@@ -248,7 +249,7 @@ describe('the order of servers', () => {
     scene.ask(1);
     scene.break(a, 'stale');
     assert.deepEqual(scene.sent, ['1→A', '1→A alone']);
-    assert.deepEqual([scene.evidence, a.failed, scene.forwarder.counters.retries], [[], 0, 0]);
+    assert.deepEqual([scene.evidence, a.tally.failed, scene.forwarder.counters.retries], [[], 0, 0]);
     const b = scene.server('B');
     scene.answer(a);
     scene.ask(2);
@@ -264,7 +265,7 @@ describe('the order of servers', () => {
     scene.ask(1, 2, 3, 4);
     scene.break(a, 'closed');
     assert.deepEqual(scene.sent, ['1→A', '2→B', '3→A', '4→B', '1→B alone', '3→B alone']);
-    assert.equal(a.failed, 1, 'the first alone was being worked on');
+    assert.equal(a.tally.failed, 1, 'the first alone was being worked on');
     for (let left = 4; left > 0; left -= 1) scene.answer(b);
     assert.deepEqual(scene.replies, ['2:right', '4:right', '1:right', '3:right']);
   });
@@ -489,7 +490,7 @@ describe('deadlines', () => {
     scene.answer(b);
     assert.deepEqual(scene.replies, ['1:right']);
     assert.equal(scene.forwarder.counters.lateAnswers, 1);
-    assert.deepEqual([a.failed, b.failed], [0, 0]);
+    assert.deepEqual([a.tally.failed, b.tally.failed], [0, 0]);
   });
 
   test('a second attempt whose connection never stood is made elsewhere', () => {
@@ -611,7 +612,7 @@ test('what stood behind a wrong answer on its connection goes elsewhere, and is 
   for (let left = 5; left > 0; left -= 1) scene.answer(b);
   assert.deepEqual(scene.replies, ['2:right', '4:right', '1:right', '3:right', '5:right']);
   assert.deepEqual(scene.evidence, ['A wrong-digest']);
-  assert.equal(a.failed, 1);
+  assert.equal(a.tally.failed, 1);
 });
 
 test('and does not use up the budget of retries', () => {

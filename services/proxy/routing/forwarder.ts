@@ -20,7 +20,7 @@ import type { Addressee, RequestWatch } from './watch.ts';
 export type ForwarderLimits = WaitingRoomLimits & RetryLimits & Pick<ProxyOptions, 'startupMs'>;
 
 /** The health checker, as the forwarder knows it. */
-export type TrafficJudge = Pick<HealthChecker, 'onFailure' | 'onSilence' | 'onTrialPassed'>;
+export type TrafficJudge = Pick<HealthChecker, 'onBroke' | 'onFailure' | 'onSilence' | 'onTrialPassed'>;
 
 export type ForwarderEvents = {
   /** A server is leaving, and its last request has been answered. */
@@ -186,7 +186,7 @@ export class Forwarder implements TrafficObserver {
       this.#follow(this.#retries.afterAttempt(request, upstream, 'wrong-digest', nowMs), request, nowMs);
       return false;
     }
-    upstream.served += 1;
+    upstream.tally.served += 1;
     if (upstream.health.state === 'trial') this.#checker.onTrialPassed(upstream);
     this.counters.answered += 1;
     request.traffic?.answered(request, upstream, nowMs);
@@ -239,7 +239,7 @@ export class Forwarder implements TrafficObserver {
     if (failure === 'local') this.counters.localFailures += 1;
     const first = unanswered[0] ?? null;
     if (first !== null && wasConnected && first.reply === null)
-      upstream.brokeUnder = { clientId: first.clientId, bytes: first.wire.length, atMs: nowMs };
+      this.#checker.onBroke(upstream, { clientId: first.clientId, bytes: first.wire.length, atMs: nowMs });
     // The report goes first, so that a retry does not meet the same server again.
     const isReported = failure === 'slipped' || unanswered.some(({ isDone }) => !isDone);
     if (isReported && blameOf(failure) === 'server') this.#fail(upstream, failure, first);
@@ -277,7 +277,7 @@ export class Forwarder implements TrafficObserver {
   }
 
   #fail(upstream: Upstream, failure: FailureKind, request: Request | null): void {
-    upstream.failed += 1;
+    upstream.tally.failed += 1;
     this.#checker.onFailure(upstream, failure, request);
   }
 
@@ -310,7 +310,7 @@ export class Forwarder implements TrafficObserver {
 
   #sweepUpstream(upstream: Upstream, nowMs: number): void {
     if (upstream.pool?.sweep(nowMs) !== true) this.#busy.delete(upstream);
-    const isDrained = upstream.inFlight === 0 && upstream.health.state === 'leaving';
+    const isDrained = upstream.tally.inFlight === 0 && upstream.health.state === 'leaving';
     if (isDrained && this.#table.has(upstream)) this.#events.onDrained(upstream);
   }
 }

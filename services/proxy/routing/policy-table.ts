@@ -4,10 +4,11 @@ import type { Id } from '../../shared/packet.ts';
 import { addressOf } from '../../shared/printable.ts';
 import { isInRotation } from '../health/health.ts';
 import type { PolicyTraffic } from '../metrics/traffic.ts';
-import { keyOf, type Upstream } from '../servers/upstream.ts';
+import { type DrainOrder, keyOf, type Upstream } from '../servers/upstream.ts';
 import type { Request, Trouble } from './request.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { RoundRobin } from './round-robin.ts';
+import { LocalTurn, type Turn } from './turn.ts';
 
 const MAX_ROUTES_WITHOUT_SERVER = 1000;
 // Half of at least so many sampled answers within the last seconds being slow makes a policy slow.
@@ -40,11 +41,11 @@ export class Route {
   readonly policy: string;
   /** Every server of this policy that is in the table, in the order of registration. */
   readonly upstreams: Upstream[] = [];
-  readonly rotation = new RoundRobin<Upstream>();
+  readonly rotation: RoundRobin<Upstream>;
   /** Requests that no server could take yet, oldest first. Written by the waiting room. */
   readonly waiting: Request[] = [];
   /** What its retries are paid from: another policy's trouble costs this one nothing. */
-  readonly budget = new RetryBudget();
+  readonly budget: RetryBudget;
   /** Null as long as no server was registered for it. Written by the forwarder. */
   traffic: PolicyTraffic | null = null;
   #older: AnswerSample = { answers: 0, slow: 0 };
@@ -55,8 +56,19 @@ export class Route {
   /** The last server of the rotation went on purpose. */
   wasLeft = false;
 
-  constructor(policy: string) {
+  constructor(policy: string, turn: Turn = new LocalTurn(), budget = new RetryBudget()) {
     this.policy = policy;
+    this.rotation = new RoundRobin(turn);
+    this.budget = budget;
+  }
+
+  get waitingCount(): number {
+    return this.waiting.length;
+  }
+
+  /** What is left of its retry budget: 1 when nothing is used, 0 when all is. */
+  budgetLeft(nowMs: number): number {
+    return this.budget.left(nowMs);
   }
 
   /** True when there are servers in rotation, but none of them has room. */
@@ -126,8 +138,13 @@ export class PolicyTable {
   readonly #routes = new Map<string, Route>();
   readonly #byId = new Map<string, Upstream>();
   readonly #byAddress = new Map<string, Upstream>();
+  readonly #makeRoute: (policy: string) => Route;
   #nextOrder = 0;
   #routesWithoutServer = 0;
+
+  constructor(makeRoute = (policy: string): Route => new Route(policy)) {
+    this.#makeRoute = makeRoute;
+  }
 
   get routes(): Iterable<Route> {
     return this.#routes.values();
@@ -183,7 +200,7 @@ export class PolicyTable {
    */
   expect(policy: string, nowMs: number): Route | undefined {
     if (this.#routesWithoutServer >= MAX_ROUTES_WITHOUT_SERVER) return undefined;
-    const route = new Route(ownText(policy));
+    const route = this.#makeRoute(ownText(policy));
     route.emptiedAtMs = nowMs;
     route.wasLeft = true;
     this.#routes.set(route.policy, route);
@@ -201,7 +218,7 @@ export class PolicyTable {
   add(upstream: Upstream): Route {
     let route = this.#routes.get(upstream.policy);
     if (route === undefined) {
-      route = new Route(upstream.policy);
+      route = this.#makeRoute(upstream.policy);
       this.#routes.set(upstream.policy, route);
     } else if (route.upstreams.length === 0) this.#routesWithoutServer -= 1;
     this.#byId.set(keyOf(upstream), upstream);
@@ -211,8 +228,18 @@ export class PolicyTable {
     return route;
   }
 
-  /** Puts the rotation right after the server's state has changed. */
-  place(upstream: Upstream, nowMs: number): void {
+  /** By order of an operator it gets nothing new, or gets requests again where its health allows it. */
+  setDrain(upstream: Upstream, order: DrainOrder | null, nowMs: number): void {
+    upstream.drainOrder = order;
+    // One that is out keeps its place, and moves nobody's turn.
+    if (isInRotation(upstream.health.state)) this.place(upstream, nowMs);
+  }
+
+  /**
+   * Puts the rotation right after the server's state has changed.
+   * @param order its new place in the order of registration if it is evicted; the next free one where it is not given
+   */
+  place(upstream: Upstream, nowMs: number, order?: number): void {
     const route = this.#routes.get(upstream.policy);
     if (route === undefined) return;
     const { state } = upstream.health;
@@ -224,7 +251,7 @@ export class PolicyTable {
     if (state !== 'evicted') return;
     route.rotation.evict(upstream);
     // It loses its place: when it comes back it stands behind those that stayed.
-    upstream.order = this.takeOrder();
+    upstream.order = order ?? this.takeOrder();
     route.upstreams.splice(route.upstreams.indexOf(upstream), 1);
     route.upstreams.push(upstream);
   }

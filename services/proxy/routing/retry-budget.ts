@@ -11,7 +11,13 @@ const FLOOR_PER_SECOND = 10;
 export class RetryBudget {
   readonly #firstAttempts = new Float64Array(WINDOW_SECONDS);
   readonly #retries = new Float64Array(WINDOW_SECONDS);
+  readonly #floorPerSecond: number;
   #second = 0;
+
+  /** @param share of all threads' retries, where each has a budget of its own */
+  constructor(share = 1) {
+    this.#floorPerSecond = FLOOR_PER_SECOND * share;
+  }
 
   /** Counts a first attempt; `nowMs` is monotonic. */
   feed(nowMs: number): void {
@@ -22,15 +28,16 @@ export class RetryBudget {
   /** Whether a retry would be allowed now; takes nothing. */
   canRetry(nowMs: number): boolean {
     const slot = this.#slotAt(nowMs);
-    if ((this.#retries[slot] as number) < FLOOR_PER_SECOND) return true;
-    const floor = FLOOR_PER_SECOND * WINDOW_SECONDS;
+    if ((this.#retries[slot] as number) < this.#floorPerSecond) return true;
+    const floor = this.#floorPerSecond * WINDOW_SECONDS;
     return sum(this.#retries) < Math.max(sum(this.#firstAttempts) * SHARE_OF_REQUESTS, floor);
   }
 
   /** What is left of it: 1 when nothing is used, 0 when all is. */
   left(nowMs: number): number {
     this.#slotAt(nowMs);
-    const allowed = Math.max(sum(this.#firstAttempts) * SHARE_OF_REQUESTS, FLOOR_PER_SECOND * WINDOW_SECONDS);
+    const floor = this.#floorPerSecond * WINDOW_SECONDS;
+    const allowed = Math.max(sum(this.#firstAttempts) * SHARE_OF_REQUESTS, floor);
     return Math.max(0, 1 - sum(this.#retries) / allowed);
   }
 

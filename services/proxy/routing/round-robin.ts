@@ -1,4 +1,5 @@
 // Round robin: which member is next. Only `pick` moves the index, and only an eviction resets it. On the data path.
+import { LocalTurn, nextEpoch, type Turn } from './turn.ts';
 
 /** What a rotation needs to know of its members. */
 export type RotationMember = {
@@ -11,7 +12,24 @@ export type RotationMember = {
 /** Round robin over members in the order of registration. */
 export class RoundRobin<Member extends RotationMember> {
   readonly #members: Member[] = [];
-  #nextIndex = 0;
+  #turn: Turn;
+  #epoch = 0;
+
+  /** @param turn that of the same rotation in other threads, where there are any */
+  constructor(turn: Turn = new LocalTurn()) {
+    this.#turn = turn;
+  }
+
+  /** Which version of the list this is: of the same one, all threads have the same members. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  /** From now on the members are those of another thread's rotation at its `epoch`, and the turn is shared with it. */
+  follow(turn: Turn, epoch: number): void {
+    this.#turn = turn;
+    this.#epoch = epoch;
+  }
 
   /** The members in their order; a live view, never to be changed. */
   get members(): readonly Member[] {
@@ -20,12 +38,12 @@ export class RoundRobin<Member extends RotationMember> {
 
   /** Index of the next member; 0 in an empty rotation. */
   get nextIndex(): number {
-    return this.#nextIndex;
+    return Math.max(0, this.#turn.read(this.#epoch));
   }
 
   /** Whose turn is next; null in an empty rotation. */
   get next(): Member | null {
-    return this.#members[this.#nextIndex] ?? null;
+    return this.#members[this.nextIndex] ?? null;
   }
 
   /** Puts a member at its place in the order. The next member stays the next one, unless the new one comes right before it. */
@@ -33,7 +51,7 @@ export class RoundRobin<Member extends RotationMember> {
     if (this.#members.includes(member)) return;
     const at = this.#members.findLastIndex(({ order }) => order <= member.order) + 1;
     this.#members.splice(at, 0, member);
-    if (at < this.#nextIndex) this.#nextIndex += 1;
+    this.#changed((index) => (at < index ? index + 1 : index));
   }
 
   /** Takes a member out for a while; the next member stays the next one. */
@@ -41,14 +59,21 @@ export class RoundRobin<Member extends RotationMember> {
     const at = this.#members.indexOf(member);
     if (at === -1) return;
     this.#members.splice(at, 1);
-    if (at < this.#nextIndex) this.#nextIndex -= 1;
-    if (this.#nextIndex >= this.#members.length) this.#nextIndex = 0;
+    this.#changed((index) => {
+      const next = at < index ? index - 1 : index;
+      return next < this.#members.length ? next : 0;
+    });
   }
 
   /** Takes a member out for good and sets the index to 0, as the protocol says of an eviction. */
   evict(member: Member): void {
     this.remove(member);
-    this.#nextIndex = 0;
+    this.#changed(() => 0);
+  }
+
+  #changed(moved: (index: number) => number): void {
+    this.#turn.change(this.#epoch, moved);
+    this.#epoch = nextEpoch(this.#epoch);
   }
 
   /** Whether a member that is not in `excluded` has room. */
@@ -58,21 +83,30 @@ export class RoundRobin<Member extends RotationMember> {
 
   /**
    * The next member among those that have room and are not in `excluded`; the index moves past it.
-   * @returns null, with the index unmoved, when there is none
+   * @returns null, with the index unmoved, when there is none, or another thread knows a newer list
    */
   pick(excluded: readonly unknown[] | null = null): Member | null {
-    const members = this.#members;
-    const count = members.length;
-    let at = this.#nextIndex;
-    for (let looked = 0; looked < count; looked += 1) {
-      const member = members[at] as Member;
-      at = at + 1 === count ? 0 : at + 1;
-      if (canTake(member, excluded)) {
-        this.#nextIndex = at;
-        return member;
-      }
+    const turn = this.#turn;
+    const epoch = this.#epoch;
+    for (let from = turn.read(epoch); from !== -1; from = turn.read(epoch)) {
+      const at = this.#findFrom(from, excluded);
+      if (at === -1) return null;
+      // Another thread may have picked meanwhile: then it is the next one's turn.
+      if (turn.move(epoch, from, at + 1 === this.#members.length ? 0 : at + 1))
+        return this.#members[at] as Member;
     }
     return null;
+  }
+
+  #findFrom(from: number, excluded: readonly unknown[] | null): number {
+    const members = this.#members;
+    const count = members.length;
+    let at = from;
+    for (let looked = 0; looked < count; looked += 1) {
+      if (canTake(members[at] as Member, excluded)) return at;
+      at = at + 1 === count ? 0 : at + 1;
+    }
+    return -1;
   }
 }
 

@@ -20,6 +20,19 @@ export class Durations {
     this.counts[at] = (this.counts[at] as number) + 1;
   }
 
+  /** Empties the second that runs. @returns what `addAll` of another one takes; null where it is empty */
+  take(): Uint32Array | null {
+    const { counts } = this;
+    if (!counts.some((count) => count > 0)) return null;
+    const taken = counts.slice();
+    counts.fill(0);
+    return taken;
+  }
+
+  addAll(taken: Uint32Array): void {
+    for (const [at, count] of taken.entries()) this.counts[at] = (this.counts[at] as number) + count;
+  }
+
   /** A second is over: adds its counts to `total`, and begins the next one. */
   nextSecond(total: Uint32Array): void {
     const { counts } = this;

@@ -116,7 +116,7 @@ export class Pool implements UpstreamPool, ConnectionOwner {
 
   // A probe that began since then has passed.
   #isBeside({ silentSinceMs }: UpstreamConnection): boolean {
-    return this.#upstream.provenMs >= silentSinceMs;
+    return this.#upstream.tally.provenMs >= silentSinceMs;
   }
 
   send(request: Request, nowMs: number): void {
@@ -127,9 +127,9 @@ export class Pool implements UpstreamPool, ConnectionOwner {
     request.attemptMs = nowMs;
     request.upstream = upstream;
     request.placements += 1;
-    upstream.inFlight += 1;
-    if (upstream.inFlight === 1) this.#observer.onBusy(upstream);
-    upstream.sent += 1;
+    upstream.tally.inFlight += 1;
+    if (upstream.tally.inFlight === 1) this.#observer.onBusy(upstream);
+    upstream.tally.sent += 1;
     flusher.add(connection);
     connection.push(request);
   }
@@ -183,7 +183,7 @@ export class Pool implements UpstreamPool, ConnectionOwner {
       this.#closesFirst = false;
       this.#reset(connection);
     }
-    return this.#upstream.inFlight > 0 || this.#lingering.size > 0;
+    return this.#upstream.tally.inFlight > 0 || this.#lingering.size > 0;
   }
 
   #countBeside(): void {
@@ -191,15 +191,16 @@ export class Pool implements UpstreamPool, ConnectionOwner {
     for (const connection of this.#connections.members) {
       if (connection.isSilent && this.#isBeside(connection)) count += connection.inFlight;
     }
-    if (count === this.#upstream.hanging) return;
-    this.#upstream.hanging = count;
+    if (count === this.#upstream.tally.hanging) return;
+    this.#upstream.tally.hanging = count;
     this.#setCapacity();
   }
 
   #setCapacity(): void {
     const upstream = this.#upstream;
     upstream.capacity =
-      (upstream.keepsAlive ? this.#keptCapacity : this.#limit.value) + Math.min(upstream.hanging, MAX_BESIDE);
+      (upstream.keepsAlive ? this.#keptCapacity : this.#limit.value) +
+      Math.min(upstream.tally.hanging, MAX_BESIDE);
   }
 
   #look(connection: UpstreamConnection, nowMs: number): void {
@@ -239,7 +240,7 @@ export class Pool implements UpstreamPool, ConnectionOwner {
 
   // The server has answered since, or others of ours stand there: the one that gets no answer has found its accept queue full.
   #isCongested({ startedMs }: UpstreamConnection): boolean {
-    if (this.#upstream.lastAnswerMs >= startedMs || this.#lingering.size > 0) return true;
+    if (this.#upstream.tally.lastAnswerMs >= startedMs || this.#lingering.size > 0) return true;
     return this.#connections.members.some(({ isConnected, isSilent }) => isConnected && !isSilent);
   }
 
@@ -261,7 +262,7 @@ export class Pool implements UpstreamPool, ConnectionOwner {
   }
 
   onAnswer(connection: UpstreamConnection, request: Request, answer: string, nowMs: number): void {
-    this.#upstream.inFlight -= 1;
+    this.#upstream.tally.inFlight -= 1;
     request.placements -= 1;
     // A wrong digest looks like an answer that slipped by one place: then all that follow would be wrong too, and one that
     // is right by chance would carry another client's id.
@@ -271,7 +272,7 @@ export class Pool implements UpstreamPool, ConnectionOwner {
   onAnswersEnd(connection: UpstreamConnection, attemptMs: number, nowMs: number): void {
     const upstream = this.#upstream;
     const tookMs = nowMs - attemptMs;
-    upstream.lastAnswerMs = nowMs;
+    upstream.tally.lastAnswerMs = nowMs;
     upstream.answers += 1;
     if (tookMs > this.#options.attemptTimeoutMs) upstream.slowAnswers += 1;
     connection.restedMs = 0;
@@ -287,7 +288,7 @@ export class Pool implements UpstreamPool, ConnectionOwner {
       connection.close();
       return;
     }
-    this.#limit.onAnswer(tookMs, this.#upstream.inFlight + 1 >= this.#upstream.capacity, nowMs);
+    this.#limit.onAnswer(tookMs, this.#upstream.tally.inFlight + 1 >= this.#upstream.capacity, nowMs);
     this.#setCapacity();
     connection.linger(nowMs);
     this.#lingering.add(connection);
@@ -315,7 +316,7 @@ export class Pool implements UpstreamPool, ConnectionOwner {
     const upstream = this.#upstream;
     this.#connections.delete(connection);
     for (const request of unanswered) request.placements -= 1;
-    upstream.inFlight -= unanswered.length;
+    upstream.tally.inFlight -= unanswered.length;
     if (failure === 'congested') {
       this.#limit.onCongestion(this.#world.now());
       this.#setCapacity();

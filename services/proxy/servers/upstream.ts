@@ -5,6 +5,7 @@ import type { Health } from '../health/health.ts';
 import type { Request } from '../routing/request.ts';
 import { Durations } from './durations.ts';
 import type { ProbeOutcome } from './failure.ts';
+import { LocalTally, type Tally } from './tally.ts';
 
 const KEPT_PROBES = 50;
 
@@ -61,9 +62,9 @@ export type LeaseConnection = {
 export type Suspect = { clientId: Id | undefined; bytes: number; atMs: number };
 
 /**
- * A server of one policy. Written by the health checker: health, stateSinceWallMs, probes, nextProbeMs, answersAs, knownAs, passedMs, provenMs; by
- * the pool: capacity, isRetired, inFlight, hanging, sent, answers, lastAnswerMs, slowAnswers; by the forwarder: served, failed, brokeUnder, and through the traffic durations; by
- * the registry and its sessions: the rest.
+ * A server of one policy. Written by the health checker: health, stateSinceWallMs, probes, nextProbeMs, answersAs, knownAs, passedMs, brokeUnder; by
+ * the pool: capacity, isRetired, answers, slowAnswers; through the traffic: durations; by the registry and its sessions: the rest. Its tally says
+ * who writes that.
  */
 export class Upstream {
   readonly id: Id;
@@ -74,6 +75,7 @@ export class Upstream {
   readonly incarnation: string | null;
   /** `host:port`, with brackets round an IPv6 host. */
   readonly address: string;
+  readonly tally: Tally;
   /** The policy as a number or a text, as the server wrote it: it is probed with that. */
   policyAsWritten: Id;
   order: number;
@@ -99,30 +101,26 @@ export class Upstream {
   readonly knownAs = new Set<string>();
   /** When the last probe that passed had begun, monotonic ms. */
   passedMs = Number.NEGATIVE_INFINITY;
-  /** When the last complete request that it answered as a probe had begun, monotonic ms. */
-  provenMs = Number.NEGATIVE_INFINITY;
 
   capacity: number;
   /** Another server has taken its place: it finishes what it has. */
   isRetired = false;
-  inFlight = 0;
-  /** Of those, the ones on silent connections of a server that serves others meanwhile. */
-  hanging = 0;
   /** Answers whose time was sampled, and those of them that took longer than an attempt may. */
   answers = 0;
   slowAnswers = 0;
-  /** When the last answer to a real request came, monotonic ms. */
-  lastAnswerMs = Number.NEGATIVE_INFINITY;
-  /** Real requests handed over so far, answered or not. */
-  sent = 0;
-  served = 0;
-  failed = 0;
   /** Of the requests that it has answered: from when they came to the proxy. */
   readonly durations = new Durations();
   /** The last request under which one of its connections broke. */
   brokeUnder: Suspect | null = null;
 
-  constructor(registration: Registration, capacity: number, order: number, health: Health, wallMs: number) {
+  constructor(
+    registration: Registration,
+    capacity: number,
+    order: number,
+    health: Health,
+    wallMs: number,
+    tally: Tally = new LocalTally(),
+  ) {
     this.id = registration.id;
     this.policy = registration.policy;
     this.host = registration.host;
@@ -135,6 +133,7 @@ export class Upstream {
     this.order = order;
     this.health = health;
     this.stateSinceWallMs = wallMs;
+    this.tally = tally;
   }
 
   get lastProbe(): ProbeRecord | null {
@@ -158,7 +157,8 @@ export class Upstream {
   /** A server on trial gets one request at a time, one that is retired none. */
   get isFull(): boolean {
     if (this.isRetired) return true;
-    return this.health.state === 'trial' ? this.inFlight > this.hanging : this.inFlight >= this.capacity;
+    const { tally } = this;
+    return this.health.state === 'trial' ? tally.awaited > 0 : tally.inFlight >= this.capacity;
   }
 }
 

@@ -83,11 +83,11 @@ export function act(order: unknown, authorization: string | undefined, sources: 
       409,
       `Server ${printable(String(serving.id))} serves: drain it first, only what is out can be forgotten.`,
     );
-  const busy = upstreams.find(({ inFlight }) => inFlight > 0);
+  const busy = upstreams.find(({ tally }) => tally.inFlight > 0);
   if (name === 'forget' && busy !== undefined)
     return refusal(
       409,
-      `Server ${printable(String(busy.id))} has ${busy.inFlight} in flight, which would be lost: try again when they are answered.`,
+      `Server ${printable(String(busy.id))} has ${busy.tally.inFlight} in flight, which would be lost: try again when they are answered.`,
     );
   const done = upstreams.map((upstream) => {
     const server = `server ${String(upstream.id)} of policy ${upstream.policy}`;

@@ -86,7 +86,11 @@ export class EventLog {
   }
 
   /** Records an event and hands it to every listener, unless there are too many about this server. */
-  add(type: EventType, { policy, id, address, sent }: Upstream, { cause, why, evidence }: Because): void {
+  add(
+    type: EventType,
+    { policy, id, address, tally: { sent } }: Upstream,
+    { cause, why, evidence }: Because,
+  ): void {
     // An ordered probe changes nothing by itself.
     if (type !== 'probe-ordered') this.transitions[cause] += 1;
     const nowMs = this.#wallNow();

@@ -109,8 +109,8 @@ export class History {
 
   #measure(upstream: Upstream): number {
     const known = this.#rates.get(upstream);
-    const perS = upstream.sent - (known?.before ?? 0);
-    this.#rates.set(upstream, { before: upstream.sent, perS });
+    const perS = upstream.tally.sent - (known?.before ?? 0);
+    this.#rates.set(upstream, { before: upstream.tally.sent, perS });
     return perS;
   }
 

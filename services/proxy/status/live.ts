@@ -188,10 +188,10 @@ class Sampler {
     this.#wallNow = wallNow;
   }
 
-  readonly onEnd = ({ request, server, arrivedMs, endedMs }: Ending<Request>): void => {
+  readonly onEnd = ({ request, server, arrivedMs, endedMs, standsFor }: Ending<Request>): void => {
     if (server === null) return;
-    this.#seen += 1;
-    this.#since += 1;
+    this.#seen += standsFor;
+    this.#since += standsFor;
     if (this.#since < this.#oneIn || this.#samples.length >= SAMPLES_AT_ONCE) return;
     this.#since = 0;
     const { policy, trouble } = request;

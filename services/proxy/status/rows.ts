@@ -36,7 +36,7 @@ export function stateOf(sources: RowSources) {
     proxy: {
       ...history.now,
       inFlight: openRequests(),
-      waiting: routes.reduce((sum, { waiting }) => sum + waiting.length, 0),
+      waiting: routes.reduce((sum, { waitingCount }) => sum + waitingCount, 0),
       connections: connections(),
     },
     policies: routes.map((route) => describeRoute(route, sources)),
@@ -44,14 +44,14 @@ export function stateOf(sources: RowSources) {
 }
 
 function describeRoute(route: Route, sources: RowSources) {
-  const { policy, upstreams, rotation, waiting, budget } = route;
+  const { policy, upstreams, rotation } = route;
   const recent = noRecentCounts();
   for (const { durations } of upstreams) durations.addRecentTo(recent);
   return {
     policy,
     nextId: rotation.next?.id ?? null,
-    waiting: waiting.length,
-    budgetRatio: budget.left(sources.now()),
+    waiting: route.waitingCount,
+    budgetRatio: route.budgetLeft(sources.now()),
     p50Ms: quantileOf(recent, 0.5),
     p99Ms: quantileOf(recent, 0.99),
     servers: upstreams.map((upstream) => rowOf(upstream, sources)),
@@ -74,14 +74,14 @@ export function rowOf(upstream: Upstream, sources: RowSources) {
     lastProbe,
     bars: probes.map(barOf).join(''),
     requestsPerS: history.rateOf(upstream),
-    ...{ inFlight: upstream.inFlight, served: upstream.served, failed: upstream.failed },
+    ...{ inFlight: upstream.tally.inFlight, served: upstream.tally.served, failed: upstream.tally.failed },
     ...{ p50Ms: durations.quantile(0.5), p99Ms: durations.quantile(0.99) },
     ...{ session: upstream.lease !== null, keepAlive: upstream.keepsAlive },
   };
 }
 
 // What would change its state, and when.
-function nextOf({ health, nextProbeMs, stateSinceWallMs, inFlight }: Upstream, sources: RowSources) {
+function nextOf({ health, nextProbeMs, stateSinceWallMs, tally }: Upstream, sources: RowSources) {
   const { thresholds, now, wallNow } = sources;
   const onTheClock = (monotonicMs: number): number => wallNow() + monotonicMs - now();
   const nextProbe = nextProbeMs === 0 ? null : onTheClock(nextProbeMs);
@@ -114,7 +114,7 @@ function nextOf({ health, nextProbeMs, stateSinceWallMs, inFlight }: Upstream, s
         nextProbeMs: nextProbe,
       };
     case 'leaving':
-      return { kind: 'drain', open: inFlight, untilMs: null };
+      return { kind: 'drain', open: tally.inFlight, untilMs: null };
     case 'standby':
     case 'forgotten':
       return null;

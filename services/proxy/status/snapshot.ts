@@ -32,7 +32,7 @@ export function snapshotOf(sources: SnapshotSources) {
       policy: route.policy,
       nextIndex: route.rotation.nextIndex,
       nextId: route.rotation.next?.id ?? null,
-      waiting: route.waiting.length,
+      waiting: route.waitingCount,
       servers: route.upstreams.map(describe),
     })),
     proxy: {
@@ -64,10 +64,10 @@ function describe(upstream: Upstream) {
     why: health.why,
     drained: drainOrder === null ? null : describeOrder(drainOrder),
     lastProbe: lastProbe === null ? null : describeProbe(lastProbe),
-    sent: upstream.sent,
-    served: upstream.served,
-    failed: upstream.failed,
-    inFlight: upstream.inFlight,
+    sent: upstream.tally.sent,
+    served: upstream.tally.served,
+    failed: upstream.tally.failed,
+    inFlight: upstream.tally.inFlight,
     session: upstream.hasSession,
     keepAlive: upstream.keepsAlive,
   };

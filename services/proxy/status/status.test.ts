@@ -321,7 +321,12 @@ async function statusWith(
 }
 
 function sourcesWith(events: EventLog): StatusSources {
-  return { events, snapshot: () => assert.fail('only events are asked for'), unreadyReason: () => null };
+  return {
+    events,
+    snapshot: () => assert.fail('only events are asked for'),
+    refresh: async () => {},
+    unreadyReason: () => null,
+  };
 }
 
 async function idsOf(response: Response, count: number): Promise<string[]> {

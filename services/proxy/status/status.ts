@@ -26,6 +26,8 @@ export type StatusSources = {
   events: EventLog;
   /** The table and the counters, as they are now. */
   snapshot: () => Snapshot;
+  /** Resolves when the counters of other threads are what they are now. */
+  refresh: () => Promise<void>;
   /** Why the proxy is not ready; null when it is. */
   unreadyReason: () => string | null;
 };
@@ -132,6 +134,7 @@ async function answer(
       return;
     }
     case '/api/policies':
+      await sources.refresh();
       sendJson(response, 200, sources.snapshot());
       return;
     case '/api/events':
@@ -145,6 +148,7 @@ async function answer(
       else sources.live.add(response, request.headers['last-event-id']);
       return;
     case '/metrics':
+      await sources.refresh();
       await scrape(request.headers.accept, response, sources.metrics);
       return;
     case '/api/history':

@@ -1,6 +1,7 @@
 // test · connections from load balancers: whose they are is what their PROXY header says, and nobody else can say so.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -29,6 +30,7 @@ const HOUR_MS = 3_600_000;
 const BALANCER = '127.0.0.1';
 const OTHER = '127.0.0.2';
 const NOBODY_SERVES = `${JSON.stringify(request('x', { policy: 'none' }))}\n`;
+const OPERATING = readFileSync(new URL('../../../docs/operating.md', import.meta.url), 'utf8');
 const CLOSED = 'connection from a load balancer closed';
 
 let ca: Authority;
@@ -312,6 +314,22 @@ describe('with TLS the header comes before the handshake', () => {
   });
 });
 
+/** The one in the documentation, with the ports of a test. */
+function configurationFor(port: number, proxy: RunningProxy, sends: string): string {
+  const [example = ''] = /^ {4}defaults$[\s\S]*?^ {8}server proxy2/m.exec(OPERATING) ?? [];
+  const replaced: [what: string, by: string][] = [
+    ['bind :10000', `bind 127.0.0.1:${port}\n    unique-id-format %[uuid()]`],
+    ['send-proxy-v2', sends],
+    ['port 10081', `port ${proxy.adminPort}`],
+    ['server proxy1 10.0.0.11:10000', `server proxy1 127.0.0.1:${proxy.port}`],
+    ['        server proxy2', ''],
+  ];
+  return `${replaced.reduce((text, [what, by]) => {
+    assert.ok(text.includes(what), `the example has no "${what}"`);
+    return text.replace(what, by);
+  }, example)}\n`;
+}
+
 const hasHaproxy = (await attempt('haproxy', ['-v'], { timeoutMs: 10_000 })).isOk;
 
 describe('HAProxy in front', {
@@ -329,22 +347,8 @@ describe('HAProxy in front', {
       const port = await freePort();
       const folder = await mkdtemp(join(tmpdir(), 'haproxy-'));
       t.after(() => rm(folder, { recursive: true }));
-      const file = join(folder, 'haproxy.conf');
-      await writeFile(
-        file,
-        `defaults
-    mode tcp
-    timeout connect 1s
-    timeout client 10s
-    timeout server 10s
-frontend packets
-    bind 127.0.0.1:${port}
-    unique-id-format %[uuid()]
-    default_backend proxies
-backend proxies
-    server proxy1 127.0.0.1:${proxy.port} check inter 100ms ${sends}
-`,
-      );
+      const file = join(folder, 'haproxy.cfg');
+      await writeFile(file, configurationFor(port, proxy, sends));
       const haproxy = await startProcess('haproxy', ['-db', '-f', file]);
       t.after(() => haproxy.stop());
       await waitForListener('haproxy', port, t.signal);

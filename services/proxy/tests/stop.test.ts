@@ -33,6 +33,39 @@ const CLIENT = `
   console.log('ready');
 `;
 
+// The same, with a connection that stands before.
+const CONNECTED_CLIENT = `
+  const socket = require('node:net').connect(Number(process.argv[1]), '127.0.0.1', () => console.log('ready'));
+  socket.on('data', (reply) => { console.log(String(reply)); process.exit(); });
+  socket.on('end', () => { console.log('closed'); process.exit(); });
+  process.stdin.once('data', () => socket.write(process.argv[2]));
+`;
+
+test('a lame duck reads what has come before it takes a connection for a quiet one', async (t) => {
+  const proxy = await testProxy(t, { lameDuckMs: 500 });
+  await (await fakeServer(t, proxy, 1)).join({ keepAlive: true, session: true });
+  const wire = `${JSON.stringify(request())}\n`;
+  const client = spawn(process.execPath, ['--eval', CONNECTED_CLIENT, String(proxy.port), wire]);
+  t.after(() => client.kill());
+  let said = '';
+  client.stdout.setEncoding('utf8').on('data', (text: string) => {
+    said += text;
+  });
+  await within(once(client.stdout, 'data'), 5_000, 'a client that is connected');
+  await sleep(BUSY_MS);
+  const stopped = new Promise<void>((resolve) => {
+    setImmediate(() => {
+      client.stdin.write('go');
+      const untilMs = performance.now() + BUSY_MS;
+      while (performance.now() < untilMs);
+      resolve(proxy.stop());
+    });
+  });
+  await within(once(client, 'close'), 5_000, 'the end of the client');
+  await stopped;
+  assert.match(said, new RegExp(digestOf(request().payload)));
+});
+
 test('who waits in the accept queue when the port closes is told that the proxy shuts down', async (t) => {
   const proxy = await testProxy(t);
   const wire = `${JSON.stringify(request())}\n`;

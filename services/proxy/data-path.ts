@@ -1,0 +1,117 @@
+// What serves requests: the well-known port, the way of a request to a server, and the connections to servers.
+import { LimitedLog, type Log } from '../shared/log.ts';
+import type { PacketHandlers } from './clients/client-connection.ts';
+import { LISTENER_SWEEP_MS, Listener, type Occupancy } from './clients/listener.ts';
+import { beLameDuck, drain } from './drain.ts';
+import { placesFor, SPARE_DESCRIPTORS } from './network/descriptors.ts';
+import type { ProxyOptions } from './options.ts';
+import type { RegistrationAccess } from './registration/access.ts';
+import { Forwarder, type ForwarderEvents, type TrafficJudge } from './routing/forwarder.ts';
+import type { PolicyTable } from './routing/policy-table.ts';
+import { Refusals } from './routing/refusals.ts';
+import { isRightAnswer } from './servers/answer-check.ts';
+import { Flusher } from './servers/flusher.ts';
+import { Pool } from './servers/pool.ts';
+import type { Upstream, UpstreamPool } from './servers/upstream.ts';
+import { every } from './timers.ts';
+import type { World } from './world.ts';
+
+const SWEEP_MS = 20;
+const SECOND_MS = 1000;
+const ROUTE_KEPT_MS = 60_000;
+
+/** What it needs of those who look after the servers. */
+export type DataPathPeers = {
+  registrar: PacketHandlers['registrar'] & Parameters<typeof drain>[1];
+  sessions: PacketHandlers['sessions'] & Parameters<typeof drain>[2] & Parameters<typeof beLameDuck>[1];
+  table: PolicyTable;
+  judge: TrafficJudge;
+  onDrained: ForwarderEvents['onDrained'];
+  access: Pick<RegistrationAccess, 'standingOf'>;
+  logs: { refusals: LimitedLog; details: LimitedLog };
+  /** Names this start of the proxy, in the ids of refusals. */
+  boot: string;
+  /** A timer of `everyMs` has come, at `nowMs`. */
+  onTick: (nowMs: number, everyMs: number) => void;
+  /** Where other threads listen too. */
+  occupancy?: Occupancy;
+};
+
+export type DataPath = ReturnType<typeof createDataPath>;
+
+export function createDataPath(options: ProxyOptions, log: Log, world: World, peers: DataPathPeers) {
+  const { clock, network, descriptors = Number.POSITIVE_INFINITY, watch = null } = world;
+  const { now } = clock;
+  const { table, judge, registrar, sessions, access, logs } = peers;
+  const errors = new LimitedLog(log, 'debug');
+  const forwarder = new Forwarder(
+    table,
+    options,
+    judge,
+    {
+      onDrained: peers.onDrained,
+      onCulprit: ({ clientId: client, policy, wire, tried }) => {
+        const message = 'a request broke its connection to every server that it was tried on';
+        const servers = tried?.map(({ id }) => id);
+        logs.refusals.write({ level: 'warn', message, client, policy, bytes: wire.length, servers });
+      },
+    },
+    options.verifyAnswers ? isRightAnswer : null,
+    now,
+    watch,
+    new Refusals(peers.boot, errors, watch),
+  );
+  const poolWorld = { network, flusher: new Flusher(clock.soon), now, watch };
+  const places = placesFor(descriptors, options);
+  if (places.maxConnections < options.maxConnections) {
+    const message = 'fewer connections than --max-connections: the limit on open files allows no more';
+    const { maxConnections } = options;
+    log({ level: 'warn', message, maxConnections, now: places.maxConnections, openFiles: descriptors });
+  }
+  const listener = new Listener(
+    { ...options, ...places, maxDescriptor: descriptors - SPARE_DESCRIPTORS },
+    {
+      network,
+      clock,
+      standingOf: (host) => (table.hasHost(host) ? 'known' : access.standingOf(host)),
+      log: logs.details,
+      occupancy: peers.occupancy,
+    },
+    { forwarder, registrar, sessions },
+  );
+  let cancelTimers: (() => void)[] = [];
+
+  return {
+    forwarder,
+    listener,
+    makePool: (upstream: Upstream): UpstreamPool => new Pool(upstream, options, poolWorld, forwarder),
+    /**
+     * Listens; rejects with the system's error when the port can't be had.
+     * @param port one that this process has claimed already; null where it is to be claimed
+     */
+    open: async (port: number | null = null): Promise<void> => {
+      await listener.open(port);
+      cancelTimers = [
+        every(clock, SWEEP_MS, (asOfMs) => {
+          peers.onTick(asOfMs, SWEEP_MS);
+          forwarder.sweep(asOfMs);
+        }),
+        every(clock, SECOND_MS, () => {
+          errors.nextSecond();
+          listener.logRefused(log);
+        }),
+        every(clock, LISTENER_SWEEP_MS, (asOfMs) => {
+          listener.sweep(asOfMs);
+          table.prune(asOfMs - ROUTE_KEPT_MS);
+        }),
+      ];
+    },
+    /** As `stop` of the core, but for the connections to servers. */
+    stop: async (otherProxies: readonly string[] | null): Promise<void> => {
+      if (otherProxies !== null)
+        await beLameDuck(forwarder, sessions, listener, clock, options.lameDuckMs, otherProxies);
+      await drain(forwarder, registrar, sessions, listener, clock, options.drainTimeoutMs);
+      for (const cancel of cancelTimers) cancel();
+    },
+  };
+}

@@ -1,0 +1,103 @@
+// test · keeper and workers whose messages are late: both in the test's own thread, with a channel between them.
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { MessageChannel } from 'node:worker_threads';
+import { clientOf, fakeServer, request } from '../../../test-support/cluster.ts';
+import type { Peer } from '../../../test-support/peers.ts';
+import { readProxyOptions } from '../options.ts';
+import { openSystemWorld } from '../system-world.ts';
+import { createKeeper, type Launch } from './keeper.ts';
+import type { ToWorker } from './messages.ts';
+import { createWorker } from './worker.ts';
+
+const ORDER = { by: 'a test', reason: '' };
+const CLIENTS = 32;
+
+/** A proxy with two workers, the second of which gets no messages while `hold` is on. */
+async function proxyOf(t: TestContext) {
+  const options = {
+    ...readProxyOptions([], {}),
+    host: '127.0.0.1',
+    port: 0,
+    adminPort: 0,
+    startupMs: 0,
+    drainTimeoutMs: 0,
+  };
+  const { world } = await openSystemWorld(options, () => {}, 'boot');
+  let isHeld = false;
+  const late: (() => void)[] = [];
+  const launch: Launch = (start, onMessage, onGone) => {
+    const { port1: keepers, port2: workers } = new MessageChannel();
+    const worker = createWorker(options, start, world, (message) => workers.postMessage(message), {
+      accessLogDropped: () => 0,
+      close: async () => {},
+    });
+    keepers.on('message', onMessage);
+    workers.on('message', (message: ToWorker) => {
+      if (isHeld && start.index === 1) late.push(() => worker.receive(message));
+      else worker.receive(message);
+    });
+    workers.postMessage({ kind: 'ready' });
+    return {
+      post: (message) => keepers.postMessage(message),
+      end: async () => {
+        keepers.close();
+        onGone('it has stopped');
+      },
+    };
+  };
+  const keeper = createKeeper(options, 2, () => {}, world, launch);
+  const port = await keeper.open();
+  const proxy = { port, adminPort: 0, events: keeper.sources.events, stop: () => keeper.stop() };
+  const peers: Peer[] = [];
+  t.after(() => {
+    for (const { socket } of peers) socket.destroy();
+    return proxy.stop();
+  });
+  return {
+    ...{ proxy, keeper, peers },
+    hold: (): void => {
+      isHeld = true;
+    },
+    release: (): void => {
+      isHeld = false;
+      for (const deliver of late.splice(0)) deliver();
+    },
+  };
+}
+
+// The id of a refusal says which start of a worker it is from.
+async function workerOf(client: Peer): Promise<number> {
+  client.send(request('x', { policy: 'none' }));
+  const { trace } = await client.nextFrame();
+  return Number(/^boot\.(\d)-/.exec(trace)?.[1]) - 1;
+}
+
+test('requests on a worker that has not heard of a change wait until it has, and nobody else does', async (t) => {
+  const { proxy, keeper, peers, hold, release } = await proxyOf(t);
+  const servers = await Promise.all([1, 2, 3].map((id) => fakeServer(t, proxy, id)));
+  for (const server of servers) peers.push(await server.join({ keepAlive: true }));
+  const clients = Array.from({ length: CLIENTS }, () => clientOf(proxy));
+  peers.push(...clients);
+  const byWorker: [Peer[], Peer[]] = [[], []];
+  for (const client of clients) byWorker[(await workerOf(client)) as 0 | 1].push(client);
+  const [informed, behind] = byWorker;
+  assert.ok(informed.length > 0 && behind.length > 0);
+  hold();
+  const { table, registry } = keeper.sources;
+  const drained = table.findById('1', 2) ?? assert.fail();
+  registry.drain(drained, ORDER);
+  for (const client of behind) client.send(request());
+  for (let round = 0; round < 4; round += 1) {
+    for (const client of informed) {
+      client.send(request());
+      assert.notEqual((await client.nextFrame()).srcid, 2);
+    }
+  }
+  assert.deepEqual(new Set(behind.map((client) => client.pendingFrames())), new Set([0]));
+  release();
+  for (const client of behind) assert.notEqual((await client.nextFrame()).srcid, 2);
+  const [one, two, three] = servers.map(({ requests }) => requests.length);
+  assert.equal(two, 0);
+  assert.ok(Math.abs((one ?? 0) - (three ?? 0)) <= 1, `${one} and ${three}`);
+});
