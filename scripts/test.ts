@@ -33,7 +33,8 @@ const LONG: Group = {
 };
 const IN_CONTAINERS: Group = {
   ...{ name: 'tests in containers', kind: 'e2e', files: /^scripts\/e2e\// },
-  ...{ timeoutMs: 180_000, atOnce: 1 },
+  // Each file has a cluster of its own, and waits for it most of the time.
+  ...{ timeoutMs: 180_000, atOnce: CORES },
 };
 const MEASURING: Group = {
   ...{ name: 'tests that measure', kind: 'unit', files: /^test-support\/cost\// },
