@@ -62,7 +62,7 @@ export function createDataPath(options: ProxyOptions, log: Log, world: World, pe
   const poolWorld = { network, flusher: new Flusher(clock.soon), now, watch };
   const places = placesFor(descriptors, options);
   const listener = new Listener(
-    { ...options, ...places, maxDescriptor: descriptors - SPARE_DESCRIPTORS },
+    { ...options, ...places, maxDescriptor: descriptors - SPARE_DESCRIPTORS * options.workers },
     {
       network,
       clock,
