@@ -2,6 +2,7 @@
 import { commandLine, requireWhole, UsageError } from '../services/shared/config.ts';
 import { runScript } from './kit/script.ts';
 import { type Progress, runOneStep } from './kit/steps.ts';
+import { formatMany, measureMany } from './simulate/many.ts';
 import {
   addResult,
   formatFailure,
@@ -32,6 +33,11 @@ const FLAGS = {
     default: false,
     describe: 'what a request and a probe cost with 10 to 10,000 servers, instead',
   },
+  many: {
+    type: 'boolean',
+    default: false,
+    describe: 'what many proxies and servers cost each other, and how even --subset is, instead',
+  },
   requests: {
     type: 'number',
     default: 1_000_000,
@@ -59,6 +65,11 @@ await runScript(SCRIPT_NAME, 'What was run by then is printed above.', async (si
     .parseSync();
   if (flags._.length > 0)
     throw new UsageError(`"${flags._.join(' ')}" is not understood: options begin with --.`);
+  if (flags.many) {
+    const many = measureMany();
+    console.log(flags.json ? JSON.stringify(many) : formatMany(many));
+    return;
+  }
   if (flags.scale) {
     await scale(requireWhole('--requests', flags.requests, 1000, 100_000_000), flags.json, signal);
     return;

@@ -37,8 +37,6 @@ export type DataPathPeers = {
   occupancy?: Occupancy;
 };
 
-export type DataPath = ReturnType<typeof createDataPath>;
-
 export function createDataPath(options: ProxyOptions, log: Log, world: World, peers: DataPathPeers) {
   const { clock, network, descriptors = Number.POSITIVE_INFINITY, watch = null } = world;
   const { now } = clock;
@@ -63,13 +61,8 @@ export function createDataPath(options: ProxyOptions, log: Log, world: World, pe
   );
   const poolWorld = { network, flusher: new Flusher(clock.soon), now, watch };
   const places = placesFor(descriptors, options);
-  if (places.maxConnections < options.maxConnections) {
-    const message = 'fewer connections than --max-connections: the limit on open files allows no more';
-    const { maxConnections } = options;
-    log({ level: 'warn', message, maxConnections, now: places.maxConnections, openFiles: descriptors });
-  }
   const listener = new Listener(
-    { ...options, ...places, maxDescriptor: descriptors - SPARE_DESCRIPTORS },
+    { ...options, ...places, maxDescriptor: descriptors - SPARE_DESCRIPTORS * options.workers },
     {
       network,
       clock,

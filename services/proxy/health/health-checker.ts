@@ -10,6 +10,7 @@ import type { ProbeResult } from './prober.ts';
 
 const FIRST_RETRY_MS = 50;
 const INTERVAL_JITTER = 0.1;
+const MIN_PHASE = 0.1;
 // After a failed probe the next comes sooner, so that one miss is soon confirmed or forgotten (HAProxy's `fastinter`).
 const FAST_SHARE_OF_INTERVAL = 0.25;
 const SUSPECT_RETRY_MS = 10;
@@ -261,7 +262,11 @@ export class HealthChecker {
       return intervalMs * FAST_SHARE_OF_INTERVAL;
     // Without a session nothing else shows that it has gone.
     if (state === 'standby') return forgetAfterMs;
-    const jitter = 1 - INTERVAL_JITTER + 2 * INTERVAL_JITTER * random();
+    // Servers that have registered together are not probed together: each has a phase of its own from the first interval on.
+    const jitter =
+      watch.attempts === 1
+        ? MIN_PHASE + (1 - MIN_PHASE) * random()
+        : 1 - INTERVAL_JITTER + 2 * INTERVAL_JITTER * random();
     return watch.startedMs + intervalMs * jitter - clock.now();
   }
 

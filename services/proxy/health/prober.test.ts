@@ -132,6 +132,48 @@ test('a server that can not be probed for want of descriptors is not forgotten',
   assert.equal(upstream.health.state, 'ready');
 });
 
+test('servers that have registered at once are probed in all parts of the interval from then on', async () => {
+  const delays: number[] = [];
+  const servers = 200;
+  const checker = new HealthChecker(
+    { healthIntervalMs: 1000, fall: 2, rise: 2, forgetAfterMs: 60_000 },
+    {
+      probe: async () => ({ outcome: 'pass', roundTripMs: 1, answersAs: null, detail: '' }),
+      clock: {
+        ...systemClock,
+        now: () => 0,
+        after: (ms) => {
+          delays.push(ms);
+          return () => {};
+        },
+      },
+      random: Math.random,
+      isLastReady: () => false,
+      hasPlace: () => true,
+      onFlip: () => {},
+      log: new LimitedLog(() => {}),
+    },
+  );
+  for (let port = 1; port <= servers; port += 1) {
+    const registration = {
+      id: port,
+      policy: '1',
+      host: '10.0.0.1',
+      port,
+      keepsAlive: true,
+      incarnation: null,
+    };
+    checker.watch(new Upstream(registration, 1, 1, newcomer(0, ''), 0));
+  }
+  await new Promise(setImmediate);
+  assert.equal(delays.length, servers);
+  for (let fromMs = 100; fromMs < 1000; fromMs += 180) {
+    const due = delays.filter((ms) => ms >= fromMs && ms < fromMs + 180).length;
+    // A fifth of them, 40; a tenth of that is out of reach of chance.
+    assert.ok(due > 4 && due < 100, `${due} between ${fromMs} and ${fromMs + 180} ms`);
+  }
+});
+
 test('five real requests in a row that fail eject a server; an answer between them begins the row anew', () => {
   const registration = { id: 1, policy: '1', host: '10.0.0.1', port: 1, keepsAlive: true, incarnation: null };
   const upstream = new Upstream(registration, 1, 1, { ...newcomer(0, ''), state: 'ready' }, 0);

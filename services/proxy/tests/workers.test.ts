@@ -156,7 +156,9 @@ test('a server registers, keeps its session, and leaves on whichever worker has 
 });
 
 test('counters and limits are those of the whole proxy', async (t) => {
-  const proxy = await testProxy(t, { workers: 4, maxConnections: CONNECTIONS + 1 });
+  // Here one source takes all places, and each worker has a share of what one may have.
+  const limits = { maxConnections: CONNECTIONS + 1, maxConnectionsPerSource: 4 * CONNECTIONS };
+  const proxy = await testProxy(t, { workers: 4, ...limits });
   const [server] = (await serversOf(t, proxy, [1])) as [FakeServer];
   const lease = await server.join(KEPT);
   const clients = await clientsOf(proxy);
