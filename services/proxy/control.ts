@@ -88,8 +88,9 @@ export function createControl(options: ProxyOptions, log: Log, world: World, pee
     start: (): void => {
       cancelTimers = [
         every(clock, HEARTBEAT_MS, (asOfMs) => sessions.beat(asOfMs)),
-        every(clock, SECOND_MS, () => {
+        every(clock, SECOND_MS, (asOfMs) => {
           for (const part of [refusals, events, details]) part.nextSecond();
+          table.prune(asOfMs);
         }),
       ];
     },

@@ -19,7 +19,6 @@ import type { World } from './world.ts';
 
 const SWEEP_MS = 20;
 const SECOND_MS = 1000;
-const ROUTE_KEPT_MS = 60_000;
 
 /** What it needs of those who look after the servers. */
 export type DataPathPeers = {
@@ -101,10 +100,7 @@ export function createDataPath(options: ProxyOptions, log: Log, world: World, pe
           errors.nextSecond();
           listener.logRefused(log);
         }),
-        every(clock, LISTENER_SWEEP_MS, (asOfMs) => {
-          listener.sweep(asOfMs);
-          table.prune(asOfMs - ROUTE_KEPT_MS);
-        }),
+        every(clock, LISTENER_SWEEP_MS, (asOfMs) => listener.sweep(asOfMs)),
       ];
     },
     /** As `stop` of the core, but for the connections to servers. */

@@ -232,8 +232,17 @@ export function createKeeper(
     if (!isReplaced) return;
     const livedMs = clock.now() - worker.sinceMs;
     clock.after(livedMs < REPLACE_AFTER_MS ? REPLACE_AFTER_MS : 0, () => {
-      if (!isStopping) void openWorker(start(index));
+      if (!isStopping) void replace(index);
     });
+  }
+
+  async function replace(index: number): Promise<void> {
+    const worker = start(index);
+    const answer = await openWorker(worker);
+    if (answer?.kind !== 'unopened') return;
+    // Of no use without the port: another one tries again.
+    log({ level: 'error', message: 'a worker can not listen', worker: index, why: answer.message });
+    await worker.thread.end();
   }
 
   async function openWorker(worker: Running): Promise<ToKeeper | null> {

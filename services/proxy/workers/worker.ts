@@ -78,8 +78,9 @@ export function createWorker(
     routes: () => table.routes,
   });
   let stopSampling = (): void => {};
-  every(clock, SECOND_MS, () => {
+  every(clock, SECOND_MS, (asOfMs) => {
     for (const part of Object.values(logs)) part.nextSecond();
+    table.prune(asOfMs);
   });
 
   async function open(port: number): Promise<void> {
