@@ -4,6 +4,7 @@ import { LimitedLog, type Log } from '../shared/log.ts';
 import { HealthChecker } from './health/health-checker.ts';
 import { probe } from './health/prober.ts';
 import { ControlCounts } from './metrics/control.ts';
+import { warnOfFewPlaces } from './network/descriptors.ts';
 import type { ProxyOptions } from './options.ts';
 import { RegistrationAccess } from './registration/access.ts';
 import { Registrar, type RegistrarOptions } from './registration/registrar.ts';
@@ -21,8 +22,6 @@ export type ControlPeers = Pick<
   'table' | 'makeTally' | 'makePool' | 'onRouteChanged' | 'onLeaving'
 > &
   Pick<RegistrarOptions, 'ownPort' | 'onRefusal'>;
-
-export type Control = ReturnType<typeof createControl>;
 
 export function createControl(options: ProxyOptions, log: Log, world: World, peers: ControlPeers) {
   const { clock, network, random, nonce } = world;
@@ -75,6 +74,7 @@ export function createControl(options: ProxyOptions, log: Log, world: World, pee
     onResult: (result) => counts.registration(result),
     log: refusals,
   });
+  warnOfFewPlaces(world.descriptors ?? Number.POSITIVE_INFINITY, options, log);
   const stopLogging = events.listen(({ type, policy, id, address, why }) => {
     log({ level: 'info', message: `server ${type}`, policy, id, address, why });
   });

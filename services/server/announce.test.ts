@@ -321,27 +321,6 @@ test('an address that the name no longer has keeps its session, and is let go wh
   assert.equal(young.connections.length, 1);
 });
 
-test('a proxy that comes back soon after its address has left the name is found soon', async (t) => {
-  const first = await proxyAt(t);
-  const second = await proxyAt(t, accept, { port: first.port, host: '127.0.0.2' });
-  let addresses = ['127.0.0.1', '127.0.0.2'];
-  // The end of a silent session would lead to a look-up, too.
-  const times = { connectMs: LONG_MS, replyMs: LONG_MS, silenceMs: LONG_MS };
-  const resolve = async () => addresses;
-  const { logged } = announce(t, first.port, { resolve, lookUpMs: LONG_MS, times });
-  await Promise.all([registered(first), registered(second)]);
-  await logged(/"registered".*127\.0\.0\.1/);
-  addresses = ['127.0.0.2'];
-  await first.close();
-  await logged(/no session with the proxy.*127\.0\.0\.1/);
-  // Long enough for its address to be let go.
-  await systemClockSleep(400);
-  const again = await proxyAt(t, accept, { port: first.port });
-  addresses = ['127.0.0.1', '127.0.0.2'];
-  await registered(again);
-  assert.equal(again.connections.length, 1);
-});
-
 test('a proxy that is met at a second address keeps the first session, and is asked again later', async (t) => {
   const boot = { ...REGISTERED, proxy: 'boot-of-proxy' };
   const asked: unknown[] = [];

@@ -24,11 +24,6 @@ export const LOOK_UP_MS = 1_000;
 /** A proxy that is known by another address is asked again after so many look-ups. */
 const KNOWN_LOOK_UPS = 5;
 
-// And this often for a while after an address has left its name: a proxy that was restarted, or the one that takes its
-// place, has clients before it has servers.
-const LOOK_UP_SOON_MS = 500;
-const SOON_FOR_MS = 30_000;
-
 /** A session that ended sooner did not stand: the wait before the next try goes on growing. */
 const STANDS_AFTER_MS = 1_000;
 
@@ -73,8 +68,6 @@ export class Announcement {
   /** What each name stood for when it was last looked up with success. */
   readonly #listed = new Map<HostPort, readonly string[]>();
   #pendingLookUp: Promise<void> | null = null;
-  /** Until when the names are looked up more often. */
-  #isSoonUntilMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: AnnounceOptions) {
     this.#options = {
@@ -104,7 +97,7 @@ export class Announcement {
   }
 
   async #keepLookingUp(): Promise<void> {
-    const { proxies, random } = this.#options;
+    const { proxies, random, lookUpMs } = this.#options;
     let isLogged = false;
     while (!this.#stop.signal.aborted) {
       await this.#lookUp();
@@ -115,17 +108,8 @@ export class Announcement {
         this.#log('warn', 'no address behind the name yet', names, {});
       }
       isLogged = isLost;
-      if (isLost) await this.#pause(backoffMs(Infinity, random()));
-      else await this.#untilNextLookUp();
+      await this.#pause(isLost ? backoffMs(Infinity, random()) : lookUpMs);
     }
-  }
-
-  // In short steps: an address may leave its name meanwhile.
-  async #untilNextLookUp(): Promise<void> {
-    const { clock, lookUpMs, random } = this.#options;
-    const dueMs = clock.now() + lookUpMs;
-    do await this.#pause(jittered(Math.min(LOOK_UP_SOON_MS, lookUpMs), random()));
-    while (!this.#stop.signal.aborted && clock.now() < dueMs && clock.now() >= this.#isSoonUntilMs);
   }
 
   // Six sessions that break together make one query.
@@ -144,9 +128,6 @@ export class Announcement {
     const addresses = await this.#options.resolve(proxy.host);
     // Unknown is not empty: a name without an answer may have one again in a moment.
     if (addresses === null || addresses.length === 0) return;
-    const before = this.#listed.get(proxy) ?? [];
-    if (before.some((address) => !addresses.includes(address)))
-      this.#isSoonUntilMs = this.#options.clock.now() + SOON_FOR_MS;
     this.#listed.set(proxy, addresses);
     for (const address of addresses) {
       const key = addressOf(address, proxy.port);

@@ -39,7 +39,7 @@ test('an answered request is split into waiting and the work of its server', () 
     [10, 3, 7],
   );
   assert.deepEqual(one.tookMs, [10, 10]);
-  const times = { arrivedMs: 1000, firstAttemptMs: 1003, endedMs: 1010 };
+  const times = { arrivedMs: 1000, firstAttemptMs: 1003, endedMs: 1010, standsFor: 1 };
   assert.deepEqual(endings, [{ request: asked, outcome: 'answered', server: one, ...times }]);
 });
 

@@ -8,7 +8,7 @@ import { connectPeer, type Frame, freePort, type Peer, scriptedServer } from '..
 import { type Program, startProgram } from '../../../test-support/programs.ts';
 import { descriptorLimit, LISTENING_SOCKETS, placesFor } from './descriptors.ts';
 
-const ASKED = { maxConnections: 10_000, maxServers: 1024 };
+const ASKED = { workers: 1, maxConnections: 10_000, maxServers: 1024 };
 const isLinux = process.platform === 'linux';
 
 test('as many connections as are asked for, where descriptors allow it', () => {

@@ -1,12 +1,15 @@
 // How the descriptors of the process are shared: what it needs itself, servers, and the rest for clients.
 import { readFileSync } from 'node:fs';
+import type { Log } from '../../shared/log.ts';
 import type { ProxyOptions } from '../options.ts';
 
 // Measured with Node 24 at rest: 21, and two more for each open event stream's file or look-up. Node keeps one in reserve.
 const OWN = 32;
-/** On the well-known port: Node accepts one connection per socket and turn of the event loop. */
+// A thread's event loop, measured likewise.
+const OWN_OF_A_WORKER = 6;
+/** Of each thread on the well-known port: Node accepts one connection per socket and turn of the event loop. */
 export const LISTENING_SOCKETS = 8;
-/** The last ones are for connections that are refused: as many as are accepted in two turns, and the system's own. */
+/** The last ones, of each thread, are for connections that are refused: as many as are accepted in two turns, and the system's own. */
 export const SPARE_DESCRIPTORS = 16;
 // Each server may have a session, a probe, and at first four connections for requests.
 const PER_SERVER = 6;
@@ -30,14 +33,24 @@ export type Places = {
  */
 export function placesFor(
   limit: number,
-  { maxConnections, maxServers }: Pick<ProxyOptions, 'maxConnections' | 'maxServers'>,
+  { maxConnections, maxServers, workers }: Pick<ProxyOptions, 'maxConnections' | 'maxServers' | 'workers'>,
 ): Places {
-  const left = Math.max(0, limit - OWN - SPARE_DESCRIPTORS - LISTENING_SOCKETS);
+  const ofEach = LISTENING_SOCKETS + SPARE_DESCRIPTORS + (workers === 1 ? 0 : OWN_OF_A_WORKER);
+  const left = Math.max(0, limit - OWN - ofEach * workers);
   const forServers = Math.min(maxServers * PER_SERVER + STATUS, Math.floor(left * SERVERS_SHARE));
   return {
     maxConnections: Math.max(1, Math.min(maxConnections, left - forServers)),
     serverPlaces: Math.max(1, Math.min(maxServers, Math.floor(forServers * SESSIONS_SHARE))),
   };
+}
+
+/** Says so where the limit allows fewer connections than the options. */
+export function warnOfFewPlaces(limit: number, options: Parameters<typeof placesFor>[1], log: Log): void {
+  const { maxConnections } = options;
+  const { maxConnections: now } = placesFor(limit, options);
+  if (now >= maxConnections) return;
+  const message = 'fewer connections than --max-connections: the limit on open files allows no more';
+  log({ level: 'warn', message, maxConnections, now, openFiles: limit });
 }
 
 /** The limit of this process, or of the text of `/proc/self/limits`; Infinity where it is not known. */

@@ -35,8 +35,12 @@ async function statesOf(proxy: Proxy): Promise<string[]> {
 }
 
 async function inState(proxy: Proxy, all: readonly Joined[], wanted: string): Promise<Joined[]> {
-  const states = await statesOf(proxy);
-  return all.filter((_, at) => states[at] === wanted);
+  const table = await policies(proxy);
+  // By id: one that is evicted stands behind the others.
+  const found = new Set<string>();
+  for (const { servers } of table.policies)
+    for (const { id, state } of servers) if (state === wanted) found.add(String(id));
+  return all.filter(({ server }) => found.has(String(server.id)));
 }
 
 test('a proxy uses as many servers as its subset has, and the others stand by without probes and requests', async (t) => {

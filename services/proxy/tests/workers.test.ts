@@ -156,7 +156,9 @@ test('a server registers, keeps its session, and leaves on whichever worker has 
 });
 
 test('counters and limits are those of the whole proxy', async (t) => {
-  const proxy = await testProxy(t, { workers: 4, maxConnections: CONNECTIONS + 1 });
+  // Here one source takes all places, and each worker has a share of what one may have.
+  const limits = { maxConnections: CONNECTIONS + 1, maxConnectionsPerSource: 4 * CONNECTIONS };
+  const proxy = await testProxy(t, { workers: 4, ...limits });
   const [server] = (await serversOf(t, proxy, [1])) as [FakeServer];
   const lease = await server.join(KEPT);
   const clients = await clientsOf(proxy);
@@ -258,8 +260,8 @@ async function keeperOf(t: TestContext, workers: number) {
   const short = { host: '127.0.0.1', port: 0, drainTimeoutMs: 1000, startupMs: 0 };
   const options = { ...defaults, ...short, workers };
   const log = ({ message }: { message: string }): void => void lines.push(message);
-  const { world } = await openSystemWorld(options, log, 'boot');
-  const launch = launchThreads(options);
+  const { world, tickets } = await openSystemWorld(options, log, 'boot');
+  const launch = launchThreads(options, tickets);
   const keeper = createKeeper(options, workers, log, world, (...args) => {
     const thread = launch(...args);
     threads.push(thread);

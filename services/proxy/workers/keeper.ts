@@ -19,6 +19,8 @@ import type { WorkerStart } from './worker.ts';
 
 // A report that has not come by then is waited for no more: its worker is busy, or stuck.
 const REPORT_WITHIN_MS = 250;
+// A worker that has not stopped so long after its time is not waited for.
+const STOP_BEYOND_MS = 5000;
 // One that ends soon after its start is not replaced at once, again and again.
 const REPLACE_AFTER_MS = 1000;
 
@@ -44,6 +46,7 @@ type Running = {
   thread: Thread;
   sinceMs: number;
   isListening: boolean;
+  isGone: boolean;
   connections: Map<ConnectionRef, RelayedConnection>;
   /** Who waits for its messages of a kind, in their order; null comes when it is gone. */
   waiting: Map<string, ((message: ToKeeper | null) => void)[]>;
@@ -99,14 +102,14 @@ export function createKeeper(
 
   function start(index: number): Running {
     starts += 1;
-    const boot = `${events.boot}.${starts}`;
+    const boot = `${events.boot}w${starts}`;
     const thread = launch(
       { index, workers, boot, places },
       (message) => onMessage(index, worker, message),
       (why) => onGone(index, worker, why),
     );
     const worker: Running = {
-      ...{ thread, sinceMs: clock.now(), isListening: false },
+      ...{ thread, sinceMs: clock.now(), isListening: false, isGone: false },
       ...{ connections: new Map(), waiting: new Map() },
     };
     running[index] = worker;
@@ -116,7 +119,8 @@ export function createKeeper(
   }
 
   // Resolves with the first message of this kind that nobody else waits for; null when the worker is gone before.
-  function next(worker: Running, kind: string): Promise<ToKeeper | null> {
+  async function next(worker: Running, kind: string): Promise<ToKeeper | null> {
+    if (worker.isGone) return null;
     const waiting = worker.waiting.get(kind) ?? [];
     worker.waiting.set(kind, waiting);
     return new Promise((resolve) => waiting.push(resolve));
@@ -213,6 +217,7 @@ export function createKeeper(
   function onGone(index: number, worker: Running, why: string): void {
     if (running[index] !== worker) return;
     running[index] = null;
+    worker.isGone = true;
     for (const resolve of [...worker.waiting.values()].flat()) resolve(null);
     totals.forget(index);
     new SharedPlaces(places, index).note(0, 0);
@@ -220,7 +225,11 @@ export function createKeeper(
     for (const connection of worker.connections.values()) sessions.release(connection);
     for (const upstream of [...table.upstreams]) endIfDrained(upstream);
     if (isStopping) return;
-    log({ level: 'error', message: 'a worker has ended, and is replaced', worker: index, why });
+    // The start fails then.
+    const isReplaced = port > 0;
+    const message = isReplaced ? 'a worker has ended, and is replaced' : 'a worker has ended';
+    log({ level: 'error', message, worker: index, why });
+    if (!isReplaced) return;
     const livedMs = clock.now() - worker.sinceMs;
     clock.after(livedMs < REPLACE_AFTER_MS ? REPLACE_AFTER_MS : 0, () => {
       if (!isStopping) void openWorker(start(index));
@@ -285,7 +294,8 @@ export function createKeeper(
       worker.thread.post({ kind: 'stop', otherProxies });
       return [next(worker, 'closed')];
     });
-    await Promise.all(closed);
+    const patienceMs = options.lameDuckMs + options.drainTimeoutMs + STOP_BEYOND_MS;
+    await Promise.race([Promise.all(closed), clock.sleep(patienceMs)]);
     control.stop();
     await endAll();
   }

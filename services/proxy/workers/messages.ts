@@ -2,11 +2,12 @@
 // that in the same order on its copy, and reports what its requests show of the servers.
 import type { Line } from '../../shared/log.ts';
 import type { HeartbeatPacket, Id, LeavePacket, SetupPacket } from '../../shared/packet.ts';
+import type { ListenerCounters } from '../clients/listener.ts';
 import type { State } from '../health/health.ts';
-import type { Ending } from '../metrics/traffic.ts';
+import type { Ending, TakenTraffic } from '../metrics/traffic.ts';
+import type { ForwarderCounters } from '../routing/forwarder.ts';
 import type { FailureKind } from '../servers/failure.ts';
 import type { Registration, Suspect } from '../servers/upstream.ts';
-import type { Report } from './report.ts';
 
 /** Stands for a server in messages: another one for each entry of the table. */
 export type Ref = number;
@@ -44,8 +45,32 @@ export type ToWorker =
   | { kind: 'watch'; isOn: boolean }
   | { kind: 'stop'; otherProxies: readonly string[] | null };
 
+/** What is counted up for ever. */
+export type WorkerCounts = {
+  forwarder: ForwarderCounters;
+  listener: ListenerCounters;
+  accessLogDropped: number;
+  /** How long its event loop has not waited for events. */
+  activeMs: number;
+};
+/** What is as it is now, of one worker. */
+export type Gauges = {
+  openRequests: number;
+  heapBytes: number;
+  /** Of each policy that has a route. */
+  routes: readonly { policy: string; waiting: number; budgetLeft: number }[];
+};
+
+export type Report = {
+  counts: WorkerCounts;
+  traffic: readonly TakenTraffic[];
+  loopDelay: Float64Array;
+  durations: readonly { ref: Ref; counts: Uint32Array }[];
+  gauges: Gauges;
+};
+
 /** A request that failed, as far as its name goes. */
-export type NamedRequest = { clientId: Id | undefined; bytes: number };
+type NamedRequest = { clientId: Id | undefined; bytes: number };
 
 export type ToKeeper =
   /** It takes messages. */

@@ -1,37 +1,14 @@
 // What the workers have counted: each reports what has come since its last report, the keeper adds it up.
 import type { ListenerCounters } from '../clients/listener.ts';
 import type { ControlCounts } from '../metrics/control.ts';
-import type { TakenTraffic, Traffic } from '../metrics/traffic.ts';
-import type { Forwarder, ForwarderCounters } from '../routing/forwarder.ts';
+import type { Traffic } from '../metrics/traffic.ts';
+import type { Forwarder } from '../routing/forwarder.ts';
 import type { Route } from '../routing/policy-table.ts';
 import type { Request } from '../routing/request.ts';
 import type { Upstream } from '../servers/upstream.ts';
-import type { Ref } from './messages.ts';
+import type { Gauges, Ref, Report, WorkerCounts } from './messages.ts';
 
 type Counts = { [name: string]: number | Counts };
-/** What is counted up for ever. */
-type WorkerCounts = {
-  forwarder: ForwarderCounters;
-  listener: ListenerCounters;
-  accessLogDropped: number;
-  /** How long its event loop has not waited for events. */
-  activeMs: number;
-};
-/** What is as it is now, of one worker. */
-type Gauges = {
-  openRequests: number;
-  heapBytes: number;
-  /** Of each policy that has a route. */
-  routes: readonly { policy: string; waiting: number; budgetLeft: number }[];
-};
-
-export type Report = {
-  counts: WorkerCounts;
-  traffic: readonly TakenTraffic[];
-  loopDelay: Float64Array;
-  durations: readonly { ref: Ref; counts: Uint32Array }[];
-  gauges: Gauges;
-};
 
 export type ReporterSources = {
   forwarder: Pick<Forwarder, 'counters' | 'traffic' | 'openRequests'>;

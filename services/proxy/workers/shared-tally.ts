@@ -12,7 +12,7 @@ const LAST_ANSWER_MS = 5;
 /** In the keeper's row, which is the first. */
 const PROVEN_MS = 0;
 
-export function tallyBuffer(workers: number): SharedArrayBuffer {
+function tallyBuffer(workers: number): SharedArrayBuffer {
   const cells = new Float64Array(new SharedArrayBuffer((1 + workers) * ROW * Float64Array.BYTES_PER_ELEMENT));
   cells[PROVEN_MS] = Number.NEGATIVE_INFINITY;
   for (let row = ROW; row < cells.length; row += ROW) cells[row + LAST_ANSWER_MS] = Number.NEGATIVE_INFINITY;
