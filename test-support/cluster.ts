@@ -15,8 +15,10 @@ export async function testProxy(
   // PROXY_WORKERS=2 has all tests run with two workers, but for those of limits that each worker has a share of: a test meets
   // them exactly.
   const { PROXY_WORKERS } = process.env;
-  const { pipelineDepth, maxConnectionsPerSource } = overrides;
-  const hasShares = pipelineDepth !== undefined || maxConnectionsPerSource !== undefined;
+  const { pipelineDepth, maxConnections, maxConnectionsPerSource } = overrides;
+  const hasShares = [pipelineDepth, maxConnections, maxConnectionsPerSource].some(
+    (limit) => limit !== undefined,
+  );
   const defaults = readProxyOptions([], hasShares ? {} : { PROXY_WORKERS });
   const short = { healthIntervalMs: 200, healthTimeoutMs: 150, drainTimeoutMs: 1000, startupMs: 0 };
   const proxy = await startProxy(

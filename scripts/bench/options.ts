@@ -24,7 +24,8 @@ export type BenchOptions = Choice & {
 const MIN_PAYLOAD_BYTES = 2;
 const MAX_SERVERS = 10_000;
 const NAMES = TARGETS.map(({ name }) => name);
-const ON_REQUEST = ['six-servers', 'watched', 'logged', 'baseline'];
+const WORKERS = ['workers-1', 'workers-2', 'workers-4'];
+const ON_REQUEST = ['six-servers', 'watched', 'logged', ...WORKERS, 'baseline'];
 const FULL = {
   part: PARTS.join(','),
   targets: NAMES.filter((name) => !ON_REQUEST.includes(name)).join(','),
@@ -65,7 +66,7 @@ const EPILOGUE = `Parts:
   latency     open loop: 1,000 requests a second on a connection each, what each target adds to "direct"
   pipeline    one connection with 64 requests in flight
 
-Targets (all but six-servers, watched, logged and baseline; with --baseline direct and both versions, with --servers or --policies six-servers and policy-proxy):
+Targets (all but six-servers, watched, logged, those with workers and baseline; with --baseline direct and both versions, with --servers or --policies six-servers and policy-proxy):
 ${TARGETS.map(({ name, description }) => `  ${name.padEnd(18)}  ${description}`).join('\n')}
 In keep and pipeline the peers do not take part: in TCP mode they choose a server once per connection.
 

@@ -5,7 +5,7 @@ import { type Choice, cellsOf, MODES, planRuns, targetsOf, warmUps } from './pla
 import { TARGETS } from './targets/index.ts';
 
 const NAMES = TARGETS.map(({ name }) => name).filter(
-  (name) => !['six-servers', 'watched', 'logged'].includes(name),
+  (name) => !['six-servers', 'watched', 'logged'].includes(name) && !name.startsWith('workers-'),
 );
 
 const ALL: Choice = {

@@ -19,6 +19,8 @@ export const WITHIN = {
   silentMs: 2750,
   /** Its session is silent: three heartbeats. */
   sessionMs: 4500,
+  /** A proxy has started: servers look for proxies each second. */
+  foundMs: 2000,
 };
 const CHECK_SIZES_EACH = 16;
 const CHECK_RETRIES_EACH = 64;
@@ -62,6 +64,21 @@ export class Promises {
     this.traffic = new Traffic(world, proxy, (policy) => this.#orderly.delete(policy));
     this.replies = new ReplyPromises(world, proxy, this.traffic);
     this.#sources.events.listen((event) => this.#onEvent(event));
+    const startMs = world.nowMs;
+    world.timeline.after(WITHIN.foundMs, () => this.#checkFound(startMs));
+  }
+
+  // Whoever was well all the time has registered.
+  #checkFound(startMs: number): void {
+    const { servers, options, places } = this.#world;
+    const mayBeRefused = options.maxServers < 1024 || places < Number.POSITIVE_INFINITY;
+    if (this.#isOver || mayBeRefused || this.#proxy.hasStalledSince(startMs)) return;
+    for (const server of servers) {
+      const { spec, name, isUp, isDoubled } = server;
+      const isWell = isUp && !isDoubled && this.#proxy.healthySinceMs(server) <= startMs;
+      if (isWell && spec.hasSession && this.#sources.table.findById(spec.policy, spec.id) === undefined)
+        this.#proxy.violate('a proxy that starts is found soon', `${name} after ${WITHIN.foundMs} ms`);
+    }
   }
 
   // Its process has ended.

@@ -2,6 +2,7 @@
 import { LimitedLog, type Log } from '../shared/log.ts';
 import type { PacketHandlers } from './clients/client-connection.ts';
 import { LISTENER_SWEEP_MS, Listener, type Occupancy } from './clients/listener.ts';
+import { sourceLimit } from './clients/sources.ts';
 import { beLameDuck, drain } from './drain.ts';
 import { placesFor, SPARE_DESCRIPTORS } from './network/descriptors.ts';
 import type { ProxyOptions } from './options.ts';
@@ -61,8 +62,15 @@ export function createDataPath(options: ProxyOptions, log: Log, world: World, pe
   );
   const poolWorld = { network, flusher: new Flusher(clock.soon), now, watch };
   const places = placesFor(descriptors, options);
+  // Those of one source are not counted for all workers together: each lets in its share.
+  const ofOneSource = Math.ceil(sourceLimit({ ...options, ...places }) / options.workers);
   const listener = new Listener(
-    { ...options, ...places, maxDescriptor: descriptors - SPARE_DESCRIPTORS },
+    {
+      ...options,
+      ...places,
+      maxConnectionsPerSource: ofOneSource,
+      maxDescriptor: descriptors - SPARE_DESCRIPTORS * options.workers,
+    },
     {
       network,
       clock,

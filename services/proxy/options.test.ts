@@ -41,6 +41,8 @@ const refused: [string, string[], NodeJS.ProcessEnv, RegExp][] = [
   ['a list that came to nothing', ['--register-from', ','], {}, /--register-from is ","/],
   ['a yes that is none', ['--upstream-tls=yes'], {}, /--upstream-tls is "yes": it must be true or false/],
   ['the token of former times', [], { PROXY_REGISTER_TOKEN: 'x' }, /PROXY_REGISTER_TOKEN is no more/],
+  ['no worker at all', ['--workers', '0'], {}, /--workers must be a whole number from 1 to 64, or auto/],
+  ['workers that are no number', [], { PROXY_WORKERS: 'all' }, /--workers must be a whole number/],
   ['an unknown option', ['--prot', '1'], {}, /Unknown argument: prot/],
   ['a mode that there is not', ['--retry', 'maybe'], {}, /Invalid values/],
   [

@@ -1,5 +1,4 @@
 // The proxy's options, from its command line and its environment, checked before anything starts.
-import { availableParallelism } from 'node:os';
 import {
   commandLine,
   defaultValues,
@@ -22,6 +21,7 @@ import {
   readListenTls,
 } from '../shared/tls.ts';
 import { readTraceEndpoint, TRACE_OPTIONS } from '../shared/trace-options.ts';
+import { workersForAllCores } from './workers/cores.ts';
 
 const MAX_WORKERS = 64;
 const PROBE_MODES = ['request', 'connect'] as const;
@@ -280,9 +280,8 @@ function check(values: Record<string, unknown>): ProxyOptions {
   };
 }
 
-// With auto, one processor is left for the keeper, for servers and for the kernel.
 function readWorkers(value: unknown): number {
-  const workers = value === 'auto' ? Math.max(1, availableParallelism() - 1) : Number(value);
+  const workers = value === 'auto' ? workersForAllCores() : Number(value);
   if (!Number.isInteger(workers) || workers < 1 || workers > MAX_WORKERS)
     throw new UsageError(`--workers must be a whole number from 1 to ${MAX_WORKERS}, or auto.`);
   if (workers > 1 && !canSharePorts())

@@ -98,11 +98,11 @@ type Beside = Pick<MetricSources, 'accessLogDropped' | 'otherThreads'>;
 function createProxy(
   options: ProxyOptions,
   log: Log,
-  { world, accessLogDropped }: SystemWorld,
+  { world, tickets, accessLogDropped }: SystemWorld,
 ): { core: Core; beside: Beside } {
   const { workers } = options;
   if (workers === 1) return { core: createCore(options, log, world), beside: { accessLogDropped } };
-  const keeper = createKeeper(options, workers, log, world, launchThreads(options));
+  const keeper = createKeeper(options, workers, log, world, launchThreads(options, tickets));
   const { totals } = keeper;
   return {
     core: keeper,

@@ -11,7 +11,7 @@ import { descriptorLimit } from './network/descriptors.ts';
 import type { Network } from './network/network.ts';
 import { ProxyHeaders } from './network/proxy-protocol.ts';
 import { systemNetwork } from './network/system-network.ts';
-import { tlsNetwork } from './network/tls-network.ts';
+import { TicketKeys, tlsNetwork } from './network/tls-network.ts';
 import type { ProxyOptions } from './options.ts';
 import { joinWatches } from './routing/watch.ts';
 import { RequestTracing } from './tracing/request-tracing.ts';
@@ -25,6 +25,7 @@ export type SystemWorld = {
   failures: LimitedLog;
   /** Null where no load balancer is named. */
   headers: ProxyHeaders | null;
+  tickets: TicketKeys;
   /** Lines of the access log that nobody was there to take. */
   accessLogDropped(): number;
   nextSecond(): void;
@@ -47,11 +48,18 @@ export async function openSystemWorld(
   const accessLog = openAccessLog(options, clock);
   const tracing = await openTraces(options, log, clock, aheadMs);
   const descriptors = descriptorLimit();
+  const tickets = new TicketKeys();
   const headers = proxyHeadersFor(options, descriptors, clock, failures);
   return {
-    ...{ failures, headers },
+    ...{ failures, headers, tickets },
     world: {
-      ...{ clock, boot, descriptors, network: networkFor(options, headers, failures), random: Math.random },
+      ...{
+        clock,
+        boot,
+        descriptors,
+        network: networkFor(options, headers, tickets, failures),
+        random: Math.random,
+      },
       nonce: () => randomBytes(NONCE_BYTES).toString('base64url'),
       watch: joinWatches([accessLog, tracing?.requests].filter((watch) => watch != null)),
     },
@@ -60,6 +68,7 @@ export async function openSystemWorld(
       failures.nextSecond();
       accessLog?.nextSecond(log);
       tracing?.requests.nextSecond();
+      tickets.rotateIfDue();
     },
     close: async () => {
       accessLog?.flush();
@@ -104,6 +113,7 @@ function proxyHeadersFor(
 function networkFor(
   { tls, upstreamTls }: ProxyOptions,
   headers: ProxyHeaders | null,
+  tickets: TicketKeys,
   failures: LimitedLog,
 ): Network {
   const plain = headers?.before(systemNetwork) ?? systemNetwork;
@@ -111,7 +121,7 @@ function networkFor(
   return tlsNetwork(plain, {
     listen: tls,
     dial: upstreamTls,
-    headers,
+    ...{ headers, tickets },
     onFailure: (failure) => failures.write({ level: 'warn', message: 'TLS handshake failed', ...failure }),
   });
 }

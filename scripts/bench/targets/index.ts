@@ -4,6 +4,7 @@ import { type NativePrograms, startServers } from '../native.ts';
 import { bareNode } from './bare-node.ts';
 import { direct } from './direct.ts';
 import { haproxy, haproxyOneThread } from './haproxy.ts';
+import { heldWorkers } from './held-workers.ts';
 import { nginx } from './nginx.ts';
 import { baseline, logged, policyProxy, sixServers, watched } from './policy-proxy.ts';
 import type { ServerAddress, StartedTarget, Target, TargetContext } from './target.ts';
@@ -19,6 +20,7 @@ export const TARGETS: readonly Target[] = [
   sixServers,
   watched,
   logged,
+  ...heldWorkers,
   baseline,
   policyProxy,
 ];

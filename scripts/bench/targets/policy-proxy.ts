@@ -62,12 +62,13 @@ const LOGGED = {
   environment: { PROXY_ACCESS_LOG: '1' },
 };
 
-async function startVersion(
+/** Starts a proxy, with servers of its own that it has admitted. */
+export async function startVersion(
   { startServers, signal }: TargetContext,
   root: string,
   size: Size,
   command: Pick<ProxyCommand, 'tracer' | 'environment'> = {},
-): Promise<StartedTarget & { adminUrl: string }> {
+): Promise<StartedTarget & { pid: number; adminUrl: string }> {
   const { servers } = size;
   const isUsual = servers <= DEFAULT_MAX_SERVERS;
   const proxy = await startProxyProcess({

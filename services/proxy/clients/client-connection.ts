@@ -80,6 +80,8 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
   #hasMore = false;
   /** What has come waits for replies to leave, not for a turn. */
   #needsRelief = false;
+  /** A setup packet has no answer yet: what follows it may be for the server that it registers. */
+  #isRegistering = false;
   #isPaused = false;
   #heldChunks = 0;
   #hasPeerEnded = false;
@@ -122,7 +124,7 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
       this.#context.turns.join(this);
       return;
     }
-    const limit = this.#hasMore || this.#replies.isOverdrawn ? 0 : this.#context.turns.allowance(this);
+    const limit = this.#hasMore || this.#mustWait ? 0 : this.#context.turns.allowance(this);
     if (limit === 0) {
       this.#hold(chunk);
       return;
@@ -162,7 +164,7 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
     let taken = 0;
     let isAtEnd = false;
     this.#isTaking = true;
-    while (taken < limit && !this.isClosing && !this.#replies.isOverdrawn) {
+    while (taken < limit && !this.isClosing && !this.#mustWait) {
       const packet = reader.next();
       if (packet === null) {
         if (!reader.isMidPacket) this.partialSinceMs = 0;
@@ -196,12 +198,16 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
     // While it is we who do not read, the peer is not slow.
     this.partialSinceMs = 0;
     this.#reader.keep();
-    this.#needsRelief = this.#replies.isOverdrawn;
+    this.#needsRelief = this.#mustWait;
     if (!this.#needsRelief) this.#context.turns.join(this);
     // A paused socket does not notice that its peer has left. That is no matter for the milliseconds until its turn, and
     // where replies wait to be sent their failure shows. Open requests may take seconds: until then some is read and held.
     if (!this.#needsRelief || this.socket.writableNeedDrain || this.#isFull) this.#pause();
     else this.#unpause();
+  }
+
+  get #mustWait(): boolean {
+    return this.#isRegistering || this.#replies.isOverdrawn;
   }
 
   get #isFull(): boolean {
@@ -266,7 +272,9 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
 
   #register(packet: SetupPacket): void {
     const place = this.#takePlace(packet.id, packet.policy);
+    this.#isRegistering = true;
     this.#context.handlers.registrar.register(this, packet, (line) => {
+      this.#isRegistering = false;
       this.#answer(place, line);
       if (!this.#isTaking) this.flush();
     });
@@ -334,7 +342,7 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
   flush(): void {
     if (this.isClosed) return;
     this.#replies.write();
-    if (this.#needsRelief && this.#replies.isRelieved) {
+    if (this.#needsRelief && !this.#isRegistering && this.#replies.isRelieved) {
       this.#needsRelief = false;
       this.#pause();
       this.#context.turns.join(this);

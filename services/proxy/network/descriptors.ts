@@ -9,7 +9,7 @@ const OWN = 32;
 const OWN_OF_A_WORKER = 6;
 /** Of each thread on the well-known port: Node accepts one connection per socket and turn of the event loop. */
 export const LISTENING_SOCKETS = 8;
-/** The last ones are for connections that are refused: as many as are accepted in two turns, and the system's own. */
+/** The last ones, of each thread, are for connections that are refused: as many as are accepted in two turns, and the system's own. */
 export const SPARE_DESCRIPTORS = 16;
 // Each server may have a session, a probe, and at first four connections for requests.
 const PER_SERVER = 6;
@@ -35,8 +35,8 @@ export function placesFor(
   limit: number,
   { maxConnections, maxServers, workers }: Pick<ProxyOptions, 'maxConnections' | 'maxServers' | 'workers'>,
 ): Places {
-  const ofWorkers = LISTENING_SOCKETS * workers + (workers === 1 ? 0 : OWN_OF_A_WORKER * workers);
-  const left = Math.max(0, limit - OWN - SPARE_DESCRIPTORS - ofWorkers);
+  const ofEach = LISTENING_SOCKETS + SPARE_DESCRIPTORS + (workers === 1 ? 0 : OWN_OF_A_WORKER);
+  const left = Math.max(0, limit - OWN - ofEach * workers);
   const forServers = Math.min(maxServers * PER_SERVER + STATUS, Math.floor(left * SERVERS_SHARE));
   return {
     maxConnections: Math.max(1, Math.min(maxConnections, left - forServers)),

@@ -24,6 +24,8 @@ export type TlsOptions = {
   dial: DialTls | null;
   /** What load balancers send before the handshake; null where there are none. */
   headers?: ProxyHeaders | null;
+  /** The keys of its session tickets; its own where they are not given. */
+  tickets?: TicketKeys;
   /** A handshake failed: with who connected to us, or with a server. `why` is a clause about the other side. */
   onFailure: OnFailure;
 };
@@ -31,11 +33,11 @@ export type TlsOptions = {
 /** `network` with TLS on top. */
 export function tlsNetwork(
   network: Network,
-  { listen, dial, headers = null, onFailure }: TlsOptions,
+  { listen, dial, headers = null, tickets = new TicketKeys(), onFailure }: TlsOptions,
 ): Network {
   return {
     connect: dial === null ? network.connect : connectOver(dial, onFailure),
-    listen: listen === null ? network.listen : listenOver(listen, headers, onFailure),
+    listen: listen === null ? network.listen : listenOver(listen, headers, tickets, onFailure),
   };
 }
 
@@ -57,11 +59,11 @@ function connectOver(dial: DialTls, onFailure: OnFailure): Network['connect'] {
 function listenOver(
   { cert, key, clientCa }: ListenTls,
   headers: ProxyHeaders | null,
+  ticketKeys: TicketKeys,
   onFailure: OnFailure,
 ): Network['listen'] {
   // On all sockets of the port together.
   let handshakes = 0;
-  const ticketKeys = new TicketKeys();
   return async (host, port, isShared, accept, onAcceptFailure) => {
     const refuse = (address: string | undefined, why: string): void =>
       onFailure({ with: 'client', address: address ?? '', why });
@@ -152,7 +154,8 @@ function whyUntrusted(socket: TLSSocket): string | null {
 export class TicketKeys {
   readonly #servers = new Set<Server>();
   readonly #now: () => number;
-  #key = randomBytes(TICKET_KEY_BYTES);
+  readonly #listeners = new Set<(key: Uint8Array) => void>();
+  #key: Uint8Array = randomBytes(TICKET_KEY_BYTES);
   #rotateAtMs: number;
 
   /** @param now monotonic ms */
@@ -164,7 +167,7 @@ export class TicketKeys {
   /** Has a server use the common key. */
   add(server: Server): void {
     this.#servers.add(server);
-    server.setTicketKeys(this.#key);
+    server.setTicketKeys(Buffer.from(this.#key));
   }
 
   /** A server listens no more. */
@@ -177,7 +180,25 @@ export class TicketKeys {
     const nowMs = this.#now();
     if (nowMs < this.#rotateAtMs) return;
     this.#rotateAtMs = nowMs + ROTATE_MS;
-    this.#key = randomBytes(TICKET_KEY_BYTES);
-    for (const server of this.#servers) server.setTicketKeys(this.#key);
+    this.#use(randomBytes(TICKET_KEY_BYTES));
+  }
+
+  /** Hands the key over now, and each later one, until the function returned is called. */
+  listen(listener: (key: Uint8Array) => void): () => void {
+    this.#listeners.add(listener);
+    listener(this.#key);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** From now on takes the keys of another thread, and makes none. */
+  follow(key: Uint8Array): void {
+    this.#rotateAtMs = Number.POSITIVE_INFINITY;
+    this.#use(key);
+  }
+
+  #use(key: Uint8Array): void {
+    this.#key = key;
+    for (const server of this.#servers) server.setTicketKeys(Buffer.from(key));
+    for (const listener of this.#listeners) listener(key);
   }
 }

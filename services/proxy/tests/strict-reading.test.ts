@@ -71,7 +71,8 @@ test('a packet with the NUL that ends a string in C gets one reply, and the conn
 });
 
 test('a server that ends its answers with NUL keeps its connection', async (t) => {
-  const proxy = await testProxy(t);
+  // Each worker has a connection of its own.
+  const proxy = await testProxy(t, { workers: 1 });
   const used = new Set<Peer>();
   const onProbe: Behaviour = (peer, frame) => {
     const { srcid: destid, payload } = frame;

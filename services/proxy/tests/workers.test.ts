@@ -260,8 +260,8 @@ async function keeperOf(t: TestContext, workers: number) {
   const short = { host: '127.0.0.1', port: 0, drainTimeoutMs: 1000, startupMs: 0 };
   const options = { ...defaults, ...short, workers };
   const log = ({ message }: { message: string }): void => void lines.push(message);
-  const { world } = await openSystemWorld(options, log, 'boot');
-  const launch = launchThreads(options);
+  const { world, tickets } = await openSystemWorld(options, log, 'boot');
+  const launch = launchThreads(options, tickets);
   const keeper = createKeeper(options, workers, log, world, (...args) => {
     const thread = launch(...args);
     threads.push(thread);

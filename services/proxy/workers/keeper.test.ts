@@ -70,7 +70,7 @@ async function proxyOf(t: TestContext) {
 async function workerOf(client: Peer): Promise<number> {
   client.send(request('x', { policy: 'none' }));
   const { trace } = await client.nextFrame();
-  return Number(/^boot\.(\d)-/.exec(trace)?.[1]) - 1;
+  return Number(/^bootw(\d)-/.exec(trace)?.[1]) - 1;
 }
 
 test('requests on a worker that has not heard of a change wait until it has, and nobody else does', async (t) => {

@@ -102,7 +102,7 @@ export function createKeeper(
 
   function start(index: number): Running {
     starts += 1;
-    const boot = `${events.boot}.${starts}`;
+    const boot = `${events.boot}w${starts}`;
     const thread = launch(
       { index, workers, boot, places },
       (message) => onMessage(index, worker, message),

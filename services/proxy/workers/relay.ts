@@ -7,8 +7,8 @@ type Relayed = {
   ref: ConnectionRef;
   connection: ClientConnection;
   hasSession: boolean;
-  /** Setup packets that the keeper has not answered yet, oldest first. */
-  answers: ((line: string) => void)[];
+  /** Takes the answer to a setup packet; null when there is none to come. The connection takes nothing else before. */
+  answer: ((line: string) => void) | null;
 };
 
 /** Of a worker: passes on what comes over connections on which a setup packet has come. */
@@ -24,10 +24,10 @@ export class Relay {
 
   readonly registrar: PacketHandlers['registrar'] & { drain(): void } = {
     register: (connection, packet, answer) => {
-      const { ref, answers } = this.#byConnection.get(connection) ?? this.#add(connection);
-      answers.push(answer);
+      const relayed = this.#byConnection.get(connection) ?? this.#add(connection);
+      relayed.answer = answer;
       const { remoteHost: from, localHost: to, lastHeardMs: heardMs } = connection;
-      this.#post({ kind: 'setup', connection: ref, from, to, packet, heardMs });
+      this.#post({ kind: 'setup', connection: relayed.ref, from, to, packet, heardMs });
     },
     drain: () => this.#post({ kind: 'stopping', phase: 'draining' }),
   };
@@ -35,8 +35,7 @@ export class Relay {
   readonly sessions: PacketHandlers['sessions'] & { announceStop(): void; closeAll(): void } = {
     onPacket: (connection, packet) => {
       const relayed = this.#byConnection.get(connection as ClientConnection);
-      // One that is being registered will have a session by the time that the keeper reads this.
-      if (relayed === undefined || (!relayed.hasSession && relayed.answers.length === 0)) return false;
+      if (relayed?.hasSession !== true) return false;
       const heardMs = connection.lastHeardMs;
       this.#post({ kind: 'session-packet', connection: relayed.ref, packet, heardMs });
       return true;
@@ -46,7 +45,7 @@ export class Relay {
       if (relayed === undefined) return;
       this.#byConnection.delete(relayed.connection);
       // A peer that has said all it wanted still gets its answer.
-      if (relayed.answers.length === 0) this.#byRef.delete(relayed.ref);
+      if (relayed.answer === null) this.#byRef.delete(relayed.ref);
       this.#post({ kind: 'ended', connection: relayed.ref });
     },
     has: (connection) => this.#byConnection.get(connection as ClientConnection)?.hasSession === true,
@@ -59,11 +58,12 @@ export class Relay {
   receive(message: ToWorker & { kind: 'answer' | 'send' | 'close' }): void {
     const relayed = this.#byRef.get(message.connection);
     if (relayed === undefined) return;
-    const { connection, answers } = relayed;
+    const { connection, answer } = relayed;
     if (message.kind === 'answer') {
       relayed.hasSession = message.hasSession;
-      answers.shift()?.(message.line);
-      if (answers.length === 0 && !this.#byConnection.has(connection)) this.#byRef.delete(message.connection);
+      relayed.answer = null;
+      answer?.(message.line);
+      if (!this.#byConnection.has(connection)) this.#byRef.delete(message.connection);
     } else if (message.kind === 'send') connection.send(message.line);
     else if (message.how === 'when-idle') connection.closeWhenIdle();
     else connection.destroy();
@@ -71,7 +71,7 @@ export class Relay {
 
   #add(connection: ClientConnection): Relayed {
     this.#lastRef += 1;
-    const relayed = { ref: this.#lastRef, connection, hasSession: false, answers: [] };
+    const relayed = { ref: this.#lastRef, connection, hasSession: false, answer: null };
     this.#byConnection.set(connection, relayed);
     this.#byRef.set(relayed.ref, relayed);
     return relayed;

@@ -3,6 +3,7 @@ import { setDefaultHighWaterMark } from 'node:stream';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { type Clock, systemClock } from '../../shared/clock.ts';
 import { HIGH_WATER_BYTES } from '../network/accepted-socket.ts';
+import type { TicketKeys } from '../network/tls-network.ts';
 import type { ProxyOptions } from '../options.ts';
 import { openSystemWorld } from '../system-world.ts';
 import { every } from '../timers.ts';
@@ -21,8 +22,14 @@ type ThreadData = {
   zeroMs: number;
 };
 
-/** Starts workers of a proxy with these options in threads of this process. */
-export function launchThreads(options: ProxyOptions): Launch {
+/** What a thread is told beside what its worker is. */
+type ToThread = ToWorker | { kind: 'ticket-key'; key: Uint8Array };
+
+/**
+ * Starts workers of a proxy with these options in threads of this process.
+ * @param tickets the keys of all workers' session tickets: a returning client comes to any of them
+ */
+export function launchThreads(options: ProxyOptions, tickets: TicketKeys): Launch {
   const { traceEndpoint } = options;
   return (worker, onMessage, onGone) => {
     const data: ThreadData = {
@@ -31,13 +38,18 @@ export function launchThreads(options: ProxyOptions): Launch {
       zeroMs: zeroMs(),
     };
     const thread = new Worker(import.meta.filename, { workerData: data, name: `worker ${worker.index}` });
+    const post = (message: ToThread): void => thread.postMessage(message);
+    const stopTickets = tickets.listen((key) => post({ kind: 'ticket-key', key }));
     let why = 'it has stopped';
     thread.on('message', onMessage);
     thread.on('error', (error) => {
       why = error instanceof Error ? (error.stack ?? error.message) : String(error);
     });
-    thread.on('exit', () => onGone(why));
-    return { post: (message) => thread.postMessage(message), end: () => thread.terminate() };
+    thread.on('exit', () => {
+      stopTickets();
+      onGone(why);
+    });
+    return { post, end: () => thread.terminate() };
   };
 }
 
@@ -63,7 +75,10 @@ async function runThread({ worker, options: given, zeroMs: keeperZeroMs }: Threa
     },
   });
   every(clock, SECOND_MS, () => system.nextSecond());
-  parentPort?.on('message', (message: ToWorker) => receive(message));
+  parentPort?.on('message', (message: ToThread) => {
+    if (message.kind === 'ticket-key') system.tickets.follow(message.key);
+    else receive(message);
+  });
   post({ kind: 'ready' });
 }
 

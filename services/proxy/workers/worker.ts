@@ -1,6 +1,5 @@
 // One worker: it serves requests by its copy of the table, and tells the keeper what they show of the servers.
 import { LimitedLog, type Log } from '../../shared/log.ts';
-import { sourceLimit } from '../clients/sources.ts';
 import { createDataPath } from '../data-path.ts';
 import { Histogram } from '../metrics/histogram.ts';
 import type { ProxyOptions } from '../options.ts';
@@ -139,7 +138,6 @@ function shareOf(options: ProxyOptions, workers: number): ProxyOptions {
   const of = (value: number): number => Math.ceil(value / workers);
   return {
     ...options,
-    maxConnectionsPerSource: of(sourceLimit(options)),
     maxWaiting: of(options.maxWaiting),
     upstreamConnections: of(options.upstreamConnections),
     oneRequestConnections: of(options.oneRequestConnections),
