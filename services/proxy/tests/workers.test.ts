@@ -22,7 +22,8 @@ import { readProxyOptions } from '../options.ts';
 import type { RunningProxy } from '../proxy.ts';
 import { EventLog } from '../status/events.ts';
 import { openSystemWorld } from '../system-world.ts';
-import { createKeeper, type Thread } from '../workers/keeper.ts';
+import type { Thread } from '../workers/crew.ts';
+import { createKeeper } from '../workers/keeper.ts';
 import { launchThreads } from '../workers/thread.ts';
 
 const KEPT = { keepAlive: true, session: true };
