@@ -58,7 +58,7 @@ export type Gauges = {
   openRequests: number;
   heapBytes: number;
   /** Of each policy that has a route. */
-  routes: readonly { policy: string; waiting: number; budgetLeft: number }[];
+  routes: ReadonlyMap<string, { waiting: number; budgetLeft: number }>;
 };
 
 export type Report = {
