@@ -2,7 +2,7 @@
 
 import { existsSync, globSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { relative } from 'node:path';
+import { basename, relative } from 'node:path';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { hideBin } from 'yargs/helpers';
@@ -23,9 +23,11 @@ type Group = {
 };
 
 const CORES = availableParallelism();
-// They take longest, and begin first: at the end each would run alone.
-const FIRST =
-  /(simulate|page|bench|planted|hostile|servers|culprit|fuzz|soak|requests|errors|limits)\.test\.ts$/;
+// They take longest, and begin first, those that wait beside those that compute: at the end each would run alone.
+const FIRST = [
+  ...['simulate', 'servers', 'page', 'culprit', 'planted', 'hostile', 'requests'],
+  ...['fuzz', 'bench', 'soak', 'errors', 'main'],
+];
 
 const LONG: Group = {
   ...{ name: 'long tests', kind: 'long', files: /\.long\.test\.ts$/ },
@@ -93,6 +95,11 @@ function requireFile(word: string): string {
   throw new UsageError(`${word} is no file of tests: their names end with .test.ts.`);
 }
 
+function placeOf(file: string): number {
+  const place = FIRST.indexOf(basename(file, '.test.ts'));
+  return place === -1 ? FIRST.length : place;
+}
+
 /** Runs each file in a process of its own; sets the exit code when a test fails. */
 async function runTests(
   { name, timeoutMs, atOnce }: Group,
@@ -105,7 +112,7 @@ async function runTests(
   const durations: { name: string; ms: number }[] = [];
   const startedMs = performance.now();
   const tests = run({
-    files: files.toSorted((a, b) => Number(FIRST.test(b)) - Number(FIRST.test(a)) || (a < b ? -1 : 1)),
+    files: files.toSorted((a, b) => placeOf(a) - placeOf(b) || (a < b ? -1 : 1)),
     concurrency: atOnce,
     timeout: timeoutMs,
     testNamePatterns: pattern === '' ? [] : [pattern],

@@ -9,8 +9,10 @@ const COMPOSE = readFileSync(join(ROOT, 'docker-compose.yml'), 'utf8');
 
 // Null hands on what the environment or .env says, and nothing where they say nothing; `${NAME:-…}` has a default of its own.
 function variablesIn(text: string): Map<string, string> {
-  const lines = text.matchAll(/^ +((?:PROXY|SERVER|CLIENT)_[A-Z_]+): *(.*)$/gm);
-  return new Map([...lines].map(([, name = '', value = '']) => [name, value]));
+  const lines = [...text.matchAll(/^ +((?:PROXY|SERVER|CLIENT)_[A-Z_]+): *(.*)$/gm)];
+  const names = lines.map(([, name = '']) => name).filter((name) => name !== 'SERVER_POLICY');
+  assert.deepEqual(names, [...new Set(names)], 'no name is there twice: Compose refuses the file');
+  return new Map(lines.map(([, name = '', value = '']) => [name, value]));
 }
 
 const variablesInCompose = (): Map<string, string> => variablesIn(COMPOSE);

@@ -493,17 +493,19 @@ describe('deadlines', () => {
     assert.deepEqual([a.tally.failed, b.tally.failed], [0, 0]);
   });
 
-  test('a second attempt whose connection never stood is made elsewhere', () => {
-    const scene = new Scene();
-    const [, b, c] = [scene.server('A'), scene.server('B'), scene.server('C')];
-    scene.ask(1);
-    scene.sweepAt(1501);
-    scene.break(b, 'connect-timeout', false);
-    scene.sweepAt(2002);
-    assert.deepEqual(scene.sent, ['1→A', '1→B alone', '1→C alone']);
-    scene.answer(c);
-    assert.deepEqual(scene.replies, ['1:right']);
-  });
+  for (const failure of ['connect-timeout', 'congested'] as const) {
+    test(`a second attempt whose connection never stood is made elsewhere: ${failure}`, () => {
+      const scene = new Scene();
+      const [, b, c] = [scene.server('A'), scene.server('B'), scene.server('C')];
+      scene.ask(1);
+      scene.sweepAt(1501);
+      scene.break(b, failure, false);
+      scene.sweepAt(2002);
+      assert.deepEqual(scene.sent, ['1→A', '1→B alone', '1→C alone']);
+      scene.answer(c);
+      assert.deepEqual(scene.replies, ['1:right']);
+    });
+  }
 
   test('those behind a silent request go elsewhere too, and pay nothing', () => {
     const scene = new Scene();

@@ -283,6 +283,7 @@ export class Forwarder implements TrafficObserver {
 
   #readmit(request: Request, nowMs: number): void {
     const route = this.#table.route(request.policy);
+    this.#retries.forgetHedge(request);
     if (request.placements > 0) return;
     if (route === undefined) this.#waitingRoom.admit(request, route, nowMs);
     else this.#waitingRoom.readmit(request, route);

@@ -87,10 +87,14 @@ export class Retries {
     if (failure === 'local') trouble.isLocal = true;
     trouble.reason = failure;
     exclude(trouble, upstream);
-    // A second attempt that never was one may be made elsewhere.
-    if (trouble.isHedged && request.placements > 0) trouble.isHedged = false;
+    this.forgetHedge(request);
     if (this.#isSettled(request)) return 'settled';
     return this.#limits.retry === 'never' ? 'give-up' : 'dispatch';
+  }
+
+  /** Its connection never stood: a second attempt that never was one may be made elsewhere, while the first goes on. */
+  forgetHedge({ trouble, placements }: Request): void {
+    if (trouble !== null && placements > 0) trouble.isHedged = false;
   }
 
   // It may be on another connection still.
