@@ -6,7 +6,8 @@ import { clientOf, fakeServer, request } from '../../../test-support/cluster.ts'
 import type { Peer } from '../../../test-support/peers.ts';
 import { readProxyOptions } from '../options.ts';
 import { openSystemWorld } from '../system-world.ts';
-import { createKeeper, type Launch } from './keeper.ts';
+import type { Launch } from './crew.ts';
+import { createKeeper } from './keeper.ts';
 import type { ToWorker } from './messages.ts';
 import { createWorker } from './worker.ts';
 
