@@ -248,7 +248,11 @@ test('a rolling restart of every server under load loses nothing', async () => {
   const replicas = (await Promise.all(SERVICES.map((service) => containers.replicas(service)))).flat();
   const running = load();
   await underLoad();
-  for (const replica of replicas) await containers.restart(replica, GRACE_S);
+  for (const replica of replicas) {
+    const restartedMs = Date.now();
+    await containers.restart(replica, GRACE_S);
+    await events.next(['admitted'], replica.serverId, restartedMs);
+  }
   await endLossless(running);
   await whole();
 });

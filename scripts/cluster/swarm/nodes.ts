@@ -28,9 +28,10 @@ const POLL_MS = 100;
 /** A node that was lost is noticed after some 3 s in place of 14. */
 const HEARTBEAT = '1s';
 
-// What a killed engine leaves would keep the next one from starting. Under cgroup v2 no group with members may have groups
-// below, so the first process moves into one of its own: https://github.com/moby/moby/blob/master/hack/dind
-const ENTRY = `rm -rf /run/docker /run/docker.pid /run/containerd
+// What a killed engine leaves would keep the next one from starting; /var/run is not /run in every image. Under cgroup v2
+// no group with members may have groups below, so the first process moves into one of its own:
+// https://github.com/moby/moby/blob/master/hack/dind
+const ENTRY = `rm -rf /run/docker /run/docker.pid /run/containerd /var/run/docker /var/run/docker.pid
 cd /sys/fs/cgroup
 if [ -f cgroup.controllers ]; then
   mkdir -p init

@@ -47,7 +47,12 @@ describe('the live page', { concurrency: false }, () => {
     const page = await context.newPage();
     page.setDefaultTimeout(PATIENCE_MS);
     page.on('pageerror', (error) => errors.push(error));
-    // The browser cuts all requests where a network of the machine comes or goes, as those of containers do.
+    await visit(page, url);
+    return page;
+  }
+
+  // The browser cuts all requests where a network of the machine comes or goes, as those of containers do.
+  async function visit(page: Page, url: string): Promise<void> {
     let isCut = true;
     page.on('requestfailed', (request) => {
       isCut ||= request.failure()?.errorText === 'net::ERR_NETWORK_CHANGED';
@@ -56,7 +61,6 @@ describe('the live page', { concurrency: false }, () => {
       isCut = false;
       await page.goto(url);
     }
-    return page;
   }
 
   test('a killed server is shown as evicted, with its cause; three tabs follow, and so does a packet', async (t) => {
@@ -172,7 +176,7 @@ describe('the live page', { concurrency: false }, () => {
       failed += 1;
       return route.abort();
     });
-    await page.goto(proxy.url);
+    await visit(page, proxy.url);
     await page.locator('.charts').scrollIntoViewIfNeeded();
     await page.locator('.canvas canvas').waitFor();
     assert.equal(failed, 1);

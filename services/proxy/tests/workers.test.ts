@@ -22,7 +22,8 @@ import { readProxyOptions } from '../options.ts';
 import type { RunningProxy } from '../proxy.ts';
 import { EventLog } from '../status/events.ts';
 import { openSystemWorld } from '../system-world.ts';
-import { createKeeper, type Thread } from '../workers/keeper.ts';
+import type { Thread } from '../workers/crew.ts';
+import { createKeeper } from '../workers/keeper.ts';
 import { launchThreads } from '../workers/thread.ts';
 
 const KEPT = { keepAlive: true, session: true };
@@ -185,6 +186,22 @@ test('counters and limits are those of the whole proxy', async (t) => {
   lease.socket.destroy();
   for (const { socket } of clients) socket.destroy();
   await eventually(async () => (await policies(proxy)).proxy.connections === 0);
+});
+
+test('requests that wait are those of all workers', async (t) => {
+  const proxy = await testProxy(t, { workers: 2, pipelineDepth: 1 });
+  const held: (() => void)[] = [];
+  const behave: Behaviour = (_peer, { payload }, answer) =>
+    void (payload === 'held' ? held.push(answer) : answer());
+  await (await fakeServer(t, proxy, 1, { behave })).join(KEPT);
+  const clients = await clientsOf(proxy);
+  for (const client of clients) client.send(request('held'));
+  // Each worker has a connection to the server, with one request on it.
+  await eventually(async () => (await policies(proxy)).policies[0]?.waiting === CONNECTIONS - 2);
+  assert.equal((await policies(proxy)).proxy.openRequests, CONNECTIONS);
+  assert.equal((await rowOf(proxy, 1))?.inFlight, 2);
+  const { value } = await scrape(proxy);
+  assert.equal(value('policyproxy_queue_depth', { policy: '1' }), CONNECTIONS - 2);
 });
 
 test('a stop answers what is under way on every worker, refuses what is new, and ends them all', async (t) => {

@@ -6,7 +6,8 @@ import { clientOf, eventually, fakeServer, request } from '../../../test-support
 import type { Peer } from '../../../test-support/peers.ts';
 import { readProxyOptions } from '../options.ts';
 import { openSystemWorld } from '../system-world.ts';
-import { createKeeper, type Launch, type Thread } from './keeper.ts';
+import type { Launch, Thread } from './crew.ts';
+import { createKeeper } from './keeper.ts';
 import type { ToWorker } from './messages.ts';
 import { createWorker } from './worker.ts';
 

@@ -9,48 +9,16 @@ import type { Request } from '../routing/request.ts';
 import type { Upstream } from '../servers/upstream.ts';
 import { snapshotOf } from '../status/snapshot.ts';
 import type { World } from '../world.ts';
+import { Crew, type Launch, type Member } from './crew.ts';
 import { KeeperTable } from './keeper-table.ts';
 import type { ConnectionRef, Ref, ToKeeper, ToWorker } from './messages.ts';
 import { RelayedConnection } from './relay.ts';
 import { Totals } from './report.ts';
 import { placesBuffer, SharedPlaces } from './shared-places.ts';
 import { KeeperTally } from './shared-tally.ts';
-import type { WorkerStart } from './worker.ts';
 
-// A report that has not come by then is waited for no more: its worker is busy, or stuck.
-const REPORT_WITHIN_MS = 250;
 // A worker that has not stopped so long after its time is not waited for.
 const STOP_BEYOND_MS = 5000;
-// One that ends soon after its start is not replaced at once, again and again.
-const REPLACE_AFTER_MS = 1000;
-
-/** A worker that runs. */
-export type Thread = {
-  post(message: ToWorker): void;
-  /** Ends it at once. */
-  end(): Promise<unknown>;
-};
-
-/**
- * Starts a worker.
- * @param onMessage called with each of its messages
- * @param onGone    called once, when it has ended, for whatever reason; `why` is a clause
- */
-export type Launch = (
-  start: WorkerStart,
-  onMessage: (message: ToKeeper) => void,
-  onGone: (why: string) => void,
-) => Thread;
-
-type Running = {
-  thread: Thread;
-  sinceMs: number;
-  isListening: boolean;
-  isGone: boolean;
-  connections: Map<ConnectionRef, RelayedConnection>;
-  /** Who waits for its messages of a kind, in their order; null comes when it is gone. */
-  waiting: Map<string, ((message: ToKeeper | null) => void)[]>;
-};
 
 export type Keeper = Core & {
   readonly totals: Totals;
@@ -69,9 +37,8 @@ export function createKeeper(
   const { clock, network } = world;
   const places = placesBuffer(workers);
   const occupancy = new SharedPlaces(places, 0);
-  const running: (Running | null)[] = Array<Running | null>(workers).fill(null);
   const table: KeeperTable = new KeeperTable(
-    (change) => tellAll(change),
+    (change) => crew.tellAll(change),
     () => totals,
   );
   const control = createControl(options, log, world, {
@@ -89,45 +56,27 @@ export function createKeeper(
   const { events, checker, registry, registrar, sessions, counts } = control;
   const refusals = new Refusals(events.boot, control.logs.details, world.watch ?? null);
   const traffic = new Traffic<Request>(clock.now, options.requestTimeoutMs, (isOn) => {
-    tellAll({ kind: 'watch', isOn });
+    crew.tellAll({ kind: 'watch', isOn });
   });
   const totals = new Totals(workers, traffic, refusals, counts.loopDelay, (ref) => table.server(ref));
+  const crew = new Crew(
+    workers,
+    launch,
+    (index, starts) => ({ index, workers, places, boot: `${events.boot}w${starts}` }),
+    briefing,
+    { onMessage, onGone },
+    clock,
+    log,
+  );
   let port = 0;
-  let starts = 0;
   let isStopping = false;
 
-  function tellAll(message: ToWorker): void {
-    for (const worker of running) worker?.thread.post(message);
+  function* briefing(): Iterable<ToWorker> {
+    yield* table.replay(clock.now());
+    if (traffic.isWatched) yield { kind: 'watch', isOn: true };
   }
 
-  function start(index: number): Running {
-    starts += 1;
-    const boot = `${events.boot}w${starts}`;
-    const thread = launch(
-      { index, workers, boot, places },
-      (message) => onMessage(index, worker, message),
-      (why) => onGone(index, worker, why),
-    );
-    const worker: Running = {
-      ...{ thread, sinceMs: clock.now(), isListening: false, isGone: false },
-      ...{ connections: new Map(), waiting: new Map() },
-    };
-    running[index] = worker;
-    for (const change of table.replay(clock.now())) thread.post(change);
-    if (traffic.isWatched) thread.post({ kind: 'watch', isOn: true });
-    return worker;
-  }
-
-  // Resolves with the first message of this kind that nobody else waits for; null when the worker is gone before.
-  async function next(worker: Running, kind: string): Promise<ToKeeper | null> {
-    if (worker.isGone) return null;
-    const waiting = worker.waiting.get(kind) ?? [];
-    worker.waiting.set(kind, waiting);
-    return new Promise((resolve) => waiting.push(resolve));
-  }
-
-  function onMessage(index: number, worker: Running, message: ToKeeper): void {
-    if (running[index] !== worker) return;
+  function onMessage(worker: Member, message: ToKeeper): void {
     switch (message.kind) {
       case 'setup':
         onSetup(worker, message);
@@ -161,7 +110,7 @@ export function createKeeper(
         onServer(message.ref, endIfDrained);
         break;
       case 'report':
-        totals.add(index, message.report);
+        totals.add(worker.index, message.report);
         break;
       case 'ending':
         traffic.tell(message.ending);
@@ -169,24 +118,23 @@ export function createKeeper(
       case 'log':
         log(message.line);
         break;
-      case 'stopping':
-        if (message.phase === 'draining') registrar.drain();
-        else if (message.phase === 'closing') sessions.closeAll();
+      case 'draining':
+        registrar.drain();
         break;
-      case 'opened':
-        worker.isListening = true;
+      case 'closing':
+        sessions.closeAll();
         break;
       case 'ready':
+      case 'opened':
       case 'unopened':
+      case 'closed':
         break;
       default:
         message satisfies never;
     }
-    const kind = message.kind === 'stopping' ? message.phase : message.kind;
-    worker.waiting.get(kind)?.shift()?.(message);
   }
 
-  function onSetup(worker: Running, message: ToKeeper & { kind: 'setup' }): void {
+  function onSetup(worker: Member, message: ToKeeper & { kind: 'setup' }): void {
     const ref = message.connection;
     let connection = worker.connections.get(ref);
     if (connection === undefined) {
@@ -198,7 +146,7 @@ export function createKeeper(
     worker.thread.post({ kind: 'answer', connection: ref, line, hasSession: sessions.has(connection) });
   }
 
-  function onConnection(worker: Running, ref: ConnectionRef, work: (connection: RelayedConnection) => void) {
+  function onConnection(worker: Member, ref: ConnectionRef, work: (connection: RelayedConnection) => void) {
     const connection = worker.connections.get(ref);
     if (connection !== undefined) work(connection);
   }
@@ -214,41 +162,12 @@ export function createKeeper(
   }
 
   // What it had is gone with it: its clients try again, and servers are not to blame for the end of their sessions.
-  function onGone(index: number, worker: Running, why: string): void {
-    if (running[index] !== worker) return;
-    running[index] = null;
-    worker.isGone = true;
-    for (const resolve of [...worker.waiting.values()].flat()) resolve(null);
+  function onGone({ index, connections }: Member): void {
     totals.forget(index);
     new SharedPlaces(places, index).note(0, 0);
     table.giveBack(index);
-    for (const connection of worker.connections.values()) sessions.release(connection);
+    for (const connection of connections.values()) sessions.release(connection);
     for (const upstream of [...table.upstreams]) endIfDrained(upstream);
-    if (isStopping) return;
-    // The start fails then.
-    const isReplaced = port > 0;
-    const message = isReplaced ? 'a worker has ended, and is replaced' : 'a worker has ended';
-    log({ level: 'error', message, worker: index, why });
-    if (!isReplaced) return;
-    const livedMs = clock.now() - worker.sinceMs;
-    clock.after(livedMs < REPLACE_AFTER_MS ? REPLACE_AFTER_MS : 0, () => {
-      if (!isStopping) void replace(index);
-    });
-  }
-
-  async function replace(index: number): Promise<void> {
-    const worker = start(index);
-    const answer = await openWorker(worker);
-    if (answer?.kind !== 'unopened') return;
-    // Of no use without the port: another one tries again.
-    log({ level: 'error', message: 'a worker can not listen', worker: index, why: answer.message });
-    await worker.thread.end();
-  }
-
-  async function openWorker(worker: Running): Promise<ToKeeper | null> {
-    const answer = Promise.race([next(worker, 'opened'), next(worker, 'unopened')]);
-    worker.thread.post({ kind: 'open', port });
-    return answer;
   }
 
   async function claimPort(): Promise<number> {
@@ -263,50 +182,24 @@ export function createKeeper(
   }
 
   async function open(): Promise<number> {
-    const started = running.map((_, index) => start(index));
-    await Promise.all(started.map((worker) => next(worker, 'ready')));
     try {
+      await crew.start();
       port = await claimPort();
-      for (const answer of await Promise.all(started.map(openWorker))) {
-        if (answer?.kind === 'opened') continue;
-        const { message, code, port } =
-          answer?.kind === 'unopened' ? answer : { message: 'a worker has ended' };
-        throw Object.assign(new Error(message), { code, port });
-      }
+      await crew.open(port);
     } catch (error) {
-      isStopping = true;
-      await endAll();
+      await crew.end();
       throw error;
     }
     control.start();
     return port;
   }
 
-  async function endAll(): Promise<void> {
-    await Promise.all(running.map((worker) => worker?.thread.end()));
-  }
-
-  async function refresh(): Promise<void> {
-    const reports = running.flatMap((worker) => {
-      if (worker === null) return [];
-      worker.thread.post({ kind: 'report' });
-      return [next(worker, 'report')];
-    });
-    await Promise.race([Promise.all(reports), clock.sleep(REPORT_WITHIN_MS)]);
-  }
-
   async function stop(otherProxies: readonly string[] | null = null): Promise<void> {
     isStopping = true;
     if (otherProxies !== null) sessions.announceStop();
-    const closed = running.flatMap((worker) => {
-      if (worker === null) return [];
-      worker.thread.post({ kind: 'stop', otherProxies });
-      return [next(worker, 'closed')];
-    });
-    const patienceMs = options.lameDuckMs + options.drainTimeoutMs + STOP_BEYOND_MS;
-    await Promise.race([Promise.all(closed), clock.sleep(patienceMs)]);
+    await crew.stop(otherProxies, options.lameDuckMs + options.drainTimeoutMs + STOP_BEYOND_MS);
     control.stop();
-    await endAll();
+    await crew.end();
   }
 
   const sources = {
@@ -320,14 +213,14 @@ export function createKeeper(
     port: () => port,
     control: counts,
     registry,
-    refresh,
+    refresh: () => crew.refresh(),
     snapshot: () => snapshotOf(sources),
     unreadyReason: () => (isStopping ? 'shutting down' : port === 0 ? 'starting' : null),
   };
   return {
     ...{ sources, open, stop, totals },
     get listeningWorkers() {
-      return running.filter((worker) => worker?.isListening === true).length;
+      return crew.listening;
     },
   };
 }

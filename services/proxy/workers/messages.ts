@@ -58,7 +58,7 @@ export type Gauges = {
   openRequests: number;
   heapBytes: number;
   /** Of each policy that has a route. */
-  routes: readonly { policy: string; waiting: number; budgetLeft: number }[];
+  routes: ReadonlyMap<string, { waiting: number; budgetLeft: number }>;
 };
 
 export type Report = {
@@ -104,5 +104,5 @@ export type ToKeeper =
   | { kind: 'report'; report: Report }
   | { kind: 'ending'; ending: Ending }
   | { kind: 'log'; line: Line }
-  /** It is stopping: it refuses what is new; it closes its connections, sessions included; it has closed everything. */
-  | { kind: 'stopping'; phase: 'draining' | 'closing' | 'closed' };
+  /** Of its stop: it refuses what is new; it closes its connections, sessions included; it has closed everything. */
+  | { kind: 'draining' | 'closing' | 'closed' };

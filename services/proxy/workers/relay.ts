@@ -29,7 +29,7 @@ export class Relay {
       const { remoteHost: from, localHost: to, lastHeardMs: heardMs } = connection;
       this.#post({ kind: 'setup', connection: relayed.ref, from, to, packet, heardMs });
     },
-    drain: () => this.#post({ kind: 'stopping', phase: 'draining' }),
+    drain: () => this.#post({ kind: 'draining' }),
   };
 
   readonly sessions: PacketHandlers['sessions'] & { announceStop(): void; closeAll(): void } = {
@@ -51,7 +51,7 @@ export class Relay {
     has: (connection) => this.#byConnection.get(connection as ClientConnection)?.hasSession === true,
     // The keeper does so by itself.
     announceStop: () => {},
-    closeAll: () => this.#post({ kind: 'stopping', phase: 'closing' }),
+    closeAll: () => this.#post({ kind: 'closing' }),
   };
 
   /** Does what the keeper says about a connection; fine when that is gone. */

@@ -53,9 +53,11 @@ export class Reporter {
       gauges: {
         openRequests: forwarder.openRequests,
         heapBytes: process.memoryUsage().heapUsed,
-        routes: [...routes()].map(({ policy, waitingCount: waiting, budget }) => {
-          return { policy, waiting, budgetLeft: budget.left(nowMs) };
-        }),
+        routes: new Map(
+          Iterator.from(routes()).map((route) => {
+            return [route.policy, { waiting: route.waitingCount, budgetLeft: route.budgetLeft(nowMs) }];
+          }),
+        ),
       },
     };
   }
@@ -114,15 +116,12 @@ export class Totals {
   }
 
   waitingOf(policy: string): number {
-    return this.#sum(({ routes }) => routes.find((route) => route.policy === policy)?.waiting ?? 0);
+    return this.#sum(({ routes }) => routes.get(policy)?.waiting ?? 0);
   }
 
   /** Of the worker that has least left of it. */
   budgetLeftOf(policy: string): number {
-    const left = this.#gauges.map((gauges) => {
-      return gauges?.routes.find((route) => route.policy === policy)?.budgetLeft ?? 1;
-    });
-    return Math.min(...left);
+    return Math.min(...this.#gauges.map((gauges) => gauges?.routes.get(policy)?.budgetLeft ?? 1));
   }
 
   #sum(of: (gauges: Gauges) => number): number {

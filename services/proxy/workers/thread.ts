@@ -7,7 +7,7 @@ import type { TicketKeys } from '../network/tls-network.ts';
 import type { ProxyOptions } from '../options.ts';
 import { openSystemWorld } from '../system-world.ts';
 import { every } from '../timers.ts';
-import type { Launch } from './keeper.ts';
+import type { Launch } from './crew.ts';
 import type { ToKeeper, ToWorker } from './messages.ts';
 import { createWorker, type WorkerStart } from './worker.ts';
 

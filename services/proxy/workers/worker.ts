@@ -97,7 +97,7 @@ export function createWorker(
     await dataPath.stop(otherProxies);
     await close();
     post({ kind: 'report', report: reporter.next() });
-    post({ kind: 'stopping', phase: 'closed' });
+    post({ kind: 'closed' });
   }
 
   return {
