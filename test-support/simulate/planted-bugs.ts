@@ -270,8 +270,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'a server looks for proxies once',
     file: 'server/announce.ts',
-    from: '      else await this.#untilNextLookUp();\n',
-    to: '      else await this.#pause(1e9);\n',
+    from: ' : lookUpMs);\n',
+    to: ' : lookUpMs * 1e6);\n',
     only: 'proxies',
   },
   {
