@@ -1,19 +1,19 @@
 // What serves requests: the well-known port, the way of a request to a server, and the connections to servers.
-import { LimitedLog, type Log } from '../shared/log.ts';
-import type { PacketHandlers } from './clients/client-connection.ts';
-import { LISTENER_SWEEP_MS, Listener, type Occupancy } from './clients/listener.ts';
-import { sourceLimit } from './clients/sources.ts';
+import { LimitedLog, type Log } from '../../shared/log.ts';
+import type { PacketHandlers } from '../clients/client-connection.ts';
+import { LISTENER_SWEEP_MS, Listener, type Occupancy } from '../clients/listener.ts';
+import { sourceLimit } from '../clients/sources.ts';
+import { placesFor, SPARE_DESCRIPTORS } from '../network/descriptors.ts';
+import type { ProxyOptions } from '../options.ts';
+import type { RegistrationAccess } from '../registration/access.ts';
+import { Forwarder, type ForwarderEvents, type TrafficJudge } from '../routing/forwarder.ts';
+import type { PolicyTable } from '../routing/policy-table.ts';
+import { Refusals } from '../routing/refusals.ts';
+import { isRightAnswer } from '../servers/answer-check.ts';
+import { Flusher } from '../servers/flusher.ts';
+import { Pool } from '../servers/pool.ts';
+import type { Upstream, UpstreamPool } from '../servers/upstream.ts';
 import { beLameDuck, drain } from './drain.ts';
-import { placesFor, SPARE_DESCRIPTORS } from './network/descriptors.ts';
-import type { ProxyOptions } from './options.ts';
-import type { RegistrationAccess } from './registration/access.ts';
-import { Forwarder, type ForwarderEvents, type TrafficJudge } from './routing/forwarder.ts';
-import type { PolicyTable } from './routing/policy-table.ts';
-import { Refusals } from './routing/refusals.ts';
-import { isRightAnswer } from './servers/answer-check.ts';
-import { Flusher } from './servers/flusher.ts';
-import { Pool } from './servers/pool.ts';
-import type { Upstream, UpstreamPool } from './servers/upstream.ts';
 import { every } from './timers.ts';
 import type { World } from './world.ts';
 
