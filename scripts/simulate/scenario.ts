@@ -132,7 +132,7 @@ type CauseFacts = {
 
 // Longer than an attempt may be silent, shorter than a request may take.
 const STALL_MS = 900;
-const STALLS = 3;
+const STALLS = 8;
 const PROXY_FAULTS = ['kill-proxy', 'restart-proxy', 'cut-from-proxy'] as const;
 
 /** The causes of trouble beyond plain faults. */
