@@ -1,5 +1,5 @@
 // pure · one simulated proxy: its machine, and the proxy's own code in its process, which can end and be started again.
-import { type Core, createCore } from '../../services/proxy/core.ts';
+import { type Core, createCore } from '../../services/proxy/core/core.ts';
 import type { Host } from './host.ts';
 import type { Promises } from './promises.ts';
 import type { SimulatedServer } from './server.ts';

@@ -6,7 +6,8 @@ import { systemClock } from '../shared/clock.ts';
 import type { Log, LogLevel } from '../shared/log.ts';
 import { MAX_PAYLOAD_BYTES } from '../shared/packet.ts';
 import { ownVersion } from '../shared/version.ts';
-import { type Core, createCore } from './core.ts';
+import { type Core, createCore } from './core/core.ts';
+import { openSystemWorld, type SystemWorld } from './core/system-world.ts';
 import { metricsReply } from './metrics/exposition.ts';
 import type { MetricSources } from './metrics/families.ts';
 import { otherProxies } from './network/peers.ts';
@@ -22,7 +23,6 @@ import { Live } from './status/live.ts';
 import { Names } from './status/names.ts';
 import { type RowSources, stateOf } from './status/rows.ts';
 import { openStatus, type PageSources } from './status/status.ts';
-import { openSystemWorld, type SystemWorld } from './system-world.ts';
 import { createKeeper } from './workers/keeper.ts';
 import { launchThreads } from './workers/thread.ts';
 

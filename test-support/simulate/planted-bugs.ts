@@ -103,7 +103,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'probes go on after the stop',
-    file: 'proxy/control.ts',
+    file: 'proxy/core/control.ts',
     from: '      checker.stop();\n',
     to: '',
     isSlow: true,
@@ -173,7 +173,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'a server is judged by what has not been read',
-    file: 'proxy/timers.ts',
+    file: 'proxy/core/timers.ts',
     from: '    clock.soon(() => work(asOfMs));\n',
     to: '    clock.soon(() => work(Math.max(asOfMs, clock.now())));\n',
     only: 'stall-in-turn',
@@ -270,8 +270,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'a server looks for proxies once',
     file: 'server/announce.ts',
-    from: '      else await this.#untilNextLookUp();\n',
-    to: '      else await this.#pause(1e9);\n',
+    from: ' : lookUpMs);\n',
+    to: ' : lookUpMs * 1e6);\n',
     only: 'proxies',
   },
   {

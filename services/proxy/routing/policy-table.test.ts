@@ -63,7 +63,7 @@ test('only policies without a server count against the limit of those that are e
   table.remove(second, 1);
   add('expected 1');
   assert.equal(table.expect('one too many', 1), undefined);
-  table.prune(2);
+  table.prune(60_002);
   for (let index = 0; index < limit; index += 1) assert.ok(table.expect(`later ${index}`, 3), String(index));
   assert.equal(table.expect('one too many', 3), undefined);
   assert.equal(table.size, served.length + 1);

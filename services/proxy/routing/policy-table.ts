@@ -11,6 +11,7 @@ import { RoundRobin } from './round-robin.ts';
 import { LocalTurn, type Turn } from './turn.ts';
 
 const MAX_ROUTES_WITHOUT_SERVER = 1000;
+const KEPT_WITHOUT_SERVER_MS = 60_000;
 // Half of at least so many sampled answers within the last seconds being slow makes a policy slow.
 const SLOW_SPAN_MS = 5000;
 const MIN_ANSWERS = 5;
@@ -256,11 +257,11 @@ export class PolicyTable {
     route.upstreams.push(upstream);
   }
 
-  /** Drops the routes that have had no server since `beforeMs`, so that policies that come and go don't pile up. */
-  prune(beforeMs: number): void {
+  /** Drops the routes that have had no server for a minute, so that policies that come and go don't pile up. */
+  prune(nowMs: number): void {
     for (const [policy, route] of this.#routes) {
       const isIdle = route.upstreams.length === 0 && route.waiting.length === 0;
-      if (!isIdle || route.emptiedAtMs >= beforeMs) continue;
+      if (!isIdle || nowMs - route.emptiedAtMs <= KEPT_WITHOUT_SERVER_MS) continue;
       this.#routes.delete(policy);
       this.#routesWithoutServer -= 1;
     }

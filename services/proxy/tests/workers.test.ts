@@ -18,10 +18,10 @@ import {
 } from '../../../test-support/cluster.ts';
 import type { Peer } from '../../../test-support/peers.ts';
 import { scrape } from '../../../test-support/scrape.ts';
+import { openSystemWorld } from '../core/system-world.ts';
 import { readProxyOptions } from '../options.ts';
 import type { RunningProxy } from '../proxy.ts';
 import { EventLog } from '../status/events.ts';
-import { openSystemWorld } from '../system-world.ts';
 import type { Thread } from '../workers/crew.ts';
 import { createKeeper } from '../workers/keeper.ts';
 import { launchThreads } from '../workers/thread.ts';

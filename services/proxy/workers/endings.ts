@@ -1,8 +1,8 @@
 // Requests that have ended, for those who watch them in the keeper: a few, each standing for several.
 import type { Clock } from '../../shared/clock.ts';
+import { every } from '../core/timers.ts';
 import type { Ending, Traffic } from '../metrics/traffic.ts';
 import type { Request } from '../routing/request.ts';
-import { every } from '../timers.ts';
 
 const WINDOW_MS = 100;
 const IN_A_WINDOW = 5;

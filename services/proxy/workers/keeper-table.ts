@@ -4,8 +4,8 @@ import { PolicyTable, Route } from '../routing/policy-table.ts';
 import type { DrainOrder, Upstream, UpstreamPool } from '../servers/upstream.ts';
 import type { Ref, Standing, TableChange } from './messages.ts';
 import type { Totals } from './report.ts';
-import type { KeeperTally } from './shared-tally.ts';
-import { SharedTurn } from './shared-turn.ts';
+import type { KeeperTally } from './shared/tally.ts';
+import { SharedTurn } from './shared/turn.ts';
 
 /** One policy, whose requests are with the workers. */
 class KeeperRoute extends Route {

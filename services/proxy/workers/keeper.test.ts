@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { MessageChannel } from 'node:worker_threads';
-import { clientOf, fakeServer, request } from '../../../test-support/cluster.ts';
+import { clientOf, eventually, fakeServer, request } from '../../../test-support/cluster.ts';
 import type { Peer } from '../../../test-support/peers.ts';
+import { openSystemWorld } from '../core/system-world.ts';
 import { readProxyOptions } from '../options.ts';
-import { openSystemWorld } from '../system-world.ts';
-import type { Launch } from './crew.ts';
+import type { Launch, Thread } from './crew.ts';
 import { createKeeper } from './keeper.ts';
 import type { ToWorker } from './messages.ts';
 import { createWorker } from './worker.ts';
@@ -14,7 +14,10 @@ import { createWorker } from './worker.ts';
 const ORDER = { by: 'a test', reason: '' };
 const CLIENTS = 32;
 
-/** A proxy with two workers, the second of which gets no messages while `hold` is on. */
+/**
+ * A proxy with two workers, the second of which gets no messages while `hold` is on; the next one that is to listen can't
+ * when `refusePort` was called; `skip` sets the clock forward.
+ */
 async function proxyOf(t: TestContext) {
   const options = {
     ...readProxyOptions([], {}),
@@ -24,8 +27,13 @@ async function proxyOf(t: TestContext) {
     startupMs: 0,
     drainTimeoutMs: 0,
   };
-  const { world } = await openSystemWorld(options, () => {}, 'boot');
+  const { world: system } = await openSystemWorld(options, () => {}, 'boot');
+  let aheadMs = 0;
+  const world = { ...system, clock: { ...system.clock, now: () => system.clock.now() + aheadMs } };
+  const lines: string[] = [];
+  const threads: Thread[] = [];
   let isHeld = false;
+  let isPortRefused = false;
   const late: (() => void)[] = [];
   const launch: Launch = (start, onMessage, onGone) => {
     const { port1: keepers, port2: workers } = new MessageChannel();
@@ -39,15 +47,22 @@ async function proxyOf(t: TestContext) {
       else worker.receive(message);
     });
     workers.postMessage({ kind: 'ready' });
-    return {
-      post: (message) => keepers.postMessage(message),
+    const thread: Thread = {
+      post: (message) => {
+        if (message.kind === 'open' && isPortRefused) {
+          isPortRefused = false;
+          workers.postMessage({ kind: 'unopened', code: 'EMFILE', message: 'too many open files', port: 1 });
+        } else keepers.postMessage(message);
+      },
       end: async () => {
         keepers.close();
         onGone('it has stopped');
       },
     };
+    threads.push(thread);
+    return thread;
   };
-  const keeper = createKeeper(options, 2, () => {}, world, launch);
+  const keeper = createKeeper(options, 2, ({ message }) => void lines.push(message), world, launch);
   const port = await keeper.open();
   const proxy = { port, adminPort: 0, events: keeper.sources.events, stop: () => keeper.stop() };
   const peers: Peer[] = [];
@@ -56,7 +71,13 @@ async function proxyOf(t: TestContext) {
     return proxy.stop();
   });
   return {
-    ...{ proxy, keeper, peers },
+    ...{ proxy, keeper, peers, lines, threads },
+    skip: (ms: number): void => {
+      aheadMs += ms;
+    },
+    refusePort: (): void => {
+      isPortRefused = true;
+    },
     hold: (): void => {
       isHeld = true;
     },
@@ -101,4 +122,31 @@ test('requests on a worker that has not heard of a change wait until it has, and
   const [one, two, three] = servers.map(({ requests }) => requests.length);
   assert.equal(two, 0);
   assert.ok(Math.abs((one ?? 0) - (three ?? 0)) <= 1, `${one} and ${three}`);
+});
+
+test('a policy whose servers are gone is forgotten by the keeper too', async (t) => {
+  const { proxy, keeper, peers, skip } = await proxyOf(t);
+  const server = await fakeServer(t, proxy, 1);
+  peers.push(await server.join({ keepAlive: true }));
+  const { table, registry } = keeper.sources;
+  registry.forget(table.findById('1', 1) ?? assert.fail(), ORDER);
+  assert.ok(table.route('1'));
+  skip(61_000);
+  await eventually(async () => table.route('1') === undefined);
+  // And known again as soon as it has one.
+  await server.join({ keepAlive: true });
+  const client = clientOf(proxy);
+  peers.push(client);
+  client.send(request());
+  assert.equal((await client.nextFrame()).srcid, 1);
+});
+
+test('a worker that takes the place of another and can not listen is replaced in its turn', async (t) => {
+  const { keeper, threads, lines, refusePort } = await proxyOf(t);
+  refusePort();
+  // What listens in this process, and not in a thread that ends, has to be closed.
+  threads[0]?.post({ kind: 'stop', otherProxies: null });
+  await threads[0]?.end();
+  await eventually(async () => threads.length === 4 && keeper.listeningWorkers === 2);
+  assert.match(lines.join('\n'), /a worker can not listen/);
 });

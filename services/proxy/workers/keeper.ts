@@ -1,21 +1,21 @@
 // The keeper of a proxy with several workers: it owns the table, registrations, sessions, health and events, and no request.
 import type { Log } from '../../shared/log.ts';
-import { createControl } from '../control.ts';
-import type { Core } from '../core.ts';
+import { createControl } from '../core/control.ts';
+import type { Core } from '../core/core.ts';
+import type { World } from '../core/world.ts';
 import { Traffic } from '../metrics/traffic.ts';
 import type { ProxyOptions } from '../options.ts';
 import { Refusals } from '../routing/refusals.ts';
 import type { Request } from '../routing/request.ts';
 import type { Upstream } from '../servers/upstream.ts';
 import { snapshotOf } from '../status/snapshot.ts';
-import type { World } from '../world.ts';
 import { Crew, type Launch, type Member } from './crew.ts';
 import { KeeperTable } from './keeper-table.ts';
 import type { ConnectionRef, Ref, ToKeeper, ToWorker } from './messages.ts';
 import { RelayedConnection } from './relay.ts';
 import { Totals } from './report.ts';
-import { placesBuffer, SharedPlaces } from './shared-places.ts';
-import { KeeperTally } from './shared-tally.ts';
+import { placesBuffer, SharedPlaces } from './shared/places.ts';
+import { KeeperTally } from './shared/tally.ts';
 
 // A worker that has not stopped so long after its time is not waited for.
 const STOP_BEYOND_MS = 5000;

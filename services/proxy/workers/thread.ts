@@ -2,11 +2,11 @@
 import { setDefaultHighWaterMark } from 'node:stream';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { type Clock, systemClock } from '../../shared/clock.ts';
+import { openSystemWorld } from '../core/system-world.ts';
+import { every } from '../core/timers.ts';
 import { HIGH_WATER_BYTES } from '../network/accepted-socket.ts';
 import type { TicketKeys } from '../network/tls-network.ts';
 import type { ProxyOptions } from '../options.ts';
-import { openSystemWorld } from '../system-world.ts';
-import { every } from '../timers.ts';
 import type { Launch } from './crew.ts';
 import type { ToKeeper, ToWorker } from './messages.ts';
 import { createWorker, type WorkerStart } from './worker.ts';

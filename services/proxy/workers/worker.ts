@@ -1,19 +1,19 @@
 // One worker: it serves requests by its copy of the table, and tells the keeper what they show of the servers.
 import { LimitedLog, type Log } from '../../shared/log.ts';
-import { createDataPath } from '../data-path.ts';
+import { createDataPath } from '../core/data-path.ts';
+import { every } from '../core/timers.ts';
+import type { World } from '../core/world.ts';
 import { Histogram } from '../metrics/histogram.ts';
 import type { ProxyOptions } from '../options.ts';
 import { RegistrationAccess } from '../registration/access.ts';
 import type { TrafficJudge } from '../routing/forwarder.ts';
 import { PolicyTable, Route } from '../routing/policy-table.ts';
 import { RetryBudget } from '../routing/retry-budget.ts';
-import { every } from '../timers.ts';
-import type { World } from '../world.ts';
 import { sampleEndings } from './endings.ts';
 import type { ToKeeper, ToWorker } from './messages.ts';
 import { Relay } from './relay.ts';
 import { Reporter } from './report.ts';
-import { SharedPlaces } from './shared-places.ts';
+import { SharedPlaces } from './shared/places.ts';
 import { TableCopy } from './table-copy.ts';
 
 const SECOND_MS = 1000;
@@ -78,8 +78,9 @@ export function createWorker(
     routes: () => table.routes,
   });
   let stopSampling = (): void => {};
-  every(clock, SECOND_MS, () => {
+  every(clock, SECOND_MS, (asOfMs) => {
     for (const part of Object.values(logs)) part.nextSecond();
+    table.prune(asOfMs);
   });
 
   async function open(port: number): Promise<void> {

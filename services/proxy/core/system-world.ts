@@ -1,20 +1,20 @@
 // The real world, in which a proxy or one of its workers runs: network, time and chance, and what is written of its requests.
 import { randomBytes } from 'node:crypto';
-import { type Clock, systemClock } from '../shared/clock.ts';
-import { LimitedLog, type Log } from '../shared/log.ts';
-import { openTracing } from '../shared/tracing.ts';
-import { AccessLog } from './access-log/access-log.ts';
-import { BoundedWriter } from './access-log/bounded-writer.ts';
-import { jsonLine, textLine } from './access-log/line.ts';
-import { blockList } from './network/blocks.ts';
-import { descriptorLimit } from './network/descriptors.ts';
-import type { Network } from './network/network.ts';
-import { ProxyHeaders } from './network/proxy-protocol.ts';
-import { systemNetwork } from './network/system-network.ts';
-import { TicketKeys, tlsNetwork } from './network/tls-network.ts';
-import type { ProxyOptions } from './options.ts';
-import { joinWatches } from './routing/watch.ts';
-import { RequestTracing } from './tracing/request-tracing.ts';
+import { type Clock, systemClock } from '../../shared/clock.ts';
+import { LimitedLog, type Log } from '../../shared/log.ts';
+import { openTracing } from '../../shared/tracing.ts';
+import { AccessLog } from '../access-log/access-log.ts';
+import { BoundedWriter } from '../access-log/bounded-writer.ts';
+import { jsonLine, textLine } from '../access-log/line.ts';
+import { blockList } from '../network/blocks.ts';
+import { descriptorLimit } from '../network/descriptors.ts';
+import type { Network } from '../network/network.ts';
+import { ProxyHeaders } from '../network/proxy-protocol.ts';
+import { systemNetwork } from '../network/system-network.ts';
+import { TicketKeys, tlsNetwork } from '../network/tls-network.ts';
+import type { ProxyOptions } from '../options.ts';
+import { joinWatches } from '../routing/watch.ts';
+import { RequestTracing } from '../tracing/request-tracing.ts';
 import type { World } from './world.ts';
 
 const NONCE_BYTES = 24;

@@ -1,5 +1,5 @@
 // Work that has to be done again and again.
-import type { Clock } from '../shared/clock.ts';
+import type { Clock } from '../../shared/clock.ts';
 
 /**
  * Timers are served before sockets: after a stall of this process (a frozen container, a starved machine) what has come

@@ -1,25 +1,24 @@
 // What serves requests: the well-known port, the way of a request to a server, and the connections to servers.
-import { LimitedLog, type Log } from '../shared/log.ts';
-import type { PacketHandlers } from './clients/client-connection.ts';
-import { LISTENER_SWEEP_MS, Listener, type Occupancy } from './clients/listener.ts';
-import { sourceLimit } from './clients/sources.ts';
+import { LimitedLog, type Log } from '../../shared/log.ts';
+import type { PacketHandlers } from '../clients/client-connection.ts';
+import { LISTENER_SWEEP_MS, Listener, type Occupancy } from '../clients/listener.ts';
+import { sourceLimit } from '../clients/sources.ts';
+import { placesFor, SPARE_DESCRIPTORS } from '../network/descriptors.ts';
+import type { ProxyOptions } from '../options.ts';
+import type { RegistrationAccess } from '../registration/access.ts';
+import { Forwarder, type ForwarderEvents, type TrafficJudge } from '../routing/forwarder.ts';
+import type { PolicyTable } from '../routing/policy-table.ts';
+import { Refusals } from '../routing/refusals.ts';
+import { isRightAnswer } from '../servers/answer-check.ts';
+import { Flusher } from '../servers/flusher.ts';
+import { Pool } from '../servers/pool.ts';
+import type { Upstream, UpstreamPool } from '../servers/upstream.ts';
 import { beLameDuck, drain } from './drain.ts';
-import { placesFor, SPARE_DESCRIPTORS } from './network/descriptors.ts';
-import type { ProxyOptions } from './options.ts';
-import type { RegistrationAccess } from './registration/access.ts';
-import { Forwarder, type ForwarderEvents, type TrafficJudge } from './routing/forwarder.ts';
-import type { PolicyTable } from './routing/policy-table.ts';
-import { Refusals } from './routing/refusals.ts';
-import { isRightAnswer } from './servers/answer-check.ts';
-import { Flusher } from './servers/flusher.ts';
-import { Pool } from './servers/pool.ts';
-import type { Upstream, UpstreamPool } from './servers/upstream.ts';
 import { every } from './timers.ts';
 import type { World } from './world.ts';
 
 const SWEEP_MS = 20;
 const SECOND_MS = 1000;
-const ROUTE_KEPT_MS = 60_000;
 
 /** What it needs of those who look after the servers. */
 export type DataPathPeers = {
@@ -101,10 +100,7 @@ export function createDataPath(options: ProxyOptions, log: Log, world: World, pe
           errors.nextSecond();
           listener.logRefused(log);
         }),
-        every(clock, LISTENER_SWEEP_MS, (asOfMs) => {
-          listener.sweep(asOfMs);
-          table.prune(asOfMs - ROUTE_KEPT_MS);
-        }),
+        every(clock, LISTENER_SWEEP_MS, (asOfMs) => listener.sweep(asOfMs)),
       ];
     },
     /** As `stop` of the core, but for the connections to servers. */

@@ -1,16 +1,16 @@
 // What the proxy knows of servers: registrations, sessions, health, the table and what happens to it.
-import { isWildcard } from '../shared/addresses.ts';
-import { LimitedLog, type Log } from '../shared/log.ts';
-import { HealthChecker } from './health/health-checker.ts';
-import { probe } from './health/prober.ts';
-import { ControlCounts } from './metrics/control.ts';
-import { warnOfFewPlaces } from './network/descriptors.ts';
-import type { ProxyOptions } from './options.ts';
-import { RegistrationAccess } from './registration/access.ts';
-import { Registrar, type RegistrarOptions } from './registration/registrar.ts';
-import { Registry, type RegistryWorld } from './registration/registry.ts';
-import { HEARTBEAT_MS, Sessions } from './registration/sessions.ts';
-import { EventLog } from './status/events.ts';
+import { isWildcard } from '../../shared/addresses.ts';
+import { LimitedLog, type Log } from '../../shared/log.ts';
+import { HealthChecker } from '../health/health-checker.ts';
+import { probe } from '../health/prober.ts';
+import { ControlCounts } from '../metrics/control.ts';
+import { warnOfFewPlaces } from '../network/descriptors.ts';
+import type { ProxyOptions } from '../options.ts';
+import { RegistrationAccess } from '../registration/access.ts';
+import { Registrar, type RegistrarOptions } from '../registration/registrar.ts';
+import { Registry, type RegistryWorld } from '../registration/registry.ts';
+import { HEARTBEAT_MS, Sessions } from '../registration/sessions.ts';
+import { EventLog } from '../status/events.ts';
 import { every } from './timers.ts';
 import type { World } from './world.ts';
 
@@ -88,8 +88,9 @@ export function createControl(options: ProxyOptions, log: Log, world: World, pee
     start: (): void => {
       cancelTimers = [
         every(clock, HEARTBEAT_MS, (asOfMs) => sessions.beat(asOfMs)),
-        every(clock, SECOND_MS, () => {
+        every(clock, SECOND_MS, (asOfMs) => {
           for (const part of [refusals, events, details]) part.nextSecond();
+          table.prune(asOfMs);
         }),
       ];
     },

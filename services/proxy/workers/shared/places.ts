@@ -1,5 +1,5 @@
 // How many connections the workers have, in shared memory: each writes its own, and all know the sum.
-import type { Occupancy } from '../clients/listener.ts';
+import type { Occupancy } from '../../clients/listener.ts';
 
 // A row has a cache line of its own.
 const ROW = 16;

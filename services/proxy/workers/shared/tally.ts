@@ -1,5 +1,5 @@
 // A server's numbers in shared memory: a row for each worker, which alone writes it, and one for the keeper.
-import type { Tally } from '../servers/tally.ts';
+import type { Tally } from '../../servers/tally.ts';
 
 // A row has cache lines of its own.
 const ROW = 16;

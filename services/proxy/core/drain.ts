@@ -1,9 +1,9 @@
 // How the proxy stops: refuses what is new, finishes what is in flight, then closes everything.
-import type { Clock } from '../shared/clock.ts';
-import type { Listener } from './clients/listener.ts';
-import type { Registrar } from './registration/registrar.ts';
-import type { Sessions } from './registration/sessions.ts';
-import type { Forwarder } from './routing/forwarder.ts';
+import type { Clock } from '../../shared/clock.ts';
+import type { Listener } from '../clients/listener.ts';
+import type { Registrar } from '../registration/registrar.ts';
+import type { Sessions } from '../registration/sessions.ts';
+import type { Forwarder } from '../routing/forwarder.ts';
 
 // Clients that have connected before the port closes still get a refusal; connections wait a moment in the accept queue.
 const LAST_ACCEPTS_MS = 50;

@@ -1,7 +1,7 @@
 // What a proxy runs in: time, network and chance.
-import type { Clock } from '../shared/clock.ts';
-import type { Network } from './network/network.ts';
-import type { RequestWatch } from './routing/watch.ts';
+import type { Clock } from '../../shared/clock.ts';
+import type { Network } from '../network/network.ts';
+import type { RequestWatch } from '../routing/watch.ts';
 
 /** All that is decided neither by the options nor by what peers do. */
 export type World = {

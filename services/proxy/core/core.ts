@@ -1,13 +1,13 @@
 // The composition root of a proxy in one thread: makes the parts and wires them, in the world that it is given.
-import type { Log } from '../shared/log.ts';
+import type { Log } from '../../shared/log.ts';
+import type { ControlCounts } from '../metrics/control.ts';
+import type { ProxyOptions } from '../options.ts';
+import type { Registry } from '../registration/registry.ts';
+import { PolicyTable } from '../routing/policy-table.ts';
+import { type SnapshotSources, snapshotOf } from '../status/snapshot.ts';
+import type { StatusSources } from '../status/status.ts';
 import { createControl } from './control.ts';
 import { createDataPath } from './data-path.ts';
-import type { ControlCounts } from './metrics/control.ts';
-import type { ProxyOptions } from './options.ts';
-import type { Registry } from './registration/registry.ts';
-import { PolicyTable } from './routing/policy-table.ts';
-import { type SnapshotSources, snapshotOf } from './status/snapshot.ts';
-import type { StatusSources } from './status/status.ts';
 import type { World } from './world.ts';
 
 export type Core = {
