@@ -4,13 +4,13 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { after, before, test } from 'node:test';
-import { cutOff, networksOf } from '../../test-support/containers.ts';
-import { freePortBelowEphemeral } from '../../test-support/peers.ts';
+import { cutOff } from '../../test-support/containers.ts';
 import { startProgram } from '../../test-support/programs.ts';
+import { testCluster } from '../../test-support/test-cluster.ts';
 import type { ArmedFault, FaultContext } from '../chaos/faults/fault.ts';
 import { FAULTS } from '../chaos/faults/index.ts';
 import type { FaultKind } from '../chaos/plan.ts';
-import { bringUp, type Cluster, takeDown } from '../cluster/cluster.ts';
+import { bringUp } from '../cluster/cluster.ts';
 import { DockerCluster } from '../cluster/docker.ts';
 import { healCluster, healLeftovers } from '../cluster/heal.ts';
 import { isFaulty, readFaults, setFaults } from '../cluster/server-faults.ts';
@@ -21,26 +21,15 @@ import { ROOT } from '../kit/project.ts';
 
 const PROJECT = 'policy-proxy-faults-test';
 const SERVERS = 6;
-const env: Record<string, string> = { SERVERS_PER_POLICY: '2', FAULTS: '1' };
-const project: Cluster = { project: PROJECT, env };
-const cluster = new DockerCluster(PROJECT, env);
-let adminUrl = '';
-let proxyAddress = '';
+const own = await testCluster(PROJECT, { FAULTS: '1' });
+const { env, adminUrl, proxyAddress, containers: cluster } = own;
 
 before(async () => {
-  await takeDown(project);
-  const [port, adminPort] = [await freePortBelowEphemeral(), await freePortBelowEphemeral()];
-  Object.assign(env, { PROXY_PUBLISH_PORT: String(port), PROXY_PUBLISH_ADMIN_PORT: String(adminPort) });
-  adminUrl = `http://127.0.0.1:${adminPort}`;
-  proxyAddress = `127.0.0.1:${port}`;
-  await bringUp(project);
+  await bringUp(own);
   await whole();
 });
 
-after(async () => {
-  await takeDown(project);
-  assert.deepEqual(await networksOf(PROJECT), []);
-});
+after(() => own.remove());
 
 async function whole(): Promise<void> {
   await waitForServers({ adminUrl, count: SERVERS, timeoutMs: 20_000 });
