@@ -524,6 +524,32 @@ describe('deadlines', () => {
     assert.deepEqual(scene.replies.slice(4), ['1:right']);
   });
 
+  test('what has broken as many servers as it may, and stands behind a silent request as well, goes to no further one', () => {
+    const scene = new Scene();
+    const [a, ...others] = ['A', 'B', 'C', 'D', 'E'].map((id) => scene.server(id)) as [
+      Upstream,
+      ...Upstream[],
+    ];
+    scene.ask(1, 2, 3, 4, 5, 6);
+    for (const other of others) scene.answer(other);
+    const broken: unknown[] = [];
+    for (const sweptMs of [1501, 2003]) {
+      scene.sweepAt(sweptMs);
+      const on = others.find(({ id }) => scene.onServer.get(String(id))?.[0]?.clientId === 6) as Upstream;
+      broken.push(on.id);
+      scene.break(on, 'reset');
+      scene.set(on, 'evicted');
+    }
+    assert.equal(new Set(broken).size, 2);
+    const { length } = scene.sent;
+    scene.break(a, 'closed');
+    assert.deepEqual(
+      scene.sent.slice(length).filter((sent) => sent.startsWith('6')),
+      [],
+    );
+    assert.ok(scene.replies.includes('6:UPSTREAM_FAILED sent'), scene.replies.join(' '));
+  });
+
   test('nobody is moved to a server that is silent itself', () => {
     const scene = new Scene();
     scene.server('A');

@@ -74,7 +74,10 @@ export class Retries {
     // If it is the one that breaks connections, no other request shall be on the next.
     if (mayHaveCrashed(failure)) trouble.isAlone = true;
     if (this.#isSettled(request)) return 'settled';
-    if (this.#limits.retry !== 'always' || trouble.breaks > MAX_BREAKS) return 'give-up';
+    const { retry, maxAttempts } = this.#limits;
+    // While it stood here it may have been moved, and have used up its attempts elsewhere.
+    const isSpent = trouble.exposures >= maxAttempts;
+    if (retry !== 'always' || isSpent || trouble.breaks > MAX_BREAKS) return 'give-up';
     trouble.avoid = upstream;
     trouble.reason = 'behind-broken';
     this.#counters.moves += 1;
