@@ -111,8 +111,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'a request meets as many servers as there are',
     file: 'proxy/routing/retries.ts',
-    from: '    const isSpent = trouble.exposures >= maxAttempts;\n',
-    to: '    const isSpent = trouble.exposures >= maxAttempts * 9;\n',
+    from: '    const isSpent = trouble.exposures >= maxAttempts;\n    if (isStale',
+    to: '    const isSpent = trouble.exposures >= maxAttempts * 9;\n    if (isStale',
     only: 'poison',
   },
   {
