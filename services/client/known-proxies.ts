@@ -1,9 +1,9 @@
 // pure · the proxies that a client knows: which of them are good, and when one that failed is tried again.
+import { doubledMs } from '../shared/backoff.ts';
 import type { HostPort } from '../shared/config.ts';
 
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 10_000;
-const JITTER = 0.2;
 // A proxy names others in its replies, and is not trusted with all of our memory.
 const MAX_KNOWN = 256;
 
@@ -133,7 +133,6 @@ export class KnownProxies {
 
   #postpone(entry: Entry): void {
     entry.failures += 1;
-    const waitMs = Math.min(FIRST_WAIT_MS * 2 ** Math.min(entry.failures - 1, 10), LONGEST_WAIT_MS);
-    entry.tryAtMs = this.#now() + waitMs * (1 + JITTER * (2 * this.#random() - 1));
+    entry.tryAtMs = this.#now() + doubledMs(FIRST_WAIT_MS, LONGEST_WAIT_MS, entry.failures, this.#random());
   }
 }

@@ -3,6 +3,7 @@ import {
   commandLine,
   defaultValues,
   given,
+  type HostPort,
   LOG_OPTIONS,
   parseHostPorts,
   requireWhole,
@@ -120,7 +121,7 @@ export type ProxyOptions = Record<NumberKey, number> & {
   /** For the well-known port; null leaves it plain. */
   tls: ListenTls | null;
   /** The names behind which the proxies are, this one among them. */
-  peers: { host: string; port: number }[];
+  peers: HostPort[];
   /** For the connections to servers; null leaves them plain. */
   upstreamTls: DialTls | null;
   probe: (typeof PROBE_MODES)[number];

@@ -1,12 +1,14 @@
 // Makes the server known to every proxy behind some names, for as long as it runs.
 
 import type { Resolve } from '../shared/addresses.ts';
+import { jittered } from '../shared/backoff.ts';
 import type { Clock } from '../shared/clock.ts';
+import type { HostPort } from '../shared/config.ts';
 import type { Line } from '../shared/log.ts';
 import type { Id } from '../shared/packet.ts';
 import { addressOf } from '../shared/printable.ts';
 import { type DialTls, dial } from '../shared/tls.ts';
-import { backoffMs, jittered, REFUSED_MS, REPLACED_CAP_MS, replacedMs } from './backoff.ts';
+import { backoffMs, REFUSED_MS, REPLACED_CAP_MS, replacedMs } from './backoff.ts';
 import {
   type DialProxy,
   type MakeSetup,
@@ -29,8 +31,6 @@ const STANDS_AFTER_MS = 1_000;
 
 // Longer than the other one waits before it replaces this one again.
 const FORGIVES_AFTER_MS = 2 * REPLACED_CAP_MS;
-
-type HostPort = { host: string; port: number };
 
 /** One of the addresses behind a name. */
 type Target = { proxy: HostPort; address: string };

@@ -1,7 +1,8 @@
 // test · the waits between tries.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { backoffMs, jittered } from './backoff.ts';
+import { jittered } from '../shared/backoff.ts';
+import { backoffMs } from './backoff.ts';
 
 test('50 ms, doubling to 100 ms', () => {
   const waits = [1, 2, 3, 4, 5, 6, 1_000, Infinity].map((failures) => backoffMs(failures, 0.5));

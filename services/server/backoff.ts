@@ -1,9 +1,9 @@
-// How long a session waits before it tries again, with jitter: a whole cluster must not wait equally long.
+// How long a session waits before it tries again.
+import { doubledMs } from '../shared/backoff.ts';
 
 const FIRST_MS = 50;
 const CAP_MS = 100;
 const SHORT_LIVED_CAP_MS = 1000;
-const JITTER = 0.2;
 
 /** The wait after a refusal that trying again at once can't change. */
 export const REFUSED_MS = 5_000;
@@ -16,7 +16,7 @@ export const REFUSED_MS = 5_000;
  */
 export function backoffMs(failures: number, random: number, wasShort = false): number {
   const capMs = wasShort ? SHORT_LIVED_CAP_MS : CAP_MS;
-  return jittered(Math.min(capMs, FIRST_MS * 2 ** Math.min(failures - 1, 10)), random);
+  return doubledMs(FIRST_MS, capMs, failures, random);
 }
 
 /** The longest wait of a server that another one with its id has replaced. */
@@ -28,10 +28,5 @@ export const REPLACED_CAP_MS = 60_000;
  * @param random from 0 to 1
  */
 export function replacedMs(times: number, random: number): number {
-  return jittered(Math.min(REPLACED_CAP_MS, REFUSED_MS * 2 ** Math.min(times - 1, 10)), random);
-}
-
-/** `ms` ± 20 %. */
-export function jittered(ms: number, random: number): number {
-  return ms * (1 + JITTER * (2 * random - 1));
+  return doubledMs(REFUSED_MS, REPLACED_CAP_MS, times, random);
 }

@@ -4,6 +4,7 @@ import {
   commandLine,
   defaultValues,
   given,
+  type HostPort,
   LOG_OPTIONS,
   parseHostPorts,
   parseId,
@@ -32,7 +33,7 @@ export type ServerOptions = {
   policy: string;
   port: number;
   host: string;
-  proxies: { host: string; port: number }[];
+  proxies: HostPort[];
   /** What it proves to know when a proxy asks; null without a token. */
   registerToken: Buffer | null;
   /** For its own port; null leaves it plain. */

@@ -1,5 +1,7 @@
 // One session with one proxy: dial, register, echo heartbeats, leave.
+
 import type { Clock } from '../shared/clock.ts';
+import type { HostPort } from '../shared/config.ts';
 import { DEFAULT_MAX_FRAME_BYTES } from '../shared/framing.ts';
 import {
   formatHeartbeat,
@@ -72,7 +74,7 @@ const TIMED_OUT: Record<Exclude<Phase, 'over'>, string> = {
 export type SessionOptions = {
   address: string;
   /** The proxy's name is what its certificate must be for. */
-  proxy: { host: string; port: number };
+  proxy: HostPort;
   serverId: Id;
   setup: MakeSetup;
   /** The boot ids of the proxies that there are other sessions with. */

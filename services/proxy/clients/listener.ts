@@ -4,7 +4,13 @@ import { IntrusiveSet } from '../../shared/intrusive-set.ts';
 import type { LimitedLog, Log } from '../../shared/log.ts';
 import { formatError } from '../../shared/packet.ts';
 import { LISTENING_SOCKETS, type Places } from '../network/descriptors.ts';
-import type { Connection, Listening, Network, Receiver } from '../network/network.ts';
+import {
+  type Connection,
+  claimPort,
+  type Listening,
+  type Network,
+  type Receiver,
+} from '../network/network.ts';
 import type { ProxyOptions } from '../options.ts';
 import { ClientConnection, type ConnectionContext, type PacketHandlers } from './client-connection.ts';
 import { ReadTurns } from './read-turns.ts';
@@ -98,12 +104,7 @@ export class Listener {
     const onFailure = (): void => {
       this.counters.acceptFailures += 1;
     };
-    if (claimed === null) {
-      // A shared port would let two proxies run on it unawares, so ask for it alone first.
-      const alone = await network.listen(host, port, false, accept, onFailure);
-      this.port = alone.port;
-      alone.close();
-    } else this.port = claimed;
+    this.port = claimed ?? (await claimPort(network, host, port, accept, onFailure));
     const isShared = process.platform === 'linux';
     for (let opened = 0; opened < (isShared ? LISTENING_SOCKETS : 1); opened += 1) {
       this.#sockets.push(await network.listen(host, this.port, isShared, accept, onFailure));

@@ -75,3 +75,21 @@ export type Network = {
     onFailure?: (error: NodeJS.ErrnoException) => void,
   ): Promise<Listening>;
 };
+
+/**
+ * A port that many sockets share would let two proxies run on it unawares: it is asked for alone first.
+ * @param port   0 for any
+ * @param accept takes a connection that comes at that moment
+ * @returns the port; rejects with the system's error when it can't be had
+ */
+export async function claimPort(
+  network: Pick<Network, 'listen'>,
+  host: string,
+  port: number,
+  accept: (connection: Connection) => Receiver | null,
+  onFailure?: (error: NodeJS.ErrnoException) => void,
+): Promise<number> {
+  const alone = await network.listen(host, port, false, accept, onFailure);
+  alone.close();
+  return alone.port;
+}

@@ -1,6 +1,8 @@
 // The other proxies of the same cluster: every address behind their names, without our own.
+
 import os from 'node:os';
 import { createResolver, isWildcard } from '../../shared/addresses.ts';
+import type { HostPort } from '../../shared/config.ts';
 import { addressOf } from '../../shared/printable.ts';
 
 /** So many go into a reply: it must stay short. */
@@ -13,7 +15,7 @@ const MAX_NAMED = 8;
  * @returns host:port of each, at most 8
  */
 export async function otherProxies(
-  peers: readonly { host: string; port: number }[],
+  peers: readonly HostPort[],
   host: string,
   port: number,
 ): Promise<string[]> {

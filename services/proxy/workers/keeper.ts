@@ -5,13 +5,14 @@ import { createControl } from '../core/control.ts';
 import type { Core } from '../core/core.ts';
 import type { World } from '../core/world.ts';
 import { Traffic } from '../metrics/traffic.ts';
+import { type Connection, claimPort } from '../network/network.ts';
 import type { ProxyOptions } from '../options.ts';
 import type { Request } from '../routing/request.ts';
 import type { Upstream } from '../servers/upstream.ts';
 import { snapshotOf } from '../status/snapshot.ts';
 import { Crew, type Launch, type Member } from './crew.ts';
 import { KeeperTable } from './keeper-table.ts';
-import type { ConnectionRef, Ref, ToKeeper, ToWorker } from './messages.ts';
+import type { ConnectionRef, NamedRequest, Ref, ToKeeper, ToWorker } from './messages.ts';
 import { RelayedConnection } from './relay.ts';
 import { Totals } from './report.ts';
 import { placesBuffer, SharedPlaces } from './shared/places.ts';
@@ -170,21 +171,10 @@ export function createKeeper(
     for (const upstream of [...table.upstreams]) endIfDrained(upstream);
   }
 
-  async function claimPort(): Promise<number> {
-    const accept = (socket: { destroy(): unknown }): null => {
-      socket.destroy();
-      return null;
-    };
-    // A shared port would let two proxies run on it unawares, so ask for it alone first.
-    const alone = await network.listen(options.host, options.port, false, accept);
-    alone.close();
-    return alone.port;
-  }
-
   async function open(): Promise<number> {
     try {
       await crew.start();
-      port = await claimPort();
+      port = await claimPort(network, options.host, options.port, refuse);
       await crew.open(port);
     } catch (error) {
       await crew.end();
@@ -225,6 +215,12 @@ export function createKeeper(
   };
 }
 
-function named({ clientId, bytes }: { clientId: string | number | undefined; bytes: number }) {
+// Nobody is served on it: it is only claimed.
+function refuse(socket: Connection): null {
+  socket.destroy();
+  return null;
+}
+
+function named({ clientId, bytes }: NamedRequest) {
   return { clientId, wire: { length: bytes } };
 }

@@ -70,7 +70,7 @@ export type Report = {
 };
 
 /** A request that failed, as far as its name goes. */
-type NamedRequest = { clientId: Id | undefined; bytes: number };
+export type NamedRequest = { clientId: Id | undefined; bytes: number };
 
 export type ToKeeper =
   /** It takes messages. */
