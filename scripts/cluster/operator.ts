@@ -1,10 +1,9 @@
 // What an operator asks of one server, or orders: by the status listener of the proxy.
-import { request } from 'node:http';
-import { text } from 'node:stream/consumers';
 import { causeInWords } from '../../services/proxy/page/browser/model/cause.ts';
 import type { ClusterEvent, Fault } from '../../services/proxy/page/browser/model/contract.ts';
 import { printable } from '../../services/shared/printable.ts';
 import { Failure } from '../kit/failure.ts';
+import { askHttp } from '../kit/http.ts';
 import type { PolicySnapshot, ServerRow } from '../kit/policies.ts';
 
 const ANSWER_TIMEOUT_MS = 2_000;
@@ -147,37 +146,26 @@ function timeOf(ms: number | undefined): string {
 }
 
 async function ask(adminUrl: string, path: string, sent: Sent | null = null): Promise<unknown> {
-  const { statusCode, body } = await answerOf(new URL(path, adminUrl), sent).catch((cause: Error) => {
+  const authorization = sent && `Bearer ${sent.token.toString('latin1')}`;
+  const { status, answer } = await askHttp(
+    new URL(path, adminUrl),
+    {
+      method: sent === null ? 'GET' : 'POST',
+      headers: { ...(authorization && { authorization }) },
+      signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
+    },
+    sent?.body,
+  ).catch((cause: Error) => {
     throw new Failure(
       `The proxy's status listener at ${adminUrl} does not answer: ${cause.message}.`,
       'Is the cluster up? "npm start" starts it.',
       { cause },
     );
   });
-  const answer = JSON.parse(body) as { error?: string };
-  if (statusCode === HTTP_OK) return answer;
+  const document = JSON.parse(answer) as { error?: string };
+  if (status === HTTP_OK) return document;
   throw new Failure(
-    `The proxy refuses: ${printable(answer.error ?? `status ${statusCode}`)}`,
+    `The proxy refuses: ${printable(document.error ?? `status ${status}`)}`,
     'Nothing was changed.',
   );
-}
-
-function answerOf(url: URL, sent: Sent | null): Promise<{ statusCode: number; body: string }> {
-  return new Promise((resolve, reject) => {
-    const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
-    const body = sent === null ? '' : JSON.stringify(sent.body);
-    const headers =
-      sent === null
-        ? {}
-        : {
-            authorization: `Bearer ${sent.token.toString('latin1')}`,
-            'content-length': Buffer.byteLength(body),
-          };
-    const method = sent === null ? 'GET' : 'POST';
-    const asked = request(url, { agent: false, method, headers, signal }, (response) => {
-      text(response).then((all) => resolve({ statusCode: response.statusCode ?? 0, body: all }), reject);
-    });
-    asked.on('error', reject);
-    asked.end(body);
-  });
 }

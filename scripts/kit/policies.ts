@@ -1,9 +1,8 @@
 // shell · asks the proxy's status listener for the policy table.
-import { get } from 'node:http';
-import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isInRotation, type State } from '../../services/proxy/health/health.ts';
 import { Failure } from './failure.ts';
+import { askHttp } from './http.ts';
 
 const ANSWER_TIMEOUT_MS = 2_000;
 const POLL_MS = 100;
@@ -43,7 +42,9 @@ export async function fetchPolicies(adminUrl: string, signal?: AbortSignal): Pro
   const deadline = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
   const both = signal === undefined ? deadline : AbortSignal.any([deadline, signal]);
   try {
-    return JSON.parse(await getText(new URL('/api/policies', adminUrl), both)) as PolicySnapshot;
+    const { status, answer } = await askHttp(new URL('/api/policies', adminUrl), { signal: both });
+    if (status !== 200) throw new Error(`status ${status}`);
+    return JSON.parse(answer) as PolicySnapshot;
   } catch (cause) {
     signal?.throwIfAborted();
     const [what, next] = deadline.aborted
@@ -57,17 +58,6 @@ export async function fetchPolicies(adminUrl: string, signal?: AbortSignal): Pro
         ];
     throw new Failure(`The proxy's status listener${what}`, next, { cause });
   }
-}
-
-// Not `fetch`: it refuses some ports, and the status port may be set to one (https://fetch.spec.whatwg.org/#port-blocking).
-function getText(url: URL, signal: AbortSignal): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const request = get(url, { agent: false, signal }, (response) => {
-      if (response.statusCode === 200) text(response).then(resolve, reject);
-      else request.destroy(new Error(`status ${response.statusCode}`));
-    });
-    request.on('error', reject);
-  });
 }
 
 /**
