@@ -1,8 +1,8 @@
 // shell · the containers of one Compose project, through the Docker Engine: look at them, break them, mend them.
-import { setTimeout as sleep } from 'node:timers/promises';
 import Docker, { type Container, type ContainerInspectInfo } from 'dockerode';
 import { run } from '../kit/command.ts';
 import { ROOT } from '../kit/project.ts';
+import { type Patience, until } from '../kit/until.ts';
 import { composeEnvironment } from './cluster.ts';
 import {
   type FoundReplica,
@@ -30,7 +30,7 @@ const CPU_PERIOD_US = 100_000;
 const NO_CPU_QUOTA = -1;
 
 /** How long to wait for a state of a container, and what ends the wait early. */
-export type Wait = { withinMs: number; signal?: AbortSignal | undefined };
+export type Wait = Omit<Patience, 'everyMs'>;
 
 /** A call that the engine refused or did not answer. */
 export class EngineError extends Error {
@@ -162,14 +162,11 @@ export class DockerCluster {
     replica: Replica,
     what: string,
     isSo: (info: ContainerInspectInfo) => boolean,
-    { withinMs, signal }: Wait,
+    wait: Wait,
   ): Promise<void> {
-    const deadlineMs = performance.now() + withinMs;
-    while (!isSo(await this.inspect(replica))) {
-      if (performance.now() > deadlineMs)
-        throw new Error(`${replica.name} ${what} after ${withinMs / 1000} s.`);
-      await sleep(POLL_MS, undefined, signal === undefined ? {} : { signal });
-    }
+    const look = async (): Promise<boolean> => isSo(await this.inspect(replica));
+    if (await until(look, { ...wait, everyMs: POLL_MS })) return;
+    throw new Error(`${replica.name} ${what} after ${wait.withinMs / 1000} s.`);
   }
 
   /** @param wait.since `startedAt` of an earlier start: waits for a later one */

@@ -1,8 +1,8 @@
 // Ports of loopback, and a network of its own with nothing but loopback in it.
 import { connect, createServer } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { attempt } from './command.ts';
 import { Failure } from './failure.ts';
+import { until } from './until.ts';
 
 // Below Linux's usual range of ports for outgoing connections.
 const FIRST_PORT = 20_000;
@@ -35,15 +35,10 @@ function isFree(port: number): Promise<boolean> {
  * @throws Failure when nothing does within ten seconds, or the signal's reason
  */
 export async function waitForListener(name: string, port: number, signal: AbortSignal): Promise<void> {
-  const untilMs = performance.now() + LISTEN_TIMEOUT_MS;
-  while (!(await accepts(port))) {
-    signal.throwIfAborted();
-    if (performance.now() > untilMs) {
-      const what = `${name} does not accept connections on 127.0.0.1:${port} within ${LISTEN_TIMEOUT_MS / 1000} s.`;
-      throw new Failure(what, 'Check its output above.');
-    }
-    await sleep(LOOK_EVERY_MS);
-  }
+  const patience = { withinMs: LISTEN_TIMEOUT_MS, everyMs: LOOK_EVERY_MS, signal };
+  if (await until(() => accepts(port), patience)) return;
+  const what = `${name} does not accept connections on 127.0.0.1:${port} within ${LISTEN_TIMEOUT_MS / 1000} s.`;
+  throw new Failure(what, 'Check its output above.');
 }
 
 /** Whether a connection to `port` of `host` is accepted within a second. */

@@ -1,10 +1,10 @@
 // shell · docker-stack.yml on a swarm: deployed, waited for, removed; and this machine's engine in and out of a swarm of its own.
-import { setTimeout as sleep } from 'node:timers/promises';
 import { attempt } from '../../kit/command.ts';
 import { Failure } from '../../kit/failure.ts';
 import { waitForServers } from '../../kit/policies.ts';
 import { ROOT, readSetting } from '../../kit/project.ts';
 import { type Outcome, type Progress, SILENT } from '../../kit/steps.ts';
+import { until } from '../../kit/until.ts';
 import { appImage, localImageId } from '../app-image.ts';
 import { prepareRegisterToken } from '../secrets.ts';
 import { docker, findNodes, loadImage, removeNodes, type SwarmNode, startNodes } from './nodes.ts';
@@ -189,10 +189,7 @@ async function hasImage(nodes: readonly SwarmNode[], image: string, signal: Abor
 }
 
 async function untilGone(list: readonly string[], signal: AbortSignal): Promise<void> {
-  const deadlineMs = performance.now() + GONE_WITHIN_MS;
-  while ((await docker(null, list, signal)) !== '') {
-    if (performance.now() > deadlineMs)
-      throw new Failure('The stack is not gone.', `Look at "docker ${list.join(' ')}".`);
-    await sleep(POLL_MS, undefined, { signal });
-  }
+  const look = async (): Promise<boolean> => (await docker(null, list, signal)) === '';
+  if (await until(look, { withinMs: GONE_WITHIN_MS, everyMs: POLL_MS, signal })) return;
+  throw new Failure('The stack is not gone.', `Look at "docker ${list.join(' ')}".`);
 }
