@@ -32,7 +32,7 @@ export async function upgradeServers(
   const running = old.filter(isUp);
   const ended = old.filter((container) => !isUp(container));
   if (old.length === 0 && current.length === replicas && current.every(isUp) && unpaused === 0) {
-    return { isSkipped: true, summary: `${plural(replicas, 'server')} (up to date)` };
+    return { skipped: `${plural(replicas, 'server')} (up to date)` };
   }
   // Compose would start an old one that has ended before it makes a new one.
   if (ended.length > 0) await docker('rm', [], ended, 'An old server could not be removed', progress);
@@ -55,10 +55,7 @@ export async function upgradeServers(
     await docker('stop', ['--time', String(GRACE_S)], running, what, progress);
     await docker('rm', [], running, 'An old server could not be removed', progress);
   }
-  return {
-    isSkipped: false,
-    summary: `${plural(started.length, 'server')} ready, ${old.length} old removed`,
-  };
+  return `${plural(started.length, 'server')} ready, ${old.length} old removed`;
 }
 
 /**
@@ -76,7 +73,7 @@ export async function upgradeProxies(
     await compose({}, ['up', '--detach', ...scale], 'The proxies could not be scaled down', progress);
     ({ current, old } = await sortContainers('proxy', progress));
   }
-  if (old.length === 0) return { isSkipped: true, summary: 'up to date' };
+  if (old.length === 0) return { skipped: 'up to date' };
   for (const [index, one] of old.entries()) {
     await docker('stop', ['--time', String(GRACE_S)], [one], 'An old proxy could not be stopped', progress);
     await docker('rm', [], [one], 'An old proxy could not be removed', progress);
@@ -95,7 +92,7 @@ export async function upgradeProxies(
     }
   }
   const which = old.length === 1 ? '' : `${old.length}, one by one, `;
-  return { isSkipped: false, summary: `replaced ${which}and every server has registered again` };
+  return `replaced ${which}and every server has registered again`;
 }
 
 /** A service's containers: those that Compose would make in the same way today, and the others. */

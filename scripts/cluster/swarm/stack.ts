@@ -31,8 +31,7 @@ export async function joinSwarm(project: string, { signal }: Progress): Promise<
   if (length > 0) throw otherNodes(length);
   const format = '{{.Swarm.LocalNodeState}} {{.Swarm.ControlAvailable}}';
   const state = (await docker(null, ['info', '--format', format], signal)).trim();
-  if (state === 'active true')
-    return { isSkipped: true, summary: 'this engine is a manager of a swarm already' };
+  if (state === 'active true') return { skipped: 'this engine is a manager of a swarm already' };
   if (!state.startsWith('inactive')) {
     throw new Failure(
       'This engine is in a swarm, and no manager of it.',
@@ -48,20 +47,17 @@ export async function joinSwarm(project: string, { signal }: Progress): Promise<
   );
   const id = (await docker(null, ['info', '--format', '{{.Swarm.NodeID}}'], signal)).trim();
   await docker(null, ['node', 'update', '--label-add', `${BEGUN}=1`, id], signal);
-  return {
-    isSkipped: false,
-    summary: 'one was begun on this engine: "npm run swarm -- stop" leaves it again',
-  };
+  return 'one was begun on this engine: "npm run swarm -- stop" leaves it again';
 }
 
 /** Starts nodes as containers, unless as many are there. @throws Failure when there are others */
 export async function bringUpNodes(project: string, count: number, progress: Progress): Promise<Outcome> {
   const found = await findNodes(project, progress.signal);
-  if (found.length === count) return { isSkipped: true, summary: `${count} nodes (already there)` };
+  if (found.length === count) return { skipped: `${count} nodes (already there)` };
   if (found.length > 0) throw otherNodes(found.length);
   const nodes = await startNodes(project, appImage(), count, progress);
   const list = nodes.map(({ name, address }) => `${name} ${address}`).join(', ');
-  return { isSkipped: false, summary: `${list}; the first one is the manager` };
+  return `${list}; the first one is the manager`;
 }
 
 function otherNodes(count: number): Failure {
@@ -116,7 +112,7 @@ export async function waitUntilWhole(cluster: SwarmCluster, { phase, signal }: P
     await waitForServers({ adminUrl, count: servers, timeoutMs: READY_WITHIN_MS, signal, onChange });
   }
   const each = proxies.map(({ name, address }) => `${name} on ${address}`).join(', ');
-  return { isSkipped: false, summary: `every proxy has all ${servers} servers: ${each}` };
+  return `every proxy has all ${servers} servers: ${each}`;
 }
 
 /** Removes the nodes, or the stack from this machine's swarm, and leaves that if it was begun here. */
@@ -155,9 +151,7 @@ export async function takeDownStack(project: string, { phase, signal }: Progress
     ...(services === '' ? [] : ['the stack']),
     ...(isLeft ? ['the swarm'] : []),
   ];
-  return gone.length === 0
-    ? { isSkipped: true, summary: 'nothing was there' }
-    : { isSkipped: false, summary: `gone: ${gone.join(', ')}` };
+  return gone.length === 0 ? { skipped: 'nothing was there' } : `gone: ${gone.join(', ')}`;
 }
 
 /** Removes the names that images were given for the nodes. */
