@@ -42,8 +42,6 @@ function readOptions(args: readonly string[]): FuzzOptions {
     .example('$0 --only sockets --seconds 600', 'ten minutes against a running proxy')
     .epilogue(EPILOGUE)
     .parseSync();
-  if (flags._.length > 0)
-    throw new UsageError(`"${flags._.join(' ')}" is not understood: options begin with --.`);
   if (flags.input !== undefined && flags.seed === undefined)
     throw new UsageError('--input needs --seed: without it the number says nothing.');
   return {

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { commandLine, requireWhole, UsageError } from '../services/shared/config.ts';
+import { commandLine, given, requireWhole } from '../services/shared/config.ts';
 import {
   type LoadResult,
   type NativePrograms,
@@ -80,15 +80,12 @@ function parseCommand(args: readonly string[]): { load: Load; reportFolder: stri
     .example('$0 --mode oneshot --seconds 10', 'a connection per request, for ten seconds')
     .epilogue(EPILOGUE)
     .parseSync();
-  if (flags._.length > 0)
-    throw new UsageError(`"${flags._.join(' ')}" is not understood: options begin with --.`);
-  if (flags.report?.trim() === '') throw new UsageError('--report must not be empty.');
   const load = {
     mode: flags.mode,
     connections: requireWhole('--connections', flags.connections, 1, 10_000),
     seconds: requireWhole('--seconds', flags.seconds, 1, 600),
   };
-  return { load, reportFolder: flags.report ?? null };
+  return { load, reportFolder: given('--report', flags.report) };
 }
 
 // A profile of the time in which requests are counted, with six registered servers.

@@ -1,5 +1,11 @@
 // The command line of `npm run bench` → what is to be measured.
-import { commandLine, requireWhole, UsageError, withEnvironment } from '../../services/shared/config.ts';
+import {
+  commandLine,
+  given,
+  requireWhole,
+  UsageError,
+  withEnvironment,
+} from '../../services/shared/config.ts';
 import { MAX_PAYLOAD_BYTES } from '../../services/shared/packet.ts';
 import { type Choice, cellsOf, MODES, PARTS, targetsOf } from './plan.ts';
 import { TARGETS } from './targets/index.ts';
@@ -88,10 +94,7 @@ export function parseBenchCommand(args: readonly string[], environment = process
     .example('$0 --servers 1000 --policies 100', 'what a request costs with many servers')
     .epilogue(EPILOGUE)
     .parseSync();
-  if (flags._.length > 0) {
-    throw new UsageError(`"${flags._.join(' ')}" is not understood: options begin with --.`);
-  }
-  const baseline = flags.baseline === undefined ? null : requireText('--baseline', flags.baseline);
+  const baseline = given('--baseline', flags.baseline);
   const usual = {
     ...FULL,
     ...(baseline === null ? {} : COMPARISON),
@@ -110,7 +113,7 @@ export function parseBenchCommand(args: readonly string[], environment = process
     seconds: requireWhole('--seconds', flags.seconds ?? usual.seconds, 1, 60),
     size: parseSize(flags),
     baseline,
-    reportFolder: flags.report === undefined ? null : requireText('--report', flags.report),
+    reportFolder: given('--report', flags.report),
     isJson: flags.json,
   };
   if (flags.targets !== undefined) refuseIdle(options);
@@ -165,10 +168,4 @@ function split(text: string): string[] {
     .split(',')
     .map((part) => part.trim())
     .filter((part) => part !== '');
-}
-
-function requireText(name: string, text: string): string {
-  // `--no-report` is no text.
-  if (typeof text === 'string' && text.trim() !== '') return text;
-  throw new UsageError(`${name} must not be empty.`);
 }

@@ -95,8 +95,6 @@ export function parseLoadCommand(args: readonly string[], environment = process.
     .options(withEnvironment('LOAD', { ...FLAGS, proxy }, environment))
     .epilogue(EPILOGUE)
     .parseSync();
-  if (flags._.length > 0)
-    throw new UsageError(`"${flags._.join(' ')}" is not understood: options begin with --.`);
   return {
     options: {
       proxies: parseHostPorts('--proxy', flags.proxy),
