@@ -83,5 +83,5 @@ function whyOf({ state, drained, why }: ServerRow): string {
 function probe(last: ServerRow['lastProbe']): Cell {
   if (last === null) return ['–', 'dim'];
   if (last.outcome !== 'pass') return [last.outcome, 'red'];
-  return [last.roundTripMs === null ? 'pass' : `${last.roundTripMs.toFixed(1)} ms`];
+  return [`${last.roundTripMs.toFixed(1)} ms`];
 }

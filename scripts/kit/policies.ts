@@ -1,37 +1,19 @@
 // shell · asks the proxy's status listener for the policy table.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isInRotation, type State } from '../../services/proxy/health/health.ts';
+import type { Snapshot } from '../../services/proxy/status/snapshot.ts';
 import { Failure } from './failure.ts';
 import { askHttp } from './http.ts';
 
 const ANSWER_TIMEOUT_MS = 2_000;
 const POLL_MS = 100;
 
-export type ServerRow = {
-  id: string | number;
-  policy: string;
-  address: string;
-  state: string;
-  /** ISO 8601. */
-  since: string;
-  why: string;
-  /** By whose order it gets nothing new, since when (ISO 8601); null when nobody's. */
-  drained: { by: string; reason: string; since: string } | null;
-  lastProbe: { at: string; outcome: string; roundTripMs: number | null } | null;
-  /** Real requests handed to it so far. */
-  sent: number;
-  served: number;
-  failed: number;
-  inFlight: number;
-};
-export type PolicyRow = {
-  policy: string;
-  /** Whose turn is next; null when no server gets requests. */
-  nextId: string | number | null;
-  servers: ServerRow[];
-};
-/** What `/api/policies` answers. */
-export type PolicySnapshot = { at: string; policies: PolicyRow[] };
+type Route = Snapshot['policies'][number];
+/** `state` may be one that only another version of the proxy has. */
+export type ServerRow = Omit<Route['servers'][number], 'state'> & { state: string };
+export type PolicyRow = Pick<Route, 'policy' | 'nextId'> & { servers: ServerRow[] };
+/** What is used of the answer of `/api/policies`. */
+export type PolicySnapshot = Pick<Snapshot, 'at'> & { policies: PolicyRow[] };
 
 /**
  * The policy table as it is now.
