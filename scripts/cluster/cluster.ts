@@ -1,8 +1,8 @@
 // shell · the cluster as a whole: up and down through Docker Compose, never another project's containers.
-import { createServer } from 'node:net';
 import { type PublishedPorts, parsePublished, requireWhole } from '../../services/shared/config.ts';
 import { attempt, run } from '../kit/command.ts';
 import { Failure } from '../kit/failure.ts';
+import { whyNotFree } from '../kit/ports.ts';
 import { clusterName, ROOT, readSetting } from '../kit/project.ts';
 import { type Outcome, type Progress, SILENT } from '../kit/steps.ts';
 import { plural } from '../kit/words.ts';
@@ -185,14 +185,6 @@ async function notFree(name: PortSetting, port: number, problem: string): Promis
       : `Port ${port} can't be used: ${problem}.`,
     `Stop what uses it, or choose another one, in .env so that every command uses it:\n  echo ${name}=${port < 65_535 ? port + 1 : port - 1} >> .env && npm start`,
   );
-}
-
-function whyNotFree(port: number, host: string): Promise<string | null> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
-    server.listen({ port, host, exclusive: true }, () => server.close(() => resolve(null)));
-  });
 }
 
 function nameOf({ project }: Cluster): string {

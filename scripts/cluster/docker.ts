@@ -1,9 +1,7 @@
 // shell · the containers of one Compose project, through the Docker Engine: look at them, break them, mend them.
 import Docker, { type Container, type ContainerInspectInfo } from 'dockerode';
-import { run } from '../kit/command.ts';
-import { ROOT } from '../kit/project.ts';
 import { type Patience, until } from '../kit/until.ts';
-import { composeEnvironment } from './cluster.ts';
+import { compose } from './cluster.ts';
 import {
   type FoundReplica,
   type MissingEndpoint,
@@ -22,7 +20,6 @@ export type { Replica, SavedAliases } from './replicas.ts';
 export const API_VERSION = 'v1.41';
 // Long enough for a slow engine, short enough for a run that has to heal.
 const CALL_TIMEOUT_MS = 10_000;
-const COMPOSE_TIMEOUT_MS = 60_000;
 const POLL_MS = 20;
 const CHECKED_WITHIN_MS = 5_000;
 const CPU_PERIOD_US = 100_000;
@@ -244,14 +241,10 @@ export class DockerCluster {
    * @throws Failure with Compose's last lines
    */
   async scale(service: string, count: number): Promise<void> {
-    const compose = ['compose', '--ansi', 'never', '--project-name', this.project];
     const up = ['up', '--detach', '--no-recreate', '--no-build', '--no-deps'];
-    await run('docker', [...compose, ...up, '--scale', `${service}=${count}`, service], {
-      cwd: ROOT,
-      env: composeEnvironment({ env: this.#env }),
-      timeoutMs: COMPOSE_TIMEOUT_MS,
-      failure: { what: `${service} could not be scaled to ${count}`, next: 'Look at "docker compose ps".' },
-    });
+    const args = [...up, '--scale', `${service}=${count}`, service];
+    const what = `${service} could not be scaled to ${count}`;
+    await compose({ project: this.project, env: this.#env }, args, what);
   }
 
   #verb(participle: string, refusals: readonly number[], isDone: IsDone, call: Call): Verb {

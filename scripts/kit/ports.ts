@@ -16,16 +16,17 @@ export async function freePorts(count: number): Promise<number[]> {
   const found = new Set<number>();
   while (found.size < count) {
     const port = FIRST_PORT + Math.floor(Math.random() * (LAST_PORT - FIRST_PORT));
-    if (await isFree(port)) found.add(port);
+    if ((await whyNotFree(port)) === null) found.add(port);
   }
   return [...found];
 }
 
-function isFree(port: number): Promise<boolean> {
+/** The code of the error that keeps a program from listening on `port`; null when nothing does. */
+export function whyNotFree(port: number, host = '0.0.0.0'): Promise<string | null> {
   const server = createServer();
   return new Promise((resolve) => {
-    server.once('error', () => resolve(false));
-    server.listen({ port, host: '0.0.0.0', exclusive: true }, () => server.close(() => resolve(true)));
+    server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+    server.listen({ port, host, exclusive: true }, () => server.close(() => resolve(null)));
   });
 }
 
