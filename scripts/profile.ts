@@ -16,6 +16,7 @@ import { errorsOf } from './bench/result.ts';
 import { USUAL_SIZE } from './bench/targets/policy-proxy.ts';
 import { type CpuProfile, functionCosts } from './kit/cpu-profile.ts';
 import { Failure } from './kit/failure.ts';
+import { number } from './kit/flags.ts';
 import { freePorts } from './kit/ports.ts';
 import { ROOT } from './kit/project.ts';
 import { startProxyProcess } from './kit/proxy-process.ts';
@@ -37,8 +38,8 @@ const FLAGS = {
     default: 'keep' as const,
     describe: 'a connection per request, or one request after another on each connection',
   },
-  connections: { type: 'number', default: 64, describe: 'connections at a time' },
-  seconds: { type: 'number', default: 5, describe: 'how long it is sampled, after a warm-up' },
+  connections: number(64, 'connections at a time'),
+  seconds: number(5, 'how long it is sampled, after a warm-up'),
   report: { type: 'string', describe: 'folder for the profile (reports/TIME-profile-MODE)' },
 } as const;
 

@@ -7,6 +7,7 @@ import {
   withEnvironment,
 } from '../../services/shared/config.ts';
 import { MAX_PAYLOAD_BYTES } from '../../services/shared/packet.ts';
+import { flag } from '../kit/flags.ts';
 import { type Choice, cellsOf, MODES, PARTS, targetsOf } from './plan.ts';
 import { TARGETS } from './targets/index.ts';
 import { USUAL_SIZE } from './targets/policy-proxy.ts';
@@ -57,13 +58,9 @@ const FLAGS = {
   connections: { type: 'string', describe: `connections at a time (${FULL.connections})` },
   repeat: { type: 'number', describe: `repetitions, each of which runs everything once (${FULL.repeat})` },
   seconds: { type: 'number', describe: `seconds of each run (${FULL.seconds})` },
-  quick: {
-    type: 'boolean',
-    default: false,
-    describe: 'a first look: 64 bytes, 64 connections, a second each',
-  },
+  quick: flag('a first look: 64 bytes, 64 connections, a second each'),
   report: { type: 'string', describe: 'folder for the report (reports/TIME-bench)' },
-  json: { type: 'boolean', default: false, describe: 'one JSON document on standard output' },
+  json: flag('one JSON document on standard output'),
 } as const;
 
 const EPILOGUE = `Parts:
