@@ -64,7 +64,7 @@ async function main(signal: AbortSignal): Promise<void> {
       progress.phase(`sampling for ${seconds} s`);
       return await profileProxy(load, programs, signal);
     },
-    (taken) => `${count(taken.profile.samples.length)} samples`,
+    (taken) => `${count(taken.profile.samples?.length ?? 0)} samples`,
   ).catch(async (error) => {
     await rmdir(folder);
     throw error;
