@@ -16,7 +16,6 @@ import { cellsOf, planRuns, targetsOf } from './plan.ts';
 import { renderPage } from './report/page.ts';
 import { formatResult } from './report/text.ts';
 import { type BenchResult, figuresOf, isClean, missingRuns } from './result.ts';
-import { targetNamed } from './targets/index.ts';
 
 const COMMAND = join(ROOT, 'scripts', 'bench.ts');
 // Names the folder of the report to the process that measures, and says that it is that process.
@@ -77,8 +76,7 @@ async function prepare(options: BenchOptions, progress: Progress) {
   const baseline = options.baseline === null ? null : await prepareBaseline(options.baseline, progress);
   const programs = await prepareNative(progress);
   const versions: Record<string, string> = {};
-  for (const name of targetsOf(cellsOf(options))) {
-    const { packages = [], version } = targetNamed(name);
+  for (const { name, packages = [], version } of targetsOf(cellsOf(options))) {
     if (version === undefined) continue;
     const isInstalled = async (): Promise<boolean> => (await version({ baseline })) !== null;
     await requireInstalled(name, packages, isInstalled, progress);
