@@ -6,7 +6,7 @@ import { readMachine } from '../kit/machine.ts';
 import { ownNetwork } from '../kit/ports.ts';
 import { startProcess } from '../kit/process.ts';
 import { ROOT } from '../kit/project.ts';
-import { folderName, makeReportFolder, shortPath } from '../kit/report-files.ts';
+import { makeReportFolder, shortPath } from '../kit/report-files.ts';
 import { type Progress, runOneStep, SILENT } from '../kit/steps.ts';
 import { prepareBaseline } from './baseline.ts';
 import { type Measured, measureAll } from './measure.ts';
@@ -44,7 +44,7 @@ export async function runBench(
     await measure(options, args, prepared, inside, 'loopback in a namespace of its own', signal);
     return;
   }
-  const folder = await makeReportFolder(folderName(new Date(), 'bench'), options.reportFolder);
+  const folder = await makeReportFolder('bench', options.reportFolder);
   const prepared = await runOneStep(
     signal,
     'What takes part',
