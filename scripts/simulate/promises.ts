@@ -1,13 +1,14 @@
 // pure · what is promised of each proxy, checked at every step of a simulated world and at its end: never by asking the
 // proxy whether it did right where the world can show it.
 import { isInRotation, type State } from '../../services/proxy/health/health.ts';
-import type { Route } from '../../services/proxy/routing/policy-table.ts';
+import type { PolicyTable, Route } from '../../services/proxy/routing/policy-table.ts';
 import type { ProbeRecord, Upstream } from '../../services/proxy/servers/upstream.ts';
 import type { ClusterEvent, EventType } from '../../services/proxy/status/events.ts';
 import type { ClientConnection } from './client.ts';
 import type { SimulatedProxy } from './proxy.ts';
 import { ReplyPromises } from './replies.ts';
 import type { SimulatedServer } from './server.ts';
+import { WorkerThread } from './threads.ts';
 import { Traffic } from './traffic.ts';
 import type { World } from './world.ts';
 
@@ -173,8 +174,10 @@ export class Promises {
   /** Checks everything once; called after each step in which the proxy did something. */
   check(): void {
     const { options } = this.#world;
-    const { retries, moves, slippedAnswers, localFailures } = this.#sources.counters;
-    const again = retries + moves + slippedAnswers + localFailures;
+    const { threads } = this.#proxy;
+    let again = 0;
+    for (const { counters } of threads)
+      again += counters.retries + counters.moves + counters.slippedAnswers + counters.localFailures;
     if (again !== this.#seenAgain) this.#orderly.clear();
     this.#seenAgain = again;
     this.#checks += 1;
@@ -195,10 +198,12 @@ export class Promises {
     if (table.size >= maxServers) world.reached('limits', '--max-servers');
     const servers = new Set([...table.upstreams].map(({ host }) => host));
     const underWayBytes = (pipelineDepth * upstreamConnections + MAX_BESIDE_REQUESTS) * MAX_REQUEST_BYTES;
-    for (const { remoteAddress, writableLength } of this.#proxy.host.sockets) {
-      const limit = servers.has(remoteAddress ?? '') ? underWayBytes : MAX_BUFFERED_BYTES;
-      if (writableLength > limit)
-        this.#proxy.violate('limits', `${writableLength} bytes wait for ${remoteAddress}`);
+    for (const { sockets } of this.#proxy.hosts) {
+      for (const { remoteAddress, writableLength } of sockets) {
+        const limit = servers.has(remoteAddress ?? '') ? underWayBytes : MAX_BUFFERED_BYTES;
+        if (writableLength > limit)
+          this.#proxy.violate('limits', `${writableLength} bytes wait for ${remoteAddress}`);
+      }
     }
     for (const connection of world.deafConnections)
       if (connection.proxy === this.#proxy) this.#checkDeaf(connection);
@@ -222,13 +227,20 @@ export class Promises {
 
   #checkRoute(route: Route): void {
     const world = this.#world;
-    const { maxWaiting, upstreamConnections, subset } = world.options;
-    const { policy, waiting, rotation } = route;
+    const { maxWaiting, upstreamConnections, subset, workers } = world.options;
+    const { policy, rotation } = route;
     if (subset > 0) this.#checkSize(route, subset);
-    if (waiting.length >= maxWaiting) world.reached('limits', '--queue');
-    const comeBack = this.traffic.mayHaveComeBack(policy) ? MAX_COME_BACK : 0;
-    if (waiting.length > maxWaiting + comeBack)
-      this.#proxy.violate('limits', `${waiting.length} requests of policy ${policy} wait`);
+    // Each worker has its part of the queue.
+    const limit = Math.ceil(maxWaiting / workers);
+    let waiting = 0;
+    for (const { table } of this.#proxy.threads) {
+      const { length } = table.route(policy)?.waiting ?? [];
+      waiting += length;
+      if (length >= limit) world.reached('limits', '--queue');
+      const comeBack = this.traffic.mayHaveComeBack(policy) ? MAX_COME_BACK : 0;
+      if (length > limit + comeBack)
+        this.#proxy.violate('limits', `${length} requests of policy ${policy} wait`);
+    }
     for (const upstream of route.upstreams) {
       const { state } = upstream.health;
       this.#streakOf(upstream);
@@ -241,7 +253,7 @@ export class Promises {
     // What a connection loses that was reused, or had an answer too many, is sent again out of turn, at any moment.
     const isOrderly = ({ spec, behaviour }: SimulatedServer): boolean =>
       !spec.resetsReused && behaviour !== 'answer-twice' && behaviour !== 'misaddress';
-    if (world.servers.every(isOrderly)) this.#checkTurns(route);
+    if (world.servers.every(isOrderly)) this.#checkTurns(route, waiting);
     else this.#orderly.delete(policy);
   }
 
@@ -253,11 +265,13 @@ export class Promises {
       this.#proxy.violate('a subset has its size', `policy ${policy}: ${members.length} in rotation`);
   }
 
-  #checkTurns({ policy, rotation: { members }, waiting }: Route): void {
+  #checkTurns({ policy, rotation: { members } }: Route, waiting: number): void {
     const isFree = ({ tally, capacity, health }: Upstream): boolean =>
       tally.inFlight * 2 < capacity && health.state === 'ready';
     const before = this.#orderly.get(policy);
-    const isOrderly = waiting.length === 0 && members.every(isFree);
+    const isOrderly =
+      waiting === 0 &&
+      this.#proxy.threads.every(({ table }) => table.route(policy)?.rotation.members.every(isFree) ?? true);
     if (!isOrderly || before?.size !== members.length) {
       this.#orderly.set(policy, new Map(members.map((member) => [member, member.tally.sent])));
       return;
@@ -322,6 +336,7 @@ export class Promises {
     if (table.size !== servers.length - missing)
       violate(`it lists ${table.size} of ${servers.length} servers`);
     for (const route of table.routes) this.#checkSubset(route);
+    this.#checkCopies();
   }
 
   // Of the servers that are good for requests the best ones are used, and as many as there may be.
@@ -336,10 +351,25 @@ export class Promises {
 
   /** All servers and clients have been gone for long: nothing may be left of them. */
   checkEmpty(): void {
-    const { table } = this.#sources;
-    const routes = [...table.routes].length;
-    if (table.size > 0 || routes > 0)
-      this.#proxy.violate('nothing is left', `${table.size} servers and ${routes} policies in the table`);
+    for (const { table } of [this.#sources, ...this.#proxy.threads]) {
+      const routes = [...table.routes].length;
+      if (table.size > 0 || routes > 0)
+        this.#proxy.violate('nothing is left', `${table.size} servers and ${routes} policies in the table`);
+    }
+  }
+
+  // Each worker goes by what the keeper knows, when all that was said has arrived.
+  #checkCopies(): void {
+    const known = pictureOf(this.#sources.table);
+    for (const thread of this.#proxy.threads) {
+      if (!(thread instanceof WorkerThread) || !thread.isUpToDate) continue;
+      const picture = pictureOf(thread.table);
+      if (picture !== known)
+        this.#proxy.violate(
+          'workers know what the keeper knows',
+          `${thread.host.name} has ${picture} for ${known}`,
+        );
+    }
   }
 
   /** The proxy has stopped: it holds no timer and no connection any more, so that each client has seen the end of its own. */
@@ -349,4 +379,15 @@ export class Promises {
     if (sockets.size > 0) this.#proxy.violate('nothing is left', `${sockets.size} open connections`);
     if (pendingTimers > 0) this.#proxy.violate('nothing is left', `${pendingTimers} timers`);
   }
+}
+
+// What requests are routed by. Of policies without a server each thread knows those that it was asked for.
+function pictureOf(table: PolicyTable): string {
+  const routes = Iterator.from(table.routes).filter(({ upstreams }) => upstreams.length > 0);
+  const pictures = routes.map(({ policy, upstreams, rotation }) => {
+    const servers = upstreams.map(({ id, order, health: { state } }) => `${id} (${order}, ${state})`);
+    const members = rotation.members.map(({ id }) => id);
+    return `${policy} [${servers.join(', ')}], turns [${members.join(', ')}] at ${rotation.epoch}`;
+  });
+  return [...pictures].sort().join('; ');
 }

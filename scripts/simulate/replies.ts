@@ -125,7 +125,7 @@ export class ReplyPromises {
     const { spec } = server;
     if (spec.policy !== policy || this.#proxy.healthySinceMs(server) > sentMs) return false;
     const readySinceMs = this.#readySinceMs.get(`${policy}/${spec.id}`);
-    if (readySinceMs === undefined || readySinceMs > sentMs) return false;
+    if (readySinceMs === undefined || readySinceMs + this.#world.messageMs > sentMs) return false;
     // All that was asked for lately, as if this server had to do it alone.
     const asked = this.#asked.get(policy) ?? [];
     const sinceMs = sentMs - LOAD_WINDOW_MS;
