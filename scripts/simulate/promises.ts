@@ -25,6 +25,7 @@ export const WITHIN = {
 };
 const CHECK_SIZES_EACH = 16;
 const CHECK_RETRIES_EACH = 64;
+const REFRESH_EACH = 256;
 /** Unsent replies, held input, and what one read brings more. */
 const MAX_BUFFERED_BYTES = 65_536 + 32_768;
 /** What a server may have under way beside the requests that are assigned to it, and the longest request of these worlds. */
@@ -184,6 +185,8 @@ export class Promises {
     if (this.#checks % CHECK_RETRIES_EACH === 0 && !options.verifyAnswers) this.traffic.checkRetries();
     for (const route of this.#sources.table.routes) this.#checkRoute(route);
     if (this.#checks % CHECK_SIZES_EACH === 0) this.#checkSizes();
+    // As the status port does once a second.
+    if (this.#checks % REFRESH_EACH === 0) void this.#sources.refresh();
   }
 
   #checkSizes(): void {
@@ -374,7 +377,11 @@ export class Promises {
 
   /** The proxy has stopped: it holds no timer and no connection any more, so that each client has seen the end of its own. */
   checkEnd(hasStopped: boolean): void {
-    const { sockets, pendingTimers } = this.#proxy.host;
+    const { host, isWhole, requests } = this.#proxy;
+    const { sockets, pendingTimers } = host;
+    const { requests: counted } = this.#sources.counters;
+    if (isWhole && counted !== requests)
+      this.#proxy.violate('every request is counted', `${counted} of ${requests}`);
     if (!hasStopped) this.#proxy.violate('a stop ends', 'it has not ended within its time');
     if (sockets.size > 0) this.#proxy.violate('nothing is left', `${sockets.size} open connections`);
     if (pendingTimers > 0) this.#proxy.violate('nothing is left', `${pendingTimers} timers`);

@@ -33,8 +33,10 @@ export class SimulatedProxy {
   threads: readonly Thread[] = [];
   /** The main thread, and those of its workers. */
   hosts: readonly Host[];
-  /** Workers that have ended before their time. */
+  /** Workers that have ended before they have closed everything. */
   readonly #crashed = new Set<Host>();
+  /** What the threads had read that have ended. */
+  #endedRequests = 0;
   readonly #world: World;
   readonly #reachesFromMs = new Map<string, number>();
 
@@ -50,15 +52,23 @@ export class SimulatedProxy {
     return this.core.sources;
   }
 
-  /** Requests that were read by the threads that run. */
+  /** Requests that its threads have read since its start. */
   get requests(): number {
-    return this.threads.reduce((sum, { counters }) => sum + counters.requests, 0);
+    return this.threads.reduce((sum, { counters }) => sum + counters.requests, this.#endedRequests);
+  }
+
+  /** No worker has ended before it was told to. */
+  get isWhole(): boolean {
+    return this.#crashed.size === 0;
   }
 
   /** Starts its process, with an empty table. Resolves when it listens. */
   async start(): Promise<void> {
     const { options, onProxyStart } = this.#world;
     this.host.revive();
+    this.#world.requestsBefore += this.#endedRequests;
+    this.#endedRequests = 0;
+    this.#crashed.clear();
     this.starts += 1;
     this.isUp = true;
     this.stoppingSinceMs = Number.POSITIVE_INFINITY;
@@ -110,7 +120,8 @@ export class SimulatedProxy {
           post: (message) => thread.post(message),
           end: async () => {
             const left = thread.end();
-            if (left > 0)
+            if (!thread.hasClosed) this.#crashed.add(thread.host);
+            else if (left > 0)
               this.violate('nothing is left', `${left} connections of a worker that has closed all`);
             this.#remove(thread);
           },
@@ -121,7 +132,7 @@ export class SimulatedProxy {
 
   #remove(thread: Thread): void {
     if (!this.threads.includes(thread)) return;
-    this.#world.requestsBefore += thread.counters.requests;
+    this.#endedRequests += thread.counters.requests;
     this.#setThreads(this.threads.filter((one) => one !== thread));
   }
 

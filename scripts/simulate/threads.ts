@@ -22,7 +22,8 @@ export class WorkerThread implements Thread {
   readonly #toKeeper: Mailbox<ToKeeper>;
   readonly #toWorker: Mailbox<ToWorker>;
   readonly #onGone: (why: string) => void;
-  #hasClosed = false;
+  /** It has said that it has closed everything. */
+  hasClosed = false;
 
   constructor(proxy: SimulatedProxy, world: World, ...[start, onMessage, onGone]: Parameters<Launch>) {
     const { starts, host } = proxy;
@@ -39,7 +40,7 @@ export class WorkerThread implements Thread {
       if (isKept()) onMessage(message);
     });
     const post = (message: ToKeeper): void => {
-      if (message.kind === 'closed') this.#hasClosed = true;
+      if (message.kind === 'closed') this.hasClosed = true;
       this.#toKeeper.post(message);
     };
     const beside = { accessLogDropped: () => 0, close: async () => {} };
@@ -68,13 +69,13 @@ export class WorkerThread implements Thread {
     this.#toWorker.post(message);
   }
 
-  /** Ends it at once, as the keeper does. @returns how many clients it still has, though it has said that all is closed */
+  /** Ends it at once, as the keeper does. @returns how many clients it still has */
   end(): number {
     const isClient = (address: string | undefined): boolean =>
       address !== undefined && !this.table.hasHost(address);
     const left = [...this.host.sockets].filter(({ remoteAddress }) => isClient(remoteAddress)).length;
     this.#die('it has stopped');
-    return this.#hasClosed ? left : 0;
+    return left;
   }
 
   /** It ends by itself; with it may go what it has just said. */

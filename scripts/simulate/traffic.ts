@@ -183,7 +183,10 @@ export class Traffic {
     };
     socket.onReleased = (isTimeWait) => {
       const policy = sender.table.findByAddress(host, port)?.policy;
-      if (policy !== undefined && !wire.isConnected) this.#failedDialMs.set(policy, this.#world.nowMs);
+      if (policy !== undefined && !wire.isConnected) {
+        this.#failedDialMs.set(policy, this.#world.nowMs);
+        this.#onDisorder(policy);
+      }
       if (isTimeWait && wire.hasAnswered && wire.isReal) this.#onTimeWait(`${host}:${port}`);
     };
   }
