@@ -8,7 +8,7 @@ import type { ClientConnection } from './client.ts';
 import type { SimulatedProxy } from './proxy.ts';
 import { ReplyPromises } from './replies.ts';
 import type { SimulatedServer } from './server.ts';
-import { WorkerThread } from './threads.ts';
+import { type Thread, WorkerThread } from './threads.ts';
 import { Traffic } from './traffic.ts';
 import type { World } from './world.ts';
 
@@ -39,6 +39,7 @@ const SUSPECTS_WITHIN_MS = 10_000;
 /** Three at once, and then each after a longer while; a silent one once a second. */
 const MAX_SUSPECTS = 18;
 const LOCAL_FAULT_LATELY_MS = 300;
+const SESSION_ENDED = 'session ended';
 const OF_SILENCE = /silent|timeout|missed|not answered/;
 
 type Streak = { last: ProbeRecord | null; failures: number; hadSession: boolean };
@@ -56,6 +57,8 @@ export class Promises {
   readonly #lastEvent = new Map<string, EventType>();
   readonly #suspectedMs = new Map<string, number[]>();
   readonly #forgotten = new Set<string>();
+  /** When the worker crashed that had the session of the server at an address. */
+  readonly #lostSessions = new Map<string, number>();
   #checks = 0;
   #seenAgain = 0;
 
@@ -80,6 +83,16 @@ export class Promises {
       const isWell = isUp && !isDoubled && this.#proxy.healthySinceMs(server) <= startMs;
       if (isWell && spec.hasSession && this.#sources.table.findById(spec.policy, spec.id) === undefined)
         this.#proxy.violate('a proxy that starts is found soon', `${name} after ${WITHIN.foundMs} ms`);
+    }
+  }
+
+  /** A worker crashes. */
+  onWorkerLost(thread: Thread): void {
+    this.traffic.forget(thread);
+    for (const server of this.#world.servers) {
+      const session = server.sessions.get(this.#proxy);
+      const isOnIt = session?.peer?.host === thread.host && !session.isBlackholed;
+      if (isOnIt) this.#lostSessions.set(server.address, this.#world.nowMs);
     }
   }
 
@@ -153,6 +166,9 @@ export class Promises {
     // Of an outlier among slow ones nothing is promised but that its requests are answered.
     if (type === 'evicted' || (type === 'ejected' && !isSlow))
       this.#proxy.violate('a healthy server stays in rotation', `${server.name}: ${type}, ${why}`);
+    const lostMs = this.#lostSessions.get(address) ?? Number.NEGATIVE_INFINITY;
+    if (why.includes(SESSION_ENDED) && lostMs + 2 * world.messageMs >= world.nowMs)
+      this.#proxy.violate('the end of a worker is no fault of a server', `${server.name}: ${type}, ${why}`);
     const isLocal = world.network.lastDialFaultMs >= world.nowMs - LOCAL_FAULT_LATELY_MS;
     const isAboutRequest = why.startsWith('a real request failed') && !why.includes('silent');
     if (type === 'suspect' && isLocal && isAboutRequest)

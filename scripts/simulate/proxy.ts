@@ -147,7 +147,7 @@ export class SimulatedProxy {
     if (!this.isOpen || !(thread instanceof WorkerThread) || this.threads.length === 1) return false;
     this.trace(() => `${thread.host.name} crashes`);
     this.#crashed.add(thread.host);
-    this.promises.traffic.forget(thread);
+    this.promises.onWorkerLost(thread);
     thread.crash();
     this.#remove(thread);
     return true;

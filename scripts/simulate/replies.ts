@@ -48,6 +48,7 @@ export class ReplyPromises {
     const asked = this.#asked.get(policy) ?? [];
     this.#asked.set(policy, asked);
     asked.push({ atMs: sentMs, slowMs: slownessOf(payload) });
+    this.#traffic.onAsked(payload);
   }
 
   /** A client has got a reply to what it has sent. */

@@ -294,6 +294,9 @@ const CAUSE_FACTS = {
       const { scenario, random } = draft;
       scenario.options.workers = random.between(2, 3);
       for (let times = random.between(0, 3); times > 0; times -= 1) addFault(draft, 'crash-worker', 0);
+      // Something comes to a worker whenever another thread knows more than it does.
+      addClient(draft, 'pipeline', 10, 4);
+      addClient(draft, 'pipeline', 10, 4);
     },
   },
 } satisfies Record<string, CauseFacts>;

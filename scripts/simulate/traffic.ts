@@ -76,6 +76,7 @@ export class Traffic {
   readonly #replacedMs = new Map<string, number>();
   /** When something last happened to the server at an address. */
   readonly #changedMs = new Map<string, number>();
+  readonly #askedMs = new Map<string, number>();
   readonly #kills = new Map<string, number>();
   /** When a connection to a server of a policy was last given up before it was established. */
   readonly #failedDialMs = new Map<string, number>();
@@ -123,6 +124,11 @@ export class Traffic {
   mayHaveComeBack(policy: string): boolean {
     const failedMs = this.#failedDialMs.get(policy) ?? Number.NEGATIVE_INFINITY;
     return failedMs > this.#world.nowMs - this.#world.options.requestTimeoutMs;
+  }
+
+  /** A client sends this request. */
+  onAsked(payload: string): void {
+    this.#askedMs.set(payload, this.#world.nowMs);
   }
 
   checkRetries(): void {
@@ -271,13 +277,14 @@ export class Traffic {
     return false;
   }
 
-  // A worker must have heard of it by now.
+  // A worker may have handed it over before it heard of it, but nothing that was asked for since.
   #checkNews(host: string, port: number, payload: string): void {
     const { nowMs, messageMs } = this.#world;
     const destination = `${host}:${port}`;
     const state = stateOf(this.#sources.table.findByAddress(host, port));
     const sinceMs = this.#changedMs.get(destination) ?? Number.NEGATIVE_INFINITY;
-    if (!isOut(state) || sinceMs + messageMs >= nowMs) return;
+    const askedMs = this.#askedMs.get(payload) ?? Number.NEGATIVE_INFINITY;
+    if (!isOut(state) || (sinceMs + messageMs >= nowMs && sinceMs >= askedMs)) return;
     const sinceText = `has been ${state} for ${(nowMs - sinceMs).toFixed(1)} ms`;
     this.#proxy.violate('nothing goes to an evicted server', `"${payload}": ${destination} ${sinceText}`);
   }

@@ -305,14 +305,6 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     isSlow: true,
   },
   {
-    name: 'workers do not look again at what waits',
-    file: 'proxy/workers/table-copy.ts',
-    from: 'if (route !== undefined) this.#forwarder.routeChanged(route);',
-    to: '',
-    only: 'proxy-workers',
-    isSlow: true,
-  },
-  {
     name: 'what a worker counts at its end is not told',
     file: 'proxy/workers/worker.ts',
     from: "    post({ kind: 'report', report: reporter.next() });\n    post({ kind: 'closed' });",
