@@ -58,7 +58,7 @@ test('the same seed is the same world, line by line', async () => {
 });
 
 test('the time in which the process is stopped is not counted as time of a seed', async () => {
-  const limitMs = 2500;
+  const limitMs = 4000;
   const seeds = 3;
   const args = [STOPPED, String(seeds), String(limitMs)];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
