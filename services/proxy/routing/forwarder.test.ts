@@ -27,6 +27,7 @@ class Scene {
   readonly evidence: string[] = [];
   readonly culprits: unknown[] = [];
   readonly onServer = new Map<string, Request[]>();
+  isForgotten = false;
   readonly client: ReplySink & { isClosed: boolean } = {
     isClosed: false,
     openCount: 1,
@@ -92,7 +93,8 @@ class Scene {
         if (first === undefined) return false;
         if (first.isDone || nowMs - first.attemptMs <= ATTEMPT_TIMEOUT_MS) return true;
         const isNews = !told.has(first);
-        this.forwarder.onSilence(upstream, { first, behind, isForgotten: false, isNews, sinceMs: 0 });
+        const { isForgotten } = this;
+        this.forwarder.onSilence(upstream, { first, behind, isForgotten, isNews, sinceMs: 0 });
         told.add(first);
         return true;
       },
@@ -592,6 +594,25 @@ describe('deadlines', () => {
       [],
     );
     assert.ok(scene.replies.includes('6:UPSTREAM_FAILED sent'), scene.replies.join(' '));
+  });
+
+  test('a second connection to the only server is tried once, also where the first request waits on', () => {
+    const scene = new Scene({ maxAttempts: 3 });
+    scene.isForgotten = true;
+    const a = scene.server('A');
+    scene.ask(1, 2);
+    scene.sweepAt(1501);
+    assert.deepEqual(scene.sent.splice(0), ['1→A', '2→A', '2→A', '1→A alone']);
+    for (const again of scene.onServer.get('A')?.splice(2) ?? []) {
+      a.tally.inFlight -= 1;
+      again.placements -= 1;
+      scene.forwarder.onBroken(a, 'closed', [again], true);
+    }
+    scene.sweepAt(2002);
+    assert.deepEqual(scene.sent, []);
+    scene.answer(a);
+    scene.answer(a);
+    assert.deepEqual(scene.replies, ['1:right', '2:right']);
   });
 
   test('nobody is moved to a server that is silent itself', () => {

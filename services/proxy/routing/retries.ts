@@ -121,12 +121,16 @@ export class Retries {
     for (const request of behind) {
       if (!this.#mayMove(request, silence)) continue;
       request.trouble?.forgetLack(nowMs);
-      const other = pickBeside(route, request, others) ?? again ?? pickBeside(route, request, stuck);
+      const other =
+        pickBeside(route, request, others) ?? mayTry(request, again) ?? pickBeside(route, request, stuck);
       if (other !== null) this.#move(request, upstream, other, nowMs);
     }
     if (!this.#mayHedge(route, first, upstream, nowMs)) return;
     first.trouble?.forgetLack(nowMs);
-    const other = pickBeside(route, first, others) ?? again ?? pickBeside(route, first, [upstream, ...stuck]);
+    const other =
+      pickBeside(route, first, others) ??
+      mayTry(first, again) ??
+      pickBeside(route, first, [upstream, ...stuck]);
     if (other !== null) this.#hedge(route, first, upstream, other, nowMs);
   }
 
@@ -178,6 +182,11 @@ function pickBeside(route: Route, { trouble }: Request, others: readonly TriedSe
   const { tried, leftBehind } = trouble;
   const fresh = leftBehind.length === 0 ? null : route.rotation.pick([...tried, ...others, ...leftBehind]);
   return fresh ?? route.rotation.pick([...tried, ...others]);
+}
+
+// It may have broken under the request meanwhile, on another connection.
+function mayTry({ tried }: Request, upstream: Upstream | null): Upstream | null {
+  return upstream !== null && tried?.includes(upstream) === true ? null : upstream;
 }
 
 // It is exposed already, so that this is no attempt on one more.
