@@ -258,6 +258,11 @@ export class Promises {
       tally.inFlight * 2 < capacity && health.state === 'ready';
     const before = this.#orderly.get(policy);
     const isOrderly = waiting.length === 0 && members.every(isFree);
+    // One that waits to be sent again is kept from servers that have had it: it goes out of turn.
+    if (waiting.some(({ trouble }) => trouble !== null)) {
+      this.#orderly.delete(policy);
+      return;
+    }
     if (!isOrderly || before?.size !== members.length) {
       this.#orderly.set(policy, new Map(members.map((member) => [member, member.tally.sent])));
       return;
