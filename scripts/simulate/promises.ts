@@ -2,6 +2,7 @@
 // proxy whether it did right where the world can show it.
 import { isInRotation, type State } from '../../services/proxy/health/health.ts';
 import type { PolicyTable, Route } from '../../services/proxy/routing/policy-table.ts';
+import type { Request } from '../../services/proxy/routing/request.ts';
 import type { ProbeRecord, Upstream } from '../../services/proxy/servers/upstream.ts';
 import type { ClusterEvent, EventType } from '../../services/proxy/status/events.ts';
 import type { ClientConnection } from './client.ts';
@@ -251,10 +252,11 @@ export class Promises {
     if (subset > 0) this.#checkSize(route, subset);
     // Each worker has its part of the queue.
     const limit = Math.ceil(maxWaiting / workers);
-    let waiting = 0;
+    const waiting: Request[] = [];
     for (const { table } of this.#proxy.threads) {
-      const { length } = table.route(policy)?.waiting ?? [];
-      waiting += length;
+      const here = table.route(policy)?.waiting ?? [];
+      const { length } = here;
+      if (length > 0) waiting.push(...here);
       if (length >= limit) world.reached('limits', '--queue');
       const comeBack = this.traffic.mayHaveComeBack(policy) ? MAX_COME_BACK : 0;
       if (length > limit + comeBack)
@@ -284,13 +286,18 @@ export class Promises {
       this.#proxy.violate('a subset has its size', `policy ${policy}: ${members.length} in rotation`);
   }
 
-  #checkTurns({ policy, rotation: { members } }: Route, waiting: number): void {
+  #checkTurns({ policy, rotation: { members } }: Route, waiting: readonly Request[]): void {
     const isFree = ({ tally, capacity, health }: Upstream): boolean =>
       tally.inFlight * 2 < capacity && health.state === 'ready';
     const before = this.#orderly.get(policy);
     const isOrderly =
-      waiting === 0 &&
+      waiting.length === 0 &&
       this.#proxy.threads.every(({ table }) => table.route(policy)?.rotation.members.every(isFree) ?? true);
+    // One that waits to be sent again is kept from servers that have had it: it goes out of turn.
+    if (waiting.some(({ trouble }) => trouble !== null)) {
+      this.#orderly.delete(policy);
+      return;
+    }
     if (!isOrderly || before?.size !== members.length) {
       this.#orderly.set(policy, new Map(members.map((member) => [member, member.tally.sent])));
       return;
