@@ -119,7 +119,7 @@ test('a lame duck serves on, and tells servers, clients and load balancers that 
   const held: (() => void)[] = [];
   const behave: Behaviour = (_peer, { payload }, answer) =>
     void (payload === 'held' ? held.push(answer) : answer());
-  const lease = await (await fakeServer(t, proxy, 1, { behave })).join({ keepAlive: true, session: true });
+  const lease = await (await fakeServer(t, proxy, 1, { behave })).join({ session: true });
   const [busy, quiet] = [clientOf(proxy), clientOf(proxy)];
   for (const client of [busy, quiet]) {
     client.send(request());
