@@ -8,7 +8,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, before, describe, type TestContext, test } from 'node:test';
-import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
+import {
+  connect as connectTls,
+  createSecureContext,
+  createServer as createTlsServer,
+  TLSSocket,
+} from 'node:tls';
 import { Authority, type Pem } from '../../../scripts/certs.ts';
 import {
   answerTo,
@@ -300,19 +305,17 @@ test('a server whose certificate is no good gets nothing, and the table says tha
 
 test('a used connection on which TLS breaks costs the request that it was to carry nothing', async (t) => {
   const proxy = await testProxy(t, { upstreamTls: { ...dialling(), name: 'localhost' } });
-  const tls = createTlsServer({ ...good });
+  const secureContext = createSecureContext(good);
   // Each connection answers once, and what comes instead of a second answer is no TLS.
   const listener: Server = createServer((raw) => {
     let asked = 0;
-    tls.once('secureConnection', (socket) => {
-      socket.on('error', () => {});
-      socket.on('data', (line) => {
-        asked += 1;
-        if (asked > 1) raw.write('HTTP/1.1 502 Bad Gateway\r\n\r\n');
-        else socket.write(`${JSON.stringify(answerTo(1, JSON.parse(String(line))))}\n`);
-      });
+    const socket = new TLSSocket(raw, { isServer: true, secureContext });
+    socket.on('error', () => {});
+    socket.on('data', (line) => {
+      asked += 1;
+      if (asked > 1) raw.write('HTTP/1.1 502 Bad Gateway\r\n\r\n');
+      else socket.write(`${JSON.stringify(answerTo(1, JSON.parse(String(line))))}\n`);
     });
-    tls.emit('connection', raw);
   }).listen(0, '127.0.0.1');
   await once(listener, 'listening');
   t.after(() => listener.close());
