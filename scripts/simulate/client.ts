@@ -122,6 +122,8 @@ export class ClientConnection {
   /** Called after replies, and at its end. */
   onProgress: () => void = () => {};
   #isConnected = false;
+  /** The proxy listened when it was opened. */
+  readonly #isExpected: boolean;
   /** What is promised of the start of the proxy that it was opened to. */
   readonly #promises: SimulatedProxy['promises'];
 
@@ -130,6 +132,7 @@ export class ClientConnection {
     this.client = client;
     this.proxy = proxy;
     this.#promises = proxy.promises;
+    this.#isExpected = proxy.isOpen;
     const onGone = (): void => this.#onGone();
     socket
       .on('connect', () => {
@@ -199,7 +202,7 @@ export class ClientConnection {
     const { world } = this.client;
     const { places, proxies } = world;
     // The proxy's process has ended since.
-    const isCutShort = !isUp || promises !== this.#promises;
+    const isCutShort = !isUp || promises !== this.#promises || !this.#isExpected;
     const isWorkerLost = !isCutShort && this.proxy.hasLost(this.socket.peer?.host);
     const { cutUntilMs } = this.client;
     // A proxy that stops closes after the replies to what has come; what is on its way then comes too late.
