@@ -14,6 +14,7 @@ import { attempt } from '../../../scripts/kit/command.ts';
 import { waitForListener } from '../../../scripts/kit/ports.ts';
 import { startProcess } from '../../../scripts/kit/process.ts';
 import {
+  defaultsOfTests,
   eventually,
   type FakeServer,
   fakeServer,
@@ -23,7 +24,7 @@ import {
 } from '../../../test-support/cluster.ts';
 import { type Frame, freePort, type Peer, peerFrom, within } from '../../../test-support/peers.ts';
 import type { Line } from '../../shared/log.ts';
-import { type ProxyOptions, readProxyOptions } from '../options.ts';
+import type { ProxyOptions } from '../options.ts';
 import { type RunningProxy, startProxy } from '../proxy.ts';
 
 const HOUR_MS = 3_600_000;
@@ -58,7 +59,7 @@ async function proxyBehind(
     drainTimeoutMs: 0,
     healthIntervalMs: 200,
   };
-  const options = { ...readProxyOptions([], {}), ...own, proxyProtocol: [BALANCER], ...overrides };
+  const options = { ...defaultsOfTests(), ...own, proxyProtocol: [BALANCER], ...overrides };
   const proxy = await startProxy(options, (line) => lines.push(line));
   // A proxy waits for its peers to close; here they have no reason to linger.
   t.after(() => {
@@ -115,7 +116,7 @@ test('header and packet arrive split at any byte, together, or behind extensions
 });
 
 test('connections count for the source that the header tells', async (t) => {
-  const { proxy } = await proxyBehind(t, { maxConnectionsPerSource: 2 });
+  const { proxy } = await proxyBehind(t, { maxConnectionsPerSource: 2, workers: 1 });
   const from = async (header: string | Buffer): Promise<Frame> => {
     const peer = peerOf(proxy);
     peer.send(header);
@@ -290,7 +291,7 @@ describe('with TLS the header comes before the handshake', () => {
   });
 
   test('the address is that of the header, for limits, servers and the lines about handshakes', async (t) => {
-    const limits = { registerFrom: ['127.0.0.3'], maxConnectionsPerSource: 1 };
+    const limits = { registerFrom: ['127.0.0.3'], maxConnectionsPerSource: 1, workers: 1 };
     const { proxy, lines } = await proxyBehind(t, { tls: { ...good, ...NOT_ASKED }, ...limits });
     const server = await fakeServer(t, proxy, 1);
     const port = await balancer(t, proxy, v2('127.0.0.3'), 5000);
@@ -343,7 +344,7 @@ describe('HAProxy in front', {
   ] as const) {
     test(`${sends}${isTls ? ', TLS passed through' : ''}`, async (t) => {
       const tls = isTls ? { ...good, clientCa: null } : null;
-      const { proxy, lines } = await proxyBehind(t, { tls, maxConnectionsPerSource: 2 });
+      const { proxy, lines } = await proxyBehind(t, { tls, maxConnectionsPerSource: 2, workers: 1 });
       const port = await freePort();
       const folder = await mkdtemp(join(tmpdir(), 'haproxy-'));
       t.after(() => rm(folder, { recursive: true }));
