@@ -1,13 +1,12 @@
 // test · what the listener says and counts when this machine has run out of something; and what the log says at debug.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { eventually } from '../../../test-support/cluster.ts';
+import { defaultsOfTests, eventually } from '../../../test-support/cluster.ts';
 import { connectPeer, scriptedServer } from '../../../test-support/peers.ts';
 import { systemClock } from '../../shared/clock.ts';
 import type { Line } from '../../shared/log.ts';
 import { LimitedLog } from '../../shared/log.ts';
 import type { Connection, Network } from '../network/network.ts';
-import { readProxyOptions } from '../options.ts';
 import { startProxy } from '../proxy.ts';
 import type { PacketHandlers } from './client-connection.ts';
 import { Listener, type ListenerOptions, type ListenerWorld } from './listener.ts';
@@ -88,9 +87,10 @@ test('a connection that has just come is not taken for a quiet one', async () =>
 
 test('at debug the log says which probes fail, which sessions begin and end, and which connections are cut or refused', async (t) => {
   const lines: Line[] = [];
-  const defaults = readProxyOptions([], {});
   const own = { port: 0, adminPort: 0, host: '127.0.0.1', startupMs: 0, idleTimeoutMs: 300, maxServers: 1 };
-  const proxy = await startProxy({ ...defaults, ...own, maxConnections: 2 }, (line) => lines.push(line));
+  const proxy = await startProxy({ ...defaultsOfTests(), ...own, maxConnections: 2 }, (line) =>
+    lines.push(line),
+  );
   t.after(() => proxy.stop());
   const server = await scriptedServer((peer) => peer.reset());
   t.after(() => server.close());

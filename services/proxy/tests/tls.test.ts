@@ -17,6 +17,7 @@ import {
 import { Authority, type Pem } from '../../../scripts/certs.ts';
 import {
   answerTo,
+  defaultsOfTests,
   eventOf,
   eventually,
   fakeServer,
@@ -36,7 +37,6 @@ import type { Line } from '../../shared/log.ts';
 import { formatSetup } from '../../shared/packet.ts';
 import { type DialTls, dialTls, explainTls, readDialTls, readListenTls } from '../../shared/tls.ts';
 import { TicketKeys } from '../network/tls-network.ts';
-import { readProxyOptions } from '../options.ts';
 import { startProxy } from '../proxy.ts';
 
 const HOUR_MS = 3_600_000;
@@ -174,7 +174,7 @@ describe('who is let in', () => {
   for (const [name, own, why] of cases) {
     test(`${why === null ? 'with' : 'not with'} ${name}`, async (t) => {
       const lines: Line[] = [];
-      const options = { ...readProxyOptions([], {}), port: 0, adminPort: 0, host: '127.0.0.1', startupMs: 0 };
+      const options = { ...defaultsOfTests(), port: 0, adminPort: 0, host: '127.0.0.1', startupMs: 0 };
       const proxy = await startProxy({ ...options, tls: { ...good, clientCa: ca.cert } }, (line) =>
         lines.push(line),
       );
@@ -216,7 +216,7 @@ describe('who is let in', () => {
 
   test('whoever leaves during the handshake is forgotten at once, and the port goes on', async (t) => {
     const lines: Line[] = [];
-    const options = { ...readProxyOptions([], {}), port: 0, adminPort: 0, host: '127.0.0.1', startupMs: 0 };
+    const options = { ...defaultsOfTests(), port: 0, adminPort: 0, host: '127.0.0.1', startupMs: 0 };
     const proxy = await startProxy({ ...options, tls: { ...good, clientCa: null } }, (line) =>
       lines.push(line),
     );
