@@ -85,6 +85,43 @@ test('a proxy that shuts down is left for the next', async (t) => {
   assert.equal(leaving.connections.length, 1, 'it is not asked a second time');
 });
 
+const EMPTY = GOODBYE.replace('SHUTTING_DOWN', 'NO_SERVER');
+
+test('a proxy without servers is passed over, and asked again the next time', async (t) => {
+  const empty = await serverAt(t, '127.0.0.1', 0, EMPTY);
+  const other = await serverAt(t, '127.0.0.2', empty.port);
+  const finder = behind(empty.port, '127.0.0.1', '127.0.0.2');
+  for (let i = 0; i < 4; i += 1) {
+    const result = await exchange(BYTES, finder, 2_000);
+    assert.ok(result.kind === 'reply' && result.packet.kind !== 'error', JSON.stringify(result));
+  }
+  assert.ok(empty.connections.length >= 2);
+  assert.equal(other.connections.length, 4);
+});
+
+test('where no proxy has a server, two are asked and not all', async (t) => {
+  const hosts = ['127.0.0.1', '127.0.0.2', '127.0.0.3'] as const;
+  const first = await serverAt(t, hosts[0], 0, EMPTY);
+  const others = await Promise.all(hosts.slice(1).map((host) => serverAt(t, host, first.port, EMPTY)));
+  for (const asked of [hosts, hosts.slice(0, 1)]) {
+    const result = await exchange(BYTES, behind(first.port, ...asked), 2_000);
+    assert.ok(result.kind === 'reply' && result.packet.kind === 'error', JSON.stringify(result));
+    assert.equal(result.packet.code, 'NO_SERVER');
+  }
+  assert.deepEqual(
+    [first, ...others].map(({ connections }) => connections.length),
+    [2, 1, 0],
+  );
+});
+
+test('a proxy that can not be reached, or stops, does not hide that another one has no server', async (t) => {
+  const empty = await serverAt(t, '127.0.0.1', 0, EMPTY);
+  await serverAt(t, '127.0.0.3', empty.port, null);
+  const result = await exchange(BYTES, behind(empty.port, '127.0.0.1', '127.0.0.2', '127.0.0.3'), 2_000);
+  assert.ok(result.kind === 'reply' && result.packet.kind === 'error', JSON.stringify(result));
+  assert.equal(result.packet.code, 'NO_SERVER');
+});
+
 test('when all shut down, that is the reply', async (t) => {
   const { port } = await serverAt(t, '127.0.0.1', 0, GOODBYE);
   const result = await exchange(BYTES, behind(port, '127.0.0.1', '127.0.0.2'), 2_000);

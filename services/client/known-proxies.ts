@@ -53,6 +53,11 @@ export class KnownProxies {
     return this.#entries.filter(({ isGood }) => isGood).length;
   }
 
+  /** Whether a good one is known besides `proxy`. */
+  hasGoodBeside(proxy: KnownProxy): boolean {
+    return this.#entries.some((entry) => entry.isGood && entry !== proxy);
+  }
+
   /** Takes note of what stands behind a name now. What stood there before is forgotten, unless it is good. */
   list({ host: name, port }: HostPort, addresses: readonly string[]): void {
     const before = this.#entries.filter(
