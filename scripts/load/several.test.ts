@@ -147,6 +147,20 @@ for (const connection of ['keep', 'per-request'] as const) {
   });
 }
 
+for (const connection of ['keep', 'per-request'] as const) {
+  test(`${connection}: behind a balancer, proxies that are named and can't be reached cost no request`, async (t) => {
+    const unreachable = [await freePort(), await freePort()];
+    const balancer = await proxyThat(t, (request, socket, index) => {
+      const reply = answerTo(request, 'a');
+      const isLeaving = index >= 20 && index < 150;
+      socket.write(isLeaving ? naming(reply, ...unreachable) : reply);
+    });
+    const { result } = await runRecorded(optionsFor(balancer.port, { connection, connections: 2 }));
+    assert.deepEqual([result.ok, result.attempts], [200, 200], JSON.stringify(result.lostBy));
+    assert.equal(requestsAt(result, balancer), 200);
+  });
+}
+
 test('keep: a proxy that leaves and knows no other is used on, over the same connections', async (t) => {
   const alone = await proxyThat(t, (request, socket) => socket.write(naming(answerTo(request, 'a'))));
   const { result } = await runRecorded(

@@ -129,23 +129,47 @@ test('when all shut down, that is the reply', async (t) => {
   assert.equal(result.packet.code, 'SHUTTING_DOWN');
 });
 
-test('a proxy that leaves names another, which is asked when it replies with SHUTTING_DOWN, or the next time', async (t) => {
+test('a proxy that shuts down names another, which is asked, and the next time at once', async (t) => {
   const other = await serverAt(t, '127.0.0.2');
   const named = `,"proxies":["nowhere:1","127.0.0.2:${other.port}",7]}`;
-  for (const [reply, asked] of [
-    [GOODBYE, 1],
-    [REPLY, 0],
-  ] as const) {
-    const leaving = await serverAt(t, '127.0.0.1', 0, reply.replace(/}$/, named));
-    const before = other.connections.length;
-    const finder = behind(leaving.port, '127.0.0.1');
+  const leaving = await serverAt(t, '127.0.0.1', 0, GOODBYE.replace(/}$/, named));
+  const finder = behind(leaving.port, '127.0.0.1');
+  for (const asked of [1, 2]) {
     const result = await exchange(BYTES, finder, 2_000);
     assert.ok(result.kind === 'reply' && result.packet.kind !== 'error', JSON.stringify(result));
-    assert.equal(other.connections.length - before, asked);
-    await exchange(BYTES, finder, 2_000);
-    assert.equal(other.connections.length - before, asked + 1);
-    assert.equal(leaving.connections.length, 1);
+    assert.equal(other.connections.length, asked);
   }
+  assert.equal(leaving.connections.length, 2, 'once more, in case that it is a balancer');
+});
+
+test('behind a balancer, another proxy answers at the same address, and those that are named need not be reached', async (t) => {
+  const named = `,"proxies":["127.0.0.2:${await freePort()}"]}`;
+  for (const first of [GOODBYE, REPLY]) {
+    let connections = 0;
+    const balancer = await scriptedServer((peer) => {
+      connections += 1;
+      const reply = connections === 1 ? first.replace(/}$/, named) : REPLY;
+      peer.nextFrame().then(
+        () => peer.send(reply),
+        () => {},
+      );
+    });
+    t.after(() => balancer.close());
+    const finder = behind(balancer.port, '127.0.0.1');
+    for (let i = 0; i < 2; i += 1) {
+      const result = await exchange(BYTES, finder, 2_000);
+      assert.ok(result.kind === 'reply' && result.packet.kind !== 'error', JSON.stringify(result));
+    }
+    assert.equal(connections, first === GOODBYE ? 3 : 2);
+  }
+});
+
+test('when a proxy shuts down and none that it names can be reached, that is the reply', async (t) => {
+  const named = `,"proxies":["127.0.0.2:${await freePort()}"]}`;
+  const leaving = await serverAt(t, '127.0.0.1', 0, GOODBYE.replace(/}$/, named));
+  const result = await exchange(BYTES, behind(leaving.port, '127.0.0.1'), 2_000);
+  assert.ok(result.kind === 'reply' && result.packet.kind === 'error', JSON.stringify(result));
+  assert.equal(result.packet.code, 'SHUTTING_DOWN');
 });
 
 test('a proxy that keeps silent leaves time for the next', async (t) => {

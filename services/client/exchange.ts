@@ -52,8 +52,9 @@ export async function exchange(
   const { proxies } = finder;
   const asked = new Set<KnownProxy>();
   const failures: Failed[] = [];
-  let refusal: Exchange | null = null;
+  let reply: Exchange | null = null;
   let wasEmpty = false;
+  const askedAgain = new Set<KnownProxy>();
   for (let proxy = proxies.pick(); proxy !== null; proxy = proxies.pick(asked)) {
     const { host, port, name } = proxy;
     const leftMs = deadlineMs - performance.now();
@@ -67,18 +68,21 @@ export async function exchange(
     } else {
       if (result.others !== null) finder.hear(proxy, result.others);
       else proxies.reached(proxy);
-      const reply = { ...result, proxy };
+      reply = { ...result, proxy };
       const code = result.packet.kind === 'error' ? result.packet.code : '';
-      // Where no proxy has a server, a second one is asked and not all of them. It stays a good one: it serves other policies.
-      const isFirstEmpty: boolean = isEmpty(code) && !wasEmpty;
-      if (!isFirstEmpty && !isGoodbye(code)) return reply;
-      refusal = reply;
-      wasEmpty ||= isFirstEmpty;
-      if (isFirstEmpty) continue;
+      // It stays a good one. Where no proxy has a server, a second one is asked and not all of them.
+      if (isEmpty(code) && !wasEmpty) {
+        wasEmpty = true;
+        continue;
+      }
+      if (!isGoodbye(code)) return reply;
+      // Behind a balancer's address another proxy may answer the next time.
+      if (!askedAgain.has(proxy)) asked.delete(proxy);
+      askedAgain.add(proxy);
     }
     proxies.failed(proxy);
   }
-  return refusal ?? summary(unknown, failures);
+  return reply ?? summary(unknown, failures);
 }
 
 function summary(unknown: readonly HostPort[], failures: readonly Failed[]): Failed {

@@ -74,13 +74,17 @@ export class KnownProxies {
   }
 
   /**
-   * Chooses where the next connection goes: the good ones in turn, and where there is none, all of them in turn.
+   * Chooses where the next connection goes: the good ones in turn; where there is none, those behind the names in turn; and only then
+   * those that a proxy has named. Behind a balancer these may be addresses that can't be reached from here, and never were.
    * @param except those that are not wanted
    * @returns null when there is none but those
    */
   pick(except: ReadonlySet<KnownProxy> = new Set()): KnownProxy | null {
+    const isWanted = (entry: Entry): boolean => !except.has(entry);
     return (
-      this.#next((entry) => entry.isGood && !except.has(entry)) ?? this.#next((entry) => !except.has(entry))
+      this.#next((entry) => entry.isGood && isWanted(entry)) ??
+      this.#next((entry) => entry.isListed && isWanted(entry)) ??
+      this.#next(isWanted)
     );
   }
 
