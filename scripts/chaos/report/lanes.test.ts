@@ -74,7 +74,7 @@ test('the table is gone from when the stream ends, also where no start follows',
 
 test('a proxy is there while its status port answers, and ready when it says so', () => {
   const sample = (atMs: number, isReady: boolean) => ({ atMs, boot: 0, isReady, servers: [] });
-  const seen = { ...full, listens: [-50, 700], closes: [500], endedMs: 1000 };
+  const seen = { ...full, events: [], listens: [-50, 700], closes: [500], endedMs: 1000 };
   const tables = [sample(100, true), sample(300, false), sample(501, true), sample(800, true)];
   assert.deepEqual(wordsOf(proxySpans({ ...seen, tables })), [
     'ready 0-300',
@@ -82,6 +82,8 @@ test('a proxy is there while its status port answers, and ready when it says so'
     'gone 500-700',
     'ready 700-1000',
   ]);
+  const early = [...tables, { ...sample(650, true), boot: 1 }];
+  assert.equal(wordsOf(proxySpans({ ...seen, tables: early })).at(-1), 'ready 650-1000');
   assert.deepEqual(wordsOf(proxySpans({ ...seen, listens: [], closes: [], tables })), ['unknown 0-1000']);
 });
 

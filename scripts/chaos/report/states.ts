@@ -37,15 +37,13 @@ const STATE_AFTER: Readonly<Partial<Record<EventType, LaneState>>> = {
  * What the proxy was: `ready`, `leaving` while its status port answers that it is not ready, because it starts or stops,
  * and `gone` while that does not answer.
  */
-export function proxySpans({
-  listens,
-  closes,
-  tables,
-  endedMs,
-}: ProxyView & Pick<Recording, 'endedMs'>): StateSpan[] {
+export function proxySpans(recording: Recording): StateSpan[] {
+  const { listens, closes, tables, endedMs } = recording;
+  // What a new start has done may be dated before it was found to answer.
+  const starts = startsOf(recording).slice(1);
   const turns = [
     { atMs: Number.NEGATIVE_INFINITY, state: 'unknown' as const },
-    ...listens.map((atMs) => ({ atMs, state: 'ready' as const })),
+    ...[...listens, ...starts.map(([, atMs]) => atMs)].map((atMs) => ({ atMs, state: 'ready' as const })),
     ...closes.map((atMs) => ({ atMs, state: 'gone' as const })),
   ].sort((a, b) => a.atMs - b.atMs);
   const isThereAt = (moment: number): boolean =>
@@ -89,23 +87,28 @@ function policiesById(recording: Recording): Map<string, string> {
   return found;
 }
 
+/** The starts of the proxy in order, each with when it was first seen. */
+function startsOf({ events, tables }: ProxyView): [boot: number, atMs: number][] {
+  const firstSeen = new Map<number, number>();
+  for (const { boot, atMs } of [...events, ...tables]) {
+    firstSeen.set(boot, Math.min(atMs, firstSeen.get(boot) ?? atMs));
+  }
+  return [...firstSeen].sort(([a], [b]) => a - b);
+}
+
 /**
  * By start of the proxy, when the table before it was gone: when its stream ended, or else at the hit on the proxy, or when
  * the next start is seen. After the last one there is a further start, which never came, if it was gone at the end.
  */
 function emptiedTables(recording: Recording): Map<number, number> {
   const { listens, closes } = recording;
-  const firstSeen = new Map<number, number>();
-  for (const { boot, atMs } of [...recording.events, ...recording.tables]) {
-    firstSeen.set(boot, Math.min(atMs, firstSeen.get(boot) ?? atMs));
-  }
-  const boots = [...firstSeen].sort(([a], [b]) => a - b);
+  const boots = startsOf(recording);
   const emptied = boots.slice(1).map(([boot, atMs], index): [number, number] => {
     const before = boots[index]?.[1] ?? Number.NEGATIVE_INFINITY;
     const isBetween = (ms: number): boolean => ms <= atMs && ms > before;
     const seen = new Observations(recording);
     const hit = seen.ownOf(seen.proxyHits).findLast(({ hit: { fromMs } }) => isBetween(fromMs));
-    return [boot, closes.find(isBetween) ?? hit?.hit.fromMs ?? atMs];
+    return [boot, closes.findLast(isBetween) ?? hit?.hit.fromMs ?? atMs];
   });
   const lastClose = closes.at(-1);
   if (lastClose !== undefined && !listens.some((atMs) => atMs > lastClose))
