@@ -43,7 +43,9 @@ export async function fetchPolicies(adminUrl: string, signal?: AbortSignal): Pro
   const deadline = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
   const both = signal === undefined ? deadline : AbortSignal.any([deadline, signal]);
   try {
-    return JSON.parse(await getText(new URL('/api/policies', adminUrl), both)) as PolicySnapshot;
+    const { status, body } = await ask(new URL('/api/policies', adminUrl), both);
+    if (status !== 200) throw new Error(`status ${status}`);
+    return JSON.parse(body) as PolicySnapshot;
   } catch (cause) {
     signal?.throwIfAborted();
     const [what, next] = deadline.aborted
@@ -59,12 +61,21 @@ export async function fetchPolicies(adminUrl: string, signal?: AbortSignal): Pro
   }
 }
 
+/**
+ * Whether the proxy says that it is ready.
+ * @param adminUrl base address of the status listener
+ * @throws when it does not answer within two seconds
+ */
+export async function fetchReadiness(adminUrl: string, signal: AbortSignal): Promise<boolean> {
+  const both = AbortSignal.any([AbortSignal.timeout(ANSWER_TIMEOUT_MS), signal]);
+  return (await ask(new URL('/readyz', adminUrl), both)).status === 200;
+}
+
 // Not `fetch`: it refuses some ports, and the status port may be set to one (https://fetch.spec.whatwg.org/#port-blocking).
-function getText(url: URL, signal: AbortSignal): Promise<string> {
+function ask(url: URL, signal: AbortSignal): Promise<{ status: number | undefined; body: string }> {
   return new Promise((resolve, reject) => {
     const request = get(url, { agent: false, signal }, (response) => {
-      if (response.statusCode === 200) text(response).then(resolve, reject);
-      else request.destroy(new Error(`status ${response.statusCode}`));
+      text(response).then((body) => resolve({ status: response.statusCode, body }), reject);
     });
     request.on('error', reject);
   });
