@@ -13,7 +13,7 @@ import { renderPolicyTable } from './cluster/policy-table.ts';
 import { PREPARATION } from './cluster/preparation.ts';
 import { sendSamples } from './cluster/samples.ts';
 import { clientTlsOptions, readComposeConfig, serverServices, serversByPolicy } from './cluster/services.ts';
-import { settingsWithoutEffect } from './cluster/settings.ts';
+import { requireRoleSettings, settingsWithoutEffect } from './cluster/settings.ts';
 import { readUndo } from './cluster/undo.ts';
 import { Failure } from './kit/failure.ts';
 import { fetchPolicies, serverIds, waitForServers } from './kit/policies.ts';
@@ -53,6 +53,7 @@ await runScript('npm start --', MAY_BE_LEFT, async (signal) => {
   const project = clusterName();
   // Of one that is wrong, everybody learns before anything is done.
   const compose = composeEnvironment({});
+  requireRoleSettings(process.env);
   requireWhole('SERVERS_PER_POLICY', Number(readSetting('SERVERS_PER_POLICY') ?? 2), 1, 100);
   const from = {
     proxy: given('--proxy-from', flags.proxyFrom),

@@ -56,7 +56,9 @@ export async function bringUp(cluster: Cluster = {}, progress: Progress = SILENT
   await compose(cluster, up, what, progress).catch(async (error: unknown) => {
     progress.signal.throwIfAborted();
     if (!(error instanceof Failure)) throw error;
-    const tail = `${error.tail}${await lastWords(cluster)}`;
+    const words = await lastWords(cluster);
+    const [lastLine = ''] = error.tail.split('\n').slice(-1);
+    const tail = words === '' ? error.tail : `${lastLine}\n${words}`;
     throw new Failure(error.message, error.next, { tail, cause: error });
   });
   const after = (await listContainers(nameOf(cluster), progress.signal)).filter(isUp);
@@ -198,9 +200,9 @@ async function lastWords(cluster: Cluster): Promise<string> {
   const logs = failed.map(async ({ id, name }) => {
     const args = ['logs', '--tail', String(LAST_WORDS), id];
     const { tail } = await attempt('docker', args, { timeoutMs: ASK_TIMEOUT_MS });
-    return tail === '' ? '' : `\nThe last lines of ${name}:\n${tail}`;
+    return tail === '' ? [] : [`The last lines of ${name}:\n${tail}`];
   });
-  return (await Promise.all(logs)).join('');
+  return (await Promise.all(logs)).flat().join('\n');
 }
 
 function nameOf({ project }: Cluster): string {

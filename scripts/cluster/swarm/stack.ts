@@ -181,7 +181,9 @@ export async function takeDownStack(project: string, { phase, signal }: Progress
     await untilGone(['network', 'ls', ...filter], signal);
     // Those that have ended earlier are kept for a while, and for ever when the swarm is left.
     const ended = (await docker(null, ['ps', '--all', ...filter], signal)).split('\n').filter(Boolean);
-    if (ended.length > 0) await docker(null, ['rm', '--force', ...ended], signal);
+    // Swarm may be removing some of them at the same time, of which Docker makes an error.
+    await attempt('docker', ['rm', '--force', ...ended], { timeoutMs: ASK_TIMEOUT_MS, signal });
+    await untilGone(['ps', '--all', ...filter], signal);
   }
   const isLast = isManager && (await docker(null, ['service', 'ls', '--quiet'], signal)) === '';
   const isLeft = isLast && info.stdout.trim() === '1';
