@@ -2,6 +2,7 @@
 
 import type { ProxyEvent, TableSample } from '../kit/proxy-events.ts';
 import type { Judgement } from '../kit/verdict.ts';
+import type { Outcome } from '../load/exchange.ts';
 import type { FaultKind, Plan } from './plan.ts';
 
 export type PhaseName = 'warm-up' | 'control' | 'faults' | 'quiet' | 'after';
@@ -55,8 +56,6 @@ export type MachineSample = {
   /** Entries of the connection tracking table; null where it can't be read. */
   conntrack: number | null;
 };
-
-export type Outcome = 'ok' | 'wrong' | 'error' | 'lost' | 'dropped';
 
 /** What became of one request. */
 export type RequestRow = {

@@ -14,6 +14,11 @@ export const SERIAL_LENGTH = 8;
 /** How an attempt ended, or a request: each ends exactly once. */
 export type Outcome = 'ok' | 'wrong' | 'error' | 'lost' | 'dropped';
 
+/** Of nothing so far. */
+export function noOutcomes(): Record<Outcome, number> {
+  return { ok: 0, wrong: 0, error: 0, lost: 0, dropped: 0 };
+}
+
 /** `detail`: the server's id for `ok` and `wrong`, the code for `error`, the reason for `lost` and `dropped`. */
 export type Ending = { outcome: Outcome; detail: string };
 

@@ -10,6 +10,7 @@ import {
 } from '../../services/shared/config.ts';
 import { MAX_PAYLOAD_BYTES } from '../../services/shared/packet.ts';
 import { type DialTls, dialTlsOptions, readDialTls } from '../../services/shared/tls.ts';
+import { flag, number } from '../kit/flags.ts';
 import { SERIAL_LENGTH } from './exchange.ts';
 
 export const SCRIPT_NAME = 'npm run load --';
@@ -38,9 +39,6 @@ export type LoadOptions = {
 };
 
 export type LoadCommand = { options: LoadOptions; isJson: boolean; allowErrors: boolean };
-
-const number = (value: number, describe: string) => ({ type: 'number', default: value, describe }) as const;
-const flag = (describe: string) => ({ type: 'boolean', default: false, describe }) as const;
 
 const FLAGS = {
   rate: number(120, 'requests per second'),
@@ -95,8 +93,6 @@ export function parseLoadCommand(args: readonly string[], environment = process.
     .options(withEnvironment('LOAD', { ...FLAGS, proxy }, environment))
     .epilogue(EPILOGUE)
     .parseSync();
-  if (flags._.length > 0)
-    throw new UsageError(`"${flags._.join(' ')}" is not understood: options begin with --.`);
   return {
     options: {
       proxies: parseHostPorts('--proxy', flags.proxy),

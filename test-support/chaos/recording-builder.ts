@@ -6,7 +6,6 @@ import type {
   FaultRecord,
   Hit,
   MachineSample,
-  Outcome,
   PhaseName,
   Recording,
   RequestRow,
@@ -15,6 +14,7 @@ import { type Criterion, judge } from '../../scripts/chaos/judge/judge.ts';
 import type { FaultKind, Plan } from '../../scripts/chaos/plan.ts';
 import type { ProxyEvent, TableSample } from '../../scripts/kit/proxy-events.ts';
 import type { Verdict } from '../../scripts/kit/verdict.ts';
+import type { Outcome } from '../../scripts/load/exchange.ts';
 import type { EventType } from '../../services/proxy/status/events.ts';
 
 /** One hit: on which server (`proxy` or `proxy-2` for a proxy), from, heal and healed; `null` where it never was. */

@@ -1,13 +1,12 @@
 // pure · collects what is seen in a run, in ms since the epoch; at the end it is dated from the start of the load.
 import type { Replica } from '../../cluster/docker.ts';
-import type { RequestRecord } from '../../load/exchange.ts';
+import { noOutcomes, type Outcome, type RequestRecord } from '../../load/exchange.ts';
 import type { LoadEnd } from '../../load/load-thread.ts';
 import type { HitNote } from '../faults/fault.ts';
 import type {
   FaultRecord,
   Hit,
   MachineSample,
-  Outcome,
   PhaseName,
   ProxyView,
   Recording,
@@ -29,7 +28,7 @@ export class Recorder {
   readonly #faults: FaultRecord[] = [];
   readonly #phases: Recording['phases'] = [];
   readonly #names: Record<string, string> = {};
-  readonly #counts: Record<Outcome, number> = { ok: 0, wrong: 0, error: 0, lost: 0, dropped: 0 };
+  readonly #counts = noOutcomes();
 
   /**
    * @param now     ms since the epoch

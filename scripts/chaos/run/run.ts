@@ -131,9 +131,9 @@ class Run {
   // A part that was cut short is followed by parts that do nothing, so that the report is still made.
   #step(title: string, work: () => Promise<string>): Step {
     const run = async (progress: Progress): Promise<Outcome> => {
-      if (this.#cutShort !== null) return { isSkipped: true, summary: 'left out' };
+      if (this.#cutShort !== null) return { skipped: 'left out' };
       this.#progress = progress;
-      return { isSkipped: false, summary: await Promise.race([work(), this.#load.failed]) };
+      return await Promise.race([work(), this.#load.failed]);
     };
     return { title, run };
   }
