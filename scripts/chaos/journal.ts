@@ -91,6 +91,8 @@ export type ProxyView = {
   tables: TableSample[];
   /** When its status port was found to answer: at the start, and after each outage. */
   listens: number[];
+  /** When it was found to answer no more. */
+  closes: number[];
 };
 
 /** Everything that was seen in one run, with the view of the first proxy. */
@@ -117,6 +119,13 @@ export type Recording = ProxyView & {
   /** Answers that came without a request waiting for them. */
   strayAnswers: number;
 };
+
+/** A recording once for each proxy, with the view of that one. */
+export function recordingsByProxy(recording: Recording): Recording[] {
+  const { proxy, events, tables, listens, closes, others } = recording;
+  const views = [{ proxy, events, tables, listens, closes }, ...others];
+  return views.map((view) => ({ ...recording, ...view, others: views.filter((other) => other !== view) }));
+}
 
 /** What the report of a run is made of. */
 export type ReportContents = {

@@ -71,6 +71,8 @@ test('a server is explained, drained, resumed and probed; orders need the token'
   await proxy.printed(new RegExp(`debug proxy: refused trace=${trace} code=UNKNOWN_TYPE`));
   assert.equal((await status('log-level', 'loud', '--register-token-file', token)).code, 2);
   assert.equal((await status('explain', 'nobody')).code, 1);
+  const unnamed = await status('explain', '--policy', '1');
+  assert.deepEqual([unnamed.code, /explain: name one server/.test(unnamed.text)], [2, true]);
   assert.equal((await status('drain', '--register-token-file', token)).code, 2);
   await writeFile(token, 'another token than the proxy has');
   const refused = await status('drain', '7', '--register-token-file', token);

@@ -2,7 +2,7 @@
 import { attempt } from '../kit/command.ts';
 import { Failure } from '../kit/failure.ts';
 import { fetchPolicies, waitForServers } from '../kit/policies.ts';
-import { clusterName } from '../kit/project.ts';
+import { clusterName, readSetting } from '../kit/project.ts';
 import type { Outcome, Progress } from '../kit/steps.ts';
 import { until } from '../kit/until.ts';
 import { plural } from '../kit/words.ts';
@@ -56,6 +56,23 @@ export async function upgradeServers(
     await docker('rm', [], running, 'An old server could not be removed', progress);
   }
   return `${plural(started.length, 'server')} ready, ${old.length} old removed`;
+}
+
+/**
+ * Several proxies that were started with PROXIES in one command's environment are not to become one by a command that does
+ * not have it: their clients would find none while that one is replaced.
+ * @param running how many proxies run
+ * @throws Failure when more than one runs, and no setting says how many there are to be
+ */
+export function requireKnownCount(running: number, settings: NodeJS.Dict<string> = {}): void {
+  const setting = (name: string): string => settings[name] ?? readSetting(name) ?? '';
+  const isSaid = setting('PROXIES') !== '' || /\d-\d/.test(setting('PROXY_PUBLISH_PORT'));
+  if (running <= 1 || isSaid) return;
+  throw new Failure(
+    `${running} proxies run, and no setting says how many there are to be.`,
+    `To keep them:\n  PROXIES=${running} npm run upgrade\nor, for every command:\n  echo PROXIES=${running} >> .env && npm run upgrade`,
+    { exitCode: 2 },
+  );
 }
 
 /**

@@ -43,6 +43,16 @@ export async function fetchPolicies(adminUrl: string, signal?: AbortSignal): Pro
 }
 
 /**
+ * Whether the proxy says that it is ready.
+ * @param adminUrl base address of the status listener
+ * @throws when it does not answer within two seconds
+ */
+export async function fetchReadiness(adminUrl: string, signal: AbortSignal): Promise<boolean> {
+  const both = AbortSignal.any([AbortSignal.timeout(ANSWER_TIMEOUT_MS), signal]);
+  return (await askHttp(new URL('/readyz', adminUrl), { signal: both })).status === 200;
+}
+
+/**
  * Waits until enough servers are in rotation.
  * @returns the table in which they were
  * @throws Failure when they are not after `timeoutMs`

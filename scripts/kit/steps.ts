@@ -35,15 +35,21 @@ export async function runSteps(
     }
     return;
   }
-  const isLive = process.stdout.isTTY === true;
+  const isLive = isDrawnOn(process.stdout);
   const tasks = steps.map((step) => asTask(step, signal, isLive));
   await new Listr(tasks, {
+    renderer: isLive ? 'default' : 'simple',
     // runScript has its own, which end what is under way.
     registerSignalListeners: false,
     rendererOptions: { collapseSkips: true, showErrorMessage: false, timer: PRESET_TIMER },
     fallbackRenderer: 'simple',
     fallbackRendererOptions: { timer: PRESET_TIMER },
   }).run();
+}
+
+/** Whether a live list can be drawn: a terminal that nobody has given a width (`script`, `ssh -tt` in a job) has 0 columns. */
+export function isDrawnOn({ isTTY, columns }: { isTTY?: boolean; columns?: number }): boolean {
+  return isTTY === true && columns !== 0;
 }
 
 /**

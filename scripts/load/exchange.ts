@@ -41,6 +41,8 @@ export type Exchange = {
   attempt: number;
   /** Null for the first attempt itself. */
   first: FirstAttempt | null;
+  /** The proxy that was the first to say that it has no server for it: another one gets the next attempt. */
+  emptyAt: KnownProxy | null;
   /** Which one carries it: the pool's. */
   connection: Connection<Exchange, KnownProxy> | null;
   isDone: boolean;

@@ -76,7 +76,7 @@ const FLAGS = {
   json: flag('one JSON document on standard output, nothing else'),
 } as const;
 
-const EPILOGUE = `Open loop: every request has its intended time and is sent then, whatever became of the others; latency counts from that time. Nothing is sent twice, except with --retry-for, or when one of several proxies does not answer: then the last attempt's outcome counts.
+const EPILOGUE = `Open loop: every request has its intended time and is sent then, whatever became of the others; latency counts from that time. Nothing is sent twice, except with --retry-for, or when one of several proxies does not answer or has no server: then the last attempt's outcome counts.
 
 Exit codes: 0 all answered right · 1 something was lost or wrong, or answered with an error (unless --allow-errors) · 2 bad usage · 3 the proxy can't be reached at the start, or the report could not be written · 4 more than 0.1 % dropped by the generator itself, so the run proves nothing · 130 ended early with Ctrl-C, 143 by SIGTERM (the report is still printed)`;
 

@@ -91,7 +91,7 @@ export function recordingOf(sketch: Sketch = {}): Recording {
     tables: tables.flatMap((sample) => (sketch.table ?? ((same) => same))(sample) ?? []),
     requests: requests.flatMap((row, index) => (sketch.traffic ?? ((same) => same))(row, index) ?? []),
     machine: calm(),
-    listens: [0],
+    ...{ listens: [0], closes: [] },
     names: Object.fromEntries(servers.map(({ id, name }) => [id, name])),
     leftovers: [],
     cutShort: null,
@@ -197,7 +197,7 @@ function isServing({ state }: Entry): boolean {
 
 function sampleOf(table: ReadonlyMap<string, Entry>, atMs: number, boot: number): TableSample {
   const servers = [...table].map(([id, entry]) => ({ id, ...entry, served: entry.sent, failed: 0 }));
-  return { atMs, boot, servers };
+  return { atMs, boot, isReady: true, servers };
 }
 
 function row(

@@ -36,7 +36,7 @@ export class Recorder {
    */
   constructor(plan: Plan, now: () => number, proxies: readonly string[] = ['proxy-1']) {
     this.#plan = plan;
-    this.views = proxies.map((proxy) => ({ proxy, events: [], tables: [], listens: [] }));
+    this.views = proxies.map((proxy) => ({ proxy, events: [], tables: [], listens: [], closes: [] }));
     this.#now = now;
     this.#startedMs = now();
   }
@@ -135,13 +135,14 @@ export class Recorder {
     };
   }
 
-  #datedView({ proxy, events, tables, listens }: ProxyView): ProxyView {
+  #datedView({ proxy, events, tables, listens, closes }: ProxyView): ProxyView {
     const seen = this.#dated(events).filter(({ atMs }) => atMs >= -BEFORE_MS);
     return {
       proxy,
       events: seen.sort((a, b) => a.atMs - b.atMs),
       tables: this.#dated(tables),
       listens: listens.map((atMs) => atMs - this.#startedMs),
+      closes: closes.map((atMs) => atMs - this.#startedMs),
     };
   }
 

@@ -78,12 +78,12 @@ class Run {
     const names = setting.proxies.map(({ name }) => name);
     const recorder = new Recorder(setting.plan, epochMs, names);
     this.#recorder = recorder;
-    this.#watches = recorder.views.map(({ events, listens }, index) =>
-      watchProxy(
-        setting.proxies[index]?.adminUrl ?? '',
-        (event) => events.push(event),
-        (atMs) => listens.push(atMs),
-      ),
+    this.#watches = recorder.views.map(({ events, listens, closes }, index) =>
+      watchProxy(setting.proxies[index]?.adminUrl ?? '', {
+        event: (event) => events.push(event),
+        listens: (atMs) => listens.push(atMs),
+        closes: (atMs) => closes.push(atMs),
+      }),
     );
     this.#machine = watchMachine(setting.cluster, (sample) => recorder.machine.push(sample));
     this.#load = startLoad(
