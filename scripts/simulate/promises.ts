@@ -173,8 +173,10 @@ export class Promises {
   /** Checks everything once; called after each step in which the proxy did something. */
   check(): void {
     const { options } = this.#world;
-    const { retries, moves, slippedAnswers, localFailures } = this.#sources.counters;
-    const again = retries + moves + slippedAnswers + localFailures;
+    const { moves, retryReasons, slippedAnswers, localFailures } = this.#sources.counters;
+    let again = moves + slippedAnswers + localFailures;
+    // What is sent again is kept from servers that have had it: it goes out of turn.
+    for (const reason in retryReasons) again += retryReasons[reason] ?? 0;
     if (again !== this.#seenAgain) this.#orderly.clear();
     this.#seenAgain = again;
     this.#checks += 1;
@@ -258,11 +260,6 @@ export class Promises {
       tally.inFlight * 2 < capacity && health.state === 'ready';
     const before = this.#orderly.get(policy);
     const isOrderly = waiting.length === 0 && members.every(isFree);
-    // One that waits to be sent again is kept from servers that have had it: it goes out of turn.
-    if (waiting.some(({ trouble }) => trouble !== null)) {
-      this.#orderly.delete(policy);
-      return;
-    }
     if (!isOrderly || before?.size !== members.length) {
       this.#orderly.set(policy, new Map(members.map((member) => [member, member.tally.sent])));
       return;
