@@ -93,7 +93,7 @@ const PLAIN = {
   },
   stall: (world, _server, fault) => {
     const proxy = proxyOf(world, fault);
-    proxy.host.freeze();
+    proxy.freeze();
     thawAfter(world, proxy, fault.forMs * STALL_SHARE);
   },
 } satisfies Record<string, Strike>;
@@ -102,7 +102,7 @@ const PLAIN = {
 const OF_CAUSES = {
   'stall-in-turn': (world, _server, fault) => {
     const proxy = proxyOf(world, fault);
-    proxy.host.freezeInTurn();
+    proxy.freezeInTurn();
     thawAfter(world, proxy, fault.forMs);
   },
   'kill-proxy': (world, _server, fault) => {
@@ -114,7 +114,7 @@ const OF_CAUSES = {
   },
   'restart-proxy': (world, _server, fault) => {
     const proxy = proxyOf(world, fault);
-    if (!proxy.isUp || proxy.stoppingSinceMs < world.nowMs) return;
+    if (!proxy.isOpen || proxy.stoppingSinceMs < world.nowMs) return;
     const { starts } = proxy;
     void proxy.stop().then(() => {
       // It was killed meanwhile.
@@ -123,6 +123,11 @@ const OF_CAUSES = {
       proxy.kill();
       startAfter(world, proxy, world.isHealed ? 0 : fault.forMs);
     });
+  },
+  'crash-worker': (world, _server, fault) => {
+    const proxy = proxyOf(world, fault);
+    if (!proxy.isUp || proxy.stoppingSinceMs < world.nowMs) return;
+    if (proxy.crashWorker()) world.reached('traits', 'a worker of a proxy has crashed');
   },
   'cut-from-proxy': (world, server, fault) => {
     const proxy = proxyOf(world, fault);
@@ -179,7 +184,7 @@ export function healAll(world: World): void {
   world.trace(() => 'everything is healed');
   world.isHealed = true;
   for (const proxy of world.proxies) {
-    proxy.host.thaw();
+    proxy.thaw();
     proxy.reachAll(REACHED_AGAIN_MS);
     if (!proxy.isUp) startAfter(world, proxy, 0);
   }
@@ -298,7 +303,7 @@ function nextServer({ servers }: World, fault: Fault): SimulatedServer {
 
 function thawAfter(world: World, proxy: SimulatedProxy, ms: number): void {
   proxy.stalledUntilMs = world.nowMs + ms;
-  world.timeline.after(ms, () => proxy.host.thaw());
+  world.timeline.after(ms, () => proxy.thaw());
 }
 
 function freeze(world: World, server: SimulatedServer, forMs: number): void {

@@ -50,6 +50,7 @@ export class ReplyPromises {
     const asked = this.#asked.get(policy) ?? [];
     this.#asked.set(policy, asked);
     asked.push({ atMs: sentMs, slowMs: slownessOf(payload) });
+    this.#traffic.onAsked(payload);
   }
 
   /** A client has got a reply to what it has sent. */
@@ -124,11 +125,11 @@ export class ReplyPromises {
 
   // Healthy and in rotation from before the request came, with the time to do it.
   #couldAnswer(server: SimulatedServer, { policy, sentMs, payload }: Expected): boolean {
-    const { network, nowMs, options } = this.#world;
+    const { network, nowMs, options, messageMs } = this.#world;
     const { spec } = server;
     if (spec.policy !== policy || this.#proxy.healthySinceMs(server) > sentMs) return false;
     const readySinceMs = this.#readySinceMs.get(`${policy}/${spec.id}`);
-    if (readySinceMs === undefined || readySinceMs > sentMs) return false;
+    if (readySinceMs === undefined || readySinceMs + messageMs > sentMs) return false;
     // With no port or descriptor left it can't be asked, and slow work needs all of the time.
     const isSlow = spec.isSluggish || slownessOf(payload) > 0;
     const answersFromMs = network.lastDialFaultMs + (isSlow ? options.requestTimeoutMs : DIALS_AGAIN_MS);

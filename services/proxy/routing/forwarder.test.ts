@@ -717,6 +717,42 @@ test('and does not use up the budget of retries', () => {
   assert.deepEqual([scene.replies.length, scene.sent.length], [0, 450]);
 });
 
+describe('a server that is out of the rotation gets nothing', () => {
+  const order = { by: '', reason: '', sinceWallMs: 0 };
+  const outs: [string, (scene: Scene, server: Upstream) => void][] = [
+    ['ejected', (scene, server) => scene.set(server, 'ejected')],
+    ['leaving', (scene, server) => scene.set(server, 'leaving')],
+    ['drained by order', (scene, server) => scene.table.setDrain(server, order, scene.nowMs)],
+  ];
+  const outOfReach: (typeof outs)[number] = [
+    'taken out in another thread',
+    (_scene, { tally }) => Object.assign(tally, { isOut: true }),
+  ];
+  for (const [name, takeOut] of [...outs, outOfReach]) {
+    test(`${name}: not what an idle connection to it has lost, with its attempts used up`, () => {
+      const scene = new Scene();
+      const [a, b] = [scene.server('A'), scene.server('B')];
+      scene.ask(1);
+      scene.break(a, 'reset');
+      takeOut(scene, b);
+      scene.break(b, 'stale');
+      assert.deepEqual(scene.sent, ['1→A', '1→B alone']);
+      assert.deepEqual(scene.replies, ['1:UPSTREAM_FAILED sent']);
+    });
+  }
+  for (const [name, takeOut] of outs) {
+    test(`${name}: not what is silent on a connection to it that may have been forgotten`, () => {
+      const scene = new Scene();
+      const a = scene.server('A');
+      scene.ask(1, 2);
+      takeOut(scene, a);
+      const [first, ...behind] = scene.onServer.get('A') as [Request, ...Request[]];
+      scene.forwarder.onSilence(a, { first, behind, isForgotten: true, isNews: true, sinceMs: 0 });
+      assert.deepEqual(scene.sent, ['1→A', '2→A']);
+    });
+  }
+});
+
 test('a draining proxy refuses what is new and finishes what is in flight', () => {
   const scene = new Scene();
   const a = scene.server('A');

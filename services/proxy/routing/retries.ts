@@ -1,5 +1,4 @@
 // What becomes of a request whose attempt failed, or whose server is silent: what it costs, and where it goes next.
-import { isInRotation } from '../health/health.ts';
 import type { ProxyOptions } from '../options.ts';
 import type { FailureKind } from '../servers/failure.ts';
 import type { Silence } from '../servers/pool.ts';
@@ -38,8 +37,17 @@ export class Retries {
     this.#onCulprit = onCulprit;
   }
 
-  /** A server was working on it: it is exposed to one more, if it may be. */
-  afterAttempt(request: Request, upstream: Upstream, failure: FailureKind, nowMs: number): NextStep {
+  /**
+   * A server was working on it: it is exposed to one more, if it may be.
+   * @param route that of the request's policy; undefined when that is forgotten
+   */
+  afterAttempt(
+    route: Route | undefined,
+    request: Request,
+    upstream: Upstream,
+    failure: FailureKind,
+    nowMs: number,
+  ): NextStep {
     request.wasSent = true;
     const trouble = troubleOf(request);
     // Once for each request, and not where it has been tried on a fresh connection as well.
@@ -51,12 +59,10 @@ export class Retries {
     if (this.#isSettled(request)) return 'settled';
     const { retry, maxAttempts } = this.#limits;
     const isSpent = trouble.exposures >= maxAttempts;
-    if (isStale && isSpent && retry === 'always' && canTakeAgain(upstream)) {
-      trouble.attempts += 1;
-      countRetry(trouble, this.#counters);
-      upstream.send(request, nowMs);
+    // It is exposed to this one already, so that this is no attempt on one more.
+    const mayGoAgain = isStale && isSpent && retry === 'always';
+    if (mayGoAgain && route?.handAgain(upstream, request, trouble, this.#counters, nowMs) === true)
       return 'settled';
-    }
     if (retry !== 'always' || isSpent) {
       if (isSpent && mayHaveCrashed(failure)) this.#onCulprit(request);
       return 'give-up';
@@ -111,13 +117,19 @@ export class Retries {
    */
   duringSilence(route: Route, upstream: Upstream, silence: Silence, nowMs: number): void {
     if (this.#limits.retry !== 'always' || route.isSlow(nowMs)) return;
+    route.hand.begin();
+    this.#passOn(route, upstream, silence, nowMs);
+    route.hand.end();
+  }
+
+  #passOn(route: Route, upstream: Upstream, silence: Silence, nowMs: number): void {
     const { first, behind, isForgotten } = silence;
     const silent = route.rotation.members.filter((member) => member.pool?.isSilent(nowMs) === true);
     const others = [upstream, ...silent];
     // They hold up what is behind their silent requests, and no other requests.
     const stuck = silent.filter((member) => member.pool?.isStuck(nowMs) === true);
     // With no other server, another connection to the same one shows whether this one was forgotten.
-    const again = isForgotten && !upstream.isFull ? upstream : null;
+    const again = isForgotten && route.isOpen(upstream) ? upstream : null;
     for (const request of behind) {
       if (!this.#mayMove(request, silence)) continue;
       request.trouble?.forgetLack(nowMs);
@@ -187,11 +199,6 @@ function pickBeside(route: Route, { trouble }: Request, others: readonly TriedSe
 // It may have broken under the request meanwhile, on another connection.
 function mayTry({ tried }: Request, upstream: Upstream | null): Upstream | null {
   return upstream !== null && tried?.includes(upstream) === true ? null : upstream;
-}
-
-// It is exposed already, so that this is no attempt on one more.
-function canTakeAgain(upstream: Upstream): boolean {
-  return isInRotation(upstream.health.state) && !upstream.isFull;
 }
 
 function mayHaveCrashed(failure: FailureKind): boolean {

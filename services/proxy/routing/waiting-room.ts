@@ -88,10 +88,9 @@ export class WaitingRoom {
   // False when the request has to wait on.
   #isSettled(request: Request, route: Route, nowMs: number): boolean {
     if (this.#replier.isOver(request)) return true;
-    const upstream = route.pickFor(request);
-    if (upstream === null && mayWait(route, request, this.#limits, nowMs)) return false;
-    if (upstream === null || !route.handOver(upstream, request, this.#counters, nowMs))
-      this.#replier.giveUp(request);
+    const outcome = route.handToNext(request, this.#counters, nowMs);
+    if (outcome === 'none' && mayWait(route, request, this.#limits, nowMs)) return false;
+    if (outcome !== 'handed') this.#replier.giveUp(request);
     return true;
   }
 }
