@@ -1,13 +1,12 @@
-// The requests of a policy that wait for a server, in the order in which they are served. On the data path.
+// The requests of a policy that wait for a server: whose turn is next, and which one goes where all places are taken.
+import { Fifo } from '../../shared/fifo.ts';
+import { IntrusiveSet, type SetMember } from '../../shared/intrusive-set.ts';
 
 /** A connection that requests come on. */
 export type Sharer = {
-  /** How many of its requests wait, for each queue where some do. Written by the queues. */
+  /** Its lines, one for each queue in which a request of its waits. Written by the queues. */
   lines: readonly Line[];
 };
-
-/** What of a connection waits in one queue. */
-export type Line = { readonly queue: object; length: number };
 
 /** Of a connection that waits nowhere. */
 export const NO_LINES: readonly Line[] = [];
@@ -15,127 +14,140 @@ export const NO_LINES: readonly Line[] = [];
 /** What becomes of a request that is looked at: it goes to a server, it is over, it waits on, or it is looked at no more. */
 export type Look = 'served' | 'over' | 'waits' | 'stop';
 
-type Place<Item> = { readonly item: Item; readonly line: Line; readonly turn: number };
+type Item = { readonly client: Sharer };
+
+/** What of one connection waits in one queue. */
+class Line<T extends Item = Item> implements SetMember {
+  readonly queue: object;
+  /** Oldest first. */
+  readonly items: T[] = [];
+  place = -1;
+  /** The last visit that came by, and how many of the first items it has found to wait on. */
+  visit = 0;
+  looked = 0;
+
+  constructor(queue: object) {
+    this.queue = queue;
+  }
+}
 
 /**
- * Shares a policy's servers, and its places, among connections. In a turn each of them has one request served (self-clocked
- * fair queueing, S. J. Golestani, 1994). A request that comes while none of the same connection waits has an odd turn, all
- * others have even ones: who asks one thing is served before the second request of most, and before the third of any other
- * connection. Where all places are taken, the connection that has most of them loses its last one to a connection that has
- * fewer (longest queue drop: B. Suter and others, "Design considerations for supporting TCP with per-flow queueing", 1998).
+ * Shares a policy's servers, and its places, among connections: those that wait have one request served in turn, as in fair
+ * queueing with packets of one size (J. Nagle, "On packet switches with infinite storage", RFC 970). Where all places are
+ * taken, a connection that has the most of them loses its newest to one that has fewer (longest queue drop: B. Suter and
+ * others, "Design considerations for supporting TCP with per-flow queueing", 1998).
  */
-export class FairQueue<Item extends { readonly client: Sharer }> {
-  /** In the order of their turns; of the same turn, in the order of arrival. */
-  readonly #places: Place<Item>[] = [];
-  /** The latest turn in which one was served. */
-  #turn = 0;
-  /** How many lines there are of each length. */
-  readonly #lines: number[] = [0];
+export class FairQueue<T extends Item> {
+  /** First the one whose turn is next. */
+  readonly #ring = new Fifo<Line<T>>();
+  /** The lines of each length. */
+  readonly #ofLength: IntrusiveSet<Line<T>>[] = [new IntrusiveSet()];
   #longest = 0;
+  #length = 0;
+  #visits = 0;
 
   get length(): number {
-    return this.#places.length;
+    return this.#length;
   }
 
-  /** A copy of what is in it, first the one that is served next. */
-  toArray(): Item[] {
-    return this.#places.map(({ item }) => item);
+  /** A copy of what is in it, line by line. */
+  toArray(): T[] {
+    return this.#ring.toArray().flatMap(({ items }) => items);
   }
 
   /**
-   * Puts an item at its place.
+   * Has an item wait behind those of the same connection.
    * @param limit how many may wait
    * @returns the one that has to go, which may be `item` itself; null where there is room
    */
-  add(item: Item, limit: number): Item | null {
-    const waiting = this.#lineOf(item)?.length ?? 0;
-    const isFull = this.#places.length >= limit;
-    if (isFull && this.#longest <= waiting + 1) return item;
-    const dropped = isFull ? this.#dropOfLongest() : null;
-    const turn = this.#nextTurn(waiting);
-    this.#places.splice(this.#indexAfter(turn), 0, this.#placeFor(item, turn));
+  add(item: T, limit: number): T | null {
+    let line = this.#lineOf(item);
+    let dropped: T | null = null;
+    if (this.#length >= limit) {
+      if (this.#longest <= (line?.items.length ?? 0) + 1) return item;
+      dropped = this.#dropOfLongest();
+    }
+    if (line === undefined) {
+      line = this.#open(item);
+      this.#ring.push(line);
+    }
+    line.items.push(item);
+    this.#measure(line, line.items.length - 1);
     return dropped;
   }
 
-  /** Puts an item before all others, whether there is room or not. */
-  addFirst(item: Item): void {
-    this.#places.unshift(this.#placeFor(item, this.#places[0]?.turn ?? this.#turn));
+  /** Has an item wait before all others, whether there is room or not. */
+  addFirst(item: T): void {
+    const line = this.#lineOf(item) ?? this.#open(item);
+    this.#ring.keepOnly((one) => one !== line);
+    this.#ring.putFirst([line]);
+    line.items.unshift(item);
+    this.#measure(line, line.items.length - 1);
   }
 
-  /** Looks at each in its turn, until one is not to be looked at. `look` must not change this queue. */
-  visit(look: (item: Item) => Look): void {
-    const places = this.#places;
-    let kept = 0;
-    let at = 0;
-    for (; at < places.length; at += 1) {
-      const place = places[at] as Place<Item>;
-      const seen = look(place.item);
+  /** Looks at each, in turn, until one is not to be looked at. `look` must not change this queue. */
+  visit(look: (item: T) => Look): void {
+    this.#visits += 1;
+    const ring = this.#ring;
+    const stuck: Line<T>[] = [];
+    for (let line = ring.peek(); line !== undefined; line = ring.peek()) {
+      const seen = this.#visitLine(line, look);
       if (seen === 'stop') break;
-      if (seen === 'waits') {
-        places[at] = places[kept] as Place<Item>;
-        places[kept] = place;
-        kept += 1;
-        continue;
-      }
-      if (seen === 'served') this.#turn = Math.max(this.#turn, place.turn);
+      ring.shift();
+      if (line.items.length === 0) continue;
+      if (seen === 'served') ring.push(line);
+      else stuck.push(line);
     }
-    this.#drop(kept, at - kept);
+    if (stuck.length > 0) ring.putFirst(stuck);
   }
 
-  // The next odd turn, or the even one behind those of as many that wait.
-  #nextTurn(waiting: number): number {
-    const odd = this.#turn + 1 + (this.#turn % 2);
-    return waiting === 0 ? odd : odd + 2 * waiting - 1;
-  }
-
-  // Behind all that have this turn, or an earlier one.
-  #indexAfter(turn: number): number {
-    let low = 0;
-    let high = this.#places.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((this.#places[middle] as Place<Item>).turn <= turn) low = middle + 1;
-      else high = middle;
+  // Until one is served.
+  #visitLine(line: Line<T>, look: (item: T) => Look): Look {
+    const { items } = line;
+    if (line.visit !== this.#visits) line.looked = 0;
+    line.visit = this.#visits;
+    let seen: Look = 'waits';
+    while (line.looked < items.length && (seen === 'waits' || seen === 'over')) {
+      seen = look(items[line.looked] as T);
+      if (seen === 'waits') line.looked += 1;
+      else if (seen !== 'stop') this.#take(line, line.looked);
     }
-    return low;
+    return seen;
   }
 
-  #lineOf({ client }: Item): Line | undefined {
-    return client.lines.find(({ queue }) => queue === this);
+  #lineOf({ client }: T): Line<T> | undefined {
+    return client.lines.find(({ queue }) => queue === this) as Line<T> | undefined;
   }
 
-  #placeFor(item: Item, turn: number): Place<Item> {
-    let line = this.#lineOf(item);
-    if (line === undefined) {
-      line = { queue: this, length: 0 };
-      item.client.lines = [...item.client.lines, line];
-    }
-    this.#setLength(line, line.length + 1);
-    return { item, line, turn };
+  #open({ client }: T): Line<T> {
+    const line = new Line<T>(this);
+    client.lines = [...client.lines, line];
+    return line;
   }
 
-  // It stands near the end: the turns of a long line go on after those of the others.
-  #dropOfLongest(): Item {
-    const at = this.#places.findLastIndex(({ line }) => line.length === this.#longest);
-    const { item } = this.#places[at] as Place<Item>;
-    this.#drop(at, 1);
+  // It leaves some behind: only to one that has fewer does it lose one.
+  #dropOfLongest(): T {
+    const line = this.#ofLength[this.#longest]?.members.at(-1) as Line<T>;
+    return this.#take(line, line.items.length - 1);
+  }
+
+  #take(line: Line<T>, at: number): T {
+    const [item] = line.items.splice(at, 1) as [T];
+    this.#measure(line, line.items.length + 1);
+    if (line.items.length === 0) item.client.lines = item.client.lines.filter((one) => one !== line);
     return item;
   }
 
-  #drop(from: number, count: number): void {
-    for (const { item, line } of this.#places.splice(from, count)) {
-      this.#setLength(line, line.length - 1);
-      if (line.length === 0) item.client.lines = item.client.lines.filter((one) => one !== line);
+  // The line was `before` long, one more or one less than it is.
+  #measure(line: Line<T>, before: number): void {
+    const now = line.items.length;
+    this.#ofLength[before]?.delete(line);
+    if (now > 0) {
+      this.#ofLength[now] ??= new IntrusiveSet();
+      this.#ofLength[now].add(line);
     }
-  }
-
-  // By one more, or one less.
-  #setLength(line: Line, length: number): void {
-    const lines = this.#lines;
-    if (line.length > 0) lines[line.length] = (lines[line.length] as number) - 1;
-    if (length > 0) lines[length] = (lines[length] ?? 0) + 1;
-    line.length = length;
-    if (length > this.#longest) this.#longest = length;
-    else if (lines[this.#longest] === 0) this.#longest = length;
+    this.#length += now - before;
+    if (now > this.#longest) this.#longest = now;
+    else if (this.#ofLength[this.#longest]?.size === 0) this.#longest = now;
   }
 }
