@@ -8,6 +8,7 @@ import type { ClientConnection } from './client.ts';
 import type { SimulatedProxy } from './proxy.ts';
 import { ReplyPromises } from './replies.ts';
 import type { SimulatedServer } from './server.ts';
+import { SharePromises } from './shares.ts';
 import { Traffic } from './traffic.ts';
 import type { World } from './world.ts';
 
@@ -44,6 +45,7 @@ type Streak = { last: ProbeRecord | null; failures: number; hadSession: boolean 
 export class Promises {
   readonly traffic: Traffic;
   readonly replies: ReplyPromises;
+  readonly shares: SharePromises;
   readonly #world: World;
   readonly #proxy: SimulatedProxy;
   /** Of this start of the proxy. */
@@ -63,6 +65,7 @@ export class Promises {
     this.#sources = proxy.sources;
     this.traffic = new Traffic(world, proxy, (policy) => this.#orderly.delete(policy));
     this.replies = new ReplyPromises(world, proxy, this.traffic);
+    this.shares = new SharePromises(world, proxy);
     this.#sources.events.listen((event) => this.#onEvent(event));
     const startMs = world.nowMs;
     world.timeline.after(WITHIN.foundMs, () => this.#checkFound(startMs));
@@ -225,6 +228,7 @@ export class Promises {
     const { maxWaiting, upstreamConnections, subset } = world.options;
     const { policy, waiting, rotation } = route;
     if (subset > 0) this.#checkSize(route, subset);
+    this.shares.check(route);
     if (waiting.length >= maxWaiting) world.reached('limits', '--queue');
     const comeBack = this.traffic.mayHaveComeBack(policy) ? MAX_COME_BACK : 0;
     if (waiting.length > maxWaiting + comeBack)

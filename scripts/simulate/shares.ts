@@ -1,0 +1,76 @@
+// pure · what is promised to requests that wait: the places of a queue, and the turns, are shared evenly among connections.
+import type { Route } from '../../services/proxy/routing/policy-table.ts';
+import type { ReplySink, Request } from '../../services/proxy/routing/request.ts';
+import type { Expected } from './client.ts';
+import type { SimulatedProxy } from './proxy.ts';
+import type { World } from './world.ts';
+
+type Waiting = {
+  /** How many of the same connection waited before it. */
+  ahead: number;
+  /** It has been handed to a server before. */
+  hasComeBack: boolean;
+  /** How many of each other connection were served since. */
+  passedBy: Map<ReplySink, number>;
+};
+
+export class SharePromises {
+  readonly #world: World;
+  readonly #proxy: SimulatedProxy;
+  readonly #sources: SimulatedProxy['sources'];
+  /** By policy. */
+  readonly #waiting = new Map<string, Map<Request, Waiting>>();
+
+  constructor(world: World, proxy: SimulatedProxy) {
+    this.#world = world;
+    this.#proxy = proxy;
+    this.#sources = proxy.sources;
+  }
+
+  /** For want of room the proxy refuses a request that no server has had, and that is the only one of its connection. */
+  onNoPlace({ policy, payload }: Expected): void {
+    const counts = new Map<ReplySink, number>();
+    for (const { client } of this.#sources.table.route(policy)?.waiting.toArray() ?? [])
+      counts.set(client, (counts.get(client) ?? 0) + 1);
+    const most = Math.max(...counts.values());
+    if (most > 1)
+      this.#proxy.violate('places are shared evenly', `none for "${payload}", ${most} for another client`);
+    this.#world.reached('traits', 'a request was refused since all places were taken evenly');
+  }
+
+  /** Called for each route after each step in which the proxy did something. */
+  check({ policy, waiting }: Route): void {
+    const before = this.#waiting.get(policy);
+    if (waiting.length === 0) {
+      if (before !== undefined) this.#waiting.delete(policy);
+      return;
+    }
+    const now = new Map<Request, Waiting>();
+    const counts = new Map<ReplySink, number>();
+    for (const request of waiting.toArray()) {
+      const { client, upstream } = request;
+      const ahead = counts.get(client) ?? 0;
+      counts.set(client, ahead + 1);
+      const known = before?.get(request);
+      now.set(request, known ?? { ahead, hasComeBack: upstream !== null, passedBy: new Map() });
+    }
+    this.#waiting.set(policy, now);
+    if (before === undefined) return;
+    for (const [served, { hasComeBack }] of before) {
+      if (now.has(served) || served.isDone || hasComeBack) continue;
+      for (const [request, state] of now)
+        if (before.has(request) && !state.hasComeBack && request.client !== served.client)
+          this.#pass(state, served);
+    }
+  }
+
+  #pass({ ahead, passedBy }: Waiting, { client }: Request): void {
+    const times = (passedBy.get(client) ?? 0) + 1;
+    passedBy.set(client, times);
+    if (times > ahead + 1)
+      this.#proxy.violate(
+        'turns are shared evenly',
+        `with ${ahead} before it on its connection, a request waits for ${times} of another client`,
+      );
+  }
+}
