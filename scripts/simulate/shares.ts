@@ -5,12 +5,11 @@ import type { Expected } from './client.ts';
 import type { SimulatedProxy } from './proxy.ts';
 import type { World } from './world.ts';
 
+/** A request that no server has had yet. */
 type Waiting = {
   /** How many of the same connection waited before it. */
   ahead: number;
-  /** It has been handed to a server before. */
-  hasComeBack: boolean;
-  /** How many of each other connection were served since. */
+  /** How many of each other connection were handed over since. */
   passedBy: Map<ReplySink, number>;
 };
 
@@ -51,16 +50,15 @@ export class SharePromises {
       const { client, upstream } = request;
       const ahead = counts.get(client) ?? 0;
       counts.set(client, ahead + 1);
-      const known = before?.get(request);
-      now.set(request, known ?? { ahead, hasComeBack: upstream !== null, passedBy: new Map() });
+      // What comes back may go before all others.
+      if (upstream === null) now.set(request, before?.get(request) ?? { ahead, passedBy: new Map() });
     }
     this.#waiting.set(policy, now);
     if (before === undefined) return;
-    for (const [served, { hasComeBack }] of before) {
-      if (now.has(served) || served.isDone || hasComeBack) continue;
+    for (const served of before.keys()) {
+      if (served.upstream === null) continue;
       for (const [request, state] of now)
-        if (before.has(request) && !state.hasComeBack && request.client !== served.client)
-          this.#pass(state, served);
+        if (before.has(request) && request.client !== served.client) this.#pass(state, served);
     }
   }
 
