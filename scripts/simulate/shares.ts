@@ -2,6 +2,7 @@
 import type { Route } from '../../services/proxy/routing/policy-table.ts';
 import type { ReplySink, Request } from '../../services/proxy/routing/request.ts';
 import type { Expected } from './client.ts';
+import type { Host } from './host.ts';
 import type { SimulatedProxy } from './proxy.ts';
 import type { World } from './world.ts';
 
@@ -16,20 +17,22 @@ type Waiting = {
 export class SharePromises {
   readonly #world: World;
   readonly #proxy: SimulatedProxy;
-  readonly #sources: SimulatedProxy['sources'];
-  /** By policy. */
-  readonly #waiting = new Map<string, Map<Request, Waiting>>();
+  /** Of each thread's route. */
+  readonly #waiting = new WeakMap<Route, Map<Request, Waiting>>();
 
   constructor(world: World, proxy: SimulatedProxy) {
     this.#world = world;
     this.#proxy = proxy;
-    this.#sources = proxy.sources;
   }
 
-  /** For want of room the proxy refuses a request that no server has had, and that is the only one of its connection. */
-  onNoPlace({ policy, payload }: Expected): void {
+  /**
+   * For want of room the proxy refuses a request that no server has had, and that is the only one of its connection.
+   * @param host of the thread that does so
+   */
+  onNoPlace({ policy, payload }: Expected, host: Host): void {
     const counts = new Map<ReplySink, number>();
-    for (const { client } of this.#sources.table.route(policy)?.waiting.toArray() ?? [])
+    const thread = this.#proxy.threads.find((one) => one.host === host);
+    for (const { client } of thread?.table.route(policy)?.waiting.toArray() ?? [])
       counts.set(client, (counts.get(client) ?? 0) + 1);
     const most = Math.max(...counts.values());
     if (most > 1)
@@ -37,11 +40,12 @@ export class SharePromises {
     this.#world.reached('traits', 'a request was refused since all places were taken evenly');
   }
 
-  /** Called for each route after each step in which the proxy did something. */
-  check({ policy, waiting }: Route): void {
-    const before = this.#waiting.get(policy);
+  /** Called for the route of each thread after each step in which the proxy did something. */
+  check(route: Route): void {
+    const { waiting } = route;
+    const before = this.#waiting.get(route);
     if (waiting.length === 0) {
-      if (before !== undefined) this.#waiting.delete(policy);
+      if (before !== undefined) this.#waiting.delete(route);
       return;
     }
     const now = new Map<Request, Waiting>();
@@ -53,7 +57,7 @@ export class SharePromises {
       // What comes back may go before all others.
       if (upstream === null) now.set(request, before?.get(request) ?? { ahead, passedBy: new Map() });
     }
-    this.#waiting.set(policy, now);
+    this.#waiting.set(route, now);
     if (before === undefined) return;
     for (const served of before.keys()) {
       if (served.upstream === null) continue;

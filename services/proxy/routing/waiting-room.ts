@@ -63,9 +63,9 @@ export class WaitingRoom {
 
   #serveOne(request: Request, route: Route, nowMs: number): Look {
     if (this.#replier.isOver(request)) return 'over';
-    const upstream = route.pickFor(request);
-    if (upstream === null && mayWait(route, request, this.#limits, nowMs)) return 'waits';
-    if (upstream !== null && route.handOver(upstream, request, this.#counters, nowMs)) return 'served';
+    const outcome = route.handToNext(request, this.#counters, nowMs);
+    if (outcome === 'handed') return 'served';
+    if (outcome === 'none' && mayWait(route, request, this.#limits, nowMs)) return 'waits';
     this.#replier.giveUp(request);
     return 'over';
   }
@@ -77,6 +77,7 @@ export class WaitingRoom {
  * @returns false when waiting is of no use; otherwise `request.heldSinceMs` says since when it is held
  */
 function mayWait(route: Route, request: Request, limits: WaitingRoomLimits, nowMs: number): boolean {
+  request.trouble?.forgetLack(nowMs);
   const isUntried = (upstream: Upstream): boolean => !request.tried?.includes(upstream);
   if (route.rotation.members.some(isUntried)) {
     request.heldSinceMs = 0;
