@@ -197,8 +197,11 @@ export class Promises {
     const { options } = this.#world;
     const { threads } = this.#proxy;
     let again = 0;
-    for (const { counters } of threads)
-      again += counters.retries + counters.moves + counters.slippedAnswers + counters.localFailures;
+    for (const { counters } of threads) {
+      again += counters.moves + counters.slippedAnswers + counters.localFailures;
+      // What is sent again is kept from servers that have had it: it goes out of turn.
+      for (const reason in counters.retryReasons) again += counters.retryReasons[reason] ?? 0;
+    }
     if (again !== this.#seenAgain) this.#orderly.clear();
     this.#seenAgain = again;
     this.#checks += 1;
@@ -298,11 +301,6 @@ export class Promises {
     const isOrderly =
       waiting.length === 0 &&
       this.#proxy.threads.every(({ table }) => table.route(policy)?.rotation.members.every(isFree) ?? true);
-    // One that waits to be sent again is kept from servers that have had it: it goes out of turn.
-    if (waiting.some(({ trouble }) => trouble !== null)) {
-      this.#orderly.delete(policy);
-      return;
-    }
     if (!isOrderly || before?.size !== members.length) {
       this.#orderly.set(policy, new Map(members.map((member) => [member, member.tally.sent])));
       return;
