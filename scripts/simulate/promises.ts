@@ -9,6 +9,7 @@ import type { ClientConnection } from './client.ts';
 import type { SimulatedProxy } from './proxy.ts';
 import { ReplyPromises } from './replies.ts';
 import type { SimulatedServer } from './server.ts';
+import { SharePromises } from './shares.ts';
 import { type Thread, WorkerThread } from './threads.ts';
 import { Traffic } from './traffic.ts';
 import type { World } from './world.ts';
@@ -48,6 +49,7 @@ type Streak = { last: ProbeRecord | null; failures: number; hadSession: boolean 
 export class Promises {
   readonly traffic: Traffic;
   readonly replies: ReplyPromises;
+  readonly shares: SharePromises;
   readonly #world: World;
   readonly #proxy: SimulatedProxy;
   /** Of this start of the proxy. */
@@ -69,6 +71,7 @@ export class Promises {
     this.#sources = proxy.sources;
     this.traffic = new Traffic(world, proxy, (policy) => this.#orderly.delete(policy));
     this.replies = new ReplyPromises(world, proxy, this.traffic);
+    this.shares = new SharePromises(world, proxy);
     this.#sources.events.listen((event) => this.#onEvent(event));
     const startMs = world.nowMs;
     world.timeline.after(WITHIN.foundMs, () => this.#checkFound(startMs));
@@ -257,9 +260,11 @@ export class Promises {
     const limit = Math.ceil(maxWaiting / workers);
     const waiting: Request[] = [];
     for (const { table } of this.#proxy.threads) {
-      const here = table.route(policy)?.waiting ?? [];
-      const { length } = here;
-      if (length > 0) waiting.push(...here);
+      const own = table.route(policy);
+      if (own === undefined) continue;
+      this.shares.check(own);
+      const { length } = own.waiting;
+      if (length > 0) waiting.push(...own.waiting.toArray());
       if (length >= limit) world.reached('limits', '--queue');
       const comeBack = this.traffic.mayHaveComeBack(policy) ? MAX_COME_BACK : 0;
       if (length > limit + comeBack)
