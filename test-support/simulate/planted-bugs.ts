@@ -111,8 +111,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'a request meets as many servers as there are',
     file: 'proxy/routing/retries.ts',
-    from: '    const isSpent = trouble.exposures >= maxAttempts;\n    if (isStale',
-    to: '    const isSpent = trouble.exposures >= maxAttempts * 9;\n    if (isStale',
+    from: '    const isSpent = trouble.exposures >= maxAttempts;\n    const mayGoAgain',
+    to: '    const isSpent = trouble.exposures >= maxAttempts * 9;\n    const mayGoAgain',
     only: 'poison',
   },
   {
@@ -189,8 +189,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'what was lost with a stale connection is not sent again',
     file: 'proxy/routing/retries.ts',
-    from: '    const isSpent = trouble.exposures >= maxAttempts;\n    if (isStale && isSpent',
-    to: '    const isSpent = isStale || trouble.exposures >= maxAttempts;\n    if (isStale && !isSpent',
+    from: '    const isSpent = trouble.exposures >= maxAttempts;\n    const mayGoAgain = isStale && isSpent',
+    to: '    const isSpent = isStale || trouble.exposures >= maxAttempts;\n    const mayGoAgain = isStale && !isSpent',
     only: 'reset-reused',
   },
   {
