@@ -13,10 +13,10 @@ import { renderPolicyTable } from './cluster/policy-table.ts';
 import { PREPARATION } from './cluster/preparation.ts';
 import { sendSamples } from './cluster/samples.ts';
 import { clientTlsOptions, readComposeConfig, serverServices, serversByPolicy } from './cluster/services.ts';
-import { settingsWithoutEffect } from './cluster/settings.ts';
+import { requireRoleSettings, settingsWithoutEffect } from './cluster/settings.ts';
 import { readUndo } from './cluster/undo.ts';
 import { Failure } from './kit/failure.ts';
-import { fetchPolicies, waitForServers } from './kit/policies.ts';
+import { fetchPolicies, serverIds, waitForServers } from './kit/policies.ts';
 import { clusterName, ROOT, readSetting, savedSettings } from './kit/project.ts';
 import { isColoured, runScript } from './kit/script.ts';
 import { type Outcome, type Progress, runSteps } from './kit/steps.ts';
@@ -39,11 +39,11 @@ await runScript('npm start --', MAY_BE_LEFT, async (signal) => {
     .epilogue(
       'Settings, from the environment or from .env: PROXIES (1), SERVERS_PER_POLICY (2), NODE_IMAGE (node:24-slim),\n' +
         'COMPOSE_PROJECT_NAME (policy-proxy), COMPOSE_FILE (with :docker-compose.tls.yml: over TLS),\n' +
-        'PROXY_PUBLISH_PORT (10000, on every address of this machine; 127.0.0.1:10000: on that one only; further proxies\n' +
-        'have the ports after it),\n' +
+        'PROXY_PUBLISH_PORT (10000, on every address of this machine; 127.0.0.1:10000: on that one only; further\n' +
+        'proxies have the ports after it),\n' +
         'COMPOSE_PROFILES (observability: Prometheus and Grafana as well),\n' +
         'PROXY_PUBLISH_ADMIN_PORT (10081, on 127.0.0.1 only), and those of the roles, for example PROXY_HOLD.\n' +
-        'Exit codes: 0 it runs, 1 a step failed, 2 the machine lacks something or a setting is wrong, 130 stopped by Ctrl-C.',
+        'Exit codes: 0 it runs, 1 a step failed, 2 the machine lacks something or a setting is wrong, 130 Ctrl-C.',
     )
     .parse();
   const saved = await savedSettings();
@@ -53,6 +53,7 @@ await runScript('npm start --', MAY_BE_LEFT, async (signal) => {
   const project = clusterName();
   // Of one that is wrong, everybody learns before anything is done.
   const compose = composeEnvironment({});
+  requireRoleSettings(process.env);
   requireWhole('SERVERS_PER_POLICY', Number(readSetting('SERVERS_PER_POLICY') ?? 2), 1, 100);
   const from = {
     proxy: given('--proxy-from', flags.proxyFrom),
@@ -75,12 +76,15 @@ await runScript('npm start --', MAY_BE_LEFT, async (signal) => {
   const [{ adminUrl }] = proxies;
   const table = await fetchPolicies(adminUrl, signal);
   const config = await readComposeConfig({}, signal);
-  console.log(renderPolicyTable(table, isColoured(), (await lookUpContainers(signal)).names));
+  const { names } = await lookUpContainers(signal);
+  console.log(renderPolicyTable(table, isColoured(), names));
   console.log(`${whereTheyListen(proxies)}\n`);
-  console.log(
-    [...settingsToSave(saved, compose), ...whatToTry(project, clientTlsOptions(config))].join('\n'),
-  );
-  console.log(`\nThe cluster, live, in a browser: ${adminUrl}/`);
+  const [first = ''] = serverIds(table);
+  const server = `${project}-${names.get(first) ?? 'server-p1-1'}`;
+  const toProxies = proxies.length === 1 ? [] : ['--proxy', proxies.map(({ address }) => address).join()];
+  const options = [...toProxies, ...clientTlsOptions(config)];
+  console.log([...settingsToSave(saved, compose), ...whatToTry(server, options)].join('\n'));
+  if (proxies.length === 1) console.log(`\nThe cluster, live, in a browser: ${adminUrl}/`);
   if (isObserved()) {
     const [prometheus, grafana] = [
       readSetting('PROMETHEUS_PUBLISH_PORT') ?? 9090,
@@ -99,8 +103,7 @@ async function composeFiles(): Promise<string[]> {
 }
 
 async function healAfterChaos(progress: Progress): Promise<Outcome> {
-  const healed = await healLeftovers(clusterName(), progress);
-  return { isSkipped: healed === null, summary: healed ?? 'nothing' };
+  return (await healLeftovers(clusterName(), progress)) ?? { skipped: 'nothing' };
 }
 
 function whereTheyListen(proxies: readonly PublishedProxy[]): string {
@@ -129,7 +132,7 @@ async function waitUntilReady(progress: Progress): Promise<Outcome> {
   }
   const each = Object.entries(count).map(([policy, servers]) => `${servers} of policy ${policy}`);
   const where = proxies.length === 1 ? '' : ` for each of ${proxies.length} proxies`;
-  return { isSkipped: false, summary: `${total} servers are ready${where}: ${each.join(', ')}` };
+  return `${total} servers are ready${where}: ${each.join(', ')}`;
 }
 
 async function sendPackets(replies: string[], progress: Progress): Promise<Outcome> {
@@ -150,10 +153,13 @@ function settingsToSave(saved: NodeJS.Dict<string>, compose: NodeJS.ProcessEnv):
   return ['Other commands do not have the settings of this one yet. To give them to all:', ...lines, ''];
 }
 
-function whatToTry(project: string, tls: readonly string[]): string[] {
-  const server = `${project}-server-p1-1`;
-  const client = ['npm run client -- client_packet_2.json', ...tls].join(' ');
-  const load = ['npm run load -- --rate 1000 --duration 20', ...tls].join(' ');
+/**
+ * @param server the container of one of them, which has another number after each upgrade
+ * @param options what a client needs to reach the proxies
+ */
+function whatToTry(server: string, options: readonly string[]): string[] {
+  const client = ['npm run client -- client_packet_2.json', ...options].join(' ');
+  const load = ['npm run load -- --rate 1000 --duration 20', ...options].join(' ');
   return [
     'What to try next:',
     `  ${client.padEnd(50)} # a packet of policy 2`,

@@ -11,6 +11,7 @@ import { lookUpContainers, type PublishedProxy } from './cluster/containers.ts';
 import { ACTS, type Act, explain, findServer, give, nameOf } from './cluster/operator.ts';
 import { renderPolicyTable } from './cluster/policy-table.ts';
 import { Failure } from './kit/failure.ts';
+import { flag } from './kit/flags.ts';
 import { fetchPolicies } from './kit/policies.ts';
 import { readSetting } from './kit/project.ts';
 import { isColoured, runScript } from './kit/script.ts';
@@ -35,7 +36,7 @@ await runScript('npm run status --', '', async (signal) => {
   const options = await commandLine(hideBin(process.argv), 'npm run status')
     .usage('$0 [-- OPTIONS]\n\nPrints the policy table; › marks the server whose turn is next.')
     .command('$0', false)
-    .command('explain <server>', 'what happened to a server, and what brings it back, in sentences')
+    .command('explain [server]', 'what happened to a server, and what brings it back, in sentences')
     .command('drain [server]', 'it finishes what it has and gets nothing new, until it is resumed')
     .command('resume [server]', 'it gets requests again when its health allows it')
     .command('forget [server]', 'takes one that is out off the table; if it lives, it registers again')
@@ -44,13 +45,8 @@ await runScript('npm run status --', '', async (signal) => {
       command.positional('level', { choices: LOG_LEVELS }),
     )
     .options({
-      json: { type: 'boolean', default: false, describe: 'print what /api/policies answers, on one line' },
-      watch: {
-        type: 'boolean',
-        default: false,
-        alias: 'w',
-        describe: 'print it again every second, until Ctrl-C',
-      },
+      json: flag('print what /api/policies answers, on one line'),
+      watch: { ...flag('print it again every second, until Ctrl-C'), alias: 'w' },
       admin: {
         type: 'string',
         describe:
@@ -69,7 +65,7 @@ await runScript('npm run status --', '', async (signal) => {
     .example('npm run status -- explain server-p1-1', 'by container name, id or address')
     .example('npm run status -- drain server-p1-1 --reason "new disk"', 'and later: resume server-p1-1')
     .epilogue(
-      'Exit codes: 0 printed or done, 1 the proxy does not answer or refuses, 2 bad usage, 130 stopped by Ctrl-C (with --watch: 0).',
+      'Exit codes: 0 printed or done, 1 a proxy does not run, does not answer or refuses, 2 bad usage, 130 stopped by Ctrl-C (with --watch: 0).',
     )
     .parse();
   const given = options.admin?.replace(/^http:\/\/(.*?)\/?$/, '$1');
@@ -97,10 +93,35 @@ async function operateEach(
   options: OrderOptions,
   signal: AbortSignal,
 ): Promise<string> {
-  const { proxies } = await lookUp(look, signal);
+  const { proxies, down } = await lookUp(look, signal);
   const parts: string[] = [];
-  for (const proxy of proxies) parts.push(await operate(command, proxy.adminUrl, options, signal));
-  return underNames(proxies, parts);
+  for (const { adminUrl } of proxies) {
+    const part = operate(command, adminUrl, options, signal);
+    parts.push(await part.catch(otherwise(proxies, signal)));
+  }
+  return underNames(proxies, parts) + noteDown(down);
+}
+
+// What one of several proxies does not answer hides nothing of the others.
+function otherwise(proxies: readonly Proxy[], signal: AbortSignal): (error: unknown) => string {
+  return (error) => {
+    if (proxies.length === 1 || signal.aborted || !(error instanceof Failure)) throw error;
+    process.exitCode = error.exitCode;
+    return `${error.message}\n${error.next}\n`;
+  };
+}
+
+// Standard output is for the machine that reads JSON there.
+function aside({ isJson }: Look, text: string): string {
+  if (!isJson || text === '') return text;
+  process.stderr.write(text);
+  return '';
+}
+
+function noteDown(down: readonly string[]): string {
+  if (down.length === 0) return '';
+  process.exitCode = 1;
+  return `\n${down.join('\n')}\n"npm start" starts what does not run.\n`;
 }
 
 async function lookUp({ adminUrl }: Look, signal: AbortSignal) {
@@ -108,7 +129,7 @@ async function lookUp({ adminUrl }: Look, signal: AbortSignal) {
   if (adminUrl === null && known.proxies.length > 0) return known;
   const usual = `http://127.0.0.1:${publishedPorts('PROXY_PUBLISH_ADMIN_PORT').first}`;
   const proxies: readonly Proxy[] = [{ name: 'proxy', adminUrl: adminUrl ?? usual }];
-  return { ...known, proxies };
+  return { ...known, proxies, down: [] };
 }
 
 function underNames(proxies: readonly Proxy[], parts: readonly string[]): string {
@@ -127,6 +148,7 @@ async function operate(
     const order = { act: command, level: String(level), by, reason } as const;
     return `${(await give(adminUrl, order, tokenFor(command, options))).join('\n')}\n`;
   }
+  if (command === 'explain' && server === undefined) throw new UsageError('explain: name one server.');
   if ((server === undefined) === (policy === undefined))
     throw new UsageError(`${command}: name one server, or a policy with --policy.`);
   const { names } = await lookUpContainers(signal);
@@ -154,21 +176,18 @@ function show({ isJson }: Look, text: string): void {
   process.stdout.write(isTable ? `${WRAP_OFF}${text}${WRAP_ON}` : text);
 }
 
-async function draw(
-  look: Look,
-  signal: AbortSignal,
-  orElse: (error: unknown) => string = (error) => {
-    throw error;
-  },
-): Promise<string> {
-  const { proxies, names } = await lookUp(look, signal);
+/** @param orElse what to show in place of a table that can't be had; throws to end the command */
+async function draw(look: Look, signal: AbortSignal, orElse?: (error: unknown) => string): Promise<string> {
+  const { proxies, names, down } = await lookUp(look, signal);
   const tables = proxies.map(async ({ adminUrl }) => {
     const snapshot = await fetchPolicies(adminUrl, signal);
     if (look.isJson) return `${printable(JSON.stringify(snapshot))}\n`;
     return renderPolicyTable(snapshot, isColoured(), names);
   });
-  const parts = await Promise.all(tables.map((table) => table.catch(orElse)));
-  return look.isJson ? parts.join('') : underNames(proxies, parts);
+  const instead = orElse ?? otherwise(proxies, signal);
+  const parts = await Promise.all(tables.map((table) => table.catch((error) => aside(look, instead(error)))));
+  const note = aside(look, noteDown(down));
+  return look.isJson ? parts.join('') : underNames(proxies, parts) + note;
 }
 
 async function watch(look: Look, signal: AbortSignal): Promise<void> {

@@ -5,7 +5,15 @@ import type { PublishedProxy } from './cluster/containers.ts';
 import { PREPARATION } from './cluster/preparation.ts';
 import { sendSamples } from './cluster/samples.ts';
 import { readServerServices, STACK } from './cluster/services.ts';
-import { bringUpNodes, deployStack, joinSwarm, stackNodes, takeDownStack } from './cluster/swarm/stack.ts';
+import { requireRoleSettings } from './cluster/settings.ts';
+import {
+  bringUpNodes,
+  deployStack,
+  joinSwarm,
+  stackNodes,
+  stackSettings,
+  takeDownStack,
+} from './cluster/swarm/stack.ts';
 import { SwarmCluster } from './cluster/swarm/swarm-cluster.ts';
 import { clusterName } from './kit/project.ts';
 import { runScript } from './kit/script.ts';
@@ -38,6 +46,9 @@ await runScript('npm run swarm --', '"npm run swarm -- stop" removes what is lef
     return;
   }
   requireWhole('--nodes', nodes, 1, MAX_NODES);
+  // A setting that can't be is said before anything is done.
+  stackSettings(nodes);
+  requireRoleSettings(process.env);
   await tryOut(project, nodes, signal);
 });
 

@@ -86,13 +86,16 @@ await runScript('npm test --', AGAIN, async (signal) => {
     if (only !== undefined) return kind === only;
     return words.length > 0 || kind !== 'long';
   });
+  let ran = 0;
   for (const group of groups) {
     const chosen = files.filter((file) => FIRST_MATCH.find((each) => each.files.test(file)) === group);
     if (chosen.length === 0 && words.length > 0) continue;
     if (group.kind === 'e2e') await runSteps(signal, PREPARATION);
-    await runTests(group, chosen, testNamePattern, signal);
+    ran += await runTests(group, chosen, testNamePattern, signal);
     if (process.exitCode) return;
   }
+  if (ran === 0 && testNamePattern !== '')
+    throw new UsageError(`No test has a name that matches "${testNamePattern}": nothing was tested.`);
 });
 
 function requireFile(word: string): string {
@@ -106,13 +109,13 @@ function placeOf(file: string): number {
   return place === -1 ? FIRST.length : place;
 }
 
-/** Runs each file in a process of its own; sets the exit code when a test fails. */
+/** Runs each file in a process of its own; sets the exit code when a test fails. @returns how many tests were run */
 async function runTests(
   { name, timeoutMs, atOnce }: Group,
   files: readonly string[],
   pattern: string,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<number> {
   if (files.length === 0) throw new Error(`There are no ${name}.`);
   console.log(`\n== ${name}: ${files.length} ${files.length === 1 ? 'file' : 'files'}`);
   const durations: { name: string; ms: number }[] = [];
@@ -129,8 +132,10 @@ async function runTests(
   });
   for (const event of ['test:pass', 'test:fail'] as const) {
     tests.on(event, ({ name: test, nesting, file = '', details }) => {
-      if (nesting > 0 || test === file) return;
-      durations.push({ name: `${relative('.', file)}: ${test}`, ms: details.duration_ms });
+      const path = relative('.', file);
+      // A file without a test of its own counts as one, with the path for a name.
+      if (nesting > 0 || relative('.', test) === path) return;
+      durations.push({ name: `${path}: ${test}`, ms: details.duration_ms });
     });
   }
   for await (const text of tests.compose(spec)) process.stdout.write(text as string);
@@ -140,4 +145,5 @@ async function runTests(
   console.log(`The slowest of ${durations.length} tests:`);
   for (const one of slowest) console.log(`${seconds(one.ms)}  ${one.name}`);
   console.log(`${seconds(performance.now() - startedMs)}  in all`);
+  return durations.length;
 }

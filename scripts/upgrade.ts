@@ -7,7 +7,8 @@ import { isUp, listContainers } from './cluster/containers.ts';
 import { PREPARATION } from './cluster/preparation.ts';
 import { prepareRegisterToken } from './cluster/secrets.ts';
 import { readServerServices } from './cluster/services.ts';
-import { upgradeProxies, upgradeServers } from './cluster/upgrade.ts';
+import { requireRoleSettings } from './cluster/settings.ts';
+import { requireKnownCount, upgradeProxies, upgradeServers } from './cluster/upgrade.ts';
 import { Failure } from './kit/failure.ts';
 import { clusterName } from './kit/project.ts';
 import { runScript } from './kit/script.ts';
@@ -23,11 +24,12 @@ await runScript('npm run upgrade --', CONTINUES, async (signal) => {
         'starts new servers, waits until they are ready, stops and removes the old ones; the proxies last, one by one.',
     )
     .epilogue(
-      'Nothing is lost while servers are replaced. Each proxy is away for a moment: clients that know several, or that\n' +
-        'try again for a few seconds, lose nothing. What is up to date stays as it is. Settings: as for npm start.\n' +
-        'Exit codes: 0 upgraded, 1 a step failed, 2 no cluster is running, or bad usage, 130 stopped by Ctrl-C.',
+      'Nothing is lost while servers are replaced. Each proxy is away for a moment: clients that know several, or\n' +
+        'that try again for a few seconds, lose nothing. What is up to date stays as it is. Settings: as for npm start.\n' +
+        'Exit codes: 0 upgraded, 1 a step failed, 2 no cluster is running, bad usage or a setting that is missing, 130 stopped by Ctrl-C.',
     )
     .parse();
+  requireRoleSettings(process.env);
   await runSteps(signal, PREPARATION);
   const running = (await listContainers(clusterName(), signal)).filter(isUp);
   if (!running.some(({ service }) => service === 'proxy')) {
@@ -35,6 +37,7 @@ await runScript('npm run upgrade --', CONTINUES, async (signal) => {
       exitCode: 2,
     });
   }
+  requireKnownCount(running.filter(({ service }) => service === 'proxy').length);
   await prepareRegisterToken();
   const services = await readServerServices({}, signal);
   await runSteps(signal, [

@@ -30,6 +30,12 @@ test('npm test: files by name, the slowest tests at the end, and 1 when one fail
   assert.equal(await both.exited(), 1, both.stdout() + both.stderr());
   assert.match(both.stdout(), /tests without Docker: 1 file\n(.|\n)*long tests: 1 file\n(.|\n)*on purpose/);
 
+  const some = startProgram('scripts/test.ts', [good, '--test-name-pattern', '^an ex']);
+  assert.equal(await some.exited(), 0, some.stdout() + some.stderr());
+  const none = startProgram('scripts/test.ts', [good, '--test-name-pattern', 'misspelt']);
+  assert.equal(await none.exited(), 2, none.stdout() + none.stderr());
+  assert.match(none.stderr(), /No test has a name that matches "misspelt": nothing was tested\./);
+
   for (const args of [['none.test.ts'], ['package.json'], [good, '--only', 'unit'], ['--only', 'some']]) {
     const refused = startProgram('scripts/test.ts', args);
     assert.equal(await refused.exited(), 2, args.join(' '));

@@ -1,13 +1,19 @@
 // shell · the cluster as a whole: up and down through Docker Compose, never another project's containers.
-import { createServer } from 'node:net';
-import { type PublishedPorts, parsePublished, requireWhole } from '../../services/shared/config.ts';
+import {
+  MAX_PROXIES,
+  type PublishedPorts,
+  parsePublished,
+  requireWhole,
+} from '../../services/shared/config.ts';
 import { attempt, run } from '../kit/command.ts';
 import { Failure } from '../kit/failure.ts';
 import { clusterName, ROOT, readSetting } from '../kit/project.ts';
 import { type Outcome, type Progress, SILENT } from '../kit/steps.ts';
+import { plural } from '../kit/words.ts';
 import { type Container, isUp, listContainers } from './containers.ts';
 import { isEngineUp } from './engine.ts';
 import { OBSERVABILITY } from './observability.ts';
+import { requireFreePorts } from './ports.ts';
 import { prepareRegisterToken } from './secrets.ts';
 
 /** What to say when bringing the cluster up or down was interrupted. */
@@ -15,12 +21,13 @@ export const MAY_BE_LEFT = 'Containers may be left: "npm stop" removes them, "np
 
 const ASK_TIMEOUT_MS = 20_000;
 const COMPOSE_TIMEOUT_MS = 120_000;
+const LAST_WORDS = 4;
 const RESTART_TIMEOUT_MS = 40_000;
 /** The longest that docker-compose.yml gives a container to stop. */
 export const GRACE_S = 15;
 
 const PORTS = { PROXY_PUBLISH_PORT: '10000', PROXY_PUBLISH_ADMIN_PORT: '10081' } as const;
-type PortSetting = keyof typeof PORTS;
+export type PortSetting = keyof typeof PORTS;
 
 /**
  * Which cluster: `project` is the Compose project's name, `env` what Compose gets on top of the environment, `scale` how
@@ -35,18 +42,26 @@ export type Cluster = {
 /**
  * Starts what is not running, and resumes what is paused; containers that run well, with the same settings, are left
  * alone.
- * @throws Failure when a port is taken, or with Compose's last lines
+ * @throws Failure when a port is taken, or with Compose's last lines, and those of the containers that keep the others from starting
  */
 export async function bringUp(cluster: Cluster = {}, progress: Progress = SILENT): Promise<Outcome> {
   const before = (await listContainers(nameOf(cluster), progress.signal)).filter(isUp);
-  await requireFreePorts(cluster, before);
+  await requireFree(cluster, before);
   const { unpaused, restarted } = await repair(before, progress);
   await prepareRegisterToken();
   progress.phase('docker compose up');
   const counts = Object.entries(cluster.scale ?? {}).map(([service, count]) => `${service}=${count}`);
   const scale = counts.flatMap((count) => ['--scale', count]);
   const what = 'The cluster could not be started';
-  await compose(cluster, ['up', '--detach', '--no-build', '--remove-orphans', ...scale], what, progress);
+  const up = ['up', '--detach', '--no-build', '--remove-orphans', ...scale];
+  await compose(cluster, up, what, progress).catch(async (error: unknown) => {
+    progress.signal.throwIfAborted();
+    if (!(error instanceof Failure)) throw error;
+    const words = await lastWords(cluster);
+    const [lastLine = ''] = error.tail.split('\n').slice(-1);
+    const tail = words === '' ? error.tail : `${lastLine}\n${words}`;
+    throw new Failure(error.message, error.next, { tail, cause: error });
+  });
   const after = (await listContainers(nameOf(cluster), progress.signal)).filter(isUp);
   return summarizeUp({ before, after, unpaused, restarted });
 }
@@ -79,12 +94,8 @@ export async function repair(
  */
 export async function takeDown(cluster: Cluster = {}, progress: Progress = SILENT): Promise<Outcome> {
   const project = nameOf(cluster);
-  if (!(await isEngineUp(progress.signal))) {
-    return {
-      isSkipped: true,
-      summary: 'no Docker Engine with Compose is running here, so nothing is to be stopped',
-    };
-  }
+  if (!(await isEngineUp(progress.signal)))
+    return { skipped: 'no Docker Engine with Compose is running here, so nothing is to be stopped' };
   const found = await listContainers(project, progress.signal);
   const profiles = ['client', OBSERVABILITY].flatMap((name) => ['--profile', name]);
   const args = [...profiles, 'down', '--remove-orphans', '--timeout', String(GRACE_S)];
@@ -125,7 +136,8 @@ export async function docker(
 /** How many proxies there are to be: `PROXIES`, or as many as `PROXY_PUBLISH_PORT` has ports. @throws UsageError */
 export function proxyCount({ env }: Cluster = {}): number {
   const { first, last } = parsePublished('PROXY_PUBLISH_PORT', portSetting('PROXY_PUBLISH_PORT', { env }));
-  return requireWhole('PROXIES', Number(env?.PROXIES ?? readSetting('PROXIES') ?? last - first + 1), 1, 100);
+  const count = env?.PROXIES ?? readSetting('PROXIES') ?? last - first + 1;
+  return requireWhole('PROXIES', Number(count), 1, MAX_PROXIES);
 }
 
 /**
@@ -167,35 +179,27 @@ export async function recentLogs(cluster: Cluster, lines: number): Promise<strin
   return (await attempt('docker', args, { ...whereabouts(cluster), timeoutMs: ASK_TIMEOUT_MS })).tail;
 }
 
-// Docker says "driver failed programming external connectivity" and leaves a half-made cluster behind.
-async function requireFreePorts(cluster: Cluster, running: readonly Container[]): Promise<void> {
-  for (const name of Object.keys(PORTS) as PortSetting[]) {
-    const { host, first, last } = publishedPorts(name, cluster);
-    for (let port = first; port <= last; port += 1) {
-      if (running.some(({ ports }) => ports.includes(`:${port}->`))) continue;
-      const problem = await whyNotFree(port, host.replaceAll(/[[\]]/g, ''));
-      if (problem !== null) throw await notFree(name, port, problem);
-    }
-  }
-}
-
-async function notFree(name: PortSetting, port: number, problem: string): Promise<Failure> {
-  const args = ['ps', '--filter', `publish=${port}`, '--format', '{{.Names}}'];
-  const [owner] = (await attempt('docker', args, { timeoutMs: ASK_TIMEOUT_MS })).stdout.split('\n');
-  return new Failure(
-    problem === 'EADDRINUSE'
-      ? `Port ${port} is taken by ${owner ? `the container ${owner}` : 'another program'}.`
-      : `Port ${port} can't be used: ${problem}.`,
-    `Stop what uses it, or choose another one, in .env so that every command uses it:\n  echo ${name}=${port < 65_535 ? port + 1 : port - 1} >> .env && npm start`,
-  );
-}
-
-function whyNotFree(port: number, host: string): Promise<string | null> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
-    server.listen({ port, host, exclusive: true }, () => server.close(() => resolve(null)));
+// Those that the cluster's own containers have are free for it.
+async function requireFree(cluster: Cluster, running: readonly Container[]): Promise<void> {
+  const wanted = (Object.keys(PORTS) as PortSetting[]).flatMap((setting) => {
+    const { host, first, last } = publishedPorts(setting, cluster);
+    return Array.from({ length: last - first + 1 }, (_, index) => ({ setting, host, port: first + index }));
   });
+  const others = wanted.filter(({ port }) => !running.some(({ ports }) => ports.includes(`:${port}->`)));
+  await requireFreePorts(others, { command: 'npm start', cluster: nameOf(cluster) });
+}
+
+/** The last lines of the containers that keep the cluster from starting, which say why. */
+async function lastWords(cluster: Cluster): Promise<string> {
+  const failed = (await listContainers(nameOf(cluster))).filter(
+    ({ state, isUnhealthy }) => isUnhealthy || ['restarting', 'exited', 'dead'].includes(state),
+  );
+  const logs = failed.map(async ({ id, name }) => {
+    const args = ['logs', '--tail', String(LAST_WORDS), id];
+    const { tail } = await attempt('docker', args, { timeoutMs: ASK_TIMEOUT_MS });
+    return tail === '' ? [] : [`The last lines of ${name}:\n${tail}`];
+  });
+  return (await Promise.all(logs)).flat().join('\n');
 }
 
 function nameOf({ project }: Cluster): string {
@@ -231,19 +235,12 @@ export function summarizeUp({ before, after, unpaused, restarted }: BroughtUp): 
   ]
     .filter(([count]) => count !== 0)
     .map(([count, what]) => `${count} ${what}`);
-  const total = containers(after.length);
-  return changes.length === 0
-    ? { isSkipped: true, summary: `${total} (already running)` }
-    : { isSkipped: false, summary: `${total}: ${changes.join(', ')}` };
+  const total = plural(after.length, 'container');
+  return changes.length === 0 ? { skipped: `${total} (already running)` } : `${total}: ${changes.join(', ')}`;
 }
 
 /** @param found how many containers there were, stopped ones too */
 export function summarizeDown(found: number): Outcome {
-  if (found === 0) return { isSkipped: true, summary: 'nothing was running' };
-  const summary = `${containers(found)} and ${found === 1 ? 'its' : 'their'} network are gone`;
-  return { isSkipped: false, summary };
-}
-
-function containers(count: number): string {
-  return `${count} ${count === 1 ? 'container' : 'containers'}`;
+  if (found === 0) return { skipped: 'nothing was running' };
+  return `${plural(found, 'container')} and ${found === 1 ? 'its' : 'their'} network are gone`;
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isUp, parseContainers, publishedProxies } from './containers.ts';
+import { isUp, parseContainers, proxiesDown, publishedProxies } from './containers.ts';
 
 test('containers: one a line, with its state and health', () => {
   const [server, proxy, foreign] = parseContainers(
@@ -19,6 +19,17 @@ test('containers: one a line, with its state and health', () => {
     [false, true, true],
   );
   assert.deepEqual(parseContainers(''), []);
+});
+
+test('the proxies that do not run, in words', () => {
+  const containers = parseContainers(
+    '1\tmine-proxy-10\tcreated\tproxy\ta\tCreated\t\n2\tmine-proxy-2\texited\tproxy\ta\tExited (137)\t\n' +
+      '3\tmine-proxy-1\tpaused\tproxy\ta\tUp (Paused)\t\n4\tmine-server-p1-1\texited\tserver-p1\ta\tExited (0)\t\n',
+  );
+  assert.deepEqual(proxiesDown('mine', containers), [
+    'proxy-2 is not running (exited).',
+    'proxy-10 is not running (created).',
+  ]);
 });
 
 test('the proxies that are published, by name, as they are reached on this machine', () => {

@@ -72,6 +72,14 @@ export function publishedProxies(project: string, containers: readonly Container
     .sort((a, b) => compareNames(a.name, b.name));
 }
 
+/** The proxies among containers that have ended or were never started, a sentence each, by name. */
+export function proxiesDown(project: string, containers: readonly Container[]): string[] {
+  return containers
+    .filter((container) => container.service === 'proxy' && !isUp(container))
+    .sort((a, b) => compareNames(a.name, b.name))
+    .map(({ name, state }) => `${name.replace(`${project}-`, '')} is not running (${state}).`);
+}
+
 function publishedAt(ports: string, port: number): string | undefined {
   const [, published] = new RegExp(`(\\S+:\\d+)->${port}/tcp`).exec(ports) ?? [];
   return published?.replace(/^(0\.0\.0\.0|\[::\]|::):/, '127.0.0.1:');
@@ -100,11 +108,13 @@ export type Known = {
   /** By server id, without the cluster's own: `server-p1-1`. */
   names: ReadonlyMap<string, string>;
   proxies: readonly PublishedProxy[];
+  /** A sentence for each proxy that does not run: `proxy-2 is not running (exited).` */
+  down: readonly string[];
 };
 
 export async function lookUpContainers(signal?: AbortSignal): Promise<Known> {
   const project = clusterName();
   const containers = await listContainers(project, signal, NAMES_TIMEOUT_MS);
   const names = new Map(containers.map(({ id, name }) => [id, name.replace(`${project}-`, '')]));
-  return { names, proxies: publishedProxies(project, containers) };
+  return { names, proxies: publishedProxies(project, containers), down: proxiesDown(project, containers) };
 }

@@ -53,7 +53,7 @@ test('a server is explained, drained, resumed and probed; orders need the token'
   assert.equal(explained.code, 0);
   assert.match(
     explained.text,
-    /^Server 7 of policy 1 is ready since .*\nIt is drained by order of Ada \(a new disk\) .*resume 7"/,
+    /^Server 7 of policy 1 is drained since .*\nDrained by Ada: a new disk\. Gets nothing new until resumed\..*\n.*resume 7"/,
   );
   assert.match(explained.text, /admitted: .*\n +probe-passed; probe 0\.\d s before: pass\n/);
   assert.match(explained.text, /drained: drained by order of Ada: a new disk\n +ordered; by Ada, a new disk/);
@@ -71,6 +71,8 @@ test('a server is explained, drained, resumed and probed; orders need the token'
   await proxy.printed(new RegExp(`debug proxy: refused trace=${trace} code=UNKNOWN_TYPE`));
   assert.equal((await status('log-level', 'loud', '--register-token-file', token)).code, 2);
   assert.equal((await status('explain', 'nobody')).code, 1);
+  const unnamed = await status('explain', '--policy', '1');
+  assert.deepEqual([unnamed.code, /explain: name one server/.test(unnamed.text)], [2, true]);
   assert.equal((await status('drain', '--register-token-file', token)).code, 2);
   await writeFile(token, 'another token than the proxy has');
   const refused = await status('drain', '7', '--register-token-file', token);

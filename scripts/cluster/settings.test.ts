@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { ROOT } from '../kit/project.ts';
-import { roleVariables, SET_BY_COMPOSE, settingsWithoutEffect } from './settings.ts';
+import { requireRoleSettings, roleVariables, SET_BY_COMPOSE, settingsWithoutEffect } from './settings.ts';
 
 const COMPOSE = readFileSync(join(ROOT, 'docker-compose.yml'), 'utf8');
 
@@ -67,4 +67,25 @@ test('every variable of docker-compose.yml is a known setting', () => {
   const names = [...COMPOSE.matchAll(/\$\{(\w+)/g)].map(([, name = '']) => name);
   assert.ok(names.length > 5);
   assert.deepEqual(settingsWithoutEffect(names, []), []);
+});
+
+const WRONG: [settings: Record<string, string>, message: RegExp][] = [
+  [{ PROXY_WORKERS: 'abc' }, /^PROXY_WORKERS: --workers must be a whole number .* in \.env\.$/],
+  [{ PROXY_HOLD: '-1' }, /^PROXY_HOLD: --hold must be a whole number/],
+  [{ PROXY_FALL: 'two' }, /^PROXY_FALL is "two": it must be a number/],
+  [{ PROXY_RETRY: 'sometimes' }, /^PROXY_RETRY is "sometimes"/],
+  [{ SERVER_LOG_LEVEL: 'loud' }, /^SERVER_LOG_LEVEL is "loud"/],
+];
+for (const [settings, message] of WRONG) {
+  test(`a setting that no container could start with: ${JSON.stringify(settings)}`, () => {
+    assert.throws(() => requireRoleSettings(settings), { name: 'UsageError', message });
+  });
+}
+
+test('settings that containers start with, and files that only they have', () => {
+  requireRoleSettings({});
+  requireRoleSettings({
+    ...{ PROXY_WORKERS: '64', PROXY_HOLD: '', PROXY_TLS_CERT: '/run/secrets/proxy.pem' },
+    ...{ SERVER_TLS_KEY: '/run/secrets/server-key.pem', PROXY_UPSTREAM_TLS: '1', PROXY_PORT: 'any' },
+  });
 });

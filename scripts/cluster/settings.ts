@@ -1,7 +1,8 @@
-// pure · the settings in .env: which of them reach the containers, and what to say of those that do not.
+// pure · the settings in .env: which of them reach the containers, which are wrong, and what to say of those that have no effect.
 import { clientVariables } from '../../services/client/options.ts';
-import { proxyVariables } from '../../services/proxy/options.ts';
-import { serverVariables } from '../../services/server/options.ts';
+import { parseWorkers, proxyVariables, readProxyOptions } from '../../services/proxy/options.ts';
+import { readOptions as readServerOptions, serverVariables } from '../../services/server/options.ts';
+import { UsageError, variableOf } from '../../services/shared/config.ts';
 
 /** What docker-compose.yml decides itself: each with what to set, or do, instead. */
 export const SET_BY_COMPOSE: Readonly<Record<string, string>> = {
@@ -36,6 +37,39 @@ const OF_THE_CLUSTER = [
 /** Read by the programs that the commands start, or by options of the lab's own commands. */
 const OF_PROGRAMS =
   /^(?:COMPOSE|DOCKER|BUILDKIT|NODE|NPM|LOAD|CHAOS|BENCH|SOAK|SIMULATE|FUZZ)_|_PROXY$|^(?:NO_COLOR|FORCE_COLOR|TZ)$/i;
+
+/** They name files in the containers. */
+const OF_FILES = /_(?:FILE|CERT|KEY|CA)$/;
+
+/**
+ * Reads the settings of the roles as their containers will. A container with a wrong one starts again and again, and by
+ * then the one before it has gone.
+ * @throws UsageError that names the variable, as far as that can be known without the files of the containers
+ */
+export function requireRoleSettings(environment: NodeJS.ProcessEnv): void {
+  const { PROXY_WORKERS, ...proxy } = handedOn(proxyVariables(), environment);
+  // How many threads the containers' Node can run, that of this machine does not say.
+  checkRole('PROXY', () => parseWorkers(PROXY_WORKERS || 1));
+  checkRole('PROXY', () => readProxyOptions([], proxy));
+  const server = handedOn(serverVariables(), environment);
+  checkRole('SERVER', () => readServerOptions([], { ...server, SERVER_POLICY: '1' }));
+}
+
+function handedOn(variables: readonly string[], environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const chosen = variables.filter((name) => !(name in SET_BY_COMPOSE) && !OF_FILES.test(name));
+  return Object.fromEntries(chosen.map((name) => [name, environment[name]]));
+}
+
+function checkRole(role: 'PROXY' | 'SERVER', read: () => unknown): void {
+  try {
+    read();
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    const [, option] = /^--([a-z-]+)/.exec(error.message) ?? [];
+    const which = option === undefined ? '' : `${variableOf(role, option)}: `;
+    throw new UsageError(`${which}${error.message} It is set in the environment or in .env.`);
+  }
+}
 
 /** The variables of all roles. */
 export function roleVariables(): string[] {

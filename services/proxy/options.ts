@@ -281,10 +281,15 @@ function check(values: Record<string, unknown>): ProxyOptions {
   };
 }
 
-function readWorkers(value: unknown): number {
+/** How many threads `--workers` asks for, on whatever machine. @throws UsageError */
+export function parseWorkers(value: unknown): number {
   const workers = value === 'auto' ? workersForAllCores() : Number(value);
-  if (!Number.isInteger(workers) || workers < 1 || workers > MAX_WORKERS)
-    throw new UsageError(`--workers must be a whole number from 1 to ${MAX_WORKERS}, or auto.`);
+  if (Number.isInteger(workers) && workers >= 1 && workers <= MAX_WORKERS) return workers;
+  throw new UsageError(`--workers must be a whole number from 1 to ${MAX_WORKERS}, or auto.`);
+}
+
+function readWorkers(value: unknown): number {
+  const workers = parseWorkers(value);
   if (workers > 1 && !canSharePorts())
     throw new UsageError(
       `--workers ${workers} needs Linux and Node 23.1 or newer, which can share a port among threads; this is Node ${process.versions.node} on ${process.platform}: use --workers 1, or start it with npm run proxy.`,

@@ -87,6 +87,7 @@ test('unknown options, missing values and wrong choices are bad usage', () => {
   assert.throws(() => parse('--unknown'), isUsageError(/unknown/));
   assert.throws(() => parse('--retry', 'often'), isUsageError(/retry/));
   assert.throws(() => parse('--log-level', 'loud'), isUsageError(/log-level/));
+  assert.throws(() => parse('--', '--retry', '5'), isUsageError(/"-- --retry 5" is not understood/));
 });
 
 const ADDRESSES: [string, string, number][] = [
@@ -127,7 +128,7 @@ test('several addresses, with commas between', () => {
     assert.throws(() => parseHostPorts('--proxy', text), isUsageError(/--proxy/), text);
 });
 
-test('the published proxy: 10000 unless PROXY_PUBLISH_PORT says otherwise', () => {
+test('the published proxy: 10000 unless PROXY_PUBLISH_PORT or PROXIES says otherwise', () => {
   assert.equal(publishedProxy({}), '127.0.0.1:10000');
   assert.equal(publishedProxy({ PROXY_PUBLISH_PORT: '' }), '127.0.0.1:10000');
   assert.equal(publishedProxy({ PROXY_PUBLISH_PORT: '10001' }), '127.0.0.1:10001');
@@ -136,6 +137,10 @@ test('the published proxy: 10000 unless PROXY_PUBLISH_PORT says otherwise', () =
   assert.equal(publishedProxy({ PROXY_PUBLISH_PORT: '[::1]:10001' }), '[::1]:10001');
   assert.equal(publishedProxy({ PROXY_PUBLISH_PORT: '10000-10001' }), '127.0.0.1:10000,127.0.0.1:10001');
   assert.equal(publishedProxy({ PROXY_PUBLISH_PORT: '[::1]:1-2' }), '[::1]:1,[::1]:2');
+  assert.equal(publishedProxy({ PROXIES: '2' }), '127.0.0.1:10000,127.0.0.1:10001');
+  assert.equal(publishedProxy({ PROXIES: '2', PROXY_PUBLISH_PORT: '5' }), '127.0.0.1:5,127.0.0.1:6');
+  assert.equal(publishedProxy({ PROXIES: '1', PROXY_PUBLISH_PORT: '5-7' }), '127.0.0.1:5');
+  assert.throws(() => publishedProxy({ PROXIES: 'x' }), /PROXIES must be a whole number from 1 to 100/);
   for (const text of [
     'http',
     '0',

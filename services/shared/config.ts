@@ -10,6 +10,7 @@ export class UsageError extends Error {
 }
 
 const MAX_PORT = 65_535;
+export const MAX_PROXIES = 100;
 
 /** The options that every long-running role has. */
 export const LOG_OPTIONS = {
@@ -85,8 +86,14 @@ export function defaultValues(options: Record<string, Options>): Record<string, 
 /**
  * A yargs parser with the manners that all programs here share: strict, exit code 2 with one clear sentence on bad usage.
  * @param args command-line arguments without node and the file
+ * @throws UsageError for a bare `--`: yargs would pass over all that follows it
  */
 export function commandLine(args: readonly string[], scriptName: string): Argv {
+  if (args.includes('--')) {
+    throw new UsageError(
+      `"${args.slice(args.indexOf('--')).join(' ')}" is not understood: leave out this --.`,
+    );
+  }
   const yargs = createRequire(import.meta.url)('yargs') as typeof import('yargs')['default'];
   return (
     yargs(args)
@@ -101,9 +108,14 @@ export function commandLine(args: readonly string[], scriptName: string): Argv {
       .middleware((values) => requireBooleans(args, values), true)
       .wrap(Math.min(110, process.stdout.columns ?? 110))
       .fail((message, error) => {
-        throw error instanceof UsageError ? error : new UsageError(message ?? error.message);
+        throw error instanceof UsageError ? error : new UsageError(inWords(message ?? error.message));
       })
   );
+}
+
+// yargs counts arguments, and does not say which one is missing.
+function inWords(message: string): string {
+  return message.startsWith('Not enough non-option arguments') ? 'An argument is missing.' : message;
 }
 
 function requireBooleans(args: readonly string[], values: Record<string, unknown>): void {
@@ -129,7 +141,7 @@ export function requireWhole(name: string, value: unknown, min: number, max: num
  */
 export function given(option: string, value: unknown): string | null {
   if (value === undefined) return null;
-  if (typeof value === 'string' && value !== '') return value;
+  if (typeof value === 'string' && value.trim() !== '') return value;
   throw new UsageError(`${option} is empty: give it a value, or leave it out.`);
 }
 
@@ -180,13 +192,15 @@ export function parsePublished(name: string, text: string): PublishedPorts {
 
 /**
  * Where the cluster's proxies are reached on this machine: where Compose publishes them, as host:port with commas between.
- * @throws UsageError when PROXY_PUBLISH_PORT is nothing that `parsePublished` reads
+ * With PROXIES there are as many, on the ports from the first one on.
+ * @throws UsageError when PROXY_PUBLISH_PORT is nothing that `parsePublished` reads, or PROXIES no number of proxies
  */
 export function publishedProxy(environment: NodeJS.ProcessEnv): string {
   const text = environment.PROXY_PUBLISH_PORT || '10000';
   const { host, first, last } = parsePublished('PROXY_PUBLISH_PORT', text);
   const reached = host === '0.0.0.0' || host === '[::]' ? '127.0.0.1' : host;
-  return Array.from({ length: last - first + 1 }, (_, index) => `${reached}:${first + index}`).join();
+  const count = requireWhole('PROXIES', Number(environment.PROXIES || last - first + 1), 1, MAX_PROXIES);
+  return Array.from({ length: count }, (_, index) => `${reached}:${first + index}`).join();
 }
 
 /**

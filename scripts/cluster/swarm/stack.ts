@@ -1,11 +1,14 @@
 // shell · docker-stack.yml on a swarm: deployed, waited for, removed; and this machine's engine in and out of a swarm of its own.
-import { setTimeout as sleep } from 'node:timers/promises';
+import { UsageError } from '../../../services/shared/config.ts';
 import { attempt } from '../../kit/command.ts';
 import { Failure } from '../../kit/failure.ts';
 import { waitForServers } from '../../kit/policies.ts';
 import { ROOT, readSetting } from '../../kit/project.ts';
 import { type Outcome, type Progress, SILENT } from '../../kit/steps.ts';
+import { until } from '../../kit/until.ts';
 import { appImage, localImageId } from '../app-image.ts';
+import { type PortSetting, publishedPorts } from '../cluster.ts';
+import { requireFreePorts } from '../ports.ts';
 import { prepareRegisterToken } from '../secrets.ts';
 import { docker, findNodes, loadImage, removeNodes, type SwarmNode, startNodes } from './nodes.ts';
 import type { SwarmCluster } from './swarm-cluster.ts';
@@ -25,14 +28,14 @@ export async function stackNodes(project: string, signal?: AbortSignal): Promise
   return nodes.length > 0 ? nodes : [ON_THIS_MACHINE];
 }
 
-/** Makes this machine's engine the manager of a swarm, unless it is one. @throws Failure when it is a worker */
+/** Makes this machine's engine the manager of a swarm, unless it is one. @throws Failure when it is a worker, or a port is taken */
 export async function joinSwarm(project: string, { signal }: Progress): Promise<Outcome> {
   const { length } = await findNodes(project, signal);
   if (length > 0) throw otherNodes(length);
+  await requireFree(project);
   const format = '{{.Swarm.LocalNodeState}} {{.Swarm.ControlAvailable}}';
   const state = (await docker(null, ['info', '--format', format], signal)).trim();
-  if (state === 'active true')
-    return { isSkipped: true, summary: 'this engine is a manager of a swarm already' };
+  if (state === 'active true') return { skipped: 'this engine is a manager of a swarm already' };
   if (!state.startsWith('inactive')) {
     throw new Failure(
       'This engine is in a swarm, and no manager of it.',
@@ -48,20 +51,27 @@ export async function joinSwarm(project: string, { signal }: Progress): Promise<
   );
   const id = (await docker(null, ['info', '--format', '{{.Swarm.NodeID}}'], signal)).trim();
   await docker(null, ['node', 'update', '--label-add', `${BEGUN}=1`, id], signal);
-  return {
-    isSkipped: false,
-    summary: 'one was begun on this engine: "npm run swarm -- stop" leaves it again',
-  };
+  return 'one was begun on this engine: "npm run swarm -- stop" leaves it again';
+}
+
+// The stack's own tasks may have the ports: it is deployed anew.
+async function requireFree(project: string): Promise<void> {
+  const settings = stackSettings(1);
+  const ports = (['PROXY_PUBLISH_PORT', 'PROXY_PUBLISH_ADMIN_PORT'] as const).map((setting) => {
+    return { setting, host: '0.0.0.0', port: Number(settings[setting]) };
+  });
+  const who = { command: 'npm run swarm', cluster: project };
+  await requireFreePorts(ports, who, ({ stack }) => stack === project);
 }
 
 /** Starts nodes as containers, unless as many are there. @throws Failure when there are others */
 export async function bringUpNodes(project: string, count: number, progress: Progress): Promise<Outcome> {
   const found = await findNodes(project, progress.signal);
-  if (found.length === count) return { isSkipped: true, summary: `${count} nodes (already there)` };
+  if (found.length === count) return { skipped: `${count} nodes (already there)` };
   if (found.length > 0) throw otherNodes(found.length);
   const nodes = await startNodes(project, appImage(), count, progress);
   const list = nodes.map(({ name, address }) => `${name} ${address}`).join(', ');
-  return { isSkipped: false, summary: `${list}; the first one is the manager` };
+  return `${list}; the first one is the manager`;
 }
 
 function otherNodes(count: number): Failure {
@@ -94,10 +104,37 @@ export async function deployStack(
   const files = FILES.flatMap((file) => ['--compose-file', `${ROOT}/${file}`]);
   // What Swarm would look up at the registry is on the nodes.
   const args = ['stack', 'deploy', ...files, '--prune', '--resolve-image', 'never', project];
-  const proxies = readSetting('PROXIES') ?? String(nodes.length);
-  const settings = { PROXIES: proxies, ...env, POLICY_PROXY_IMAGE: image };
-  await docker(manager, args, signal, undefined, settings);
+  await docker(manager, args, signal, undefined, {
+    ...env,
+    ...stackSettings(nodes.length, env),
+    POLICY_PROXY_IMAGE: image,
+  });
   return await waitUntilWhole(cluster, progress);
+}
+
+/**
+ * How many proxies the stack has, and on which port of every node.
+ * @param env what the stack file gets on top of the environment and `.env`
+ * @throws UsageError when there are more proxies than nodes: each takes a port of its node, so Swarm would wait for ever
+ */
+export function stackSettings(
+  nodes: number,
+  env: NodeJS.ProcessEnv = {},
+): Record<'PROXIES' | PortSetting, string> {
+  const proxies = env.PROXIES ?? readSetting('PROXIES') ?? String(nodes);
+  if (!/^[1-9]\d*$/.test(proxies) || Number(proxies) > nodes) {
+    const most =
+      nodes === 1 ? 'one node has 1 at most; --nodes 3 makes three' : `${nodes} nodes have ${nodes} at most`;
+    throw new UsageError(`PROXIES is "${proxies}": each proxy takes a port of its node, so ${most}.`);
+  }
+  // The same port on every node, where Compose has one for each proxy.
+  const portOf = (name: PortSetting): string =>
+    String(publishedPorts(name, { env: { ...env, PROXIES: '1' } }).first);
+  return {
+    PROXIES: proxies,
+    PROXY_PUBLISH_PORT: portOf('PROXY_PUBLISH_PORT'),
+    PROXY_PUBLISH_ADMIN_PORT: portOf('PROXY_PUBLISH_ADMIN_PORT'),
+  };
 }
 
 /** Waits until every task runs and every proxy has every server. @throws Failure when that takes too long */
@@ -105,7 +142,7 @@ export async function waitUntilWhole(cluster: SwarmCluster, { phase, signal }: P
   phase('waiting for the tasks');
   await cluster.settled(signal).catch(async (cause: Error) => {
     signal.throwIfAborted();
-    const next = `Look at "docker stack ps --no-trunc ${cluster.project}".`;
+    const next = `Look at "docker stack ps --no-trunc ${cluster.project}". "npm run swarm -- stop" removes what is there.`;
     throw new Failure(cause.message, next, { tail: await cluster.problems(), cause });
   });
   const servers = (await cluster.replicas()).filter(({ policy }) => policy !== null).length;
@@ -116,7 +153,7 @@ export async function waitUntilWhole(cluster: SwarmCluster, { phase, signal }: P
     await waitForServers({ adminUrl, count: servers, timeoutMs: READY_WITHIN_MS, signal, onChange });
   }
   const each = proxies.map(({ name, address }) => `${name} on ${address}`).join(', ');
-  return { isSkipped: false, summary: `every proxy has all ${servers} servers: ${each}` };
+  return `every proxy has all ${servers} servers: ${each}`;
 }
 
 /** Removes the nodes, or the stack from this machine's swarm, and leaves that if it was begun here. */
@@ -140,7 +177,9 @@ export async function takeDownStack(project: string, { phase, signal }: Progress
     await untilGone(['network', 'ls', ...filter], signal);
     // Those that have ended earlier are kept for a while, and for ever when the swarm is left.
     const ended = (await docker(null, ['ps', '--all', ...filter], signal)).split('\n').filter(Boolean);
-    if (ended.length > 0) await docker(null, ['rm', '--force', ...ended], signal);
+    // Swarm may be removing some of them at the same time, of which Docker makes an error.
+    await attempt('docker', ['rm', '--force', ...ended], { timeoutMs: ASK_TIMEOUT_MS, signal });
+    await untilGone(['ps', '--all', ...filter], signal);
   }
   const isLast = isManager && (await docker(null, ['service', 'ls', '--quiet'], signal)) === '';
   const isLeft = isLast && info.stdout.trim() === '1';
@@ -155,9 +194,7 @@ export async function takeDownStack(project: string, { phase, signal }: Progress
     ...(services === '' ? [] : ['the stack']),
     ...(isLeft ? ['the swarm'] : []),
   ];
-  return gone.length === 0
-    ? { isSkipped: true, summary: 'nothing was there' }
-    : { isSkipped: false, summary: `gone: ${gone.join(', ')}` };
+  return gone.length === 0 ? { skipped: 'nothing was there' } : `gone: ${gone.join(', ')}`;
 }
 
 /** Removes the names that images were given for the nodes. */
@@ -189,10 +226,7 @@ async function hasImage(nodes: readonly SwarmNode[], image: string, signal: Abor
 }
 
 async function untilGone(list: readonly string[], signal: AbortSignal): Promise<void> {
-  const deadlineMs = performance.now() + GONE_WITHIN_MS;
-  while ((await docker(null, list, signal)) !== '') {
-    if (performance.now() > deadlineMs)
-      throw new Failure('The stack is not gone.', `Look at "docker ${list.join(' ')}".`);
-    await sleep(POLL_MS, undefined, { signal });
-  }
+  const look = async (): Promise<boolean> => (await docker(null, list, signal)) === '';
+  if (await until(look, { withinMs: GONE_WITHIN_MS, everyMs: POLL_MS, signal })) return;
+  throw new Failure('The stack is not gone.', `Look at "docker ${list.join(' ')}".`);
 }

@@ -263,7 +263,7 @@ export class Forwarder implements TrafficObserver {
     attempted: Request | null | false,
     nowMs: number,
   ): NextStep {
-    if (attempted === false) return this.#retries.afterNothingSent(request, upstream, failure);
+    if (attempted === false) return this.#retries.afterNothingSent(request, upstream, failure, nowMs);
     return request === attempted && failure !== 'distrusted'
       ? this.#afterAttempt(request, upstream, failure, nowMs)
       : this.#retries.afterWaiting(request, upstream, failure);

@@ -91,11 +91,11 @@ export class Retries {
   }
 
   /** The connection never stood: no server was exposed to it. */
-  afterNothingSent(request: Request, upstream: Upstream, failure: FailureKind): NextStep {
+  afterNothingSent(request: Request, upstream: Upstream, failure: FailureKind, nowMs: number): NextStep {
     const trouble = troubleOf(request);
-    if (failure === 'local') trouble.isLocal = true;
     trouble.reason = failure;
     exclude(trouble, upstream);
+    if (failure === 'local') noteLack(trouble, upstream, nowMs);
     this.forgetHedge(request);
     if (this.#isSettled(request)) return 'settled';
     return this.#limits.retry === 'never' ? 'give-up' : 'dispatch';
@@ -132,11 +132,17 @@ export class Retries {
     const again = isForgotten && route.isOpen(upstream) ? upstream : null;
     for (const request of behind) {
       if (!this.#mayMove(request, silence)) continue;
-      const other = pickBeside(route, request, others) ?? again ?? pickBeside(route, request, stuck);
+      request.trouble?.forgetLack(nowMs);
+      const other =
+        pickBeside(route, request, others) ?? mayTry(request, again) ?? pickBeside(route, request, stuck);
       if (other !== null) this.#move(request, upstream, other, nowMs);
     }
     if (!this.#mayHedge(route, first, upstream, nowMs)) return;
-    const other = pickBeside(route, first, others) ?? again ?? pickBeside(route, first, [upstream, ...stuck]);
+    first.trouble?.forgetLack(nowMs);
+    const other =
+      pickBeside(route, first, others) ??
+      mayTry(first, again) ??
+      pickBeside(route, first, [upstream, ...stuck]);
     if (other !== null) this.#hedge(route, first, upstream, other, nowMs);
   }
 
@@ -165,7 +171,7 @@ export class Retries {
     const { trouble } = request;
     const isOnItsWay = trouble?.isHedged === true || request.placements > 1;
     if (isOnItsWay || request.isDone || request.client.isClosed) return false;
-    const isCounted = trouble?.tried.includes(upstream) === true || trouble?.staleOn === upstream;
+    const isCounted = trouble?.exposedTo.includes(upstream) === true;
     const exposures = (trouble?.exposures ?? 0) + (isCounted ? 0 : 1);
     return exposures < this.#limits.maxAttempts && route.budget.canRetry(nowMs);
   }
@@ -190,6 +196,11 @@ function pickBeside(route: Route, { trouble }: Request, others: readonly TriedSe
   return fresh ?? route.rotation.pick([...tried, ...others]);
 }
 
+// It may have broken under the request meanwhile, on another connection.
+function mayTry({ tried }: Request, upstream: Upstream | null): Upstream | null {
+  return upstream !== null && tried?.includes(upstream) === true ? null : upstream;
+}
+
 function mayHaveCrashed(failure: FailureKind): boolean {
   return failure === 'reset' || failure === 'closed' || failure === 'stale';
 }
@@ -203,15 +214,26 @@ function exclude({ tried }: Trouble, upstream: Upstream): void {
   if (!tried.includes(upstream)) tried.push(upstream);
 }
 
+// Without a port or a descriptor of ours no other connection is better; but it says nothing about the server.
+function noteLack(trouble: Trouble, upstream: Upstream, nowMs: number): void {
+  trouble.lackedMs = nowMs;
+  trouble.unreached.push(upstream);
+}
+
 function noteExposure(trouble: Trouble, upstream: Upstream): void {
-  if (trouble.tried.includes(upstream)) return;
   exclude(trouble, upstream);
-  if (trouble.staleOn !== upstream) trouble.exposures += 1;
+  // It has been there all the same, over another connection.
+  trouble.unreached = trouble.unreached.filter((server) => server !== upstream);
+  expose(trouble, upstream);
 }
 
 // The same server may have it once more: it may never have seen it.
 function noteStale(trouble: Trouble, upstream: Upstream): void {
   trouble.staleOn = upstream;
-  trouble.exposures += 1;
+  expose(trouble, upstream);
   trouble.avoid = upstream;
+}
+
+function expose({ exposedTo }: Trouble, upstream: Upstream): void {
+  if (!exposedTo.includes(upstream)) exposedTo.push(upstream);
 }

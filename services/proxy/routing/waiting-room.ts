@@ -101,6 +101,7 @@ export class WaitingRoom {
  * @returns false when waiting is of no use; otherwise `request.heldSinceMs` says since when it is held
  */
 function mayWait(route: Route, request: Request, limits: WaitingRoomLimits, nowMs: number): boolean {
+  request.trouble?.forgetLack(nowMs);
   const isUntried = (upstream: Upstream): boolean => !request.tried?.includes(upstream);
   if (route.rotation.members.some(isUntried)) {
     request.heldSinceMs = 0;

@@ -6,7 +6,7 @@ import type { World } from '../core/world.ts';
 import { Histogram } from '../metrics/histogram.ts';
 import type { ProxyOptions } from '../options.ts';
 import { RegistrationAccess } from '../registration/access.ts';
-import type { TrafficJudge } from '../routing/forwarder.ts';
+import type { Forwarder, TrafficJudge } from '../routing/forwarder.ts';
 import { PolicyTable, Route } from '../routing/policy-table.ts';
 import { RetryBudget } from '../routing/retry-budget.ts';
 import { sampleEndings } from './endings.ts';
@@ -32,6 +32,8 @@ export type WorkerStart = {
 
 export type Worker = {
   receive(message: ToWorker): void;
+  /** For what watches it from within. */
+  sources: { table: PolicyTable } & Pick<Forwarder, 'counters' | 'openRequests'>;
 };
 
 /**
@@ -104,6 +106,13 @@ export function createWorker(
   }
 
   return {
+    sources: {
+      table,
+      counters: forwarder.counters,
+      get openRequests() {
+        return forwarder.openRequests;
+      },
+    },
     receive: (message) => {
       switch (message.kind) {
         case 'open':
