@@ -76,8 +76,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'the queue has no bound',
     file: 'proxy/routing/waiting-room.ts',
-    from: '    const { maxWaiting } = this.#limits;\n',
-    to: '    const maxWaiting = this.#limits.maxWaiting * 1e9;\n',
+    from: 'route.waiting.add(request, this.#limits.maxWaiting)',
+    to: 'route.waiting.add(request, this.#limits.maxWaiting * 1e9)',
     isSlow: true,
   },
   {
@@ -273,6 +273,20 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     from: ' : lookUpMs);\n',
     to: ' : lookUpMs * 1e6);\n',
     only: 'proxies',
+  },
+  {
+    name: 'a full queue is first come, first served',
+    file: 'proxy/routing/fair-queue.ts',
+    from: 'if (this.#longest <= (line?.items.length ?? 0) + 1) return item;',
+    to: 'if (this.#longest > 0) return item;',
+    only: 'greedy',
+  },
+  {
+    name: 'a connection is served to its end',
+    file: 'proxy/routing/fair-queue.ts',
+    from: "      if (seen === 'served') ring.push(line);\n",
+    to: "      if (seen === 'served') ring.putFirst([line]);\n",
+    only: 'greedy',
   },
   {
     name: 'no server steps in',
