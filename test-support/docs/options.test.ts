@@ -50,7 +50,8 @@ async function tableOf(page: string, heading: string): Promise<Option[]> {
 }
 
 async function helpOf(program: string): Promise<Option[]> {
-  const help = startProgram(program, ['--help']);
+  // The environment of the tests may set other defaults.
+  const help = startProgram(program, ['--help'], { environment: { PROXY_WORKERS: '' } });
   assert.equal(await help.exited(), 0, help.stderr());
   // A long choice or description moves what is said of an option to the lines below it.
   const [listed = ''] = help.stdout().split('\n\nExamples:');
