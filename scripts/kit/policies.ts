@@ -32,7 +32,12 @@ export type PolicyRow = {
   servers: ServerRow[];
 };
 /** What `/api/policies` answers. */
-export type PolicySnapshot = { at: string; policies: PolicyRow[] };
+export type PolicySnapshot = {
+  at: string;
+  policies: PolicyRow[];
+  /** How many threads of the proxy serve requests; older proxies do not say. */
+  workers?: number;
+};
 
 /**
  * The policy table as it is now.
