@@ -4,21 +4,18 @@ import { commandLine, requireWhole, UsageError } from '../services/shared/config
 import { fuzzInProcess } from './fuzz/in-process.ts';
 import { type FuzzOptions, PLACES, runFuzz, SCRIPT_NAME } from './fuzz/run.ts';
 import { fuzzOverSockets } from './fuzz/sockets.ts';
+import { JSON_FLAG, number } from './kit/flags.ts';
+import { MAX_SEED } from './kit/random.ts';
 import { runScript } from './kit/script.ts';
 
-const MAX_SEED = 0x7fff_ffff;
 const EXIT_FOUND = 1;
 
 const FLAGS = {
-  seconds: { type: 'number', default: 60, describe: 'how long, in both places together' },
+  seconds: number(60, 'how long, in both places together'),
   seed: { type: 'number', describe: 'decides every input; drawn and printed when it is not given' },
   input: { type: 'number', describe: 'with --seed: only the input of this number' },
   only: { choices: PLACES, describe: 'only the framing and packet code, or only a running proxy' },
-  json: {
-    type: 'boolean',
-    default: false,
-    describe: 'one JSON document on standard output, progress on standard error',
-  },
+  json: JSON_FLAG,
 } as const;
 
 const EPILOGUE = `First against the framing and packet code in-process, where a second reading of the protocol must agree; then over hostile connections against a proxy of its own, while a normal client checks each of its own replies. An input that finds something is written into reports/.
@@ -42,8 +39,6 @@ function readOptions(args: readonly string[]): FuzzOptions {
     .example('$0 --only sockets --seconds 600', 'ten minutes against a running proxy')
     .epilogue(EPILOGUE)
     .parseSync();
-  if (flags._.length > 0)
-    throw new UsageError(`"${flags._.join(' ')}" is not understood: options begin with --.`);
   if (flags.input !== undefined && flags.seed === undefined)
     throw new UsageError('--input needs --seed: without it the number says nothing.');
   return {

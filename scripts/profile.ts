@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { commandLine, requireWhole, UsageError } from '../services/shared/config.ts';
+import { commandLine, given, requireWhole } from '../services/shared/config.ts';
 import {
   type LoadResult,
   type NativePrograms,
@@ -16,6 +16,7 @@ import { errorsOf } from './bench/result.ts';
 import { USUAL_SIZE } from './bench/targets/policy-proxy.ts';
 import { type CpuProfile, functionCosts } from './kit/cpu-profile.ts';
 import { Failure } from './kit/failure.ts';
+import { number } from './kit/flags.ts';
 import { freePorts } from './kit/ports.ts';
 import { ROOT } from './kit/project.ts';
 import { startProxyProcess } from './kit/proxy-process.ts';
@@ -37,8 +38,8 @@ const FLAGS = {
     default: 'keep' as const,
     describe: 'a connection per request, or one request after another on each connection',
   },
-  connections: { type: 'number', default: 64, describe: 'connections at a time' },
-  seconds: { type: 'number', default: 5, describe: 'how long it is sampled, after a warm-up' },
+  connections: number(64, 'connections at a time'),
+  seconds: number(5, 'how long it is sampled, after a warm-up'),
   report: { type: 'string', describe: 'folder for the profile (reports/TIME-profile-MODE)' },
 } as const;
 
@@ -63,7 +64,7 @@ async function main(signal: AbortSignal): Promise<void> {
       progress.phase(`sampling for ${seconds} s`);
       return await profileProxy(load, programs, signal);
     },
-    (taken) => `${count(taken.profile.samples.length)} samples`,
+    (taken) => `${count(taken.profile.samples?.length ?? 0)} samples`,
   ).catch(async (error) => {
     await rmdir(folder);
     throw error;
@@ -80,15 +81,12 @@ function parseCommand(args: readonly string[]): { load: Load; reportFolder: stri
     .example('$0 --mode oneshot --seconds 10', 'a connection per request, for ten seconds')
     .epilogue(EPILOGUE)
     .parseSync();
-  if (flags._.length > 0)
-    throw new UsageError(`"${flags._.join(' ')}" is not understood: options begin with --.`);
-  if (flags.report?.trim() === '') throw new UsageError('--report must not be empty.');
   const load = {
     mode: flags.mode,
     connections: requireWhole('--connections', flags.connections, 1, 10_000),
     seconds: requireWhole('--seconds', flags.seconds, 1, 600),
   };
-  return { load, reportFolder: flags.report ?? null };
+  return { load, reportFolder: given('--report', flags.report) };
 }
 
 // A profile of the time in which requests are counted, with six registered servers.

@@ -3,7 +3,9 @@ import { rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { commandLine, given, requireWhole, UsageError, withEnvironment } from '../services/shared/config.ts';
 import { asUnknown } from './kit/failure.ts';
+import { JSON_FLAG, number } from './kit/flags.ts';
 import { readMachine } from './kit/machine.ts';
+import { MAX_SEED } from './kit/random.ts';
 import { formatJudgement } from './kit/report/judgement.ts';
 import { folderName, makeReportFolder, shortPath } from './kit/report-files.ts';
 import { runScript } from './kit/script.ts';
@@ -14,23 +16,14 @@ import { runSoak } from './soak/run.ts';
 import { judgeSoak, type Soak } from './soak/verdict.ts';
 
 const SCRIPT_NAME = 'npm run soak --';
-const MAX_SEED = 2 ** 31 - 1;
 const MINUTES = { min: 0.05, max: 1_400 };
 
 const FLAGS = {
-  minutes: { type: 'number', default: 10, describe: 'how long the churn goes on' },
-  rate: { type: 'number', default: 500, describe: 'requests a second all along' },
-  seed: {
-    type: 'number',
-    default: 1,
-    describe: 'decides what is done when: the same seed, the same actions',
-  },
+  minutes: number(10, 'how long the churn goes on'),
+  rate: number(500, 'requests a second all along'),
+  seed: number(1, 'decides what is done when: the same seed, the same actions'),
   report: { type: 'string', describe: 'folder for the report (reports/TIME-soak)' },
-  json: {
-    type: 'boolean',
-    default: false,
-    describe: 'one JSON document on standard output, progress on standard error',
-  },
+  json: JSON_FLAG,
 } as const;
 
 const EPILOGUE = `A proxy and six servers run as processes on loopback, without Docker. About once a second a server is killed, frozen or restarted, another one comes and goes, or connections are reset, left idle or filled with garbage; one healthy server of each policy remains.

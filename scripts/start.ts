@@ -103,8 +103,7 @@ async function composeFiles(): Promise<string[]> {
 }
 
 async function healAfterChaos(progress: Progress): Promise<Outcome> {
-  const healed = await healLeftovers(clusterName(), progress);
-  return { isSkipped: healed === null, summary: healed ?? 'nothing' };
+  return (await healLeftovers(clusterName(), progress)) ?? { skipped: 'nothing' };
 }
 
 function whereTheyListen(proxies: readonly PublishedProxy[]): string {
@@ -133,7 +132,7 @@ async function waitUntilReady(progress: Progress): Promise<Outcome> {
   }
   const each = Object.entries(count).map(([policy, servers]) => `${servers} of policy ${policy}`);
   const where = proxies.length === 1 ? '' : ` for each of ${proxies.length} proxies`;
-  return { isSkipped: false, summary: `${total} servers are ready${where}: ${each.join(', ')}` };
+  return `${total} servers are ready${where}: ${each.join(', ')}`;
 }
 
 async function sendPackets(replies: string[], progress: Progress): Promise<Outcome> {

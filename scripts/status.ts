@@ -11,6 +11,7 @@ import { lookUpContainers, type PublishedProxy } from './cluster/containers.ts';
 import { ACTS, type Act, explain, findServer, give, nameOf } from './cluster/operator.ts';
 import { renderPolicyTable } from './cluster/policy-table.ts';
 import { Failure } from './kit/failure.ts';
+import { flag } from './kit/flags.ts';
 import { fetchPolicies } from './kit/policies.ts';
 import { readSetting } from './kit/project.ts';
 import { isColoured, runScript } from './kit/script.ts';
@@ -44,13 +45,8 @@ await runScript('npm run status --', '', async (signal) => {
       command.positional('level', { choices: LOG_LEVELS }),
     )
     .options({
-      json: { type: 'boolean', default: false, describe: 'print what /api/policies answers, on one line' },
-      watch: {
-        type: 'boolean',
-        default: false,
-        alias: 'w',
-        describe: 'print it again every second, until Ctrl-C',
-      },
+      json: flag('print what /api/policies answers, on one line'),
+      watch: { ...flag('print it again every second, until Ctrl-C'), alias: 'w' },
       admin: {
         type: 'string',
         describe:

@@ -12,17 +12,9 @@ export async function testProxy(
   t: TestContext,
   overrides: Partial<ProxyOptions> = {},
 ): Promise<RunningProxy> {
-  // PROXY_WORKERS=2 has all tests run with two workers, but for those of limits that each worker has a share of: a test meets
-  // them exactly.
-  const { PROXY_WORKERS } = process.env;
-  const { pipelineDepth, maxConnections, maxConnectionsPerSource } = overrides;
-  const hasShares = [pipelineDepth, maxConnections, maxConnectionsPerSource].some(
-    (limit) => limit !== undefined,
-  );
-  const defaults = readProxyOptions([], hasShares ? {} : { PROXY_WORKERS });
   const short = { healthIntervalMs: 200, healthTimeoutMs: 150, drainTimeoutMs: 1000, startupMs: 0 };
   const proxy = await startProxy(
-    { ...defaults, port: 0, adminPort: 0, host: '127.0.0.1', ...short, ...overrides },
+    { ...defaultsOfTests(), port: 0, adminPort: 0, host: '127.0.0.1', ...short, ...overrides },
     () => {},
   );
   const peers: Peer[] = [];
@@ -33,6 +25,12 @@ export async function testProxy(
     return proxy.stop();
   });
   return proxy;
+}
+
+/** The defaults, but with as many workers as PROXY_WORKERS says: a test that only one thread can pass sets `workers` itself. */
+export function defaultsOfTests(): ProxyOptions {
+  const { PROXY_WORKERS } = process.env;
+  return readProxyOptions([], { PROXY_WORKERS });
 }
 
 const peersOf = new WeakMap<RunningProxy, Peer[]>();
@@ -234,6 +232,31 @@ export async function ask(
     return await peer.nextFrame(timeoutMs);
   } finally {
     peer.socket.destroy();
+  }
+}
+
+/** Asks until the answer is that the proxy shuts down: of several workers each learns of it a moment later. */
+export async function untilRefused(peer: Peer, packet = request('x', { policy: 'none' })): Promise<Frame> {
+  while (true) {
+    peer.send(packet);
+    const reply = await peer.nextFrame();
+    if (reply.code === 'SHUTTING_DOWN') return reply;
+  }
+}
+
+/**
+ * Has clients send a request each, with payload `held`, one after the other, until one has to wait for a server.
+ * @param held counts the requests that have come to a server
+ * @returns the client whose request waits
+ */
+export async function clientThatWaits(proxy: RunningProxy, held: () => number): Promise<Peer> {
+  const waiting = async (): Promise<number> => (await policies(proxy)).policies[0]?.waiting;
+  while (true) {
+    const before = held();
+    const peer = clientOf(proxy);
+    peer.send(request('held'));
+    await eventually(async () => held() > before || (await waiting()) === 1);
+    if (held() === before) return peer;
   }
 }
 

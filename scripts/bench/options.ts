@@ -1,6 +1,13 @@
 // The command line of `npm run bench` → what is to be measured.
-import { commandLine, requireWhole, UsageError, withEnvironment } from '../../services/shared/config.ts';
+import {
+  commandLine,
+  given,
+  requireWhole,
+  UsageError,
+  withEnvironment,
+} from '../../services/shared/config.ts';
 import { MAX_PAYLOAD_BYTES } from '../../services/shared/packet.ts';
+import { flag } from '../kit/flags.ts';
 import { type Choice, cellsOf, MODES, PARTS, targetsOf } from './plan.ts';
 import { TARGETS } from './targets/index.ts';
 import { USUAL_SIZE } from './targets/policy-proxy.ts';
@@ -51,13 +58,9 @@ const FLAGS = {
   connections: { type: 'string', describe: `connections at a time (${FULL.connections})` },
   repeat: { type: 'number', describe: `repetitions, each of which runs everything once (${FULL.repeat})` },
   seconds: { type: 'number', describe: `seconds of each run (${FULL.seconds})` },
-  quick: {
-    type: 'boolean',
-    default: false,
-    describe: 'a first look: 64 bytes, 64 connections, a second each',
-  },
+  quick: flag('a first look: 64 bytes, 64 connections, a second each'),
   report: { type: 'string', describe: 'folder for the report (reports/TIME-bench)' },
-  json: { type: 'boolean', default: false, describe: 'one JSON document on standard output' },
+  json: flag('one JSON document on standard output'),
 } as const;
 
 const EPILOGUE = `Parts:
@@ -88,10 +91,7 @@ export function parseBenchCommand(args: readonly string[], environment = process
     .example('$0 --servers 1000 --policies 100', 'what a request costs with many servers')
     .epilogue(EPILOGUE)
     .parseSync();
-  if (flags._.length > 0) {
-    throw new UsageError(`"${flags._.join(' ')}" is not understood: options begin with --.`);
-  }
-  const baseline = flags.baseline === undefined ? null : requireText('--baseline', flags.baseline);
+  const baseline = given('--baseline', flags.baseline);
   const usual = {
     ...FULL,
     ...(baseline === null ? {} : COMPARISON),
@@ -110,7 +110,7 @@ export function parseBenchCommand(args: readonly string[], environment = process
     seconds: requireWhole('--seconds', flags.seconds ?? usual.seconds, 1, 60),
     size: parseSize(flags),
     baseline,
-    reportFolder: flags.report === undefined ? null : requireText('--report', flags.report),
+    reportFolder: given('--report', flags.report),
     isJson: flags.json,
   };
   if (flags.targets !== undefined) refuseIdle(options);
@@ -165,10 +165,4 @@ function split(text: string): string[] {
     .split(',')
     .map((part) => part.trim())
     .filter((part) => part !== '');
-}
-
-function requireText(name: string, text: string): string {
-  // `--no-report` is no text.
-  if (typeof text === 'string' && text.trim() !== '') return text;
-  throw new UsageError(`${name} must not be empty.`);
 }

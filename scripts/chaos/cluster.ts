@@ -56,7 +56,7 @@ export async function setUp(
     // What a killed run had found is what there was before anything was broken.
     const found = left === null || now === null ? now : left.found;
     result = { found, images, undo: openUndo(cluster.project, found) };
-    return { isSkipped: false, summary: healed ?? describe(found) };
+    return healed ?? describe(found);
   };
   await show(signal, [
     ...PREPARATION,
@@ -153,7 +153,7 @@ export async function bringUpFor(
     await waitForServers({ adminUrl, count, timeoutMs: WHOLE_WITHIN_MS, signal: progress.signal });
   }
   const where = proxies.length === 1 ? '' : ` of each of ${proxies.length} proxies`;
-  return { isSkipped: false, summary: `${count} servers in rotation${where}` };
+  return `${count} servers in rotation${where}`;
 }
 
 /**

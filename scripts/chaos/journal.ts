@@ -2,6 +2,7 @@
 
 import type { ProxyEvent, TableSample } from '../kit/proxy-events.ts';
 import type { Judgement } from '../kit/verdict.ts';
+import type { Outcome } from '../load/exchange.ts';
 import type { FaultKind, Plan } from './plan.ts';
 
 export type PhaseName = 'warm-up' | 'control' | 'faults' | 'quiet' | 'after';
@@ -56,8 +57,6 @@ export type MachineSample = {
   conntrack: number | null;
 };
 
-export type Outcome = 'ok' | 'wrong' | 'error' | 'lost' | 'dropped';
-
 /** What became of one request. */
 export type RequestRow = {
   /** Its intended start. */
@@ -92,6 +91,8 @@ export type ProxyView = {
   tables: TableSample[];
   /** When its status port was found to answer: at the start, and after each outage. */
   listens: number[];
+  /** When it was found to answer no more. */
+  closes: number[];
 };
 
 /** Everything that was seen in one run, with the view of the first proxy. */
@@ -118,6 +119,13 @@ export type Recording = ProxyView & {
   /** Answers that came without a request waiting for them. */
   strayAnswers: number;
 };
+
+/** A recording once for each proxy, with the view of that one. */
+export function recordingsByProxy(recording: Recording): Recording[] {
+  const { proxy, events, tables, listens, closes, others } = recording;
+  const views = [{ proxy, events, tables, listens, closes }, ...others];
+  return views.map((view) => ({ ...recording, ...view, others: views.filter((other) => other !== view) }));
+}
 
 /** What the report of a run is made of. */
 export type ReportContents = {

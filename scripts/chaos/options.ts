@@ -8,11 +8,12 @@ import {
   withEnvironment,
 } from '../../services/shared/config.ts';
 import { FROM_FLAGS } from '../cluster/older-image.ts';
+import { flag, JSON_FLAG, number } from '../kit/flags.ts';
+import { MAX_SEED } from '../kit/random.ts';
 import { DEFAULT_SCENARIO, SCENARIOS } from './scenarios/index.ts';
 
 export const SCRIPT_NAME = 'npm run chaos --';
 const ALL = 'all';
-const MAX_SEED = 2 ** 31 - 1;
 
 /** What is to be done; null: as the scenario, the cluster or the folder reports/ has it. Paths are absolute. */
 export type ChaosOptions = ReturnType<typeof parseChaosCommand>;
@@ -28,30 +29,17 @@ const FLAGS = {
     alias: 's',
     describe: `name of a scenario (--list shows them), several with commas, or "${ALL}" (${DEFAULT_SCENARIO}; of swarm, ${ALL})`,
   },
-  list: {
-    type: 'boolean',
-    default: false,
-    alias: 'l',
-    describe: 'list the scenarios and faults, do nothing',
-  },
-  seed: { type: 'number', default: 1, describe: 'decides when and whom: the same seed does the same again' },
-  rate: { type: 'number', default: 500, describe: 'requests a second while it lasts' },
+  list: { ...flag('list the scenarios and faults, do nothing'), alias: 'l' },
+  seed: number(1, 'decides when and whom: the same seed does the same again'),
+  rate: number(500, 'requests a second while it lasts'),
   duration: { type: 'number', describe: "seconds of the part with faults (the scenario's own)" },
   policy: { type: 'string', describe: 'hit only servers of this policy (any)' },
-  'plan-only': { type: 'boolean', default: false, describe: 'print the plan, do nothing' },
+  'plan-only': flag('print the plan, do nothing'),
   replay: { type: 'string', describe: 'run a plan.json again' },
-  keep: {
-    type: 'boolean',
-    default: false,
-    describe: 'leave the cluster up, healed, instead of as it was found',
-  },
+  keep: flag('leave the cluster up, healed, instead of as it was found'),
   report: { type: 'string', describe: 'folder for the report (reports/TIME-SCENARIO)' },
   ...FROM_FLAGS,
-  json: {
-    type: 'boolean',
-    default: false,
-    describe: 'one JSON document on standard output, progress on standard error',
-  },
+  json: JSON_FLAG,
 } as const;
 
 const EPILOGUE = `Sets up what is missing, as npm start does, and puts the cluster back as it was found. Touches only containers of this Compose project. Ctrl-C heals what is broken and reports what was measured so far as unknown.

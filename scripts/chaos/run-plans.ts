@@ -8,8 +8,8 @@ import { formatJudgement } from '../kit/report/judgement.ts';
 import { folderName, makeReportFolder, pointLatest, shortPath } from '../kit/report-files.ts';
 import { runSteps } from '../kit/steps.ts';
 import { type Judgement, VERDICT_EXIT_CODES, type Verdict, worstVerdict } from '../kit/verdict.ts';
+import { noOutcomes, type Outcome } from '../load/exchange.ts';
 import type { ShowSteps } from './cluster.ts';
-import type { Outcome } from './journal.ts';
 import { judge } from './judge/judge.ts';
 import type { ChaosOptions } from './options.ts';
 import type { Plan } from './plan.ts';
@@ -137,7 +137,6 @@ function summaryOf(
 function summaryOfFailure(plan: Plan, folder: string, { message: measured }: Error): RunSummary {
   const limit = 'a cluster that becomes whole';
   const finding = { criterion: 'the run could be made', measured, limit, n: 0, details: [] };
-  const totals = { ok: 0, wrong: 0, error: 0, lost: 0, dropped: 0 };
   const judgement: Judgement = { verdict: 'unknown', findings: [{ ...finding, verdict: 'unknown' }] };
-  return summaryOf(plan, folder, { judgement, totals, leftovers: [] });
+  return summaryOf(plan, folder, { judgement, totals: noOutcomes(), leftovers: [] });
 }

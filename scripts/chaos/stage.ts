@@ -65,10 +65,7 @@ export async function swarmStage(show: ShowSteps, signal: AbortSignal): Promise<
   const takeOver = async (progress: Progress): Promise<Outcome> => {
     await healLeftovers(project, progress);
     const left = await removeNodes(project);
-    return {
-      isSkipped: left === 0,
-      summary: left === 0 ? 'nothing' : `${left} nodes of a killed run are gone`,
-    };
+    return left === 0 ? { skipped: 'nothing' } : `${left} nodes of a killed run are gone`;
   };
   await show(signal, [...PREPARATION, { title: 'What is there', run: takeOver }]);
   const undo = openUndo(project, null);
@@ -100,7 +97,7 @@ export async function swarmStage(show: ShowSteps, signal: AbortSignal): Promise<
       const run = async (): Promise<Outcome> => {
         const nodes = await removeNodes(project);
         await removeImages(project);
-        return { isSkipped: false, summary: `${nodes} nodes are gone` };
+        return `${nodes} nodes are gone`;
       };
       if (!isKept) await show(new AbortController().signal, [{ title: 'As it was found', run }]);
       undo.close();

@@ -3,7 +3,8 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { attempt } from '../kit/command.ts';
 import { readMachine } from '../kit/machine.ts';
-import type { Journal, Outcome, Recording, ReportContents } from './journal.ts';
+import { noOutcomes, type Outcome } from '../load/exchange.ts';
+import type { Journal, Recording, ReportContents } from './journal.ts';
 import { formatPlan } from './plan.ts';
 import { formatRequestsCsv } from './report/csv.ts';
 import { renderReport, renderSummary } from './report/report.ts';
@@ -40,7 +41,7 @@ export async function writeOverview(folder: string, summaries: readonly RunSumma
 
 /** How many requests ended how. */
 export function countOutcomes({ requests }: Recording): Record<Outcome, number> {
-  const totals = { ok: 0, wrong: 0, error: 0, lost: 0, dropped: 0 };
+  const totals = noOutcomes();
   for (const { outcome } of requests) totals[outcome] += 1;
   return totals;
 }

@@ -43,8 +43,7 @@ export async function prepareAppImage(progress: Progress = SILENT): Promise<Outc
   const record = (imageId: string | null): string => `${JSON.stringify({ content, imageId })}\n`;
   const present = await localImageId(image, signal);
   const recorded = await readFile(RECORD, 'utf8').catch(() => '');
-  if (present !== null && recorded === record(present))
-    return { isSkipped: true, summary: `${image} (up to date)` };
+  if (present !== null && recorded === record(present)) return { skipped: `${image} (up to date)` };
   progress.phase(`building ${image}`);
   await writeBuildSecrets(signal);
   await run('docker', ['compose', '--project-name', clusterName(), 'build', 'proxy'], {
@@ -61,7 +60,7 @@ export async function prepareAppImage(progress: Progress = SILENT): Promise<Outc
   });
   await mkdir(join(CACHE, 'build'), { recursive: true });
   await writeFile(RECORD, record(await localImageId(image, signal)));
-  return { isSkipped: false, summary: image };
+  return image;
 }
 
 async function hashContent(seed: string): Promise<string> {

@@ -36,7 +36,7 @@ const UP: [string, Partial<BroughtUp>, string, boolean][] = [
 for (const [name, what, summary, isSkipped] of UP) {
   test(`brought up: ${name}`, () => {
     const nothing = { before: [], after: [], unpaused: 0, restarted: 0 };
-    assert.deepEqual(summarizeUp({ ...nothing, ...what }), { isSkipped, summary });
+    assert.deepEqual(summarizeUp({ ...nothing, ...what }), isSkipped ? { skipped: summary } : summary);
   });
 }
 
@@ -46,7 +46,8 @@ const DOWN: [number, string, boolean][] = [
   [7, '7 containers and their network are gone', false],
 ];
 for (const [found, summary, isSkipped] of DOWN) {
-  test(`taken down: ${found}`, () => assert.deepEqual(summarizeDown(found), { isSkipped, summary }));
+  test(`taken down: ${found}`, () =>
+    assert.deepEqual(summarizeDown(found), isSkipped ? { skipped: summary } : summary));
 }
 
 const PORTS: [settings: Record<string, string>, proxies: string, port: string, adminPort: string][] = [

@@ -9,6 +9,7 @@ import { attempt, run } from '../kit/command.ts';
 import { Failure } from '../kit/failure.ts';
 import { clusterName, ROOT, readSetting } from '../kit/project.ts';
 import { type Outcome, type Progress, SILENT } from '../kit/steps.ts';
+import { plural } from '../kit/words.ts';
 import { type Container, isUp, listContainers } from './containers.ts';
 import { isEngineUp } from './engine.ts';
 import { OBSERVABILITY } from './observability.ts';
@@ -93,12 +94,8 @@ export async function repair(
  */
 export async function takeDown(cluster: Cluster = {}, progress: Progress = SILENT): Promise<Outcome> {
   const project = nameOf(cluster);
-  if (!(await isEngineUp(progress.signal))) {
-    return {
-      isSkipped: true,
-      summary: 'no Docker Engine with Compose is running here, so nothing is to be stopped',
-    };
-  }
+  if (!(await isEngineUp(progress.signal)))
+    return { skipped: 'no Docker Engine with Compose is running here, so nothing is to be stopped' };
   const found = await listContainers(project, progress.signal);
   const profiles = ['client', OBSERVABILITY].flatMap((name) => ['--profile', name]);
   const args = [...profiles, 'down', '--remove-orphans', '--timeout', String(GRACE_S)];
@@ -238,19 +235,12 @@ export function summarizeUp({ before, after, unpaused, restarted }: BroughtUp): 
   ]
     .filter(([count]) => count !== 0)
     .map(([count, what]) => `${count} ${what}`);
-  const total = containers(after.length);
-  return changes.length === 0
-    ? { isSkipped: true, summary: `${total} (already running)` }
-    : { isSkipped: false, summary: `${total}: ${changes.join(', ')}` };
+  const total = plural(after.length, 'container');
+  return changes.length === 0 ? { skipped: `${total} (already running)` } : `${total}: ${changes.join(', ')}`;
 }
 
 /** @param found how many containers there were, stopped ones too */
 export function summarizeDown(found: number): Outcome {
-  if (found === 0) return { isSkipped: true, summary: 'nothing was running' };
-  const summary = `${containers(found)} and ${found === 1 ? 'its' : 'their'} network are gone`;
-  return { isSkipped: false, summary };
-}
-
-function containers(count: number): string {
-  return `${count} ${count === 1 ? 'container' : 'containers'}`;
+  if (found === 0) return { skipped: 'nothing was running' };
+  return `${plural(found, 'container')} and ${found === 1 ? 'its' : 'their'} network are gone`;
 }

@@ -1,9 +1,7 @@
 // shell · the containers of one Compose project, through the Docker Engine: look at them, break them, mend them.
-import { setTimeout as sleep } from 'node:timers/promises';
 import Docker, { type Container, type ContainerInspectInfo } from 'dockerode';
-import { run } from '../kit/command.ts';
-import { ROOT } from '../kit/project.ts';
-import { composeEnvironment } from './cluster.ts';
+import { type Patience, until } from '../kit/until.ts';
+import { compose } from './cluster.ts';
 import {
   type FoundReplica,
   type MissingEndpoint,
@@ -22,7 +20,6 @@ export type { Replica, SavedAliases } from './replicas.ts';
 export const API_VERSION = 'v1.41';
 // Long enough for a slow engine, short enough for a run that has to heal.
 const CALL_TIMEOUT_MS = 10_000;
-const COMPOSE_TIMEOUT_MS = 60_000;
 const POLL_MS = 20;
 const CHECKED_WITHIN_MS = 5_000;
 const CPU_PERIOD_US = 100_000;
@@ -30,7 +27,7 @@ const CPU_PERIOD_US = 100_000;
 const NO_CPU_QUOTA = -1;
 
 /** How long to wait for a state of a container, and what ends the wait early. */
-export type Wait = { withinMs: number; signal?: AbortSignal | undefined };
+export type Wait = Omit<Patience, 'everyMs'>;
 
 /** A call that the engine refused or did not answer. */
 export class EngineError extends Error {
@@ -162,14 +159,11 @@ export class DockerCluster {
     replica: Replica,
     what: string,
     isSo: (info: ContainerInspectInfo) => boolean,
-    { withinMs, signal }: Wait,
+    wait: Wait,
   ): Promise<void> {
-    const deadlineMs = performance.now() + withinMs;
-    while (!isSo(await this.inspect(replica))) {
-      if (performance.now() > deadlineMs)
-        throw new Error(`${replica.name} ${what} after ${withinMs / 1000} s.`);
-      await sleep(POLL_MS, undefined, signal === undefined ? {} : { signal });
-    }
+    const look = async (): Promise<boolean> => isSo(await this.inspect(replica));
+    if (await until(look, { ...wait, everyMs: POLL_MS })) return;
+    throw new Error(`${replica.name} ${what} after ${wait.withinMs / 1000} s.`);
   }
 
   /** @param wait.since `startedAt` of an earlier start: waits for a later one */
@@ -247,14 +241,10 @@ export class DockerCluster {
    * @throws Failure with Compose's last lines
    */
   async scale(service: string, count: number): Promise<void> {
-    const compose = ['compose', '--ansi', 'never', '--project-name', this.project];
     const up = ['up', '--detach', '--no-recreate', '--no-build', '--no-deps'];
-    await run('docker', [...compose, ...up, '--scale', `${service}=${count}`, service], {
-      cwd: ROOT,
-      env: composeEnvironment({ env: this.#env }),
-      timeoutMs: COMPOSE_TIMEOUT_MS,
-      failure: { what: `${service} could not be scaled to ${count}`, next: 'Look at "docker compose ps".' },
-    });
+    const args = [...up, '--scale', `${service}=${count}`, service];
+    const what = `${service} could not be scaled to ${count}`;
+    await compose({ project: this.project, env: this.#env }, args, what);
   }
 
   #verb(participle: string, refusals: readonly number[], isDone: IsDone, call: Call): Verb {

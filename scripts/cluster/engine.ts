@@ -23,14 +23,14 @@ const POLL_MS = 200;
 export async function prepareEngine(progress: Progress = SILENT): Promise<Outcome> {
   const found = await lookAtEngine(progress.signal);
   const plan = planEngine(found);
-  if (plan.kind === 'ready') return { isSkipped: true, summary: `${versions(found)} (already running)` };
+  if (plan.kind === 'ready') return { skipped: `${versions(found)} (already running)` };
   if (plan.kind === 'refuse') throw new Failure(plan.what, plan.next, { exitCode: 2 });
   if (plan.install.length > 0) await installPackages(plan.install, progress);
   // A package's own scripts may have started it already.
   if (plan.mustStart && (await lookAtEngine(progress.signal)).engineVersion === null)
     await startEngine(progress);
   const now = await lookAtEngine(progress.signal);
-  if (planEngine(now).kind === 'ready') return { isSkipped: false, summary: versions(now) };
+  if (planEngine(now).kind === 'ready') return versions(now);
   throw new Failure(
     'Docker was set up, but "docker info" and "docker compose version" do not both answer.',
     'Run them by hand to see why; another docker program earlier in PATH is the usual reason.',

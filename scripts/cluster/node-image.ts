@@ -23,14 +23,14 @@ export async function prepareNodeImage(progress: Progress = SILENT): Promise<Out
   for (const image of candidates) {
     if ((await localImageId(image, progress.signal)) === null) continue;
     await writeSettings({ NODE_IMAGE: image });
-    return { isSkipped: true, summary: `${image} (already here)` };
+    return { skipped: `${image} (already here)` };
   }
   const image = isOurs ? NODE_IMAGE : wanted;
   progress.phase(`pulling ${image}`);
   const problem = await pull(image, progress);
   if (problem === null) {
     await writeSettings({ NODE_IMAGE: image });
-    return { isSkipped: false, summary: image };
+    return image;
   }
   if (image !== NODE_IMAGE || !isSupportedDebian(await readOsRelease())) {
     throw new Failure(
@@ -42,7 +42,7 @@ export async function prepareNodeImage(progress: Progress = SILENT): Promise<Out
   }
   await buildStandIn(progress);
   await writeSettings({ NODE_IMAGE: STAND_IN });
-  return { isSkipped: false, summary: `${STAND_IN} (${NODE_IMAGE} can't be pulled here)` };
+  return `${STAND_IN} (${NODE_IMAGE} can't be pulled here)`;
 }
 
 /** @returns null, or what Docker said when it could not pull the image */

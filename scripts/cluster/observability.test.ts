@@ -24,12 +24,12 @@ async function withDocker(t: TestContext, script: string): Promise<void> {
 
 test('images that are here are not pulled', async (t) => {
   await withDocker(t, 'image*) echo sha256:1 ;;');
-  assert.deepEqual(await prepareObservability(), { isSkipped: true, summary: 'one:1, two:2 (already here)' });
+  assert.deepEqual(await prepareObservability(), { skipped: 'one:1, two:2 (already here)' });
 });
 
 test('an image that is not here is pulled', async (t) => {
   await withDocker(t, 'image*one:1*) echo sha256:1 ;;\npull*two:2) echo pulled ;;');
-  assert.deepEqual(await prepareObservability(), { isSkipped: false, summary: 'one:1, two:2' });
+  assert.deepEqual(await prepareObservability(), 'one:1, two:2');
 });
 
 test('where no registry can be reached, it says which image that was and what works without', async (t) => {

@@ -23,10 +23,10 @@ export function isObserved(): boolean {
 export async function prepareObservability(progress: Progress = SILENT): Promise<Outcome> {
   const { services } = await readComposeConfig({}, progress.signal);
   const images = SERVICES.flatMap((name) => services[name]?.image ?? []);
-  let isSkipped = true;
+  let isHere = true;
   for (const image of images) {
     if ((await localImageId(image, progress.signal)) !== null) continue;
-    isSkipped = false;
+    isHere = false;
     progress.phase(`pulling ${image}`);
     const problem = await pull(image, progress);
     if (problem === null) continue;
@@ -37,5 +37,6 @@ export async function prepareObservability(progress: Progress = SILENT): Promise
       { tail: problem },
     );
   }
-  return { isSkipped, summary: `${images.join(', ')}${isSkipped ? ' (already here)' : ''}` };
+  const list = images.join(', ');
+  return isHere ? { skipped: `${list} (already here)` } : list;
 }

@@ -29,9 +29,10 @@ export function olderImages({ proxy, servers }: RolesFrom, env: Record<string, s
   const step = (role: string, variable: string, ref: string): Step => ({
     title: `Image of the ${role}`,
     run: async (progress) => {
-      const { image, isSkipped } = await prepareOlderImage(ref, progress);
+      const { image, isNew } = await prepareOlderImage(ref, progress);
       env[variable] = image;
-      return { isSkipped, summary: `${image}, as at ${ref}` };
+      const words = `${image}, as at ${ref}`;
+      return isNew ? words : { skipped: words };
     },
   });
   return [
@@ -43,7 +44,7 @@ export function olderImages({ proxy, servers }: RolesFrom, env: Record<string, s
 async function prepareOlderImage(
   ref: string,
   progress: Progress,
-): Promise<{ image: string; isSkipped: boolean }> {
+): Promise<{ image: string; isNew: boolean }> {
   const { signal, phase, line } = progress;
   const what = `There is no image of "${ref}"`;
   const options = { cwd: ROOT, timeoutMs: ASK_TIMEOUT_MS, signal, failure: { what, next: NEXT } };
@@ -51,7 +52,7 @@ async function prepareOlderImage(
     await run('git', ['rev-parse', '--verify', '--short=12', `${ref}^{commit}`], options)
   ).trim();
   const image = `policy-proxy:${commit}`;
-  if ((await localImageId(image, signal)) !== null) return { image, isSkipped: true };
+  if ((await localImageId(image, signal)) !== null) return { image, isNew: false };
   phase(`building ${image}`);
   await writeBuildSecrets(signal);
   const folder = join(CACHE, 'build', commit);
@@ -72,5 +73,5 @@ async function prepareOlderImage(
   } finally {
     await Promise.all([folder, archive].map((path) => rm(path, { recursive: true, force: true })));
   }
-  return { image, isSkipped: false };
+  return { image, isNew: true };
 }

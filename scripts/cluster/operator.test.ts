@@ -53,7 +53,7 @@ test('a server is explained, drained, resumed and probed; orders need the token'
   assert.equal(explained.code, 0);
   assert.match(
     explained.text,
-    /^Server 7 of policy 1 is ready since .*\nIt is drained by order of Ada \(a new disk\) .*resume 7"/,
+    /^Server 7 of policy 1 is drained since .*\nDrained by Ada: a new disk\. Gets nothing new until resumed\..*\n.*resume 7"/,
   );
   assert.match(explained.text, /admitted: .*\n +probe-passed; probe 0\.\d s before: pass\n/);
   assert.match(explained.text, /drained: drained by order of Ada: a new disk\n +ordered; by Ada, a new disk/);

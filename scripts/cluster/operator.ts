@@ -1,10 +1,15 @@
 // What an operator asks of one server, or orders: by the status listener of the proxy.
-import { request } from 'node:http';
-import { text } from 'node:stream/consumers';
 import { causeInWords } from '../../services/proxy/page/browser/model/cause.ts';
-import type { ClusterEvent, Fault } from '../../services/proxy/page/browser/model/contract.ts';
+import type { ClusterEvent, Fault, Probe, Server } from '../../services/proxy/page/browser/model/contract.ts';
+import {
+  type Phrase,
+  reasonOf,
+  shownSinceMs,
+  shownState,
+} from '../../services/proxy/page/browser/model/rows.ts';
 import { printable } from '../../services/shared/printable.ts';
 import { Failure } from '../kit/failure.ts';
+import { askHttp } from '../kit/http.ts';
 import type { PolicySnapshot, ServerRow } from '../kit/policies.ts';
 
 const ANSWER_TIMEOUT_MS = 2_000;
@@ -24,27 +29,11 @@ export type Order =
 export type FaultReport = Pick<Fault, 'id' | 'kind' | 'target' | 'detail'> & { phase: 'begin' | 'end' };
 
 type Detail = {
-  row: {
-    state: string;
-    ordered: string;
-    orderedBy: string | null;
-    orderedReason: string | null;
-    next: Next | null;
-    why: string;
-    sinceMs: number;
-  };
+  row: Server;
   transitions: Pick<ClusterEvent, 'atMs' | 'type' | 'cause' | 'why' | 'evidence'>[];
-  probes: { atMs: number; outcome: string; roundTripMs: number; detail: string }[];
+  probes: Probe[];
 };
 type Sent = { body: object; token: Buffer };
-type Next = {
-  kind: string;
-  have?: number;
-  need?: number;
-  forgottenMs?: number;
-  endsMs?: number;
-  givenUpMs?: number;
-};
 
 /**
  * The server that is meant: by its id, its address, or its container's name with or without the project's.
@@ -83,10 +72,13 @@ export async function explain(
   const { row, transitions, probes } = (await ask(adminUrl, path)) as Detail;
   const failed = probes.filter(({ outcome }) => outcome !== 'pass').length;
   const last = probes.at(-1);
+  const name = nameOf(id, names);
+  const { why, next } = reasonOf(row, {});
+  const since = timeOf(shownSinceMs(row));
   const lines = [
-    `${capital(nameOf(id, names))} of policy ${policy} is ${row.state} since ${timeOf(row.sinceMs)}: ${row.why}.`,
-    row.ordered === 'drained' ? drainOf(row, nameOf(id, names)) : null,
-    whatNext(row.next),
+    `${name.replace(/^server /, 'Server ')} of policy ${policy} is ${shownState(row)} since ${since}.`,
+    `${why}. ${next.map(inWords).join('')}.`,
+    row.ordered === 'drained' ? `"npm run status -- resume ${name.replace('server ', '')}" ends that.` : null,
     `Of its last ${probes.length} probes ${failed} failed${last === undefined ? '' : `; the last, at ${timeOf(last.atMs)}: ${last.outcome}${last.detail === '' ? '' : ` (${last.detail})`}`}.`,
     '',
     ...transitions.flatMap((event) => [
@@ -116,68 +108,38 @@ export function nameOf(id: ServerRow['id'], names: ReadonlyMap<string, string>):
   return names.get(String(id))?.replace(/^.*?-(?=server-)/, '') ?? `server ${id}`;
 }
 
-function capital(name: string): string {
-  return name.startsWith('server ') ? `S${name.slice(1)}` : name;
+// The page counts down to a moment; here it is named.
+function inWords(phrase: Phrase): string {
+  return phrase.kind === 'until'
+    ? `${phrase.lead.replace(/in $/, 'at ')}${timeOf(phrase.atMs)}`
+    : phrase.text;
 }
 
-function drainOf({ orderedBy, orderedReason }: Detail['row'], name: string): string {
-  const reason = orderedReason ? ` (${orderedReason})` : '';
-  return `It is drained by order of ${orderedBy}${reason} and gets nothing new until "npm run status -- resume ${name.replace('server ', '')}".`;
-}
-
-function whatNext(next: Next | null): string | null {
-  switch (next?.kind) {
-    case 'good-probes':
-      return `It comes back after ${next.need} good probes in a row, ${next.have} so far; it is forgotten at ${timeOf(next.forgottenMs)}.`;
-    case 'penalty':
-      return `Its penalty ends at ${timeOf(next.endsMs)}: then one request decides.`;
-    case 'trial':
-      return 'Its next request decides: ready when it is answered, out for longer else.';
-    case 'first-probe':
-      return `It is ready after one good probe; without one it is dropped at ${timeOf(next.givenUpMs)}.`;
-    case 'deciding-probe':
-      return 'The next probe decides: ready when it passes, evicted else.';
-    default:
-      return null;
-  }
-}
-
-function timeOf(ms: number | undefined): string {
-  return ms === undefined ? '?' : new Date(ms).toISOString().slice(11, 23);
+function timeOf(ms: number): string {
+  return new Date(ms).toISOString().slice(11, 23);
 }
 
 async function ask(adminUrl: string, path: string, sent: Sent | null = null): Promise<unknown> {
-  const { statusCode, body } = await answerOf(new URL(path, adminUrl), sent).catch((cause: Error) => {
+  const authorization = sent && `Bearer ${sent.token.toString('latin1')}`;
+  const { status, answer } = await askHttp(
+    new URL(path, adminUrl),
+    {
+      method: sent === null ? 'GET' : 'POST',
+      headers: { ...(authorization && { authorization }) },
+      signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
+    },
+    sent?.body,
+  ).catch((cause: Error) => {
     throw new Failure(
       `The proxy's status listener at ${adminUrl} does not answer: ${cause.message}.`,
       'Is the cluster up? "npm start" starts it.',
       { cause },
     );
   });
-  const answer = JSON.parse(body) as { error?: string };
-  if (statusCode === HTTP_OK) return answer;
+  const document = JSON.parse(answer) as { error?: string };
+  if (status === HTTP_OK) return document;
   throw new Failure(
-    `The proxy refuses: ${printable(answer.error ?? `status ${statusCode}`)}`,
+    `The proxy refuses: ${printable(document.error ?? `status ${status}`)}`,
     'Nothing was changed.',
   );
-}
-
-function answerOf(url: URL, sent: Sent | null): Promise<{ statusCode: number; body: string }> {
-  return new Promise((resolve, reject) => {
-    const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
-    const body = sent === null ? '' : JSON.stringify(sent.body);
-    const headers =
-      sent === null
-        ? {}
-        : {
-            authorization: `Bearer ${sent.token.toString('latin1')}`,
-            'content-length': Buffer.byteLength(body),
-          };
-    const method = sent === null ? 'GET' : 'POST';
-    const asked = request(url, { agent: false, method, headers, signal }, (response) => {
-      text(response).then((all) => resolve({ statusCode: response.statusCode ?? 0, body: all }), reject);
-    });
-    asked.on('error', reject);
-    asked.end(body);
-  });
 }

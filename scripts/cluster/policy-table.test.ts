@@ -16,11 +16,13 @@ function server(changes: Partial<ServerRow> = {}): ServerRow {
     since: '2026-01-02T03:04:00.500Z',
     why: 'probe passed',
     drained: null,
-    lastProbe: { at: AT, outcome: 'pass', roundTripMs: 1.234 },
+    lastProbe: { at: AT, outcome: 'pass', roundTripMs: 1.234, detail: '' },
     sent: 11,
     served: 10,
     failed: 0,
     inFlight: 1,
+    session: true,
+    keepAlive: true,
     ...changes,
   };
 }
@@ -37,7 +39,7 @@ const SNAPSHOT: PolicySnapshot = {
           id: 'b22',
           state: 'evicted',
           since: '2026-01-02T01:00:00Z',
-          lastProbe: { at: AT, outcome: 'refused', roundTripMs: null },
+          lastProbe: { at: AT, outcome: 'refused', roundTripMs: 0.2, detail: '' },
           failed: 3,
           why: 'refused twice',
         }),
@@ -114,10 +116,9 @@ test('policy table: says so when it is empty', () => {
 
 for (const [since, shown] of [
   ['2026-01-02T03:04:05.100Z', '0.0 s'],
-  ['2026-01-02T03:03:05Z', '60 s'],
-  ['2026-01-02T02:04:05Z', '60 min'],
+  ['2026-01-02T03:03:05Z', '1 min'],
+  ['2026-01-02T02:04:05Z', '1 h'],
   ['2025-12-30T03:04:05Z', '3 d'],
-  ['never', '–'],
 ] as const) {
   test(`policy table: since ${since} is ${shown}`, () => {
     const policies = [{ policy: '1', nextId: 'a1', servers: [server({ since })] }];

@@ -1,5 +1,6 @@
 // pure · the policy table as text for a terminal.
 import { styleText } from 'node:util';
+import { duration } from '../../services/proxy/page/browser/model/words.ts';
 import { printable } from '../../services/shared/printable.ts';
 import { type PolicyRow, type PolicySnapshot, type ServerRow, serverIds } from '../kit/policies.ts';
 import { textTable } from '../kit/words.ts';
@@ -64,7 +65,7 @@ function rowsOf(
     ...(names === null ? [] : [[names.get(String(server.id)) ?? ''] as const]),
     [server.address],
     stateOf(server),
-    [age((server.drained ?? server).since, nowMs)],
+    [duration(nowMs - Date.parse((server.drained ?? server).since))],
     probe(server.lastProbe),
     [String(server.served)],
     server.failed === 0 ? ['0'] : [String(server.failed), 'red'],
@@ -86,16 +87,5 @@ function whyOf({ state, drained, why }: ServerRow): string {
 function probe(last: ServerRow['lastProbe']): Cell {
   if (last === null) return ['–', 'dim'];
   if (last.outcome !== 'pass') return [last.outcome, 'red'];
-  return [last.roundTripMs === null ? 'pass' : `${last.roundTripMs.toFixed(1)} ms`];
-}
-
-/** A length of time in one unit, as short as it can be read: `0.4 s`, `12 s`, `5 min`, `3 h`, `2 d`. */
-function age(since: string, nowMs: number): string {
-  const seconds = Math.max(0, (nowMs - Date.parse(since)) / 1000);
-  if (Number.isNaN(seconds)) return '–';
-  if (seconds < 10) return `${seconds.toFixed(1)} s`;
-  if (seconds < 120) return `${Math.floor(seconds)} s`;
-  if (seconds < 7_200) return `${Math.floor(seconds / 60)} min`;
-  if (seconds < 172_800) return `${Math.floor(seconds / 3_600)} h`;
-  return `${Math.floor(seconds / 86_400)} d`;
+  return [`${last.roundTripMs.toFixed(1)} ms`];
 }

@@ -1,7 +1,7 @@
 // shell · whether the ports that the cluster publishes are free, and what to do about one that is not.
-import { createServer } from 'node:net';
 import { attempt } from '../kit/command.ts';
 import { Failure } from '../kit/failure.ts';
+import { whyNotFree } from '../kit/ports.ts';
 
 const ASK_TIMEOUT_MS = 20_000;
 const OWNER_FORMAT = [
@@ -41,7 +41,7 @@ export async function requireFreePorts(
   isOwn: (owner: PortOwner) => boolean = () => false,
 ): Promise<void> {
   for (const wanted of ports) {
-    const problem = await whyNotFree(wanted);
+    const problem = await whyNotFree(wanted.port, wanted.host.replaceAll(/[[\]]/g, ''));
     if (problem === null) continue;
     const owner = problem === 'EADDRINUSE' ? await ownerOf(wanted.port) : null;
     if (owner !== null && isOwn(owner)) continue;
@@ -77,14 +77,4 @@ async function ownerOf(port: number): Promise<PortOwner | null> {
   const [line = ''] = (await attempt('docker', args, { timeoutMs: ASK_TIMEOUT_MS })).stdout.split('\n');
   const [name = '', project = '', stack = ''] = line.split('\t');
   return name === '' ? null : { name, project, stack };
-}
-
-function whyNotFree({ port, host }: WantedPort): Promise<string | null> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
-    server.listen({ port, host: host.replaceAll(/[[\]]/g, ''), exclusive: true }, () =>
-      server.close(() => resolve(null)),
-    );
-  });
 }

@@ -35,5 +35,5 @@ export async function sendSamples(
       });
     replies.push(`${packet}:\n${stdout.trimEnd().replaceAll(/^/gm, '  ')}`);
   }
-  return { isSkipped: false, summary: `${replies.length} packets answered` };
+  return `${replies.length} packets answered`;
 }

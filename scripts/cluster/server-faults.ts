@@ -1,8 +1,6 @@
 // shell · the servers' control port, which turns their own faults on and off; over their containers' addresses.
-import { once } from 'node:events';
-import { type IncomingMessage, request } from 'node:http';
-import { text } from 'node:stream/consumers';
 import type { Faults } from '../../services/server/faults/misbehaviour.ts';
+import { askHttp } from '../kit/http.ts';
 import type { Replica } from './replicas.ts';
 
 /** What a server does wrong; all off: 0 and false. */
@@ -46,15 +44,14 @@ async function ask<Answer>(replica: Replica, method: string, path: string, body?
   const what = `${replica.name}'s control port could not be asked (${method} ${path})`;
   if (replica.address === null) throw new Error(`${what}: it has no address.`);
   const signal = AbortSignal.timeout(DEADLINE_MS);
-  const options = { host: replica.address, port: PORT, method, path, agent: false, signal };
+  const options = { method, headers: { 'content-type': 'application/json' }, signal };
   try {
-    const sent = request({ ...options, headers: { 'content-type': 'application/json' } });
-    // `once` stops listening when the signal fires, and only then does the request report the same.
-    sent.on('error', () => {});
-    sent.end(body === undefined ? undefined : JSON.stringify(body));
-    const [response] = (await once(sent, 'response', { signal })) as [IncomingMessage];
-    const answer = await text(response);
-    if ((response.statusCode ?? 500) >= 300) throw new Error(`${response.statusCode} ${answer.trim()}`);
+    const { status, answer } = await askHttp(
+      new URL(path, `http://${replica.address}:${PORT}`),
+      options,
+      body,
+    );
+    if (status >= 300) throw new Error(`${status} ${answer.trim()}`);
     return JSON.parse(answer) as Answer;
   } catch (error) {
     const reason = signal.aborted ? `no answer in ${DEADLINE_MS / 1000} s` : (error as Error).message;

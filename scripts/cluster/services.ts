@@ -2,6 +2,7 @@
 import { attempt } from '../kit/command.ts';
 import { Failure } from '../kit/failure.ts';
 import { ROOT } from '../kit/project.ts';
+import { compareNames } from '../kit/words.ts';
 
 const ANSWER_TIMEOUT_MS = 20_000;
 
@@ -58,7 +59,7 @@ export function serverServices({ services }: Pick<ComposeConfig, 'services'>): S
       const policy = environment?.SERVER_POLICY;
       return policy ? [{ name, policy, replicas: scale ?? deploy?.replicas ?? 1 }] : [];
     })
-    .sort((a, b) => a.policy.localeCompare(b.policy, 'en', { numeric: true }));
+    .sort((a, b) => compareNames(a.policy, b.policy));
 }
 
 /** How many servers of each policy the whole cluster has. */

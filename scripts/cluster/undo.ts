@@ -2,6 +2,7 @@
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Failure } from '../kit/failure.ts';
+import { readProc } from '../kit/process-cost.ts';
 import { CACHE } from '../kit/project.ts';
 import type { SavedAliases } from './replicas.ts';
 
@@ -125,11 +126,7 @@ export function parseStart(stat: string): string | null {
 }
 
 function startOf(pid: number): string | null {
-  try {
-    return parseStart(readFileSync(`/proc/${pid}/stat`, 'utf8'));
-  } catch {
-    return null;
-  }
+  return parseStart(readProc(`/proc/${pid}/stat`));
 }
 
 function undoPath(project: string): string {

@@ -1,10 +1,11 @@
 // shell · replaces containers that are out of date by new ones without an outage: servers first, then the proxies.
-import { setTimeout as sleep } from 'node:timers/promises';
 import { attempt } from '../kit/command.ts';
 import { Failure } from '../kit/failure.ts';
 import { fetchPolicies, waitForServers } from '../kit/policies.ts';
 import { clusterName, readSetting } from '../kit/project.ts';
 import type { Outcome, Progress } from '../kit/steps.ts';
+import { until } from '../kit/until.ts';
+import { plural } from '../kit/words.ts';
 import { appImage, localImageId } from './app-image.ts';
 import { compose, docker, GRACE_S, proxyCount, repair } from './cluster.ts';
 import { type Container, isUp, listContainers, type PublishedProxy, runningProxies } from './containers.ts';
@@ -31,12 +32,14 @@ export async function upgradeServers(
   const running = old.filter(isUp);
   const ended = old.filter((container) => !isUp(container));
   if (old.length === 0 && current.length === replicas && current.every(isUp) && unpaused === 0) {
-    return { isSkipped: true, summary: `${count(replicas)} (up to date)` };
+    return { skipped: `${plural(replicas, 'server')} (up to date)` };
   }
   // Compose would start an old one that has ended before it makes a new one.
   if (ended.length > 0) await docker('rm', [], ended, 'An old server could not be removed', progress);
   const wanted = running.length + Math.max(replicas, current.length);
-  progress.phase(`starting ${count(Math.max(0, replicas - current.length))} beside ${running.length} old`);
+  progress.phase(
+    `starting ${plural(Math.max(0, replicas - current.length), 'server')} beside ${running.length} old`,
+  );
   // Not with --no-deps: that changes what Compose compares, and the next `up` would make all of them again at once.
   const scale = ['--no-build', '--no-recreate', '--scale', `${name}=${wanted}`, name];
   await compose({}, ['up', '--detach', ...scale], `New servers of ${name} could not be started`, progress);
@@ -52,7 +55,7 @@ export async function upgradeServers(
     await docker('stop', ['--time', String(GRACE_S)], running, what, progress);
     await docker('rm', [], running, 'An old server could not be removed', progress);
   }
-  return { isSkipped: false, summary: `${count(started.length)} ready, ${old.length} old removed` };
+  return `${plural(started.length, 'server')} ready, ${old.length} old removed`;
 }
 
 /**
@@ -87,7 +90,7 @@ export async function upgradeProxies(
     await compose({}, ['up', '--detach', ...scale], 'The proxies could not be scaled down', progress);
     ({ current, old } = await sortContainers('proxy', progress));
   }
-  if (old.length === 0) return { isSkipped: true, summary: 'up to date' };
+  if (old.length === 0) return { skipped: 'up to date' };
   for (const [index, one] of old.entries()) {
     await docker('stop', ['--time', String(GRACE_S)], [one], 'An old proxy could not be stopped', progress);
     await docker('rm', [], [one], 'An old proxy could not be removed', progress);
@@ -106,7 +109,7 @@ export async function upgradeProxies(
     }
   }
   const which = old.length === 1 ? '' : `${old.length}, one by one, `;
-  return { isSkipped: false, summary: `replaced ${which}and every server has registered again` };
+  return `replaced ${which}and every server has registered again`;
 }
 
 /** A service's containers: those that Compose would make in the same way today, and the others. */
@@ -139,25 +142,19 @@ async function waitUntilReady(
   { name: proxy, adminUrl }: PublishedProxy,
   { phase, signal }: Progress,
 ): Promise<void> {
-  const deadlineMs = performance.now() + READY_TIMEOUT_MS;
   phase(`waiting until ${containers.length} are ready for ${proxy}`);
-  for (;;) {
+  let missing = containers;
+  const look = async (): Promise<boolean> => {
     const { policies } = await fetchPolicies(adminUrl, signal);
     const servers = policies.flatMap((policy) => policy.servers);
     const good = servers.filter(({ state }) => state === 'ready' || state === 'standby');
     const ready = new Set(good.map(({ id }) => id));
-    const missing = containers.filter(({ id }) => !ready.has(id));
-    if (missing.length === 0) return;
-    if (performance.now() > deadlineMs) {
-      throw new Failure(
-        `New servers of ${name} are not ready after ${READY_TIMEOUT_MS / 1000} s: ${missing.map((one) => one.name).join(', ')}.`,
-        `The old ones still serve. Look at "docker logs ${missing[0]?.name}", correct what it says, and run this again.`,
-      );
-    }
-    await sleep(POLL_MS, undefined, { signal });
-  }
-}
-
-function count(servers: number): string {
-  return `${servers} ${servers === 1 ? 'server' : 'servers'}`;
+    missing = containers.filter(({ id }) => !ready.has(id));
+    return missing.length === 0;
+  };
+  if (await until(look, { withinMs: READY_TIMEOUT_MS, everyMs: POLL_MS, signal })) return;
+  throw new Failure(
+    `New servers of ${name} are not ready after ${READY_TIMEOUT_MS / 1000} s: ${missing.map((one) => one.name).join(', ')}.`,
+    `The old ones still serve. Look at "docker logs ${missing[0]?.name}", correct what it says, and run this again.`,
+  );
 }

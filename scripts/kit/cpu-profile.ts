@@ -1,35 +1,24 @@
 // pure · a CPU profile as V8 writes it (`.cpuprofile`), and how long each function of it ran.
+import type { Profiler, Runtime } from 'node:inspector';
 
-/** Where a function is: lines and columns count from 0, and are -1 where there is no source. */
-export type CallFrame = {
-  functionName: string;
-  scriptId: string;
-  url: string;
-  lineNumber: number;
-  columnNumber: number;
-};
-
+/** Times are microseconds of a monotonic clock; lines and columns count from 0, and are -1 where there is no source. */
+export type CpuProfile = Profiler.Profile;
 /** A function as it was called on one path from the root. */
-export type ProfileNode = { id: number; callFrame: CallFrame; hitCount?: number; children?: number[] };
-
-/** Times are microseconds of a monotonic clock. */
-export type CpuProfile = {
-  nodes: ProfileNode[];
-  startTime: number;
-  endTime: number;
-  /** The node that was on top of the stack at each moment. */
-  samples: number[];
-  /** Microseconds from the moment before, the first from `startTime`; some may be negative. */
-  timeDeltas: number[];
-};
+export type ProfileNode = Profiler.ProfileNode;
+export type CallFrame = Runtime.CallFrame;
 
 /**
  * How long each node was on top of the stack, by its id, in microseconds. A sample lasts until the next one, as in
  * browsers' developer tools.
  */
-export function selfTimes({ samples, timeDeltas, startTime, endTime }: CpuProfile): Map<number, number> {
+export function selfTimes({
+  samples = [],
+  timeDeltas = [],
+  startTime,
+  endTime,
+}: CpuProfile): Map<number, number> {
   let sampledUs = startTime;
-  // V8 may note samples in another order than they were taken in.
+  // V8 may note samples in another order than they were taken in: some deltas are negative.
   const moments = samples
     .map((nodeId, index) => {
       sampledUs += timeDeltas[index] ?? 0;

@@ -22,7 +22,7 @@ test('work of one name waits for the work before it, also when that fails', asyn
   const interrupted = AbortSignal.timeout(1);
   await assert.rejects(
     oneAtATime(NAME, interrupted, async () => log.push('third')),
-    { name: 'AbortError' },
+    { name: 'TimeoutError' },
   );
   gate.resolve();
   await Promise.all([rejected, second]);

@@ -1,11 +1,11 @@
 // Installs Debian packages that a command needs and the machine has not, where root runs the command.
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { attempt } from './command.ts';
 import { Failure } from './failure.ts';
 import { installPackages, isSupportedDebian, readOsRelease } from './packages.ts';
 import type { Progress } from './steps.ts';
+import { until } from './until.ts';
 
 const RETRY_MS = 200;
 const STOP_TIMEOUT_MS = 30_000;
@@ -48,15 +48,11 @@ export async function requireInstalled(
  * @throws the signal's reason when the signal fires before it can begin; what `work` throws
  */
 export async function oneAtATime<T>(name: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-  let lock = await tryLock(name);
-  while (lock === null) {
-    await sleep(RETRY_MS, undefined, { signal });
-    lock = await tryLock(name);
-  }
+  const lock = await until(() => tryLock(name), { withinMs: Infinity, everyMs: RETRY_MS, signal });
   try {
     return await work();
   } finally {
-    lock.close();
+    lock?.close();
   }
 }
 

@@ -1,43 +1,19 @@
 // shell · asks the proxy's status listener for the policy table.
-import { get } from 'node:http';
-import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isInRotation, type State } from '../../services/proxy/health/health.ts';
+import type { Snapshot } from '../../services/proxy/status/snapshot.ts';
 import { Failure } from './failure.ts';
+import { askHttp } from './http.ts';
 
 const ANSWER_TIMEOUT_MS = 2_000;
 const POLL_MS = 100;
 
-export type ServerRow = {
-  id: string | number;
-  policy: string;
-  address: string;
-  state: string;
-  /** ISO 8601. */
-  since: string;
-  why: string;
-  /** By whose order it gets nothing new, since when (ISO 8601); null when nobody's. */
-  drained: { by: string; reason: string; since: string } | null;
-  lastProbe: { at: string; outcome: string; roundTripMs: number | null } | null;
-  /** Real requests handed to it so far. */
-  sent: number;
-  served: number;
-  failed: number;
-  inFlight: number;
-};
-export type PolicyRow = {
-  policy: string;
-  /** Whose turn is next; null when no server gets requests. */
-  nextId: string | number | null;
-  servers: ServerRow[];
-};
-/** What `/api/policies` answers. */
-export type PolicySnapshot = {
-  at: string;
-  policies: PolicyRow[];
-  /** How many threads of the proxy serve requests; older proxies do not say. */
-  workers?: number;
-};
+type Route = Snapshot['policies'][number];
+/** `state` may be one that only another version of the proxy has. */
+export type ServerRow = Omit<Route['servers'][number], 'state'> & { state: string };
+export type PolicyRow = Pick<Route, 'policy' | 'nextId'> & { servers: ServerRow[] };
+/** What is used of the answer of `/api/policies`; `workers`, the threads that serve requests, an older proxy does not say. */
+export type PolicySnapshot = Pick<Snapshot, 'at'> & { policies: PolicyRow[]; workers?: number };
 
 /**
  * The policy table as it is now.
@@ -48,7 +24,9 @@ export async function fetchPolicies(adminUrl: string, signal?: AbortSignal): Pro
   const deadline = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
   const both = signal === undefined ? deadline : AbortSignal.any([deadline, signal]);
   try {
-    return JSON.parse(await getText(new URL('/api/policies', adminUrl), both)) as PolicySnapshot;
+    const { status, answer } = await askHttp(new URL('/api/policies', adminUrl), { signal: both });
+    if (status !== 200) throw new Error(`status ${status}`);
+    return JSON.parse(answer) as PolicySnapshot;
   } catch (cause) {
     signal?.throwIfAborted();
     const [what, next] = deadline.aborted
@@ -64,15 +42,14 @@ export async function fetchPolicies(adminUrl: string, signal?: AbortSignal): Pro
   }
 }
 
-// Not `fetch`: it refuses some ports, and the status port may be set to one (https://fetch.spec.whatwg.org/#port-blocking).
-function getText(url: URL, signal: AbortSignal): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const request = get(url, { agent: false, signal }, (response) => {
-      if (response.statusCode === 200) text(response).then(resolve, reject);
-      else request.destroy(new Error(`status ${response.statusCode}`));
-    });
-    request.on('error', reject);
-  });
+/**
+ * Whether the proxy says that it is ready.
+ * @param adminUrl base address of the status listener
+ * @throws when it does not answer within two seconds
+ */
+export async function fetchReadiness(adminUrl: string, signal: AbortSignal): Promise<boolean> {
+  const both = AbortSignal.any([AbortSignal.timeout(ANSWER_TIMEOUT_MS), signal]);
+  return (await askHttp(new URL('/readyz', adminUrl), { signal: both })).status === 200;
 }
 
 /**

@@ -1,8 +1,8 @@
 // Ports of loopback, and a network of its own with nothing but loopback in it.
 import { connect, createServer } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { attempt } from './command.ts';
 import { Failure } from './failure.ts';
+import { until } from './until.ts';
 
 // Below Linux's usual range of ports for outgoing connections.
 const FIRST_PORT = 20_000;
@@ -16,16 +16,17 @@ export async function freePorts(count: number): Promise<number[]> {
   const found = new Set<number>();
   while (found.size < count) {
     const port = FIRST_PORT + Math.floor(Math.random() * (LAST_PORT - FIRST_PORT));
-    if (await isFree(port)) found.add(port);
+    if ((await whyNotFree(port)) === null) found.add(port);
   }
   return [...found];
 }
 
-function isFree(port: number): Promise<boolean> {
+/** The code of the error that keeps a program from listening on `port`; null when nothing does. */
+export function whyNotFree(port: number, host = '0.0.0.0'): Promise<string | null> {
   const server = createServer();
   return new Promise((resolve) => {
-    server.once('error', () => resolve(false));
-    server.listen({ port, host: '0.0.0.0', exclusive: true }, () => server.close(() => resolve(true)));
+    server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+    server.listen({ port, host, exclusive: true }, () => server.close(() => resolve(null)));
   });
 }
 
@@ -35,15 +36,10 @@ function isFree(port: number): Promise<boolean> {
  * @throws Failure when nothing does within ten seconds, or the signal's reason
  */
 export async function waitForListener(name: string, port: number, signal: AbortSignal): Promise<void> {
-  const untilMs = performance.now() + LISTEN_TIMEOUT_MS;
-  while (!(await accepts(port))) {
-    signal.throwIfAborted();
-    if (performance.now() > untilMs) {
-      const what = `${name} does not accept connections on 127.0.0.1:${port} within ${LISTEN_TIMEOUT_MS / 1000} s.`;
-      throw new Failure(what, 'Check its output above.');
-    }
-    await sleep(LOOK_EVERY_MS);
-  }
+  const patience = { withinMs: LISTEN_TIMEOUT_MS, everyMs: LOOK_EVERY_MS, signal };
+  if (await until(() => accepts(port), patience)) return;
+  const what = `${name} does not accept connections on 127.0.0.1:${port} within ${LISTEN_TIMEOUT_MS / 1000} s.`;
+  throw new Failure(what, 'Check its output above.');
 }
 
 /** Whether a connection to `port` of `host` is accepted within a second. */

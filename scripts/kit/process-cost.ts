@@ -1,4 +1,4 @@
-// Memory of processes and idle time of the machine, as Linux has them under /proc (proc(5)).
+// What Linux says under /proc (proc(5)): the memory of processes, and the idle time of the machine.
 import { readFileSync } from 'node:fs';
 
 /** The machine's time on all its processors, in ticks. */
@@ -6,12 +6,12 @@ export type MachineTicks = { idle: number; total: number };
 
 /** Memory of these processes together, in bytes; pages that they share count for each, and ended processes have none. */
 export function residentBytes(pids: readonly number[]): number {
-  return pids.reduce((sum, pid) => sum + parseResidentBytes(read(`/proc/${pid}/status`) ?? ''), 0);
+  return pids.reduce((sum, pid) => sum + parseResidentBytes(readProc(`/proc/${pid}/status`)), 0);
 }
 
 /** The machine's ticks so far. */
 export function sampleMachine(): MachineTicks {
-  return parseMachineTicks(read('/proc/stat') ?? '');
+  return parseMachineTicks(readProc('/proc/stat'));
 }
 
 /** Which part of the machine was idle between two samples, from 0 to 1; null when no tick has passed. */
@@ -22,7 +22,7 @@ export function idleBetween(before: MachineTicks, after: MachineTicks): number |
 
 /** The process and its children, such as nginx's workers. */
 export function familyOf(pid: number): number[] {
-  const children = read(`/proc/${pid}/task/${pid}/children`) ?? '';
+  const children = readProc(`/proc/${pid}/task/${pid}/children`);
   return [pid, ...children.split(' ').filter(Boolean).map(Number)];
 }
 
@@ -40,11 +40,11 @@ export function parseMachineTicks(stat: string): MachineTicks {
   return { idle: idle + waiting, total };
 }
 
-// A process may end at any moment.
-function read(path: string): string | null {
+/** A file of /proc; empty where there is none: a process may end at any moment, and not every kernel has every file. */
+export function readProc(path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch {
-    return null;
+    return '';
   }
 }

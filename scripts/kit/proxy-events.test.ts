@@ -63,15 +63,15 @@ test('events are reported once, over broken streams and restarts', async (t) => 
   t.after(() => status.close());
   const seen: ProxyEvent[] = [];
   let look = (): void => {};
-  const listens: number[] = [];
-  const watch = watchProxy(
-    status.url,
-    (event) => {
+  const turns: [what: string, atMs: number][] = [];
+  const watch = watchProxy(status.url, {
+    event: (event) => {
       seen.push(event);
       look();
     },
-    (atMs) => listens.push(atMs),
-  );
+    listens: (atMs) => turns.push(['listens', atMs]),
+    closes: (atMs) => turns.push(['closes', atMs]),
+  });
   t.after(() => watch.close());
   const count = (wanted: number): Promise<void> =>
     within(
@@ -114,17 +114,22 @@ test('events are reported once, over broken streams and restarts', async (t) => 
       [2, 1, '7', 3],
     ],
   );
-  assert.equal(listens.length, 3, 'each time that the status port answered');
   assert.deepEqual(
-    listens,
-    listens.toSorted((a, b) => a - b),
+    turns.map(([what]) => what),
+    ['listens', 'closes', 'listens', 'closes', 'listens'],
+    'each time that the status port answered, and ended what it answered',
+  );
+  const moments = turns.map(([, atMs]) => atMs);
+  assert.deepEqual(
+    moments,
+    moments.toSorted((a, b) => a - b),
   );
 });
 
 test('a proxy that is not there gives no sample', async () => {
   const status = await scriptedStatus();
   status.close();
-  const watch = watchProxy(status.url, () => {});
+  const watch = watchProxy(status.url, { event: () => {} });
   assert.equal(await watch.sample(), null);
   watch.close();
 });

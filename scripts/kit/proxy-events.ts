@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClusterEvent } from '../../services/proxy/status/events.ts';
 import { parsePrintable } from '../../services/shared/printable.ts';
 import { epochMs } from './epoch.ts';
-import { fetchPolicies, type ServerRow } from './policies.ts';
+import { fetchPolicies, fetchReadiness, type ServerRow } from './policies.ts';
 
 const RECONNECT_MS = 30;
 const CONNECT_MS = 1_000;
@@ -23,6 +23,8 @@ export type ProxyEvent = {
 export type TableSample = {
   atMs: number;
   boot: number;
+  /** Whether the proxy says that it is ready: not while it starts or stops. */
+  isReady: boolean;
   servers: (Pick<ServerRow, 'policy' | 'state' | 'sent' | 'served' | 'failed'> & { id: string })[];
 };
 
@@ -32,37 +34,43 @@ export type ProxyWatch = {
   close(): void;
 };
 
+/** What is told of a proxy; times are ms since the epoch. */
+export type ProxyWatcher = {
+  /** Gets every event once. */
+  event(event: ProxyEvent): void;
+  /** The status listener has answered: at the start, and after each outage. */
+  listens?(atMs: number): void;
+  /** It has answered before, and its stream has ended. */
+  closes?(atMs: number): void;
+};
+
 /** What has been read of the stream so far. */
 type Reading = {
   boot: number;
   /** The id of the last event, `BOOT-NUMBER`: sent when connecting again, so that no event comes twice. */
   lastId: string;
-  onEvent: (event: ProxyEvent) => unknown;
-  onListens: (atMs: number) => unknown;
+  watcher: ProxyWatcher;
 };
 
-/**
- * @param adminUrl  base address of the status listener
- * @param onEvent   gets every event once
- * @param onListens called when the status listener has answered (ms since the epoch): at the start, and after each outage
- */
-export function watchProxy(
-  adminUrl: string,
-  onEvent: (event: ProxyEvent) => unknown,
-  onListens: (atMs: number) => unknown = () => {},
-): ProxyWatch {
+/** @param adminUrl base address of the status listener */
+export function watchProxy(adminUrl: string, watcher: ProxyWatcher): ProxyWatch {
   const ending = new AbortController();
-  const reading: Reading = { boot: 0, lastId: '', onEvent, onListens };
+  const reading: Reading = { boot: 0, lastId: '', watcher };
   void follow(adminUrl, reading, ending.signal);
   return {
     sample: async () => {
-      const table = await fetchPolicies(adminUrl, ending.signal).catch(() => null);
-      if (table === null) return null;
+      const asked = [
+        fetchPolicies(adminUrl, ending.signal),
+        fetchReadiness(adminUrl, ending.signal),
+      ] as const;
+      const answers = await Promise.all(asked).catch(() => null);
+      if (answers === null) return null;
+      const [table, isReady] = answers;
       const rows = table.policies.flatMap(({ servers }) => servers);
       const servers = rows.map(({ id, policy, state, sent, served, failed }) => {
         return { id: String(id), policy, state, sent, served, failed };
       });
-      return { atMs: epochMs(), boot: reading.boot, servers };
+      return { atMs: epochMs(), boot: reading.boot, isReady, servers };
     },
     close: () => ending.abort(),
   };
@@ -81,7 +89,7 @@ function readStream(url: URL, reading: Reading, signal: AbortSignal): Promise<vo
     const headers = { 'last-event-id': reading.lastId };
     const options = { agent: false, signal, timeout: CONNECT_MS, headers };
     const request = get(url, options, (response: IncomingMessage) => {
-      reading.onListens(epochMs());
+      reading.watcher.listens?.(epochMs());
       response.socket.setTimeout(SILENT_MS);
       let text = '';
       response.setEncoding('utf8');
@@ -91,7 +99,10 @@ function readStream(url: URL, reading: Reading, signal: AbortSignal): Promise<vo
         for (const block of blocks) take(block, reading);
       });
       response.on('error', () => {});
-      response.on('close', resolve);
+      response.on('close', () => {
+        if (!signal.aborted) reading.watcher.closes?.(epochMs());
+        resolve();
+      });
     });
     request.on('timeout', () => request.destroy());
     request.on('error', () => resolve());
@@ -105,7 +116,7 @@ function take(block: string, reading: Reading): void {
   if (reading.lastId !== '' && bootIn(reading.lastId) !== bootIn(id)) reading.boot += 1;
   reading.lastId = id;
   const event = parsePrintable(data) as ClusterEvent;
-  reading.onEvent({ ...event, id: String(event.id), boot: reading.boot });
+  reading.watcher.event({ ...event, id: String(event.id), boot: reading.boot });
 }
 
 function bootIn(id: string): string {

@@ -2,6 +2,9 @@
 import { uniformInt } from 'pure-rand/distribution/uniformInt';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 
+/** The largest seed that commands take. */
+export const MAX_SEED = 2 ** 31 - 1;
+
 export class Random {
   readonly #generator;
 

@@ -10,8 +10,8 @@ export type Progress = {
   signal: AbortSignal;
 };
 
-/** What a step did: a skipped one says why there was nothing to do. */
-export type Outcome = { isSkipped: boolean; summary: string };
+/** What a step did, in words; `skipped`: why there was nothing to do. */
+export type Outcome = string | { skipped: string };
 
 export type Step = { title: string; run: (progress: Progress) => Promise<Outcome> };
 
@@ -31,7 +31,7 @@ export async function runSteps(
   if (isOnStderr) {
     for (const { title, run } of steps) {
       const phase = (text: string): void => console.error(`${title}: ${text}`);
-      phase((await run({ ...SILENT, signal, phase })).summary);
+      phase(wordsOf(await run({ ...SILENT, signal, phase })));
     }
     return;
   }
@@ -68,7 +68,7 @@ export async function runOneStep<T>(
   const run = async (progress: Progress): Promise<Outcome> => {
     const one = await work(progress);
     made.push(one);
-    return { isSkipped: false, summary: summaryOf(one) };
+    return summaryOf(one);
   };
   await runSteps(signal, [{ title, run }], options);
   return made[0] as T;
@@ -81,10 +81,15 @@ function asTask({ title, run }: Step, signal: AbortSignal, isLive: boolean): Lis
       const show = (text: string): void => {
         task.output = text;
       };
-      const { isSkipped, summary } = await run({ signal, phase: show, line: isLive ? show : () => {} });
+      const outcome = await run({ signal, phase: show, line: isLive ? show : () => {} });
+      const words = wordsOf(outcome);
       // A live list shows the message in place of the title, plain lines show it behind the title.
-      if (isSkipped) task.skip(`${isLive ? `${title}: ` : ''}${summary}`);
-      else task.title = `${title}: ${summary}`;
+      if (typeof outcome === 'object') task.skip(`${isLive ? `${title}: ` : ''}${words}`);
+      else task.title = `${title}: ${words}`;
     },
   };
+}
+
+function wordsOf(outcome: Outcome): string {
+  return typeof outcome === 'object' ? outcome.skipped : outcome;
 }

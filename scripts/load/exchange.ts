@@ -14,6 +14,11 @@ export const SERIAL_LENGTH = 8;
 /** How an attempt ended, or a request: each ends exactly once. */
 export type Outcome = 'ok' | 'wrong' | 'error' | 'lost' | 'dropped';
 
+/** Of nothing so far. */
+export function noOutcomes(): Record<Outcome, number> {
+  return { ok: 0, wrong: 0, error: 0, lost: 0, dropped: 0 };
+}
+
 /** `detail`: the server's id for `ok` and `wrong`, the code for `error`, the reason for `lost` and `dropped`. */
 export type Ending = { outcome: Outcome; detail: string };
 
@@ -36,6 +41,8 @@ export type Exchange = {
   attempt: number;
   /** Null for the first attempt itself. */
   first: FirstAttempt | null;
+  /** The proxy that was the first to say that it has no server for it: another one gets the next attempt. */
+  emptyAt: KnownProxy | null;
   /** Which one carries it: the pool's. */
   connection: Connection<Exchange, KnownProxy> | null;
   isDone: boolean;

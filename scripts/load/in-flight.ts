@@ -2,8 +2,8 @@
 import { hash } from 'node:crypto';
 import type { KnownProxies } from '../../services/client/known-proxies.ts';
 import type { ProxyFinder } from '../../services/client/proxy-finder.ts';
+import { isEmpty, isGoodbye } from '../../services/client/refusals.ts';
 import { DeadlineQueue } from '../../services/shared/deadline-queue.ts';
-import type { ErrorCode } from '../../services/shared/error-codes.ts';
 import type { BreakReason } from '../kit/proxy-connection.ts';
 import {
   type AttemptEnding,
@@ -24,9 +24,6 @@ import { RetryQueue, retryAtMs } from './retry.ts';
 // What sending again may take of a tick: with a dead proxy, thousands of requests try to connect over and over, and
 // what is due now must not be late for that.
 const RETRY_SHARE_MS = 0.5;
-
-/** What a proxy says that is stopping. */
-const GOODBYE: ErrorCode = 'SHUTTING_DOWN';
 
 /** Called with each request's end: its last attempt, the ending that counts, and when that was (monotonic ms). */
 type WhenEnded = (last: Exchange, ending: Ending, endMs: number) => void;
@@ -69,7 +66,7 @@ export class InFlight implements PoolEvents {
   start(index: number, policyIndex: number, intendedMs: number, startMs: number): void {
     this.count += 1;
     const template = this.#templates[policyIndex] as RequestTemplate;
-    const request = { ...template(index), policyIndex, intendedMs, attempt: 1, first: null };
+    const request = { ...template(index), policyIndex, intendedMs, attempt: 1, first: null, emptyAt: null };
     this.#send(request, startMs);
   }
 
@@ -130,11 +127,11 @@ export class InFlight implements PoolEvents {
   replied(exchange: Exchange, text: string, receivedMs: number): boolean {
     const ending = judgeReply(text, exchange.payload, sha1);
     const { outcome, detail } = ending;
-    const isGoodbye = outcome === 'error' && detail === GOODBYE;
-    if (isGoodbye && exchange.connection !== null) this.pool.leave(exchange.connection.target);
+    const isLeaving = outcome === 'error' && isGoodbye(detail);
+    if (isLeaving && exchange.connection !== null) this.pool.leave(exchange.connection.target);
     this.#endAttempt(exchange, ending, receivedMs);
     // After these the proxy closes, and a request sent on such a connection would be lost by our own fault.
-    return outcome === 'ok' || (outcome === 'error' && !isGoodbye);
+    return outcome === 'ok' || (outcome === 'error' && !isLeaving);
   }
 
   failed(exchange: Exchange, reason: BreakReason): void {
@@ -165,17 +162,25 @@ export class InFlight implements PoolEvents {
         endedMs: endMs - intendedMs,
         openedEpochMs: openedMs === null ? null : toEpochMs(openedMs),
       };
+      if (isEmpty(ending.detail)) exchange.emptyAt ??= exchange.connection?.target ?? null;
       this.#retries.push({ dueMs, exchange, first });
     }
   }
 
   // Null when the ending counts.
-  #againAtMs({ attempt, intendedMs }: Exchange, ending: AttemptEnding, endMs: number): number | null {
-    const hasFailed = ending.outcome === 'lost' || ending.detail === GOODBYE;
-    const isForAnother = hasFailed && this.#proxies.hasSeveral;
+  #againAtMs(exchange: Exchange, ending: AttemptEnding, endMs: number): number | null {
+    const { attempt, intendedMs } = exchange;
+    const hasFailed = ending.outcome === 'lost' || isGoodbye(ending.detail);
+    const isForAnother = hasFailed ? this.#proxies.hasSeveral : this.#isForOneOther(exchange, ending);
     const forMs = isForAnother ? Math.max(this.#retryForMs, this.#timeoutMs) : this.#retryForMs;
     const dueMs = retryAtMs(ending, attempt, endMs, intendedMs + forMs, Math.random);
     return dueMs !== null && isForAnother && this.#proxies.goodCount > 0 ? endMs : dueMs;
+  }
+
+  // Where no proxy has a server, a second one is asked and not all of them.
+  #isForOneOther({ connection, emptyAt }: Exchange, { detail }: AttemptEnding): boolean {
+    const mayAsk = isEmpty(detail) && emptyAt === null && connection !== null;
+    return mayAsk && this.#proxies.hasGoodBeside(connection.target);
   }
 
   #finish(last: Exchange, ending: Ending, endMs: number): void {

@@ -1,5 +1,5 @@
 // shell · a warning when a run will use up this machine's local ports.
-import { readFileSync } from 'node:fs';
+import { readProc } from '../kit/process-cost.ts';
 import type { LoadOptions } from './options.ts';
 
 const PORT_RANGE_FILE = '/proc/sys/net/ipv4/ip_local_port_range';
@@ -27,10 +27,6 @@ export function portWarning(
 }
 
 function readPortRange(): readonly [number, number] | null {
-  try {
-    const [first, last] = readFileSync(PORT_RANGE_FILE, 'utf8').trim().split(/\s+/).map(Number);
-    return first === undefined || last === undefined ? null : [first, last];
-  } catch {
-    return null;
-  }
+  const [first, last] = readProc(PORT_RANGE_FILE).trim().split(/\s+/).map(Number);
+  return first === undefined || last === undefined ? null : [first, last];
 }

@@ -10,6 +10,7 @@ import {
 } from '../../services/shared/config.ts';
 import { MAX_PAYLOAD_BYTES } from '../../services/shared/packet.ts';
 import { type DialTls, dialTlsOptions, readDialTls } from '../../services/shared/tls.ts';
+import { flag, number } from '../kit/flags.ts';
 import { SERIAL_LENGTH } from './exchange.ts';
 
 export const SCRIPT_NAME = 'npm run load --';
@@ -38,9 +39,6 @@ export type LoadOptions = {
 };
 
 export type LoadCommand = { options: LoadOptions; isJson: boolean; allowErrors: boolean };
-
-const number = (value: number, describe: string) => ({ type: 'number', default: value, describe }) as const;
-const flag = (describe: string) => ({ type: 'boolean', default: false, describe }) as const;
 
 const FLAGS = {
   rate: number(120, 'requests per second'),
@@ -78,7 +76,7 @@ const FLAGS = {
   json: flag('one JSON document on standard output, nothing else'),
 } as const;
 
-const EPILOGUE = `Open loop: every request has its intended time and is sent then, whatever became of the others; latency counts from that time. Nothing is sent twice, except with --retry-for, or when one of several proxies does not answer: then the last attempt's outcome counts.
+const EPILOGUE = `Open loop: every request has its intended time and is sent then, whatever became of the others; latency counts from that time. Nothing is sent twice, except with --retry-for, or when one of several proxies does not answer or has no server: then the last attempt's outcome counts.
 
 Exit codes: 0 all answered right · 1 something was lost or wrong, or answered with an error (unless --allow-errors) · 2 bad usage · 3 the proxy can't be reached at the start, or the report could not be written · 4 more than 0.1 % dropped by the generator itself, so the run proves nothing · 130 ended early with Ctrl-C, 143 by SIGTERM (the report is still printed)`;
 
@@ -95,8 +93,6 @@ export function parseLoadCommand(args: readonly string[], environment = process.
     .options(withEnvironment('LOAD', { ...FLAGS, proxy }, environment))
     .epilogue(EPILOGUE)
     .parseSync();
-  if (flags._.length > 0)
-    throw new UsageError(`"${flags._.join(' ')}" is not understood: options begin with --.`);
   return {
     options: {
       proxies: parseHostPorts('--proxy', flags.proxy),

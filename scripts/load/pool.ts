@@ -66,13 +66,24 @@ export class ConnectionPool implements ConnectionEvents<Exchange, KnownProxy> {
     clearTimeout(timer);
   }
 
-  /** Sends a request on the connection that has been idle longest, or on a new one. */
+  /** Sends a request on the connection that has been idle longest, or on a new one; to another proxy than `emptyAt`, where there is a good one. */
   send(exchange: Exchange): void {
-    const connection = this.#idle.shift() ?? this.#open(this.#proxies.pick() as KnownProxy);
+    const connection = this.#takeIdle(exchange.emptyAt) ?? this.#open(this.#pickFor(exchange.emptyAt));
     if (this.#idle.length < this.#idleLow) this.#idleLow = this.#idle.length;
     connection.carried = exchange;
     exchange.connection = connection;
     connection.send(exchange.frame);
+  }
+
+  #takeIdle(notAt: KnownProxy | null): Carrier | undefined {
+    if (notAt === null) return this.#idle.shift();
+    const at = this.#idle.findIndex(({ target }) => target !== notAt);
+    return at === -1 ? undefined : this.#idle.splice(at, 1)[0];
+  }
+
+  #pickFor(notAt: KnownProxy | null): KnownProxy {
+    const wanted = notAt !== null && this.#proxies.hasGoodBeside(notAt) ? new Set([notAt]) : undefined;
+    return this.#proxies.pick(wanted) as KnownProxy;
   }
 
   /** Closes the connection that carries `exchange`: a late reply reaches nothing any more. */

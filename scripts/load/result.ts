@@ -1,7 +1,7 @@
 // pure · what became of every request: counts, latencies (HdrHistogram, in µs) and who answered; the result of a run.
 import { build, type Histogram } from 'hdr-histogram-js';
 import { compareNames } from '../kit/words.ts';
-import type { Ending, Outcome } from './exchange.ts';
+import { type Ending, noOutcomes, type Outcome } from './exchange.ts';
 import type { LoadOptions } from './options.ts';
 
 /** More than this part of the requests dropped by the generator, and the run proves nothing. */
@@ -80,7 +80,7 @@ type Details = Map<string, number>;
 
 /** Adds up the ends of requests, of one policy or of the whole run. */
 class Tally {
-  readonly counts: Record<Outcome, number> = { ok: 0, wrong: 0, error: 0, lost: 0, dropped: 0 };
+  readonly counts = noOutcomes();
   readonly #details: Record<Outcome, Details> = {
     ...{ ok: new Map(), wrong: new Map(), error: new Map() },
     ...{ lost: new Map(), dropped: new Map() },

@@ -82,6 +82,43 @@ for (const connection of ['keep', 'per-request'] as const) {
     assert.equal(result.attempts, 200 + refused);
   });
 
+  test(`${connection}: what a proxy without servers refuses, another one answers, and it is used on`, async (t) => {
+    let refused = 0;
+    const young = await proxyThat(t, (request, socket) => {
+      if (refused === 20) return void socket.write(answerTo(request, 'young'));
+      refused += 1;
+      socket.write(formatError('NO_SERVER', 'None yet.'));
+    });
+    const other = await proxyThat(t, answers('other'));
+    const { result } = await runRecorded(optionsFor([young.port, other.port], { connection }));
+    assert.equal(result.ok, 200, JSON.stringify(result.errors));
+    assert.deepEqual([result.attempts, result.moved], [200 + refused, 0]);
+    assert.ok(requestsAt(result, young) > refused, 'it is used on');
+  });
+
+  test(`${connection}: where no proxy has a server, two are asked and not all`, async (t) => {
+    const seen = new Map<string, Set<number>>();
+    const empty = (proxy: number): Script => {
+      return ({ payload }, socket) => {
+        seen.set(payload, (seen.get(payload) ?? new Set()).add(proxy));
+        socket.write(formatError('NO_SERVER', 'None.'));
+      };
+    };
+    const proxies = await Promise.all([0, 1, 2, 3].map((proxy) => proxyThat(t, empty(proxy))));
+    const ports = proxies.map(({ port }) => port);
+    const { result } = await runRecorded(optionsFor(ports, { connection }));
+    assert.deepEqual([result.errorReplies, result.attempts], [200, 400]);
+    assert.ok([...seen.values()].every(({ size }) => size === 2));
+  });
+
+  test(`${connection}: a refusal for want of a server is final where no other proxy is known to be good`, async (t) => {
+    const empty = await proxyThat(t, (_request, socket) => {
+      socket.write(formatError('NO_SERVER', 'None.'));
+    });
+    const { result } = await runRecorded(optionsFor([empty.port, await freePort()], { connection }));
+    assert.deepEqual([result.errorReplies, result.attempts, result.lost], [200, 200, 0]);
+  });
+
   test(`${connection}: the proxies that one names before it leaves are used, and no request fails`, async (t) => {
     const ending = new AbortController();
     const told = new Set<Socket>();
@@ -107,6 +144,20 @@ for (const connection of ['keep', 'per-request'] as const) {
       JSON.stringify(result),
     );
     assert.equal(result.moved > 0, connection === 'keep');
+  });
+}
+
+for (const connection of ['keep', 'per-request'] as const) {
+  test(`${connection}: behind a balancer, proxies that are named and can't be reached cost no request`, async (t) => {
+    const unreachable = [await freePort(), await freePort()];
+    const balancer = await proxyThat(t, (request, socket, index) => {
+      const reply = answerTo(request, 'a');
+      const isLeaving = index >= 20 && index < 150;
+      socket.write(isLeaving ? naming(reply, ...unreachable) : reply);
+    });
+    const { result } = await runRecorded(optionsFor(balancer.port, { connection, connections: 2 }));
+    assert.deepEqual([result.ok, result.attempts], [200, 200], JSON.stringify(result.lostBy));
+    assert.equal(requestsAt(result, balancer), 200);
   });
 }
 

@@ -57,12 +57,17 @@ export class SimulatedClient {
 
   /** A proxy has gone, or goes: the client asks the next one, that for which no answer came included. */
   leave(proxy: SimulatedProxy, unanswered: readonly Expected[]): void {
-    const { world, host, spec } = this;
+    const { world } = this;
     if (world.proxies.length === 1 || world.isEnding) return;
     if (world.proxies[this.#at] === proxy) this.#at = (this.#at + 1) % world.proxies.length;
+    if (this.repeat(unanswered)) world.reached('traits', 'a request was repeated at another proxy');
+  }
+
+  /** Sends what can be sent again over a new connection. @returns false when there is nothing */
+  repeat(unanswered: readonly Expected[]): boolean {
+    const { world, host, spec } = this;
     const requests = unanswered.filter(({ kind }) => kind === 'answer');
-    if (requests.length === 0) return;
-    world.reached('traits', 'a request was repeated at another proxy');
+    if (requests.length === 0 || world.isEnding) return false;
     host.after(REPEATS_AFTER_MS, () => {
       const connection = this.open();
       connection.onProgress = () => {
@@ -74,6 +79,7 @@ export class SimulatedClient {
         requests.map((request) => ({ ...request, sentMs: world.nowMs })),
       );
     });
+    return true;
   }
 
   /** @returns its next requests, and the replies that they have to get */
@@ -116,6 +122,8 @@ export class ClientConnection {
   /** Called after replies, and at its end. */
   onProgress: () => void = () => {};
   #isConnected = false;
+  /** The proxy listened when it was opened. */
+  readonly #isExpected: boolean;
   /** What is promised of the start of the proxy that it was opened to. */
   readonly #promises: SimulatedProxy['promises'];
 
@@ -124,6 +132,7 @@ export class ClientConnection {
     this.client = client;
     this.proxy = proxy;
     this.#promises = proxy.promises;
+    this.#isExpected = proxy.isOpen;
     const onGone = (): void => this.#onGone();
     socket
       .on('connect', () => {
@@ -190,9 +199,11 @@ export class ClientConnection {
     this.isGone = true;
     this.client.connections.delete(this);
     const { stoppingSinceMs, isUp, promises } = this.proxy;
-    const { places, proxies } = this.client.world;
+    const { world } = this.client;
+    const { places, proxies } = world;
     // The proxy's process has ended since.
-    const isCutShort = !isUp || promises !== this.#promises;
+    const isCutShort = !isUp || promises !== this.#promises || !this.#isExpected;
+    const isWorkerLost = !isCutShort && this.proxy.hasLost(this.socket.peer?.host);
     const { cutUntilMs } = this.client;
     // A proxy that stops closes after the replies to what has come; what is on its way then comes too late.
     const isStopping = stoppingSinceMs < Number.POSITIVE_INFINITY;
@@ -201,13 +212,16 @@ export class ClientConnection {
     const lost = this.due.filter(isDue);
     // Refused for want of a place, and reset before it has read that.
     const mayMissIt = this.readsLate && places < Number.POSITIVE_INFINITY;
-    if (!this.isAbandoned && !mayMissIt && !isCutShort && lost.length > 0) {
+    if (!this.isAbandoned && !mayMissIt && !isCutShort && !isWorkerLost && lost.length > 0) {
       const what = this.#isConnected ? 'the connection ended' : 'it could not connect';
       this.#violate('exactly one reply', `${what} with no reply to "${lost[0]?.payload}"`);
     }
-    if (isCutShort || isStopping) this.client.leave(this.proxy, this.isAbandoned ? [] : this.due);
+    const unanswered = this.isAbandoned ? [] : this.due;
+    if (isCutShort || isStopping) this.client.leave(this.proxy, unanswered);
+    else if (isWorkerLost && this.client.repeat(unanswered))
+      world.reached('traits', 'a request was repeated at another worker');
     // Elsewhere it is due now.
-    if (proxies.length > 1 && !this.isAbandoned) this.due.length = 0;
+    if ((proxies.length > 1 || isWorkerLost) && !this.isAbandoned) this.due.length = 0;
     this.onProgress();
   }
 

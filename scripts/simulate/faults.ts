@@ -51,6 +51,8 @@ const PLAIN = {
   },
   cut: (world, server, { forMs }) => {
     const { address } = server.host;
+    // Another machine may have the address of a dead one, and is not cut off with it.
+    if (world.network.hosts.get(address) !== server.host) return;
     world.network.cut(address);
     for (const { promises } of running(world)) promises.mustLoseSession(server);
     during(world, server, forMs, 'cut off', WITHIN.silentMs, () => world.network.heal(address));
@@ -91,7 +93,7 @@ const PLAIN = {
   },
   stall: (world, _server, fault) => {
     const proxy = proxyOf(world, fault);
-    proxy.host.freeze();
+    proxy.freeze();
     thawAfter(world, proxy, fault.forMs * STALL_SHARE);
   },
 } satisfies Record<string, Strike>;
@@ -100,7 +102,7 @@ const PLAIN = {
 const OF_CAUSES = {
   'stall-in-turn': (world, _server, fault) => {
     const proxy = proxyOf(world, fault);
-    proxy.host.freezeInTurn();
+    proxy.freezeInTurn();
     thawAfter(world, proxy, fault.forMs);
   },
   'kill-proxy': (world, _server, fault) => {
@@ -112,7 +114,7 @@ const OF_CAUSES = {
   },
   'restart-proxy': (world, _server, fault) => {
     const proxy = proxyOf(world, fault);
-    if (!proxy.isUp || proxy.stoppingSinceMs < world.nowMs) return;
+    if (!proxy.isOpen || proxy.stoppingSinceMs < world.nowMs) return;
     const { starts } = proxy;
     void proxy.stop().then(() => {
       // It was killed meanwhile.
@@ -121,6 +123,11 @@ const OF_CAUSES = {
       proxy.kill();
       startAfter(world, proxy, world.isHealed ? 0 : fault.forMs);
     });
+  },
+  'crash-worker': (world, _server, fault) => {
+    const proxy = proxyOf(world, fault);
+    if (!proxy.isUp || proxy.stoppingSinceMs < world.nowMs) return;
+    if (proxy.crashWorker()) world.reached('traits', 'a worker of a proxy has crashed');
   },
   'cut-from-proxy': (world, server, fault) => {
     const proxy = proxyOf(world, fault);
@@ -177,7 +184,7 @@ export function healAll(world: World): void {
   world.trace(() => 'everything is healed');
   world.isHealed = true;
   for (const proxy of world.proxies) {
-    proxy.host.thaw();
+    proxy.thaw();
     proxy.reachAll(REACHED_AGAIN_MS);
     if (!proxy.isUp) startAfter(world, proxy, 0);
   }
@@ -275,11 +282,12 @@ function isHeard({ network, nowMs }: World, server: SimulatedServer, proxy: Simu
   return isWhole && host.isAlive && !host.isFrozen && !network.cuts.has(host.address);
 }
 
-// Another server may have taken the address meanwhile.
+// Another server may have taken the address meanwhile, or have been cut off at it.
 function bringBack({ network }: World, server: SimulatedServer, wished: string): void {
-  const owner = network.hosts.get(wished);
   network.detach(server.host);
-  server.start(owner === undefined || owner === server.host ? wished : network.freeAddress());
+  const isOwn = wished === server.host.address;
+  const isFree = !network.hosts.has(wished) && (isOwn || !network.cuts.has(wished));
+  server.start(isFree ? wished : network.freeAddress());
 }
 
 function addressOfADeadServer({ servers, network, random }: World, server: SimulatedServer): string {
@@ -295,7 +303,7 @@ function nextServer({ servers }: World, fault: Fault): SimulatedServer {
 
 function thawAfter(world: World, proxy: SimulatedProxy, ms: number): void {
   proxy.stalledUntilMs = world.nowMs + ms;
-  world.timeline.after(ms, () => proxy.host.thaw());
+  world.timeline.after(ms, () => proxy.thaw());
 }
 
 function freeze(world: World, server: SimulatedServer, forMs: number): void {
@@ -317,8 +325,13 @@ function misbehave(outWithinMs: number | null): Strike {
 // Two servers get each other's address while they run, as in Docker. Only their sessions show it.
 function swapAlive(world: World, one: SimulatedServer, other: SimulatedServer): void {
   // A server that a proxy has never had an answer from, or that answers under several ids, can't be told from one in its place.
-  const isFit = ({ isUp, sessions, behaviour, spec }: SimulatedServer): boolean =>
-    isUp && sessions.size === world.proxies.length && behaviour === 'honest' && spec.workers === 1;
+  // What is cut off is an address: whoever gets it would be cut off too.
+  const isFit = ({ isUp, sessions, behaviour, spec, host }: SimulatedServer): boolean =>
+    isUp &&
+    sessions.size === world.proxies.length &&
+    behaviour === 'honest' &&
+    spec.workers === 1 &&
+    !world.network.cuts.has(host.address);
   if (one === other || !isFit(one) || !isFit(other)) return;
   const [mine, its] = [one.host.address, other.host.address];
   world.network.detach(other.host);

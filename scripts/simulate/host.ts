@@ -77,7 +77,7 @@ export class Host {
   #timers = new Set<() => void>();
   /** What waits until the process thaws. */
   #held = nothingHeld();
-  #freezesInTurn = false;
+  #onFrozenInTurn: (() => void) | null = null;
   #isInTimer = false;
 
   constructor(name: string, address: string, timeline: Timeline) {
@@ -106,7 +106,7 @@ export class Host {
   runLast(work: () => void): void {
     const isOfTimer = this.#isInTimer;
     const onTurnsEnd = (): void => {
-      if (this.#freezesInTurn && isOfTimer) this.freeze();
+      if (isOfTimer) this.#onFrozenInTurn?.();
       if (this.isFrozen) this.#held.turn.push(work);
       else this.run(work);
     };
@@ -141,17 +141,17 @@ export class Host {
 
   freeze(): void {
     this.isFrozen = true;
-    this.#freezesInTurn = false;
+    this.#onFrozenInTurn = null;
   }
 
-  /** Freezes the process when it has read its input after one of its timers, and is about to do what that has put off. */
-  freezeInTurn(): void {
-    this.#freezesInTurn = true;
+  /** Calls `freeze` when the process has read its input after one of its timers, and is about to do what that has put off. */
+  freezeInTurn(freeze: () => void): void {
+    this.#onFrozenInTurn = freeze;
   }
 
   /** Continues the process: the rest of its turn comes first, then its timers, then its input, as in libuv. */
   thaw(): void {
-    this.#freezesInTurn = false;
+    this.#onFrozenInTurn = null;
     if (!this.isFrozen) return;
     this.isFrozen = false;
     const { turn, timers, input } = this.#held;
@@ -169,7 +169,7 @@ export class Host {
     this.#life += 1;
     this.#timers = new Set();
     this.#held = nothingHeld();
-    this.#freezesInTurn = false;
+    this.#onFrozenInTurn = null;
     for (const socket of [...this.sockets]) socket.abandon();
   }
 

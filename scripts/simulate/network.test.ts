@@ -17,7 +17,7 @@ function world(portsPerDestination = Number.POSITIVE_INFINITY) {
   ];
   network.attach(client);
   network.attach(server);
-  network.limitedHost = client;
+  network.limitedAddress = client.address;
   const runFor = (ms: number): void => {
     const untilMs = timeline.nowMs + ms;
     for (let work = timeline.next(untilMs); work !== null; work = timeline.next(untilMs)) work();

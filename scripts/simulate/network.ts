@@ -37,15 +37,15 @@ export class SimulatedNetwork {
   readonly hosts = new Map<string, Host>();
   /** The addresses and pairs of addresses that are cut off, each with what waits until it is reached again. */
   readonly cuts = new Map<string, { from: SimulatedSocket; work: () => void }[]>();
-  /** The one machine whose local ports and descriptors are limited; null for none. */
-  limitedHost: Host | null = null;
-  /** How many connections to one address and port `limitedHost` can have. */
+  /** That of the one machine whose local ports and descriptors are limited; null for none. */
+  limitedAddress: string | null = null;
+  /** How many connections to one address and port it can have. */
   portsPerDestination = Number.POSITIVE_INFINITY;
-  /** What every dial of `limitedHost` fails with now. */
+  /** What every dial of that machine fails with now. */
   dialFault: DialFault | null = null;
-  /** When a dial of `limitedHost` last failed for want of a port or descriptor. */
+  /** When a dial of that machine last failed for want of a port or descriptor. */
   lastDialFaultMs = Number.NEGATIVE_INFINITY;
-  /** After so much silence a middlebox forgets a connection that `limitedHost` has opened. */
+  /** After so much silence a middlebox forgets a connection that the machine has opened. */
   forgetsAfterMs = Number.POSITIVE_INFINITY;
   /** How often a SYN found an accept queue full. */
   droppedSyns = 0;
@@ -115,7 +115,7 @@ export class SimulatedNetwork {
   dial(host: Host, address: string, port: number): SimulatedSocket {
     const local = new SimulatedSocket(this, host, address, false);
     this.onDial.get(host)?.(local, address, port);
-    if (host === this.limitedHost && !this.#takePort(local, `${address}:${port}`)) return local;
+    if (host.address === this.limitedAddress && !this.#takePort(local, `${address}:${port}`)) return local;
     this.#carryTo(local, address, () => this.#onSyn(local, address, port, 0));
     return local;
   }
@@ -143,8 +143,7 @@ export class SimulatedNetwork {
 
   #onSyn(local: SimulatedSocket, address: string, port: number, attempt: number): void {
     if (local.isDestroyed) return;
-    const target = this.hosts.get(address);
-    if (target === undefined) {
+    if (!this.hosts.has(address)) {
       this.#timeline.after(NO_ROUTE_MS, () => local.fail('EHOSTUNREACH'));
       return;
     }
@@ -153,7 +152,7 @@ export class SimulatedNetwork {
       this.#carryTo(local, address, () => local.fail('ECONNREFUSED'));
       return;
     }
-    const { onConnection, allowsHalfOpen } = this.#random.pick(listeners);
+    const { host, onConnection, allowsHalfOpen } = this.#random.pick(listeners);
     if (onConnection instanceof AcceptQueue && onConnection.isFull) {
       this.droppedSyns += 1;
       const againMs = SYN_AGAIN_MS[attempt];
@@ -164,11 +163,11 @@ export class SimulatedNetwork {
       });
       return;
     }
-    const remote = new SimulatedSocket(this, target, local.host.address, allowsHalfOpen);
+    const remote = new SimulatedSocket(this, host, local.host.address, allowsHalfOpen);
     local.join(remote);
     this.carry(remote, () => local.onConnected());
     if (onConnection instanceof AcceptQueue) onConnection.push(remote);
-    else target.run(() => onConnection(remote));
+    else host.run(() => onConnection(remote));
   }
 
   /** `work` is the arrival at the peer of something that `from` sends, after everything that it has sent before. */

@@ -1,13 +1,15 @@
 // pure · what is promised of each proxy, checked at every step of a simulated world and at its end: never by asking the
 // proxy whether it did right where the world can show it.
 import { isInRotation, type State } from '../../services/proxy/health/health.ts';
-import type { Route } from '../../services/proxy/routing/policy-table.ts';
+import type { PolicyTable, Route } from '../../services/proxy/routing/policy-table.ts';
+import type { Request } from '../../services/proxy/routing/request.ts';
 import type { ProbeRecord, Upstream } from '../../services/proxy/servers/upstream.ts';
 import type { ClusterEvent, EventType } from '../../services/proxy/status/events.ts';
 import type { ClientConnection } from './client.ts';
 import type { SimulatedProxy } from './proxy.ts';
 import { ReplyPromises } from './replies.ts';
 import type { SimulatedServer } from './server.ts';
+import { type Thread, WorkerThread } from './threads.ts';
 import { Traffic } from './traffic.ts';
 import type { World } from './world.ts';
 
@@ -24,6 +26,7 @@ export const WITHIN = {
 };
 const CHECK_SIZES_EACH = 16;
 const CHECK_RETRIES_EACH = 64;
+const REFRESH_EACH = 256;
 /** Unsent replies, held input, and what one read brings more. */
 const MAX_BUFFERED_BYTES = 65_536 + 32_768;
 /** What a server may have under way beside the requests that are assigned to it, and the longest request of these worlds. */
@@ -37,6 +40,7 @@ const SUSPECTS_WITHIN_MS = 10_000;
 /** Three at once, and then each after a longer while; a silent one once a second. */
 const MAX_SUSPECTS = 18;
 const LOCAL_FAULT_LATELY_MS = 300;
+const SESSION_ENDED = 'session ended';
 const OF_SILENCE = /silent|timeout|missed|not answered/;
 
 type Streak = { last: ProbeRecord | null; failures: number; hadSession: boolean };
@@ -54,6 +58,8 @@ export class Promises {
   readonly #lastEvent = new Map<string, EventType>();
   readonly #suspectedMs = new Map<string, number[]>();
   readonly #forgotten = new Set<string>();
+  /** When the worker crashed that had the session of the server at an address. */
+  readonly #lostSessions = new Map<string, number>();
   #checks = 0;
   #seenAgain = 0;
 
@@ -78,6 +84,16 @@ export class Promises {
       const isWell = isUp && !isDoubled && this.#proxy.healthySinceMs(server) <= startMs;
       if (isWell && spec.hasSession && this.#sources.table.findById(spec.policy, spec.id) === undefined)
         this.#proxy.violate('a proxy that starts is found soon', `${name} after ${WITHIN.foundMs} ms`);
+    }
+  }
+
+  /** A worker crashes. */
+  onWorkerLost(thread: Thread): void {
+    this.traffic.forget(thread);
+    for (const server of this.#world.servers) {
+      const session = server.sessions.get(this.#proxy);
+      const isOnIt = session?.peer?.host === thread.host && !session.isBlackholed;
+      if (isOnIt) this.#lostSessions.set(server.address, this.#world.nowMs);
     }
   }
 
@@ -151,6 +167,9 @@ export class Promises {
     // Of an outlier among slow ones nothing is promised but that its requests are answered.
     if (type === 'evicted' || (type === 'ejected' && !isSlow))
       this.#proxy.violate('a healthy server stays in rotation', `${server.name}: ${type}, ${why}`);
+    const lostMs = this.#lostSessions.get(address) ?? Number.NEGATIVE_INFINITY;
+    if (why.includes(SESSION_ENDED) && lostMs + 2 * world.messageMs >= world.nowMs)
+      this.#proxy.violate('the end of a worker is no fault of a server', `${server.name}: ${type}, ${why}`);
     const isLocal = world.network.lastDialFaultMs >= world.nowMs - LOCAL_FAULT_LATELY_MS;
     const isAboutRequest = why.startsWith('a real request failed') && !why.includes('silent');
     if (type === 'suspect' && isLocal && isAboutRequest)
@@ -173,14 +192,18 @@ export class Promises {
   /** Checks everything once; called after each step in which the proxy did something. */
   check(): void {
     const { options } = this.#world;
-    const { retries, moves, slippedAnswers, localFailures } = this.#sources.counters;
-    const again = retries + moves + slippedAnswers + localFailures;
+    const { threads } = this.#proxy;
+    let again = 0;
+    for (const { counters } of threads)
+      again += counters.retries + counters.moves + counters.slippedAnswers + counters.localFailures;
     if (again !== this.#seenAgain) this.#orderly.clear();
     this.#seenAgain = again;
     this.#checks += 1;
     if (this.#checks % CHECK_RETRIES_EACH === 0 && !options.verifyAnswers) this.traffic.checkRetries();
     for (const route of this.#sources.table.routes) this.#checkRoute(route);
     if (this.#checks % CHECK_SIZES_EACH === 0) this.#checkSizes();
+    // As the status port does once a second.
+    if (this.#checks % REFRESH_EACH === 0) void this.#sources.refresh();
   }
 
   #checkSizes(): void {
@@ -195,10 +218,12 @@ export class Promises {
     if (table.size >= maxServers) world.reached('limits', '--max-servers');
     const servers = new Set([...table.upstreams].map(({ host }) => host));
     const underWayBytes = (pipelineDepth * upstreamConnections + MAX_BESIDE_REQUESTS) * MAX_REQUEST_BYTES;
-    for (const { remoteAddress, writableLength } of this.#proxy.host.sockets) {
-      const limit = servers.has(remoteAddress ?? '') ? underWayBytes : MAX_BUFFERED_BYTES;
-      if (writableLength > limit)
-        this.#proxy.violate('limits', `${writableLength} bytes wait for ${remoteAddress}`);
+    for (const { sockets } of this.#proxy.hosts) {
+      for (const { remoteAddress, writableLength } of sockets) {
+        const limit = servers.has(remoteAddress ?? '') ? underWayBytes : MAX_BUFFERED_BYTES;
+        if (writableLength > limit)
+          this.#proxy.violate('limits', `${writableLength} bytes wait for ${remoteAddress}`);
+      }
     }
     for (const connection of world.deafConnections)
       if (connection.proxy === this.#proxy) this.#checkDeaf(connection);
@@ -222,13 +247,21 @@ export class Promises {
 
   #checkRoute(route: Route): void {
     const world = this.#world;
-    const { maxWaiting, upstreamConnections, subset } = world.options;
-    const { policy, waiting, rotation } = route;
+    const { maxWaiting, upstreamConnections, subset, workers } = world.options;
+    const { policy, rotation } = route;
     if (subset > 0) this.#checkSize(route, subset);
-    if (waiting.length >= maxWaiting) world.reached('limits', '--queue');
-    const comeBack = this.traffic.mayHaveComeBack(policy) ? MAX_COME_BACK : 0;
-    if (waiting.length > maxWaiting + comeBack)
-      this.#proxy.violate('limits', `${waiting.length} requests of policy ${policy} wait`);
+    // Each worker has its part of the queue.
+    const limit = Math.ceil(maxWaiting / workers);
+    const waiting: Request[] = [];
+    for (const { table } of this.#proxy.threads) {
+      const here = table.route(policy)?.waiting ?? [];
+      const { length } = here;
+      if (length > 0) waiting.push(...here);
+      if (length >= limit) world.reached('limits', '--queue');
+      const comeBack = this.traffic.mayHaveComeBack(policy) ? MAX_COME_BACK : 0;
+      if (length > limit + comeBack)
+        this.#proxy.violate('limits', `${length} requests of policy ${policy} wait`);
+    }
     for (const upstream of route.upstreams) {
       const { state } = upstream.health;
       this.#streakOf(upstream);
@@ -241,7 +274,7 @@ export class Promises {
     // What a connection loses that was reused, or had an answer too many, is sent again out of turn, at any moment.
     const isOrderly = ({ spec, behaviour }: SimulatedServer): boolean =>
       !spec.resetsReused && behaviour !== 'answer-twice' && behaviour !== 'misaddress';
-    if (world.servers.every(isOrderly)) this.#checkTurns(route);
+    if (world.servers.every(isOrderly)) this.#checkTurns(route, waiting);
     else this.#orderly.delete(policy);
   }
 
@@ -253,11 +286,18 @@ export class Promises {
       this.#proxy.violate('a subset has its size', `policy ${policy}: ${members.length} in rotation`);
   }
 
-  #checkTurns({ policy, rotation: { members }, waiting }: Route): void {
+  #checkTurns({ policy, rotation: { members } }: Route, waiting: readonly Request[]): void {
     const isFree = ({ tally, capacity, health }: Upstream): boolean =>
       tally.inFlight * 2 < capacity && health.state === 'ready';
     const before = this.#orderly.get(policy);
-    const isOrderly = waiting.length === 0 && members.every(isFree);
+    const isOrderly =
+      waiting.length === 0 &&
+      this.#proxy.threads.every(({ table }) => table.route(policy)?.rotation.members.every(isFree) ?? true);
+    // One that waits to be sent again is kept from servers that have had it: it goes out of turn.
+    if (waiting.some(({ trouble }) => trouble !== null)) {
+      this.#orderly.delete(policy);
+      return;
+    }
     if (!isOrderly || before?.size !== members.length) {
       this.#orderly.set(policy, new Map(members.map((member) => [member, member.tally.sent])));
       return;
@@ -322,6 +362,7 @@ export class Promises {
     if (table.size !== servers.length - missing)
       violate(`it lists ${table.size} of ${servers.length} servers`);
     for (const route of table.routes) this.#checkSubset(route);
+    this.#checkCopies();
   }
 
   // Of the servers that are good for requests the best ones are used, and as many as there may be.
@@ -336,17 +377,47 @@ export class Promises {
 
   /** All servers and clients have been gone for long: nothing may be left of them. */
   checkEmpty(): void {
-    const { table } = this.#sources;
-    const routes = [...table.routes].length;
-    if (table.size > 0 || routes > 0)
-      this.#proxy.violate('nothing is left', `${table.size} servers and ${routes} policies in the table`);
+    for (const { table } of [this.#sources, ...this.#proxy.threads]) {
+      const routes = [...table.routes].length;
+      if (table.size > 0 || routes > 0)
+        this.#proxy.violate('nothing is left', `${table.size} servers and ${routes} policies in the table`);
+    }
+  }
+
+  // Each worker goes by what the keeper knows, when all that was said has arrived.
+  #checkCopies(): void {
+    const known = pictureOf(this.#sources.table);
+    for (const thread of this.#proxy.threads) {
+      if (!(thread instanceof WorkerThread) || !thread.isUpToDate) continue;
+      const picture = pictureOf(thread.table);
+      if (picture !== known)
+        this.#proxy.violate(
+          'workers know what the keeper knows',
+          `${thread.host.name} has ${picture} for ${known}`,
+        );
+    }
   }
 
   /** The proxy has stopped: it holds no timer and no connection any more, so that each client has seen the end of its own. */
   checkEnd(hasStopped: boolean): void {
-    const { sockets, pendingTimers } = this.#proxy.host;
+    const { host, isWhole, requests } = this.#proxy;
+    const { sockets, pendingTimers } = host;
+    const { requests: counted } = this.#sources.counters;
+    if (isWhole && counted !== requests)
+      this.#proxy.violate('every request is counted', `${counted} of ${requests}`);
     if (!hasStopped) this.#proxy.violate('a stop ends', 'it has not ended within its time');
     if (sockets.size > 0) this.#proxy.violate('nothing is left', `${sockets.size} open connections`);
     if (pendingTimers > 0) this.#proxy.violate('nothing is left', `${pendingTimers} timers`);
   }
+}
+
+// What requests are routed by. Of policies without a server each thread knows those that it was asked for.
+function pictureOf(table: PolicyTable): string {
+  const routes = Iterator.from(table.routes).filter(({ upstreams }) => upstreams.length > 0);
+  const pictures = routes.map(({ policy, upstreams, rotation }) => {
+    const servers = upstreams.map(({ id, order, health: { state } }) => `${id} (${order}, ${state})`);
+    const members = rotation.members.map(({ id }) => id);
+    return `${policy} [${servers.join(', ')}], turns [${members.join(', ')}] at ${rotation.epoch}`;
+  });
+  return [...pictures].sort().join('; ');
 }

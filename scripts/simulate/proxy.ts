@@ -1,8 +1,11 @@
 // pure · one simulated proxy: its machine, and the proxy's own code in its process, which can end and be started again.
 import { type Core, createCore } from '../../services/proxy/core/core.ts';
+import type { World as ProxyWorld } from '../../services/proxy/core/world.ts';
+import { createKeeper } from '../../services/proxy/workers/keeper.ts';
 import type { Host } from './host.ts';
 import type { Promises } from './promises.ts';
 import type { SimulatedServer } from './server.ts';
+import { type Thread, WorkerThread } from './threads.ts';
 import { PROXY_PORT, type World } from './world.ts';
 
 /** After a freeze it takes the proxy so long until everything is promised again. */
@@ -10,6 +13,7 @@ const AFTER_STALL_MS = 3000;
 
 export class SimulatedProxy {
   readonly name: string;
+  /** Its machine, with the main thread of its process. */
   readonly host: Host;
   /** Of its latest start. */
   core!: Core;
@@ -23,6 +27,16 @@ export class SimulatedProxy {
   stoppingSinceMs = Number.POSITIVE_INFINITY;
   /** The end of its last freeze. */
   stalledUntilMs = Number.NEGATIVE_INFINITY;
+  /** Its process listens. */
+  isOpen = false;
+  /** Those that serve requests. */
+  threads: readonly Thread[] = [];
+  /** The main thread, and those of its workers. */
+  hosts: readonly Host[];
+  /** Workers that have ended before they have closed everything. */
+  readonly #crashed = new Set<Host>();
+  /** What the threads had read that have ended. */
+  #endedRequests = 0;
   readonly #world: World;
   readonly #reachesFromMs = new Map<string, number>();
 
@@ -31,36 +45,151 @@ export class SimulatedProxy {
     this.#world = world;
     this.name = `proxy-${number}`;
     this.host = world.network.addHost(this.name, `10.0.0.${number}`);
+    this.hosts = [this.host];
   }
 
   get sources() {
     return this.core.sources;
   }
 
-  /** Starts its process, with an empty table. */
+  /** Requests that its threads have read since its start. */
+  get requests(): number {
+    return this.threads.reduce((sum, { counters }) => sum + counters.requests, this.#endedRequests);
+  }
+
+  /** No worker has ended before it was told to. */
+  get isWhole(): boolean {
+    return this.#crashed.size === 0;
+  }
+
+  /** Starts its process, with an empty table. Resolves when it listens. */
   async start(): Promise<void> {
-    const { network, random, options, onProxyStart } = this.#world;
+    const { options, onProxyStart } = this.#world;
     this.host.revive();
+    this.#world.requestsBefore += this.#endedRequests;
+    this.#endedRequests = 0;
+    this.#crashed.clear();
     this.starts += 1;
     this.isUp = true;
     this.stoppingSinceMs = Number.POSITIVE_INFINITY;
-    this.core = createCore(options, () => {}, {
-      clock: this.host.clock(),
-      network: network.of(this.host),
+    this.core = options.workers === 1 ? this.#alone() : this.#withWorkers();
+    onProxyStart(this);
+    this.promises.traffic.watch({ host: this.host, table: this.sources.table });
+    await this.core.open();
+    this.isOpen = true;
+  }
+
+  /** What its code runs in, on one of its threads. */
+  worldOn(host: Host): ProxyWorld {
+    const { network, random } = this.#world;
+    return {
+      clock: host.clock(),
+      network: network.of(host),
       random: () => random.between(0, 0x3fff_ffff) / 0x4000_0000,
       nonce: () => `nonce ${random.between(0, 0x3fff_ffff)}`,
       boot: `${this.name}-${this.starts}`,
-    });
-    onProxyStart(this);
-    await this.core.open();
+    };
+  }
+
+  #alone(): Core {
+    const core = createCore(this.#world.options, () => {}, this.worldOn(this.host));
+    const { table, counters, openRequests } = core.sources;
+    const thread = {
+      ...{ host: this.host, table, counters },
+      get openRequests() {
+        return openRequests();
+      },
+    };
+    this.#setThreads([thread]);
+    return core;
+  }
+
+  #withWorkers(): Core {
+    const { options } = this.#world;
+    this.#setThreads([]);
+    return createKeeper(
+      options,
+      options.workers,
+      () => {},
+      this.worldOn(this.host),
+      (...launch) => {
+        const thread = new WorkerThread(this, this.#world, ...launch);
+        this.#setThreads([...this.threads, thread]);
+        this.promises.traffic.watch(thread);
+        return {
+          post: (message) => thread.post(message),
+          end: async () => {
+            const left = thread.end();
+            if (!thread.hasClosed) this.#crashed.add(thread.host);
+            else if (left > 0)
+              this.violate('nothing is left', `${left} connections of a worker that has closed all`);
+            this.#remove(thread);
+          },
+        };
+      },
+    );
+  }
+
+  #remove(thread: Thread): void {
+    if (!this.threads.includes(thread)) return;
+    this.#endedRequests += thread.counters.requests;
+    this.#setThreads(this.threads.filter((one) => one !== thread));
+  }
+
+  #setThreads(threads: readonly Thread[]): void {
+    this.threads = threads;
+    this.hosts = [this.host, ...threads.map(({ host }) => host).filter((host) => host !== this.host)];
+  }
+
+  /** Ends one of its workers, unless it is the last one. @returns false when it is */
+  crashWorker(): boolean {
+    const thread = this.#world.random.pick(this.threads);
+    if (!this.isOpen || !(thread instanceof WorkerThread) || this.threads.length === 1) return false;
+    this.trace(() => `${thread.host.name} crashes`);
+    this.#crashed.add(thread.host);
+    this.promises.onWorkerLost(thread);
+    thread.crash();
+    this.#remove(thread);
+    return true;
+  }
+
+  /** Whether a connection to this thread is lost because the thread is. */
+  hasLost(host: Host | undefined): boolean {
+    return host !== undefined && this.#crashed.has(host);
+  }
+
+  /** Stops its process from running, all threads at once. */
+  freeze(): void {
+    for (const host of this.hosts) host.freeze();
+  }
+
+  /** As `freeze`, when one of its threads has read its input after a timer, and is about to do what that has put off. */
+  freezeInTurn(): void {
+    const { hosts } = this;
+    const host = hosts.length === 1 ? this.host : this.#world.random.pick(hosts);
+    host.freezeInTurn(() => this.freeze());
+  }
+
+  thaw(): void {
+    for (const host of this.hosts) host.thaw();
   }
 
   /** Ends its process at once. */
   kill(): void {
-    this.#world.requestsBefore += this.sources.counters.requests;
     this.isUp = false;
-    this.host.kill();
-    this.#world.network.stopListening(this.host);
+    this.isOpen = false;
+    for (const host of this.hosts) {
+      host.kill();
+      this.#world.network.stopListening(host);
+    }
+    for (const thread of this.threads) this.#remove(thread);
+  }
+
+  /** Whether it has done something since the last time that this was asked. */
+  takeActed(): boolean {
+    const acted = this.hosts.filter(({ hasActed }) => hasActed);
+    for (const host of acted) host.hasActed = false;
+    return acted.length > 0;
   }
 
   /** Stops its process in good order, as SIGTERM does; a frozen one when it continues. Resolves when it has stopped. */

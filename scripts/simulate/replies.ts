@@ -17,6 +17,8 @@ const LOAD_WINDOW_MS = 2000;
 const LOAD_MS = 900;
 /** The initial value of `--one-request-connections`. */
 const AT_ONCE = 4;
+/** When a machine that had nothing to dial with has it again, a request is sent again and answered within so long. */
+const DIALS_AGAIN_MS = 1000;
 /** Clients that read replies late, or never. */
 const NOT_READING = new Set(['stall', 'deaf']);
 
@@ -48,6 +50,7 @@ export class ReplyPromises {
     const asked = this.#asked.get(policy) ?? [];
     this.#asked.set(policy, asked);
     asked.push({ atMs: sentMs, slowMs: slownessOf(payload) });
+    this.#traffic.onAsked(payload);
   }
 
   /** A client has got a reply to what it has sent. */
@@ -121,18 +124,23 @@ export class ReplyPromises {
   }
 
   // Healthy and in rotation from before the request came, with the time to do it.
-  #couldAnswer(server: SimulatedServer, { policy, sentMs }: Expected): boolean {
+  #couldAnswer(server: SimulatedServer, { policy, sentMs, payload }: Expected): boolean {
+    const { network, nowMs, options, messageMs } = this.#world;
     const { spec } = server;
     if (spec.policy !== policy || this.#proxy.healthySinceMs(server) > sentMs) return false;
     const readySinceMs = this.#readySinceMs.get(`${policy}/${spec.id}`);
-    if (readySinceMs === undefined || readySinceMs > sentMs) return false;
+    if (readySinceMs === undefined || readySinceMs + messageMs > sentMs) return false;
+    // With no port or descriptor left it can't be asked, and slow work needs all of the time.
+    const isSlow = spec.isSluggish || slownessOf(payload) > 0;
+    const answersFromMs = network.lastDialFaultMs + (isSlow ? options.requestTimeoutMs : DIALS_AGAIN_MS);
+    if (network.lastDialFaultMs >= sentMs && answersFromMs > nowMs) return false;
     // All that was asked for lately, as if this server had to do it alone.
     const asked = this.#asked.get(policy) ?? [];
     const sinceMs = sentMs - LOAD_WINDOW_MS;
     while ((asked[0]?.atMs ?? sinceMs) < sinceMs) asked.shift();
     let loadMs = 0;
     for (const { slowMs } of asked) loadMs += Math.max(slowMs, spec.isSluggish ? LOAD_MS : spec.serviceMs);
-    if (spec.keepsAlive) return loadMs / this.#world.options.pipelineDepth <= LOAD_MS;
+    if (spec.keepsAlive) return loadMs / options.pipelineDepth <= LOAD_MS;
     return loadMs / (spec.backlog === null ? AT_ONCE : 1) <= LOAD_MS;
   }
 }

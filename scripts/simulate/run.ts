@@ -139,7 +139,8 @@ export async function runSeed({ seed, only, isTracing }: Order): Promise<SeedRes
   const scenario = drawScenario(seed, only);
   const world = makeWorld(seed, scenario, isTracing);
   const { timeline, random, servers, clients, network } = world;
-  for (const proxy of world.proxies) await proxy.start();
+  for (const proxy of world.proxies) void proxy.start();
+  await new Promise((resolve) => setImmediate(resolve));
   for (const server of servers) timeline.after(random.between(0, SERVERS_WITHIN_MS), () => server.start());
   for (const fault of scenario.faults) timeline.after(fault.atMs, () => strike(fault, world));
   const hasForger = clients.some(({ spec }) => spec.kind === 'forger');
@@ -168,9 +169,9 @@ export async function runSeed({ seed, only, isTracing }: Order): Promise<SeedRes
   }
   await stop(world, stopMs);
   let requests = world.requestsBefore;
-  for (const { sources } of world.proxies) {
-    requests += sources.counters.requests;
-    world.reached('traffic', 'a late answer was dropped', sources.counters.lateAnswers);
+  for (const proxy of world.proxies) {
+    requests += proxy.requests;
+    world.reached('traffic', 'a late answer was dropped', proxy.sources.counters.lateAnswers);
   }
   world.reached('limits', 'a full accept queue', network.droppedSyns);
   world.reached('traits', 'a middlebox has forgotten a connection', network.forgotten);
@@ -182,7 +183,7 @@ function makeWorld(seed: number, scenario: Scenario, isTracing: boolean): World 
   const { causes, options, latency } = scenario;
   const world = new World(seed ^ RUN_SALT, latency, options, isTracing);
   for (let at = 0; at < scenario.proxies; at += 1) world.proxies.push(new SimulatedProxy(world));
-  world.network.limitedHost = (world.proxies[0] as SimulatedProxy).host;
+  world.network.limitedAddress = (world.proxies[0] as SimulatedProxy).host.address;
   world.network.portsPerDestination = scenario.portsPerDestination;
   world.network.forgetsAfterMs = scenario.forgetsAfterMs;
   world.hasSlowWork = causes.includes('sluggish') || causes.includes('slow-request');
@@ -204,7 +205,7 @@ async function stop(world: World, atMs: number): Promise<void> {
     world.trace(() => 'the proxies are stopped');
     world.isEnding = true;
     for (const proxy of world.proxies) {
-      if (proxy.sources.openRequests() > 0)
+      if (proxy.threads.some(({ openRequests }) => openRequests > 0))
         world.reached('traffic', 'requests were open when the stop began');
       void proxy.stop().then(() => stopped.add(proxy));
     }
@@ -236,13 +237,13 @@ async function runUntil(world: World, untilMs: number): Promise<void> {
     } catch (error) {
       world.violate('no crash', String((error as Error).stack));
     }
-    const acted = proxies.filter(({ host }) => host.hasActed);
+    const acted = proxies.filter((proxy) => proxy.takeActed());
     if (acted.length === 0 && !world.isUnsettled) continue;
     world.isUnsettled = false;
     // What promises have in store belongs to this step.
     await new Promise((resolve) => setImmediate(resolve));
     for (const proxy of acted) {
-      proxy.host.hasActed = false;
+      proxy.takeActed();
       proxy.promises.check();
     }
   }

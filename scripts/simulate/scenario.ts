@@ -88,10 +88,15 @@ export function drawScenario(seed: number, only: Only): Scenario {
     endsEmpty: isOneIn(10),
   };
   // Drawn also where the draw does not count: what else a seed means must not depend on `only`.
-  const drawn = CAUSES.filter(() => isOneIn(CAUSE_ONE_IN));
-  scenario.causes =
-    only === null ? drawn.filter((cause) => !isAwaited(cause)) : CAUSES.filter((one) => one === only);
-  for (const cause of scenario.causes) CAUSE_FACTS[cause].add({ scenario, asked, random });
+  const draw = (causes: Cause[]): void => {
+    const drawn = causes.filter(() => isOneIn(CAUSE_ONE_IN));
+    const chosen =
+      only === null ? drawn.filter((cause) => !isAwaited(cause)) : causes.filter((one) => one === only);
+    for (const cause of chosen) CAUSE_FACTS[cause].add({ scenario, asked, random });
+    scenario.causes.push(...chosen);
+  };
+  draw(CAUSES.filter((cause) => !isDrawnLast(cause)));
+  draw(CAUSES.filter(isDrawnLast));
   return scenario;
 }
 
@@ -128,6 +133,8 @@ type CauseFacts = {
   reaches?: Reaches;
   /** The proxy has no remedy yet: no world has it unless it is asked for by name. */
   isAwaited?: true;
+  /** What else a seed means does not depend on whether it is drawn. */
+  isDrawnLast?: true;
 };
 
 // Longer than an attempt may be silent, shorter than a request may take.
@@ -277,6 +284,21 @@ const CAUSE_FACTS = {
       for (const fault of scenario.faults) fault.proxy = random.between(0, scenario.proxies - 1);
     },
   },
+  /** Proxies with a keeper and several workers, of which some crash. */
+  'proxy-workers': {
+    isDrawnLast: true,
+    reaches: {
+      traits: ['a worker of a proxy has crashed', 'a request was repeated at another worker'],
+    },
+    add: (draft) => {
+      const { scenario, random } = draft;
+      scenario.options.workers = random.between(2, 3);
+      for (let times = random.between(0, 3); times > 0; times -= 1) addFault(draft, 'crash-worker', 0);
+      // Something comes to a worker whenever another thread knows more than it does.
+      addClient(draft, 'pipeline', 10, 4);
+      addClient(draft, 'pipeline', 10, 4);
+    },
+  },
 } satisfies Record<string, CauseFacts>;
 
 export type Cause = keyof typeof CAUSE_FACTS;
@@ -288,6 +310,10 @@ export type Only = Cause | 'none' | null;
 /** Whether no world has the cause unless it is asked for by name. */
 export function isAwaited(cause: Cause): boolean {
   return (CAUSE_FACTS[cause] as CauseFacts).isAwaited === true;
+}
+
+function isDrawnLast(cause: Cause): boolean {
+  return (CAUSE_FACTS[cause] as CauseFacts).isDrawnLast === true;
 }
 
 /** What a cause has to have done, by group of the coverage table. */

@@ -41,7 +41,8 @@ export class Serving {
     this.#server = server;
     this.#world = world;
     this.#connection = connection;
-    this.#proxy = world.proxies.find(({ host }) => host === connection.peer?.host) as SimulatedProxy;
+    const { remoteAddress } = connection;
+    this.#proxy = world.proxies.find(({ host }) => host.address === remoteAddress) as SimulatedProxy;
     this.#start = this.#proxy.starts;
     const { id, workers } = server.spec;
     this.#workerId = workers === 1 ? id : id * 100 + world.random.between(1, workers);
@@ -183,7 +184,8 @@ export class Serving {
     const { nowMs, hasSlowWork } = this.#world;
     const { stoppingSinceMs, isUp, starts } = this.#proxy;
     const isCutOff = this.#proxy.reachesFromMs(this.#server.host.address) > nowMs;
-    if (!isUp || starts !== this.#start || isCutOff) return;
+    if (!isUp || starts !== this.#start || isCutOff || this.#proxy.hasLost(this.#connection.peer?.host))
+      return;
     const oldestMs = this.#pendingMs[0];
     const { isDoubled, behaviour, host, name, faults, lastFaultEndMs } = this.#server;
     // To have a twin is a fault; with one more it may be for that. What is slow may have been answered elsewhere.

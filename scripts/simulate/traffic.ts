@@ -1,9 +1,11 @@
 // pure · what the proxy sends to servers, seen on the wire: which request goes where, and what is promised of that.
+import type { State } from '../../services/proxy/health/health.ts';
 import type { Upstream } from '../../services/proxy/servers/upstream.ts';
 import { isHealthProbe } from '../../services/shared/health-probe.ts';
 import type { SimulatedProxy } from './proxy.ts';
 import type { SimulatedServer } from './server.ts';
 import type { SimulatedSocket } from './socket.ts';
+import type { Thread } from './threads.ts';
 import { isPoison, type World } from './world.ts';
 
 /** Ports to one server that a proxy which closes first by chance may leave behind. */
@@ -23,8 +25,12 @@ const DESTINATION = /"destid":"?([^",}]*)/;
 // After their answers it can't be seen from here which request was the first.
 const UNCLEAR = new Set(['lie', 'lie-always', 'answer-twice', 'misaddress', 'garble']);
 
+/** A thread that has connections to servers, with the table that it goes by. */
+type Sender = Pick<Thread, 'host' | 'table'>;
+
 /** One connection from the proxy to a server. */
 type Wire = {
+  sender: Sender;
   isConnected: boolean;
   /** An answer has come over it. */
   hasAnswered: boolean;
@@ -56,6 +62,8 @@ type Handover = { atMs: number; isAgain: boolean; isCharged: boolean };
 /** Where a request has been sent. */
 export type Sent = { payload: string; policy: string; sends: Send[] };
 
+type SeenState = State | 'not in the table';
+
 export class Traffic {
   readonly #world: World;
   readonly #proxy: SimulatedProxy;
@@ -66,6 +74,9 @@ export class Traffic {
   readonly #handovers = new Map<string, Handover[]>();
   readonly #timeWaits = new Map<string, number>();
   readonly #replacedMs = new Map<string, number>();
+  /** When something last happened to the server at an address. */
+  readonly #changedMs = new Map<string, number>();
+  readonly #askedMs = new Map<string, number>();
   readonly #kills = new Map<string, number>();
   /** When a connection to a server of a policy was last given up before it was established. */
   readonly #failedDialMs = new Map<string, number>();
@@ -77,9 +88,25 @@ export class Traffic {
     this.#sources = proxy.sources;
     this.#onDisorder = onDisorder;
     this.#sources.events.listen(({ type, address }) => {
+      this.#changedMs.set(address, world.nowMs);
       if (type === 'replaced') this.#replacedMs.set(address, world.nowMs);
     });
-    world.network.onDial.set(proxy.host, (socket, address, port) => this.#follow(socket, address, port));
+  }
+
+  /** From now on the thread's connections to servers are watched. */
+  watch(sender: Sender): void {
+    const { onDial } = this.#world.network;
+    onDial.set(sender.host, (socket, address, port) => this.#follow(sender, socket, address, port));
+  }
+
+  /** A thread has crashed: its clients may send again what it had. */
+  forget({ host }: Sender): void {
+    for (const [payload, sent] of this.#requests) {
+      sent.sends = sent.sends.filter(({ wire }) => wire.sender.host !== host);
+      if (sent.sends.length > 0) continue;
+      this.#requests.delete(payload);
+      this.#kills.delete(payload);
+    }
   }
 
   /** Where the request has been; undefined when it was never sent. */
@@ -89,13 +116,19 @@ export class Traffic {
 
   /** So many requests of the policy were sent again lately that one more may have been refused. */
   isNearlyOutOfRetries(policy: string): boolean {
-    return this.#lately(policy).filter(({ isAgain }) => isAgain).length > RETRY_FLOOR - 30;
+    const floor = RETRY_FLOOR / this.#world.options.workers;
+    return this.#lately(policy).filter(({ isAgain }) => isAgain).length > floor - 30;
   }
 
   /** Requests that were handed to a connection that was never established may wait for another one again. */
   mayHaveComeBack(policy: string): boolean {
     const failedMs = this.#failedDialMs.get(policy) ?? Number.NEGATIVE_INFINITY;
     return failedMs > this.#world.nowMs - this.#world.options.requestTimeoutMs;
+  }
+
+  /** A client sends this request. */
+  onAsked(payload: string): void {
+    this.#askedMs.set(payload, this.#world.nowMs);
   }
 
   checkRetries(): void {
@@ -129,11 +162,18 @@ export class Traffic {
       this.#proxy.violate('a poison kills few servers', `"${payload}" has killed ${kills}`);
   }
 
-  #follow(socket: SimulatedSocket, host: string, port: number): void {
-    const wire: Wire = { isConnected: false, hasAnswered: false, isReal: false, begun: '', queue: [] };
+  #follow(sender: Sender, socket: SimulatedSocket, host: string, port: number): void {
+    const wire: Wire = {
+      sender,
+      isConnected: false,
+      hasAnswered: false,
+      isReal: false,
+      begun: '',
+      queue: [],
+    };
     // What was on it, or was just about to be written, goes elsewhere.
     const onGone = (): void => {
-      const policy = this.#sources.table.findByAddress(host, port)?.policy;
+      const policy = sender.table.findByAddress(host, port)?.policy;
       if (policy !== undefined && (!wire.isConnected || wire.isReal)) this.#onDisorder(policy);
     };
     socket
@@ -148,8 +188,11 @@ export class Traffic {
       for (const line of text.split('\n')) if (line !== '') this.#onLine(wire, line, host, port);
     };
     socket.onReleased = (isTimeWait) => {
-      const policy = this.#sources.table.findByAddress(host, port)?.policy;
-      if (policy !== undefined && !wire.isConnected) this.#failedDialMs.set(policy, this.#world.nowMs);
+      const policy = sender.table.findByAddress(host, port)?.policy;
+      if (policy !== undefined && !wire.isConnected) {
+        this.#failedDialMs.set(policy, this.#world.nowMs);
+        this.#onDisorder(policy);
+      }
       if (isTimeWait && wire.hasAnswered && wire.isReal) this.#onTimeWait(`${host}:${port}`);
     };
   }
@@ -191,8 +234,9 @@ export class Traffic {
     if (isHealthProbe({ clientId: srcid, payload })) return;
     wire.isReal = true;
     const destination = `${host}:${port}`;
-    const upstream = this.#sources.table.findByAddress(host, port);
+    const upstream = wire.sender.table.findByAddress(host, port);
     if (!this.#mayGoTo(upstream, destination, payload)) return;
+    this.#checkNews(host, port, payload);
     const sent: Sent = this.#requests.get(payload) ?? { payload, policy: String(privPoliId), sends: [] };
     this.#requests.set(payload, sent);
     const before = sent.sends.at(-1);
@@ -223,14 +267,26 @@ export class Traffic {
   }
 
   #mayGoTo(upstream: Upstream | undefined, destination: string, payload: string): upstream is Upstream {
-    const state = upstream?.health.state ?? 'not in the table';
+    const state = stateOf(upstream);
     this.#proxy.trace(() => `"${payload}" goes to ${destination}, which is ${state}`);
-    if (upstream !== undefined && state !== 'evicted' && state !== 'joining' && state !== 'forgotten')
-      return true;
+    if (upstream !== undefined && !isOut(state)) return true;
     // It was handed over at this very time, before its server was replaced.
-    if (this.#replacedMs.get(destination) !== this.#world.nowMs)
+    const replacedMs = this.#replacedMs.get(destination) ?? Number.NEGATIVE_INFINITY;
+    if (replacedMs + this.#world.messageMs < this.#world.nowMs)
       this.#proxy.violate('nothing goes to an evicted server', `"${payload}": ${destination} is ${state}`);
     return false;
+  }
+
+  // A worker may have handed it over before it heard of it, but nothing that was asked for since.
+  #checkNews(host: string, port: number, payload: string): void {
+    const { nowMs, messageMs } = this.#world;
+    const destination = `${host}:${port}`;
+    const state = stateOf(this.#sources.table.findByAddress(host, port));
+    const sinceMs = this.#changedMs.get(destination) ?? Number.NEGATIVE_INFINITY;
+    const askedMs = this.#askedMs.get(payload) ?? Number.NEGATIVE_INFINITY;
+    if (!isOut(state) || (sinceMs + messageMs >= nowMs && sinceMs >= askedMs)) return;
+    const sinceText = `has been ${state} for ${(nowMs - sinceMs).toFixed(1)} ms`;
+    this.#proxy.violate('nothing goes to an evicted server', `"${payload}": ${destination} ${sinceText}`);
   }
 
   // What stood on a connection that broke before it was used was worked on by no server.
@@ -256,7 +312,7 @@ export class Traffic {
     const before = sends.filter((one) => wasTried(one) && one !== send && one.upstream === upstream).length;
     // After a lie, or an answer too many, what stood behind looks from here as if it had been first.
     if (before === 0 || sends.some(({ isUnclear }) => isUnclear)) return;
-    const members = this.#sources.table.route(policy)?.rotation.members ?? [];
+    const members = send.wire.sender.table.route(policy)?.rotation.members ?? [];
     // Others may have been tried in vain.
     const mayDial = network.lastDialFaultMs < nowMs - options.requestTimeoutMs;
     const isBetter = (one: Upstream): boolean =>
@@ -267,4 +323,12 @@ export class Traffic {
     if (before > 1 || (mayDial && members.some(isBetter)))
       this.#proxy.violate('a retry goes to another server', `"${payload}" to server ${upstream.id} again`);
   }
+}
+
+function stateOf(upstream: Upstream | undefined): SeenState {
+  return upstream?.health.state ?? 'not in the table';
+}
+
+function isOut(state: SeenState): boolean {
+  return state === 'evicted' || state === 'joining' || state === 'forgotten' || state === 'not in the table';
 }

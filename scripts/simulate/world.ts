@@ -7,6 +7,7 @@ import { type Latency, SimulatedNetwork } from './network.ts';
 import type { SimulatedProxy } from './proxy.ts';
 import type { Group, Reached } from './results.ts';
 import type { SimulatedServer } from './server.ts';
+import { MESSAGE_MS } from './threads.ts';
 
 export const START_MS = 1000;
 export const PROXY_PORT = 10_000;
@@ -50,6 +51,8 @@ export class World {
   hasSlowWork = false;
   /** Connections that the proxy takes, where clients want more; Infinity elsewhere. */
   places = Number.POSITIVE_INFINITY;
+  /** So long may it take until what one thread of a proxy knows is known to all. */
+  readonly messageMs: number;
   /** The first promise that was not kept: it ends this world. */
   violation: Violation | null = null;
   /** What has been reached, and how often. */
@@ -66,6 +69,7 @@ export class World {
     this.random = new Random(seed);
     this.network = new SimulatedNetwork(this.timeline, this.random, latency);
     this.options = { ...DEFAULTS, ...options, port: PROXY_PORT };
+    this.messageMs = this.options.workers === 1 ? 0 : MESSAGE_MS;
   }
 
   get nowMs(): number {

@@ -3,12 +3,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { residentBytes } from '../kit/process-cost.ts';
 import type { Progress } from '../kit/steps.ts';
 import { clock, count } from '../kit/words.ts';
-import type { RequestRecord } from '../load/exchange.ts';
+import { noOutcomes, type RequestRecord } from '../load/exchange.ts';
 import { startLoad } from '../load/load-thread.ts';
 import { pauseOr, runChurn } from './churn.ts';
 import { describeAction, makePlan, POLICIES } from './plan.ts';
 import { readHandles, type Stage, startStage } from './stage.ts';
-import { type Counts, type Handles, type Rest, type Sample, type Soak, totalOf } from './verdict.ts';
+import { type Handles, type Rest, type Sample, type Soak, totalOf } from './verdict.ts';
 
 // Long enough for a request to every server, so that the proxy's connections to them are open.
 const CALM_MS = 2_000;
@@ -38,7 +38,7 @@ export async function runSoak(wanted: Wanted, progress: Progress, signal: AbortS
     endedMs: 0,
     samples: [],
     actions: [],
-    counts: noCounts(),
+    counts: noOutcomes(),
     faults: [],
     strayAnswers: 0,
     before: null,
@@ -72,16 +72,12 @@ export async function runSoak(wanted: Wanted, progress: Progress, signal: AbortS
   return soak;
 }
 
-function noCounts(): Counts {
-  return { ok: 0, wrong: 0, error: 0, lost: 0, dropped: 0 };
-}
-
 class SoakRun {
   readonly #soak: Soak;
   readonly #stage: Stage;
   readonly #progress: Progress;
   /** Since the last sample. */
-  #recent = noCounts();
+  #recent = noOutcomes();
   /** When the churn has begun. */
   #originMs = performance.now();
 
@@ -145,7 +141,7 @@ class SoakRun {
     const { seed, plannedMs } = this.#soak;
     const sampling = new AbortController();
     this.#originMs = performance.now();
-    this.#recent = noCounts();
+    this.#recent = noOutcomes();
     const sampled = this.#keepSampling(sampling.signal);
     try {
       await runChurn(makePlan(seed, plannedMs), plannedMs, this.#stage, this.#soak, signal);
@@ -187,7 +183,7 @@ class SoakRun {
       residentBytes: residentBytes([pid]),
       counts: this.#recent,
     };
-    this.#recent = noCounts();
+    this.#recent = noOutcomes();
     const status = await this.#stage.status().catch(() => null);
     return {
       ...own,

@@ -1,6 +1,7 @@
 // pure · what is recorded of a soak (times in ms after the churn has begun), and its judgement.
 import { percentile } from '../kit/percentile.ts';
 import { type Finding, type Judgement, type Verdict, worstVerdict } from '../kit/verdict.ts';
+import type { Outcome } from '../load/exchange.ts';
 import { type Action, SERVERS } from './plan.ts';
 
 /** Less than this is too short to tell growth from a start. */
@@ -15,9 +16,6 @@ const MIN_WINDOWS = 4;
 /** How many files of each kind a process has open. */
 export type Handles = Readonly<Record<string, number>>;
 
-/** How many requests ended how. */
-export type Counts = { ok: number; wrong: number; error: number; lost: number; dropped: number };
-
 /** One moment of the proxy; null where it gave no answer. */
 export type Sample = {
   atMs: number;
@@ -29,7 +27,7 @@ export type Sample = {
   servers: number | null;
   ready: number | null;
   /** Of the time since the last sample. */
-  counts: Counts;
+  counts: Record<Outcome, number>;
 };
 
 /** The proxy with all servers in rotation and no client; servers as `policy/id`, with their state unless ready. */
@@ -52,7 +50,7 @@ export type Soak = {
   samples: Sample[];
   actions: DoneAction[];
   /** From the first request to the last, before and after the churn too. */
-  counts: Counts;
+  counts: Record<Outcome, number>;
   /** The first requests that did not end well, a line each. */
   faults: string[];
   strayAnswers: number;

@@ -85,6 +85,43 @@ test('a proxy that shuts down is left for the next', async (t) => {
   assert.equal(leaving.connections.length, 1, 'it is not asked a second time');
 });
 
+const EMPTY = GOODBYE.replace('SHUTTING_DOWN', 'NO_SERVER');
+
+test('a proxy without servers is passed over, and asked again the next time', async (t) => {
+  const empty = await serverAt(t, '127.0.0.1', 0, EMPTY);
+  const other = await serverAt(t, '127.0.0.2', empty.port);
+  const finder = behind(empty.port, '127.0.0.1', '127.0.0.2');
+  for (let i = 0; i < 4; i += 1) {
+    const result = await exchange(BYTES, finder, 2_000);
+    assert.ok(result.kind === 'reply' && result.packet.kind !== 'error', JSON.stringify(result));
+  }
+  assert.ok(empty.connections.length >= 2);
+  assert.equal(other.connections.length, 4);
+});
+
+test('where no proxy has a server, two are asked and not all', async (t) => {
+  const hosts = ['127.0.0.1', '127.0.0.2', '127.0.0.3'] as const;
+  const first = await serverAt(t, hosts[0], 0, EMPTY);
+  const others = await Promise.all(hosts.slice(1).map((host) => serverAt(t, host, first.port, EMPTY)));
+  for (const asked of [hosts, hosts.slice(0, 1)]) {
+    const result = await exchange(BYTES, behind(first.port, ...asked), 2_000);
+    assert.ok(result.kind === 'reply' && result.packet.kind === 'error', JSON.stringify(result));
+    assert.equal(result.packet.code, 'NO_SERVER');
+  }
+  assert.deepEqual(
+    [first, ...others].map(({ connections }) => connections.length),
+    [2, 1, 0],
+  );
+});
+
+test('a proxy that can not be reached, or stops, does not hide that another one has no server', async (t) => {
+  const empty = await serverAt(t, '127.0.0.1', 0, EMPTY);
+  await serverAt(t, '127.0.0.3', empty.port, null);
+  const result = await exchange(BYTES, behind(empty.port, '127.0.0.1', '127.0.0.2', '127.0.0.3'), 2_000);
+  assert.ok(result.kind === 'reply' && result.packet.kind === 'error', JSON.stringify(result));
+  assert.equal(result.packet.code, 'NO_SERVER');
+});
+
 test('when all shut down, that is the reply', async (t) => {
   const { port } = await serverAt(t, '127.0.0.1', 0, GOODBYE);
   const result = await exchange(BYTES, behind(port, '127.0.0.1', '127.0.0.2'), 2_000);
@@ -92,23 +129,47 @@ test('when all shut down, that is the reply', async (t) => {
   assert.equal(result.packet.code, 'SHUTTING_DOWN');
 });
 
-test('a proxy that leaves names another, which is asked when it replies with SHUTTING_DOWN, or the next time', async (t) => {
+test('a proxy that shuts down names another, which is asked, and the next time at once', async (t) => {
   const other = await serverAt(t, '127.0.0.2');
   const named = `,"proxies":["nowhere:1","127.0.0.2:${other.port}",7]}`;
-  for (const [reply, asked] of [
-    [GOODBYE, 1],
-    [REPLY, 0],
-  ] as const) {
-    const leaving = await serverAt(t, '127.0.0.1', 0, reply.replace(/}$/, named));
-    const before = other.connections.length;
-    const finder = behind(leaving.port, '127.0.0.1');
+  const leaving = await serverAt(t, '127.0.0.1', 0, GOODBYE.replace(/}$/, named));
+  const finder = behind(leaving.port, '127.0.0.1');
+  for (const asked of [1, 2]) {
     const result = await exchange(BYTES, finder, 2_000);
     assert.ok(result.kind === 'reply' && result.packet.kind !== 'error', JSON.stringify(result));
-    assert.equal(other.connections.length - before, asked);
-    await exchange(BYTES, finder, 2_000);
-    assert.equal(other.connections.length - before, asked + 1);
-    assert.equal(leaving.connections.length, 1);
+    assert.equal(other.connections.length, asked);
   }
+  assert.equal(leaving.connections.length, 2, 'once more, in case that it is a balancer');
+});
+
+test('behind a balancer, another proxy answers at the same address, and those that are named need not be reached', async (t) => {
+  const named = `,"proxies":["127.0.0.2:${await freePort()}"]}`;
+  for (const first of [GOODBYE, REPLY]) {
+    let connections = 0;
+    const balancer = await scriptedServer((peer) => {
+      connections += 1;
+      const reply = connections === 1 ? first.replace(/}$/, named) : REPLY;
+      peer.nextFrame().then(
+        () => peer.send(reply),
+        () => {},
+      );
+    });
+    t.after(() => balancer.close());
+    const finder = behind(balancer.port, '127.0.0.1');
+    for (let i = 0; i < 2; i += 1) {
+      const result = await exchange(BYTES, finder, 2_000);
+      assert.ok(result.kind === 'reply' && result.packet.kind !== 'error', JSON.stringify(result));
+    }
+    assert.equal(connections, first === GOODBYE ? 3 : 2);
+  }
+});
+
+test('when a proxy shuts down and none that it names can be reached, that is the reply', async (t) => {
+  const named = `,"proxies":["127.0.0.2:${await freePort()}"]}`;
+  const leaving = await serverAt(t, '127.0.0.1', 0, GOODBYE.replace(/}$/, named));
+  const result = await exchange(BYTES, behind(leaving.port, '127.0.0.1'), 2_000);
+  assert.ok(result.kind === 'reply' && result.packet.kind === 'error', JSON.stringify(result));
+  assert.equal(result.packet.code, 'SHUTTING_DOWN');
 });
 
 test('a proxy that keeps silent leaves time for the next', async (t) => {

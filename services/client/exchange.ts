@@ -1,13 +1,13 @@
 // One packet to a proxy and its reply back.
 import type { Socket } from 'node:net';
 import type { HostPort } from '../shared/config.ts';
-import type { ErrorCode } from '../shared/error-codes.ts';
 import { type Packet, parsePacket, proxiesNamedIn } from '../shared/packet.ts';
 import { PacketReader } from '../shared/packet-reader.ts';
 import { addressOf } from '../shared/printable.ts';
 import { type DialTls, dial, explainTls } from '../shared/tls.ts';
 import type { KnownProxy } from './known-proxies.ts';
 import type { ProxyFinder } from './proxy-finder.ts';
+import { isEmpty, isGoodbye } from './refusals.ts';
 
 const CONNECT_MS = 1_000;
 // A proxy replies within two seconds. One that does not keeps none of the others from their turn.
@@ -34,8 +34,9 @@ type Replied = {
 export type Exchange = (Replied & { proxy: KnownProxy }) | Failed;
 
 /**
- * Sends `bytes` to the first known proxy that gives a reply and is not shutting down. The work is a pure function of the
- * payload, so a packet whose connection broke may be sent to the next address.
+ * Sends `bytes` to the known proxies in turn until one gives a reply that counts: neither that it is shutting down, nor, for the
+ * first time, that it has no server. The work is a pure function of the payload, so a packet whose connection broke may be sent
+ * to the next address.
  * @param finder    its names are looked up first
  * @param timeoutMs for everything together
  * @param tls       null for a plain connection
@@ -51,7 +52,9 @@ export async function exchange(
   const { proxies } = finder;
   const asked = new Set<KnownProxy>();
   const failures: Failed[] = [];
-  let goodbye: Exchange | null = null;
+  let reply: Exchange | null = null;
+  let wasEmpty = false;
+  const askedAgain = new Set<KnownProxy>();
   for (let proxy = proxies.pick(); proxy !== null; proxy = proxies.pick(asked)) {
     const { host, port, name } = proxy;
     const leftMs = deadlineMs - performance.now();
@@ -65,17 +68,21 @@ export async function exchange(
     } else {
       if (result.others !== null) finder.hear(proxy, result.others);
       else proxies.reached(proxy);
-      const reply = { ...result, proxy };
-      if (!isGoodbye(result.packet)) return reply;
-      goodbye = reply;
+      reply = { ...result, proxy };
+      const code = result.packet.kind === 'error' ? result.packet.code : '';
+      // It stays a good one. Where no proxy has a server, a second one is asked and not all of them.
+      if (isEmpty(code) && !wasEmpty) {
+        wasEmpty = true;
+        continue;
+      }
+      if (!isGoodbye(code)) return reply;
+      // Behind a balancer's address another proxy may answer the next time.
+      if (!askedAgain.has(proxy)) asked.delete(proxy);
+      askedAgain.add(proxy);
     }
     proxies.failed(proxy);
   }
-  return goodbye ?? summary(unknown, failures);
-}
-
-function isGoodbye(packet: Packet): boolean {
-  return packet.kind === 'error' && packet.code === ('SHUTTING_DOWN' satisfies ErrorCode);
+  return reply ?? summary(unknown, failures);
 }
 
 function summary(unknown: readonly HostPort[], failures: readonly Failed[]): Failed {

@@ -108,6 +108,16 @@ test('one that another has named stays until it fails, whatever its own name say
   assert.deepEqual(hosts(proxies.all), ['a']);
 });
 
+test('one that another has named is chosen only when it was reached, or none stands behind a name', () => {
+  const { proxies } = known(() => 0, 'a', 'b');
+  const [a, b] = proxies.all as [KnownProxy, KnownProxy];
+  proxies.hear(a, [{ host: 'c', port: 1 }]);
+  assert.deepEqual(picks(proxies, 4), ['a', 'b', 'a', 'b']);
+  assert.equal(proxies.pick(new Set([a, b]))?.host, 'c');
+  proxies.reached(at(proxies, 'c'));
+  assert.deepEqual(picks(proxies, 2), ['c', 'c']);
+});
+
 test('however many are named, memory has a bound', () => {
   const { proxies } = known(() => 0, 'a');
   const [a] = proxies.all as [KnownProxy];

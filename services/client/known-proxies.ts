@@ -53,6 +53,11 @@ export class KnownProxies {
     return this.#entries.filter(({ isGood }) => isGood).length;
   }
 
+  /** Whether a good one is known besides `proxy`. */
+  hasGoodBeside(proxy: KnownProxy): boolean {
+    return this.#entries.some((entry) => entry.isGood && entry !== proxy);
+  }
+
   /** Takes note of what stands behind a name now. What stood there before is forgotten, unless it is good. */
   list({ host: name, port }: HostPort, addresses: readonly string[]): void {
     const before = this.#entries.filter(
@@ -69,13 +74,17 @@ export class KnownProxies {
   }
 
   /**
-   * Chooses where the next connection goes: the good ones in turn, and where there is none, all of them in turn.
+   * Chooses where the next connection goes: the good ones in turn; where there is none, those behind the names in turn; and only then
+   * those that a proxy has named. Behind a balancer these may be addresses that can't be reached from here, and never were.
    * @param except those that are not wanted
    * @returns null when there is none but those
    */
   pick(except: ReadonlySet<KnownProxy> = new Set()): KnownProxy | null {
+    const isWanted = (entry: Entry): boolean => !except.has(entry);
     return (
-      this.#next((entry) => entry.isGood && !except.has(entry)) ?? this.#next((entry) => !except.has(entry))
+      this.#next((entry) => entry.isGood && isWanted(entry)) ??
+      this.#next((entry) => entry.isListed && isWanted(entry)) ??
+      this.#next(isWanted)
     );
   }
 

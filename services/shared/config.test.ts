@@ -87,6 +87,7 @@ test('unknown options, missing values and wrong choices are bad usage', () => {
   assert.throws(() => parse('--unknown'), isUsageError(/unknown/));
   assert.throws(() => parse('--retry', 'often'), isUsageError(/retry/));
   assert.throws(() => parse('--log-level', 'loud'), isUsageError(/log-level/));
+  assert.throws(() => parse('--', '--retry', '5'), isUsageError(/"-- --retry 5" is not understood/));
 });
 
 const ADDRESSES: [string, string, number][] = [

@@ -86,8 +86,14 @@ export function defaultValues(options: Record<string, Options>): Record<string, 
 /**
  * A yargs parser with the manners that all programs here share: strict, exit code 2 with one clear sentence on bad usage.
  * @param args command-line arguments without node and the file
+ * @throws UsageError for a bare `--`: yargs would pass over all that follows it
  */
 export function commandLine(args: readonly string[], scriptName: string): Argv {
+  if (args.includes('--')) {
+    throw new UsageError(
+      `"${args.slice(args.indexOf('--')).join(' ')}" is not understood: leave out this --.`,
+    );
+  }
   const yargs = createRequire(import.meta.url)('yargs') as typeof import('yargs')['default'];
   return (
     yargs(args)
@@ -135,7 +141,7 @@ export function requireWhole(name: string, value: unknown, min: number, max: num
  */
 export function given(option: string, value: unknown): string | null {
   if (value === undefined) return null;
-  if (typeof value === 'string' && value !== '') return value;
+  if (typeof value === 'string' && value.trim() !== '') return value;
   throw new UsageError(`${option} is empty: give it a value, or leave it out.`);
 }
 

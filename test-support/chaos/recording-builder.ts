@@ -6,7 +6,6 @@ import type {
   FaultRecord,
   Hit,
   MachineSample,
-  Outcome,
   PhaseName,
   Recording,
   RequestRow,
@@ -15,6 +14,7 @@ import { type Criterion, judge } from '../../scripts/chaos/judge/judge.ts';
 import type { FaultKind, Plan } from '../../scripts/chaos/plan.ts';
 import type { ProxyEvent, TableSample } from '../../scripts/kit/proxy-events.ts';
 import type { Verdict } from '../../scripts/kit/verdict.ts';
+import type { Outcome } from '../../scripts/load/exchange.ts';
 import type { EventType } from '../../services/proxy/status/events.ts';
 
 /** One hit: on which server (`proxy` or `proxy-2` for a proxy), from, heal and healed; `null` where it never was. */
@@ -91,7 +91,7 @@ export function recordingOf(sketch: Sketch = {}): Recording {
     tables: tables.flatMap((sample) => (sketch.table ?? ((same) => same))(sample) ?? []),
     requests: requests.flatMap((row, index) => (sketch.traffic ?? ((same) => same))(row, index) ?? []),
     machine: calm(),
-    listens: [0],
+    ...{ listens: [0], closes: [] },
     names: Object.fromEntries(servers.map(({ id, name }) => [id, name])),
     leftovers: [],
     cutShort: null,
@@ -197,7 +197,7 @@ function isServing({ state }: Entry): boolean {
 
 function sampleOf(table: ReadonlyMap<string, Entry>, atMs: number, boot: number): TableSample {
   const servers = [...table].map(([id, entry]) => ({ id, ...entry, served: entry.sent, failed: 0 }));
-  return { atMs, boot, servers };
+  return { atMs, boot, isReady: true, servers };
 }
 
 function row(

@@ -39,7 +39,7 @@ export function sampleRecording(rate = 500): Recording {
     faults: STEPS.map(faultOf),
     events: STEPS.flatMap(eventsOf).sort(([a], [b]) => a - b),
     traffic: suffering(new Random(1)),
-    with: { machine: [], startLagP99Ms: 0.31 },
+    with: { machine: [], startLagP99Ms: 0.31, listens: [-400, 87_240], closes: [86_350] },
   });
 }
 

@@ -64,7 +64,7 @@ export class Scene {
     });
     const { adminUrl } = started;
     const events: ProxyEvent[] = [];
-    const watch = watchProxy(adminUrl, (event) => events.push(event));
+    const watch = watchProxy(adminUrl, { event: (event) => events.push(event) });
     this.#cleanUps.push(
       () => started.stop(),
       () => watch.close(),

@@ -281,6 +281,37 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     to: '(held < size - size ||',
     only: 'subset',
   },
+  {
+    name: 'a worker picks by a list that is no longer true',
+    file: 'proxy/routing/turn.ts',
+    from: '  return (epoch + 1) % EPOCHS;',
+    to: '  return epoch % EPOCHS;',
+    only: 'proxy-workers',
+  },
+  {
+    name: 'servers are blamed for the end of a worker',
+    file: 'proxy/workers/keeper.ts',
+    from: 'for (const connection of connections.values()) sessions.release(connection);',
+    to: 'for (const connection of connections.values()) sessions.onEnded(connection);',
+    only: 'proxy-workers',
+    isSlow: true,
+  },
+  {
+    name: 'a worker that replaces another is told nothing',
+    file: 'proxy/workers/crew.ts',
+    from: 'for (const message of this.#briefing()) member.thread.post(message);',
+    to: 'if (this.#starts <= this.#members.length) for (const message of this.#briefing()) member.thread.post(message);',
+    only: 'proxy-workers',
+    isSlow: true,
+  },
+  {
+    name: 'what a worker counts at its end is not told',
+    file: 'proxy/workers/worker.ts',
+    from: "    post({ kind: 'report', report: reporter.next() });\n    post({ kind: 'closed' });",
+    to: "    post({ kind: 'closed' });",
+    only: 'proxy-workers',
+    isSlow: true,
+  },
 ];
 
 /**

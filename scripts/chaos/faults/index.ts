@@ -1,7 +1,7 @@
 // shell · every fault by its kind, most of them a few calls on each target. facts.ts says what each of them is.
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type DockerCluster, isUp, type Replica, type SavedAliases } from '../../cluster/docker.ts';
 import { isRefused, readFaults, type ServerFaults, setFaults } from '../../cluster/server-faults.ts';
+import { until } from '../../kit/until.ts';
 import type { FaultKind, PlannedFault } from '../plan.ts';
 import { type Arm, onEachTarget, type Proof, paramOf, type Target, type TargetVerbs } from './fault.ts';
 import { exit, flap } from './repeated.ts';
@@ -193,16 +193,15 @@ async function proveEnded(
 
 /** Whether the quota holds it back within 2 s: the quota alone proves nothing, without load it holds back nothing. */
 export async function proveThrottled(cluster: DockerCluster, replica: Replica): Promise<Proof> {
-  const deadlineMs = performance.now() + THROTTLED_WITHIN_MS;
   // Not from before: setting the quota may itself have held it back.
   const before = await cluster.throttledPeriods(replica);
   let periods = 0;
-  while (periods < PERIODS_THAT_PROVE && performance.now() < deadlineMs) {
-    await sleep(POLL_MS);
+  const look = async (): Promise<boolean> => {
     periods = (await cluster.throttledPeriods(replica)) - before;
-  }
-  const evidence = `${replica.name} was held back in ${periods} periods of 100 ms`;
-  return { isProven: periods >= PERIODS_THAT_PROVE, evidence };
+    return periods >= PERIODS_THAT_PROVE;
+  };
+  const isProven = await until(look, { withinMs: THROTTLED_WITHIN_MS, everyMs: POLL_MS });
+  return { isProven, evidence: `${replica.name} was held back in ${periods} periods of 100 ms` };
 }
 
 function addressNumber({ address }: Replica): number {

@@ -121,8 +121,8 @@ describe('the verdict', () => {
   });
 
   test('of several proxies the worst view counts, and is named when they differ', () => {
-    const { tables, events, listens } = recordingOf();
-    const others = ['proxy-2', 'proxy-3'].map((proxy) => ({ proxy, tables, events, listens }));
+    const { tables, events, listens, closes } = recordingOf();
+    const others = ['proxy-2', 'proxy-3'].map((proxy) => ({ proxy, tables, events, listens, closes }));
     const recording = recordingOf({ with: { others } });
     const bad: Criterion = {
       name: 'bad second',

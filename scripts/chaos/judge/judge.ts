@@ -3,7 +3,7 @@
 import type { ProxyEvent } from '../../kit/proxy-events.ts';
 import { CannotTell, type Finding, type Judgement, worstVerdict } from '../../kit/verdict.ts';
 import { plural } from '../../kit/words.ts';
-import { INTERRUPTED, type Recording, type RequestRow } from '../journal.ts';
+import { INTERRUPTED, type Recording, type RequestRow, recordingsByProxy } from '../journal.ts';
 import { couldTell, isConntrackFull, maxConntrack, type Trouble, takenMs } from './machine.ts';
 import { endMsOf, millis, moment, Observations } from './observations.ts';
 
@@ -43,8 +43,7 @@ const MAX_DETAILS = 10;
  * outside, what fails is unknown, but for what nothing explains.
  */
 export function judge(recording: Recording, criteria: readonly Criterion[]): Judgement {
-  const proxies = [recording, ...recording.others];
-  const views = proxies.map((view) => new Observations({ ...recording, ...view }, proxies));
+  const views = recordingsByProxy(recording).map((view) => new Observations(view));
   const spoilt = whySpoilt(recording);
   const findings = criteria.flatMap((each) => {
     return worstOf(views.map((seen) => [seen.recording.proxy, findingOf(seen, each, spoilt)]));

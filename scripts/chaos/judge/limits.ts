@@ -1,6 +1,7 @@
 // pure · the limits of the verdicts, most of which follow from the options that the proxy is started with.
 
 import { NUMBERS } from '../../../services/proxy/options.ts';
+import { variableOf } from '../../../services/shared/config.ts';
 
 const JUDGED = ['health-interval', 'fall', 'rise', 'health-timeout', 'request-timeout', 'hold'] as const;
 type JudgedOptions = Readonly<Record<(typeof JUDGED)[number], { value: number }>>;
@@ -20,7 +21,7 @@ export function limitsFor(options: JudgedOptions) {
     requestMs: options['request-timeout'].value,
     noServerMs: options.hold.value + 100,
     environment: Object.fromEntries(
-      JUDGED.map((name) => [`PROXY_${name.toUpperCase().replaceAll('-', '_')}`, String(options[name].value)]),
+      JUDGED.map((name) => [variableOf('PROXY', name), String(options[name].value)]),
     ),
   };
 }

@@ -53,9 +53,9 @@ export class Observations {
   readonly #events: Events;
   readonly #eventsByServer: ReadonlyMap<string, Events>;
 
-  /** @param proxies what every proxy showed; the recording itself has the view of the one whose events are looked at */
-  constructor(recording: Recording, proxies: readonly ProxyView[] = [recording, ...recording.others]) {
+  constructor(recording: Recording) {
     this.recording = recording;
+    const proxies: ProxyView[] = [recording, ...recording.others];
     this.#listens = new Map(proxies.map(({ proxy, listens }) => [proxy, listens]));
     const sent = recording.requests.filter(({ outcome }) => outcome !== 'dropped');
     this.sent = sent.sort((a, b) => a.dueMs - b.dueMs);

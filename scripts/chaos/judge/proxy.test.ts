@@ -211,8 +211,8 @@ const STOP_OF_SECOND: FaultSketch = { kind: 'proxy-stop', hits: [['proxy-2', 600
 
 /** What the second of two proxies shows. */
 function second(events: EventSketch[]): ProxyView {
-  const { tables, listens, ...rest } = recordingOf({ events, faults: [STOP_OF_SECOND] });
-  return { proxy: 'proxy-2', events: rest.events, tables, listens };
+  const { tables, listens, closes, ...rest } = recordingOf({ events, faults: [STOP_OF_SECOND] });
+  return { proxy: 'proxy-2', events: rest.events, tables, listens, closes };
 }
 
 testCases(proxyWhole, [

@@ -2,7 +2,7 @@
 
 import type { TableSample } from '../../kit/proxy-events.ts';
 import { CannotTell } from '../../kit/verdict.ts';
-import { plural } from '../../kit/words.ts';
+import { percent, plural } from '../../kit/words.ts';
 import type { FaultRecord, RequestRow } from '../journal.ts';
 import { assessEvents, assessRequests, type Criterion, troubleOf } from './judge.ts';
 import { MAX_CONNTRACK, MAX_DROPPED_SHARE } from './limits.ts';
@@ -86,10 +86,6 @@ function missedEvents(seen: Observations): string[] {
 /** Requests that were not started in time, as a share of all. */
 function droppedShare(requests: readonly RequestRow[]): number {
   return requests.filter(({ outcome }) => outcome === 'dropped').length / Math.max(requests.length, 1);
-}
-
-function percent(share: number): string {
-  return `${Number((share * 100).toFixed(3))} %`;
 }
 
 /** Requests that the generator dropped are never the cluster's fault: too many are unknown. */

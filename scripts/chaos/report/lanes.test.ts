@@ -4,16 +4,19 @@ import { test } from 'node:test';
 import type { Because } from '../../../services/proxy/health/cause.ts';
 import { sampleRecording } from '../../../test-support/chaos/sample.ts';
 import type { ProxyEvent } from '../../kit/proxy-events.ts';
-import type { Recording } from '../journal.ts';
-import { serverLanes } from './states.ts';
+import { type Recording, recordingsByProxy } from '../journal.ts';
+import { proxySpans, type StateSpan, serverLanes } from './states.ts';
 import { detections, readmissions } from './timings.ts';
 
 const full = sampleRecording(1);
 const ID = 'c2';
 
 function spansOf(recording: Recording, id = ID): string[] {
-  const lane = serverLanes(recording).find((each) => each.id === id);
-  return (lane?.spans ?? []).map(({ state, fromMs, toMs }) => `${state} ${fromMs}-${toMs}`);
+  return wordsOf(serverLanes(recording).find((each) => each.id === id)?.spans ?? []);
+}
+
+function wordsOf(spans: readonly StateSpan[]): string[] {
+  return spans.map(({ state, fromMs, toMs }) => `${state} ${fromMs}-${toMs}`);
 }
 
 function event(atMs: number, type: ProxyEvent['type'], seq: number, boot = 0): ProxyEvent {
@@ -26,8 +29,8 @@ test('a lane follows the events, and starts anew with the proxy', () => {
     'ready 0-47780',
     'suspect 47780-47960',
     'evicted 47960-52040',
-    'ready 52040-86000',
-    'gone 86000-87595',
+    'ready 52040-86350',
+    'gone 86350-87595',
     'joining 87595-87635',
     'ready 87635-120000',
   ]);
@@ -42,18 +45,68 @@ test('before its first event a server is what the event shows that it was', () =
     [[event(-5, 'admitted', 1)], 'ready 0-120000'],
   ];
   for (const [events, first] of scenes) {
-    assert.equal(spansOf({ ...full, tables: [], faults: [], events })[0], first);
+    assert.equal(spansOf({ ...full, tables: [], faults: [], events, closes: [] })[0], first);
   }
 });
 
 test('a start of the proxy that no fault explains empties the table when it is seen', () => {
   const events = [event(5, 'admitted', 1), event(900, 'registered', 1, 1), event(950, 'admitted', 2, 1)];
-  assert.deepEqual(spansOf({ ...full, tables: [], faults: [], events }), [
+  assert.deepEqual(spansOf({ ...full, tables: [], faults: [], events, closes: [] }), [
     'joining 0-5',
     'ready 5-900',
     'joining 900-950',
     'ready 950-120000',
   ]);
+});
+
+test('the table is gone from when the stream ends, also where no start follows', () => {
+  const events = [event(5, 'admitted', 1), event(900, 'registered', 1, 1), event(950, 'admitted', 2, 1)];
+  const recording = { ...full, tables: [], faults: [], events, listens: [0, 890], closes: [600, 2000] };
+  assert.deepEqual(spansOf(recording), [
+    'joining 0-5',
+    'ready 5-600',
+    'gone 600-900',
+    'joining 900-950',
+    'ready 950-2000',
+    'gone 2000-120000',
+  ]);
+});
+
+test('a proxy is there while its status port answers, and ready when it says so', () => {
+  const sample = (atMs: number, isReady: boolean) => ({ atMs, boot: 0, isReady, servers: [] });
+  const seen = { ...full, events: [], listens: [-50, 700], closes: [500], endedMs: 1000 };
+  const tables = [sample(100, true), sample(300, false), sample(501, true), sample(800, true)];
+  assert.deepEqual(wordsOf(proxySpans({ ...seen, tables })), [
+    'ready 0-300',
+    'leaving 300-500',
+    'gone 500-700',
+    'ready 700-1000',
+  ]);
+  const early = [...tables, { ...sample(650, true), boot: 1 }];
+  assert.equal(wordsOf(proxySpans({ ...seen, tables: early })).at(-1), 'ready 650-1000');
+  assert.deepEqual(wordsOf(proxySpans({ ...seen, listens: [], closes: [], tables })), ['unknown 0-1000']);
+});
+
+test('each of several proxies has its own lanes, and its own detections', () => {
+  const { tables, events, listens, closes } = full;
+  const second = { proxy: 'proxy-2', tables: tables.slice(0, 1), events: [], listens: [0], closes: [] };
+  const both = recordingsByProxy({ ...full, others: [second] });
+  assert.deepEqual(
+    both.map(({ proxy, others }) => [proxy, others.map((other) => other.proxy)]),
+    [
+      ['proxy-1', ['proxy-2']],
+      ['proxy-2', ['proxy-1']],
+    ],
+  );
+  assert.deepEqual(both[1]?.others, [{ proxy: 'proxy-1', tables, events, listens, closes }]);
+  assert.deepEqual(
+    both.map((recording) => spansOf(recording).length),
+    [7, 1],
+  );
+  const kills = ({ kind }: { kind: string }): boolean => kind === 'kill';
+  const twice = { ...full, others: [{ ...second, events }] };
+  assert.deepEqual(detections(twice).find(kills)?.times, [17, 24, 17, 24]);
+  assert.deepEqual(detections({ ...full, others: [second] }).find(kills)?.none, 2);
 });
 
 test('detection and readmission are those of the hits, by kind; those without an event are counted', () => {

@@ -14,7 +14,7 @@ import { duration, seconds, shorten } from '../../kit/words.ts';
 import { FAULT_FACTS } from '../faults/facts.ts';
 import type { FaultRecord, Recording } from '../journal.ts';
 import { type FaultHit, isEviction, Observations } from '../judge/observations.ts';
-import { type LaneState, type ServerLane, serverLanes } from './states.ts';
+import { type LaneState, proxySpans, type ServerLane, type StateSpan, serverLanes } from './states.ts';
 
 const FAULT_ROW = 20;
 const TIGHT_ROW = 15;
@@ -36,6 +36,9 @@ const STATES: Readonly<Record<LaneState, readonly [name: string, height: number]
   leaving: ['leaving', 7],
   gone: ['not in the table', 1],
   unknown: ['unknown', 1],
+};
+const PROXY_WORDS: Readonly<Partial<Record<LaneState, string>>> = {
+  leaving: 'not ready: it starts or stops',
 };
 const LEGEND: readonly (readonly [LaneState, string])[] = [
   ['ready', 'in rotation'],
@@ -101,17 +104,18 @@ function faultLane(fault: FaultRecord, axis: TimeAxis, top: number, row: number)
   ].join('');
 }
 
-/** A lane for each server, and one for each proxy that was hit. */
+/** A lane for each server in the eyes of a proxy, and one for the proxy itself where it was hit or is one of several. */
 export function serverLaneChart(recording: Recording, axis: TimeAxis): string {
-  const { serverHits, proxyHits } = new Observations(recording);
+  const seen = new Observations(recording);
+  const { serverHits, proxyHits } = seen;
   const lanes = serverLanes(recording);
-  let height = 0;
+  const isOnly = recording.others.length === 0;
   const rows: string[] = [];
-  for (const hits of Map.groupBy(proxyHits, ({ hit }) => hit.target).values()) {
-    rows.push(proxyLane(hits, axis, height + SERVER_ROW - 8));
-    height += SERVER_ROW;
+  let height = 0;
+  if (!isOnly || proxyHits.length > 0) {
+    rows.push(proxyLane(recording, seen.ownOf(proxyHits), axis, SERVER_ROW - 8));
+    height += SERVER_ROW + POLICY_GAP;
   }
-  if (rows.length > 0) height += POLICY_GAP;
   lanes.forEach((lane, index) => {
     if (index > 0 && lanes[index - 1]?.policy !== lane.policy) height += POLICY_GAP;
     const own = serverHits.filter(({ hit }) => hit.serverId === lane.id);
@@ -119,8 +123,8 @@ export function serverLaneChart(recording: Recording, axis: TimeAxis): string {
     height += SERVER_ROW;
   });
   return timeChart(axis, {
-    title: `Servers in the eyes of ${recording.others.length === 0 ? 'the proxy' : recording.proxy}`,
-    note: 'The higher the bar, the more the server is in rotation; hatched while the fault lasted.',
+    title: `Servers in the eyes of ${isOnly ? 'the proxy' : recording.proxy}`,
+    note: `${isOnly ? '' : 'First the proxy itself. '}The higher the bar, the more the server is in rotation; hatched while the fault lasted.`,
     height: Math.max(height, SERVER_ROW) + 6,
     draw: (top) => {
       if (rows.length === 0) return nothingHere(top + 18, 'No server was seen.');
@@ -139,11 +143,7 @@ function serverLane(lane: ServerLane, hits: readonly FaultHit[], axis: TimeAxis,
   return [
     label('strong', 0, base - 7, shorten(name, isNamed ? 14 : 26), about),
     isNamed ? label('id end', LEFT - 8, base - 7, shorten(id, 12), about) : '',
-    ...spans.map(({ state, fromMs, toMs }) => {
-      const [word, height] = STATES[state];
-      const title = `${word}, ${seconds(fromMs)} s to ${seconds(toMs)} s`;
-      return bar(`s-${state}`, axis, [fromMs, toMs], [base - height, height], { title });
-    }),
+    ...spans.map((span) => stateBar(span, STATES[span.state][0], axis, base)),
     ...hits.map((hit) => brokenSpan(hit, axis, base)),
     ...events.filter(isEviction).map(({ atMs, type, why }) => {
       return path('eviction', `M${axis.x(atMs)} ${base + 1}l4 7h-8z`, `${seconds(atMs)} s: ${type}, ${why}`);
@@ -151,16 +151,18 @@ function serverLane(lane: ServerLane, hits: readonly FaultHit[], axis: TimeAxis,
   ].join('');
 }
 
-function proxyLane(hits: readonly FaultHit[], axis: TimeAxis, base: number): string {
-  const name = hits[0]?.hit.target ?? '';
+function proxyLane(recording: Recording, hits: readonly FaultHit[], axis: TimeAxis, base: number): string {
   return [
-    label('strong', 0, base - 7, shorten(name, 26)),
-    bar('s-ready', axis, [0, axis.endMs], [base - BAR, BAR]),
-    ...hits.map(({ hit }) =>
-      bar('ground', axis, [hit.fromMs, hit.healedMs ?? axis.endMs], [base - BAR, BAR]),
-    ),
+    label('strong', 0, base - 7, shorten(recording.proxy, 26)),
+    ...proxySpans(recording).map((span) => stateBar(span, PROXY_WORDS[span.state] ?? span.state, axis, base)),
     ...hits.map((hit) => brokenSpan(hit, axis, base)),
   ].join('');
+}
+
+function stateBar({ state, fromMs, toMs }: StateSpan, word: string, axis: TimeAxis, base: number): string {
+  const [, height] = STATES[state];
+  const title = `${word}, ${seconds(fromMs)} s to ${seconds(toMs)} s`;
+  return bar(`s-${state}`, axis, [fromMs, toMs], [base - height, height], { title });
 }
 
 function brokenSpan({ fault, hit }: FaultHit, axis: TimeAxis, base: number): string {

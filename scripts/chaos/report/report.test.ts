@@ -29,6 +29,13 @@ function fault(change: Partial<FaultRecord>): FaultRecord {
   return { ...(full.faults[0] as FaultRecord), ...change };
 }
 
+/** The same in the eyes of three proxies. */
+function threefold(): Recording {
+  const { tables, events, listens, closes } = full;
+  const others = ['proxy-2', 'proxy-3'].map((proxy) => ({ proxy, tables, events, listens, closes }));
+  return { ...full, others };
+}
+
 const CASES: [name: string, recording: Recording, judgement?: Judgement][] = [
   ['a full tour', full],
   ['no request', { ...full, requests: [] }],
@@ -77,6 +84,22 @@ for (const [name, recording, judgement] of CASES) {
     assert.equal(html.match(/<figure>/g)?.length, 8);
   });
 }
+
+test('each of several proxies has its lane, with the faults done to it, and lanes of its servers', () => {
+  const html = render(threefold());
+  assert.equal(html.match(/<figure>/g)?.length, 10);
+  const own = html.match(/<figure>(?:(?!<\/figure>)[\s\S])*in the eyes of[\s\S]*?<\/figure>/g) ?? [];
+  assert.equal(own.length, 3);
+  own.forEach((figure, index) => {
+    const text = textOf(figure);
+    assert.ok(text.includes(`in the eyes of proxy-${index + 1}`));
+    for (const name of [`proxy-${index + 1}`, ...Object.values(full.names)]) {
+      if (!name.startsWith('proxy') || name === `proxy-${index + 1}`) assert.ok(text.includes(name), name);
+    }
+    assert.equal(figure.includes('proxy-stop'), index === 0, 'only the first one was stopped');
+  });
+  assert.match(textOf(html), /One point per hit and proxy/);
+});
 
 test('ids are unique on the page', () => {
   const ids = [...render(full).matchAll(/\sid="([^"]+)"/g)].map(([, id]) => id);

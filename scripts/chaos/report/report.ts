@@ -10,7 +10,7 @@ import {
 } from '../../kit/report/judgement.ts';
 import { compareVerdicts, type Verdict } from '../../kit/verdict.ts';
 import { count, decimal, plural, seconds } from '../../kit/words.ts';
-import type { FaultRecord, Recording, ReportContents } from '../journal.ts';
+import { type FaultRecord, type Recording, type ReportContents, recordingsByProxy } from '../journal.ts';
 import { KINDS, keyFigures } from './figures.ts';
 import { faultEndMs, faultLanes, serverLaneChart } from './lanes.ts';
 import { percentilesChart, ratesChart, secondsOf, troubleChart } from './rates.ts';
@@ -79,7 +79,7 @@ function chartsOverTime(recording: Recording): string {
   return [
     latencyScatter(recording, axis),
     faultLanes(recording, axis),
-    serverLaneChart(recording, axis),
+    ...recordingsByProxy(recording).map((view) => serverLaneChart(view, axis)),
     troubleChart(recording, all, axis),
     ratesChart(all, axis),
     percentilesChart(all, axis),
@@ -179,7 +179,7 @@ const STYLE = `
 .columns{display:grid;grid-template-columns:3fr 2fr;gap:0 48px;align-items:start}
 .chart .id{font:10.5px ui-monospace,"Cascadia Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace;fill:var(--ink-2)}
 .chart .bad{fill:var(--fail);font-weight:600}
-.ground{fill:var(--paper)}.grid.minor{stroke-dasharray:1 3}
+.grid.minor{stroke-dasharray:1 3}
 .k-ok path{stroke:var(--k-ok);stroke-width:2;stroke-linecap:square;fill:none}.k-ok .d0{opacity:.5}.k-ok .d1{opacity:.75}
 .symbol{stroke-width:1.3;stroke-linejoin:round}.symbol.k-lost{stroke-width:2.4}.symbol.k-ok{stroke-width:3}
 ${KIND_RULES}
@@ -202,5 +202,5 @@ ${KIND_RULES}
 .share i::after{content:'';position:absolute;left:var(--fair);top:-2px;bottom:-2px;border-left:1.5px solid var(--ink)}
 .share span{display:inline-block;width:62px;text-align:right}.share span+span{color:var(--ink-2);opacity:.75}
 @media screen and (max-width:820px){.figures{grid-template-columns:repeat(2,1fr)}.columns,.panels{grid-template-columns:1fr}}
-@media print{.faults td,.pairs th,.pairs td,.timings th,.timings td:not(.strip),.share tbody tr td{font-size:10px}.strip b{font-size:8px}.faults tr,.figures{break-inside:avoid}}
+@media print{.faults td,.pairs th,.pairs td,.timings th,.timings td:not(.strip),.share tbody tr td{font-size:10px}.strip b{font-size:8px}.share i{width:90px}.share span{width:44px}.faults tr,.figures{break-inside:avoid}}
 `;

@@ -4,7 +4,7 @@ import { type LogScale, logScale, tickOf } from '../../kit/report/charts.ts';
 import { figure } from '../../kit/report/html.ts';
 import { duration } from '../../kit/words.ts';
 import { FAULT_FACTS, FAULT_KINDS, type FaultFacts, type FaultKind } from '../faults/facts.ts';
-import type { Recording } from '../journal.ts';
+import { type Recording, recordingsByProxy } from '../journal.ts';
 import { DEATH_LIMIT_MS, DEATH_P95_LIMIT_MS, HANG_LIMIT_MS, READMISSION_LIMIT_MS } from '../judge/limits.ts';
 import { Observations, type ServerHit } from '../judge/observations.ts';
 import { absenceOf } from '../judge/recovery.ts';
@@ -12,7 +12,7 @@ import { absenceOf } from '../judge/recovery.ts';
 /** What the hits of one kind of fault took. */
 export type Timings = {
   kind: FaultKind;
-  /** In ms, one for each hit that had its event, in the order of the hits. */
+  /** In ms, one for each hit that had its event, in the order of the hits; with several proxies one for each of them. */
   times: number[];
   /** Hits without it: not taken out at all, or not back before the next hit or the end. */
   none: number;
@@ -46,7 +46,7 @@ function byKind(
   measure: (each: ServerHit) => number | null | 'does not count',
 ): Timings[] {
   const found = new Map<FaultKind, Timings>();
-  for (const each of new Observations(recording).serverHits) {
+  for (const each of recordingsByProxy(recording).flatMap((view) => new Observations(view).serverHits)) {
     const time = measure(each);
     if (time === 'does not count') continue;
     const { kind } = each.fault;
@@ -65,14 +65,14 @@ export function timingsTables(recording: Recording): string {
   const scale = logScale([...RANGE, ...times], 0, 100);
   const left = panel('Detection', 'hit → out of rotation', out, scale, DETECTION_LIMITS);
   const right = panel('Readmission', 'there again → back in rotation', back, scale, READMISSION_LIMITS);
-  const note =
-    'One point per hit, logarithmic; dashed: what the design allows. “none”: hits without such an event.';
+  const perHit = recording.others.length === 0 ? 'hit' : 'hit and proxy';
+  const note = `One point per ${perHit}, logarithmic; dashed: what the design allows. “none”: hits without such an event.`;
   return figure({ title: 'Detection and readmission', note }, `<div class="panels">${left}${right}</div>`);
 }
 
 function panel(
   title: string,
-  about: string,
+  what: string,
   timings: readonly Timings[],
   { decades, at }: LogScale,
   limits: Limits,
@@ -99,10 +99,12 @@ function panel(
     const cells = figures.map((text) => `<td class="number">${text}</td>`).join('');
     return `<tr><td>${kind}</td><td class="strip">${lines}${marks.join('')}${points.join('')}</td>${cells}</tr>`;
   });
+  const about = `<b>${title}</b> ${what}`;
+  if (timings.length === 0) {
+    return `<table class="timings"><thead><tr><th>${about}</th></tr></thead><tbody><tr><td class="note">None.</td></tr></tbody></table>`;
+  }
   const heads = ['n', 'none', 'median', 'max'].map((name) => `<th class="number">${name}</th>`).join('');
-  const head = `<tr><th colspan="2"><b>${title}</b> ${about}</th>${heads}</tr>`;
+  const head = `<tr><th colspan="2">${about}</th>${heads}</tr>`;
   const axis = `<tr class="axis"><td></td><td class="strip">${ticks}</td><td colspan="4"></td></tr>`;
-  const body =
-    timings.length === 0 ? '<tr><td colspan="6" class="note">None.</td></tr>' : rows.join('\n') + axis;
-  return `<table class="timings"><thead>${head}</thead><tbody>${body}</tbody></table>`;
+  return `<table class="timings"><thead>${head}</thead><tbody>${rows.join('\n')}${axis}</tbody></table>`;
 }

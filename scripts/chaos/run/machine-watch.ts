@@ -1,7 +1,7 @@
 // shell · the calibration beside a run: what the machine keeps from the load generator, the proxy and the servers.
-import { readFileSync } from 'node:fs';
 import type { DockerCluster } from '../../cluster/docker.ts';
 import { epochMs } from '../../kit/epoch.ts';
+import { readProc } from '../../kit/process-cost.ts';
 import type { MachineSample } from '../journal.ts';
 
 const EVERY_MS = 50;
@@ -42,7 +42,7 @@ export function watchMachine(
 
 /** Entries of the connection tracking table; null where it can't be read. */
 export function readConntrack(): number | null {
-  const text = readText(CONNTRACK_FILE).trim();
+  const text = readProc(CONNTRACK_FILE).trim();
   return text === '' ? null : Number(text);
 }
 
@@ -94,7 +94,7 @@ class Processes {
 
   #watch(name: string, containerPid: number): void {
     // The first process of a container is Docker's init, and the role is its child.
-    const [child] = readText(`/proc/${containerPid}/task/${containerPid}/children`).split(' ');
+    const [child] = readProc(`/proc/${containerPid}/task/${containerPid}/children`).split(' ');
     const file = `/proc/${child || containerPid}/schedstat`;
     const waitedMs = readWaitMs(file);
     if (waitedMs !== null) this.#watched.set(name, { file, waitedMs: this.#isFirst ? waitedMs : 0 });
@@ -103,14 +103,6 @@ class Processes {
 
 /** The second number: nanoseconds in the run queue. Null where that can't be read. */
 function readWaitMs(file: string): number | null {
-  const waited = readText(file).split(' ')[1];
+  const waited = readProc(file).split(' ')[1];
   return waited === undefined ? null : Number(waited) / 1e6;
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return '';
-  }
 }

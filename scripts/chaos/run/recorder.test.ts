@@ -69,7 +69,7 @@ test('what was noted before the load is dated anew, what is too old is left out'
   const { recorder: made } = recorder(1_000_000);
   made.views[0]?.events.push(event(1_000_000));
   made.views[0]?.events.push(event(1_004_500));
-  made.views[0]?.tables.push({ atMs: 1_004_900, boot: 0, servers: [] });
+  made.views[0]?.tables.push({ atMs: 1_004_900, boot: 0, isReady: true, servers: [] });
   made.start(1_005_000);
   made.views[0]?.events.push(event(1_005_250));
   const { events, tables } = made.finish(null, [], null);
@@ -157,14 +157,15 @@ test('the proxy has no server id, and what was not proven says so', () => {
   assert.deepEqual([faults[0]?.isProven, leftovers, cutShort], [false, ['left'], 'why']);
 });
 
-test('the calibration and the proxy that listens again are dated from the start of the load', () => {
+test('the calibration, and the proxy that closes and listens again, are dated from the start of the load', () => {
   const { recorder: made } = recorder(1_000_000);
   made.views[0]?.listens.push(1_000_500);
   made.machine.push({ atMs: 1_000_900, loadLagMs: 3, waitMs: {}, conntrack: null });
   made.start(1_001_000);
+  made.views[0]?.closes.push(1_002_000);
   made.views[0]?.listens.push(1_003_000);
-  const { machine, listens } = made.finish(null, [], null);
-  assert.deepEqual(listens, [-500, 2_000]);
+  const { machine, listens, closes } = made.finish(null, [], null);
+  assert.deepEqual([listens, closes], [[-500, 2_000], [1_000]]);
   assert.equal(machine[0]?.atMs, -100);
 });
 

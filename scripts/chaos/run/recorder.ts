@@ -1,13 +1,12 @@
 // pure · collects what is seen in a run, in ms since the epoch; at the end it is dated from the start of the load.
 import type { Replica } from '../../cluster/docker.ts';
-import type { RequestRecord } from '../../load/exchange.ts';
+import { noOutcomes, type Outcome, type RequestRecord } from '../../load/exchange.ts';
 import type { LoadEnd } from '../../load/load-thread.ts';
 import type { HitNote } from '../faults/fault.ts';
 import type {
   FaultRecord,
   Hit,
   MachineSample,
-  Outcome,
   PhaseName,
   ProxyView,
   Recording,
@@ -29,7 +28,7 @@ export class Recorder {
   readonly #faults: FaultRecord[] = [];
   readonly #phases: Recording['phases'] = [];
   readonly #names: Record<string, string> = {};
-  readonly #counts: Record<Outcome, number> = { ok: 0, wrong: 0, error: 0, lost: 0, dropped: 0 };
+  readonly #counts = noOutcomes();
 
   /**
    * @param now     ms since the epoch
@@ -37,7 +36,7 @@ export class Recorder {
    */
   constructor(plan: Plan, now: () => number, proxies: readonly string[] = ['proxy-1']) {
     this.#plan = plan;
-    this.views = proxies.map((proxy) => ({ proxy, events: [], tables: [], listens: [] }));
+    this.views = proxies.map((proxy) => ({ proxy, events: [], tables: [], listens: [], closes: [] }));
     this.#now = now;
     this.#startedMs = now();
   }
@@ -136,13 +135,14 @@ export class Recorder {
     };
   }
 
-  #datedView({ proxy, events, tables, listens }: ProxyView): ProxyView {
+  #datedView({ proxy, events, tables, listens, closes }: ProxyView): ProxyView {
     const seen = this.#dated(events).filter(({ atMs }) => atMs >= -BEFORE_MS);
     return {
       proxy,
       events: seen.sort((a, b) => a.atMs - b.atMs),
       tables: this.#dated(tables),
       listens: listens.map((atMs) => atMs - this.#startedMs),
+      closes: closes.map((atMs) => atMs - this.#startedMs),
     };
   }
 

@@ -78,12 +78,12 @@ class Run {
     const names = setting.proxies.map(({ name }) => name);
     const recorder = new Recorder(setting.plan, epochMs, names);
     this.#recorder = recorder;
-    this.#watches = recorder.views.map(({ events, listens }, index) =>
-      watchProxy(
-        setting.proxies[index]?.adminUrl ?? '',
-        (event) => events.push(event),
-        (atMs) => listens.push(atMs),
-      ),
+    this.#watches = recorder.views.map(({ events, listens, closes }, index) =>
+      watchProxy(setting.proxies[index]?.adminUrl ?? '', {
+        event: (event) => events.push(event),
+        listens: (atMs) => listens.push(atMs),
+        closes: (atMs) => closes.push(atMs),
+      }),
     );
     this.#machine = watchMachine(setting.cluster, (sample) => recorder.machine.push(sample));
     this.#load = startLoad(
@@ -131,9 +131,9 @@ class Run {
   // A part that was cut short is followed by parts that do nothing, so that the report is still made.
   #step(title: string, work: () => Promise<string>): Step {
     const run = async (progress: Progress): Promise<Outcome> => {
-      if (this.#cutShort !== null) return { isSkipped: true, summary: 'left out' };
+      if (this.#cutShort !== null) return { skipped: 'left out' };
       this.#progress = progress;
-      return { isSkipped: false, summary: await Promise.race([work(), this.#load.failed]) };
+      return await Promise.race([work(), this.#load.failed]);
     };
     return { title, run };
   }

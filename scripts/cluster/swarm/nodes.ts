@@ -1,11 +1,11 @@
 // shell · several machines on one: each node of a swarm is a privileged container with a Docker Engine of its own.
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { attempt, run } from '../../kit/command.ts';
 import { Failure } from '../../kit/failure.ts';
 import { CACHE } from '../../kit/project.ts';
 import { type Progress, SILENT } from '../../kit/steps.ts';
+import { until } from '../../kit/until.ts';
 
 /** A machine of the swarm. */
 export type SwarmNode = Readonly<{
@@ -171,18 +171,14 @@ async function startNode(
 }
 
 async function waitForEngine(project: string, node: SwarmNode, signal: AbortSignal): Promise<void> {
-  const deadlineMs = performance.now() + ENGINE_WITHIN_MS;
   const args = [...hostOf(node), 'info', '--format', '{{.ServerVersion}}'];
-  while (!(await attempt('docker', args, { timeoutMs: COMMAND_TIMEOUT_MS, signal })).isOk) {
-    if (performance.now() < deadlineMs) {
-      await sleep(POLL_MS, undefined, { signal });
-      continue;
-    }
-    const logs = ['logs', '--tail', '10', containerOf(project, node.name)];
-    const { tail } = await attempt('docker', logs, { timeoutMs: COMMAND_TIMEOUT_MS });
-    const next = 'Nodes take the Docker programs of this machine: its engine has to run on it, from /usr.';
-    throw new Failure(`The engine of ${node.name} does not answer.`, next, { tail, exitCode: 2 });
-  }
+  const answers = async (): Promise<boolean> =>
+    (await attempt('docker', args, { timeoutMs: COMMAND_TIMEOUT_MS, signal })).isOk;
+  if (await until(answers, { withinMs: ENGINE_WITHIN_MS, everyMs: POLL_MS, signal })) return;
+  const logs = ['logs', '--tail', '10', containerOf(project, node.name)];
+  const { tail } = await attempt('docker', logs, { timeoutMs: COMMAND_TIMEOUT_MS });
+  const next = 'Nodes take the Docker programs of this machine: its engine has to run on it, from /usr.';
+  throw new Failure(`The engine of ${node.name} does not answer.`, next, { tail, exitCode: 2 });
 }
 
 // The gateway has the first address.

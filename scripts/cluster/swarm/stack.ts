@@ -1,11 +1,11 @@
 // shell · docker-stack.yml on a swarm: deployed, waited for, removed; and this machine's engine in and out of a swarm of its own.
-import { setTimeout as sleep } from 'node:timers/promises';
 import { UsageError } from '../../../services/shared/config.ts';
 import { attempt } from '../../kit/command.ts';
 import { Failure } from '../../kit/failure.ts';
 import { waitForServers } from '../../kit/policies.ts';
 import { ROOT, readSetting } from '../../kit/project.ts';
 import { type Outcome, type Progress, SILENT } from '../../kit/steps.ts';
+import { until } from '../../kit/until.ts';
 import { appImage, localImageId } from '../app-image.ts';
 import { type PortSetting, publishedPorts } from '../cluster.ts';
 import { requireFreePorts } from '../ports.ts';
@@ -35,8 +35,7 @@ export async function joinSwarm(project: string, { signal }: Progress): Promise<
   await requireFree(project);
   const format = '{{.Swarm.LocalNodeState}} {{.Swarm.ControlAvailable}}';
   const state = (await docker(null, ['info', '--format', format], signal)).trim();
-  if (state === 'active true')
-    return { isSkipped: true, summary: 'this engine is a manager of a swarm already' };
+  if (state === 'active true') return { skipped: 'this engine is a manager of a swarm already' };
   if (!state.startsWith('inactive')) {
     throw new Failure(
       'This engine is in a swarm, and no manager of it.',
@@ -52,10 +51,7 @@ export async function joinSwarm(project: string, { signal }: Progress): Promise<
   );
   const id = (await docker(null, ['info', '--format', '{{.Swarm.NodeID}}'], signal)).trim();
   await docker(null, ['node', 'update', '--label-add', `${BEGUN}=1`, id], signal);
-  return {
-    isSkipped: false,
-    summary: 'one was begun on this engine: "npm run swarm -- stop" leaves it again',
-  };
+  return 'one was begun on this engine: "npm run swarm -- stop" leaves it again';
 }
 
 // The stack's own tasks may have the ports: it is deployed anew.
@@ -71,11 +67,11 @@ async function requireFree(project: string): Promise<void> {
 /** Starts nodes as containers, unless as many are there. @throws Failure when there are others */
 export async function bringUpNodes(project: string, count: number, progress: Progress): Promise<Outcome> {
   const found = await findNodes(project, progress.signal);
-  if (found.length === count) return { isSkipped: true, summary: `${count} nodes (already there)` };
+  if (found.length === count) return { skipped: `${count} nodes (already there)` };
   if (found.length > 0) throw otherNodes(found.length);
   const nodes = await startNodes(project, appImage(), count, progress);
   const list = nodes.map(({ name, address }) => `${name} ${address}`).join(', ');
-  return { isSkipped: false, summary: `${list}; the first one is the manager` };
+  return `${list}; the first one is the manager`;
 }
 
 function otherNodes(count: number): Failure {
@@ -157,7 +153,7 @@ export async function waitUntilWhole(cluster: SwarmCluster, { phase, signal }: P
     await waitForServers({ adminUrl, count: servers, timeoutMs: READY_WITHIN_MS, signal, onChange });
   }
   const each = proxies.map(({ name, address }) => `${name} on ${address}`).join(', ');
-  return { isSkipped: false, summary: `every proxy has all ${servers} servers: ${each}` };
+  return `every proxy has all ${servers} servers: ${each}`;
 }
 
 /** Removes the nodes, or the stack from this machine's swarm, and leaves that if it was begun here. */
@@ -198,9 +194,7 @@ export async function takeDownStack(project: string, { phase, signal }: Progress
     ...(services === '' ? [] : ['the stack']),
     ...(isLeft ? ['the swarm'] : []),
   ];
-  return gone.length === 0
-    ? { isSkipped: true, summary: 'nothing was there' }
-    : { isSkipped: false, summary: `gone: ${gone.join(', ')}` };
+  return gone.length === 0 ? { skipped: 'nothing was there' } : `gone: ${gone.join(', ')}`;
 }
 
 /** Removes the names that images were given for the nodes. */
@@ -232,10 +226,7 @@ async function hasImage(nodes: readonly SwarmNode[], image: string, signal: Abor
 }
 
 async function untilGone(list: readonly string[], signal: AbortSignal): Promise<void> {
-  const deadlineMs = performance.now() + GONE_WITHIN_MS;
-  while ((await docker(null, list, signal)) !== '') {
-    if (performance.now() > deadlineMs)
-      throw new Failure('The stack is not gone.', `Look at "docker ${list.join(' ')}".`);
-    await sleep(POLL_MS, undefined, { signal });
-  }
+  const look = async (): Promise<boolean> => (await docker(null, list, signal)) === '';
+  if (await until(look, { withinMs: GONE_WITHIN_MS, everyMs: POLL_MS, signal })) return;
+  throw new Failure('The stack is not gone.', `Look at "docker ${list.join(' ')}".`);
 }

@@ -1,6 +1,6 @@
 // shell · the replicas of a stack on all nodes of a swarm: look at them, and what a swarm can do to them.
-import { setTimeout as sleep } from 'node:timers/promises';
 import Docker from 'dockerode';
+import { until } from '../../kit/until.ts';
 import type { PublishedProxy } from '../containers.ts';
 import { API_VERSION, callEngine, DockerCluster } from '../docker.ts';
 import type { FoundReplica } from '../replicas.ts';
@@ -169,11 +169,8 @@ export class SwarmCluster extends DockerCluster {
     signal: AbortSignal | undefined,
     isSo: () => Promise<boolean>,
   ): Promise<void> {
-    const deadlineMs = performance.now() + withinMs;
-    while (!(await isSo())) {
-      if (performance.now() > deadlineMs) throw new Error(`${what} after ${withinMs / 1000} s.`);
-      await sleep(POLL_MS, undefined, signal === undefined ? {} : { signal });
-    }
+    if (await until(isSo, { withinMs, everyMs: POLL_MS, signal })) return;
+    throw new Error(`${what} after ${withinMs / 1000} s.`);
   }
 
   // This machine's engine is called otherwise.

@@ -1,31 +1,24 @@
 // test · what the listener says and counts when this machine has run out of something; and what the log says at debug.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { eventually } from '../../../test-support/cluster.ts';
+import { defaultsOfTests, eventually } from '../../../test-support/cluster.ts';
 import { connectPeer, scriptedServer } from '../../../test-support/peers.ts';
 import { systemClock } from '../../shared/clock.ts';
 import type { Line } from '../../shared/log.ts';
 import { LimitedLog } from '../../shared/log.ts';
 import type { Connection, Network } from '../network/network.ts';
-import { readProxyOptions } from '../options.ts';
 import { startProxy } from '../proxy.ts';
 import type { PacketHandlers } from './client-connection.ts';
 import { Listener, type ListenerOptions, type ListenerWorld } from './listener.ts';
 
-test('a connection that takes one of the last descriptors is refused and counted; one line a second says so', async () => {
+/** A listener without a network: `accept` hands it a connection, and `fail` says that one could not be accepted. */
+async function listenerOf(forwarder: object) {
   let accept: (connection: Connection) => unknown = () => assert.fail('not open');
   let fail: (error: Error) => void = () => assert.fail('not open');
   const listen: Network['listen'] = async (_host, _port, _isShared, onConnection, onFailure = fail) => {
     accept = onConnection;
     fail = onFailure;
     return { port: 1, close: () => {} };
-  };
-  const codes: string[] = [];
-  const forwarder = {
-    noteRefusal: (code: string) => {
-      codes.push(code);
-      return 'a-1';
-    },
   };
   const options = {
     maxConnections: 1_000,
@@ -37,9 +30,20 @@ test('a connection that takes one of the last descriptors is refused and counted
   const listener = new Listener(
     options as unknown as ListenerOptions,
     world as unknown as ListenerWorld,
-    { forwarder } as unknown as PacketHandlers,
+    { forwarder, sessions: { has: () => false, onEnded: () => {} } } as unknown as PacketHandlers,
   );
   await listener.open();
+  return { listener, accept, fail };
+}
+
+test('a connection that takes one of the last descriptors is refused and counted; one line a second says so', async () => {
+  const codes: string[] = [];
+  const { listener, accept, fail } = await listenerOf({
+    noteRefusal: (code: string) => {
+      codes.push(code);
+      return 'a-1';
+    },
+  });
   const said: string[] = [];
   let destroyed = 0;
   const socket = (descriptor: number | undefined): Connection =>
@@ -67,11 +71,26 @@ test('a connection that takes one of the last descriptors is refused and counted
   );
 });
 
+test('a connection that has just come is not taken for a quiet one', async () => {
+  const { listener, accept } = await listenerOf({});
+  let ended = 0;
+  const end = (): void => {
+    ended += 1;
+  };
+  accept({ writableLength: 0, end, destroy: end } as unknown as Connection);
+  const seen = [1_000, 1_100, 1_101].map((nowMs) => {
+    listener.closeQuiet(nowMs, 100, 1);
+    return ended;
+  });
+  assert.deepEqual(seen, [0, 0, 1]);
+});
+
 test('at debug the log says which probes fail, which sessions begin and end, and which connections are cut or refused', async (t) => {
   const lines: Line[] = [];
-  const defaults = readProxyOptions([], {});
   const own = { port: 0, adminPort: 0, host: '127.0.0.1', startupMs: 0, idleTimeoutMs: 300, maxServers: 1 };
-  const proxy = await startProxy({ ...defaults, ...own, maxConnections: 2 }, (line) => lines.push(line));
+  const proxy = await startProxy({ ...defaultsOfTests(), ...own, maxConnections: 2 }, (line) =>
+    lines.push(line),
+  );
   t.after(() => proxy.stop());
   const server = await scriptedServer((peer) => peer.reset());
   t.after(() => server.close());

@@ -273,14 +273,21 @@ export class Listener {
     });
   }
 
-  /** Closes a share of the clients' connections that have no request and were last heard before `untilMs`, at least one of them. */
-  closeQuiet(untilMs: number, share: number): void {
-    const isQuiet = (connection: ClientConnection): boolean =>
-      !connection.isClosing &&
-      !connection.isInUse &&
-      connection.partialSinceMs === 0 &&
-      connection.lastHeardMs < untilMs &&
-      !this.#handlers.sessions.has(connection);
+  /**
+   * Closes a share of the clients' connections that have no request and have said nothing for `quietMs`, at least one of them.
+   * One that has just come has its first request on the way.
+   */
+  closeQuiet(nowMs: number, quietMs: number, share: number): void {
+    const isQuiet = (connection: ClientConnection): boolean => {
+      if (connection.foundMs === 0) connection.foundMs = nowMs;
+      return (
+        !connection.isClosing &&
+        !connection.isInUse &&
+        connection.partialSinceMs === 0 &&
+        nowMs - Math.max(connection.foundMs, connection.lastHeardMs) > quietMs &&
+        !this.#handlers.sessions.has(connection)
+      );
+    };
     const quiet = this.#clients.members.filter(isQuiet);
     for (const connection of quiet.slice(0, Math.ceil(quiet.length * share))) connection.closeWhenIdle();
   }

@@ -5,6 +5,7 @@ import { type TestContext, test } from 'node:test';
 import {
   ask,
   clientOf,
+  defaultsOfTests,
   eventually,
   fakeServer,
   policies,
@@ -16,6 +17,8 @@ import type { RunningProxy } from '../proxy.ts';
 import { SourceLimit, sourceLimit } from './sources.ts';
 
 const PLACES = 4;
+// One source may take them all, also where each worker lets in its share of what that may have.
+const LIMITS = { maxConnections: PLACES, maxConnectionsPerSource: PLACES * defaultsOfTests().workers };
 
 /** Takes all places of clients, and returns one that has one. */
 async function fill(proxy: RunningProxy): Promise<Peer> {
@@ -37,7 +40,7 @@ async function firstReply(socket: Socket): Promise<Frame> {
 }
 
 test('a server registers, and keeps its session, while clients hold all places', async (t) => {
-  const proxy = await testProxy(t, { maxConnections: PLACES });
+  const proxy = await testProxy(t, LIMITS);
   const client = await fill(proxy);
   const server = await fakeServer(t, proxy, 1);
   const session = await server.join({ session: true, keepAlive: true });
@@ -51,7 +54,7 @@ test('a server registers, and keeps its session, while clients hold all places',
 });
 
 test('a client that finds no place is told, whether it asks or says nothing', async (t) => {
-  const proxy = await testProxy(t, { maxConnections: PLACES });
+  const proxy = await testProxy(t, LIMITS);
   await fill(proxy);
   const reply = await ask(proxy, request('x', { client: 7 }));
   assert.deepEqual([reply.code, reply.destid], ['OVERLOADED', 7]);
@@ -64,7 +67,7 @@ test('a client that finds no place is told, whether it asks or says nothing', as
 });
 
 test('a client from where no server may come is refused at once', async (t) => {
-  const proxy = await testProxy(t, { maxConnections: PLACES, registerFrom: ['127.0.0.2'] });
+  const proxy = await testProxy(t, { ...LIMITS, registerFrom: ['127.0.0.2'] });
   await fill(proxy);
   const client = clientOf(proxy);
   assert.equal((await client.nextFrame()).code, 'OVERLOADED');
@@ -75,7 +78,7 @@ test('a client from where no server may come is refused at once', async (t) => {
 });
 
 test('strangers that take places kept for servers leave some to the servers that are known', async (t) => {
-  const proxy = await testProxy(t, { maxConnections: PLACES, maxServers: 4 });
+  const proxy = await testProxy(t, { ...LIMITS, maxServers: 4 });
   const server = await fakeServer(t, proxy, 1);
   (await server.join({ keepAlive: true })).close();
   await eventually(async () => (await policies(proxy)).proxy.connections === 0);

@@ -32,10 +32,10 @@ export async function beLameDuck(
   sessions.announceStop();
   const endsMs = clock.now() + forMs;
   for (let leftMs = forMs; leftMs > 0; leftMs = endsMs - clock.now()) {
-    const quietSinceMs = clock.now() - QUIET_MS;
+    const nowMs = clock.now();
     // After a stall of this process all of them look quiet until what has come meanwhile is read.
     await new Promise<void>((resolve) => clock.soon(resolve));
-    listener.closeQuiet(quietSinceMs, Math.min(1, LOOK_EVERY_MS / leftMs));
+    listener.closeQuiet(nowMs, QUIET_MS, Math.min(1, LOOK_EVERY_MS / leftMs));
     await clock.sleep(Math.min(LOOK_EVERY_MS, leftMs));
   }
 }

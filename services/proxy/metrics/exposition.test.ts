@@ -5,12 +5,16 @@ import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import {
   ask,
+  type Behaviour,
   clientOf,
+  clientThatWaits,
   eventOf,
   eventually,
   fakeServer,
+  policies,
   request,
   testProxy,
+  untilRefused,
 } from '../../../test-support/cluster.ts';
 import { OPEN_METRICS, type Scrape, scrape } from '../../../test-support/scrape.ts';
 import type { ProxyOptions } from '../options.ts';
@@ -48,9 +52,8 @@ describe('a request is counted by how it ended', () => {
       options: { pipelineDepth: 1, maxWaiting: 1 },
       run: async (t, proxy) => {
         await (await fakeServer(t, proxy, 1, { behave: silent })).join({ keepAlive: true });
-        const peers = [1, 2, 3].map(() => clientOf(proxy));
-        for (const peer of peers) peer.send(request());
-        await Promise.any(peers.map((peer) => peer.nextFrame()));
+        clientOf(proxy).send(JSON.stringify(request()).repeat(3));
+        await eventually(async () => (await policies(proxy)).proxy.errors.OVERLOADED === 1);
       },
     },
     UPSTREAM_FAILED: {
@@ -67,20 +70,19 @@ describe('a request is counted by how it ended', () => {
       },
     },
     SHUTTING_DOWN: {
-      // Workers learn of the stop a moment later.
-      options: { drainTimeoutMs: 20_000, workers: 1 },
+      options: { drainTimeoutMs: 20_000 },
       run: async (t, proxy) => {
         // A request in flight keeps the proxy, and with it the status port, from ending.
-        const server = await fakeServer(t, proxy, 1, { behave: silent });
+        const behave: Behaviour = (_peer, { payload }, answer) => (payload === 'held' ? undefined : answer());
+        const server = await fakeServer(t, proxy, 1, { behave });
         await server.join();
         const [early, late] = [clientOf(proxy), clientOf(proxy)];
-        late.send(request('x', { policy: 'none' }));
-        await late.nextFrame();
-        early.send(request());
-        await eventually(async () => server.requests.length === 1);
-        void proxy.stop();
         late.send(request());
         await late.nextFrame();
+        early.send(request('held'));
+        await eventually(async () => server.requests.length === 2);
+        void proxy.stop();
+        await untilRefused(late, request());
       },
     },
     abandoned: {
@@ -88,13 +90,11 @@ describe('a request is counted by how it ended', () => {
       run: async (t, proxy) => {
         const server = await fakeServer(t, proxy, 1, { behave: silent });
         await server.join({ keepAlive: true });
-        clientOf(proxy).send(request('held'));
-        await eventually(async () => server.requests.length === 1);
-        const leaver = clientOf(proxy);
-        leaver.send(request('waits'));
+        const leaver = await clientThatWaits(proxy, () => server.requests.length);
         const depth = async () => (await scrape(proxy)).value('policyproxy_queue_depth', { policy: '1' });
-        await eventually(async () => (await depth()) === 1);
-        assert.equal((await scrape(proxy)).value('policyproxy_requests_in_flight'), 2);
+        assert.equal(await depth(), 1);
+        const open = server.requests.length + 1;
+        assert.equal((await scrape(proxy)).value('policyproxy_requests_in_flight'), open);
         leaver.reset();
         await eventually(async () => (await depth()) === 0);
       },

@@ -2,7 +2,7 @@
 import type { Id, SetupPacket } from '../../shared/packet.ts';
 import { addressOf } from '../../shared/printable.ts';
 import type { Because, Cause } from '../health/cause.ts';
-import { type Health, newcomer, type State } from '../health/health.ts';
+import { type Health, isInRotation, newcomer, type State } from '../health/health.ts';
 import type { HealthChecker } from '../health/health-checker.ts';
 import type { ProxyOptions } from '../options.ts';
 import type { PolicyTable, Route } from '../routing/policy-table.ts';
@@ -155,9 +155,10 @@ export class Registry {
       this.#remove(upstream, 'forgotten', upstream.health);
       return;
     }
+    const sentBefore = upstream.tally.sent;
     table.place(upstream, now());
     const type = EVENT_OF_STATE[state];
-    if (type !== null) events.add(type, upstream, upstream.health);
+    if (type !== null) events.add(type, upstream, upstream.health, sentBy(upstream, sentBefore));
     if (state === 'evicted') upstream.pool?.destroy();
     if (state === 'leaving') this.#world.onLeaving(upstream);
     this.#afterChange(upstream);
@@ -206,8 +207,9 @@ export class Registry {
 
   #setDrain(upstream: Upstream, drainOrder: DrainOrder | null, type: EventType, order: Order): void {
     const { table, events, now } = this.#world;
+    const sentBefore = upstream.tally.sent;
     table.setDrain(upstream, drainOrder, now());
-    events.add(type, upstream, ordered(type, order));
+    events.add(type, upstream, ordered(type, order), sentBy(upstream, sentBefore));
     this.#afterChange(upstream);
   }
 
@@ -278,6 +280,12 @@ const LEFT: Because = { cause: 'left', why: 'it left, with nothing in flight', e
 function ordered(what: string, { by, reason }: Order): Because {
   const why = `${what} by order of ${by}${reason === '' ? '' : `: ${reason}`}`;
   return { cause: 'ordered', why, evidence: { by, reason } };
+}
+
+// How many requests a server had been handed when it came in, or went out. Other threads hand requests to one that has come in
+// before anybody has heard of that.
+function sentBy({ health, drainOrder, tally }: Upstream, sentBefore: number): number {
+  return isInRotation(health.state) && drainOrder === null ? sentBefore : tally.sent;
 }
 
 /** How many requests a server may have at once; of one that takes one on each connection, at first. */

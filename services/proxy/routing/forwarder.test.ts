@@ -27,6 +27,7 @@ class Scene {
   readonly evidence: string[] = [];
   readonly culprits: unknown[] = [];
   readonly onServer = new Map<string, Request[]>();
+  isForgotten = false;
   readonly client: ReplySink & { isClosed: boolean } = {
     isClosed: false,
     openCount: 1,
@@ -92,7 +93,8 @@ class Scene {
         if (first === undefined) return false;
         if (first.isDone || nowMs - first.attemptMs <= ATTEMPT_TIMEOUT_MS) return true;
         const isNews = !told.has(first);
-        this.forwarder.onSilence(upstream, { first, behind, isForgotten: false, isNews, sinceMs: 0 });
+        const { isForgotten } = this;
+        this.forwarder.onSilence(upstream, { first, behind, isForgotten, isNews, sinceMs: 0 });
         told.add(first);
         return true;
       },
@@ -215,6 +217,50 @@ describe('the order of servers', () => {
     scene.break(a, 'local', false);
     scene.forwarder.refuseOpen();
     assert.deepEqual(scene.replies, ['1:OVERLOADED', '2:SHUTTING_DOWN']);
+  });
+
+  test('a server that was not reached for want of a port is tried again after a while, and not before', () => {
+    const scene = new Scene();
+    const a = scene.server('A');
+    scene.server('B', { state: 'suspect' });
+    scene.ask(1);
+    scene.break(a, 'local', false);
+    scene.sweepAt(1240);
+    assert.deepEqual(scene.sent, ['1→A']);
+    scene.sweepAt(1260);
+    scene.sweepAt(1280);
+    assert.deepEqual(scene.sent, ['1→A', '1→A']);
+    scene.answer(a);
+    assert.deepEqual(scene.replies, ['1:right']);
+  });
+
+  test('so it is for what waits on a silent server', () => {
+    const scene = new Scene();
+    const [, b] = [scene.server('A'), scene.server('B')];
+    scene.ask(1);
+    scene.sweepAt(1501);
+    scene.break(b, 'local', false);
+    scene.sweepAt(2002);
+    assert.deepEqual(scene.sent, ['1→A', '1→B alone', '1→B alone']);
+    scene.answer(b);
+    assert.deepEqual(scene.replies, ['1:right']);
+  });
+
+  test('a server that has broken under a request counts, also where another connection to it never stood', () => {
+    const scene = new Scene();
+    const [a, b, c] = [scene.server('A'), scene.server('B'), scene.server('C')];
+    scene.ask(1);
+    const request = scene.onServer.get('A')?.[0] as Request;
+    request.placements += 1;
+    a.tally.inFlight += 1;
+    scene.break(a, 'connect-timeout', false);
+    a.tally.inFlight -= 1;
+    request.placements -= 1;
+    scene.forwarder.onBroken(a, 'reset', [request], true);
+    scene.break(b, 'reset');
+    scene.break(c, 'reset');
+    assert.deepEqual(scene.sent, ['1→A', '1→B alone']);
+    assert.deepEqual(scene.replies, ['1:UPSTREAM_FAILED sent']);
   });
 
   test("a full accept queue is nobody's fault: the request waits, before all others, for any server", () => {
@@ -550,6 +596,25 @@ describe('deadlines', () => {
     assert.ok(scene.replies.includes('6:UPSTREAM_FAILED sent'), scene.replies.join(' '));
   });
 
+  test('a second connection to the only server is tried once, also where the first request waits on', () => {
+    const scene = new Scene({ maxAttempts: 3 });
+    scene.isForgotten = true;
+    const a = scene.server('A');
+    scene.ask(1, 2);
+    scene.sweepAt(1501);
+    assert.deepEqual(scene.sent.splice(0), ['1→A', '2→A', '2→A', '1→A alone']);
+    for (const again of scene.onServer.get('A')?.splice(2) ?? []) {
+      a.tally.inFlight -= 1;
+      again.placements -= 1;
+      scene.forwarder.onBroken(a, 'closed', [again], true);
+    }
+    scene.sweepAt(2002);
+    assert.deepEqual(scene.sent, []);
+    scene.answer(a);
+    scene.answer(a);
+    assert.deepEqual(scene.replies, ['1:right', '2:right']);
+  });
+
   test('nobody is moved to a server that is silent itself', () => {
     const scene = new Scene();
     scene.server('A');
@@ -650,6 +715,42 @@ test('and does not use up the budget of retries', () => {
   scene.ask(...Array.from({ length: 300 }, (_, i) => i));
   scene.break(a, 'distrusted');
   assert.deepEqual([scene.replies.length, scene.sent.length], [0, 450]);
+});
+
+describe('a server that is out of the rotation gets nothing', () => {
+  const order = { by: '', reason: '', sinceWallMs: 0 };
+  const outs: [string, (scene: Scene, server: Upstream) => void][] = [
+    ['ejected', (scene, server) => scene.set(server, 'ejected')],
+    ['leaving', (scene, server) => scene.set(server, 'leaving')],
+    ['drained by order', (scene, server) => scene.table.setDrain(server, order, scene.nowMs)],
+  ];
+  const outOfReach: (typeof outs)[number] = [
+    'taken out in another thread',
+    (_scene, { tally }) => Object.assign(tally, { isOut: true }),
+  ];
+  for (const [name, takeOut] of [...outs, outOfReach]) {
+    test(`${name}: not what an idle connection to it has lost, with its attempts used up`, () => {
+      const scene = new Scene();
+      const [a, b] = [scene.server('A'), scene.server('B')];
+      scene.ask(1);
+      scene.break(a, 'reset');
+      takeOut(scene, b);
+      scene.break(b, 'stale');
+      assert.deepEqual(scene.sent, ['1→A', '1→B alone']);
+      assert.deepEqual(scene.replies, ['1:UPSTREAM_FAILED sent']);
+    });
+  }
+  for (const [name, takeOut] of outs) {
+    test(`${name}: not what is silent on a connection to it that may have been forgotten`, () => {
+      const scene = new Scene();
+      const a = scene.server('A');
+      scene.ask(1, 2);
+      takeOut(scene, a);
+      const [first, ...behind] = scene.onServer.get('A') as [Request, ...Request[]];
+      scene.forwarder.onSilence(a, { first, behind, isForgotten: true, isNews: true, sinceMs: 0 });
+      assert.deepEqual(scene.sent, ['1→A', '2→A']);
+    });
+  }
 });
 
 test('a draining proxy refuses what is new and finishes what is in flight', () => {

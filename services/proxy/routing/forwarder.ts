@@ -158,11 +158,9 @@ export class Forwarder implements TrafficObserver {
 
   #dispatch(route: Route | undefined, request: Request, nowMs: number): void {
     if (route !== undefined && route.waiting.length === 0) {
-      const upstream = route.pickFor(request);
-      if (upstream !== null) {
-        if (!route.handOver(upstream, request, this.counters, nowMs)) this.#replier.giveUp(request);
-        return;
-      }
+      const outcome = route.handToNext(request, this.counters, nowMs);
+      if (outcome === 'spent') this.#replier.giveUp(request);
+      if (outcome !== 'none') return;
     }
     this.#waitingRoom.admit(request, route, nowMs);
   }
@@ -183,7 +181,7 @@ export class Forwarder implements TrafficObserver {
     if (this.#verify !== null && !this.#verify(request.payload ?? '', answer)) {
       this.#fail(upstream, 'wrong-digest', request);
       if (this.#watch !== null) this.#watch.onAttemptFailed(request, upstream, 'wrong-digest');
-      this.#follow(this.#retries.afterAttempt(request, upstream, 'wrong-digest', nowMs), request, nowMs);
+      this.#follow(this.#afterAttempt(request, upstream, 'wrong-digest', nowMs), request, nowMs);
       return false;
     }
     upstream.tally.served += 1;
@@ -265,10 +263,14 @@ export class Forwarder implements TrafficObserver {
     attempted: Request | null | false,
     nowMs: number,
   ): NextStep {
-    if (attempted === false) return this.#retries.afterNothingSent(request, upstream, failure);
+    if (attempted === false) return this.#retries.afterNothingSent(request, upstream, failure, nowMs);
     return request === attempted && failure !== 'distrusted'
-      ? this.#retries.afterAttempt(request, upstream, failure, nowMs)
+      ? this.#afterAttempt(request, upstream, failure, nowMs)
       : this.#retries.afterWaiting(request, upstream, failure);
+  }
+
+  #afterAttempt(request: Request, upstream: Upstream, failure: FailureKind, nowMs: number): NextStep {
+    return this.#retries.afterAttempt(this.#table.route(request.policy), request, upstream, failure, nowMs);
   }
 
   #follow(step: NextStep, request: Request, nowMs: number): void {

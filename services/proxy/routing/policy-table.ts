@@ -8,7 +8,7 @@ import { type DrainOrder, keyOf, type Upstream } from '../servers/upstream.ts';
 import type { Request, Trouble } from './request.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { RoundRobin } from './round-robin.ts';
-import { LocalTurn, type Turn } from './turn.ts';
+import { type Hand, LocalTurn, ONLY_HAND, type Turn } from './turn.ts';
 
 const MAX_ROUTES_WITHOUT_SERVER = 1000;
 const KEPT_WITHOUT_SERVER_MS = 60_000;
@@ -57,10 +57,14 @@ export class Route {
   /** The last server of the rotation went on purpose. */
   wasLeft = false;
 
-  constructor(policy: string, turn: Turn = new LocalTurn(), budget = new RetryBudget()) {
+  /** Moved whenever a server is chosen and given a request. */
+  readonly hand: Hand;
+
+  constructor(policy: string, turn: Turn = new LocalTurn(), budget = new RetryBudget(), hand = ONLY_HAND) {
     this.policy = policy;
     this.rotation = new RoundRobin(turn);
     this.budget = budget;
+    this.hand = hand;
   }
 
   get waitingCount(): number {
@@ -98,7 +102,47 @@ export class Route {
   }
 
   /**
-   * Hands a request to a server: first attempts feed the policy's retry budget, and retries are paid from it.
+   * Hands a request to the next server in turn for it: one that may get it, and best one that it need not avoid.
+   * @returns 'none' where there is none now; 'spent' when it is a retry and the budget has none left
+   */
+  handToNext(request: Request, counters: RetryCounters, nowMs: number): 'handed' | 'none' | 'spent' {
+    this.hand.begin();
+    const upstream = this.#pickFor(request);
+    const isHanded = upstream !== null && this.handOver(upstream, request, counters, nowMs);
+    this.hand.end();
+    if (upstream === null) return 'none';
+    return isHanded ? 'handed' : 'spent';
+  }
+
+  /**
+   * Hands a request, out of turn, to a server that has worked on it already.
+   * @returns false, and nothing is sent, when that gets no requests now, or is full
+   */
+  handAgain(
+    upstream: Upstream,
+    request: Request,
+    trouble: Trouble,
+    counters: RetryCounters,
+    nowMs: number,
+  ): boolean {
+    this.hand.begin();
+    const isOpen = this.isOpen(upstream);
+    if (isOpen) {
+      trouble.attempts += 1;
+      countRetry(trouble, counters);
+      upstream.send(request, nowMs);
+    }
+    this.hand.end();
+    return isOpen;
+  }
+
+  /** Whether a server may get a request out of turn. */
+  isOpen(upstream: Upstream): boolean {
+    return this.rotation.members.includes(upstream) && !upstream.tally.isOut && !upstream.isFull;
+  }
+
+  /**
+   * Hands a request to a server that was just chosen: first attempts feed the policy's retry budget, and retries are paid from it.
    * @param counters counts the retries, all of them by their reasons
    * @returns false, and nothing is sent, when it is a retry and the budget has none left
    */
@@ -120,8 +164,7 @@ export class Route {
     return true;
   }
 
-  /** The next server in turn for this request: one that may get it, and best one that it need not avoid. */
-  pickFor({ trouble }: Request): Upstream | null {
+  #pickFor({ trouble }: Request): Upstream | null {
     if (trouble === null) return this.rotation.pick();
     const { tried, avoid } = trouble;
     const other = avoid === null ? null : this.rotation.pick([...tried, avoid]);

@@ -106,7 +106,7 @@ export class Replier {
 
 // It has reached no server, since the proxy's machine had run out of something: none has kept it waiting.
 function isOurLack({ trouble, wasSent }: Request): boolean {
-  return trouble?.isLocal === true && !wasSent;
+  return trouble !== null && trouble.lackedMs !== null && !wasSent;
 }
 
 // Null when it was never handed to a server.

@@ -23,6 +23,9 @@ export type TriedServer = { readonly id: Id };
 export type RetryReason = (typeof RETRY_REASONS)[number];
 export const RETRY_REASONS = [...FAILURE_KINDS, 'behind-broken', 'behind-silent'] as const;
 
+// A port or a descriptor is free again as soon as another connection has ended.
+const LACK_LASTS_MS = 250;
+
 /**
  * What has gone wrong with a request so far: kept apart, since nearly all have none of it. Written by the retries, and by
  * the routes where it is handed over.
@@ -36,8 +39,8 @@ export class Trouble {
   avoid: TriedServer | null = null;
   /** How often it was handed to a server. */
   attempts = 1;
-  /** How many servers may have worked on it and have not answered. */
-  exposures = 0;
+  /** The servers that may have worked on it and have not answered. */
+  exposedTo: TriedServer[] = [];
   /** How many connections have broken on which it was not the first without an answer. */
   breaks = 0;
   /** How often it was sent to another server because a request before it was silent. */
@@ -54,11 +57,25 @@ export class Trouble {
   isRetry = false;
   /** Why it is to be sent once more; null when that has been counted. */
   reason: RetryReason | null = null;
-  /** The proxy itself had run out of something when it was to be sent. */
-  isLocal = false;
+  /** When the proxy itself had last run out of something as it was to be sent, monotonic ms; null for never. */
+  lackedMs: number | null = null;
+  /** Of `tried`, those that it was not sent to for that. */
+  unreached: TriedServer[] = [];
 
   constructor(firstAttemptMs: number) {
     this.firstAttemptMs = firstAttemptMs;
+  }
+
+  get exposures(): number {
+    return this.exposedTo.length;
+  }
+
+  /** After a while the servers that only the proxy's own lack has kept it from may be tried again. */
+  forgetLack(nowMs: number): void {
+    if (this.lackedMs === null || nowMs - this.lackedMs < LACK_LASTS_MS) return;
+    const { unreached } = this;
+    this.tried = this.tried.filter((server) => !unreached.includes(server));
+    this.unreached = [];
   }
 }
 

@@ -1,5 +1,4 @@
 // What becomes of a request whose attempt failed, or whose server is silent: what it costs, and where it goes next.
-import { isInRotation } from '../health/health.ts';
 import type { ProxyOptions } from '../options.ts';
 import type { FailureKind } from '../servers/failure.ts';
 import type { Silence } from '../servers/pool.ts';
@@ -38,8 +37,17 @@ export class Retries {
     this.#onCulprit = onCulprit;
   }
 
-  /** A server was working on it: it is exposed to one more, if it may be. */
-  afterAttempt(request: Request, upstream: Upstream, failure: FailureKind, nowMs: number): NextStep {
+  /**
+   * A server was working on it: it is exposed to one more, if it may be.
+   * @param route that of the request's policy; undefined when that is forgotten
+   */
+  afterAttempt(
+    route: Route | undefined,
+    request: Request,
+    upstream: Upstream,
+    failure: FailureKind,
+    nowMs: number,
+  ): NextStep {
     request.wasSent = true;
     const trouble = troubleOf(request);
     // Once for each request, and not where it has been tried on a fresh connection as well.
@@ -51,12 +59,10 @@ export class Retries {
     if (this.#isSettled(request)) return 'settled';
     const { retry, maxAttempts } = this.#limits;
     const isSpent = trouble.exposures >= maxAttempts;
-    if (isStale && isSpent && retry === 'always' && canTakeAgain(upstream)) {
-      trouble.attempts += 1;
-      countRetry(trouble, this.#counters);
-      upstream.send(request, nowMs);
+    // It is exposed to this one already, so that this is no attempt on one more.
+    const mayGoAgain = isStale && isSpent && retry === 'always';
+    if (mayGoAgain && route?.handAgain(upstream, request, trouble, this.#counters, nowMs) === true)
       return 'settled';
-    }
     if (retry !== 'always' || isSpent) {
       if (isSpent && mayHaveCrashed(failure)) this.#onCulprit(request);
       return 'give-up';
@@ -85,11 +91,11 @@ export class Retries {
   }
 
   /** The connection never stood: no server was exposed to it. */
-  afterNothingSent(request: Request, upstream: Upstream, failure: FailureKind): NextStep {
+  afterNothingSent(request: Request, upstream: Upstream, failure: FailureKind, nowMs: number): NextStep {
     const trouble = troubleOf(request);
-    if (failure === 'local') trouble.isLocal = true;
     trouble.reason = failure;
     exclude(trouble, upstream);
+    if (failure === 'local') noteLack(trouble, upstream, nowMs);
     this.forgetHedge(request);
     if (this.#isSettled(request)) return 'settled';
     return this.#limits.retry === 'never' ? 'give-up' : 'dispatch';
@@ -111,20 +117,32 @@ export class Retries {
    */
   duringSilence(route: Route, upstream: Upstream, silence: Silence, nowMs: number): void {
     if (this.#limits.retry !== 'always' || route.isSlow(nowMs)) return;
+    route.hand.begin();
+    this.#passOn(route, upstream, silence, nowMs);
+    route.hand.end();
+  }
+
+  #passOn(route: Route, upstream: Upstream, silence: Silence, nowMs: number): void {
     const { first, behind, isForgotten } = silence;
     const silent = route.rotation.members.filter((member) => member.pool?.isSilent(nowMs) === true);
     const others = [upstream, ...silent];
     // They hold up what is behind their silent requests, and no other requests.
     const stuck = silent.filter((member) => member.pool?.isStuck(nowMs) === true);
     // With no other server, another connection to the same one shows whether this one was forgotten.
-    const again = isForgotten && !upstream.isFull ? upstream : null;
+    const again = isForgotten && route.isOpen(upstream) ? upstream : null;
     for (const request of behind) {
       if (!this.#mayMove(request, silence)) continue;
-      const other = pickBeside(route, request, others) ?? again ?? pickBeside(route, request, stuck);
+      request.trouble?.forgetLack(nowMs);
+      const other =
+        pickBeside(route, request, others) ?? mayTry(request, again) ?? pickBeside(route, request, stuck);
       if (other !== null) this.#move(request, upstream, other, nowMs);
     }
     if (!this.#mayHedge(route, first, upstream, nowMs)) return;
-    const other = pickBeside(route, first, others) ?? again ?? pickBeside(route, first, [upstream, ...stuck]);
+    first.trouble?.forgetLack(nowMs);
+    const other =
+      pickBeside(route, first, others) ??
+      mayTry(first, again) ??
+      pickBeside(route, first, [upstream, ...stuck]);
     if (other !== null) this.#hedge(route, first, upstream, other, nowMs);
   }
 
@@ -153,7 +171,7 @@ export class Retries {
     const { trouble } = request;
     const isOnItsWay = trouble?.isHedged === true || request.placements > 1;
     if (isOnItsWay || request.isDone || request.client.isClosed) return false;
-    const isCounted = trouble?.tried.includes(upstream) === true || trouble?.staleOn === upstream;
+    const isCounted = trouble?.exposedTo.includes(upstream) === true;
     const exposures = (trouble?.exposures ?? 0) + (isCounted ? 0 : 1);
     return exposures < this.#limits.maxAttempts && route.budget.canRetry(nowMs);
   }
@@ -178,9 +196,9 @@ function pickBeside(route: Route, { trouble }: Request, others: readonly TriedSe
   return fresh ?? route.rotation.pick([...tried, ...others]);
 }
 
-// It is exposed already, so that this is no attempt on one more.
-function canTakeAgain(upstream: Upstream): boolean {
-  return isInRotation(upstream.health.state) && !upstream.isFull;
+// It may have broken under the request meanwhile, on another connection.
+function mayTry({ tried }: Request, upstream: Upstream | null): Upstream | null {
+  return upstream !== null && tried?.includes(upstream) === true ? null : upstream;
 }
 
 function mayHaveCrashed(failure: FailureKind): boolean {
@@ -196,15 +214,26 @@ function exclude({ tried }: Trouble, upstream: Upstream): void {
   if (!tried.includes(upstream)) tried.push(upstream);
 }
 
+// Without a port or a descriptor of ours no other connection is better; but it says nothing about the server.
+function noteLack(trouble: Trouble, upstream: Upstream, nowMs: number): void {
+  trouble.lackedMs = nowMs;
+  trouble.unreached.push(upstream);
+}
+
 function noteExposure(trouble: Trouble, upstream: Upstream): void {
-  if (trouble.tried.includes(upstream)) return;
   exclude(trouble, upstream);
-  if (trouble.staleOn !== upstream) trouble.exposures += 1;
+  // It has been there all the same, over another connection.
+  trouble.unreached = trouble.unreached.filter((server) => server !== upstream);
+  expose(trouble, upstream);
 }
 
 // The same server may have it once more: it may never have seen it.
 function noteStale(trouble: Trouble, upstream: Upstream): void {
   trouble.staleOn = upstream;
-  trouble.exposures += 1;
+  expose(trouble, upstream);
   trouble.avoid = upstream;
+}
+
+function expose({ exposedTo }: Trouble, upstream: Upstream): void {
+  if (!exposedTo.includes(upstream)) exposedTo.push(upstream);
 }

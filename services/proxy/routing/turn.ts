@@ -34,6 +34,16 @@ export class LocalTurn implements Turn {
   }
 }
 
+/** Where several threads serve: says that this one takes a turn, and hands a request over by what it knows of the rotation. */
+export type Hand = {
+  begin(): void;
+  /** It has been counted, or there was nobody to take it. */
+  end(): void;
+};
+
+/** That of a process with one thread. */
+export const ONLY_HAND: Hand = { begin: () => {}, end: () => {} };
+
 export function nextEpoch(epoch: number): number {
   return (epoch + 1) % EPOCHS;
 }

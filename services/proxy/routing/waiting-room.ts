@@ -88,10 +88,9 @@ export class WaitingRoom {
   // False when the request has to wait on.
   #isSettled(request: Request, route: Route, nowMs: number): boolean {
     if (this.#replier.isOver(request)) return true;
-    const upstream = route.pickFor(request);
-    if (upstream === null && mayWait(route, request, this.#limits, nowMs)) return false;
-    if (upstream === null || !route.handOver(upstream, request, this.#counters, nowMs))
-      this.#replier.giveUp(request);
+    const outcome = route.handToNext(request, this.#counters, nowMs);
+    if (outcome === 'none' && mayWait(route, request, this.#limits, nowMs)) return false;
+    if (outcome !== 'handed') this.#replier.giveUp(request);
     return true;
   }
 }
@@ -102,6 +101,7 @@ export class WaitingRoom {
  * @returns false when waiting is of no use; otherwise `request.heldSinceMs` says since when it is held
  */
 function mayWait(route: Route, request: Request, limits: WaitingRoomLimits, nowMs: number): boolean {
+  request.trouble?.forgetLack(nowMs);
   const isUntried = (upstream: Upstream): boolean => !request.tried?.includes(upstream);
   if (route.rotation.members.some(isUntried)) {
     request.heldSinceMs = 0;

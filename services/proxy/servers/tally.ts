@@ -14,6 +14,8 @@ export type Tally = {
   lastAnswerMs: number;
   /** When the last complete request that it answered as a probe had begun, monotonic ms. */
   provenMs: number;
+  /** The keeper has taken it out of the rotation: other threads may not know yet. */
+  readonly isOut: boolean;
   /** Requests in flight that do not hang, those of all threads. */
   readonly awaited: number;
 };
@@ -27,6 +29,8 @@ export class LocalTally implements Tally {
   failed = 0;
   lastAnswerMs = Number.NEGATIVE_INFINITY;
   provenMs = Number.NEGATIVE_INFINITY;
+  /** Here the rotation itself says so. */
+  readonly isOut = false;
 
   get awaited(): number {
     return this.inFlight - this.hanging;

@@ -88,8 +88,9 @@ export class EventLog {
   /** Records an event and hands it to every listener, unless there are too many about this server. */
   add(
     type: EventType,
-    { policy, id, address, tally: { sent } }: Upstream,
+    { policy, id, address, tally }: Upstream,
     { cause, why, evidence }: Because,
+    sent = tally.sent,
   ): void {
     // An ordered probe changes nothing by itself.
     if (type !== 'probe-ordered') this.transitions[cause] += 1;

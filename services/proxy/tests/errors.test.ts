@@ -1,7 +1,15 @@
 // Every error code, provoked through a real socket. The last test fails when a code has no case here.
 import assert from 'node:assert/strict';
 import { after, describe, type TestContext, test } from 'node:test';
-import { ask, clientOf, fakeServer, request, testProxy } from '../../../test-support/cluster.ts';
+import {
+  ask,
+  clientOf,
+  eventually,
+  fakeServer,
+  request,
+  testProxy,
+  untilRefused,
+} from '../../../test-support/cluster.ts';
 import { connectPeer, type Frame } from '../../../test-support/peers.ts';
 import { ERROR_CODES } from '../../shared/error-codes.ts';
 import { proofOf } from '../../shared/proof.ts';
@@ -146,15 +154,17 @@ describe('packets that ask for what can not be: one reply, and the connection st
 describe('servers that fail', () => {
   test('OVERLOADED: the one server has its request, the queue has its one', async (t) => {
     const proxy = await testProxy(t, { pipelineDepth: 1, maxWaiting: 1 });
-    const server = await fakeServer(t, proxy, 1, { behave: silent });
+    const held: (() => void)[] = [];
+    const server = await fakeServer(t, proxy, 1, { behave: (_peer, _frame, answer) => held.push(answer) });
     await server.join({ keepAlive: true });
-    const peers = [1, 2, 3].map(() => clientOf(proxy));
-    for (const peer of peers) peer.send(request());
-    expectError(
-      await Promise.any(peers.map((peer) => peer.nextFrame())),
-      'OVERLOADED',
-      /busy and the queue is full/,
-    );
+    const peer = clientOf(proxy);
+    peer.send(JSON.stringify(request()).repeat(3));
+    for (const at of [0, 1]) {
+      await eventually(async () => held.length > at);
+      held[at]?.();
+      assert.equal((await peer.nextFrame()).type, 2);
+    }
+    expectError(await peer.nextFrame(), 'OVERLOADED', /busy and the queue is full/);
   });
 
   test('OVERLOADED: more connections than allowed', async (t) => {
@@ -221,8 +231,7 @@ describe('registrations that are refused', () => {
 });
 
 test('SHUTTING_DOWN: a draining proxy refuses what is new and answers what is in flight', async (t) => {
-  // Workers learn of the stop a moment later.
-  const proxy = await testProxy(t, { drainTimeoutMs: 5000, workers: 1 });
+  const proxy = await testProxy(t, { drainTimeoutMs: 20_000 });
   const answers: (() => void)[] = [];
   const server = await fakeServer(t, proxy, 1, { behave: (_peer, _frame, answer) => answers.push(answer) });
   await server.join();
@@ -232,8 +241,7 @@ test('SHUTTING_DOWN: a draining proxy refuses what is new and answers what is in
   early.send(request('in flight'));
   while (server.requests.length === 0) await new Promise(setImmediate);
   const stopped = proxy.stop();
-  late.send(request());
-  expectError(await late.nextFrame(), 'SHUTTING_DOWN', /shutting down/);
+  expectError(await untilRefused(late), 'SHUTTING_DOWN', /shutting down/);
   assert.equal(await late.ended(), 'fin');
   for (const answer of answers) answer();
   assert.equal((await early.nextFrame()).srcid, 1);

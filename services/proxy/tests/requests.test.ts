@@ -1,6 +1,6 @@
 // Requests through a real proxy to scripted servers that answer, refuse, reset, hang, lie or close early.
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { describe, type TestContext, test } from 'node:test';
 import {
   answerTo,
   ask,
@@ -21,6 +21,8 @@ import { startProgram } from '../../../test-support/programs.ts';
 
 const silent: Behaviour = () => {};
 const KEPT = { keepAlive: true };
+const NOBODYS = JSON.stringify(request('x', { policy: 'none' }));
+const PATIENT = { requestTimeoutMs: 60_000, attemptTimeoutMs: 60_000 };
 
 describe('the way of a packet', () => {
   test('five requests go 1, 2, 1, 2, 1, and each gets the digest of its payload', async (t) => {
@@ -406,30 +408,51 @@ test('a packet that ends too soon behind hundreds of requests is refused, althou
   assert.equal((await peer.nextFrame()).code, 'BAD_JSON');
 });
 
-test('while draining every pipelined request gets its refusal', async (t) => {
-  // Workers learn of the stop a moment later.
-  const proxy = await testProxy(t, { workers: 1 });
-  const peer = clientOf(proxy);
-  peer.send(request('p', { policy: 'none' }));
+/** A proxy that begins to drain: of several workers each learns of it a moment later. A request is open until `release`. */
+async function drainingProxy(t: TestContext) {
+  const proxy = await testProxy(t, { drainTimeoutMs: 20_000, ...PATIENT });
+  const held: (() => void)[] = [];
+  const server = await fakeServer(t, proxy, 1, { behave: (_peer, _frame, answer) => held.push(answer) });
+  await server.join(KEPT);
+  const [early, peer] = [clientOf(proxy), clientOf(proxy)];
+  early.send(request('held'));
+  peer.send(NOBODYS);
   await peer.nextFrame();
+  await eventually(async () => held.length === 1);
   const stopped = proxy.stop();
-  peer.send([1, 2, 3].map(() => JSON.stringify(request())).join(''));
-  for (let got = 0; got < 3; got += 1) assert.equal((await peer.nextFrame()).code, 'SHUTTING_DOWN');
-  await stopped;
+  return {
+    peer,
+    release: async () => {
+      held[0]?.();
+      assert.equal((await early.nextFrame()).payload, digestOf('held'));
+      for (const { socket } of [early, peer]) socket.destroy();
+      await stopped;
+    },
+  };
+}
+
+test('while draining every pipelined request gets its refusal', async (t) => {
+  const { peer, release } = await drainingProxy(t);
+  let codes: string[] = [];
+  do {
+    peer.send(NOBODYS.repeat(3));
+    codes = [await peer.nextFrame(), await peer.nextFrame(), await peer.nextFrame()].map(({ code }) => code);
+  } while (codes[0] === 'NO_SERVER');
+  assert.deepEqual(codes, ['SHUTTING_DOWN', 'SHUTTING_DOWN', 'SHUTTING_DOWN']);
+  await release();
 });
 
 test('while draining a request that has begun to come in is read to its end, and gets its refusal', async (t) => {
-  const proxy = await testProxy(t, { workers: 1 });
-  const peer = clientOf(proxy);
-  peer.send(request('p', { policy: 'none' }));
-  await peer.nextFrame();
-  const stopped = proxy.stop();
-  const [first, second] = [JSON.stringify(request('first')), JSON.stringify(request('second'))];
-  peer.send(first + second.slice(0, 20));
-  assert.equal((await peer.nextFrame()).code, 'SHUTTING_DOWN');
-  peer.send(second.slice(20));
-  assert.equal((await peer.nextFrame()).code, 'SHUTTING_DOWN');
-  await stopped;
+  const { peer, release } = await drainingProxy(t);
+  let codes: string[] = [];
+  do {
+    peer.send(NOBODYS + NOBODYS.slice(0, 20));
+    const first = await peer.nextFrame();
+    peer.send(NOBODYS.slice(20));
+    codes = [first.code, (await peer.nextFrame()).code];
+  } while (codes[1] === 'NO_SERVER');
+  assert.equal(codes[1], 'SHUTTING_DOWN');
+  await release();
 });
 
 test('a client that goes away leaves nothing behind', async (t) => {

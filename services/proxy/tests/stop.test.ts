@@ -6,6 +6,7 @@ import { connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
+  type Behaviour,
   clientOf,
   digestOf,
   eventually,
@@ -113,13 +114,19 @@ test('when the time for open requests is up, each of them is told before the con
 });
 
 test('a lame duck serves on, and tells servers, clients and load balancers that it will stop', async (t) => {
-  const proxy = await testProxy(t, { lameDuckMs: 1_500 });
-  const lease = await (await fakeServer(t, proxy, 1)).join({ keepAlive: true, session: true });
+  const patience = { requestTimeoutMs: 60_000, attemptTimeoutMs: 60_000 };
+  const proxy = await testProxy(t, { lameDuckMs: 1_500, ...patience });
+  const held: (() => void)[] = [];
+  const behave: Behaviour = (_peer, { payload }, answer) =>
+    void (payload === 'held' ? held.push(answer) : answer());
+  const lease = await (await fakeServer(t, proxy, 1, { behave })).join({ session: true });
   const [busy, quiet] = [clientOf(proxy), clientOf(proxy)];
   for (const client of [busy, quiet]) {
     client.send(request());
     assert.equal('proxies' in (await client.nextFrame()), false);
   }
+  busy.send(request('held'));
+  await eventually(async () => held.length === 1);
   const isReady = async (): Promise<number> =>
     (await fetch(`http://127.0.0.1:${proxy.adminPort}/readyz`)).status;
   assert.equal(await isReady(), 200);
@@ -128,21 +135,18 @@ test('a lame duck serves on, and tells servers, clients and load balancers that 
   while (heartbeat.leaving === undefined) heartbeat = await lease.nextFrame();
   assert.deepEqual(heartbeat, { type: 3, srcid: 'proxy', leaving: true });
   assert.equal(await isReady(), 503);
-  for (const client of [busy, clientOf(proxy)]) {
-    client.send(request());
-    const { payload, proxies } = await client.nextFrame();
-    assert.deepEqual([payload, proxies], [digestOf('hello'), []]);
+  const late = clientOf(proxy);
+  late.send(request());
+  const told = await late.nextFrame();
+  assert.deepEqual([told.payload, told.proxies], [digestOf('hello'), []]);
+  // Whoever has no request is closed while others are served.
+  for (const client of [quiet, late]) {
+    assert.equal(await client.ended(), 'fin');
+    client.socket.destroy();
   }
-  // Whoever sends nothing is closed while others are served.
-  let isClosed = false;
-  void quiet.ended().then(() => {
-    isClosed = true;
-    quiet.socket.destroy();
-  });
-  while (!isClosed) {
-    busy.send(request());
-    assert.equal((await busy.nextFrame()).payload, digestOf('hello'));
-  }
+  held[0]?.();
+  const answered = await busy.nextFrame();
+  assert.deepEqual([answered.payload, answered.proxies], [digestOf('held'), []]);
   busy.socket.destroy();
   lease.socket.destroy();
   await stopped;

@@ -3,14 +3,7 @@
 import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
 import { test } from 'node:test';
-import {
-  ask,
-  type Behaviour,
-  clientOf,
-  fakeServer,
-  request,
-  testProxy,
-} from '../../../test-support/cluster.ts';
+import { type Behaviour, clientOf, fakeServer, request, testProxy } from '../../../test-support/cluster.ts';
 import { connectPeer, type Peer } from '../../../test-support/peers.ts';
 
 const DEEP = `${'['.repeat(3900)}${']'.repeat(3900)}`;
@@ -71,8 +64,7 @@ test('a packet with the NUL that ends a string in C gets one reply, and the conn
 });
 
 test('a server that ends its answers with NUL keeps its connection', async (t) => {
-  // Each worker has a connection of its own.
-  const proxy = await testProxy(t, { workers: 1 });
+  const proxy = await testProxy(t);
   const used = new Set<Peer>();
   const onProbe: Behaviour = (peer, frame) => {
     const { srcid: destid, payload } = frame;
@@ -85,8 +77,11 @@ test('a server that ends its answers with NUL keeps its connection', async (t) =
   };
   const server = await fakeServer(t, proxy, 1, { behave, onProbe });
   await server.join({ keepAlive: true });
+  // Over one connection they are with one worker, which has one to the server.
+  const client = clientOf(proxy);
   for (const payload of ['1', '2', '3', '4', '5']) {
-    assert.equal((await ask(proxy, request(payload))).payload, hash('sha1', payload));
+    client.send(request(payload));
+    assert.equal((await client.nextFrame()).payload, hash('sha1', payload));
   }
   assert.deepEqual([server.requests.length, used.size], [5, 1]);
 });

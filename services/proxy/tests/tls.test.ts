@@ -8,10 +8,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, before, describe, type TestContext, test } from 'node:test';
-import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
+import {
+  connect as connectTls,
+  createSecureContext,
+  createServer as createTlsServer,
+  TLSSocket,
+} from 'node:tls';
 import { Authority, type Pem } from '../../../scripts/certs.ts';
 import {
   answerTo,
+  defaultsOfTests,
   eventOf,
   eventually,
   fakeServer,
@@ -31,7 +37,6 @@ import type { Line } from '../../shared/log.ts';
 import { formatSetup } from '../../shared/packet.ts';
 import { type DialTls, dialTls, explainTls, readDialTls, readListenTls } from '../../shared/tls.ts';
 import { TicketKeys } from '../network/tls-network.ts';
-import { readProxyOptions } from '../options.ts';
 import { startProxy } from '../proxy.ts';
 
 const HOUR_MS = 3_600_000;
@@ -169,7 +174,7 @@ describe('who is let in', () => {
   for (const [name, own, why] of cases) {
     test(`${why === null ? 'with' : 'not with'} ${name}`, async (t) => {
       const lines: Line[] = [];
-      const options = { ...readProxyOptions([], {}), port: 0, adminPort: 0, host: '127.0.0.1', startupMs: 0 };
+      const options = { ...defaultsOfTests(), port: 0, adminPort: 0, host: '127.0.0.1', startupMs: 0 };
       const proxy = await startProxy({ ...options, tls: { ...good, clientCa: ca.cert } }, (line) =>
         lines.push(line),
       );
@@ -211,7 +216,7 @@ describe('who is let in', () => {
 
   test('whoever leaves during the handshake is forgotten at once, and the port goes on', async (t) => {
     const lines: Line[] = [];
-    const options = { ...readProxyOptions([], {}), port: 0, adminPort: 0, host: '127.0.0.1', startupMs: 0 };
+    const options = { ...defaultsOfTests(), port: 0, adminPort: 0, host: '127.0.0.1', startupMs: 0 };
     const proxy = await startProxy({ ...options, tls: { ...good, clientCa: null } }, (line) =>
       lines.push(line),
     );
@@ -300,19 +305,17 @@ test('a server whose certificate is no good gets nothing, and the table says tha
 
 test('a used connection on which TLS breaks costs the request that it was to carry nothing', async (t) => {
   const proxy = await testProxy(t, { upstreamTls: { ...dialling(), name: 'localhost' } });
-  const tls = createTlsServer({ ...good });
+  const secureContext = createSecureContext(good);
   // Each connection answers once, and what comes instead of a second answer is no TLS.
   const listener: Server = createServer((raw) => {
     let asked = 0;
-    tls.once('secureConnection', (socket) => {
-      socket.on('error', () => {});
-      socket.on('data', (line) => {
-        asked += 1;
-        if (asked > 1) raw.write('HTTP/1.1 502 Bad Gateway\r\n\r\n');
-        else socket.write(`${JSON.stringify(answerTo(1, JSON.parse(String(line))))}\n`);
-      });
+    const socket = new TLSSocket(raw, { isServer: true, secureContext });
+    socket.on('error', () => {});
+    socket.on('data', (line) => {
+      asked += 1;
+      if (asked > 1) raw.write('HTTP/1.1 502 Bad Gateway\r\n\r\n');
+      else socket.write(`${JSON.stringify(answerTo(1, JSON.parse(String(line))))}\n`);
     });
-    tls.emit('connection', raw);
   }).listen(0, '127.0.0.1');
   await once(listener, 'listening');
   t.after(() => listener.close());

@@ -138,7 +138,7 @@ export class Crew {
       member.thread.post({ kind: 'report' });
       return member.next('report');
     });
-    await Promise.race([Promise.all(reports), this.#clock.sleep(REPORT_WITHIN_MS)]);
+    await this.#atMost(REPORT_WITHIN_MS, reports);
   }
 
   /** Has all stop; resolves when they have, or their time is up. None is replaced any more. */
@@ -146,13 +146,21 @@ export class Crew {
     this.#isEnding = true;
     this.tellAll({ kind: 'stop', otherProxies });
     const closed = this.#present.map((member) => member.next('closed'));
-    await Promise.race([Promise.all(closed), this.#clock.sleep(withinMs)]);
+    await this.#atMost(withinMs, closed);
   }
 
   /** Ends all at once. */
   async end(): Promise<void> {
     this.#isEnding = true;
     await Promise.all(this.#present.map(({ thread }) => thread.end()));
+  }
+
+  // Waits for all, but no longer, and leaves no timer behind.
+  async #atMost(ms: number, awaited: Promise<unknown>[]): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const cancel = this.#clock.after(ms, resolve);
+    await Promise.race([Promise.all(awaited), promise]);
+    cancel();
   }
 
   #start(index: number): Member {

@@ -4,6 +4,7 @@ import { PolicyTable, Route } from '../routing/policy-table.ts';
 import type { DrainOrder, Upstream, UpstreamPool } from '../servers/upstream.ts';
 import type { Ref, Standing, TableChange } from './messages.ts';
 import type { Totals } from './report.ts';
+import type { Hands } from './shared/hands.ts';
 import type { KeeperTally } from './shared/tally.ts';
 import { SharedTurn } from './shared/turn.ts';
 
@@ -33,11 +34,17 @@ export class KeeperTable extends PolicyTable {
   readonly #refs = new WeakMap<Upstream, Ref>();
   /** Those of the table, and those that are no longer in it and have requests. */
   readonly #servers = new Map<Ref, Upstream>();
+  readonly #hands: Pick<Hands, 'settle'>;
   #lastRef = 0;
 
-  constructor(say: (change: TableChange) => void, totals: () => Pick<Totals, 'waitingOf' | 'budgetLeftOf'>) {
+  constructor(
+    say: (change: TableChange) => void,
+    totals: () => Pick<Totals, 'waitingOf' | 'budgetLeftOf'>,
+    hands: Pick<Hands, 'settle'>,
+  ) {
     super((policy) => new KeeperRoute(policy, totals()));
     this.#say = say;
+    this.#hands = hands;
   }
 
   /** The server that a worker speaks of; undefined when it is gone. */
@@ -62,7 +69,10 @@ export class KeeperTable extends PolicyTable {
     const placed = health.state === 'evicted' ? this.takeOrder() : order;
     // Said before it is done: a worker that meets the new turn finds the message.
     this.#say({ kind: 'place', ref: this.#refOf(upstream), standing: standingOf(upstream, placed), nowMs });
+    this.#tallyOf(upstream).isOut = !isInRotation(health.state) || upstream.drainOrder !== null;
     super.place(upstream, nowMs, placed);
+    // What was handed to it before is counted now, and nothing is handed to one that is out any more.
+    this.#hands.settle();
   }
 
   override setDrain(upstream: Upstream, order: DrainOrder | null, nowMs: number): void {
@@ -74,7 +84,9 @@ export class KeeperTable extends PolicyTable {
   override remove(upstream: Upstream, nowMs: number): void {
     if (!this.has(upstream)) return;
     this.#say({ kind: 'remove', ref: this.#refOf(upstream), nowMs });
+    this.#tallyOf(upstream).isOut = true;
     super.remove(upstream, nowMs);
+    this.#hands.settle();
   }
 
   sayLeaving(upstream: Upstream): void {
@@ -113,7 +125,7 @@ export class KeeperTable extends PolicyTable {
 
   /** A worker is gone: what it had in flight is given back. */
   giveBack(worker: number): void {
-    for (const { tally } of this.#servers.values()) (tally as KeeperTally).giveBack(worker);
+    for (const upstream of this.#servers.values()) this.#tallyOf(upstream).giveBack(worker);
   }
 
   /** What a new worker has to be told to have the same table. */
@@ -133,8 +145,12 @@ export class KeeperTable extends PolicyTable {
   #added(upstream: Upstream): TableChange {
     const { id, policy, host, port, keepsAlive, incarnation } = upstream;
     const registration = { id, policy, host, port, keepsAlive, incarnation };
-    const tally = (upstream.tally as KeeperTally).buffer;
+    const { buffer: tally } = this.#tallyOf(upstream);
     return { kind: 'add', ref: this.#refOf(upstream), registration, standing: standingOf(upstream), tally };
+  }
+
+  #tallyOf({ tally }: Upstream): KeeperTally {
+    return tally as KeeperTally;
   }
 
   #refOf(upstream: Upstream): Ref {

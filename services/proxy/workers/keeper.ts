@@ -15,6 +15,7 @@ import { KeeperTable } from './keeper-table.ts';
 import type { ConnectionRef, NamedRequest, Ref, ToKeeper, ToWorker } from './messages.ts';
 import { RelayedConnection } from './relay.ts';
 import { Totals } from './report.ts';
+import { Hands, handsBuffer } from './shared/hands.ts';
 import { placesBuffer, SharedPlaces } from './shared/places.ts';
 import { KeeperTally } from './shared/tally.ts';
 
@@ -37,10 +38,13 @@ export function createKeeper(
 ): Keeper {
   const { clock, network } = world;
   const places = placesBuffer(workers);
+  const handsShared = handsBuffer(workers);
+  const hands = new Hands(handsShared);
   const occupancy = new SharedPlaces(places, 0);
   const table: KeeperTable = new KeeperTable(
     (change) => crew.tellAll(change),
     () => totals,
+    hands,
   );
   const control = createControl(options, log, world, {
     table,
@@ -63,7 +67,7 @@ export function createKeeper(
   const crew = new Crew(
     workers,
     launch,
-    (index, starts) => ({ index, workers, places, boot: `${events.boot}w${starts}` }),
+    (index, starts) => ({ index, workers, places, hands: handsShared, boot: `${events.boot}w${starts}` }),
     briefing,
     { onMessage, onGone },
     clock,
@@ -166,6 +170,7 @@ export function createKeeper(
   function onGone({ index, connections }: Member): void {
     totals.forget(index);
     new SharedPlaces(places, index).note(0, 0);
+    hands.giveBack(index);
     table.giveBack(index);
     for (const connection of connections.values()) sessions.release(connection);
     for (const upstream of [...table.upstreams]) endIfDrained(upstream);

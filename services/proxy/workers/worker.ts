@@ -6,13 +6,14 @@ import type { World } from '../core/world.ts';
 import { Histogram } from '../metrics/histogram.ts';
 import type { ProxyOptions } from '../options.ts';
 import { RegistrationAccess } from '../registration/access.ts';
-import type { TrafficJudge } from '../routing/forwarder.ts';
+import type { Forwarder, TrafficJudge } from '../routing/forwarder.ts';
 import { PolicyTable, Route } from '../routing/policy-table.ts';
 import { RetryBudget } from '../routing/retry-budget.ts';
 import { sampleEndings } from './endings.ts';
 import type { ToKeeper, ToWorker } from './messages.ts';
 import { Relay } from './relay.ts';
 import { Reporter } from './report.ts';
+import { SharedHand } from './shared/hands.ts';
 import { SharedPlaces } from './shared/places.ts';
 import { TableCopy } from './table-copy.ts';
 
@@ -26,10 +27,13 @@ export type WorkerStart = {
   /** Names this start of the worker, in the ids of refusals. */
   boot: string;
   places: SharedArrayBuffer;
+  hands: SharedArrayBuffer;
 };
 
 export type Worker = {
   receive(message: ToWorker): void;
+  /** For what watches it from within. */
+  sources: { table: PolicyTable } & Pick<Forwarder, 'counters' | 'openRequests'>;
 };
 
 /**
@@ -39,7 +43,7 @@ export type Worker = {
  */
 export function createWorker(
   options: ProxyOptions,
-  { index, workers, boot, places }: WorkerStart,
+  { index, workers, boot, places, hands }: WorkerStart,
   world: World,
   post: (message: ToKeeper) => void,
   { accessLogDropped, close }: { accessLogDropped(): number; close(): Promise<void> },
@@ -48,7 +52,8 @@ export function createWorker(
   const share = shareOf(options, workers);
   const log: Log = (line) => post({ kind: 'log', line });
   const logs = { refusals: new LimitedLog(log), details: new LimitedLog(log, 'debug') };
-  const table = new PolicyTable((policy) => new Route(policy, undefined, new RetryBudget(1 / workers)));
+  const hand = new SharedHand(hands, index);
+  const table = new PolicyTable((policy) => new Route(policy, undefined, new RetryBudget(1 / workers), hand));
   const relay = new Relay(post);
   const judge: TrafficJudge = {
     onBroke: (upstream, suspect) => post({ kind: 'broke', ref: copy.refOf(upstream), suspect }),
@@ -101,6 +106,13 @@ export function createWorker(
   }
 
   return {
+    sources: {
+      table,
+      counters: forwarder.counters,
+      get openRequests() {
+        return forwarder.openRequests;
+      },
+    },
     receive: (message) => {
       switch (message.kind) {
         case 'open':

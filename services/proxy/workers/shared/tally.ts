@@ -11,6 +11,8 @@ const FAILED = 4;
 const LAST_ANSWER_MS = 5;
 /** In the keeper's row, which is the first. */
 const PROVEN_MS = 0;
+/** A whole number there: 1 while it is out of the rotation. */
+const OUT = 2;
 
 function tallyBuffer(workers: number): SharedArrayBuffer {
   const cells = new Float64Array(new SharedArrayBuffer((1 + workers) * ROW * Float64Array.BYTES_PER_ELEMENT));
@@ -22,11 +24,13 @@ function tallyBuffer(workers: number): SharedArrayBuffer {
 /** That of one worker. */
 export class WorkerTally implements Tally {
   readonly #cells: Float64Array;
+  readonly #flags: Int32Array;
   readonly #row: number;
 
   /** @param worker its number, from 0 */
   constructor(buffer: SharedArrayBuffer, worker: number) {
     this.#cells = new Float64Array(buffer);
+    this.#flags = new Int32Array(buffer);
     this.#row = (1 + worker) * ROW;
   }
 
@@ -82,6 +86,10 @@ export class WorkerTally implements Tally {
     return this.#cells[PROVEN_MS] as number;
   }
 
+  get isOut(): boolean {
+    return Atomics.load(this.#flags, OUT) === 1;
+  }
+
   get awaited(): number {
     return awaitedOf(this.#cells);
   }
@@ -91,10 +99,12 @@ export class WorkerTally implements Tally {
 export class KeeperTally implements Tally {
   readonly buffer: SharedArrayBuffer;
   readonly #cells: Float64Array;
+  readonly #flags: Int32Array;
 
   constructor(workers: number) {
     this.buffer = tallyBuffer(workers);
     this.#cells = new Float64Array(this.buffer);
+    this.#flags = new Int32Array(this.buffer);
   }
 
   get inFlight(): number {
@@ -134,6 +144,14 @@ export class KeeperTally implements Tally {
 
   get awaited(): number {
     return awaitedOf(this.#cells);
+  }
+
+  get isOut(): boolean {
+    return Atomics.load(this.#flags, OUT) === 1;
+  }
+
+  set isOut(isOut: boolean) {
+    Atomics.store(this.#flags, OUT, isOut ? 1 : 0);
   }
 
   /** A worker is gone, with all that it had in flight. */

@@ -1,0 +1,29 @@
+// shell · waits for what nobody reports, by looking again and again.
+import { setTimeout as sleep } from 'node:timers/promises';
+
+export type Patience = {
+  /** For how long it looks again. */
+  withinMs: number;
+  /** The pause between two looks. */
+  everyMs: number;
+  signal?: AbortSignal | undefined;
+};
+
+/**
+ * Looks until there is something, once at least.
+ * @param look gives what is falsy while there is nothing
+ * @returns what the last look gave: still nothing when that took too long
+ * @throws what a look throws, and the signal's reason when it fires
+ */
+export async function until<T>(
+  look: () => T | Promise<T>,
+  { withinMs, everyMs, signal }: Patience,
+): Promise<T> {
+  const deadlineMs = performance.now() + withinMs;
+  for (;;) {
+    const found = await look();
+    if (found || performance.now() > deadlineMs) return found;
+    await sleep(everyMs, undefined, { ...(signal && { signal }) }).catch(() => {});
+    signal?.throwIfAborted();
+  }
+}
