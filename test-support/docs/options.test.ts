@@ -15,6 +15,7 @@ const TABLES = [
   { page: 'options.md', heading: '## load', program: 'scripts/load.ts' },
   { page: 'options.md', heading: '## start', program: 'scripts/start.ts' },
   { page: 'options.md', heading: '## start, stop, status', program: 'scripts/status.ts' },
+  { page: 'options.md', heading: '## swarm, upgrade', program: 'scripts/swarm.ts' },
   { page: 'chaos.md', heading: '# Chaos', program: 'scripts/chaos.ts' },
   { page: 'testing.md', heading: '## Simulation', program: 'scripts/simulate.ts' },
   { page: 'testing.md', heading: '## Fuzzing', program: 'scripts/fuzz.ts' },
