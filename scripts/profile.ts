@@ -20,7 +20,7 @@ import { number } from './kit/flags.ts';
 import { freePorts } from './kit/ports.ts';
 import { ROOT } from './kit/project.ts';
 import { startProxyProcess } from './kit/proxy-process.ts';
-import { folderName, makeReportFolder, shortPath } from './kit/report-files.ts';
+import { makeReportFolder, shortPath } from './kit/report-files.ts';
 import { runScript } from './kit/script.ts';
 import { runOneStep } from './kit/steps.ts';
 import { count, decimal, percent, textTable } from './kit/words.ts';
@@ -55,7 +55,7 @@ await runScript(SCRIPT_NAME, 'Nothing is reported.', main, { mustCleanUp: true }
 async function main(signal: AbortSignal): Promise<void> {
   const { load, reportFolder } = parseCommand(process.argv.slice(2));
   const { mode, connections, seconds } = load;
-  const folder = await makeReportFolder(folderName(new Date(), `profile-${mode}`), reportFolder);
+  const folder = await makeReportFolder(`profile-${mode}`, reportFolder);
   const { profile, result } = await runOneStep(
     signal,
     `Profile of the proxy: ${mode}, ${count(connections)} connections`,

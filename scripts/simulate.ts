@@ -1,5 +1,7 @@
 // shell · `npm run simulate`: the proxy's own code in simulated worlds that seeds decide.
 import { commandLine, requireWhole, UsageError } from '../services/shared/config.ts';
+import { flag, JSON_FLAG, number } from './kit/flags.ts';
+import { MAX_SEED } from './kit/random.ts';
 import { runScript } from './kit/script.ts';
 import { type Progress, runOneStep } from './kit/steps.ts';
 import { formatMany, measureMany } from './simulate/many.ts';
@@ -18,36 +20,19 @@ import { formatScale, measureScale } from './simulate/scale.ts';
 import { CAUSES, type Only } from './simulate/scenario.ts';
 
 const SCRIPT_NAME = 'npm run simulate --';
-const MAX_SEED = 0x7fff_ffff;
 const PROGRESS_EACH_SEEDS = 20;
 const FLAGS = {
-  seeds: { type: 'number', default: 1000, describe: 'how many seeds to run' },
+  seeds: number(1000, 'how many seeds to run'),
   seed: { type: 'number', describe: 'the first seed; alone, the only one' },
-  trace: { type: 'boolean', default: false, describe: 'print all that happens in the one seed' },
+  trace: flag('print all that happens in the one seed'),
   cause: {
     choices: [...CAUSES, 'none'] as const,
     describe: 'put this cause, and no other, into every world',
   },
-  scale: {
-    type: 'boolean',
-    default: false,
-    describe: 'what a request and a probe cost with 10 to 10,000 servers, instead',
-  },
-  many: {
-    type: 'boolean',
-    default: false,
-    describe: 'what many proxies and servers cost each other, and how even --subset is, instead',
-  },
-  requests: {
-    type: 'number',
-    default: 1_000_000,
-    describe: 'with --scale: requests for each number of servers',
-  },
-  json: {
-    type: 'boolean',
-    default: false,
-    describe: 'one JSON document on standard output; progress on standard error',
-  },
+  scale: flag('what a request and a probe cost with 10 to 10,000 servers, instead'),
+  many: flag('what many proxies and servers cost each other, and how even --subset is, instead'),
+  requests: number(1_000_000, 'with --scale: requests for each number of servers'),
+  json: JSON_FLAG,
 } as const;
 const EPILOGUE = `Exit codes: 0 every promise was kept · 1 one was not, or 1,000 seeds or more have not reached all that worlds have to reach · 2 bad usage · 130 ended early with Ctrl-C, with no promise broken by then`;
 
@@ -63,8 +48,6 @@ await runScript(SCRIPT_NAME, 'What was run by then is printed above.', async (si
     .example('$0 --seeds 500 --cause poison', 'worlds with requests that kill servers')
     .epilogue(EPILOGUE)
     .parseSync();
-  if (flags._.length > 0)
-    throw new UsageError(`"${flags._.join(' ')}" is not understood: options begin with --.`);
   if (flags.many) {
     const many = measureMany();
     console.log(flags.json ? JSON.stringify(many) : formatMany(many));

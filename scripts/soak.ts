@@ -7,7 +7,7 @@ import { JSON_FLAG, number } from './kit/flags.ts';
 import { readMachine } from './kit/machine.ts';
 import { MAX_SEED } from './kit/random.ts';
 import { formatJudgement } from './kit/report/judgement.ts';
-import { folderName, makeReportFolder, shortPath } from './kit/report-files.ts';
+import { makeReportFolder, shortPath } from './kit/report-files.ts';
 import { runScript } from './kit/script.ts';
 import { runOneStep } from './kit/steps.ts';
 import { VERDICT_EXIT_CODES } from './kit/verdict.ts';
@@ -64,7 +64,7 @@ async function main(signal: AbortSignal): Promise<void> {
   const options = parse(process.argv.slice(2));
   const { minutes, rate, seed, isJson } = options;
   // Before anything is started: without it there is nowhere to report to.
-  const folder = await makeReportFolder(folderName(new Date(), 'soak'), options.reportFolder);
+  const folder = await makeReportFolder('soak', options.reportFolder);
   const soak = await runOneStep(
     signal,
     `Soak of ${minutes} min, ${rate} requests a second, seed ${seed}`,

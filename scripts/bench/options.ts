@@ -136,7 +136,7 @@ function withBaseline(targets: string[], baseline: string | null): string[] {
 
 // What was asked for and would not be done is more likely a mistake than a wish.
 function refuseIdle(options: BenchOptions): void {
-  const measured = targetsOf(cellsOf(options));
+  const measured = targetsOf(cellsOf(options)).map(({ name }) => name);
   const idle = options.targets.filter((name) => !measured.includes(name));
   if (idle.length === 0) return;
   throw new UsageError(

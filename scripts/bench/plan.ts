@@ -1,5 +1,6 @@
 // pure · what is measured and in which order: the cells, and the runs of each.
 import { TARGETS } from './targets/index.ts';
+import type { Target } from './targets/target.ts';
 
 export const PARTS = ['throughput', 'latency', 'pipeline'] as const;
 type Part = (typeof PARTS)[number];
@@ -73,9 +74,9 @@ export function warmUps(plan: readonly PlannedRun[]): PlannedRun[] {
   });
 }
 
-/** The names of the targets that any of the cells needs. */
-export function targetsOf(cells: readonly Cell[]): string[] {
-  return TARGETS.map(({ name }) => name).filter((name) => cells.some((cell) => cell.targets.includes(name)));
+/** The targets that any of the cells needs. */
+export function targetsOf(cells: readonly Cell[]): Target[] {
+  return TARGETS.filter(({ name }) => cells.some((cell) => cell.targets.includes(name)));
 }
 
 // With several requests on a connection, a target that chooses a server once would do less than is asked.

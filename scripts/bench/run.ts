@@ -6,7 +6,7 @@ import { readMachine } from '../kit/machine.ts';
 import { ownNetwork } from '../kit/ports.ts';
 import { startProcess } from '../kit/process.ts';
 import { ROOT } from '../kit/project.ts';
-import { folderName, makeReportFolder, shortPath } from '../kit/report-files.ts';
+import { makeReportFolder, shortPath } from '../kit/report-files.ts';
 import { type Progress, runOneStep, SILENT } from '../kit/steps.ts';
 import { prepareBaseline } from './baseline.ts';
 import { type Measured, measureAll } from './measure.ts';
@@ -16,7 +16,6 @@ import { cellsOf, planRuns, targetsOf } from './plan.ts';
 import { renderPage } from './report/page.ts';
 import { formatResult } from './report/text.ts';
 import { type BenchResult, figuresOf, isClean, missingRuns } from './result.ts';
-import { targetNamed } from './targets/index.ts';
 
 const COMMAND = join(ROOT, 'scripts', 'bench.ts');
 // Names the folder of the report to the process that measures, and says that it is that process.
@@ -45,7 +44,7 @@ export async function runBench(
     await measure(options, args, prepared, inside, 'loopback in a namespace of its own', signal);
     return;
   }
-  const folder = await makeReportFolder(folderName(new Date(), 'bench'), options.reportFolder);
+  const folder = await makeReportFolder('bench', options.reportFolder);
   const prepared = await runOneStep(
     signal,
     'What takes part',
@@ -77,8 +76,7 @@ async function prepare(options: BenchOptions, progress: Progress) {
   const baseline = options.baseline === null ? null : await prepareBaseline(options.baseline, progress);
   const programs = await prepareNative(progress);
   const versions: Record<string, string> = {};
-  for (const name of targetsOf(cellsOf(options))) {
-    const { packages = [], version } = targetNamed(name);
+  for (const { name, packages = [], version } of targetsOf(cellsOf(options))) {
     if (version === undefined) continue;
     const isInstalled = async (): Promise<boolean> => (await version({ baseline })) !== null;
     await requireInstalled(name, packages, isInstalled, progress);

@@ -5,7 +5,7 @@ import { readRegisterToken } from '../cluster/secrets.ts';
 import type { ServerService } from '../cluster/services.ts';
 import { Failure } from '../kit/failure.ts';
 import { formatJudgement } from '../kit/report/judgement.ts';
-import { folderName, makeReportFolder, pointLatest, shortPath } from '../kit/report-files.ts';
+import { makeReportFolder, pointLatest, shortPath } from '../kit/report-files.ts';
 import { runSteps } from '../kit/steps.ts';
 import { type Judgement, VERDICT_EXIT_CODES, type Verdict, worstVerdict } from '../kit/verdict.ts';
 import { noOutcomes, type Outcome } from '../load/exchange.ts';
@@ -54,9 +54,8 @@ export async function runPlans(
   const show: ShowSteps = (by, steps) => runSteps(by, steps, { isOnStderr: isJson });
   const say = isJson ? console.error : console.log;
   const isMany = plans.length > 1;
-  const name = folderName(new Date(), isMany ? 'all' : (plans[0] as Plan).scenario);
   // First of all, so that nothing is touched when there is nowhere to report to.
-  const folder = await makeReportFolder(name, reportFolder);
+  const folder = await makeReportFolder(isMany ? 'all' : (plans[0] as Plan).scenario, reportFolder);
   const isSwarm = scenarioOf(plans[0] as Plan).engine === 'swarm';
   const stage = await (isSwarm ? swarmStage(show, signal) : composeStage(services, from, show, signal));
   await pointLatest(folder);

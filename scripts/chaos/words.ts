@@ -2,6 +2,7 @@
 import { MARKS } from '../kit/report/judgement.ts';
 import type { Verdict } from '../kit/verdict.ts';
 import { clock } from '../kit/words.ts';
+import { describeOutcomes } from '../load/exchange.ts';
 import { FAULT_FACTS } from './faults/facts.ts';
 import { lengthOf, type Plan } from './plan.ts';
 import { makePlan, type PlanWishes } from './plans.ts';
@@ -40,19 +41,15 @@ export function formatList(): string {
   ].join('\n');
 }
 
-/** `0:35 of 1:53 · 500/s · ok 17,432 · wrong 0 · errors 0 · lost 0 · 5 of 6 in rotation · pause server-p1-2`. */
+/** `0:35 of 1:53 · 500/s · 17,432 ok, 0 wrong, 0 errors, 0 lost · 5 of 6 in rotation · pause server-p1-2`. */
 export function describeNow(recorder: Recorder, plan: Plan): string {
-  const { ok, wrong, error, lost } = recorder.counts;
   const servers = recorder.views[0]?.tables.at(-1)?.servers ?? [];
   const ready = servers.filter(({ state }) => state === 'ready').length;
   const faults = recorder.activeFaults.map(({ kind, targets }) => `${kind} ${targets.join(', ')}`);
   return [
     `${clock(recorder.elapsedMs())} of ${clock(lengthOf(plan))}`,
     `${plan.rate}/s`,
-    `ok ${ok.toLocaleString('en')}`,
-    `wrong ${wrong}`,
-    `errors ${error}`,
-    `lost ${lost}`,
+    describeOutcomes(recorder.counts),
     `${ready} of ${servers.length} in rotation`,
     ...faults,
   ].join(' · ');
@@ -65,8 +62,7 @@ export function formatOverview(summaries: readonly RunSummary[]): string {
     .map(({ scenario, verdict, totals, judgement }) => {
       const bad = judgement.findings.filter((finding) => finding.verdict !== 'pass');
       const why = bad.map(({ criterion, measured }) => `${criterion}: ${measured}`).join('; ');
-      const sent = totals.ok + totals.wrong + totals.error + totals.lost;
-      const counts = `${sent} requests, ${totals.wrong} wrong, ${totals.error} errors, ${totals.lost} lost`;
+      const counts = describeOutcomes(totals);
       return `${MARKS[verdict]} ${verdict.padEnd(7)}  ${scenario.padEnd(width)}  ${counts}${why && `: ${why}`}`;
     })
     .join('\n');

@@ -3,7 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { attempt } from '../kit/command.ts';
 import { readMachine } from '../kit/machine.ts';
-import { noOutcomes, type Outcome } from '../load/exchange.ts';
+import { describeOutcomes, noOutcomes, type Outcome } from '../load/exchange.ts';
 import type { Journal, Recording, ReportContents } from './journal.ts';
 import { formatPlan } from './plan.ts';
 import { formatRequestsCsv } from './report/csv.ts';
@@ -31,9 +31,7 @@ export async function writeReport(folder: string, contents: ReportContents): Pro
 /** Writes `index.html`, which leads to the report of each run, and `summary.json`. */
 export async function writeOverview(folder: string, summaries: readonly RunSummary[]): Promise<void> {
   const rows = summaries.map(({ scenario, title, verdict, totals, folder: own }) => {
-    const { ok, wrong, error, lost } = totals;
-    const measured = `${ok} ok, ${wrong} wrong, ${error} errors, ${lost} lost`;
-    return { scenario, title, verdict, measured, folder: relative(folder, own) };
+    return { scenario, title, verdict, measured: describeOutcomes(totals), folder: relative(folder, own) };
   });
   await writeFile(join(folder, 'index.html'), renderSummary(rows));
   await writeFile(join(folder, 'summary.json'), `${JSON.stringify(summaries, null, 2)}\n`);

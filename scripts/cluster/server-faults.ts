@@ -3,19 +3,16 @@ import type { Faults } from '../../services/server/faults/misbehaviour.ts';
 import { askHttp } from '../kit/http.ts';
 import type { Replica } from './replicas.ts';
 
-/** What a server does wrong; all off: 0 and false. */
-export type ServerFaults = Faults;
-
 const PORT = 9100;
 const DEADLINE_MS = 2_000;
 
 /** What the server does wrong at present. @throws Error with one sentence */
-export async function readFaults(replica: Replica): Promise<ServerFaults> {
+export async function readFaults(replica: Replica): Promise<Faults> {
   return await ask(replica, 'GET', '/faults');
 }
 
 /** Changes what is named and leaves the rest; returns the state that it then has. @throws Error with one sentence */
-export async function setFaults(replica: Replica, change: Partial<ServerFaults>): Promise<ServerFaults> {
+export async function setFaults(replica: Replica, change: Partial<Faults>): Promise<Faults> {
   // PUT replaces the whole state.
   return await ask(replica, 'PUT', '/faults', { ...(await readFaults(replica)), ...change });
 }
@@ -31,7 +28,7 @@ export async function exit(replica: Replica, code: number): Promise<void> {
 }
 
 /** Whether anything is on. */
-export function isFaulty(faults: ServerFaults): boolean {
+export function isFaulty(faults: Faults): boolean {
   return Object.values(faults).some((value) => value !== 0 && value !== false);
 }
 

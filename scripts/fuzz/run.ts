@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { printable, printableLines } from '../../services/shared/printable.ts';
-import { folderName, makeReportFolder, shortPath } from '../kit/report-files.ts';
+import { makeReportFolder, shortPath } from '../kit/report-files.ts';
 import { type Progress, runOneStep } from '../kit/steps.ts';
 import { count, duration } from '../kit/words.ts';
 import { drawInput } from './draw.ts';
@@ -85,7 +85,7 @@ async function keepFinding(place: Place, seed: number, found: NumberedFinding): 
   const what = `Not kept ${place === 'sockets' ? 'over sockets' : place}: ${check}\n  ${printableLines(detail)}`;
   if (first === undefined) return what;
   const { origin, bytes } = drawInput(seed, first);
-  const folder = await makeReportFolder(folderName(new Date(), `fuzz-${place}`), null);
+  const folder = await makeReportFolder(`fuzz-${place}`, null);
   const file = join(folder, `seed-${seed}-input-${first}.bin`);
   await writeFile(file, bytes);
   const dump = printable(JSON.stringify(bytes.toString('latin1', 0, DUMP_BYTES)));

@@ -26,7 +26,7 @@ const SERVER_IDS = ['served-1', 'served-2'];
 const READY_WITHIN_MS = 20_000;
 const LAST_WORDS_MS = 50;
 // The log is JSON; anything else is Node itself: a warning, or the stack of an error that was not caught.
-const HARMLESS = /^(\{.*"level":"(debug|info|warn)".*\})?$/;
+const HARMLESS = /^\{.*"level":"(debug|info|warn)".*\}$/;
 // Short times, so that an input which has to wait for one does not take half a minute.
 const SETTINGS = {
   PROXY_CLIENT_TIMEOUT: String(PACKET_TIMEOUT_MS),

@@ -1,6 +1,7 @@
 // shell · runs a program to its end, in a process group of its own that ends as a whole, with a deadline.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { Failure } from './failure.ts';
 
 const MAX_STDOUT_CHARS = 4 * 1024 * 1024;
@@ -14,7 +15,7 @@ export type CommandOptions = {
   cwd?: string;
   env?: NodeJS.ProcessEnv;
   signal?: AbortSignal | undefined;
-  /** Called with every line of both streams. */
+  /** Called with every line of both streams that is not blank. */
   onLine?: ((line: string) => void) | undefined;
 };
 
@@ -62,14 +63,7 @@ export async function attempt(
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     if (stdout.length < MAX_STDOUT_CHARS) stdout += text;
   });
-  for (const input of [child.stdout, child.stderr]) {
-    createInterface({ input }).on('line', (line) => {
-      if (line.trim() === '') return;
-      tail.push(line);
-      if (tail.length > TAIL_LINES) tail.shift();
-      options.onLine?.(line);
-    });
-  }
+  for (const output of [child.stdout, child.stderr]) followLines(output, options.onLine, tail);
   const outcome = await endOf(child);
   timers.forEach(clearTimeout);
   signal?.removeEventListener('abort', onAbort);
@@ -93,6 +87,20 @@ export async function run(
   if (result.isOk) return result.stdout;
   const { what, next } = options.failure;
   throw new Failure(`${what}: ${program} ${args[0] ?? ''}: ${result.outcome}.`, next, { tail: result.tail });
+}
+
+/** Calls `onLine` with each line that is not blank, and keeps the last ones in `tail`. */
+export function followLines(
+  output: Readable,
+  onLine: (line: string) => void = () => {},
+  tail: string[] = [],
+): void {
+  createInterface({ input: output }).on('line', (line) => {
+    if (line.trim() === '') return;
+    tail.push(line);
+    if (tail.length > TAIL_LINES) tail.shift();
+    onLine(line);
+  });
 }
 
 /** The environment for a program; root's own folders are in the path even where `su` has left them out. */

@@ -2,12 +2,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { basename } from 'node:path';
-import { createInterface } from 'node:readline';
 import type { Writable } from 'node:stream';
-import { endOf, programEnvironment, signalGroup } from './command.ts';
+import { endOf, followLines, programEnvironment, signalGroup } from './command.ts';
 import { Failure } from './failure.ts';
 
-const TAIL_LINES = 20;
 const READY_WITHIN_MS = 20_000;
 const STOP_WITHIN_MS = 2_000;
 const NEXT = 'Its last lines say why. If another program uses the port, stop that one and run this again.';
@@ -33,7 +31,7 @@ export type ProcessOptions = {
   env?: NodeJS.ProcessEnv | undefined;
   /** Stops the program. */
   signal?: AbortSignal | undefined;
-  /** Called with every line of both streams; must not throw. */
+  /** Called with every line of both streams that is not blank; must not throw. */
   onLine?: ((line: string) => void) | undefined;
   /** How long it may take to end after SIGTERM; two seconds. */
   stopWithinMs?: number | undefined;
@@ -66,10 +64,13 @@ export async function startProcess(
   if (pid === undefined) throw new Failure(`${command} could not be started: ${await ended}.`, NEXT);
   const isOver = killWithThisProcess(child, pid);
   const ready = Promise.withResolvers<'ready'>();
-  const tail = readLines(child, (line) => {
+  const tail: string[] = [];
+  const onLine = (line: string): void => {
     options.onLine?.(line);
     if (readyLine?.test(line)) ready.resolve('ready');
-  });
+  };
+  if (child.stdout !== null) followLines(child.stdout, onLine);
+  if (child.stderr !== null) followLines(child.stderr, onLine, tail);
   const stop = async (): Promise<void> => {
     if (isOver()) return;
     signalGroup(pid, 'SIGTERM');
@@ -135,18 +136,4 @@ function killWithThisProcess(child: ChildProcess, pid: number): () => boolean {
     tellGuard('ends', pid);
   });
   return () => isOver;
-}
-
-// Returns the array in which the last lines of standard error are kept.
-function readLines({ stdout, stderr }: ChildProcess, onLine: (line: string) => void): readonly string[] {
-  const tail: string[] = [];
-  if (stdout !== null) createInterface({ input: stdout }).on('line', onLine);
-  if (stderr !== null) {
-    createInterface({ input: stderr }).on('line', (line) => {
-      tail.push(line);
-      if (tail.length > TAIL_LINES) tail.shift();
-      onLine(line);
-    });
-  }
-  return tail;
 }

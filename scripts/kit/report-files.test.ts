@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import { UsageError } from '../../services/shared/config.ts';
-import { folderName, makeReportFolder } from './report-files.ts';
+import { makeReportFolder } from './report-files.ts';
 
 test('a folder counts from where npm was called, and is used only when it is empty', async (t) => {
   const base = await mkdtemp(join(tmpdir(), 'report-'));
@@ -36,14 +36,11 @@ test('a folder that cannot be made is said so', async (t) => {
   );
 });
 
-test('two reports of the same second have a folder each', async (t) => {
-  const name = `test-${process.pid}`;
-  const folders = await Promise.all([1, 2, 3].map(() => makeReportFolder(name, null)));
+test('reports sort by time, and two of the same second have a folder each', async (t) => {
+  const what = `test-${process.pid}`;
+  const at = new Date('2026-11-24T13:05:09.123Z');
+  const folders = await Promise.all([1, 2, 3].map(() => makeReportFolder(what, null, at)));
   t.after(() => Promise.all(folders.map((folder) => rmdir(folder))));
+  const name = `2026-11-24T13-05-09-${what}`;
   assert.deepEqual(folders.map((folder) => basename(folder)).toSorted(), [name, `${name}-2`, `${name}-3`]);
-});
-
-test('folder names sort by time and are file names everywhere', () => {
-  const name = folderName(new Date('2026-11-24T13:05:09.123Z'), 'tour');
-  assert.equal(name, '2026-11-24T13-05-09-tour');
 });

@@ -6,18 +6,19 @@ import { ROOT } from './project.ts';
 
 const REPORTS = join(ROOT, 'reports');
 
-/** `2026-11-24T13-05-09-tour`: sorts by time, and is a file name everywhere. */
-export function folderName(at: Date, what: string): string {
-  return `${at.toISOString().slice(0, 19).replaceAll(':', '-')}-${what}`;
-}
-
 /**
- * Makes the folder of a report.
- * @param wanted where a person wants it, from where npm was called; null: reports/`name`, or `name`-2 where that is taken
+ * Makes the folder of a report about `what`.
+ * @param wanted where a person wants it, from where npm was called; null: reports/2026-11-24T13-05-09-WHAT, or with -2 behind
+ * it where that is taken
  * @returns its absolute path
  * @throws UsageError when it can't be made, or holds anything already
  */
-export async function makeReportFolder(name: string, wanted: string | null): Promise<string> {
+export async function makeReportFolder(
+  what: string,
+  wanted: string | null,
+  at = new Date(),
+): Promise<string> {
+  const name = `${at.toISOString().slice(0, 19).replaceAll(':', '-')}-${what}`;
   const folder = wanted === null ? join(REPORTS, name) : callerPath(wanted);
   try {
     if (wanted === null) return await makeNewFolder(folder);

@@ -52,6 +52,12 @@ export function shorten(text: string, length: number): string {
   return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
 }
 
+/** The first ones of a list, and how many more there are: `a, b, c and 4 more`. */
+export function shortList(names: readonly string[], most: number): string {
+  const rest = names.length - most;
+  return `${names.slice(0, most).join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`;
+}
+
 /** For sorting, numbers in names as numbers: `server-p1-2` before `server-p1-10`. */
 export function compareNames(a: string, b: string): number {
   return a.localeCompare(b, 'en', { numeric: true });

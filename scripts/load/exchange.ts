@@ -4,6 +4,7 @@ import type { KnownProxy } from '../../services/client/known-proxies.ts';
 import { formatRequest, parsePacket } from '../../services/shared/packet.ts';
 import { printable } from '../../services/shared/printable.ts';
 import type { BreakReason, Connection } from '../kit/proxy-connection.ts';
+import { count } from '../kit/words.ts';
 
 const CLIENT_ID = 'load';
 const MAX_CODE_LENGTH = 40;
@@ -17,6 +18,11 @@ export type Outcome = 'ok' | 'wrong' | 'error' | 'lost' | 'dropped';
 /** Of nothing so far. */
 export function noOutcomes(): Record<Outcome, number> {
   return { ok: 0, wrong: 0, error: 0, lost: 0, dropped: 0 };
+}
+
+/** `17,432 ok, 0 wrong, 0 errors, 0 lost`. */
+export function describeOutcomes({ ok, wrong, error, lost }: Readonly<Record<Outcome, number>>): string {
+  return `${count(ok)} ok, ${count(wrong)} wrong, ${count(error)} errors, ${count(lost)} lost`;
 }
 
 /** `detail`: the server's id for `ok` and `wrong`, the code for `error`, the reason for `lost` and `dropped`. */

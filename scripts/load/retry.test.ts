@@ -4,27 +4,27 @@ import { type AttemptEnding, dropped, type Exchange, type FirstAttempt, lost } f
 import { type Retry, RetryQueue, retryAtMs } from './retry.ts';
 
 const LOST = lost('reset');
-const NEVER_EARLIER = () => 0;
-const AS_EARLY_AS_CAN_BE = () => 1;
+const ON_AVERAGE = () => 0.5;
+const AS_EARLY_AS_CAN_BE = () => 0;
 
-test('the wait doubles from 50 to 200 ms, less up to a half', () => {
+test('the wait doubles from 50 to 200 ms, up to a fifth more or less', () => {
   const waits = [1, 2, 3, 4, 2000].map((attempt) => [
-    retryAtMs(LOST, attempt, 1000, 9000, NEVER_EARLIER),
+    retryAtMs(LOST, attempt, 1000, 9000, ON_AVERAGE),
     retryAtMs(LOST, attempt, 1000, 9000, AS_EARLY_AS_CAN_BE),
   ]);
   assert.deepEqual(waits, [
-    [1050, 1025],
-    [1100, 1050],
-    [1200, 1100],
-    [1200, 1100],
-    [1200, 1100],
+    [1050, 1040],
+    [1100, 1080],
+    [1200, 1160],
+    [1200, 1160],
+    [1200, 1160],
   ]);
 });
 
 test('the last attempt is made at the limit, and none after one that ended there', () => {
-  assert.equal(retryAtMs(LOST, 3, 1000, 1010, NEVER_EARLIER), 1010);
-  assert.equal(retryAtMs(LOST, 3, 1010, 1010, NEVER_EARLIER), null);
-  assert.equal(retryAtMs(LOST, 3, 1011, 1010, NEVER_EARLIER), null);
+  assert.equal(retryAtMs(LOST, 3, 1000, 1010, ON_AVERAGE), 1010);
+  assert.equal(retryAtMs(LOST, 3, 1010, 1010, ON_AVERAGE), null);
+  assert.equal(retryAtMs(LOST, 3, 1011, 1010, ON_AVERAGE), null);
 });
 
 const endings: [AttemptEnding, boolean][] = [
@@ -36,7 +36,7 @@ const endings: [AttemptEnding, boolean][] = [
 ];
 for (const [ending, isRetried] of endings) {
   test(`${JSON.stringify(ending)} is ${isRetried ? '' : 'not '}tried again`, () => {
-    assert.equal(retryAtMs(ending, 1, 0, 1000, NEVER_EARLIER), isRetried ? 50 : null);
+    assert.equal(retryAtMs(ending, 1, 0, 1000, ON_AVERAGE), isRetried ? 50 : null);
   });
 }
 

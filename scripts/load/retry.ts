@@ -1,12 +1,12 @@
 // pure · when a request is sent again, and the requests that wait for it. Only for runs with --retry-for.
+import { doubledMs } from '../../services/shared/backoff.ts';
 import type { AttemptEnding, Exchange, FirstAttempt } from './exchange.ts';
 
 const FIRST_WAIT_MS = 50;
 const LONGEST_WAIT_MS = 200;
 
 /**
- * When to send a request again: 50 ms after the first attempt's end, twice as long after each further one, at most 200 ms,
- * and of each wait up to a half less by chance, so that requests that failed together do not come back together.
+ * When to send a request again: 50 ms after the first attempt's end, twice as long after each further one, at most 200 ms.
  * @param attempt its number, from 1
  * @param endMs   when it ended, in ms
  * @param limitMs until when the request may be sent again, on the same clock; one last attempt is made then
@@ -21,8 +21,7 @@ export function retryAtMs(
   random: () => number,
 ): number | null {
   if (endMs >= limitMs || !isRetryable) return null;
-  const waitMs = Math.min(FIRST_WAIT_MS * 2 ** (attempt - 1), LONGEST_WAIT_MS);
-  return Math.min(endMs + waitMs * (1 - random() / 2), limitMs);
+  return Math.min(endMs + doubledMs(FIRST_WAIT_MS, LONGEST_WAIT_MS, attempt, random()), limitMs);
 }
 
 /** A request between two attempts: `exchange` is the attempt that failed last. Times are monotonic milliseconds. */

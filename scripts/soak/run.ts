@@ -2,8 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { residentBytes } from '../kit/process-cost.ts';
 import type { Progress } from '../kit/steps.ts';
-import { clock, count } from '../kit/words.ts';
-import { noOutcomes, type RequestRecord } from '../load/exchange.ts';
+import { clock } from '../kit/words.ts';
+import { describeOutcomes, noOutcomes, type RequestRecord } from '../load/exchange.ts';
 import { startLoad } from '../load/load-thread.ts';
 import { pauseOr, runChurn } from './churn.ts';
 import { describeAction, makePlan, POLICIES } from './plan.ts';
@@ -193,14 +193,13 @@ class SoakRun {
     };
   }
 
-  /** `3:20 of 10:00 · 99,870 ok · 0 wrong · 0 errors · 0 lost · 92.1 MB · 61 files · 6 of 7 in rotation · kill server 3`. */
+  /** `3:20 of 10:00 · 99,870 ok, 0 wrong, 0 errors, 0 lost · 92.1 MB · 61 files · 6 of 7 in rotation · kill server 3`. */
   #describe({ atMs, residentBytes: bytes, handles, ready, servers }: Sample): string {
     const { counts, actions, plannedMs } = this.#soak;
     const latest = actions.at(-1);
-    const requests = `${count(counts.ok)} ok · ${counts.wrong} wrong · ${counts.error} errors · ${counts.lost} lost`;
     const proxy = `${(bytes / 1e6).toFixed(1)} MB · ${totalOf(handles)} files · ${ready ?? '?'} of ${servers ?? '?'} in rotation`;
     const doing = latest === undefined ? '' : ` · ${describeAction(latest.action)}`;
-    return `${clock(atMs)} of ${clock(plannedMs)} · ${requests} · ${proxy}${doing}`;
+    return `${clock(atMs)} of ${clock(plannedMs)} · ${describeOutcomes(counts)} · ${proxy}${doing}`;
   }
 
   /**

@@ -1,5 +1,5 @@
 // pure · what a reader has to know before believing the figures.
-import { percent } from '../../kit/words.ts';
+import { percent, shortList } from '../../kit/words.ts';
 import { type BenchResult, type CellFigures, errorsOf } from '../result.ts';
 
 const NEARLY_ALL = 0.9;
@@ -31,7 +31,7 @@ export function remarksOf({ runs, problems, missing, wasInterrupted, machine }: 
   return [
     ...(wasInterrupted ? ['Ended early: the figures are of the runs until then.'] : []),
     ...problems.map((problem) => `Failed, and left out from then on: ${problem}`),
-    ...(missing.length > 0 ? [`Not measured: ${shortened(missing)}.`] : []),
+    ...(missing.length > 0 ? [`Not measured: ${shortList(missing, MAX_NAMED)}.`] : []),
     ...about(
       `Something else, or this machine's host, took over ${percent(MUCH, 1)} of it`,
       runs.filter(({ othersShare }) => (othersShare ?? 0) >= MUCH),
@@ -52,10 +52,5 @@ export function remarksOf({ runs, problems, missing, wasInterrupted, machine }: 
 }
 
 function named(runs: BenchResult['runs']): string {
-  return shortened([...new Set(runs.map(({ target, cell }) => `${target} in ${cell}`))]);
-}
-
-function shortened(names: readonly string[]): string {
-  const rest = names.length - MAX_NAMED;
-  return `${names.slice(0, MAX_NAMED).join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`;
+  return shortList([...new Set(runs.map(({ target, cell }) => `${target} in ${cell}`))], MAX_NAMED);
 }

@@ -28,13 +28,6 @@ export const TARGETS: readonly Target[] = [
 // Several, so that none of them is busy with the requests of all.
 const SERVER_PROCESSES = 6;
 
-/** @throws Error when there is none of that name */
-export function targetNamed(name: string): Target {
-  const found = TARGETS.find((target) => target.name === name);
-  if (found === undefined) throw new Error(`There is no target ${name}.`);
-  return found;
-}
-
 /** A target that runs, with the processes of its servers. */
 export type RunningTarget = Omit<StartedTarget, 'policies'> & {
   policies: number;
@@ -57,7 +50,7 @@ export async function startTargets(
   };
   const byName = new Map<string, RunningTarget>();
   try {
-    for (const name of names) {
+    for (const target of TARGETS.filter(({ name }) => names.includes(name))) {
       const serverPids: number[] = [];
       const [port = 0] = await freePorts(1);
       const context: TargetContext = {
@@ -78,9 +71,9 @@ export async function startTargets(
           return all;
         },
       };
-      const started = await targetNamed(name).start(context);
+      const started = await target.start(context);
       running.push(started);
-      byName.set(name, { ...started, policies: started.policies ?? common.size.policies, serverPids });
+      byName.set(target.name, { ...started, policies: started.policies ?? common.size.policies, serverPids });
       common.signal.throwIfAborted();
     }
     return { byName, stop };

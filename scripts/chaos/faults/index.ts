@@ -1,6 +1,8 @@
 // shell · every fault by its kind, most of them a few calls on each target. facts.ts says what each of them is.
+
+import type { Faults } from '../../../services/server/faults/misbehaviour.ts';
 import { type DockerCluster, isUp, type Replica, type SavedAliases } from '../../cluster/docker.ts';
-import { isRefused, readFaults, type ServerFaults, setFaults } from '../../cluster/server-faults.ts';
+import { isRefused, readFaults, setFaults } from '../../cluster/server-faults.ts';
 import { until } from '../../kit/until.ts';
 import type { FaultKind, PlannedFault } from '../plan.ts';
 import { type Arm, onEachTarget, type Proof, paramOf, type Target, type TargetVerbs } from './fault.ts';
@@ -120,13 +122,13 @@ export const FAULTS: Readonly<Record<FaultKind, Arm>> = {
 };
 
 /** The fault that is settings of the server's control port. */
-function setting(wanted: (fault: PlannedFault) => Partial<ServerFaults>): Arm {
+function setting(wanted: (fault: PlannedFault) => Partial<Faults>): Arm {
   return onEachTarget<string>({
     remember: (cluster, replica) => cluster.startedAt(replica),
     strike: ({ replica, fault }) => setFaults(replica, wanted(fault)),
     async prove({ replica, fault }) {
-      const found: Partial<ServerFaults> = await readFaults(replica);
-      const settings = Object.entries(wanted(fault)) as [keyof ServerFaults, unknown][];
+      const found: Partial<Faults> = await readFaults(replica);
+      const settings = Object.entries(wanted(fault)) as [keyof Faults, unknown][];
       return {
         isProven: settings.every(([name, value]) => found[name] === value),
         evidence: `${replica.name} says ${settings.map(([name]) => `${name} ${found[name]}`).join(', ')}`,
@@ -145,7 +147,7 @@ async function turnOff(
   cluster: DockerCluster,
   replica: Replica,
   since: string,
-  off: Partial<ServerFaults>,
+  off: Partial<Faults>,
 ): Promise<void> {
   if (!isUp(await cluster.inspect(replica))) return;
   try {

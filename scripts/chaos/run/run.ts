@@ -9,6 +9,7 @@ import { percentile } from '../../kit/percentile.ts';
 import { type ProxyWatch, watchProxy } from '../../kit/proxy-events.ts';
 import type { Outcome, Progress, Step } from '../../kit/steps.ts';
 import { plural } from '../../kit/words.ts';
+import { describeOutcomes } from '../../load/exchange.ts';
 import { type LoadEnd, type RunningLoad, startLoad } from '../../load/load-thread.ts';
 import type { ShowSteps } from '../cluster.ts';
 import { FAULT_FACTS } from '../faults/facts.ts';
@@ -170,8 +171,7 @@ class Run {
     this.#recorder.nameReplicas(await cluster.replicas());
     const lastHealMs = this.#recorder.elapsedMs();
     await this.#until('faults', fromMs, Math.max(fromMs + plan.phases.faultsMs, lastHealMs));
-    const { ok, wrong, error, lost } = this.#recorder.counts;
-    return `ok ${ok}, wrong ${wrong}, errors ${error}, lost ${lost}`;
+    return describeOutcomes(this.#recorder.counts);
   }
 
   // One fault at its time, healed at its time, whatever happens to the others; none begins once the run is over.

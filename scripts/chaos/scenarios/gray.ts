@@ -6,7 +6,7 @@ import { latencyOfOthers } from '../judge/latency.ts';
 import { HANG_LIMIT_MS } from '../judge/limits.ts';
 import { readmission } from '../judge/recovery.ts';
 import type { FaultKind } from '../plan.ts';
-import { onAnyServer, repeat, type Scenario } from './scenario.ts';
+import { onAnyServer, onEachPolicyInTurn, repeat, type Scenario } from './scenario.ts';
 
 /** At 80 requests a second, one in twenty is a lie: two of them come within some five seconds. */
 const LIAR_OUT_MS = 5_000;
@@ -49,13 +49,7 @@ export const GRAY: readonly Scenario[] = [
     name: 'partition',
     title: 'one server of each policy is cut off from the network, in turn',
     phases: { faultsMs: 24_000 },
-    draft: (draft) => {
-      repeat(draft.lengthMs, 8_000, (startMs, index) => {
-        const policy = draft.hitPolicies[index % draft.hitPolicies.length];
-        const atMs = startMs + draft.random.between(0, 500);
-        draft.add({ kind: 'partition', targets: draft.anyServer(policy), atMs, forMs: 4_000 });
-      });
-    },
+    draft: onEachPolicyInTurn('partition', 4_000),
     criteria: () => [outInTime('partition'), answeredByAnother({ kinds: ['partition'] }), back('partition')],
   },
   {

@@ -117,6 +117,17 @@ export function repeat(
   for (let index = 0; index < rounds; index += 1) round(index * everyMs, index);
 }
 
+/** Every 8 s one server, of each policy in turn. */
+export function onEachPolicyInTurn(kind: FaultKind, forMs?: number): Scenario['draft'] {
+  return (draft) => {
+    repeat(draft.lengthMs, 8_000, (startMs, index) => {
+      const policy = draft.hitPolicies[index % draft.hitPolicies.length];
+      const atMs = startMs + draft.random.between(0, 500);
+      draft.add({ kind, targets: draft.anyServer(policy), atMs, ...(forMs && { forMs }) });
+    });
+  };
+}
+
 /** One fault of one server, from the begin of the fault phase. @param forMs null: until a second before its end */
 export function onAnyServer(kind: FaultKind, forMs: number | null, params = {}): Scenario['draft'] {
   return (draft) => {

@@ -4,7 +4,7 @@ import { anotherAnswers } from '../judge/proxy.ts';
 import { newServersServe } from '../judge/recovery.ts';
 import type { FaultKind } from '../plan.ts';
 import { CRASH_LIMITS } from './crashes.ts';
-import { type Draft, repeat, type Scenario } from './scenario.ts';
+import { type Draft, onEachPolicyInTurn, type Scenario } from './scenario.ts';
 
 /** How many nodes there are. The first one is the manager, which is left alone: there is no other. */
 export const NODES = 3;
@@ -19,13 +19,7 @@ export const SWARM: readonly Scenario[] = [
     name: 'task-kill',
     title: 'SIGKILL of one server of each policy in turn; Swarm puts another one in its place',
     phases: { faultsMs: 24_000, quietMs: QUIET_MS },
-    draft: (draft) => {
-      repeat(draft.lengthMs, 8_000, (startMs, index) => {
-        const policy = draft.hitPolicies[index % draft.hitPolicies.length];
-        const atMs = startMs + draft.random.between(0, 500);
-        draft.add({ kind: 'kill', targets: draft.anyServer(policy), atMs });
-      });
-    },
+    draft: onEachPolicyInTurn('kill'),
     criteria: () => [detection(CRASH_LIMITS)],
   },
   {

@@ -1,6 +1,6 @@
 // pure · a judgement as a person reads it: its badge, one sentence, and its findings as HTML and as text.
 import { compareVerdicts, type Finding, type Judgement, type Verdict } from '../verdict.ts';
-import { count, textTable } from '../words.ts';
+import { count, shortList, textTable } from '../words.ts';
 import { escapeText, header, htmlDocument } from './html.ts';
 
 const WORDS: Readonly<Record<Verdict, string>> = { pass: 'Pass', unknown: 'Unknown', fail: 'Fail' };
@@ -45,19 +45,14 @@ export function describeJudgement({ verdict, findings }: Judgement, cutShort: st
     findings.filter((each) => each.verdict === wanted).map((each) => each.criterion);
   const [passed, failed, unknown] = [names('pass'), names('fail'), names('unknown')];
   const parts = [
-    ...(failed.length > 0 ? [`failed: ${some(failed)}`] : []),
-    ...(unknown.length > 0 ? [`unknown: ${some(unknown)}`] : []),
+    ...(failed.length > 0 ? [`failed: ${shortList(failed, MAX_NAMED)}`] : []),
+    ...(unknown.length > 0 ? [`unknown: ${shortList(unknown, MAX_NAMED)}`] : []),
     ...(cutShort !== null ? [`cut short: ${cutShort}`] : []),
   ];
   if (findings.length === 0) return `${['Nothing was judged', ...parts].join('; ')}.`;
   if (verdict === 'pass' && parts.length === 0) return `All ${findings.length} criteria held.`;
   const criteria = findings.length === 1 ? 'criterion' : 'criteria';
   return `${[`${passed.length} of ${findings.length} ${criteria} held`, ...parts].join('; ')}.`;
-}
-
-function some(names: readonly string[]): string {
-  const shown = names.slice(0, MAX_NAMED).join(', ');
-  return names.length > MAX_NAMED ? `${shown} and ${names.length - MAX_NAMED} more` : shown;
 }
 
 /** The findings as a table, the worst first. */
