@@ -16,14 +16,14 @@ export type PlantedBug = {
 export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'an eviction does not reset the turn',
-    file: 'proxy/routing/round-robin.ts',
+    file: 'proxy/routing/rotation/round-robin.ts',
     from: '    this.remove(member);\n    this.#changed(() => 0);\n',
     to: '    this.remove(member);\n',
     isSlow: true,
   },
   {
     name: 'the turn does not move on',
-    file: 'proxy/routing/round-robin.ts',
+    file: 'proxy/routing/rotation/round-robin.ts',
     from: 'at + 1 === this.#members.length ? 0 : at + 1))',
     to: 'at))',
     isSlow: true,
@@ -297,7 +297,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'a worker picks by a list that is no longer true',
-    file: 'proxy/routing/turn.ts',
+    file: 'proxy/routing/rotation/turn.ts',
     from: '  return (epoch + 1) % EPOCHS;',
     to: '  return epoch % EPOCHS;',
     only: 'proxy-workers',
