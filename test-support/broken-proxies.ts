@@ -28,7 +28,7 @@ export const BREAKAGES: readonly Breakage[] = [
     name: 'sticky pick',
     changes: [
       {
-        file: 'services/proxy/routing/round-robin.ts',
+        file: 'services/proxy/routing/rotation/round-robin.ts',
         from: 'at + 1 === this.#members.length ? 0 : at + 1))',
         to: 'at))',
       },

@@ -131,3 +131,9 @@ test('policy table: those that get requests are in rotation, also one whose firs
   const policies = [{ policy: '1', nextId: 'a1', servers: states.map((state) => server({ state })) }];
   assert.equal(countInRotation({ at: AT, policies }), 2);
 });
+
+test('several workers are said below the table, one is not worth a line', () => {
+  const drawn = (workers: number) => renderPolicyTable({ ...SNAPSHOT, workers }, false);
+  assert.equal(drawn(1), renderPolicyTable(SNAPSHOT, false));
+  assert.equal(drawn(2), `${drawn(1)}2 workers serve requests, with this one table.\n`);
+});

@@ -22,7 +22,7 @@ const BEFORE_NAMES = ['policy', 'server'];
 const BEHIND_NAMES = ['address', 'state', 'since', 'probe', 'served', 'failed', 'in flight', 'why'];
 
 /**
- * Draws the table: one line a server, `›` before the one whose turn is next.
+ * Draws the table: one line a server, `›` before the one whose turn is next; below it the workers, where there are several.
  * @param isColoured false draws the same text without a single escape sequence
  * @param names the containers' names by server id; with none of the table's servers among them there is no such column
  */
@@ -34,7 +34,9 @@ export function renderPolicyTable(
   const nowMs = Date.parse(snapshot.at);
   const isNamed = serverIds(snapshot).some((id) => names.has(id));
   const rows = snapshot.policies.flatMap((policy) => rowsOf(policy, nowMs, isNamed ? names : null));
-  if (rows.length === 0) return 'No server has registered yet.\n';
+  const { workers = 1 } = snapshot;
+  const below = workers > 1 ? [`${workers} workers serve requests, with this one table.`] : [];
+  if (rows.length === 0) return lines('No server has registered yet.', ...below);
   const titles = [...BEFORE_NAMES, ...(isNamed ? ['container'] : []), ...BEHIND_NAMES];
   const table = [titles.map((title): Cell => [title, 'dim']), ...rows].map((row) =>
     row.map(([text, style]) => {
@@ -44,9 +46,11 @@ export function renderPolicyTable(
       return isColoured && style ? styleText(style, shown, { validateStream: false }) : shown;
     }),
   );
-  return textTable(table, isNamed ? 'lllllrrrrrl' : 'llllrrrrrl')
-    .map((line) => `${line}\n`)
-    .join('');
+  return lines(...textTable(table, isNamed ? 'lllllrrrrrl' : 'llllrrrrrl'), ...below);
+}
+
+function lines(...all: string[]): string {
+  return all.map((line) => `${line}\n`).join('');
 }
 
 function rowsOf(

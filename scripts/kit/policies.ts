@@ -12,8 +12,8 @@ type Route = Snapshot['policies'][number];
 /** `state` may be one that only another version of the proxy has. */
 export type ServerRow = Omit<Route['servers'][number], 'state'> & { state: string };
 export type PolicyRow = Pick<Route, 'policy' | 'nextId'> & { servers: ServerRow[] };
-/** What is used of the answer of `/api/policies`. */
-export type PolicySnapshot = Pick<Snapshot, 'at'> & { policies: PolicyRow[] };
+/** What is used of the answer of `/api/policies`; `workers`, the threads that serve requests, an older proxy does not say. */
+export type PolicySnapshot = Pick<Snapshot, 'at'> & { policies: PolicyRow[]; workers?: number };
 
 /**
  * The policy table as it is now.

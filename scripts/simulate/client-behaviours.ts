@@ -19,6 +19,9 @@ const PLACES_WANTED = 40;
 const FLOOD_WRITES = 8;
 const FLOOD_PACKETS = 40;
 const FLOOD_PAUSE_MS = 15;
+/** How often a greedy client sees to it that it has as many requests open as it wants to have. */
+const GREEDY_TIMES = 25;
+const GREEDY_PAUSE_MS = 20;
 /** "100 refusals in a row", and what comes in the same read. */
 const MAX_REFUSALS = 100 + FLOOD_PACKETS;
 
@@ -92,6 +95,8 @@ const OF_CAUSES = {
   }),
   /** Only sends what is refused. */
   flooder: repeated(flood),
+  /** Has many requests open for a while, whatever becomes of them. */
+  greedy: repeated(askWithoutWaiting),
 } satisfies Record<string, Behaviour>;
 
 const BEHAVIOURS = { ...PLAIN, ...OF_CAUSES };
@@ -251,6 +256,24 @@ function sendWithoutReading(client: SimulatedClient, done: () => void, isOver: (
     const due = expected.map((one) => ({ ...one, kind: 'any' as const }));
     connection.send(text, due);
     client.host.after(DEAF_PAUSE_MS, more);
+  };
+  more();
+}
+
+function askWithoutWaiting(client: SimulatedClient, done: () => void): void {
+  const { host, spec } = client;
+  const connection = client.open();
+  let times = 0;
+  const more = (): void => {
+    times += 1;
+    if (connection.isGone || times > GREEDY_TIMES) {
+      whenAnswered(connection, done);
+      connection.onProgress();
+      return;
+    }
+    const { text, expected } = client.next(spec.burst - connection.due.length);
+    connection.send(text, expected);
+    host.after(GREEDY_PAUSE_MS, more);
   };
   more();
 }

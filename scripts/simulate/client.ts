@@ -11,6 +11,8 @@ const ON_ITS_WAY_MS = 20;
 // So that it shows when the proxy holds the requests of a client that does not read.
 const DEAF_PADDING = 900;
 const REPEATS_AFTER_MS = 50;
+/** The first reply of what the proxy writes is a refusal for want of room in a queue. */
+const NO_PLACE = /^[^\n]*the queue is full/;
 
 /** What a reply has to be: an answer to a request of so many bytes, a refusal of what was no request, or either. */
 export type Expected = {
@@ -122,6 +124,8 @@ export class ClientConnection {
   /** Called after replies, and at its end. */
   onProgress: () => void = () => {};
   #isConnected = false;
+  /** A request that was sent when nothing was due, until the proxy writes its reply. */
+  #alone: Expected | null = null;
   /** The proxy listened when it was opened. */
   readonly #isExpected: boolean;
   /** What is promised of the start of the proxy that it was opened to. */
@@ -137,9 +141,8 @@ export class ClientConnection {
     socket
       .on('connect', () => {
         this.#isConnected = true;
-        (socket.peer as SimulatedSocket).onWrite = (text) => {
-          this.replied += text.split('\n').length - 1;
-        };
+        const peer = socket.peer as SimulatedSocket;
+        peer.onWrite = (text) => this.#onWritten(text, peer);
       })
       .on('end', onGone)
       .on('close', onGone);
@@ -153,6 +156,8 @@ export class ClientConnection {
   /** Sends text for which the replies `expected` are due. */
   send(text: string, expected: readonly Expected[]): void {
     if (this.isGone) return;
+    const [first] = expected;
+    if (first?.kind === 'answer' && expected.length === 1 && this.due.length === 0) this.#alone = first;
     this.due.push(...expected);
     for (const one of expected) if (one.policy !== '') this.#promises.replies.onAsked(one);
     this.socket.write(text);
@@ -170,6 +175,16 @@ export class ClientConnection {
   close(): void {
     this.socket.destroy();
     this.#onGone();
+  }
+
+  // By the proxy, whether this client reads it or not.
+  #onWritten(text: string, { host }: SimulatedSocket): void {
+    const { shares, traffic } = this.#promises;
+    this.replied += text.split('\n').length - 1;
+    const asked = this.#alone;
+    this.#alone = null;
+    if (asked === null || !NO_PLACE.test(text)) return;
+    if (traffic.find(asked.payload) === undefined) shares.onNoPlace(asked, host);
   }
 
   #onReply(reply: Reply): void {

@@ -27,7 +27,7 @@ test('each bug can be planted in the code as it is, and only where its text is t
 test('a step that never ends is a finding of its seed, and the other seeds are run all the same', async () => {
   const endless: PlantedBug = {
     name: 'an endless loop',
-    file: 'proxy/routing/round-robin.ts',
+    file: 'proxy/routing/rotation/round-robin.ts',
     from: '  add(member: Member): void {\n',
     to: '  add(member: Member): void {\n    for (;;);\n',
   };

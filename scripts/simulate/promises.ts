@@ -9,6 +9,7 @@ import type { ClientConnection } from './client.ts';
 import type { SimulatedProxy } from './proxy.ts';
 import { ReplyPromises } from './replies.ts';
 import type { SimulatedServer } from './server.ts';
+import { SharePromises } from './shares.ts';
 import { type Thread, WorkerThread } from './threads.ts';
 import { Traffic } from './traffic.ts';
 import type { World } from './world.ts';
@@ -48,6 +49,7 @@ type Streak = { last: ProbeRecord | null; failures: number; hadSession: boolean 
 export class Promises {
   readonly traffic: Traffic;
   readonly replies: ReplyPromises;
+  readonly shares: SharePromises;
   readonly #world: World;
   readonly #proxy: SimulatedProxy;
   /** Of this start of the proxy. */
@@ -69,6 +71,7 @@ export class Promises {
     this.#sources = proxy.sources;
     this.traffic = new Traffic(world, proxy, (policy) => this.#orderly.delete(policy));
     this.replies = new ReplyPromises(world, proxy, this.traffic);
+    this.shares = new SharePromises(world, proxy);
     this.#sources.events.listen((event) => this.#onEvent(event));
     const startMs = world.nowMs;
     world.timeline.after(WITHIN.foundMs, () => this.#checkFound(startMs));
@@ -194,8 +197,11 @@ export class Promises {
     const { options } = this.#world;
     const { threads } = this.#proxy;
     let again = 0;
-    for (const { counters } of threads)
-      again += counters.retries + counters.moves + counters.slippedAnswers + counters.localFailures;
+    for (const { counters } of threads) {
+      again += counters.moves + counters.slippedAnswers + counters.localFailures;
+      // What is sent again is kept from servers that have had it: it goes out of turn.
+      for (const reason in counters.retryReasons) again += counters.retryReasons[reason] ?? 0;
+    }
     if (again !== this.#seenAgain) this.#orderly.clear();
     this.#seenAgain = again;
     this.#checks += 1;
@@ -254,9 +260,11 @@ export class Promises {
     const limit = Math.ceil(maxWaiting / workers);
     const waiting: Request[] = [];
     for (const { table } of this.#proxy.threads) {
-      const here = table.route(policy)?.waiting ?? [];
-      const { length } = here;
-      if (length > 0) waiting.push(...here);
+      const own = table.route(policy);
+      if (own === undefined) continue;
+      this.shares.check(own);
+      const { length } = own.waiting;
+      if (length > 0) waiting.push(...own.waiting.toArray());
       if (length >= limit) world.reached('limits', '--queue');
       const comeBack = this.traffic.mayHaveComeBack(policy) ? MAX_COME_BACK : 0;
       if (length > limit + comeBack)
@@ -293,11 +301,6 @@ export class Promises {
     const isOrderly =
       waiting.length === 0 &&
       this.#proxy.threads.every(({ table }) => table.route(policy)?.rotation.members.every(isFree) ?? true);
-    // One that waits to be sent again is kept from servers that have had it: it goes out of turn.
-    if (waiting.some(({ trouble }) => trouble !== null)) {
-      this.#orderly.delete(policy);
-      return;
-    }
     if (!isOrderly || before?.size !== members.length) {
       this.#orderly.set(policy, new Map(members.map((member) => [member, member.tally.sent])));
       return;

@@ -237,6 +237,18 @@ const CAUSE_FACTS = {
     reaches: { traits: 'a flood of refusals was cut off' },
     add: (draft) => addClient(draft, 'flooder', 600, 1),
   },
+  /** Clients that take all places of a short queue, beside others that ask one thing at a time. */
+  greedy: {
+    reaches: { traits: 'a request was refused since all places were taken evenly' },
+    add: (draft) => {
+      const { random, scenario } = draft;
+      scenario.options.maxWaiting = random.pick([4, 8, 16]);
+      scenario.options.pipelineDepth = 1;
+      change(draft, () => ({ serviceMs: 20 }));
+      for (let count = random.between(1, 4); count > 0; count -= 1) addClient(draft, 'greedy', 1500, 8);
+      for (let count = 0; count < 3; count += 1) addClient(draft, 'sequential', 30, 1);
+    },
+  },
   /** The proxy stands still between reading what has come and looking for what has not. */
   'stall-in-turn': {
     add: (draft) => {

@@ -82,7 +82,11 @@ export const NUMBERS = {
     [1500, 0, 60_000],
     'ms after the start in which requests wait for the first server of their policy',
   ),
-  queue: row('maxWaiting', [1024, 1, 65_536], 'requests that may wait, for each policy'),
+  queue: row(
+    'maxWaiting',
+    [1024, 1, 65_536],
+    'requests that may wait, for each policy, shared evenly among connections',
+  ),
   'pipeline-depth': row('pipelineDepth', [64, 1, 10_000], 'requests in flight on one connection to a server'),
   'upstream-connections': row('upstreamConnections', [1, 1, 64], 'connections to a server that keeps them'),
   'one-request-connections': row(

@@ -149,7 +149,7 @@ function pageSourcesOf(
   const { fall, rise, healthIntervalMs, healthTimeoutMs, attemptTimeoutMs, forgetAfterMs, holdMs } = options;
   const hello = () => ({
     ...{ boot: events.boot, version: ownVersion(), startedMs, host: options.host },
-    ...{ wellKnownPort: sources.port(), needsToken: true },
+    ...{ wellKnownPort: sources.port(), needsToken: true, workers: options.workers },
     thresholds: {
       ...{ fall, rise, healthIntervalMs, healthTimeoutMs, attemptTimeoutMs, forgetAfterMs, holdMs },
       ...{ retryBudget: SHARE_OF_REQUESTS, maxPayloadBytes: MAX_PAYLOAD_BYTES },
@@ -164,5 +164,6 @@ function pageSourcesOf(
   };
   const acts = { table, registry, token: options.registerToken, setLogLevel };
   const metrics = metricsReply({ ...sources, now, version: ownVersion() });
-  return { page: findPage(), metrics, live, history, rows, acts, faults, target };
+  const { workers } = options;
+  return { page: findPage(), metrics, live, history, rows, acts, faults, target, workers };
 }

@@ -42,6 +42,12 @@ export class Fifo<T> {
     return item;
   }
 
+  /** Puts items before all others; copies what is in it. */
+  putFirst(items: readonly T[]): void {
+    this.#items = [...items, ...this.toArray()];
+    this.#head = 0;
+  }
+
   /** A copy of what is in it, oldest first, without the first `skipped`. */
   toArray(skipped = 0): T[] {
     return this.#items.slice(this.#head + skipped) as T[];

@@ -15,6 +15,7 @@ const TABLES = [
   { page: 'options.md', heading: '## load', program: 'scripts/load.ts' },
   { page: 'options.md', heading: '## start', program: 'scripts/start.ts' },
   { page: 'options.md', heading: '## start, stop, status', program: 'scripts/status.ts' },
+  { page: 'options.md', heading: '## swarm, upgrade', program: 'scripts/swarm.ts' },
   { page: 'chaos.md', heading: '# Chaos', program: 'scripts/chaos.ts' },
   { page: 'testing.md', heading: '## Simulation', program: 'scripts/simulate.ts' },
   { page: 'testing.md', heading: '## Fuzzing', program: 'scripts/fuzz.ts' },
@@ -50,7 +51,8 @@ async function tableOf(page: string, heading: string): Promise<Option[]> {
 }
 
 async function helpOf(program: string): Promise<Option[]> {
-  const help = startProgram(program, ['--help']);
+  // The environment of the tests may set other defaults.
+  const help = startProgram(program, ['--help'], { environment: { PROXY_WORKERS: '' } });
   assert.equal(await help.exited(), 0, help.stderr());
   // A long choice or description moves what is said of an option to the lines below it.
   const [listed = ''] = help.stdout().split('\n\nExamples:');

@@ -16,14 +16,14 @@ export type PlantedBug = {
 export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'an eviction does not reset the turn',
-    file: 'proxy/routing/round-robin.ts',
+    file: 'proxy/routing/rotation/round-robin.ts',
     from: '    this.remove(member);\n    this.#changed(() => 0);\n',
     to: '    this.remove(member);\n',
     isSlow: true,
   },
   {
     name: 'the turn does not move on',
-    file: 'proxy/routing/round-robin.ts',
+    file: 'proxy/routing/rotation/round-robin.ts',
     from: 'at + 1 === this.#members.length ? 0 : at + 1))',
     to: 'at))',
     isSlow: true,
@@ -76,8 +76,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'the queue has no bound',
     file: 'proxy/routing/waiting-room.ts',
-    from: '    const { maxWaiting } = this.#limits;\n',
-    to: '    const maxWaiting = this.#limits.maxWaiting * 1e9;\n',
+    from: 'route.waiting.add(request, this.#limits.maxWaiting)',
+    to: 'route.waiting.add(request, this.#limits.maxWaiting * 1e9)',
     isSlow: true,
   },
   {
@@ -111,8 +111,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'a request meets as many servers as there are',
     file: 'proxy/routing/retries.ts',
-    from: '    const isSpent = trouble.exposures >= maxAttempts;\n    if (isStale',
-    to: '    const isSpent = trouble.exposures >= maxAttempts * 9;\n    if (isStale',
+    from: '    const isSpent = trouble.exposures >= maxAttempts;\n    const mayGoAgain',
+    to: '    const isSpent = trouble.exposures >= maxAttempts * 9;\n    const mayGoAgain',
     only: 'poison',
   },
   {
@@ -189,8 +189,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'what was lost with a stale connection is not sent again',
     file: 'proxy/routing/retries.ts',
-    from: '    const isSpent = trouble.exposures >= maxAttempts;\n    if (isStale && isSpent',
-    to: '    const isSpent = isStale || trouble.exposures >= maxAttempts;\n    if (isStale && !isSpent',
+    from: '    const isSpent = trouble.exposures >= maxAttempts;\n    const mayGoAgain = isStale && isSpent',
+    to: '    const isSpent = isStale || trouble.exposures >= maxAttempts;\n    const mayGoAgain = isStale && !isSpent',
     only: 'reset-reused',
   },
   {
@@ -275,6 +275,20 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     only: 'proxies',
   },
   {
+    name: 'a full queue is first come, first served',
+    file: 'proxy/routing/fair-queue.ts',
+    from: 'if (this.#longest <= (line?.items.length ?? 0) + 1) return item;',
+    to: 'if (this.#longest > 0) return item;',
+    only: 'greedy',
+  },
+  {
+    name: 'a connection is served to its end',
+    file: 'proxy/routing/fair-queue.ts',
+    from: "      if (seen === 'served') ring.push(line);\n",
+    to: "      if (seen === 'served') ring.putFirst([line]);\n",
+    only: 'greedy',
+  },
+  {
     name: 'no server steps in',
     file: 'proxy/registration/subset.ts',
     from: '(held < size ||',
@@ -283,7 +297,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'a worker picks by a list that is no longer true',
-    file: 'proxy/routing/turn.ts',
+    file: 'proxy/routing/rotation/turn.ts',
     from: '  return (epoch + 1) % EPOCHS;',
     to: '  return epoch % EPOCHS;',
     only: 'proxy-workers',

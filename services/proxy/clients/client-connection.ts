@@ -14,6 +14,7 @@ import {
 import { endsStream, PacketReader } from '../../shared/packet-reader.ts';
 import type { Connection, Receiver } from '../network/network.ts';
 import type { Sessions } from '../registration/sessions.ts';
+import { NO_LINES } from '../routing/fair-queue.ts';
 import type { Forwarder } from '../routing/forwarder.ts';
 import { type ReplySink, Request } from '../routing/request.ts';
 import type { PacketSource, ReadTurns } from './read-turns.ts';
@@ -72,6 +73,7 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
   place = -1;
   isInLine = false;
   used = 0;
+  lines = NO_LINES;
   readonly #context: ConnectionContext;
   readonly #reader = new PacketReader();
   readonly #replies: ReplyQueue;
@@ -104,10 +106,6 @@ export class ClientConnection implements ReplySink, Receiver, PacketSource, SetM
   /** Which of our own addresses the peer has connected to; a system call too. */
   get localHost(): string {
     return plainHost(this.socket.localAddress ?? '');
-  }
-
-  get openCount(): number {
-    return this.#replies.length;
   }
 
   /** Requests on it have no reply yet, or are still to be read. */

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { Request } from '../routing/request.ts';
 import { ReplyQueue } from './reply-queue.ts';
 
-const client = { isClosed: false, openCount: 0, expect: () => {}, deliver: () => {}, flush: () => {} };
+const client = { isClosed: false, lines: [], expect: () => {}, deliver: () => {}, flush: () => {} };
 const requestOf = (): Request => new Request(client, 1, '1', '', null, 0);
 const socketTo = (write: (text: string) => unknown) => ({
   writableLength: 0,

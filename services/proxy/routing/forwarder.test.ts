@@ -30,7 +30,7 @@ class Scene {
   isForgotten = false;
   readonly client: ReplySink & { isClosed: boolean } = {
     isClosed: false,
-    openCount: 1,
+    lines: [],
     expect: () => {},
     deliver: (request) => this.replies.push(`${request.clientId}:${codeOf(request.reply ?? '')}`),
     flush: () => {},
@@ -118,9 +118,13 @@ class Scene {
   }
 
   ask(...clientIds: number[]): void {
+    this.askOn(this.client, ...clientIds);
+  }
+
+  askOn(client: ReplySink, ...clientIds: number[]): void {
     for (const clientId of clientIds) {
       const packet: RequestPacket = { kind: 'request', clientId, policy: '1', payload: 'p' };
-      this.forwarder.forward(this.client, packet, '{}\n', this.nowMs);
+      this.forwarder.forward(client, packet, '{}\n', this.nowMs);
     }
   }
 
@@ -475,6 +479,24 @@ describe('waiting', () => {
     scene.server('A', { capacity: 1 });
     scene.ask(1, 2, 3, 4, 5, 6);
     assert.deepEqual(scene.replies, ['6:OVERLOADED']);
+  });
+
+  test('of a full one the connection that has the most places loses one, and others are served in between', () => {
+    const a = scene.server('A', { capacity: 1 });
+    scene.ask(1, 2, 3, 4, 5);
+    scene.askOn({ ...scene.client, lines: [] }, 6);
+    assert.deepEqual(scene.replies, ['5:OVERLOADED']);
+    for (let answered = 0; answered < 5; answered += 1) scene.answer(a);
+    assert.deepEqual(scene.sent, ['1→A', '2→A', '6→A', '3→A', '4→A']);
+  });
+
+  test('a connection that has gone loses its places first, and nobody hears of it', () => {
+    scene.server('A', { capacity: 1 });
+    scene.ask(1, 2, 3, 4, 5);
+    scene.client.isClosed = true;
+    scene.askOn({ ...scene.client, isClosed: false, lines: [] }, 6);
+    assert.deepEqual(scene.replies, []);
+    assert.deepEqual(scene.forwarder.counters.errors, {});
   });
 
   test('clients that have gone, and those whose time is up, keep no place in it', () => {

@@ -5,10 +5,11 @@ import { addressOf } from '../../shared/printable.ts';
 import { isInRotation } from '../health/health.ts';
 import type { PolicyTraffic } from '../metrics/traffic.ts';
 import { type DrainOrder, keyOf, type Upstream } from '../servers/upstream.ts';
+import { FairQueue } from './fair-queue.ts';
 import type { Request, Trouble } from './request.ts';
 import { RetryBudget } from './retry-budget.ts';
-import { RoundRobin } from './round-robin.ts';
-import { type Hand, LocalTurn, ONLY_HAND, type Turn } from './turn.ts';
+import { RoundRobin } from './rotation/round-robin.ts';
+import { type Hand, LocalTurn, ONLY_HAND, type Turn } from './rotation/turn.ts';
 
 const MAX_ROUTES_WITHOUT_SERVER = 1000;
 const KEPT_WITHOUT_SERVER_MS = 60_000;
@@ -43,8 +44,8 @@ export class Route {
   /** Every server of this policy that is in the table, in the order of registration. */
   readonly upstreams: Upstream[] = [];
   readonly rotation: RoundRobin<Upstream>;
-  /** Requests that no server could take yet, oldest first. Written by the waiting room. */
-  readonly waiting: Request[] = [];
+  /** Requests that no server could take yet. Written by the waiting room. */
+  readonly waiting = new FairQueue<Request>();
   /** What its retries are paid from: another policy's trouble costs this one nothing. */
   readonly budget: RetryBudget;
   /** Null as long as no server was registered for it. Written by the forwarder. */

@@ -2,12 +2,11 @@
 import type { Id } from '../../shared/packet.ts';
 import type { PolicyTraffic } from '../metrics/traffic.ts';
 import { FAILURE_KINDS } from '../servers/failure.ts';
+import type { Sharer } from './fair-queue.ts';
 
 /** The client's connection, as a request knows it. */
-export type ReplySink = {
+export type ReplySink = Sharer & {
   readonly isClosed: boolean;
-  /** How many requests it has sent whose replies have not left. */
-  readonly openCount: number;
   /** Notes a request's place in the order of the replies. Called once for each request, before `deliver`. */
   expect(request: Request): void;
   /** Called once for each request, when its `reply` has been set. */

@@ -59,8 +59,8 @@ export class Retries {
     if (this.#isSettled(request)) return 'settled';
     const { retry, maxAttempts } = this.#limits;
     const isSpent = trouble.exposures >= maxAttempts;
-    // It is exposed to this one already, so that this is no attempt on one more.
     const mayGoAgain = isStale && isSpent && retry === 'always';
+    // It is exposed to this one already, so that this is no attempt on one more.
     if (mayGoAgain && route?.handAgain(upstream, request, trouble, this.#counters, nowMs) === true)
       return 'settled';
     if (retry !== 'always' || isSpent) {

@@ -1,11 +1,11 @@
 // The requests that no server can take yet: which ones may wait, and which ones are served once something has changed.
 import type { ProxyOptions } from '../options.ts';
 import type { Upstream } from '../servers/upstream.ts';
+import type { Look } from './fair-queue.ts';
 import type { RetryCounters, Route } from './policy-table.ts';
 import type { Replier } from './replier.ts';
 import type { Request } from './request.ts';
 
-const SCARCE_SHARE = 1 / 8;
 // How long after a policy has become empty requests still wait for its next server.
 const AFTER_FAILURE_MS = 1000;
 const AFTER_LEAVE_MS = 5000;
@@ -26,72 +26,48 @@ export class WaitingRoom {
     this.#counters = counters;
   }
 
-  /** Has a request wait for a server of its route, or refuses it. */
+  /** Has a request wait for a server of its route, or refuses it. Where all places are taken it may have another one's. */
   admit(request: Request, route: Route | undefined, nowMs: number): void {
     if (route === undefined || !mayWait(route, request, this.#limits, nowMs)) {
       this.#replier.giveUp(request);
-    } else if (this.#isFullFor(request, route)) {
-      this.#replier.refuse(
-        request,
-        'OVERLOADED',
-        `All servers of policy ${request.policy} are busy and the queue is full: try again later.`,
-      );
-    } else {
-      route.waiting.push(request);
-      // All of them are looked at whenever something changes; a newcomer changes nothing for those before it.
-      if (route.rotation.hasRoom(request.tried)) this.serve(route, nowMs);
+      return;
     }
-  }
-
-  // The last places are for clients that have few requests open, fewer than are left: those that send without end would
-  // have each place as it becomes free (dynamic thresholds, A. Choudhury and E. Hahne, 1998).
-  #isFullFor({ client }: Request, { waiting }: Route): boolean {
-    const { maxWaiting } = this.#limits;
-    const left = maxWaiting - waiting.length;
-    return left <= 0 || (left <= maxWaiting * SCARCE_SHARE && client.openCount > left);
+    const refused = route.waiting.add(request, this.#limits.maxWaiting);
+    if (refused !== null && !this.#replier.isOver(refused)) {
+      this.#replier.refuse(
+        refused,
+        'OVERLOADED',
+        `All servers of policy ${refused.policy} are busy and the queue is full: try again later.`,
+      );
+    }
+    // All of them are looked at whenever something changes; a newcomer changes nothing for those before it.
+    if (refused !== request && route.rotation.hasRoom(request.tried)) this.serve(route, nowMs);
   }
 
   /** Has one wait before all others: it was handed over already, and the server's accept queue was full. */
   readmit(request: Request, route: Route): void {
-    route.waiting.unshift(request);
+    route.waiting.addFirst(request);
   }
 
   /** Drops the requests that are over, wherever they stand; then as `serve`. Called now and then. */
   sweep(route: Route, nowMs: number): void {
-    const { waiting } = route;
-    let kept = 0;
-    for (const request of waiting) {
-      if (this.#replier.isOver(request)) continue;
-      waiting[kept] = request;
-      kept += 1;
-    }
-    waiting.length = kept;
+    route.waiting.visit((request) => (this.#replier.isOver(request) ? 'over' : 'waits'));
     this.serve(route, nowMs);
   }
 
   /** The servers of a route, or their load, have changed: each request is served, waits on, or is refused. */
   serve(route: Route, nowMs: number): void {
-    const { waiting } = route;
-    if (waiting.length === 0) return;
-    const stillWaiting: Request[] = [];
-    let at = 0;
-    while (at < waiting.length && !route.isFull) {
-      const request = waiting[at] as Request;
-      at += 1;
-      if (!this.#isSettled(request, route, nowMs)) stillWaiting.push(request);
-    }
-    if (at === stillWaiting.length) return;
-    waiting.splice(0, at - stillWaiting.length);
-    for (const [index, request] of stillWaiting.entries()) waiting[index] = request;
+    if (route.waiting.length === 0) return;
+    route.waiting.visit((request) => (route.isFull ? 'stop' : this.#serveOne(request, route, nowMs)));
   }
 
-  // False when the request has to wait on.
-  #isSettled(request: Request, route: Route, nowMs: number): boolean {
-    if (this.#replier.isOver(request)) return true;
+  #serveOne(request: Request, route: Route, nowMs: number): Look {
+    if (this.#replier.isOver(request)) return 'over';
     const outcome = route.handToNext(request, this.#counters, nowMs);
-    if (outcome === 'none' && mayWait(route, request, this.#limits, nowMs)) return false;
-    if (outcome !== 'handed') this.#replier.giveUp(request);
-    return true;
+    if (outcome === 'handed') return 'served';
+    if (outcome === 'none' && mayWait(route, request, this.#limits, nowMs)) return 'waits';
+    this.#replier.giveUp(request);
+    return 'over';
   }
 }
 

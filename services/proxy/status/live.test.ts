@@ -84,7 +84,12 @@ test('the stream: who it is, then the cluster, then what happens, and why a serv
   const server = await fakeServer(t, proxy, 1);
   await server.join();
   const next = await streamOf(t, proxy);
-  assert.equal((await next('hello')).wellKnownPort, proxy.port);
+  const hello = await next('hello');
+  const { workers } = (await (
+    await fetch(`http://127.0.0.1:${proxy.adminPort}/api/policies`)
+  ).json()) as Loose;
+  assert.deepEqual([hello.wellKnownPort, hello.workers], [proxy.port, workers]);
+  assert.equal(workers, Number(process.env.PROXY_WORKERS ?? 1));
   const [row] = rowsOf(await next('state'));
   assert.deepEqual([row.id, row.state, row.ordered, row.next.kind], [1, 'ready', 'none', 'would-leave']);
   await server.die();

@@ -41,6 +41,8 @@ export type PageSources = {
   rows: RowSources;
   acts: ActSources;
   faults: Faults;
+  /** How many threads serve requests. */
+  workers: number;
   /** Where its packets go; null before the well-known port is open. */
   target: () => SendTarget | null;
 };
@@ -135,7 +137,7 @@ async function answer(
     }
     case '/api/policies':
       await sources.refresh();
-      sendJson(response, 200, sources.snapshot());
+      sendJson(response, 200, { ...sources.snapshot(), workers: sources.workers });
       return;
     case '/api/events':
       response.writeHead(200, EVENT_STREAM);

@@ -209,36 +209,41 @@ describe('slow is not dead', () => {
 });
 
 describe('clients that send without end', () => {
-  test('leave a place in the queue to those that ask one thing', async (t) => {
-    const proxy = await testProxy(t, { maxWaiting: 64, requestTimeoutMs: 10_000, healthTimeoutMs: 5000 });
-    let free = Promise.resolve();
-    let count = 0;
-    const busy: Behaviour = (_peer, _frame, answer) => {
-      count += 1;
-      if (count % 10 === 0) free = free.then(() => new Promise((resolve) => setTimeout(resolve, 2)));
-      free = free.then(answer);
-    };
-    await (await fakeServer(t, proxy, 1, { behave: busy })).join(KEPT);
-    let isOver = false;
-    let refused = 0;
-    const greedy = async (): Promise<void> => {
-      const peer = clientOf(proxy);
-      for (let open = 0; open < 60; open += 1) peer.send(request('greedy'));
-      while (!isOver) {
-        const { code } = await peer.nextFrame();
-        if (code === 'OVERLOADED') refused += 1;
-        peer.send(request('greedy'));
-      }
-    };
-    const all = Promise.all(Array.from({ length: 10 }, greedy));
-    // From then on each of them has as many open as it ever has.
-    await eventually(async () => count > 1000);
-    for (let asked = 0; asked < 100; asked += 1)
-      assert.equal((await ask(proxy, request(`p${asked}`))).payload, digestOf(`p${asked}`));
-    isOver = true;
-    await all;
-    assert.ok(refused > 0);
-  });
+  for (const [connections, atOnce] of [
+    [10, 60],
+    [60, 16],
+  ] as const) {
+    test(`leave a place in the queue to those that ask one thing: ${connections} with ${atOnce} requests at a time`, async (t) => {
+      const proxy = await testProxy(t, { maxWaiting: 64, requestTimeoutMs: 10_000, healthTimeoutMs: 5000 });
+      let free = Promise.resolve();
+      let count = 0;
+      const busy: Behaviour = (_peer, _frame, answer) => {
+        count += 1;
+        if (count % 10 === 0) free = free.then(() => new Promise((resolve) => setTimeout(resolve, 2)));
+        free = free.then(answer);
+      };
+      await (await fakeServer(t, proxy, 1, { behave: busy })).join(KEPT);
+      let isOver = false;
+      let refused = 0;
+      const greedy = async (): Promise<void> => {
+        const peer = clientOf(proxy);
+        for (let open = 0; open < atOnce; open += 1) peer.send(request('greedy'));
+        while (!isOver) {
+          const { code } = await peer.nextFrame();
+          if (code === 'OVERLOADED') refused += 1;
+          peer.send(request('greedy'));
+        }
+      };
+      const all = Promise.all(Array.from({ length: connections }, greedy));
+      // From then on each of them has as many open as it ever has.
+      await eventually(async () => count > 1000);
+      for (let asked = 0; asked < 30; asked += 1)
+        assert.equal((await ask(proxy, request(`p${asked}`))).payload, digestOf(`p${asked}`));
+      isOver = true;
+      await all;
+      assert.ok(refused > 0);
+    });
+  }
 });
 
 describe('more requests than the servers can take', () => {

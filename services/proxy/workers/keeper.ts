@@ -11,13 +11,13 @@ import type { Request } from '../routing/request.ts';
 import type { Upstream } from '../servers/upstream.ts';
 import { snapshotOf } from '../status/snapshot.ts';
 import { Crew, type Launch, type Member } from './crew.ts';
-import { KeeperTable } from './keeper-table.ts';
 import type { ConnectionRef, NamedRequest, Ref, ToKeeper, ToWorker } from './messages.ts';
 import { RelayedConnection } from './relay.ts';
 import { Totals } from './report.ts';
 import { Hands, handsBuffer } from './shared/hands.ts';
 import { placesBuffer, SharedPlaces } from './shared/places.ts';
 import { KeeperTally } from './shared/tally.ts';
+import { KeeperTable } from './table/keeper-table.ts';
 
 // A worker that has not stopped so long after its time is not waited for.
 const STOP_BEYOND_MS = 5000;

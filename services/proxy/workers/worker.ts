@@ -15,7 +15,7 @@ import { Relay } from './relay.ts';
 import { Reporter } from './report.ts';
 import { SharedHand } from './shared/hands.ts';
 import { SharedPlaces } from './shared/places.ts';
-import { TableCopy } from './table-copy.ts';
+import { TableCopy } from './table/table-copy.ts';
 
 const SECOND_MS = 1000;
 

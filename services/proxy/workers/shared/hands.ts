@@ -1,5 +1,5 @@
 // Which workers are handing a request over just now, in shared memory: the keeper waits for them. On the data path.
-import type { Hand } from '../../routing/turn.ts';
+import type { Hand } from '../../routing/rotation/turn.ts';
 
 // A row has a cache line of its own.
 const ROW = 16;

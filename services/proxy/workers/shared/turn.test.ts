@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import fc from 'fast-check';
-import { RoundRobin } from '../../routing/round-robin.ts';
-import { EPOCHS } from '../../routing/turn.ts';
+import { RoundRobin } from '../../routing/rotation/round-robin.ts';
+import { EPOCHS } from '../../routing/rotation/turn.ts';
 import { SharedTurn } from './turn.ts';
 
 type Member = { name: string; order: number; isFull: boolean };

@@ -1,5 +1,5 @@
 // One turn for the rotations of a policy in all threads: a word in shared memory. On the data path.
-import { nextEpoch, type Turn } from '../../routing/turn.ts';
+import { nextEpoch, type Turn } from '../../routing/rotation/turn.ts';
 
 // The word is in the middle, so that no other memory has a part of its cache line.
 const BYTES = 192;

@@ -96,6 +96,8 @@ export type Hello = {
   name?: string;
   host?: string;
   needsToken: boolean;
+  /** How many threads serve requests. */
+  workers?: number;
   thresholds: Partial<
     Record<
       | 'fall'

@@ -26,6 +26,7 @@ export function Head() {
               : html`up <b><${Clockwork} of=${(nowMs: number) => longDuration(nowMs - hello.startedMs)} /></b>`
           }</span>`
         }
+        ${(hello?.workers ?? 1) > 1 && html`<span><b>${hello?.workers}</b> workers</span>`}
         <span>page <span class="mono">${location.host}</span></span>
       </span>
       <${Pill} connection=${connection} />

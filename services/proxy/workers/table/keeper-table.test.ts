@@ -1,10 +1,10 @@
 // test · the keeper's table: what the workers hand over meanwhile is known before anybody hears of a change.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { newcomer, type State } from '../health/health.ts';
-import { Upstream } from '../servers/upstream.ts';
+import { newcomer, type State } from '../../health/health.ts';
+import { Upstream } from '../../servers/upstream.ts';
+import { KeeperTally, WorkerTally } from '../shared/tally.ts';
 import { KeeperTable } from './keeper-table.ts';
-import { KeeperTally, WorkerTally } from './shared/tally.ts';
 
 const TOTALS = { waitingOf: () => 0, budgetLeftOf: () => 1 };
 const REGISTRATION = { id: 1, policy: '1', host: '10.0.0.1', port: 1, keepsAlive: true, incarnation: null };

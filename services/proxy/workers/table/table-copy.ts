@@ -1,13 +1,13 @@
 // A worker's copy of the keeper's table: it does what the keeper says, in the same order.
-import { newcomer } from '../health/health.ts';
-import type { ProxyOptions } from '../options.ts';
-import { capacityOf } from '../registration/registry.ts';
-import type { Forwarder } from '../routing/forwarder.ts';
-import type { PolicyTable } from '../routing/policy-table.ts';
-import { type DrainOrder, Upstream, type UpstreamPool } from '../servers/upstream.ts';
-import type { Ref, Standing, TableChange } from './messages.ts';
-import { WorkerTally } from './shared/tally.ts';
-import { SharedTurn } from './shared/turn.ts';
+import { newcomer } from '../../health/health.ts';
+import type { ProxyOptions } from '../../options.ts';
+import { capacityOf } from '../../registration/registry.ts';
+import type { Forwarder } from '../../routing/forwarder.ts';
+import type { PolicyTable } from '../../routing/policy-table.ts';
+import { type DrainOrder, Upstream, type UpstreamPool } from '../../servers/upstream.ts';
+import type { Ref, Standing, TableChange } from '../messages.ts';
+import { WorkerTally } from '../shared/tally.ts';
+import { SharedTurn } from '../shared/turn.ts';
 
 /** Who has ordered it is the keeper's business. */
 const DRAINED: DrainOrder = { by: '', reason: '', sinceWallMs: 0 };

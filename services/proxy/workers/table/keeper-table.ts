@@ -1,12 +1,12 @@
 // The keeper's table: whatever changes in it is said to the workers, whose copies change in the same way.
-import { isInRotation } from '../health/health.ts';
-import { PolicyTable, Route } from '../routing/policy-table.ts';
-import type { DrainOrder, Upstream, UpstreamPool } from '../servers/upstream.ts';
-import type { Ref, Standing, TableChange } from './messages.ts';
-import type { Totals } from './report.ts';
-import type { Hands } from './shared/hands.ts';
-import type { KeeperTally } from './shared/tally.ts';
-import { SharedTurn } from './shared/turn.ts';
+import { isInRotation } from '../../health/health.ts';
+import { PolicyTable, Route } from '../../routing/policy-table.ts';
+import type { DrainOrder, Upstream, UpstreamPool } from '../../servers/upstream.ts';
+import type { Ref, Standing, TableChange } from '../messages.ts';
+import type { Totals } from '../report.ts';
+import type { Hands } from '../shared/hands.ts';
+import type { KeeperTally } from '../shared/tally.ts';
+import { SharedTurn } from '../shared/turn.ts';
 
 /** One policy, whose requests are with the workers. */
 class KeeperRoute extends Route {

@@ -1,0 +1,78 @@
+// pure · what is promised to requests that wait: the places of a queue, and the turns, are shared evenly among connections.
+import type { Route } from '../../services/proxy/routing/policy-table.ts';
+import type { ReplySink, Request } from '../../services/proxy/routing/request.ts';
+import type { Expected } from './client.ts';
+import type { Host } from './host.ts';
+import type { SimulatedProxy } from './proxy.ts';
+import type { World } from './world.ts';
+
+/** A request that no server has had yet. */
+type Waiting = {
+  /** How many of the same connection waited before it. */
+  ahead: number;
+  /** How many of each other connection were handed over since. */
+  passedBy: Map<ReplySink, number>;
+};
+
+export class SharePromises {
+  readonly #world: World;
+  readonly #proxy: SimulatedProxy;
+  /** Of each thread's route. */
+  readonly #waiting = new WeakMap<Route, Map<Request, Waiting>>();
+
+  constructor(world: World, proxy: SimulatedProxy) {
+    this.#world = world;
+    this.#proxy = proxy;
+  }
+
+  /**
+   * For want of room the proxy refuses a request that no server has had, and that is the only one of its connection.
+   * @param host of the thread that does so
+   */
+  onNoPlace({ policy, payload }: Expected, host: Host): void {
+    const counts = new Map<ReplySink, number>();
+    const thread = this.#proxy.threads.find((one) => one.host === host);
+    for (const { client } of thread?.table.route(policy)?.waiting.toArray() ?? [])
+      counts.set(client, (counts.get(client) ?? 0) + 1);
+    const most = Math.max(...counts.values());
+    if (most > 1)
+      this.#proxy.violate('places are shared evenly', `none for "${payload}", ${most} for another client`);
+    this.#world.reached('traits', 'a request was refused since all places were taken evenly');
+  }
+
+  /** Called for the route of each thread after each step in which the proxy did something. */
+  check(route: Route): void {
+    const { waiting } = route;
+    const before = this.#waiting.get(route);
+    if (waiting.length === 0) {
+      if (before !== undefined) this.#waiting.delete(route);
+      return;
+    }
+    const now = new Map<Request, Waiting>();
+    const counts = new Map<ReplySink, number>();
+    for (const request of waiting.toArray()) {
+      const { client, upstream } = request;
+      const ahead = counts.get(client) ?? 0;
+      counts.set(client, ahead + 1);
+      // What comes back may go before all others.
+      if (upstream === null) now.set(request, before?.get(request) ?? { ahead, passedBy: new Map() });
+    }
+    this.#waiting.set(route, now);
+    if (before === undefined) return;
+    for (const served of before.keys()) {
+      if (served.upstream === null) continue;
+      for (const [request, state] of now)
+        if (before.has(request) && request.client !== served.client) this.#pass(state, served);
+    }
+  }
+
+  #pass({ ahead, passedBy }: Waiting, { client }: Request): void {
+    const times = (passedBy.get(client) ?? 0) + 1;
+    passedBy.set(client, times);
+    if (times > ahead + 1)
+      this.#proxy.violate(
+        'turns are shared evenly',
+        `with ${ahead} before it on its connection, a request waits for ${times} of another client`,
+      );
+  }
+}
