@@ -336,7 +336,9 @@ export class Promises {
     world.timeline.after(WITHIN.sessionMs, () => {
       const isMoot =
         server.changes > changes + 1 || this.#proxy.hasStalledSince(world.nowMs - WITHIN.sessionMs);
-      if (!this.#isOver && !isMoot && !ours.isDestroyed)
+      // A proxy that stops has said goodbye, and checks no heartbeats any more.
+      const isStopping = world.nowMs >= this.#proxy.stoppingSinceMs;
+      if (!this.#isOver && !isStopping && !isMoot && !ours.isDestroyed)
         this.#proxy.violate('a silent session ends', `that of ${server.name}, after ${WITHIN.sessionMs} ms`);
     });
   }
@@ -368,10 +370,13 @@ export class Promises {
     this.#checkCopies();
   }
 
-  // Of the servers that are good for requests the best ones are used, and as many as there may be.
+  // Of the servers that are good for requests the best ones are used, and as many as there may be. A suspect keeps its place
+  // until a probe has decided.
   #checkSubset({ policy, upstreams }: Route): void {
     const { subset } = this.#world.options;
-    const good = upstreams.filter(({ health: { state } }) => isInRotation(state) || state === 'standby');
+    const good = upstreams.filter(
+      ({ health: { state } }) => isInRotation(state) || state === 'standby' || state === 'suspect',
+    );
     const best = good.toSorted((a, b) => a.rank - b.rank).slice(0, subset);
     const wrong = best.find(({ health: { state } }) => state === 'standby');
     if (wrong !== undefined)
