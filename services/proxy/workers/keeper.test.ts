@@ -128,8 +128,7 @@ test('requests on a worker that has not heard of a change wait until it has, and
 
 test('a request that failed before the trial of its server does not fail the trial, though it is told of later', async (t) => {
   const { proxy, keeper, peers, says } = await proxyOf(t);
-  const server = await fakeServer(t, proxy, 1);
-  peers.push(await server.join({ keepAlive: true }));
+  for (const id of [1, 2]) peers.push(await (await fakeServer(t, proxy, id)).join({ keepAlive: true }));
   const upstream = keeper.sources.table.findById('1', 1) ?? assert.fail();
   const sinceMs = performance.now();
   upstream.health = { ...upstream.health, state: 'trial', sinceMs };
