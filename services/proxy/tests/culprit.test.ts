@@ -179,7 +179,8 @@ describe('slow is not dead', () => {
   });
 
   test('nothing new joins a silent connection, and it is used again when it has answered', async (t) => {
-    const proxy = await testProxy(t, { attemptTimeoutMs: 100, requestTimeoutMs: 5000 });
+    // Another worker has a connection of its own, which is not silent.
+    const proxy = await testProxy(t, { attemptTimeoutMs: 100, requestTimeoutMs: 5000, workers: 1 });
     const held: (() => void)[] = [];
     // In order, as every server answers: those behind the held one wait for it.
     const holders = new WeakSet<object>();

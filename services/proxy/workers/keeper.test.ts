@@ -8,7 +8,7 @@ import { openSystemWorld } from '../core/system-world.ts';
 import { readProxyOptions } from '../options.ts';
 import type { Launch, Thread } from './crew.ts';
 import { createKeeper } from './keeper.ts';
-import type { ToWorker } from './messages.ts';
+import type { ToKeeper, ToWorker } from './messages.ts';
 import { createWorker } from './worker.ts';
 
 const ORDER = { by: 'a test', reason: '' };
@@ -35,6 +35,7 @@ async function proxyOf(t: TestContext) {
   let isHeld = false;
   let isPortRefused = false;
   const late: (() => void)[] = [];
+  const says: ((message: ToKeeper) => void)[] = [];
   const launch: Launch = (start, onMessage, onGone) => {
     const { port1: keepers, port2: workers } = new MessageChannel();
     const worker = createWorker(options, start, world, (message) => workers.postMessage(message), {
@@ -42,6 +43,7 @@ async function proxyOf(t: TestContext) {
       close: async () => {},
     });
     keepers.on('message', onMessage);
+    says.push(onMessage);
     workers.on('message', (message: ToWorker) => {
       if (isHeld && start.index === 1) late.push(() => worker.receive(message));
       else worker.receive(message);
@@ -71,7 +73,7 @@ async function proxyOf(t: TestContext) {
     return proxy.stop();
   });
   return {
-    ...{ proxy, keeper, peers, lines, threads },
+    ...{ proxy, keeper, peers, lines, threads, says },
     skip: (ms: number): void => {
       aheadMs += ms;
     },
@@ -122,6 +124,21 @@ test('requests on a worker that has not heard of a change wait until it has, and
   const [one, two, three] = servers.map(({ requests }) => requests.length);
   assert.equal(two, 0);
   assert.ok(Math.abs((one ?? 0) - (three ?? 0)) <= 1, `${one} and ${three}`);
+});
+
+test('a request that failed before the trial of its server does not fail the trial, though it is told of later', async (t) => {
+  const { proxy, keeper, peers, says } = await proxyOf(t);
+  for (const id of [1, 2]) peers.push(await (await fakeServer(t, proxy, id)).join({ keepAlive: true }));
+  const upstream = keeper.sources.table.findById('1', 1) ?? assert.fail();
+  const sinceMs = performance.now();
+  upstream.health = { ...upstream.health, state: 'trial', sinceMs };
+  const fail = (atMs: number): void =>
+    says[0]?.({ kind: 'failure', ref: 1, failure: 'silent', request: null, atMs });
+  const ejections = (): number => proxy.events.since(0).filter(({ type }) => type === 'ejected').length;
+  fail(sinceMs - 1);
+  assert.equal(ejections(), 0);
+  fail(sinceMs + 1);
+  assert.equal(ejections(), 1);
 });
 
 test('a policy whose servers are gone is forgotten by the keeper too', async (t) => {

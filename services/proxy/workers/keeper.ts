@@ -101,7 +101,10 @@ export function createKeeper(
         break;
       case 'failure':
         onServer(message.ref, (upstream) => {
-          const { request } = message;
+          const { request, atMs } = message;
+          const { state, sinceMs } = upstream.health;
+          // What failed before its trial is what the trial is for: the worker did not know of that yet.
+          if (state === 'trial' && atMs <= sinceMs) return;
           checker.onFailure(upstream, message.failure, request === null ? null : named(request));
         });
         break;

@@ -96,7 +96,8 @@ export type ToKeeper =
   /** A connection on which a setup packet came is over. */
   | { kind: 'ended'; connection: ConnectionRef }
   | { kind: 'broke'; ref: Ref; suspect: Suspect }
-  | { kind: 'failure'; ref: Ref; failure: FailureKind; request: NamedRequest | null }
+  /** `atMs`: monotonic ms. */
+  | { kind: 'failure'; ref: Ref; failure: FailureKind; request: NamedRequest | null; atMs: number }
   | { kind: 'silence'; ref: Ref; request: NamedRequest }
   | { kind: 'trial-passed'; ref: Ref }
   /** It is leaving, and none of this worker's requests is on it. */

@@ -57,8 +57,10 @@ export function createWorker(
   const relay = new Relay(post);
   const judge: TrafficJudge = {
     onBroke: (upstream, suspect) => post({ kind: 'broke', ref: copy.refOf(upstream), suspect }),
-    onFailure: (upstream, failure, request) =>
-      post({ kind: 'failure', ref: copy.refOf(upstream), failure, request: request && nameOf(request) }),
+    onFailure: (upstream, failure, request) => {
+      const about = { ref: copy.refOf(upstream), request: request && nameOf(request) };
+      post({ kind: 'failure', ...about, failure, atMs: clock.now() });
+    },
     onSilence: (upstream, request) =>
       post({ kind: 'silence', ref: copy.refOf(upstream), request: nameOf(request) }),
     onTrialPassed: (upstream) => post({ kind: 'trial-passed', ref: copy.refOf(upstream) }),
