@@ -329,6 +329,7 @@ function swapAlive(world: World, one: SimulatedServer, other: SimulatedServer): 
   const isFit = ({ isUp, sessions, behaviour, spec, host }: SimulatedServer): boolean =>
     isUp &&
     sessions.size === world.proxies.length &&
+    world.proxies.every(({ sources }) => sources.table.findById(spec.policy, spec.id)?.answersAs != null) &&
     behaviour === 'honest' &&
     spec.workers === 1 &&
     !world.network.cuts.has(host.address);

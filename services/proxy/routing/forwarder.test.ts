@@ -186,6 +186,16 @@ describe('the order of servers', () => {
     });
   }
 
+  test('what was on a server when that was evicted goes on alone, since it may have killed it', () => {
+    const scene = new Scene({ maxAttempts: 2 });
+    const [a, b] = [scene.server('A'), scene.server('B'), scene.server('C')];
+    scene.ask(1);
+    scene.break(a as Upstream, 'evicted');
+    scene.break(b as Upstream, 'evicted');
+    assert.deepEqual(scene.sent, ['1→A', '1→B alone']);
+    assert.deepEqual(scene.replies, ['1:UPSTREAM_FAILED sent']);
+  });
+
   test('what failed before anything was sent is no attempt', () => {
     const scene = new Scene();
     const [a, b, c, d] = [scene.server('A'), scene.server('B'), scene.server('C'), scene.server('D')];

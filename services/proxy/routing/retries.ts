@@ -54,7 +54,7 @@ export class Retries {
     const isStale = failure === 'stale' && trouble.staleOn === null && !trouble.tried.includes(upstream);
     if (isStale) noteStale(trouble, upstream);
     else noteExposure(trouble, upstream);
-    if (mayHaveCrashed(failure)) trouble.isAlone = true;
+    if (mayHaveKilled(failure)) trouble.isAlone = true;
     trouble.reason = failure;
     if (this.#isSettled(request)) return 'settled';
     const { retry, maxAttempts } = this.#limits;
@@ -78,7 +78,7 @@ export class Retries {
     const trouble = troubleOf(request);
     trouble.breaks += 1;
     // If it is the one that breaks connections, no other request shall be on the next.
-    if (mayHaveCrashed(failure)) trouble.isAlone = true;
+    if (mayHaveKilled(failure)) trouble.isAlone = true;
     if (this.#isSettled(request)) return 'settled';
     const { retry, maxAttempts } = this.#limits;
     // While it stood here it may have been moved, and have used up its attempts elsewhere.
@@ -203,6 +203,11 @@ function mayTry({ tried }: Request, upstream: Upstream | null): Upstream | null 
 
 function mayHaveCrashed(failure: FailureKind): boolean {
   return failure === 'reset' || failure === 'closed' || failure === 'stale';
+}
+
+// A probe may show that a server has died before the ends of its connections have been read: it is evicted with all on them.
+function mayHaveKilled(failure: FailureKind): boolean {
+  return failure === 'evicted' || mayHaveCrashed(failure);
 }
 
 function troubleOf(request: Request): Trouble {
