@@ -246,13 +246,15 @@ function during(
   outWithinMs: number | null | ((proxy: SimulatedProxy) => number | null),
   end: () => void,
 ): void {
+  const { isHealed } = world;
   server.beginFault();
   for (const proxy of running(world)) {
     const withinMs = typeof outWithinMs === 'function' ? outWithinMs(proxy) : outWithinMs;
     if (withinMs !== null) proxy.promises.mustBeOut(server, withinMs, what);
   }
   world.timeline.after(forMs, () => {
-    if (world.isHealed) return;
+    // It has ended with all others. One that begins after that, as by a poison that was held up until then, ends by itself.
+    if (world.isHealed !== isHealed) return;
     world.trace(() => `${server.name} is no longer ${what}`);
     end();
     server.endFaults(1);

@@ -19,6 +19,8 @@ export class SharePromises {
   readonly #proxy: SimulatedProxy;
   /** Of each thread's route. */
   readonly #waiting = new WeakMap<Route, Map<Request, Waiting>>();
+  /** Those of each route that have come back from a server. */
+  readonly #comeBack = new WeakMap<Route, Set<Request>>();
 
   constructor(world: World, proxy: SimulatedProxy) {
     this.#world = world;
@@ -46,23 +48,42 @@ export class SharePromises {
     const before = this.#waiting.get(route);
     if (waiting.length === 0) {
       if (before !== undefined) this.#waiting.delete(route);
+      this.#comeBack.delete(route);
       return;
     }
     const now = new Map<Request, Waiting>();
+    const comeBack = new Set<Request>();
     const counts = new Map<ReplySink, number>();
     for (const request of waiting.toArray()) {
       const { client, upstream } = request;
       const ahead = counts.get(client) ?? 0;
       counts.set(client, ahead + 1);
       // What comes back may go before all others.
-      if (upstream === null) now.set(request, before?.get(request) ?? { ahead, passedBy: new Map() });
+      if (upstream !== null) comeBack.add(request);
+      else now.set(request, before?.get(request) ?? { ahead, passedBy: new Map() });
     }
+    this.#allowTurns(route, comeBack, before ?? new Map());
     this.#waiting.set(route, now);
     if (before === undefined) return;
     for (const served of before.keys()) {
       if (served.upstream === null) continue;
       for (const [request, state] of now)
         if (before.has(request) && request.client !== served.client) this.#pass(state, served);
+    }
+  }
+
+  // What comes back is before the others of its connection, which comes first with it: where it can't be served, another
+  // request of the connection has the turn.
+  #allowTurns(route: Route, comeBack: Set<Request>, waiting: ReadonlyMap<Request, Waiting>): void {
+    const before = this.#comeBack.get(route);
+    if (comeBack.size > 0 || before !== undefined) this.#comeBack.set(route, comeBack);
+    for (const request of comeBack) {
+      if (before?.has(request)) continue;
+      const { client } = request;
+      for (const [{ client: other }, state] of waiting) {
+        if (other === client) state.ahead += 1;
+        else state.passedBy.set(client, (state.passedBy.get(client) ?? 0) - 1);
+      }
     }
   }
 

@@ -49,6 +49,7 @@ export class UpstreamConnection implements SetMember {
   readonly #checksIds: boolean;
   readonly #queue = new Fifo<Request>();
   #unwritten = '';
+  #unwrittenCount = 0;
   #isOver = false;
   #hasAnswered = false;
   #lastAnswer = '';
@@ -105,7 +106,9 @@ export class UpstreamConnection implements SetMember {
   /** For how long the server has worked on the first request, as far as sweeps every few milliseconds can see. */
   silentMs(nowMs: number): number {
     const { first } = this;
-    if (first !== this.#watched) {
+    // After a stall of this process it may still be written: nobody can be silent about that.
+    const isWritten = this.#unwrittenCount < this.#queue.length;
+    if (first !== this.#watched || !isWritten) {
       this.#watched = first;
       this.#watchedSinceMs = nowMs;
     }
@@ -124,6 +127,7 @@ export class UpstreamConnection implements SetMember {
   push(request: Request): void {
     this.#queue.push(request);
     this.#unwritten += request.wire;
+    this.#unwrittenCount += 1;
   }
 
   get hasUnwritten(): boolean {
@@ -134,6 +138,7 @@ export class UpstreamConnection implements SetMember {
     if (this.#unwritten === '' || this.#isOver) return;
     const wire = this.#unwritten;
     this.#unwritten = '';
+    this.#unwrittenCount = 0;
     this.#socket.write(wire, 'latin1');
   }
 
