@@ -172,6 +172,19 @@ test('when a proxy shuts down and none that it names can be reached, that is the
   assert.equal(result.packet.code, 'SHUTTING_DOWN');
 });
 
+test('proxies that shut down and name each other are asked twice at most', async (t) => {
+  const naming = (port: number): string => GOODBYE.replace(/}$/, `,"proxies":["127.0.0.1:${port}"]}`);
+  const ports = [await freePort(), await freePort()] as const;
+  const named = await Promise.all([
+    serverAt(t, '127.0.0.1', ports[0], naming(ports[1])),
+    serverAt(t, '127.0.0.1', ports[1], naming(ports[0])),
+  ]);
+  const { port } = await serverAt(t, '127.0.0.1', 0, naming(ports[0]));
+  const result = await exchange(BYTES, behind(port, '127.0.0.1'), 1_000);
+  assert.ok(result.kind === 'reply' && result.packet.kind === 'error', JSON.stringify(result));
+  for (const { connections } of named) assert.ok(connections.length <= 2, `${connections.length}`);
+});
+
 test('a proxy that keeps silent leaves time for the next', async (t) => {
   const silent = await scriptedServer();
   t.after(() => silent.close());

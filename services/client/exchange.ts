@@ -13,6 +13,8 @@ const CONNECT_MS = 1_000;
 // A proxy replies within two seconds. One that does not keeps none of the others from their turn.
 const SILENT_MS = 2_500;
 const MAX_REPLY_BYTES = 65_536;
+// Behind a balancer's address another proxy may answer the next time.
+const MAX_GOODBYES = 2;
 
 type Failed = {
   kind: 'failed';
@@ -54,17 +56,20 @@ export async function exchange(
   const failures: Failed[] = [];
   let reply: Exchange | null = null;
   let wasEmpty = false;
-  const askedAgain = new Set<KnownProxy>();
+  // By their addresses: one that was forgotten, and is named again, is another entry.
+  const goodbyes = new Map<string, number>();
   for (let proxy = proxies.pick(); proxy !== null; proxy = proxies.pick(asked)) {
     const { host, port, name } = proxy;
     const leftMs = deadlineMs - performance.now();
     if (leftMs <= 0) break;
     asked.add(proxy);
+    const address = addressOf(host, port);
+    if ((goodbyes.get(address) ?? 0) >= MAX_GOODBYES) continue;
     const isLast = proxies.all.every((one) => asked.has(one));
     const open = (onOpen: () => void): Socket => dial(host, port, tls, name, onOpen);
     const result = await exchangeOver(open, bytes, isLast ? leftMs : Math.min(leftMs, SILENT_MS));
     if (result.kind === 'failed') {
-      failures.push({ ...result, reason: `${addressOf(host, port)} ${result.reason}` });
+      failures.push({ ...result, reason: `${address} ${result.reason}` });
     } else {
       if (result.others !== null) finder.hear(proxy, result.others);
       else proxies.reached(proxy);
@@ -76,9 +81,9 @@ export async function exchange(
         continue;
       }
       if (!isGoodbye(code)) return reply;
-      // Behind a balancer's address another proxy may answer the next time.
-      if (!askedAgain.has(proxy)) asked.delete(proxy);
-      askedAgain.add(proxy);
+      const count = (goodbyes.get(address) ?? 0) + 1;
+      goodbyes.set(address, count);
+      if (count < MAX_GOODBYES) asked.delete(proxy);
     }
     proxies.failed(proxy);
   }

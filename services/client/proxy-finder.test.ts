@@ -45,6 +45,15 @@ test('look-ups that are wanted at once are one', async () => {
   assert.equal(asked, 4);
 });
 
+test('what a proxy names may be anything that JSON can say', async () => {
+  const { finder, known } = finderOf({ one: ['10.0.0.1'] });
+  await finder.lookUp();
+  const depth = 20_000;
+  const deep = JSON.parse('['.repeat(depth) + ']'.repeat(depth)) as unknown;
+  finder.hear(finder.proxies.all[0] as KnownProxy, [{ toString: 1 }, ['10.0.0.3:3'], deep, '10.0.0.4:4']);
+  assert.deepEqual(known(), ['10.0.0.1:1', '10.0.0.4:4']);
+});
+
 test('of what a proxy names, only addresses with a port count', async () => {
   const { finder, known } = finderOf({ one: ['10.0.0.1'] });
   await finder.lookUp();

@@ -48,6 +48,6 @@ export class ProxyFinder {
 }
 
 function addressFrom(text: unknown): HostPort[] {
-  const address = hostPortOf(String(text));
+  const address = typeof text === 'string' ? hostPortOf(text) : null;
   return address === null || isIP(address.host) === 0 ? [] : [address];
 }

@@ -203,6 +203,7 @@ describe('the order of servers', () => {
     scene.break(a, 'refused', false);
     scene.break(b, 'connect-timeout', false);
     scene.break(c, 'local', false);
+    scene.sweepAt(1020);
     scene.answer(d);
     assert.deepEqual(scene.sent, ['1→A', '1→B', '1→C', '1→D']);
     assert.deepEqual(scene.evidence, ['A refused', 'B connect-timeout']);
@@ -214,7 +215,9 @@ describe('the order of servers', () => {
     const [a, b] = [scene.server('A'), scene.server('B')];
     scene.ask(1);
     scene.break(a, 'local', false);
+    scene.sweepAt(1020);
     scene.break(b, 'local', false);
+    scene.sweepAt(1040);
     assert.deepEqual(scene.replies, ['1:OVERLOADED']);
     assert.deepEqual([scene.evidence, a.tally.failed, scene.forwarder.counters.localFailures], [[], 0, 2]);
   });
@@ -231,6 +234,18 @@ describe('the order of servers', () => {
     scene.break(a, 'local', false);
     scene.forwarder.refuseOpen();
     assert.deepEqual(scene.replies, ['1:OVERLOADED', '2:SHUTTING_DOWN']);
+  });
+
+  // The system tells of it before anything else runs: connections that are to be closed would keep their descriptors.
+  test('for want of a descriptor there is one try at each sweep, and those that wait make none meanwhile', () => {
+    const scene = new Scene();
+    const [a, b] = [scene.server('A', { capacity: 1 }), scene.server('B', { capacity: 1 })];
+    scene.ask(1, 2, 3);
+    scene.break(a, 'local', false);
+    scene.break(b, 'local', false);
+    assert.deepEqual(scene.sent, ['1→A', '2→B']);
+    scene.sweepAt(1020);
+    assert.equal(scene.sent.length, 4);
   });
 
   test('a server that was not reached for want of a port is tried again after a while, and not before', () => {

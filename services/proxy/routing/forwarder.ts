@@ -67,6 +67,8 @@ export class Forwarder implements TrafficObserver {
   readonly #waitingRoom: WaitingRoom;
   readonly #retries: Retries;
   readonly #startedMs: number;
+  /** Those that our own lack has kept from a server: each is sent on at the next sweep. */
+  #lacking: Request[] = [];
 
   constructor(
     table: PolicyTable,
@@ -245,6 +247,7 @@ export class Forwarder implements TrafficObserver {
       if (request.isDone) continue;
       if (this.#watch !== null) this.#watch.onAttemptFailed(request, upstream, failure);
       if (failure === 'congested') this.#readmit(request, nowMs);
+      else if (failure === 'local') this.#sendOnLater(request, upstream, nowMs);
       else
         this.#follow(
           this.#afterBreak(request, upstream, failure, wasConnected && first, nowMs),
@@ -252,7 +255,24 @@ export class Forwarder implements TrafficObserver {
           nowMs,
         );
     }
-    this.onAnswersEnd(upstream);
+    if (failure === 'local') this.#replier.flush();
+    else this.onAnswersEnd(upstream);
+  }
+
+  // The system tells of its lack before anything else runs: to try the next server at once, request after request, would
+  // keep connections from being closed, and deadlines from being seen, for as long as there are requests.
+  #sendOnLater(request: Request, upstream: Upstream, nowMs: number): void {
+    const step = this.#retries.afterNothingSent(request, upstream, 'local', nowMs);
+    if (step === 'dispatch') this.#lacking.push(request);
+    else this.#follow(step, request, nowMs);
+  }
+
+  #sendOn(nowMs: number): void {
+    if (this.#lacking.length === 0) return;
+    const lacking = this.#lacking;
+    this.#lacking = [];
+    for (const request of lacking)
+      if (!this.#replier.isOver(request)) this.#follow('dispatch', request, nowMs);
   }
 
   // `attempted` is the request that the server was working on; false where the connection never stood.
@@ -297,6 +317,7 @@ export class Forwarder implements TrafficObserver {
     // them, and an answer to this one, should it come, finds the request done.
     while (this.#deadlines.hasExpired(nowMs))
       this.#replier.timeOut(this.#deadlines.peek() as Request, this.#limits.requestTimeoutMs);
+    this.#sendOn(nowMs);
     for (const route of this.#table.routes) {
       if (route.waiting.length > 0) this.#waitingRoom.sweep(route, nowMs);
     }
