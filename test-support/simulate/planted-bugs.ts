@@ -11,6 +11,8 @@ export type PlantedBug = {
   only?: Only;
   /** To find it takes long: `npm test` leaves it to planted.long.test.ts. */
   isSlow?: true;
+  /** In so many seeds it has to be found, where it shows more rarely than others. */
+  seeds?: number;
 };
 
 export const PLANTED_BUGS: readonly PlantedBug[] = [
@@ -244,6 +246,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     to: 'new ConnectionLimit(256 + options.oneRequestConnections)',
     only: 'accept-queue',
     isSlow: true,
+    seeds: 400,
   },
   {
     name: 'no place is kept back for servers',
