@@ -93,14 +93,7 @@ export class SimulatedProxy {
 
   #alone(): Core {
     const core = createCore(this.#world.options, () => {}, this.worldOn(this.host));
-    const { table, counters, openRequests } = core.sources;
-    const thread = {
-      ...{ host: this.host, table, counters },
-      get openRequests() {
-        return openRequests();
-      },
-    };
-    this.#setThreads([thread]);
+    this.#setThreads([{ host: this.host, ...core.sources }]);
     return core;
   }
 
@@ -187,9 +180,12 @@ export class SimulatedProxy {
 
   /** Whether it has done something since the last time that this was asked. */
   takeActed(): boolean {
-    const acted = this.hosts.filter(({ hasActed }) => hasActed);
-    for (const host of acted) host.hasActed = false;
-    return acted.length > 0;
+    let hasActed = false;
+    for (const host of this.hosts) {
+      hasActed ||= host.hasActed;
+      host.hasActed = false;
+    }
+    return hasActed;
   }
 
   /** Stops its process in good order, as SIGTERM does; a frozen one when it continues. Resolves when it has stopped. */

@@ -205,7 +205,7 @@ async function stop(world: World, atMs: number): Promise<void> {
     world.trace(() => 'the proxies are stopped');
     world.isEnding = true;
     for (const proxy of world.proxies) {
-      if (proxy.threads.some(({ openRequests }) => openRequests > 0))
+      if (proxy.threads.some(({ openRequests }) => openRequests() > 0))
         world.reached('traffic', 'requests were open when the stop began');
       void proxy.stop().then(() => stopped.add(proxy));
     }

@@ -17,7 +17,9 @@ export type Thread = { host: Host } & Worker['sources'];
 /** A worker of a proxy with a keeper. */
 export class WorkerThread implements Thread {
   readonly host: Host;
-  readonly #worker: Worker;
+  readonly table: Thread['table'];
+  readonly counters: Thread['counters'];
+  readonly openRequests: Thread['openRequests'];
   readonly #world: World;
   readonly #toKeeper: Mailbox<ToKeeper>;
   readonly #toWorker: Mailbox<ToWorker>;
@@ -35,7 +37,6 @@ export class WorkerThread implements Thread {
       if (isKept()) onGone(why);
     };
     this.host = new Host(`${proxy.name}, worker ${start.index}`, address, world.timeline);
-    this.#toWorker = new Mailbox(world, this.host, (message) => this.#worker.receive(message));
     this.#toKeeper = new Mailbox(world, host, (message) => {
       if (isKept()) onMessage(message);
     });
@@ -44,20 +45,10 @@ export class WorkerThread implements Thread {
       this.#toKeeper.post(message);
     };
     const beside = { accessLogDropped: () => 0, close: async () => {} };
-    this.#worker = createWorker(world.options, start, proxy.worldOn(this.host), post, beside);
+    const worker = createWorker(world.options, start, proxy.worldOn(this.host), post, beside);
+    this.#toWorker = new Mailbox(world, this.host, worker.receive);
+    ({ table: this.table, counters: this.counters, openRequests: this.openRequests } = worker.sources);
     post({ kind: 'ready' });
-  }
-
-  get table() {
-    return this.#worker.sources.table;
-  }
-
-  get counters() {
-    return this.#worker.sources.counters;
-  }
-
-  get openRequests() {
-    return this.#worker.sources.openRequests;
   }
 
   /** Whether the keeper and it have said nothing that the other does not know yet. */

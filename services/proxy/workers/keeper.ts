@@ -14,8 +14,9 @@ import { Crew, type Launch, type Member } from './crew.ts';
 import type { ConnectionRef, NamedRequest, Ref, ToKeeper, ToWorker } from './messages.ts';
 import { RelayedConnection } from './relay.ts';
 import { Totals } from './report.ts';
-import { Hands, handsBuffer } from './shared/hands.ts';
-import { placesBuffer, SharedPlaces } from './shared/places.ts';
+import { Hands } from './shared/hands.ts';
+import { SharedPlaces } from './shared/places.ts';
+import { rowsBuffer } from './shared/rows.ts';
 import { KeeperTally } from './shared/tally.ts';
 import { KeeperTable } from './table/keeper-table.ts';
 
@@ -37,8 +38,8 @@ export function createKeeper(
   launch: Launch,
 ): Keeper {
   const { clock, network } = world;
-  const places = placesBuffer(workers);
-  const handsShared = handsBuffer(workers);
+  const places = rowsBuffer(workers);
+  const handsShared = rowsBuffer(workers);
   const hands = new Hands(handsShared);
   const occupancy = new SharedPlaces(places, 0);
   const table: KeeperTable = new KeeperTable(

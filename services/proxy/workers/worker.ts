@@ -1,12 +1,13 @@
 // One worker: it serves requests by its copy of the table, and tells the keeper what they show of the servers.
 import { LimitedLog, type Log } from '../../shared/log.ts';
+import type { Core } from '../core/core.ts';
 import { createDataPath } from '../core/data-path.ts';
 import { every } from '../core/timers.ts';
 import type { World } from '../core/world.ts';
 import { Histogram } from '../metrics/histogram.ts';
 import type { ProxyOptions } from '../options.ts';
 import { RegistrationAccess } from '../registration/access.ts';
-import type { Forwarder, TrafficJudge } from '../routing/forwarder.ts';
+import type { TrafficJudge } from '../routing/forwarder.ts';
 import { PolicyTable, Route } from '../routing/policy-table.ts';
 import { RetryBudget } from '../routing/retry-budget.ts';
 import { sampleEndings } from './endings.ts';
@@ -33,7 +34,7 @@ export type WorkerStart = {
 export type Worker = {
   receive(message: ToWorker): void;
   /** For what watches it from within. */
-  sources: { table: PolicyTable } & Pick<Forwarder, 'counters' | 'openRequests'>;
+  sources: Pick<Core['sources'], 'table' | 'counters' | 'openRequests'>;
 };
 
 /**
@@ -108,13 +109,7 @@ export function createWorker(
   }
 
   return {
-    sources: {
-      table,
-      counters: forwarder.counters,
-      get openRequests() {
-        return forwarder.openRequests;
-      },
-    },
+    sources: { table, counters: forwarder.counters, openRequests: () => forwarder.openRequests },
     receive: (message) => {
       switch (message.kind) {
         case 'open':

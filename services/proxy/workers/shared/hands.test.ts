@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
-import { Hands, handsBuffer, SharedHand } from './hands.ts';
+import { Hands, SharedHand } from './hands.ts';
+import { rowsBuffer } from './rows.ts';
 
 type Job = { hands: SharedArrayBuffer; count: SharedArrayBuffer };
 const HELD_MS = 30;
@@ -20,7 +21,7 @@ if (!isMainThread) {
   hand.end();
 } else {
   test('what a worker was handing over is counted when the keeper goes on', async () => {
-    const job: Job = { hands: handsBuffer(3), count: new SharedArrayBuffer(4) };
+    const job: Job = { hands: rowsBuffer(3), count: new SharedArrayBuffer(4) };
     const worker = new Worker(import.meta.filename, { workerData: job });
     const exited = once(worker, 'exit');
     await once(worker, 'message');
@@ -30,7 +31,7 @@ if (!isMainThread) {
   });
 
   test('a worker that has died is not waited for', () => {
-    const buffer = handsBuffer(2);
+    const buffer = rowsBuffer(2);
     const hands = new Hands(buffer);
     new SharedHand(buffer, 0).begin();
     hands.giveBack(0);

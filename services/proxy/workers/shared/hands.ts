@@ -1,8 +1,7 @@
 // Which workers are handing a request over just now, in shared memory: the keeper waits for them. On the data path.
 import type { Hand } from '../../routing/rotation/turn.ts';
+import { ROW } from './rows.ts';
 
-// A row has a cache line of its own.
-const ROW = 16;
 // A worker that runs is done by then.
 const LOOKS = 2000;
 // One that the system does not let run is looked for again.
@@ -10,16 +9,15 @@ const LOOK_EVERY_MS = 1;
 // One that has died takes its hand along only when its end is known.
 const WAITS = 100;
 
-export function handsBuffer(workers: number): SharedArrayBuffer {
-  return new SharedArrayBuffer(workers * ROW * Int32Array.BYTES_PER_ELEMENT);
-}
-
 /** That of one worker: a number that is odd while it hands something over. */
 export class SharedHand implements Hand {
   readonly #cells: Int32Array;
   readonly #at: number;
 
-  /** @param worker its number, from 0 */
+  /**
+   * @param buffer of `rowsBuffer`
+   * @param worker its number, from 0
+   */
   constructor(buffer: SharedArrayBuffer, worker: number) {
     this.#cells = new Int32Array(buffer);
     this.#at = worker * ROW;

@@ -1,18 +1,15 @@
 // How many connections the workers have, in shared memory: each writes its own, and all know the sum.
 import type { Occupancy } from '../../clients/listener.ts';
-
-// A row has a cache line of its own.
-const ROW = 16;
-
-export function placesBuffer(workers: number): SharedArrayBuffer {
-  return new SharedArrayBuffer(workers * ROW * Int32Array.BYTES_PER_ELEMENT);
-}
+import { ROW } from './rows.ts';
 
 export class SharedPlaces implements Occupancy {
   readonly #cells: Int32Array;
   readonly #row: number;
 
-  /** @param worker its number, from 0: whose connections `note` counts */
+  /**
+   * @param buffer of `rowsBuffer`
+   * @param worker its number, from 0: whose connections `note` counts
+   */
   constructor(buffer: SharedArrayBuffer, worker: number) {
     this.#cells = new Int32Array(buffer);
     this.#row = worker * ROW;
