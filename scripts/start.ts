@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hideBin } from 'yargs/helpers';
 import { commandLine, given, requireWhole } from '../services/shared/config.ts';
-import { bringUp, composeEnvironment, MAY_BE_LEFT, recentLogs } from './cluster/cluster.ts';
+import { bringUp, composeEnvironment, lastWords, MAY_BE_LEFT } from './cluster/cluster.ts';
 import { lookUpContainers, type PublishedProxy, runningProxies } from './cluster/containers.ts';
 import { healLeftovers } from './cluster/heal.ts';
 import { isObserved, prepareObservability } from './cluster/observability.ts';
@@ -16,13 +16,10 @@ import { clientTlsOptions, readComposeConfig, serverServices, serversByPolicy } 
 import { requireRoleSettings, settingsWithoutEffect } from './cluster/settings.ts';
 import { readUndo } from './cluster/undo.ts';
 import { Failure } from './kit/failure.ts';
-import { fetchPolicies, serverIds, waitForServers } from './kit/policies.ts';
+import { fetchPolicies, serverIds, waitUntilWhole } from './kit/policies.ts';
 import { clusterName, ROOT, readSetting, savedSettings } from './kit/project.ts';
 import { isColoured, runScript } from './kit/script.ts';
 import { type Outcome, type Progress, runSteps } from './kit/steps.ts';
-
-const READY_TIMEOUT_MS = 30_000;
-const LOG_LINES = 8;
 
 /** What other commands have to know too. */
 const SETTINGS = [
@@ -114,25 +111,16 @@ function whereTheyListen(proxies: readonly PublishedProxy[]): string {
   return ['The proxies listen:', ...lines].join('\n');
 }
 
-// Each proxy has a table of its own.
 async function waitUntilReady(progress: Progress): Promise<Outcome> {
   const { signal } = progress;
   const proxies = await runningProxies(signal);
   const count = serversByPolicy(serverServices(await readComposeConfig({}, signal)));
-  const total = Object.values(count).reduce((sum, each) => sum + each, 0);
-  try {
-    for (const { name, adminUrl } of proxies) {
-      const where = proxies.length === 1 ? '' : ` for ${name}`;
-      const onChange = (ready: number): void => progress.phase(`${ready} of ${total} are ready${where}`);
-      await waitForServers({ adminUrl, count, timeoutMs: READY_TIMEOUT_MS, signal, onChange });
-    }
-  } catch (error) {
+  const whole = await waitUntilWhole(proxies, count, progress).catch(async (error: unknown) => {
     if (!(error instanceof Failure)) throw error;
-    throw new Failure(error.message, error.next, { tail: await recentLogs({}, LOG_LINES), cause: error });
-  }
+    throw new Failure(error.message, error.next, { tail: await lastWords(), cause: error });
+  });
   const each = Object.entries(count).map(([policy, servers]) => `${servers} of policy ${policy}`);
-  const where = proxies.length === 1 ? '' : ` for each of ${proxies.length} proxies`;
-  return `${total} servers are ready${where}: ${each.join(', ')}`;
+  return `${whole}: ${each.join(', ')}`;
 }
 
 async function sendPackets(replies: string[], progress: Progress): Promise<Outcome> {

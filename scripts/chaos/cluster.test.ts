@@ -1,8 +1,13 @@
 // Putting a cluster back: what was paused is paused again, but never while Docker checks its health for the first time.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
+import { useFakeDocker } from '../../test-support/containers.ts';
 import type { DockerCluster, Replica } from '../cluster/docker.ts';
-import { putBackStates } from './cluster.ts';
+import { SILENT } from '../kit/steps.ts';
+import { putBackStates, waitUntilBack } from './cluster.ts';
 
 test('a replica is paused again only after Docker has checked it', async () => {
   const log: string[] = [];
@@ -18,4 +23,36 @@ test('a replica is paused again only after Docker has checked it', async () => {
   assert.deepEqual(of('server-p1-1'), ['server-p1-1 checked', 'server-p1-1 paused']);
   assert.deepEqual(of('server-p1-2'), []);
   assert.deepEqual(of('server-p2-1'), ['server-p2-1 stopped']);
+});
+
+test('a cluster that was put back is whole only when every server that runs is in rotation again', async (t) => {
+  // One is on trial in the end; the one that was found paused stays out of it.
+  const states = [
+    ['ready', 'evicted', 'evicted'],
+    ['ready', 'joining', 'evicted'],
+    ['ready', 'trial', 'evicted'],
+  ];
+  let looks = 0;
+  const proxy = createServer((_, response) => {
+    const servers = states[Math.min(looks, 2)]?.map((state) => ({ state }));
+    looks += 1;
+    response.end(JSON.stringify({ policies: [{ policy: '1', servers }] }));
+  });
+  await once(proxy.listen(0, '127.0.0.1'), 'listening');
+  t.after(() => proxy.close());
+  const { port } = proxy.address() as AddressInfo;
+  const ports = `127.0.0.1:1->10000/tcp, 127.0.0.1:${port}->10081/tcp`;
+  const down = '127.0.0.1:1->10000/tcp, 127.0.0.1:1->10081/tcp';
+  const line = (name: string, at: string) => `id\\tx-${name}\\trunning\\tproxy\\thash\\tUp\\t${at}\\n`;
+  await useFakeDocker(t, `printf '${line('proxy-1', ports)}${line('proxy-2', down)}'`);
+  const replicas = [
+    { name: 'proxy-1', policy: null, state: 'running' },
+    { name: 'proxy-2', policy: null, state: 'paused' },
+    { name: 'server-p1-1', policy: '1', state: 'running' },
+    { name: 'server-p1-2', policy: '1', state: 'running' },
+    { name: 'server-p1-3', policy: '1', state: 'paused' },
+  ];
+  const cluster = { project: 'x', replicas: async () => replicas } as unknown as DockerCluster;
+  assert.equal(await waitUntilBack(cluster, SILENT), '2 servers are ready');
+  assert.equal(looks, 3);
 });

@@ -2,22 +2,26 @@
 
 import { realpathSync } from 'node:fs';
 import { bringUp, takeDown } from '../cluster/cluster.ts';
-import { type PublishedProxy, runningProxies } from '../cluster/containers.ts';
+import {
+  listContainers,
+  type PublishedProxy,
+  publishedProxies,
+  runningProxies,
+} from '../cluster/containers.ts';
 import type { DockerCluster, Replica } from '../cluster/docker.ts';
 import { healCluster, healLeftovers } from '../cluster/heal.ts';
 import { olderImages, type RolesFrom } from '../cluster/older-image.ts';
 import { PREPARATION } from '../cluster/preparation.ts';
-import type { ServerService } from '../cluster/services.ts';
+import { type ServerService, serversByPolicy } from '../cluster/services.ts';
 import { type FoundCluster, openUndo, readUndo, type UndoLog } from '../cluster/undo.ts';
 import { Failure } from '../kit/failure.ts';
-import { waitForServers } from '../kit/policies.ts';
+import { waitUntilWhole } from '../kit/policies.ts';
 import { accepts } from '../kit/ports.ts';
 import { ROOT } from '../kit/project.ts';
 import type { Outcome, Progress, Step } from '../kit/steps.ts';
 import { JUDGED_SETTINGS } from './judge/limits.ts';
 import type { Plan } from './plan.ts';
 
-const WHOLE_WITHIN_MS = 30_000;
 const STOP_GRACE_S = 10;
 const FOLDER_LABEL = 'com.docker.compose.project.working_dir';
 const NEXT = 'The next "npm run chaos" or "npm start" tries again.';
@@ -147,13 +151,8 @@ export async function bringUpFor(
   const services = Object.keys(plan.services);
   const scale = Object.fromEntries(services.map((service) => [service, plan.serversPerPolicy]));
   await bringUp({ env, scale }, progress);
-  const count = services.length * plan.serversPerPolicy;
   const proxies = await runningProxies(progress.signal);
-  for (const { adminUrl } of proxies) {
-    await waitForServers({ adminUrl, count, timeoutMs: WHOLE_WITHIN_MS, signal: progress.signal });
-  }
-  const where = proxies.length === 1 ? '' : ` of each of ${proxies.length} proxies`;
-  return `${count} servers in rotation${where}`;
+  return await waitUntilWhole(proxies, services.length * plan.serversPerPolicy, progress);
 }
 
 /**
@@ -175,7 +174,8 @@ export async function loadTarget(
 }
 
 /**
- * Heals whatever there is, puts the cluster back unless it is to be kept, and closes the undo file.
+ * Heals whatever there is, puts the cluster back unless it is to be kept, closes the undo file, and waits until what runs
+ * then serves.
  * Not under the run's signal: after Ctrl-C it is done all the same.
  * @param services the services that a run may have given servers
  * @returns what could not be done, in words; null when all is well
@@ -190,10 +190,13 @@ export async function leaveAsFound(
   try {
     const left = await healCluster(cluster);
     if (left.length > 0) return `Something is still broken: ${left.join(' ')} ${NEXT}`;
+    const by = new AbortController().signal;
     const run = (progress: Progress): Promise<Outcome> =>
       found === null ? removeAll(cluster, progress) : putBack(cluster, found, services, progress);
-    if (!isKept) await show(new AbortController().signal, [{ title: 'As it was found', run }]);
+    if (!isKept) await show(by, [{ title: 'As it was found', run }]);
     undo.close();
+    if (isKept || found !== null)
+      await show(by, [{ title: 'Servers in rotation', run: (progress) => waitUntilBack(cluster, progress) }]);
     return null;
   } catch (error) {
     return `The cluster could not be put back as it was: ${(error as Error).message} ${NEXT}`;
@@ -218,6 +221,19 @@ async function putBack(
   const outcome = await bringUp({ env: found.settings, scale }, progress);
   await putBackStates(cluster, await cluster.replicas(), found.states);
   return outcome;
+}
+
+/**
+ * Waits until every proxy that runs has every server that runs in rotation: one that was healed comes back by its probes.
+ * @throws Failure when one does not
+ */
+export async function waitUntilBack(cluster: DockerCluster, progress: Progress): Promise<Outcome> {
+  const running = (await cluster.replicas()).filter(({ state }) => state === 'running');
+  const published = publishedProxies(cluster.project, await listContainers(cluster.project, progress.signal));
+  const proxies = published.filter(({ name }) => running.some((replica) => replica.name === name));
+  if (proxies.length === 0) return { skipped: 'no proxy runs' };
+  const servers = running.flatMap(({ policy }) => (policy === null ? [] : [{ policy, replicas: 1 }]));
+  return await waitUntilWhole(proxies, serversByPolicy(servers), progress);
 }
 
 /** Pauses and stops what was paused and stopped; @param states replica → Docker's word for its state. */

@@ -6,13 +6,7 @@ import type { RolesFrom } from '../cluster/older-image.ts';
 import { PREPARATION } from '../cluster/preparation.ts';
 import type { ServerService } from '../cluster/services.ts';
 import { removeNodes } from '../cluster/swarm/nodes.ts';
-import {
-  bringUpNodes,
-  deployStack,
-  removeImages,
-  stackNodes,
-  waitUntilWhole,
-} from '../cluster/swarm/stack.ts';
+import { bringUpNodes, deployStack, removeImages, stackNodes, waitForStack } from '../cluster/swarm/stack.ts';
 import { SwarmCluster } from '../cluster/swarm/swarm-cluster.ts';
 import { openUndo, type SavedNetworks } from '../cluster/undo.ts';
 import { clusterName } from '../kit/project.ts';
@@ -81,7 +75,7 @@ export async function swarmStage(show: ShowSteps, signal: AbortSignal): Promise<
             const cluster = await swarmOf(project);
             await deployStack(cluster, env, progress);
             for (const service of Object.keys(plan.services)) await cluster.spread(service);
-            return await waitUntilWhole(cluster, progress);
+            return await waitForStack(cluster, progress);
           },
         },
       ]);

@@ -4,9 +4,10 @@ import { test } from 'node:test';
 import { formatJudgement } from '../kit/report/judgement.ts';
 import type { Finding, Verdict } from '../kit/verdict.ts';
 import { FAULT_KINDS } from './faults/facts.ts';
+import type { ProxyView } from './journal.ts';
 import type { RunSummary } from './run-plans.ts';
 import { SCENARIOS } from './scenarios/index.ts';
-import { formatLastLine, formatList, formatOverview } from './words.ts';
+import { describeRotation, formatLastLine, formatList, formatOverview } from './words.ts';
 
 const finding = (criterion: string, verdict: Verdict): Finding => ({
   criterion,
@@ -64,4 +65,22 @@ test('the list has every scenario and every fault', () => {
     .flatMap((line) => /^ {2}(\S+)/.exec(line)?.[1] ?? []);
   assert.deepEqual(names, [...SCENARIOS.map(({ name }) => name), ...FAULT_KINDS]);
   assert.equal(SCENARIOS.length, 32);
+});
+
+const view = (proxy: string, states: readonly string[], more: Partial<ProxyView> = {}): ProxyView => {
+  const servers = states.map((state, id) => {
+    return { id: String(id), policy: '1', state, sent: 0, served: 0, failed: 0 };
+  });
+  const tables = [{ atMs: 1, boot: 0, isReady: true, servers }];
+  return { proxy, events: [], tables, listens: [1], closes: [], ...more };
+};
+
+test('the servers in rotation are those of every proxy, and none of one that does not answer', () => {
+  const first = view('proxy-1', ['ready', 'evicted', 'ready']);
+  assert.equal(describeRotation([first]), '2 of 3 in rotation');
+  const others = [view('proxy-2', ['ready'], { closes: [5] }), view('proxy-3', [], { tables: [] })];
+  assert.equal(
+    describeRotation([first, ...others]),
+    'proxy-1 2 of 3, proxy-2 0 of 1, proxy-3 0 of 0 in rotation',
+  );
 });

@@ -4,6 +4,7 @@ import type { Verdict } from '../kit/verdict.ts';
 import { clock } from '../kit/words.ts';
 import { describeOutcomes } from '../load/exchange.ts';
 import { FAULT_FACTS } from './faults/facts.ts';
+import type { ProxyView } from './journal.ts';
 import { lengthOf, type Plan } from './plan.ts';
 import { makePlan, type PlanWishes } from './plans.ts';
 import type { Recorder } from './run/recorder.ts';
@@ -41,16 +42,28 @@ export function formatList(): string {
   ].join('\n');
 }
 
+/**
+ * `5 of 6 in rotation`; with several proxies, each of which has a table of its own, `proxy-1 5 of 6, proxy-2 6 of 6 in
+ * rotation`. Behind a proxy that does not answer there is none.
+ */
+export function describeRotation(views: readonly ProxyView[]): string {
+  const counts = views.map(({ proxy, tables, listens, closes }) => {
+    const isSilent = (closes.at(-1) ?? 0) > (listens.at(-1) ?? 0);
+    const servers = tables.at(-1)?.servers ?? [];
+    const ready = isSilent ? [] : servers.filter(({ state }) => state === 'ready');
+    return `${views.length > 1 ? `${proxy} ` : ''}${ready.length} of ${servers.length}`;
+  });
+  return `${counts.join(', ')} in rotation`;
+}
+
 /** `0:35 of 1:53 · 500/s · 17,432 ok, 0 wrong, 0 errors, 0 lost · 5 of 6 in rotation · pause server-p1-2`. */
 export function describeNow(recorder: Recorder, plan: Plan): string {
-  const servers = recorder.views[0]?.tables.at(-1)?.servers ?? [];
-  const ready = servers.filter(({ state }) => state === 'ready').length;
   const faults = recorder.activeFaults.map(({ kind, targets }) => `${kind} ${targets.join(', ')}`);
   return [
     `${clock(recorder.elapsedMs())} of ${clock(lengthOf(plan))}`,
     `${plan.rate}/s`,
     describeOutcomes(recorder.counts),
-    `${ready} of ${servers.length} in rotation`,
+    describeRotation(recorder.views),
     ...faults,
   ].join(' · ');
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type BroughtUp, composeEnvironment, summarizeDown, summarizeUp } from './cluster.ts';
+import { useFakeDocker } from '../../test-support/containers.ts';
+import { type BroughtUp, composeEnvironment, lastWords, summarizeDown, summarizeUp } from './cluster.ts';
 
 const named = (...ids: string[]) => ids.map((id) => ({ id, name: id.slice(0, 1) }));
 
@@ -73,4 +74,32 @@ for (const [settings, PROXIES, PROXY_PUBLISH_PORT, PROXY_PUBLISH_ADMIN_PORT] of 
 test('more proxies than ports is bad usage', () => {
   assert.throws(() => composeEnvironment({ env: { PROXIES: '0' } }), /PROXIES must be a whole number/);
   assert.throws(() => composeEnvironment({ env: { PROXIES: '2', PROXY_PUBLISH_PORT: '65535' } }), /65536/);
+});
+
+/** An engine with these containers, the state of each, each of which has logged its own id. */
+function engineWith(containers: Readonly<Record<string, string>>): string {
+  const lines = Object.entries(containers).map(
+    ([id, state]) => `${id}\\tx-${id}\\t${state}\\tserver\\thash\\tUp\\t\\n`,
+  );
+  return `case "$1" in
+    ps) printf '${lines.join('')}' ;;
+    logs) for last; do :; done; printf 'first\\nI am %s\\n' "$last" >&2 ;;
+  esac`;
+}
+
+test('the last lines are those of the containers that have failed', async (t) => {
+  const states = { good: 'running', looping: 'restarting', ended: 'exited' };
+  await useFakeDocker(t, engineWith(states));
+  const said = ['The last lines of x-ended:', 'first', 'I am ended'];
+  assert.deepEqual((await lastWords()).split('\n'), [
+    ...said,
+    ...['The last lines of x-looping:', 'first', 'I am looping'],
+  ]);
+});
+
+test('where no container has failed, the last lines are those of the first eight', async (t) => {
+  const many = Array.from({ length: 12 }, (_, index) => [`server-${index + 1}`, 'running']);
+  await useFakeDocker(t, engineWith({ ...Object.fromEntries(many), proxy: 'running' }));
+  const speakers = [...(await lastWords()).matchAll(/last lines of x-(.*):/g)].map(([, name]) => name);
+  assert.deepEqual(speakers, ['proxy', ...many.slice(0, 7).map(([name]) => name)]);
 });

@@ -9,7 +9,7 @@ import { attempt, run } from '../kit/command.ts';
 import { Failure } from '../kit/failure.ts';
 import { clusterName, ROOT, readSetting } from '../kit/project.ts';
 import { type Outcome, type Progress, SILENT } from '../kit/steps.ts';
-import { plural } from '../kit/words.ts';
+import { compareNames, plural } from '../kit/words.ts';
 import { type Container, isUp, listContainers } from './containers.ts';
 import { isEngineUp } from './engine.ts';
 import { OBSERVABILITY } from './observability.ts';
@@ -22,6 +22,7 @@ export const MAY_BE_LEFT = 'Containers may be left: "npm stop" removes them, "np
 const ASK_TIMEOUT_MS = 20_000;
 const COMPOSE_TIMEOUT_MS = 120_000;
 const LAST_WORDS = 4;
+const MAX_SPEAKERS = 8;
 const RESTART_TIMEOUT_MS = 40_000;
 /** The longest that docker-compose.yml gives a container to stop. */
 export const GRACE_S = 15;
@@ -173,12 +174,6 @@ function rangeOf({ first, last }: Pick<PublishedPorts, 'first' | 'last'>): strin
   return first === last ? String(first) : `${first}-${last}`;
 }
 
-/** The last lines that the cluster's containers have logged. */
-export async function recentLogs(cluster: Cluster, lines: number): Promise<string> {
-  const args = [...composeArgs(cluster), 'logs', '--no-color', '--tail', String(lines)];
-  return (await attempt('docker', args, { ...whereabouts(cluster), timeoutMs: ASK_TIMEOUT_MS })).tail;
-}
-
 // Those that the cluster's own containers have are free for it.
 async function requireFree(cluster: Cluster, running: readonly Container[]): Promise<void> {
   const wanted = (Object.keys(PORTS) as PortSetting[]).flatMap((setting) => {
@@ -189,12 +184,17 @@ async function requireFree(cluster: Cluster, running: readonly Container[]): Pro
   await requireFreePorts(others, { command: 'npm start', cluster: nameOf(cluster) });
 }
 
-/** The last lines of the containers that keep the cluster from starting, which say why. */
-async function lastWords(cluster: Cluster): Promise<string> {
-  const failed = (await listContainers(nameOf(cluster))).filter(
+/**
+ * The last lines of the containers that have failed, which say why the cluster is not as it should be; where none has, of
+ * all of them, the proxies first.
+ */
+export async function lastWords(cluster: Cluster = {}): Promise<string> {
+  const containers = await listContainers(nameOf(cluster));
+  const failed = containers.filter(
     ({ state, isUnhealthy }) => isUnhealthy || ['restarting', 'exited', 'dead'].includes(state),
   );
-  const logs = failed.map(async ({ id, name }) => {
+  const speakers = (failed.length > 0 ? failed : containers).sort((a, b) => compareNames(a.name, b.name));
+  const logs = speakers.slice(0, MAX_SPEAKERS).map(async ({ id, name }) => {
     const args = ['logs', '--tail', String(LAST_WORDS), id];
     const { tail } = await attempt('docker', args, { timeoutMs: ASK_TIMEOUT_MS });
     return tail === '' ? [] : [`The last lines of ${name}:\n${tail}`];

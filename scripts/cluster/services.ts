@@ -63,7 +63,9 @@ export function serverServices({ services }: Pick<ComposeConfig, 'services'>): S
 }
 
 /** How many servers of each policy the whole cluster has. */
-export function serversByPolicy(services: readonly ServerService[]): Record<string, number> {
+export function serversByPolicy(
+  services: readonly Pick<ServerService, 'policy' | 'replicas'>[],
+): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const { policy, replicas } of services) counts[policy] = (counts[policy] ?? 0) + replicas;
   return counts;

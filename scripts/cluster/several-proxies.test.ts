@@ -1,12 +1,10 @@
 // test · npm run status of several proxies: what one does not answer hides nothing of the others.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { fakeDocker } from '../../test-support/containers.ts';
 import { freePort } from '../../test-support/peers.ts';
 import { ended, startProgram } from '../../test-support/programs.ts';
 
@@ -23,16 +21,11 @@ async function listener(t: TestContext): Promise<number> {
 
 /** `npm run status` where Docker lists these proxies: their state, and the port of their status listener. */
 async function status(t: TestContext, proxies: readonly (readonly [string, number])[], args: string[] = []) {
-  const folder = await mkdtemp(join(tmpdir(), 'several-proxies-'));
-  t.after(() => rm(folder, { recursive: true }));
   const lines = proxies.map(([state, port], index) => {
     const ports = state === 'exited' ? '' : `127.0.0.1:1->10000/tcp, 127.0.0.1:${port}->10081/tcp`;
     return ['id', `policy-proxy-proxy-${index + 1}`, state, 'proxy', 'hash', 'Up', ports].join('\t');
   });
-  const docker = join(folder, 'docker');
-  await writeFile(docker, `#!/bin/sh\ncat <<'LINES'\n${lines.join('\n')}\nLINES\n`);
-  await chmod(docker, 0o755);
-  const environment = { PATH: `${folder}:${process.env.PATH}` };
+  const environment = { PATH: await fakeDocker(t, `cat <<'LINES'\n${lines.join('\n')}\nLINES`) };
   const program = startProgram('scripts/status.ts', args, { environment });
   t.after(() => program.stop());
   return await ended(program);

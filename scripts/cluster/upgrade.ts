@@ -1,7 +1,7 @@
 // shell · replaces containers that are out of date by new ones without an outage: servers first, then the proxies.
 import { attempt } from '../kit/command.ts';
 import { Failure } from '../kit/failure.ts';
-import { fetchPolicies, waitForServers } from '../kit/policies.ts';
+import { fetchPolicies, waitUntilWhole } from '../kit/policies.ts';
 import { clusterName, readSetting } from '../kit/project.ts';
 import type { Outcome, Progress } from '../kit/steps.ts';
 import { until } from '../kit/until.ts';
@@ -96,17 +96,7 @@ export async function upgradeProxies(
     await docker('rm', [], [one], 'An old proxy could not be removed', progress);
     progress.phase(`replacing ${one.name} (${index + 1} of ${old.length})`);
     await compose({}, ['up', '--detach', ...scale], 'A new proxy could not be started', progress);
-    for (const { adminUrl } of await runningProxies(progress.signal)) {
-      await waitForServers({
-        ...{
-          adminUrl,
-          count: serversByPolicy(services),
-          timeoutMs: READY_TIMEOUT_MS,
-          signal: progress.signal,
-        },
-        onChange: (ready) => progress.phase(`${ready} servers have registered again`),
-      });
-    }
+    await waitUntilWhole(await runningProxies(progress.signal), serversByPolicy(services), progress);
   }
   const which = old.length === 1 ? '' : `${old.length}, one by one, `;
   return `replaced ${which}and every server has registered again`;

@@ -15,6 +15,7 @@ import { makePlan } from '../chaos/plans.ts';
 import { scenarioOf } from '../chaos/scenarios/index.ts';
 import { takeDown } from '../cluster/cluster.ts';
 import { DockerCluster } from '../cluster/docker.ts';
+import { countInRotation, fetchPolicies } from '../kit/policies.ts';
 
 const PROJECT = 'policy-proxy-chaos-test';
 const RUN_MS = 90_000;
@@ -170,7 +171,7 @@ test('killed with SIGKILL while a server is frozen: the next start heals', async
   assert.deepEqual(await cluster.replicas(), [], 'the first run had found nothing, and so it is left');
 });
 
-test('Ctrl-C heals, reports what was measured as unknown, and exits with 130', async () => {
+test('Ctrl-C heals, reports what was measured as unknown, exits with 130, and leaves a cluster that serves', async () => {
   const report = join(folder, 'interrupted');
   const program = chaos(['--replay', await frozenFor(4_500)(), '--report', report, '--keep']);
   await program.printed(/pause server-p1-1/, RUN_MS);
@@ -179,6 +180,8 @@ test('Ctrl-C heals, reports what was measured as unknown, and exits with 130', a
   assert.equal(await program.exited(RUN_MS), 130, program.stderr());
   assert.equal((await judged(report)).judgement.verdict, 'unknown');
   assert.match(program.stdout(), /unknown.*report\.html/);
+  const table = await fetchPolicies(`http://127.0.0.1:${environment.PROXY_PUBLISH_ADMIN_PORT}`);
+  assert.equal(countInRotation(table), 6, 'what was frozen is back');
   const states = (await cluster.replicas()).map(({ name, state }) => `${name} ${state}`);
   assert.equal(states.length, 7, 'it was to be kept');
   assert.ok(

@@ -4,9 +4,11 @@ import { isInRotation, type State } from '../../services/proxy/health/health.ts'
 import type { Snapshot } from '../../services/proxy/status/snapshot.ts';
 import { Failure } from './failure.ts';
 import { askHttp } from './http.ts';
+import type { Progress } from './steps.ts';
 
 const ANSWER_TIMEOUT_MS = 2_000;
 const POLL_MS = 100;
+const WHOLE_WITHIN_MS = 30_000;
 
 type Route = Snapshot['policies'][number];
 /** `state` may be one that only another version of the proxy has. */
@@ -67,7 +69,7 @@ export async function waitForServers(wanted: {
   onChange?: (ready: number) => void;
 }): Promise<PolicySnapshot> {
   const { adminUrl, count, timeoutMs, signal, onChange } = wanted;
-  const total = typeof count === 'number' ? count : Object.values(count).reduce((sum, each) => sum + each, 0);
+  const total = totalOf(count);
   const deadlineMs = performance.now() + timeoutMs;
   let before = -1;
   let problem: unknown;
@@ -91,6 +93,32 @@ export async function waitForServers(wanted: {
     'Look at "docker compose ps" and "docker compose logs".',
     { cause: problem },
   );
+}
+
+/**
+ * Waits until every proxy has enough servers in rotation: each has a table of its own.
+ * @param count in all, or of each policy
+ * @returns that they are ready, in words
+ * @throws Failure when a proxy does not have them in time
+ */
+export async function waitUntilWhole(
+  proxies: readonly { name: string; adminUrl: string }[],
+  count: number | Readonly<Record<string, number>>,
+  { phase, signal }: Progress,
+  timeoutMs = WHOLE_WITHIN_MS,
+): Promise<string> {
+  const total = totalOf(count);
+  const isOne = proxies.length === 1;
+  for (const { name, adminUrl } of proxies) {
+    const where = isOne ? '' : ` for ${name}`;
+    const onChange = (ready: number): void => phase(`${ready} of ${total} are ready${where}`);
+    await waitForServers({ adminUrl, count, timeoutMs, signal, onChange });
+  }
+  return `${total} servers are ready${isOne ? '' : ` for each of ${proxies.length} proxies`}`;
+}
+
+function totalOf(count: number | Readonly<Record<string, number>>): number {
+  return typeof count === 'number' ? count : Object.values(count).reduce((sum, each) => sum + each, 0);
 }
 
 /** The ids of all servers of the table, as texts. */

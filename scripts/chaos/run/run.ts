@@ -17,7 +17,7 @@ import type { ArmedFault, HitNote, Proof } from '../faults/fault.ts';
 import { FAULTS } from '../faults/index.ts';
 import { INTERRUPTED, type PhaseName, type Recording } from '../journal.ts';
 import { lengthOf, type Plan, type PlannedFault } from '../plan.ts';
-import { describeNow } from '../words.ts';
+import { describeNow, describeRotation } from '../words.ts';
 import { type MachineWatch, readConntrack, watchMachine } from './machine-watch.ts';
 import { Recorder } from './recorder.ts';
 
@@ -236,8 +236,7 @@ class Run {
     const afterFromMs = this.#recorder.elapsedMs();
     await this.#until('after', afterFromMs - 1, afterFromMs + afterMs);
     await this.#sample();
-    const table = this.#recorder.views[0]?.tables.at(-1)?.servers ?? [];
-    return `${table.filter(({ state }) => state === 'ready').length} servers in rotation`;
+    return describeRotation(this.#recorder.views);
   }
 
   async #until(phase: PhaseName, fromMs: number, toMs: number): Promise<void> {

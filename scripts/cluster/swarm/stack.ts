@@ -2,7 +2,7 @@
 import { UsageError } from '../../../services/shared/config.ts';
 import { attempt } from '../../kit/command.ts';
 import { Failure } from '../../kit/failure.ts';
-import { waitForServers } from '../../kit/policies.ts';
+import { waitUntilWhole } from '../../kit/policies.ts';
 import { ROOT, readSetting } from '../../kit/project.ts';
 import { type Outcome, type Progress, SILENT } from '../../kit/steps.ts';
 import { until } from '../../kit/until.ts';
@@ -109,7 +109,7 @@ export async function deployStack(
     ...stackSettings(nodes.length, env),
     POLICY_PROXY_IMAGE: image,
   });
-  return await waitUntilWhole(cluster, progress);
+  return await waitForStack(cluster, progress);
 }
 
 /**
@@ -138,7 +138,8 @@ export function stackSettings(
 }
 
 /** Waits until every task runs and every proxy has every server. @throws Failure when that takes too long */
-export async function waitUntilWhole(cluster: SwarmCluster, { phase, signal }: Progress): Promise<Outcome> {
+export async function waitForStack(cluster: SwarmCluster, progress: Progress): Promise<Outcome> {
+  const { phase, signal } = progress;
   phase('waiting for the tasks');
   await cluster.settled(signal).catch(async (cause: Error) => {
     signal.throwIfAborted();
@@ -147,13 +148,8 @@ export async function waitUntilWhole(cluster: SwarmCluster, { phase, signal }: P
   });
   const servers = (await cluster.replicas()).filter(({ policy }) => policy !== null).length;
   const proxies = await cluster.proxies();
-  for (const { name, adminUrl } of proxies) {
-    const onChange = (ready: number): void =>
-      phase(`${name} has ${Math.max(0, ready)} of ${servers} servers`);
-    await waitForServers({ adminUrl, count: servers, timeoutMs: READY_WITHIN_MS, signal, onChange });
-  }
-  const each = proxies.map(({ name, address }) => `${name} on ${address}`).join(', ');
-  return `every proxy has all ${servers} servers: ${each}`;
+  const whole = await waitUntilWhole(proxies, servers, progress, READY_WITHIN_MS);
+  return `${whole}: ${proxies.map(({ name, address }) => `${name} on ${address}`).join(', ')}`;
 }
 
 /** Removes the nodes, or the stack from this machine's swarm, and leaves that if it was begun here. */
