@@ -1,7 +1,5 @@
 // `npm start`: from nothing to a running cluster. Every step is skipped when it is already done.
 
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { hideBin } from 'yargs/helpers';
 import { commandLine, given, requireWhole } from '../services/shared/config.ts';
 import { bringUp, composeEnvironment, lastWords, MAY_BE_LEFT } from './cluster/cluster.ts';
@@ -13,11 +11,11 @@ import { renderPolicyTable } from './cluster/policy-table.ts';
 import { PREPARATION } from './cluster/preparation.ts';
 import { sendSamples } from './cluster/samples.ts';
 import { clientTlsOptions, readComposeConfig, serverServices, serversByPolicy } from './cluster/services.ts';
-import { requireRoleSettings, settingsWithoutEffect } from './cluster/settings.ts';
+import { checkSettings } from './cluster/settings.ts';
 import { readUndo } from './cluster/undo.ts';
 import { Failure } from './kit/failure.ts';
 import { fetchPolicies, serverIds, waitUntilWhole } from './kit/policies.ts';
-import { clusterName, ROOT, readSetting, savedSettings } from './kit/project.ts';
+import { clusterName, readSetting, savedSettings } from './kit/project.ts';
 import { isColoured, runScript } from './kit/script.ts';
 import { type Outcome, type Progress, runSteps } from './kit/steps.ts';
 
@@ -44,13 +42,10 @@ await runScript('npm start --', MAY_BE_LEFT, async (signal) => {
     )
     .parse();
   const saved = await savedSettings();
-  for (const warning of settingsWithoutEffect(Object.keys(saved), await composeFiles())) {
-    console.error(`Warning: ${warning}`);
-  }
+  await checkSettings();
   const project = clusterName();
   // Of one that is wrong, everybody learns before anything is done.
   const compose = composeEnvironment({});
-  requireRoleSettings(process.env);
   requireWhole('SERVERS_PER_POLICY', Number(readSetting('SERVERS_PER_POLICY') ?? 2), 1, 100);
   const from = {
     proxy: given('--proxy-from', flags.proxyFrom),
@@ -90,14 +85,6 @@ await runScript('npm start --', MAY_BE_LEFT, async (signal) => {
     console.log(`Grafana: http://127.0.0.1:${grafana}/   Prometheus: http://127.0.0.1:${prometheus}/alerts`);
   }
 });
-
-// Those that Compose reads by itself.
-async function composeFiles(): Promise<string[]> {
-  const names = readSetting('COMPOSE_FILE') ?? 'docker-compose.yml:docker-compose.override.yml';
-  return await Promise.all(
-    names.split(':').map((name) => readFile(join(ROOT, name), 'utf8').catch(() => '')),
-  );
-}
 
 async function healAfterChaos(progress: Progress): Promise<Outcome> {
   return (await healLeftovers(clusterName(), progress)) ?? { skipped: 'nothing' };

@@ -10,10 +10,10 @@ import { publishedPorts } from './cluster/cluster.ts';
 import { lookUpContainers, type PublishedProxy } from './cluster/containers.ts';
 import { ACTS, type Act, explain, findServer, give, nameOf } from './cluster/operator.ts';
 import { renderPolicyTable } from './cluster/policy-table.ts';
+import { registerTokenFile } from './cluster/secrets.ts';
 import { Failure } from './kit/failure.ts';
 import { flag } from './kit/flags.ts';
 import { fetchPolicies } from './kit/policies.ts';
-import { readSetting } from './kit/project.ts';
 import { isColoured, runScript } from './kit/script.ts';
 
 const WATCH_INTERVAL_MS = 1_000;
@@ -164,8 +164,8 @@ async function operate(
   return `${done.join('\n')}\n`;
 }
 
-function tokenFor(act: string, { registerTokenFile }: OrderOptions): Buffer {
-  const file = registerTokenFile ?? readSetting('REGISTER_TOKEN_FILE') ?? '';
+function tokenFor(act: string, options: OrderOptions): Buffer {
+  const file = options.registerTokenFile ?? registerTokenFile();
   if (file === '')
     throw new UsageError(`${act} needs the registration token: name its file with --register-token-file.`);
   return readToken('--register-token-file', file);

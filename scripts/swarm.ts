@@ -5,7 +5,7 @@ import type { PublishedProxy } from './cluster/containers.ts';
 import { PREPARATION } from './cluster/preparation.ts';
 import { sendSamples } from './cluster/samples.ts';
 import { readServerServices, STACK } from './cluster/services.ts';
-import { requireRoleSettings } from './cluster/settings.ts';
+import { checkSettings } from './cluster/settings.ts';
 import {
   bringUpNodes,
   deployStack,
@@ -48,7 +48,7 @@ await runScript('npm run swarm --', '"npm run swarm -- stop" removes what is lef
   requireWhole('--nodes', nodes, 1, MAX_NODES);
   // A setting that can't be is said before anything is done.
   stackSettings(nodes);
-  requireRoleSettings(process.env);
+  await checkSettings();
   await tryOut(project, nodes, signal);
 });
 

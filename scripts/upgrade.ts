@@ -7,7 +7,7 @@ import { isUp, listContainers } from './cluster/containers.ts';
 import { PREPARATION } from './cluster/preparation.ts';
 import { prepareRegisterToken } from './cluster/secrets.ts';
 import { readServerServices } from './cluster/services.ts';
-import { requireRoleSettings } from './cluster/settings.ts';
+import { checkSettings } from './cluster/settings.ts';
 import { requireKnownCount, upgradeProxies, upgradeServers } from './cluster/upgrade.ts';
 import { Failure } from './kit/failure.ts';
 import { clusterName } from './kit/project.ts';
@@ -29,7 +29,7 @@ await runScript('npm run upgrade --', CONTINUES, async (signal) => {
         'Exit codes: 0 upgraded, 1 a step failed, 2 no cluster is running, bad usage or a setting that is missing, 130 stopped by Ctrl-C.',
     )
     .parse();
-  requireRoleSettings(process.env);
+  await checkSettings();
   await runSteps(signal, PREPARATION);
   const running = (await listContainers(clusterName(), signal)).filter(isUp);
   if (!running.some(({ service }) => service === 'proxy')) {

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
 import { test } from 'node:test';
-import { joinNpmrc } from './secrets.ts';
+import { CACHE, ROOT } from '../kit/project.ts';
+import { joinNpmrc, readRegisterToken } from './secrets.ts';
 
 // As npm writes a variable into its files; put together so that it can't be taken for a forgotten template string.
 const variable = (name: string): string => `$\{${name}}`;
@@ -32,3 +35,19 @@ test('npmrc: a variable that is not set stays as npm would leave it', () => {
 });
 
 test('npmrc: nothing gives an empty file', () => assert.equal(joinNpmrc(['', '\n'], {}, {}), ''));
+
+test('the token file of a setting counts from the repository, wherever npm was called', async (t) => {
+  const { INIT_CWD, REGISTER_TOKEN_FILE } = process.env;
+  await mkdir(CACHE, { recursive: true });
+  const folder = await mkdtemp(join(CACHE, 'token-'));
+  t.after(async () => {
+    Object.assign(process.env, { INIT_CWD, REGISTER_TOKEN_FILE });
+    if (INIT_CWD === undefined) delete process.env.INIT_CWD;
+    if (REGISTER_TOKEN_FILE === undefined) delete process.env.REGISTER_TOKEN_FILE;
+    await rm(folder, { recursive: true });
+  });
+  await writeFile(join(folder, 'token'), '0123456789abcdef\n');
+  process.env.INIT_CWD = folder;
+  process.env.REGISTER_TOKEN_FILE = `./${relative(ROOT, join(folder, 'token'))}`;
+  assert.equal(readRegisterToken()?.toString(), '0123456789abcdef');
+});

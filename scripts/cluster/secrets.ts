@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { chmod, link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { settingPath } from '../../services/shared/config.ts';
 import { readToken } from '../../services/shared/proof.ts';
 import { attempt } from '../kit/command.ts';
 import { CACHE, ROOT, readSetting, writeSettings } from '../kit/project.ts';
@@ -38,10 +39,16 @@ export async function prepareRegisterToken(): Promise<void> {
   await writeSettings({ REGISTER_TOKEN_FILE: TOKEN });
 }
 
+/** The absolute path of the file with the token of the cluster's servers; '' where it has none. */
+export function registerTokenFile(): string {
+  const file = readSetting('REGISTER_TOKEN_FILE');
+  return file === undefined ? '' : settingPath(file);
+}
+
 /** The token of the cluster's servers; null where it has none, or it can't be read. */
 export function readRegisterToken(): Buffer | null {
   try {
-    return readToken('REGISTER_TOKEN_FILE', readSetting('REGISTER_TOKEN_FILE') ?? '');
+    return readToken('REGISTER_TOKEN_FILE', registerTokenFile());
   } catch {
     return null;
   }

@@ -49,24 +49,38 @@ test('a name in .env that has no effect is warned of, with what to do instead', 
   const names = [
     ...['NODE_IMAGE', 'SERVERS_PER_POLICY', 'PROXY_PUBLISH_PORT', 'PROXY_HOLD', 'SERVER_LOG_LEVEL', 'CERTS'],
     ...['CLIENT_TIMEOUT', 'COMPOSE_FILE', 'https_proxy', 'GOLD_SERVERS'],
-    ...['PROXY_PORT', 'PROXY_HOLDS', 'SERVER_TOKEN', 'SERVERS_PER_POLICIES'],
+    ...['PROXY_PORT', 'PROXY_HOLDS', 'SERVER_TOKEN', 'SERVERS_PER_POLICIES', 'BUILD_NUMBER'],
   ];
-  const nothing = (name: string, command: string) =>
-    `${name} in .env has no effect: nothing here reads it. "npm ${command} -- --help" lists the settings.`;
   // biome-ignore lint/suspicious/noTemplateCurlyInString: as a Compose file has it
   const override = 'replicas: ${GOLD_SERVERS:-2}';
-  assert.deepEqual(settingsWithoutEffect(names, [COMPOSE, override]), [
+  assert.deepEqual(settingsWithoutEffect(names, names, [COMPOSE, override]), [
     'PROXY_PORT in .env does not reach the cluster: PROXY_PUBLISH_PORT is the port on this machine.',
-    nothing('PROXY_HOLDS', 'run proxy'),
-    nothing('SERVER_TOKEN', 'run server'),
-    nothing('SERVERS_PER_POLICIES', 'start'),
+    nothing('PROXY_HOLDS', '.env', 'Is PROXY_HOLD meant? "npm run proxy'),
+    nothing('SERVER_TOKEN', '.env', '"npm run server'),
+    nothing('SERVERS_PER_POLICIES', '.env', 'Is SERVERS_PER_POLICY meant? "npm start'),
+    nothing('BUILD_NUMBER', '.env', '"npm start'),
   ]);
 });
+
+test('in the environment only names that begin as ours do are warned of', () => {
+  const foreign = ['PATH', 'BUILD_NUMBER', 'HTTP_PROXY', 'GOLD_SERVER', 'PROXYCHAINS', 'CI_SERVER_HOST'];
+  const known = ['PROXY_WORKERS', 'PROXIES', 'SERVERS_PER_POLICY', 'REGISTER_TOKEN_FILE', 'CLIENT_TLS'];
+  const names = [...foreign, ...known, 'PROXY_WORKRES', 'PROXY_TIMEOUT_IN_S', 'PROXY_PORT'];
+  assert.deepEqual(settingsWithoutEffect([], names, [COMPOSE]), [
+    nothing('PROXY_WORKRES', 'the environment', 'Is PROXY_WORKERS meant? "npm run proxy'),
+    nothing('PROXY_TIMEOUT_IN_S', 'the environment', '"npm run proxy'),
+    'PROXY_PORT in the environment does not reach the cluster: PROXY_PUBLISH_PORT is the port on this machine.',
+  ]);
+});
+
+function nothing(name: string, place: string, next: string): string {
+  return `${name} in ${place} has no effect: nothing here reads it. ${next} -- --help" lists the settings.`;
+}
 
 test('every variable of docker-compose.yml is a known setting', () => {
   const names = [...COMPOSE.matchAll(/\$\{(\w+)/g)].map(([, name = '']) => name);
   assert.ok(names.length > 5);
-  assert.deepEqual(settingsWithoutEffect(names, []), []);
+  assert.deepEqual(settingsWithoutEffect(names, [], []), []);
 });
 
 const WRONG: [settings: Record<string, string>, message: RegExp][] = [

@@ -1,8 +1,11 @@
-// pure · the settings in .env: which of them reach the containers, which are wrong, and what to say of those that have no effect.
+// The settings, from the environment and from .env: which of them reach the containers, which are wrong, and which have no effect.
+import { readFile } from 'node:fs/promises';
 import { clientVariables } from '../../services/client/options.ts';
 import { parseWorkers, proxyVariables, readProxyOptions } from '../../services/proxy/options.ts';
 import { readOptions as readServerOptions, serverVariables } from '../../services/server/options.ts';
-import { UsageError, variableOf } from '../../services/shared/config.ts';
+import { NAMES_PATH, settingPath, UsageError, variableOf } from '../../services/shared/config.ts';
+import { readSetting, savedSettings } from '../kit/project.ts';
+import { nearest } from '../kit/words.ts';
 
 /** What docker-compose.yml decides itself: each with what to set, or do, instead. */
 export const SET_BY_COMPOSE: Readonly<Record<string, string>> = {
@@ -38,8 +41,27 @@ const OF_THE_CLUSTER = [
 const OF_PROGRAMS =
   /^(?:COMPOSE|DOCKER|BUILDKIT|NODE|NPM|LOAD|CHAOS|BENCH|SOAK|SIMULATE|FUZZ)_|_PROXY$|^(?:NO_COLOR|FORCE_COLOR|TZ)$/i;
 
-/** They name files in the containers. */
-const OF_FILES = /_(?:FILE|CERT|KEY|CA)$/;
+/** In the environment names that begin otherwise are those of anybody. */
+const OURS = /^(?:PROXY|PROXIES|SERVERS?|CLIENT|REGISTER)_/;
+
+/**
+ * Warns of settings that have no effect, on standard error.
+ * @throws UsageError for those of the roles that are wrong
+ */
+export async function checkSettings(): Promise<void> {
+  const saved = Object.keys(await savedSettings());
+  const warnings = settingsWithoutEffect(saved, Object.keys(process.env), await readComposeFiles());
+  for (const warning of warnings) console.error(`Warning: ${warning}`);
+  requireRoleSettings(process.env);
+}
+
+// Those that Compose reads by itself.
+async function readComposeFiles(): Promise<string[]> {
+  const names = readSetting('COMPOSE_FILE') ?? 'docker-compose.yml:docker-compose.override.yml';
+  return await Promise.all(
+    names.split(':').map((name) => readFile(settingPath(name), 'utf8').catch(() => '')),
+  );
+}
 
 /**
  * Reads the settings of the roles as their containers will. A container with a wrong one starts again and again, and by
@@ -56,7 +78,8 @@ export function requireRoleSettings(environment: NodeJS.ProcessEnv): void {
 }
 
 function handedOn(variables: readonly string[], environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const chosen = variables.filter((name) => !(name in SET_BY_COMPOSE) && !OF_FILES.test(name));
+  // Files and folders are those of the containers.
+  const chosen = variables.filter((name) => !(name in SET_BY_COMPOSE) && !NAMES_PATH.test(name));
   return Object.fromEntries(chosen.map((name) => [name, environment[name]]));
 }
 
@@ -77,22 +100,33 @@ export function roleVariables(): string[] {
 }
 
 /**
- * What to say of names in .env that do not reach the cluster: one line each.
- * @param names what .env sets
+ * What to say of settings that do not reach the cluster: one line each.
+ * @param saved what .env sets
+ * @param inEnvironment all names of the environment, those of other programs too
  * @param composeFiles the texts of the Compose files that are used: names in them are known
  */
-export function settingsWithoutEffect(names: readonly string[], composeFiles: readonly string[]): string[] {
+export function settingsWithoutEffect(
+  saved: readonly string[],
+  inEnvironment: readonly string[],
+  composeFiles: readonly string[],
+): string[] {
   const inCompose = composeFiles.flatMap((text) => [...text.matchAll(/\$\{?([A-Za-z_]\w*)/g)]);
-  const known = new Set([...roleVariables(), ...OF_THE_CLUSTER, ...inCompose.map(([, name = '']) => name)]);
-  return names.flatMap((name) => {
+  const known = [...roleVariables(), ...OF_THE_CLUSTER, ...inCompose.map(([, name = '']) => name)];
+  const only = inEnvironment.filter((name) => OURS.test(name) && !saved.includes(name));
+  const where = [
+    ...saved.map((name) => [name, '.env'] as const),
+    ...only.map((name) => [name, 'the environment'] as const),
+  ];
+  return where.flatMap(([name, place]) => {
     const instead = SET_BY_COMPOSE[name];
-    if (instead !== undefined) return [`${name} in .env does not reach the cluster: ${instead}.`];
-    if (known.has(name)) return [];
+    if (instead !== undefined) return [`${name} in ${place} does not reach the cluster: ${instead}.`];
+    if (known.includes(name)) return [];
     const [, role] = /^(PROXY|SERVER|CLIENT)_/.exec(name) ?? [];
     if (role === undefined && OF_PROGRAMS.test(name)) return [];
     const help = role === undefined ? 'start' : `run ${role.toLowerCase()}`;
+    const meant = nearest(name, known);
     return [
-      `${name} in .env has no effect: nothing here reads it. "npm ${help} -- --help" lists the settings.`,
+      `${name} in ${place} has no effect: nothing here reads it. ${meant === null ? '' : `Is ${meant} meant? `}"npm ${help} -- --help" lists the settings.`,
     ];
   });
 }

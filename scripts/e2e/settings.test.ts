@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { startProgram } from '../../test-support/programs.ts';
 import { assertNothingLost, succeeds, testCluster } from '../../test-support/test-cluster.ts';
+import { readComposeConfig } from '../cluster/services.ts';
 import { CACHE, ROOT } from '../kit/project.ts';
 
 const cluster = await testCluster('policy-proxy-settings-test');
@@ -46,6 +47,11 @@ test('an own policy in an override file: npm start waits for its servers, and th
   assert.match(said, /7 servers are ready: 2 of policy 1, 2 of policy 2, 2 of policy 3, 1 of policy 4/);
   const result = await cluster.load(1, { rate: 50, args: ['--policies', '4'] }).result();
   assert.deepEqual([result.ok, result.lost], [result.due, 0]);
+});
+
+test('Compose counts a path in a setting from the repository, as every command does', async () => {
+  const { secrets } = await readComposeConfig({ REGISTER_TOKEN_FILE: './some/token' });
+  assert.equal(secrets?.['register-token']?.file, join(ROOT, 'some', 'token'));
 });
 
 test('the cluster over TLS, with what npm run certs makes', async () => {

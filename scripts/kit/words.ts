@@ -58,6 +58,27 @@ export function shortList(names: readonly string[], most: number): string {
   return `${names.slice(0, most).join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`;
 }
 
+/** The one of `names` that was meant by a word that is none of them, but has almost the same letters; null when there is none. */
+export function nearest(word: string, names: readonly string[]): string | null {
+  const distances = names.map((name) => editDistance(word, name));
+  const least = Math.min(...distances);
+  return least <= Math.ceil(word.length / 6) ? (names[distances.indexOf(least)] ?? null) : null;
+}
+
+/** Levenshtein's: how many letters are to be put in, left out or replaced. */
+function editDistance(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, length) => length);
+  for (const letter of from) {
+    const next = [(row[0] ?? 0) + 1];
+    for (const [at, other] of [...to].entries()) {
+      const [replaced, leftOut, putIn] = [row[at] ?? 0, row[at + 1] ?? 0, next[at] ?? 0];
+      next.push(letter === other ? replaced : 1 + Math.min(replaced, leftOut, putIn));
+    }
+    row = next;
+  }
+  return row.at(-1) ?? 0;
+}
+
 /** For sorting, numbers in names as numbers: `server-p1-2` before `server-p1-10`. */
 export function compareNames(a: string, b: string): number {
   return a.localeCompare(b, 'en', { numeric: true });

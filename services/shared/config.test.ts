@@ -1,5 +1,6 @@
 // test · command lines and environment: what is accepted, and the sentence for what is not.
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import {
   commandLine,
@@ -14,12 +15,15 @@ import {
   withEnvironment,
 } from './config.ts';
 
+const ROOT = join(import.meta.dirname, '..', '..');
+
 const OPTIONS = {
   'admin-port': { type: 'number', default: 10_081, describe: 'port' },
   host: { type: 'string', default: 'localhost', describe: 'host' },
   verify: { type: 'boolean', default: false, describe: 'verify' },
   retry: { choices: ['never', 'always'], default: 'always', describe: 'retry' },
   token: { type: 'string', describe: 'token' },
+  'tls-ca': { type: 'string', describe: 'a file' },
 } as const;
 
 const FROM_ENVIRONMENT: [string, Record<string, string>, object][] = [
@@ -33,6 +37,12 @@ const FROM_ENVIRONMENT: [string, Record<string, string>, object][] = [
   ['false', { PROXY_VERIFY: 'false' }, { verify: false }],
   ['0', { PROXY_VERIFY: '0' }, { verify: false }],
   ['a choice', { PROXY_RETRY: 'never' }, { retry: 'never' }],
+  [
+    'a path, from the repository',
+    { PROXY_TLS_CA: './certs/ca.pem' },
+    { 'tls-ca': join(ROOT, 'certs/ca.pem') },
+  ],
+  ['an absolute path', { PROXY_TLS_CA: '/certs/ca.pem' }, { 'tls-ca': '/certs/ca.pem' }],
   ["another role's variable", { SERVER_HOST: 'elsewhere' }, {}],
 ];
 
@@ -45,6 +55,7 @@ for (const [name, environment, changed] of FROM_ENVIRONMENT) {
       verify: false,
       retry: 'always',
       token: undefined,
+      'tls-ca': undefined,
     };
     const expected: Record<string, unknown> = { ...plain, ...changed };
     assert.deepEqual(defaultValues(options), expected);

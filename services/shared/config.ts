@@ -1,6 +1,6 @@
 // Command lines: every option of every role can also come from the environment, which is read nowhere else.
 import { createRequire } from 'node:module';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Argv, Options } from 'yargs';
 import { LOG_LEVELS } from './log.ts';
 
@@ -9,6 +9,8 @@ export class UsageError extends Error {
   override name = 'UsageError';
 }
 
+/** The repository's folder; in a container /app, where that is. */
+const HOME = join(import.meta.dirname, '..', '..');
 const MAX_PORT = 65_535;
 export const MAX_PROXIES = 100;
 
@@ -26,6 +28,9 @@ export const LOG_OPTIONS = {
   },
 };
 
+/** Variables of these names are paths of files or folders. */
+export const NAMES_PATH = /_(?:FILE|CERT|KEY|CA|REPORT|REPLAY)$/;
+
 /** The environment's name for an option: `--admin-port` of prefix `PROXY` is `PROXY_ADMIN_PORT`. */
 export function variableOf(prefix: string, option: string): string {
   return `${prefix}_${option.toUpperCase().replaceAll('-', '_')}`;
@@ -33,6 +38,7 @@ export function variableOf(prefix: string, option: string): string {
 
 /**
  * Lets the environment supply what the command line does not: option `--admin-port` of prefix `PROXY` is `PROXY_ADMIN_PORT`.
+ * Its paths count from the repository's folder.
  * @returns the same options, with the environment's value as their default and its name in their description
  * @throws UsageError when the environment's value is not of the option's kind
  */
@@ -71,7 +77,7 @@ function typed(option: Options, variable: string, value: string): unknown {
       }
       return value === '1' || value === 'true';
     default:
-      return value;
+      return NAMES_PATH.test(variable) ? settingPath(value) : value;
   }
 }
 
@@ -203,8 +209,13 @@ export function publishedProxy(environment: NodeJS.ProcessEnv): string {
   return Array.from({ length: count }, (_, index) => `${reached}:${first + index}`).join();
 }
 
+/** A path from the environment or from .env, counted from the repository's folder as Compose counts it, wherever npm was called. */
+export function settingPath(path: string): string {
+  return resolve(HOME, path);
+}
+
 /**
- * A path that a person has given, counted from where npm was called: npm goes to the project's own folder before it runs
+ * A path on a command line, counted from where npm was called: npm goes to the project's own folder before it runs
  * anything, and leaves the caller's in INIT_CWD.
  */
 export function callerPath(path: string, { INIT_CWD }: NodeJS.ProcessEnv = process.env): string {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { NAMES_PATH, variableOf } from '../../services/shared/config.ts';
 import { startProgram } from '../programs.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
@@ -37,6 +38,13 @@ for (const { page, heading, program } of TABLES) {
     }
   });
 }
+
+test('every option that is a file has a name by which its variable is known to be a path', async () => {
+  const text = await readFile(join(ROOT, 'docs', 'options.md'), 'utf8');
+  const rows = [...text.matchAll(/^\| `--([a-z-]+)`[^|]*\|[^|]*\| (?:PEM file|file with)/gm)];
+  assert.ok(rows.length > 10, `${rows.length} options`);
+  for (const [, name = ''] of rows) assert.match(variableOf('PROXY', name), NAMES_PATH);
+});
 
 /** The rows `| `--name` ... | default | ... |` between the heading and the next one of its level. */
 async function tableOf(page: string, heading: string): Promise<Option[]> {
