@@ -5,7 +5,12 @@ import type { Line } from '../../shared/log.ts';
 import type { Id } from '../../shared/packet.ts';
 import { type ReplySink, Request, Trouble } from '../routing/request.ts';
 import { AccessLog } from './access-log.ts';
-import { BoundedWriter, type LineStream, MAX_PENDING_LENGTH } from './bounded-writer.ts';
+import {
+  BoundedWriter,
+  LAST_LINES_WITHIN_MS,
+  type LineStream,
+  MAX_PENDING_LENGTH,
+} from './bounded-writer.ts';
 import { jsonLine, type LineFormat, textLine } from './line.ts';
 
 const WALL_MS = Date.UTC(2026, 10, 30, 12, 0, 0, 7);
@@ -19,22 +24,31 @@ class Scene {
   draws: number[] = [];
   readonly log: AccessLog;
   readonly said: Line[] = [];
+  readonly timers = new Map<number, () => void>();
+  readonly #writer: BoundedWriter;
   readonly #listeners: Record<string, () => void> = {};
+  readonly #taken: (() => void)[] = [];
 
   constructor(share: number, format: LineFormat = jsonLine) {
     const stream: LineStream = {
-      write: (text) => {
+      write: (text, onTaken = () => {}) => {
         this.written += text;
+        this.#taken.push(onTaken);
         return !this.isSlow;
       },
       on: (event, listener) => {
         this.#listeners[event] = listener;
       },
     };
-    const clock = { now: () => this.nowMs, wallNow: () => WALL_MS - 100 + this.nowMs, after: () => () => {} };
+    const after = (ms: number, work: () => void) => {
+      this.timers.set(ms, work);
+      return () => this.timers.delete(ms);
+    };
+    const clock = { now: () => this.nowMs, wallNow: () => WALL_MS - 100 + this.nowMs, after };
     const options = { share, slowMs: 500, requestTimeoutMs: TIMEOUT_MS, format };
     const random = (): number => this.draws.shift() ?? 1;
-    this.log = new AccessLog(options, new BoundedWriter(stream, clock), clock, random);
+    this.#writer = new BoundedWriter(stream, clock);
+    this.log = new AccessLog(options, this.#writer, clock, random);
   }
 
   /** A request that came now. */
@@ -47,6 +61,11 @@ class Scene {
     this.log.onAnswered(request, { id: 7 }, tookMs);
   }
 
+  /** The reader has all that was written. */
+  take(): void {
+    for (const onTaken of this.#taken.splice(0)) onTaken();
+  }
+
   emit(event: 'drain' | 'error'): void {
     this.#listeners[event]?.();
   }
@@ -56,7 +75,7 @@ class Scene {
   }
 
   lines(): string[] {
-    this.log.flush();
+    this.#writer.flush();
     return this.written.split('\n').slice(0, -1);
   }
 }
@@ -154,6 +173,29 @@ test('what a slow reader does not take is dropped and counted, and said once the
   assert.ok(scene.written.length <= 2 * MAX_PENDING_LENGTH);
   scene.nextSecond();
   assert.equal(scene.said.length, 1);
+});
+
+test('the end waits for a slow reader, until it has every line or its time is up', async () => {
+  for (const isTaken of [true, false]) {
+    const scene = new Scene(1);
+    scene.isSlow = true;
+    for (let sent = 0; sent < 500; sent += 1) scene.answered();
+    const isWritten = (): boolean => scene.written.split('\n').length === 501;
+    assert.ok(!isWritten());
+    let isOver = false;
+    const closed = scene.log.close().then(() => {
+      isOver = true;
+    });
+    await new Promise(setImmediate);
+    assert.deepEqual([isWritten(), isOver], [true, false]);
+    if (isTaken) scene.take();
+    else scene.timers.get(LAST_LINES_WITHIN_MS)?.();
+    await closed;
+    assert.equal(scene.timers.has(LAST_LINES_WITHIN_MS), !isTaken);
+  }
+  const gone = new Scene(1);
+  gone.emit('error');
+  await gone.log.close();
 });
 
 test('a reader that has gone costs the lines and nothing else', () => {

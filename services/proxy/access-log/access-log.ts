@@ -90,9 +90,9 @@ export class AccessLog implements RequestWatch {
     log({ level: 'warn', message: 'lines of the access log were dropped: its reader is slow', dropped });
   }
 
-  /** Writes what waits to be written, as far as the reader takes it. */
-  flush(): void {
-    this.#writer.flush();
+  /** The end: see `BoundedWriter.close`. */
+  close(): Promise<void> {
+    return this.#writer.close();
   }
 
   #isWanted(share: number, isOdd: boolean): boolean {

@@ -6,11 +6,13 @@ const BATCH_LENGTH = 32_768;
 const BATCH_MS = 50;
 /** Characters that may wait for a slow reader, and as many again are on their way to it. */
 export const MAX_PENDING_LENGTH = 1_048_576;
+/** At the end a slow reader has so long to take what it has not yet. */
+export const LAST_LINES_WITHIN_MS = 2000;
 
 /** What is needed of a stream: of one whose `write` does not block, as standard output is where it is a pipe or a socket. */
 export type LineStream = {
-  /** False when nothing more should be written before `drain`. */
-  write(text: string): boolean;
+  /** False when nothing more should be written before `drain`; calls `onTaken` when the reader has all of it, or has gone. */
+  write(text: string, onTaken?: () => void): boolean;
   on(event: 'drain' | 'error', listener: () => void): unknown;
 };
 
@@ -51,6 +53,20 @@ export class BoundedWriter {
     if (this.#pending === '') this.#clock.after(BATCH_MS, () => this.flush());
     this.#pending += line;
     if (this.#pending.length >= BATCH_LENGTH) this.flush();
+  }
+
+  /** Writes all that waits; resolves when the reader has it, or has gone, or takes too long. No line may be added any more. */
+  close(): Promise<void> {
+    const rest = this.#pending;
+    this.#pending = '';
+    return new Promise((resolve) => {
+      if (this.#isBroken) return resolve();
+      const cancel = this.#clock.after(LAST_LINES_WITHIN_MS, resolve);
+      this.#stream.write(rest, () => {
+        cancel();
+        resolve();
+      });
+    });
   }
 
   /** Writes what waits, unless the stream is still busy with what it has. */

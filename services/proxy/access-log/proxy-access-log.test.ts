@@ -1,5 +1,7 @@
 // test · the access log of a real proxy: its lines on standard output, and a reader that does not read them.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { eventually, request } from '../../../test-support/cluster.ts';
 import { connectPeer, type Peer } from '../../../test-support/peers.ts';
@@ -85,4 +87,24 @@ test('a reader that does not read costs lines, and no request waits for it', asy
   const dropped = Number(/"dropped":(\d+)/.exec(program.stderr())?.[1]);
   assert.ok(dropped > 0);
   await eventually(async () => program.stdout().trimEnd().split('\n').length === refused - dropped);
+});
+
+test('lines that wait for a slow reader when the proxy is told to stop are written before it ends', async (t) => {
+  const { program, client } = await startProxy(t, '--access-log', '1');
+  program.child.stdout?.pause();
+  // Half a megabyte: more than the pipe takes, less than what may wait.
+  const requests = 500;
+  const status = connect(Number(/"status":"http:[^"]*:(\d+)"/.exec(program.stderr())?.[1]), '127.0.0.1');
+  t.after(() => status.destroy());
+  await once(status, 'connect');
+  client.send(`${JSON.stringify(request('p', { policy: '\u0001'.repeat(128) }))}\n`.repeat(requests));
+  for (let read = 0; read < requests; read += 1) await client.nextFrame();
+  program.child.kill('SIGTERM');
+  await client.ended();
+  client.socket.destroy();
+  // With one thread what is written comes after all else: then only these lines keep it from ending.
+  if (process.env.PROXY_WORKERS === undefined) await once(status, 'close');
+  program.child.stdout?.resume();
+  assert.equal(await program.exited(), 0);
+  assert.equal(program.stdout().trimEnd().split('\n').length, requests);
 });

@@ -71,7 +71,7 @@ export async function openSystemWorld(
       tickets.rotateIfDue();
     },
     close: async () => {
-      accessLog?.flush();
+      await accessLog?.close();
       await tracing?.close();
     },
   };

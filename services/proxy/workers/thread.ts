@@ -1,7 +1,9 @@
 // The thread of a worker: how the keeper starts one, and what runs in it.
 import { setDefaultHighWaterMark } from 'node:stream';
+import { finished } from 'node:stream/promises';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { type Clock, systemClock } from '../../shared/clock.ts';
+import { LAST_LINES_WITHIN_MS } from '../access-log/bounded-writer.ts';
 import { openSystemWorld } from '../core/system-world.ts';
 import { every } from '../core/timers.ts';
 import { HIGH_WATER_BYTES } from '../network/accepted-socket.ts';
@@ -49,7 +51,13 @@ export function launchThreads(options: ProxyOptions, tickets: TicketKeys): Launc
       stopTickets();
       onGone(why);
     });
-    return { post, end: () => thread.terminate() };
+    // What it has written of requests goes through this thread.
+    const written = finished(thread.stdout);
+    const end = async (): Promise<void> => {
+      await thread.terminate();
+      await Promise.race([written, systemClock.sleep(LAST_LINES_WITHIN_MS)]);
+    };
+    return { post, end };
   };
 }
 
@@ -69,10 +77,7 @@ async function runThread({ worker, options: given, zeroMs: keeperZeroMs }: Threa
   const system = await openSystemWorld(options, log, worker.boot, clock, aheadMs);
   const { receive } = createWorker(options, worker, system.world, post, {
     accessLogDropped: system.accessLogDropped,
-    close: async () => {
-      await system.close();
-      await new Promise<void>((resolve) => process.stdout.write('', () => resolve()));
-    },
+    close: system.close,
   });
   every(clock, SECOND_MS, () => system.nextSecond());
   parentPort?.on('message', (message: ToThread) => {
