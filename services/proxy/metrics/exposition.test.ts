@@ -21,7 +21,7 @@ import type { ProxyOptions } from '../options.ts';
 import type { RunningProxy } from '../proxy.ts';
 import { FAMILIES, prefersOpenMetrics } from './exposition.ts';
 import { labelOf } from './label.ts';
-import { OTHER, type Outcome } from './traffic.ts';
+import type { Outcome } from './traffic.ts';
 
 const silent = (): void => {};
 
@@ -43,7 +43,7 @@ describe('a request is counted by how it ended', () => {
       },
     },
     NO_SERVER: {
-      policy: OTHER,
+      policy: 'other',
       run: async (_t, proxy) => {
         await ask(proxy, request('p', { policy: 'made up by a client' }));
       },
@@ -186,10 +186,26 @@ test('no client makes a label, and a policy that has lost its servers keeps its 
   await eventOf(proxy, 'left', 1);
   await ask(proxy, request('p', { policy: 'gold' }));
   const { value, labelValues } = await scrape(proxy);
-  assert.deepEqual(labelValues('policy'), new Set([OTHER, 'gold']));
-  assert.equal(value('policyproxy_requests_total', { policy: OTHER, outcome: 'NO_SERVER' }), 3);
+  assert.deepEqual(labelValues('policy'), new Set(['other', 'gold']));
+  assert.equal(value('policyproxy_requests_total', { policy: 'other', outcome: 'NO_SERVER' }), 3);
   assert.equal(value('policyproxy_requests_total', { policy: 'gold', outcome: 'NO_SERVER' }), 1);
   assert.equal(value('policyproxy_servers_in_rotation', { policy: 'gold' }), 0);
+});
+
+test('a policy that is called as all others are together has counts of its own', async (t) => {
+  const proxy = await testProxy(t);
+  await (await fakeServer(t, proxy, 1, { policy: 'other' })).join();
+  await ask(proxy, request('p', { policy: 'other' }));
+  await ask(proxy, request('p', { policy: 'made up' }));
+  const { value } = await scrape(proxy);
+  const [real, all] = ['\\other', 'other'];
+  const counts = [real, all].flatMap((policy) => [
+    value('policyproxy_requests_total', { policy, outcome: 'answered' }),
+    value('policyproxy_requests_total', { policy, outcome: 'NO_SERVER' }),
+  ]);
+  assert.deepEqual(counts, [1, 0, 0, 1]);
+  assert.equal(value('policyproxy_servers_in_rotation', { policy: real }), 1);
+  assert.equal(value('policyproxy_server_state', { policy: real, server: '1', state: 'ready' }), 1);
 });
 
 test('what a server calls itself is escaped, and no two names become one', async (t) => {

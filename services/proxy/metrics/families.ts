@@ -5,7 +5,7 @@ import { RETRY_REASONS } from '../routing/request.ts';
 import type { SnapshotSources } from '../status/snapshot.ts';
 import type { ControlCounts } from './control.ts';
 import { BUCKET_BOUNDS_MS, type Histogram } from './histogram.ts';
-import { labelOf } from './label.ts';
+import { labelOf, policyLabel } from './label.ts';
 import { type CountedRequest, OTHER, type PolicyTraffic, type Traffic } from './traffic.ts';
 
 export type MetricSources = Pick<
@@ -49,7 +49,7 @@ export const PROXY_FAMILIES: readonly Family[] = [
     read: ({ traffic }) =>
       [...traffic.policies].flatMap(({ policy, request, unanswered }) =>
         Object.entries({ answered: request.read().count, ...unanswered }).map(([outcome, value]) => {
-          return { value, labels: { policy: labelOf(policy), outcome } };
+          return { value, labels: { policy: policyLabel(policy), outcome } };
         }),
       ),
   },
@@ -171,7 +171,7 @@ export const PROXY_FAMILIES: readonly Family[] = [
     read: ({ table }) =>
       [...table.upstreams].flatMap(({ policy, id, health }) =>
         STATES.map((state) => {
-          const labels = { policy: labelOf(policy), server: labelOf(String(id)), state };
+          const labels = { policy: policyLabel(policy), server: labelOf(String(id)), state };
           return { value: health.state === state ? 1 : 0, labels };
         }),
       ),
@@ -242,11 +242,11 @@ function* servedRoutes(routes: Iterable<Route>): Iterable<[policy: string, route
 }
 
 function perPolicy(values: ReadonlyMap<string, number>): Sample[] {
-  return [...values].map(([policy, value]) => ({ value, labels: { policy: labelOf(policy) } }));
+  return [...values].map(([policy, value]) => ({ value, labels: { policy: policyLabel(policy) } }));
 }
 
 function histograms({ traffic }: MetricSources, which: (policy: PolicyTraffic) => Histogram): Sample[] {
-  return [...traffic.policies].flatMap((each) => linesOf(which(each), { policy: labelOf(each.policy) }));
+  return [...traffic.policies].flatMap((each) => linesOf(which(each), { policy: policyLabel(each.policy) }));
 }
 
 function linesOf(histogram: Histogram, labels: Record<string, string>): Sample[] {

@@ -5,8 +5,8 @@ import { Histogram, usOf } from './histogram.ts';
 
 // Labels are kept for ever, and a server may register for any policy.
 const MAX_POLICIES = 256;
-/** Stands for every policy that no server has registered for: what clients make up gets no label. */
-export const OTHER = 'other';
+/** Stands for every policy that no server has registered for: what clients make up gets no label. No policy's name is empty. */
+export const OTHER = '';
 
 /** A request that is refused, by the code of the refusal. */
 export type RequestRefusal = keyof typeof NO_REFUSALS & ErrorCode;

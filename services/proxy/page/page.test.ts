@@ -214,7 +214,7 @@ describe('the live page', { concurrency: false }, () => {
     );
   });
 
-  test('what is read out calls a server by its name', async (t) => {
+  test('what is read out calls a server by its name; Orders lists what was ordered, and nothing else', async (t) => {
     const proxy = await startFakeProxy('cluster');
     t.after(proxy.close);
     const page = await open(t, proxy.url);
@@ -224,13 +224,22 @@ describe('the live page', { concurrency: false }, () => {
       const server = policy?.servers[0];
       if (policy === undefined || server === undefined) return;
       const { id, address } = server;
-      const because = { cause: 'probe-timeout', why: 'it did not answer', evidence: {} } as const;
-      proxy.tell({ atMs: Date.now(), type: 'evicted', policy: policy.policy, id, address, ...because });
+      const about = { atMs: Date.now(), policy: policy.policy, id, address, evidence: {} };
+      proxy.tell({ ...about, type: 'drained', cause: 'ordered', why: 'by order of root: new disk' });
+      proxy.tell({ ...about, type: 'evicted', cause: 'probe-timeout', why: 'it did not answer' });
     });
     await page
       .locator('[aria-live=polite]', { hasText: /server-p1-1 of policy 1: evicted/ })
       .first()
       .waitFor({ state: 'attached' });
+    const listed = page.getByRole('list', { name: 'Events, newest first' }).getByRole('listitem');
+    const evicted = listed.filter({ hasText: 'evicted server-p1-1' });
+    await evicted.waitFor();
+    await page.getByRole('button', { name: 'Orders' }).click();
+    await evicted.waitFor({ state: 'detached' });
+    const texts = await listed.allTextContents();
+    assert.match(texts[0] ?? '', /drained server-p1-1.*new disk/s);
+    for (const text of texts) assert.match(text, /drained|resumed/);
   });
 
   test('a proxy that falls silent is said to be stale', async (t) => {
