@@ -1,22 +1,26 @@
 // How an address, and a text that a peer has sent, are written for people: in logs, tables and every other output.
 
 // Control characters, line and paragraph separators, and what directs text from right to left (Bidi_Control of Unicode).
-const STEERING = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
+const STEERING = String.raw`[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]`;
+const ANYWHERE = new RegExp(STEERING, 'gv');
+const WITHIN_LINES = new RegExp(String.raw`[${STEERING}--\n]`, 'gv');
 
 /**
  * Escapes what would move the cursor, begin a line, colour the terminal or turn the text round, in the way of JSON: a
  * document of JSON without line breaks between its tokens stays the same document.
  */
 export function printable(text: string): string {
-  return text.replace(STEERING, (character) => {
-    const escaped = JSON.stringify(character).slice(1, -1);
-    return escaped === character ? `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}` : escaped;
-  });
+  return text.replace(ANYWHERE, escaped);
 }
 
 /** The same for a text of several lines, which stay lines. */
 export function printableLines(text: string): string {
-  return text.split('\n').map(printable).join('\n');
+  return text.replace(WITHIN_LINES, escaped);
+}
+
+function escaped(character: string): string {
+  const inJson = JSON.stringify(character).slice(1, -1);
+  return inJson === character ? `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}` : inJson;
 }
 
 /** What JSON.parse makes of `json`, with every text in it made printable. */

@@ -1,4 +1,5 @@
-// What may look on at requests: called on the data path, and only where somebody does.
+// What may look on at requests from the start on, each step of them in its own thread: called on the data path, and only where
+// somebody does. Who comes and goes, and wants to know of all threads how requests end, uses `Traffic.watch`.
 import type { ErrorCode } from '../../shared/error-codes.ts';
 import type { Id } from '../../shared/packet.ts';
 import type { FailureKind } from '../servers/failure.ts';
