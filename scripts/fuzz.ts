@@ -4,9 +4,8 @@ import { commandLine, requireWhole, UsageError } from '../services/shared/config
 import { fuzzInProcess } from './fuzz/in-process.ts';
 import { type FuzzOptions, PLACES, runFuzz, SCRIPT_NAME } from './fuzz/run.ts';
 import { fuzzOverSockets } from './fuzz/sockets.ts';
-import { JSON_FLAG, number } from './kit/flags.ts';
 import { MAX_SEED } from './kit/random.ts';
-import { runScript } from './kit/script.ts';
+import { JSON_FLAG, number, runScript } from './kit/script.ts';
 
 const EXIT_FOUND = 1;
 

@@ -16,12 +16,11 @@ import { errorsOf } from './bench/result.ts';
 import { USUAL_SIZE } from './bench/targets/policy-proxy.ts';
 import { type CpuProfile, functionCosts } from './kit/cpu-profile.ts';
 import { Failure } from './kit/failure.ts';
-import { number } from './kit/flags.ts';
 import { freePorts } from './kit/ports.ts';
 import { ROOT } from './kit/project.ts';
 import { startProxyProcess } from './kit/proxy-process.ts';
 import { makeReportFolder, shortPath } from './kit/report-files.ts';
-import { runScript } from './kit/script.ts';
+import { number, runScript } from './kit/script.ts';
 import { runOneStep } from './kit/steps.ts';
 import { count, decimal, percent, textTable } from './kit/words.ts';
 

@@ -1,8 +1,7 @@
 // shell · `npm run simulate`: the proxy's own code in simulated worlds that seeds decide.
 import { commandLine, requireWhole, UsageError } from '../services/shared/config.ts';
-import { flag, JSON_FLAG, number } from './kit/flags.ts';
 import { MAX_SEED } from './kit/random.ts';
-import { runScript } from './kit/script.ts';
+import { flag, JSON_FLAG, number, runScript } from './kit/script.ts';
 import { type Progress, runOneStep } from './kit/steps.ts';
 import { formatMany, measureMany } from './simulate/many.ts';
 import {

@@ -12,9 +12,8 @@ import { ACTS, type Act, explain, findServer, give, nameOf } from './cluster/ope
 import { renderPolicyTable } from './cluster/policy-table.ts';
 import { registerTokenFile } from './cluster/secrets.ts';
 import { Failure } from './kit/failure.ts';
-import { flag } from './kit/flags.ts';
 import { fetchPolicies } from './kit/policies.ts';
-import { isColoured, runScript } from './kit/script.ts';
+import { flag, isColoured, runScript } from './kit/script.ts';
 
 const WATCH_INTERVAL_MS = 1_000;
 // Home, and erase what is below: drawing over the old table does not flicker as clearing first would.

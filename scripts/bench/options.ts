@@ -7,7 +7,7 @@ import {
   withEnvironment,
 } from '../../services/shared/config.ts';
 import { MAX_PAYLOAD_BYTES } from '../../services/shared/packet.ts';
-import { flag } from '../kit/flags.ts';
+import { flag } from '../kit/script.ts';
 import { type Choice, cellsOf, MODES, PARTS, targetsOf } from './plan.ts';
 import { TARGETS } from './targets/index.ts';
 import { USUAL_SIZE } from './targets/policy-proxy.ts';

@@ -8,8 +8,8 @@ import {
   withEnvironment,
 } from '../../services/shared/config.ts';
 import { FROM_FLAGS } from '../cluster/older-image.ts';
-import { flag, JSON_FLAG, number } from '../kit/flags.ts';
 import { MAX_SEED } from '../kit/random.ts';
+import { flag, JSON_FLAG, number } from '../kit/script.ts';
 import { DEFAULT_SCENARIO, SCENARIOS } from './scenarios/index.ts';
 
 export const SCRIPT_NAME = 'npm run chaos --';

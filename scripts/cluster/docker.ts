@@ -1,6 +1,6 @@
 // shell · the containers of one Compose project, through the Docker Engine: look at them, break them, mend them.
 import Docker, { type Container, type ContainerInspectInfo } from 'dockerode';
-import { type Patience, until } from '../kit/until.ts';
+import { type Patience, until } from '../kit/time.ts';
 import { compose } from './cluster.ts';
 import {
   type FoundReplica,

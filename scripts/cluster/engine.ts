@@ -2,11 +2,11 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { open, readFile } from 'node:fs/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { attempt, programEnvironment, run } from '../kit/command.ts';
 import { Failure } from '../kit/failure.ts';
 import { installPackages, readOsRelease } from '../kit/packages.ts';
 import { type Outcome, type Progress, SILENT } from '../kit/steps.ts';
+import { until } from '../kit/time.ts';
 import { type EngineFacts, planEngine } from './engine-plan.ts';
 
 const ASK_TIMEOUT_MS = 20_000;
@@ -94,14 +94,14 @@ async function startEngine({ phase, signal }: Progress): Promise<void> {
 }
 
 async function waitForEngine(hasEnded: () => boolean, signal: AbortSignal): Promise<void> {
-  const deadline = performance.now() + START_TIMEOUT_MS;
-  while (performance.now() < deadline) {
+  const look = async (): Promise<'answers' | 'has ended' | null> => {
     const wasOver = hasEnded();
-    if ((await attempt('docker', ['info'], { timeoutMs: 10_000, signal })).isOk) return;
+    if ((await attempt('docker', ['info'], { timeoutMs: 10_000, signal })).isOk) return 'answers';
     // Ours may have ended because another one was starting, so the engine is asked once more after that.
-    if (wasOver) break;
-    await sleep(POLL_MS, undefined, { signal });
-  }
+    return wasOver ? 'has ended' : null;
+  };
+  const patience = { withinMs: START_TIMEOUT_MS, everyMs: POLL_MS, signal };
+  if ((await until(look, patience)) === 'answers') return;
   const lines = (await readFile(LOG_FILE, 'utf8').catch(() => '')).trimEnd().split('\n');
   const tail = lines.slice(-LOG_LINES).join('\n');
   throw new Failure('The Docker Engine did not start.', `Its whole log is in ${LOG_FILE}.`, { tail });

@@ -1,7 +1,7 @@
 // shell · makes a cluster whole again, whatever state it is in. Safe at any time and as often as you like.
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '../kit/failure.ts';
 import { type Progress, SILENT } from '../kit/steps.ts';
+import { until } from '../kit/time.ts';
 import { DockerCluster, isUp, type Replica, type SavedAliases } from './docker.ts';
 import { clearFaults, isFaulty, isRefused, readFaults } from './server-faults.ts';
 import { readUndo, removeUndo, requireOwnerGone, type SavedNetworks, type Undo } from './undo.ts';
@@ -66,10 +66,9 @@ export async function healCluster(cluster: DockerCluster, saved: SavedNetworks =
 
 // It takes a moment for a server that has just been connected or started to be reached.
 async function healReplica(patient: Patient): Promise<string[]> {
-  const deadlineMs = performance.now() + SETTLE_MS;
-  for (;;) {
-    const isLast = performance.now() > deadlineMs;
-    const left: string[] = [];
+  let left: string[] = [];
+  const mendAll = async (): Promise<boolean> => {
+    left = [];
     for (const { says, isThere, mend } of TROUBLES) {
       try {
         if (!(await isThere(patient))) continue;
@@ -79,9 +78,10 @@ async function healReplica(patient: Patient): Promise<string[]> {
         left.push((error as Error).message);
       }
     }
-    if (left.length === 0 || isLast) return left;
-    await sleep(POLL_MS);
-  }
+    return left.length === 0;
+  };
+  await until(mendAll, { withinMs: SETTLE_MS, everyMs: POLL_MS });
+  return left;
 }
 
 /**

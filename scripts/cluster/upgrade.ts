@@ -4,7 +4,7 @@ import { Failure } from '../kit/failure.ts';
 import { fetchPolicies, waitUntilWhole } from '../kit/policies.ts';
 import { clusterName, readSetting } from '../kit/project.ts';
 import type { Outcome, Progress } from '../kit/steps.ts';
-import { until } from '../kit/until.ts';
+import { until } from '../kit/time.ts';
 import { plural } from '../kit/words.ts';
 import { appImage, localImageId } from './app-image.ts';
 import { compose, docker, GRACE_S, proxyCount, repair } from './cluster.ts';

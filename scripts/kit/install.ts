@@ -5,7 +5,7 @@ import { attempt } from './command.ts';
 import { Failure } from './failure.ts';
 import { installPackages, isSupportedDebian, readOsRelease } from './packages.ts';
 import type { Progress } from './steps.ts';
-import { until } from './until.ts';
+import { until } from './time.ts';
 
 const RETRY_MS = 200;
 const STOP_TIMEOUT_MS = 30_000;

@@ -1,10 +1,10 @@
 // shell · asks the proxy's status listener for the policy table.
-import { setTimeout as sleep } from 'node:timers/promises';
 import { isInRotation, type State } from '../../services/proxy/health/health.ts';
 import type { Snapshot } from '../../services/proxy/status/snapshot.ts';
 import { Failure } from './failure.ts';
 import { askHttp } from './http.ts';
 import type { Progress } from './steps.ts';
+import { until } from './time.ts';
 
 const ANSWER_TIMEOUT_MS = 2_000;
 const POLL_MS = 100;
@@ -70,10 +70,9 @@ export async function waitForServers(wanted: {
 }): Promise<PolicySnapshot> {
   const { adminUrl, count, timeoutMs, signal, onChange } = wanted;
   const total = totalOf(count);
-  const deadlineMs = performance.now() + timeoutMs;
   let before = -1;
   let problem: unknown;
-  while (performance.now() < deadlineMs) {
+  const look = async (): Promise<PolicySnapshot | null> => {
     try {
       const snapshot = await fetchPolicies(adminUrl, signal);
       const now = countInRotation(snapshot, typeof count === 'number' ? undefined : count);
@@ -84,8 +83,10 @@ export async function waitForServers(wanted: {
       signal?.throwIfAborted();
       problem = error;
     }
-    await sleep(POLL_MS, undefined, signal === undefined ? {} : { signal });
-  }
+    return null;
+  };
+  const whole = await until(look, { withinMs: timeoutMs, everyMs: POLL_MS, signal });
+  if (whole !== null) return whole;
   const found =
     before === -1 ? (problem as Error).message : `${before} of ${total} servers were in rotation.`;
   throw new Failure(

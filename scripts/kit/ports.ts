@@ -2,7 +2,7 @@
 import { connect, createServer } from 'node:net';
 import { attempt } from './command.ts';
 import { Failure } from './failure.ts';
-import { until } from './until.ts';
+import { until } from './time.ts';
 
 // Below Linux's usual range of ports for outgoing connections.
 const FIRST_PORT = 20_000;

@@ -3,8 +3,8 @@ import { get, type IncomingMessage } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClusterEvent } from '../../services/proxy/status/events.ts';
 import { parsePrintable } from '../../services/shared/printable.ts';
-import { epochMs } from './epoch.ts';
 import { fetchPolicies, fetchReadiness, type ServerRow } from './policies.ts';
+import { epochMs } from './time.ts';
 
 const RECONNECT_MS = 30;
 const CONNECT_MS = 1_000;

@@ -1,10 +1,14 @@
-// shell · how every command ends: signals, exit codes, and how a failure is shown.
+// shell · what every command has: the kinds of its options, how it ends on signals, and how a failure is shown.
 import { UsageError } from '../../services/shared/config.ts';
-import { onStopSignal } from '../../services/shared/signals.ts';
+import { EXIT_CODES, onStopSignal } from '../../services/shared/signals.ts';
 import { Failure } from './failure.ts';
 
-const SIGNAL_EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
 const EXIT_OUTPUT_GONE = 3;
+
+export const number = (value: number, describe: string) =>
+  ({ type: 'number', default: value, describe }) as const;
+export const flag = (describe: string) => ({ type: 'boolean', default: false, describe }) as const;
+export const JSON_FLAG = flag('one JSON document on standard output, progress on standard error');
 
 /**
  * Runs a command: a Failure is shown as its own text, a signal stops it cleanly with 130 or 143.
@@ -28,7 +32,7 @@ export async function runScript(
     interrupt();
   });
   onStopSignal((name) => {
-    process.exitCode = SIGNAL_EXIT_CODES[name];
+    process.exitCode = EXIT_CODES[name];
     interrupt();
   });
   if (mustCleanUp) {

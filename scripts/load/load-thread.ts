@@ -1,6 +1,6 @@
 // shell · the load generator in a thread of its own, both ends of it: what starts it gets a record of each request.
 import { parentPort, Worker, workerData } from 'node:worker_threads';
-import { epochMs } from '../kit/epoch.ts';
+import { epochMs } from '../kit/time.ts';
 import type { RequestRecord } from './exchange.ts';
 import { runLoad } from './generator.ts';
 import { parseLoadCommand } from './options.ts';

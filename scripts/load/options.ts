@@ -10,7 +10,7 @@ import {
 } from '../../services/shared/config.ts';
 import { MAX_PAYLOAD_BYTES } from '../../services/shared/packet.ts';
 import { type DialTls, dialTlsOptions, readDialTls } from '../../services/shared/tls.ts';
-import { flag, number } from '../kit/flags.ts';
+import { flag, number } from '../kit/script.ts';
 import { SERIAL_LENGTH } from './exchange.ts';
 
 export const SCRIPT_NAME = 'npm run load --';

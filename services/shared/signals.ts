@@ -3,7 +3,7 @@
 /** npm passes a Ctrl-C on that the terminal has delivered already: the same wish, not a second one. */
 const SAME_WISH_MS = 300;
 
-const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
+export const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
 
 /**
  * Calls `stop` once, at the first SIGINT or SIGTERM. A later one ends the process at once, with 130 or 143.

@@ -3,7 +3,7 @@
 import type { Faults } from '../../../services/server/faults/misbehaviour.ts';
 import { type DockerCluster, isUp, type Replica, type SavedAliases } from '../../cluster/docker.ts';
 import { isRefused, readFaults, setFaults } from '../../cluster/server-faults.ts';
-import { until } from '../../kit/until.ts';
+import { until } from '../../kit/time.ts';
 import type { FaultKind, PlannedFault } from '../plan.ts';
 import { type Arm, onEachTarget, type Proof, paramOf, type Target, type TargetVerbs } from './fault.ts';
 import { exit, flap } from './repeated.ts';

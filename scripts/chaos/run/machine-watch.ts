@@ -1,7 +1,7 @@
 // shell · the calibration beside a run: what the machine keeps from the load generator, the proxy and the servers.
 import type { DockerCluster } from '../../cluster/docker.ts';
-import { epochMs } from '../../kit/epoch.ts';
 import { readProc } from '../../kit/process-cost.ts';
+import { epochMs } from '../../kit/time.ts';
 import type { MachineSample } from '../journal.ts';
 
 const EVERY_MS = 50;

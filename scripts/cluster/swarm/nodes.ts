@@ -5,7 +5,7 @@ import { attempt, run } from '../../kit/command.ts';
 import { Failure } from '../../kit/failure.ts';
 import { CACHE } from '../../kit/project.ts';
 import { type Progress, SILENT } from '../../kit/steps.ts';
-import { until } from '../../kit/until.ts';
+import { until } from '../../kit/time.ts';
 
 /** A machine of the swarm. */
 export type SwarmNode = Readonly<{

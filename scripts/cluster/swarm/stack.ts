@@ -5,7 +5,7 @@ import { Failure } from '../../kit/failure.ts';
 import { waitUntilWhole } from '../../kit/policies.ts';
 import { ROOT, readSetting } from '../../kit/project.ts';
 import { type Outcome, type Progress, SILENT } from '../../kit/steps.ts';
-import { until } from '../../kit/until.ts';
+import { until } from '../../kit/time.ts';
 import { appImage, localImageId } from '../app-image.ts';
 import { type PortSetting, publishedPorts } from '../cluster.ts';
 import { requireFreePorts } from '../ports.ts';

@@ -1,6 +1,6 @@
 // shell · the replicas of a stack on all nodes of a swarm: look at them, and what a swarm can do to them.
 import Docker from 'dockerode';
-import { until } from '../../kit/until.ts';
+import { until } from '../../kit/time.ts';
 import type { PublishedProxy } from '../containers.ts';
 import { API_VERSION, callEngine, DockerCluster } from '../docker.ts';
 import type { FoundReplica } from '../replicas.ts';

@@ -1,5 +1,10 @@
-// shell · waits for what nobody reports, by looking again and again.
+// shell · the one clock of a run, and waiting for what nobody reports, by looking again and again.
 import { setTimeout as sleep } from 'node:timers/promises';
+
+/** Milliseconds since the Unix epoch, with fractions, monotonic within the process: the load generator and the proxy use it too. */
+export function epochMs(): number {
+  return performance.timeOrigin + performance.now();
+}
 
 export type Patience = {
   /** For how long it looks again. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { until } from './until.ts';
+import { until } from './time.ts';
 
 const PATIENCE = { withinMs: 60_000, everyMs: 1 };
 
