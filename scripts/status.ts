@@ -96,15 +96,15 @@ async function operateEach(
   const parts: string[] = [];
   for (const { adminUrl } of proxies) {
     const part = operate(command, adminUrl, options, signal);
-    parts.push(await part.catch(otherwise(proxies, signal)));
+    parts.push(await part.catch(insteadOf(proxies.length === 1, signal)));
   }
   return underNames(proxies, parts) + noteDown(down);
 }
 
 // What one of several proxies does not answer hides nothing of the others.
-function otherwise(proxies: readonly Proxy[], signal: AbortSignal): (error: unknown) => string {
+function insteadOf(isAll: boolean, signal: AbortSignal): (error: unknown) => string {
   return (error) => {
-    if (proxies.length === 1 || signal.aborted || !(error instanceof Failure)) throw error;
+    if (isAll || signal.aborted || !(error instanceof Failure)) throw error;
     process.exitCode = error.exitCode;
     return `${error.message}\n${error.next}\n`;
   };
@@ -175,15 +175,15 @@ function show({ isJson }: Look, text: string): void {
   process.stdout.write(isTable ? `${WRAP_OFF}${text}${WRAP_ON}` : text);
 }
 
-/** @param orElse what to show in place of a table that can't be had; throws to end the command */
-async function draw(look: Look, signal: AbortSignal, orElse?: (error: unknown) => string): Promise<string> {
+// A proxy that is being restarted is worth watching too.
+async function draw(look: Look, signal: AbortSignal, isWatched = false): Promise<string> {
   const { proxies, names, down } = await lookUp(look, signal);
   const tables = proxies.map(async ({ adminUrl }) => {
     const snapshot = await fetchPolicies(adminUrl, signal);
     if (look.isJson) return `${printable(JSON.stringify(snapshot))}\n`;
     return renderPolicyTable(snapshot, isColoured(), names);
   });
-  const instead = orElse ?? otherwise(proxies, signal);
+  const instead = insteadOf(!isWatched && proxies.length === 1, signal);
   const parts = await Promise.all(tables.map((table) => table.catch((error) => aside(look, instead(error)))));
   const note = aside(look, noteDown(down));
   return look.isJson ? parts.join('') : underNames(proxies, parts) + note;
@@ -194,7 +194,7 @@ async function watch(look: Look, signal: AbortSignal): Promise<void> {
   if (isScreen) process.stdout.write('\u001b[2J');
   try {
     while (true) {
-      const text = await draw(look, signal, (error) => showOrThrow(error, signal));
+      const text = await draw(look, signal, true);
       const lines = isScreen ? `${HOME}${text.replaceAll('\n', `${ERASE_LINE_END}\n`)}${ERASE_BELOW}` : text;
       show(look, lines);
       await sleep(WATCH_INTERVAL_MS, undefined, { signal });
@@ -204,10 +204,4 @@ async function watch(look: Look, signal: AbortSignal): Promise<void> {
     // Ctrl-C is how a watch is meant to end.
     process.exitCode = 0;
   }
-}
-
-// A proxy that is being restarted is worth watching too.
-function showOrThrow(error: unknown, signal: AbortSignal): string {
-  if (signal.aborted || !(error instanceof Failure)) throw error;
-  return `${error.message}\n${error.next}\n`;
 }

@@ -43,8 +43,9 @@ test('a cluster that was put back is whole only when every server that runs is i
   const { port } = proxy.address() as AddressInfo;
   const ports = `127.0.0.1:1->10000/tcp, 127.0.0.1:${port}->10081/tcp`;
   const down = '127.0.0.1:1->10000/tcp, 127.0.0.1:1->10081/tcp';
-  const line = (name: string, at: string) => `id\\tx-${name}\\trunning\\tproxy\\thash\\tUp\\t${at}\\n`;
-  await useFakeDocker(t, `printf '${line('proxy-1', ports)}${line('proxy-2', down)}'`);
+  const line = (name: string, state: string, at: string) =>
+    `id\\tx-${name}\\t${state}\\tproxy\\thash\\tUp\\t${at}\\n`;
+  await useFakeDocker(t, `printf '${line('proxy-1', 'running', ports)}${line('proxy-2', 'paused', down)}'`);
   const replicas = [
     { name: 'proxy-1', policy: null, state: 'running' },
     { name: 'proxy-2', policy: null, state: 'paused' },

@@ -228,11 +228,12 @@ async function putBack(
  * @throws Failure when one does not
  */
 export async function waitUntilBack(cluster: DockerCluster, progress: Progress): Promise<Outcome> {
-  const running = (await cluster.replicas()).filter(({ state }) => state === 'running');
-  const published = publishedProxies(cluster.project, await listContainers(cluster.project, progress.signal));
-  const proxies = published.filter(({ name }) => running.some((replica) => replica.name === name));
+  const runs = ({ state }: { state: string }): boolean => state === 'running';
+  const { project } = cluster;
+  const proxies = publishedProxies(project, (await listContainers(project, progress.signal)).filter(runs));
   if (proxies.length === 0) return { skipped: 'no proxy runs' };
-  const servers = running.flatMap(({ policy }) => (policy === null ? [] : [{ policy, replicas: 1 }]));
+  const replicas = (await cluster.replicas()).filter(runs);
+  const servers = replicas.flatMap(({ policy }) => (policy === null ? [] : [{ policy, replicas: 1 }]));
   return await waitUntilWhole(proxies, serversByPolicy(servers), progress);
 }
 

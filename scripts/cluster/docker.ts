@@ -1,6 +1,6 @@
 // shell · the containers of one Compose project, through the Docker Engine: look at them, break them, mend them.
 import Docker, { type Container, type ContainerInspectInfo } from 'dockerode';
-import { type Patience, until } from '../kit/time.ts';
+import { need, type Patience } from '../kit/time.ts';
 import { compose } from './cluster.ts';
 import {
   type FoundReplica,
@@ -162,8 +162,7 @@ export class DockerCluster {
     wait: Wait,
   ): Promise<void> {
     const look = async (): Promise<boolean> => isSo(await this.inspect(replica));
-    if (await until(look, { ...wait, everyMs: POLL_MS })) return;
-    throw new Error(`${replica.name} ${what} after ${wait.withinMs / 1000} s.`);
+    await need(`${replica.name} ${what}`, look, { ...wait, everyMs: POLL_MS });
   }
 
   /** @param wait.since `startedAt` of an earlier start: waits for a later one */

@@ -32,3 +32,16 @@ export async function until<T>(
     signal?.throwIfAborted();
   }
 }
+
+/**
+ * As `until`, for what has to be.
+ * @param what how it is as long as it is not so, in a clause
+ * @throws Error when that took too long
+ */
+export async function need(
+  what: string,
+  isSo: () => boolean | Promise<boolean>,
+  patience: Patience,
+): Promise<void> {
+  if (!(await until(isSo, patience))) throw new Error(`${what} after ${patience.withinMs / 1000} s.`);
+}

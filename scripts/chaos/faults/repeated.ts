@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DockerCluster, Replica } from '../../cluster/docker.ts';
 import { exit as askToExit, readFaults } from '../../cluster/server-faults.ts';
-import { until } from '../../kit/time.ts';
+import { need } from '../../kit/time.ts';
 import {
   type Arm,
   allProven,
@@ -105,17 +105,11 @@ export const exit: Arm = repeated<{ restartsBefore: number; open: HitNote | null
 
 // A server that has just been started doesn't listen yet; asking it to exit in vain would be a hit that was none.
 async function whenListening(cluster: DockerCluster, name: string, signal: AbortSignal): Promise<Replica> {
-  let problem: unknown;
-  const look = async (): Promise<Replica | null> => {
-    const replica = await cluster.find(name);
-    const note = (error: unknown): void => {
-      problem = error;
-    };
-    return (await readFaults(replica).catch(note)) ? replica : null;
-  };
-  const found = await until(look, { withinMs: LISTENS_WITHIN_MS, everyMs: POLL_MS, signal });
-  if (found === null) throw problem;
-  return found;
+  const answers = async (): Promise<boolean> =>
+    await readFaults(await cluster.find(name)).then(Boolean, () => false);
+  const patience = { withinMs: LISTENS_WITHIN_MS, everyMs: POLL_MS, signal };
+  await need(`The control port of ${name} does not answer`, answers, patience);
+  return await cluster.find(name);
 }
 
 /** The fault that goes on in the background until it is healed or the run ends. */

@@ -1,6 +1,6 @@
 // shell · the replicas of a stack on all nodes of a swarm: look at them, and what a swarm can do to them.
 import Docker from 'dockerode';
-import { until } from '../../kit/time.ts';
+import { need } from '../../kit/time.ts';
 import type { PublishedProxy } from '../containers.ts';
 import { API_VERSION, callEngine, DockerCluster } from '../docker.ts';
 import type { FoundReplica } from '../replicas.ts';
@@ -10,6 +10,7 @@ import { type Task, type TaskReplica, toTaskReplicas } from './tasks.ts';
 const SETTLED_WITHIN_MS = 60_000;
 const UPDATED_WITHIN_MS = 180_000;
 const POLL_MS = 100;
+const PATIENCE = { withinMs: SETTLED_WITHIN_MS, everyMs: POLL_MS };
 const MAX_PROBLEMS = 6;
 const PROXY_PORT = 10_000;
 const ADMIN_PORT = 10_081;
@@ -65,14 +66,15 @@ export class SwarmCluster extends DockerCluster {
 
   /** Resolves when every service runs as many tasks as it is meant to. @throws Error when one does not in time */
   async settled(signal?: AbortSignal, withinMs = SETTLED_WITHIN_MS): Promise<void> {
-    await this.#until('The stack is not whole', withinMs, signal, async () => {
+    const isWhole = async (): Promise<boolean> => {
       const [replicas, services] = await Promise.all([this.replicas(), this.#services()]);
       return services.every(({ Spec: { Name, Mode } }) => {
         const own = replicas.filter(({ service }) => `${this.project}_${service}` === Name);
         const running = own.filter(({ state }) => state === 'running').length;
         return running === own.length && running === Mode.Replicated?.Replicas;
       });
-    });
+    };
+    await need('The stack is not whole', isWhole, { withinMs, everyMs: POLL_MS, signal });
   }
 
   /** What Docker says of tasks that did not start. */
@@ -84,12 +86,12 @@ export class SwarmCluster extends DockerCluster {
 
   /** A container that has ended stays so: resolves when Swarm has another one in its place. */
   override readonly start = async (replica: FoundReplica): Promise<void> => {
-    await this.#until(`${replica.name} was not replaced`, SETTLED_WITHIN_MS, undefined, async () =>
+    const isReplaced = async (): Promise<boolean> =>
       (await this.replicas(replica.service)).some(
         ({ name, containerId, state }) =>
           name === replica.name && containerId !== replica.containerId && state === 'running',
-      ),
-    );
+      );
+    await need(`${replica.name} was not replaced`, isReplaced, PATIENCE);
   };
 
   /** Starts nodes that are down, lets drained ones have tasks again; @returns what is still wrong, a sentence each */
@@ -128,11 +130,12 @@ export class SwarmCluster extends DockerCluster {
     const name = `${this.project}_${service}`;
     await this.#docker('service', 'update', '--force', '--detach', '--quiet', name);
     let state = '';
-    await this.#until(`${service} was not updated`, UPDATED_WITHIN_MS, undefined, async () => {
+    const isOver = async (): Promise<boolean> => {
       const format = '{{.UpdateStatus.State}}';
       state = (await this.#docker('service', 'inspect', '--format', format, name)).trim();
       return !['updating', 'rollback_started'].includes(state);
-    });
+    };
+    await need(`${service} was not updated`, isOver, { withinMs: UPDATED_WITHIN_MS, everyMs: POLL_MS });
     return state;
   }
 
@@ -157,20 +160,11 @@ export class SwarmCluster extends DockerCluster {
   }
 
   async #waitForNode(node: string, state: 'down' | 'ready'): Promise<void> {
-    await this.#until(`${node} is not ${state}`, SETTLED_WITHIN_MS, undefined, async () => {
+    const isSo = async (): Promise<boolean> => {
       const found = (await this.#listNodes()).find(({ Description }) => Description.Hostname === node);
       return found?.Status.State === state;
-    });
-  }
-
-  async #until(
-    what: string,
-    withinMs: number,
-    signal: AbortSignal | undefined,
-    isSo: () => Promise<boolean>,
-  ): Promise<void> {
-    if (await until(isSo, { withinMs, everyMs: POLL_MS, signal })) return;
-    throw new Error(`${what} after ${withinMs / 1000} s.`);
+    };
+    await need(`${node} is not ${state}`, isSo, PATIENCE);
   }
 
   // This machine's engine is called otherwise.
