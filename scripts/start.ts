@@ -1,12 +1,12 @@
 // `npm start`: from nothing to a running cluster. Every step is skipped when it is already done.
 
 import { hideBin } from 'yargs/helpers';
-import { commandLine, given, requireWhole } from '../services/shared/config.ts';
+import { commandLine, requireWhole } from '../services/shared/config.ts';
 import { bringUp, composeEnvironment, lastWords, MAY_BE_LEFT } from './cluster/cluster.ts';
 import { lookUpContainers, type PublishedProxy, runningProxies } from './cluster/containers.ts';
 import { healLeftovers } from './cluster/heal.ts';
 import { isObserved, prepareObservability } from './cluster/observability.ts';
-import { FROM_FLAGS, olderImages } from './cluster/older-image.ts';
+import { FROM_FLAGS, olderImages, rolesFrom } from './cluster/older-image.ts';
 import { renderPolicyTable } from './cluster/policy-table.ts';
 import { PREPARATION } from './cluster/preparation.ts';
 import { sendSamples } from './cluster/samples.ts';
@@ -47,10 +47,7 @@ await runScript('npm start --', MAY_BE_LEFT, async (signal) => {
   // Of one that is wrong, everybody learns before anything is done.
   const compose = composeEnvironment({});
   requireWhole('SERVERS_PER_POLICY', Number(readSetting('SERVERS_PER_POLICY') ?? 2), 1, 100);
-  const from = {
-    proxy: given('--proxy-from', flags.proxyFrom),
-    servers: given('--servers-from', flags.serversFrom),
-  };
+  const from = rolesFrom(flags);
   const images: Record<string, string> = {};
   const replies: string[] = [];
   const isChaosLeft = readUndo(project) !== null;

@@ -7,7 +7,7 @@ import {
   UsageError,
   withEnvironment,
 } from '../../services/shared/config.ts';
-import { FROM_FLAGS } from '../cluster/older-image.ts';
+import { FROM_FLAGS, rolesFrom } from '../cluster/older-image.ts';
 import { MAX_SEED } from '../kit/random.ts';
 import { flag, JSON_FLAG, number } from '../kit/script.ts';
 import { DEFAULT_SCENARIO, SCENARIOS } from './scenarios/index.ts';
@@ -71,10 +71,7 @@ export function parseChaosCommand(args: readonly string[], environment = process
   if (isAll && flags.duration !== undefined) {
     throw new UsageError(`--duration is for one scenario at a time, not for "${ALL}".`);
   }
-  const from = {
-    proxy: given('--proxy-from', flags.proxyFrom),
-    servers: given('--servers-from', flags.serversFrom),
-  };
+  const from = rolesFrom(flags);
   if (flags.engine === 'swarm' && (from.proxy ?? from.servers) !== null) {
     throw new UsageError('Other commits are for --engine compose.');
   }

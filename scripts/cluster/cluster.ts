@@ -112,8 +112,9 @@ export async function compose(
   { signal, line }: Progress = SILENT,
 ): Promise<string> {
   const next = 'Look at "docker compose ps --all" and "docker compose logs", then run it again.';
-  return await run('docker', [...composeArgs(cluster), ...args], {
-    ...{ ...whereabouts(cluster), timeoutMs: COMPOSE_TIMEOUT_MS, signal, onLine: line },
+  const project = ['--project-name', nameOf(cluster)];
+  return await run('docker', ['compose', '--ansi', 'never', ...project, ...args], {
+    ...{ cwd: ROOT, env: composeEnvironment(cluster), timeoutMs: COMPOSE_TIMEOUT_MS, signal, onLine: line },
     failure: { what, next },
   });
 }
@@ -204,14 +205,6 @@ export async function lastWords(cluster: Cluster = {}): Promise<string> {
 
 function nameOf({ project }: Cluster): string {
   return project ?? clusterName();
-}
-
-function composeArgs(cluster: Cluster): string[] {
-  return ['compose', '--ansi', 'never', '--project-name', nameOf(cluster)];
-}
-
-function whereabouts(cluster: Cluster): { cwd: string; env: NodeJS.ProcessEnv } {
-  return { cwd: ROOT, env: composeEnvironment(cluster) };
 }
 
 /** What was done: the containers that ran before and run now, and how many of them needed help. */

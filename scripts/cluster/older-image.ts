@@ -1,6 +1,7 @@
 // shell · the image of the roles as they were at another commit: versions that have to work side by side are tried that way.
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { given } from '../../services/shared/config.ts';
 import { run } from '../kit/command.ts';
 import { CACHE, ROOT, readSetting } from '../kit/project.ts';
 import type { Progress, Step } from '../kit/steps.ts';
@@ -20,6 +21,17 @@ export const FROM_FLAGS = {
 
 /** A commit or tag for each role; null: today's files. */
 export type RolesFrom = { proxy: string | null; servers: string | null };
+
+/** What was given of these options. @throws UsageError when one of them is empty */
+export function rolesFrom({
+  proxyFrom,
+  serversFrom,
+}: {
+  proxyFrom?: unknown;
+  serversFrom?: unknown;
+}): RolesFrom {
+  return { proxy: given('--proxy-from', proxyFrom), servers: given('--servers-from', serversFrom) };
+}
 
 /**
  * The steps that build what is asked for, after the node image is there.

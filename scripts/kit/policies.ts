@@ -11,6 +11,8 @@ const POLL_MS = 100;
 const WHOLE_WITHIN_MS = 30_000;
 
 type Route = Snapshot['policies'][number];
+/** Servers in all, or of each policy. */
+type Count = number | Readonly<Record<string, number>>;
 /** `state` may be one that only another version of the proxy has. */
 export type ServerRow = Omit<Route['servers'][number], 'state'> & { state: string };
 export type PolicyRow = Pick<Route, 'policy' | 'nextId'> & { servers: ServerRow[] };
@@ -61,8 +63,7 @@ export async function fetchReadiness(adminUrl: string, signal: AbortSignal): Pro
  */
 export async function waitForServers(wanted: {
   adminUrl: string;
-  /** In all, or of each policy. */
-  count: number | Readonly<Record<string, number>>;
+  count: Count;
   timeoutMs: number;
   signal?: AbortSignal | undefined;
   /** Called with their number whenever it changes. */
@@ -98,13 +99,12 @@ export async function waitForServers(wanted: {
 
 /**
  * Waits until every proxy has enough servers in rotation: each has a table of its own.
- * @param count in all, or of each policy
  * @returns that they are ready, in words
  * @throws Failure when a proxy does not have them in time
  */
 export async function waitUntilWhole(
   proxies: readonly { name: string; adminUrl: string }[],
-  count: number | Readonly<Record<string, number>>,
+  count: Count,
   { phase, signal }: Progress,
   timeoutMs = WHOLE_WITHIN_MS,
 ): Promise<string> {
@@ -118,7 +118,7 @@ export async function waitUntilWhole(
   return `${total} servers are ready${isOne ? '' : ` for each of ${proxies.length} proxies`}`;
 }
 
-function totalOf(count: number | Readonly<Record<string, number>>): number {
+function totalOf(count: Count): number {
   return typeof count === 'number' ? count : Object.values(count).reduce((sum, each) => sum + each, 0);
 }
 
