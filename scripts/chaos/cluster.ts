@@ -3,7 +3,9 @@
 import { realpathSync } from 'node:fs';
 import { bringUp, takeDown } from '../cluster/cluster.ts';
 import {
+  ADMIN_PORT,
   listContainers,
+  PROXY_PORT,
   type PublishedProxy,
   publishedProxies,
   runningProxies,
@@ -28,8 +30,7 @@ const NEXT = 'The next "npm run chaos" or "npm start" tries again.';
 /** What a plan may set, and the variable that it becomes in a container. */
 const SETTINGS = { FAULTS: 'SERVER_FAULTS', PROXY_VERIFY_ANSWERS: 'PROXY_VERIFY_ANSWERS' } as const;
 /** Where the proxy's ports are published, as docker-compose.yml has them. */
-const PORTS = { PROXY_PUBLISH_PORT: '10000/tcp', PROXY_PUBLISH_ADMIN_PORT: '10081/tcp' } as const;
-const PROXY_PORT = 10_000;
+const PORTS = { PROXY_PUBLISH_PORT: PROXY_PORT, PROXY_PUBLISH_ADMIN_PORT: ADMIN_PORT } as const;
 
 /** Shows steps as they run; for machines on standard error, in plain lines. */
 export type ShowSteps = (signal: AbortSignal, steps: readonly Step[]) => Promise<void>;
@@ -108,7 +109,7 @@ async function lookAround(cluster: DockerCluster): Promise<FoundCluster | null> 
     const { Config, HostConfig } = await cluster.inspect(replica);
     const bindings = HostConfig.PortBindings as Record<string, PortBinding[] | undefined> | null;
     for (const [name, port] of Object.entries(PORTS)) {
-      const binding = bindings?.[port]?.[0];
+      const binding = bindings?.[`${port}/tcp`]?.[0];
       if (binding?.HostPort) settings[name] = publishedAs(name, binding);
     }
     for (const [name, variable] of Object.entries(SETTINGS)) {

@@ -6,6 +6,9 @@ import { compareNames } from '../kit/words.ts';
 
 const ANSWER_TIMEOUT_MS = 20_000;
 const NAMES_TIMEOUT_MS = 2_000;
+/** In their containers. */
+export const PROXY_PORT = 10_000;
+export const ADMIN_PORT = 10_081;
 const LABEL = 'com.docker.compose';
 const LABELS = ['service', 'config-hash'].map((name) => `{{.Label "${LABEL}.${name}"}}`);
 const FORMAT = ['{{.ID}}', '{{.Names}}', '{{.State}}', ...LABELS, '{{.Status}}', '{{.Ports}}'].join('\t');
@@ -65,7 +68,7 @@ export function publishedProxies(project: string, containers: readonly Container
   return containers
     .filter(({ service }) => service === 'proxy')
     .flatMap(({ name, ports }) => {
-      const [address, admin] = [10_000, 10_081].map((port) => publishedAt(ports, port));
+      const [address, admin] = [PROXY_PORT, ADMIN_PORT].map((port) => publishedAt(ports, port));
       if (address === undefined || admin === undefined) return [];
       return { name: name.replace(`${project}-`, ''), address, adminUrl: `http://${admin}` };
     })

@@ -25,18 +25,8 @@ export const SET_BY_COMPOSE: Readonly<Record<string, string>> = {
   CLIENT_PROXY: 'it is the proxy of the cluster',
 };
 
-const OF_THE_CLUSTER = [
-  ...[
-    'PROXY_PUBLISH_PORT',
-    'PROXY_PUBLISH_ADMIN_PORT',
-    'PROXIES',
-    'SERVERS_PER_POLICY',
-    'REGISTER_TOKEN_FILE',
-    'FAULTS',
-  ],
-  ...['NODE_IMAGE', 'POLICY_PROXY_IMAGE', 'PROXY_IMAGE', 'SERVER_IMAGE', 'BUILD_NPMRC', 'BUILD_CA', 'CERTS'],
-  ...['PROMETHEUS_IMAGE', 'PROMETHEUS_PUBLISH_PORT', 'GRAFANA_IMAGE', 'GRAFANA_PUBLISH_PORT'],
-];
+/** Their variables are settings, whether these files are used or not. */
+const OWN_FILES = ['docker-compose.yml', 'docker-compose.tls.yml'];
 /** Read by the programs that the commands start, or by options of the lab's own commands. */
 const OF_PROGRAMS =
   /^(?:COMPOSE|DOCKER|BUILDKIT|NODE|NPM|LOAD|CHAOS|BENCH|SOAK|SIMULATE|FUZZ)_|_PROXY$|^(?:NO_COLOR|FORCE_COLOR|TZ)$/i;
@@ -55,12 +45,11 @@ export async function checkSettings(): Promise<void> {
   requireRoleSettings(process.env);
 }
 
-// Those that Compose reads by itself.
+// Without the setting Compose reads an override file too.
 async function readComposeFiles(): Promise<string[]> {
-  const names = readSetting('COMPOSE_FILE') ?? 'docker-compose.yml:docker-compose.override.yml';
-  return await Promise.all(
-    names.split(':').map((name) => readFile(settingPath(name), 'utf8').catch(() => '')),
-  );
+  const chosen = (readSetting('COMPOSE_FILE') ?? 'docker-compose.override.yml').split(':');
+  const names = [...OWN_FILES, ...chosen];
+  return await Promise.all(names.map((name) => readFile(settingPath(name), 'utf8').catch(() => '')));
 }
 
 /**
@@ -103,7 +92,7 @@ export function roleVariables(): string[] {
  * What to say of settings that do not reach the cluster: one line each.
  * @param saved what .env sets
  * @param inEnvironment all names of the environment, those of other programs too
- * @param composeFiles the texts of the Compose files that are used: names in them are known
+ * @param composeFiles the texts of the Compose files: names in them are known
  */
 export function settingsWithoutEffect(
   saved: readonly string[],
@@ -111,7 +100,7 @@ export function settingsWithoutEffect(
   composeFiles: readonly string[],
 ): string[] {
   const inCompose = composeFiles.flatMap((text) => [...text.matchAll(/\$\{?([A-Za-z_]\w*)/g)]);
-  const known = [...roleVariables(), ...OF_THE_CLUSTER, ...inCompose.map(([, name = '']) => name)];
+  const known = [...roleVariables(), ...inCompose.map(([, name = '']) => name)];
   const only = inEnvironment.filter((name) => OURS.test(name) && !saved.includes(name));
   const where = [
     ...saved.map((name) => [name, '.env'] as const),

@@ -1,7 +1,7 @@
 // shell · the replicas of a stack on all nodes of a swarm: look at them, and what a swarm can do to them.
 import Docker from 'dockerode';
 import { need } from '../../kit/time.ts';
-import type { PublishedProxy } from '../containers.ts';
+import { ADMIN_PORT, PROXY_PORT, type PublishedProxy } from '../containers.ts';
 import { API_VERSION, callEngine, DockerCluster } from '../docker.ts';
 import type { FoundReplica } from '../replicas.ts';
 import { docker, type SwarmNode, switchNode } from './nodes.ts';
@@ -12,8 +12,6 @@ const UPDATED_WITHIN_MS = 180_000;
 const POLL_MS = 100;
 const PATIENCE = { withinMs: SETTLED_WITHIN_MS, everyMs: POLL_MS };
 const MAX_PROBLEMS = 6;
-const PROXY_PORT = 10_000;
-const ADMIN_PORT = 10_081;
 
 /** What is used of a service and of a node, as the API lists them. */
 type Service = { ID: string; Spec: { Name: string; Mode: { Replicated?: { Replicas: number } } } };
