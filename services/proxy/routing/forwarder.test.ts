@@ -248,6 +248,32 @@ describe('the order of servers', () => {
     assert.equal(scene.sent.length, 4);
   });
 
+  // A connection that began before the stall would be late at once, and its server be blamed.
+  test('what a sweep hands over after a stall is dated now; how long others have waited is judged as of before', () => {
+    const scene = new Scene();
+    const a = scene.server('A', { capacity: 2 });
+    const b = scene.server('B', { capacity: 0 });
+    scene.ask(1, 2);
+    scene.break(a, 'local', false);
+    a.capacity = 0;
+    scene.ask(3);
+    b.capacity = 3;
+    scene.nowMs = 1900;
+    scene.forwarder.sweep(1020);
+    const dates = scene.onServer.get('B')?.map(({ clientId, attemptMs }) => [clientId, attemptMs]);
+    assert.deepEqual(dates?.toSorted(), [
+      [1, 1900],
+      [2, 1900],
+      [3, 1900],
+    ]);
+    scene.set(a, 'suspect');
+    scene.set(b, 'suspect');
+    scene.ask(4);
+    scene.nowMs += 900;
+    scene.forwarder.sweep(1920);
+    assert.deepEqual(scene.replies, []);
+  });
+
   test('a server that was not reached for want of a port is tried again after a while, and not before', () => {
     const scene = new Scene();
     const a = scene.server('A');
