@@ -424,6 +424,19 @@ describe('the modes of retrying', () => {
     assert.equal(scene.replies.filter((reply) => reply.endsWith('UPSTREAM_FAILED sent')).length, 50);
   });
 
+  test('and a fifth of what was handed over lately, where that is more', () => {
+    const scene = new Scene();
+    scene.server('B', { capacity: 2000 });
+    scene.ask(...Array.from({ length: 1000 }, (_, id) => 1000 + id));
+    const a = scene.server('A', { capacity: 1000 });
+    for (let id = 1; id <= 150; id += 1) {
+      scene.set(a, 'ready');
+      scene.ask(id * 2, id * 2 + 1);
+      scene.break(a, 'reset');
+    }
+    assert.deepEqual([scene.forwarder.counters.retries, scene.replies], [150, []]);
+  });
+
   test('a retry that nobody can take costs nothing', () => {
     const scene = new Scene();
     const a = scene.server('A', { capacity: 1000 });
