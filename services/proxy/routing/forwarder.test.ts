@@ -398,6 +398,31 @@ describe('the modes of retrying', () => {
     assert.equal(scene.replies.filter((reply) => reply.endsWith('UPSTREAM_FAILED sent')).length, 50);
   });
 
+  test('a retry that only our own lack of ports has kept from its server costs nothing', () => {
+    const scene = new Scene({ requestTimeoutMs: 200_000 });
+    const a = scene.server('A', { capacity: 1000 });
+    const b = scene.server('B', { capacity: 1000 });
+    scene.ask(1);
+    for (let id = 2; id <= 201; id += 1) {
+      scene.sweepAt(scene.nowMs + 501);
+      assert.equal(scene.sent.at(-1), '1→B alone');
+      scene.break(b, 'local', false);
+    }
+    assert.equal(scene.forwarder.counters.retries, 0);
+    assert.equal(scene.route.budgetLeft(scene.nowMs), 1);
+    scene.sweepAt(scene.nowMs + 501);
+    scene.answer(b);
+    assert.deepEqual([scene.forwarder.counters.retries, scene.replies], [1, ['1:right']]);
+    scene.answer(a);
+    scene.ask(2);
+    scene.break(a, 'reset');
+    scene.break(b, 'local', false);
+    assert.equal(scene.forwarder.counters.retries, 1);
+    scene.sweepAt(scene.nowMs + 501);
+    scene.answer(b);
+    assert.deepEqual([scene.forwarder.counters.retries, scene.replies.length], [2, 2]);
+  });
+
   test('a retry that nobody can take costs nothing', () => {
     const scene = new Scene();
     const a = scene.server('A', { capacity: 1000 });

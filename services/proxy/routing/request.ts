@@ -54,6 +54,8 @@ export class Trouble {
   isHedged = false;
   /** The next hand-over is a retry, which its policy's budget has to pay for. */
   isRetry = false;
+  /** Its last hand-over that its policy's budget has paid for, `atMs` monotonic; null before the first. */
+  payment: { readonly to: TriedServer; readonly atMs: number } | null = null;
   /** Why it is to be sent once more; null when that has been counted. */
   reason: RetryReason | null = null;
   /** When the proxy itself had last run out of something as it was to be sent, monotonic ms; null for never. */

@@ -90,12 +90,24 @@ export class Retries {
     return 'dispatch';
   }
 
-  /** The connection never stood: no server was exposed to it. */
-  afterNothingSent(request: Request, upstream: Upstream, failure: FailureKind, nowMs: number): NextStep {
+  /**
+   * The connection never stood: no server was exposed to it.
+   * @param route that of the request's policy; undefined when that is forgotten
+   */
+  afterNothingSent(
+    route: Route | undefined,
+    request: Request,
+    upstream: Upstream,
+    failure: FailureKind,
+    nowMs: number,
+  ): NextStep {
     const trouble = troubleOf(request);
     trouble.reason = failure;
     exclude(trouble, upstream);
-    if (failure === 'local') noteLack(trouble, upstream, nowMs);
+    if (failure === 'local') {
+      noteLack(trouble, upstream, nowMs);
+      route?.takeBack(upstream, trouble, this.#counters, nowMs);
+    }
     this.forgetHedge(request);
     if (this.#isSettled(request)) return 'settled';
     return this.#limits.retry === 'never' ? 'give-up' : 'dispatch';
