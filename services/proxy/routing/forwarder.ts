@@ -327,6 +327,7 @@ export class Forwarder implements TrafficObserver {
       if (route.waiting.length > 0) this.#waitingRoom.sweep(route, nowMs);
     }
     for (const upstream of this.#busy) this.#sweepUpstream(upstream, nowMs);
+    this.#retries.endSweep();
     this.#replier.flush();
   }
 
