@@ -262,7 +262,7 @@ export class Forwarder implements TrafficObserver {
   // The system tells of its lack before anything else runs: to try the next server at once, request after request, would
   // keep connections from being closed, and deadlines from being seen, for as long as there are requests.
   #sendOnLater(request: Request, upstream: Upstream, nowMs: number): void {
-    const step = this.#retries.afterNothingSent(request, upstream, 'local', nowMs);
+    const step = this.#afterNothingSent(request, upstream, 'local', nowMs);
     if (step === 'dispatch') this.#lacking.push(request);
     else this.#follow(step, request, nowMs);
   }
@@ -283,7 +283,7 @@ export class Forwarder implements TrafficObserver {
     attempted: Request | null | false,
     nowMs: number,
   ): NextStep {
-    if (attempted === false) return this.#retries.afterNothingSent(request, upstream, failure, nowMs);
+    if (attempted === false) return this.#afterNothingSent(request, upstream, failure, nowMs);
     return request === attempted && failure !== 'distrusted'
       ? this.#afterAttempt(request, upstream, failure, nowMs)
       : this.#retries.afterWaiting(request, upstream, failure);
@@ -291,6 +291,11 @@ export class Forwarder implements TrafficObserver {
 
   #afterAttempt(request: Request, upstream: Upstream, failure: FailureKind, nowMs: number): NextStep {
     return this.#retries.afterAttempt(this.#table.route(request.policy), request, upstream, failure, nowMs);
+  }
+
+  #afterNothingSent(request: Request, upstream: Upstream, failure: FailureKind, nowMs: number): NextStep {
+    const route = this.#table.route(request.policy);
+    return this.#retries.afterNothingSent(route, request, upstream, failure, nowMs);
   }
 
   #follow(step: NextStep, request: Request, nowMs: number): void {
@@ -327,6 +332,7 @@ export class Forwarder implements TrafficObserver {
       if (route.waiting.length > 0) this.#waitingRoom.sweep(route, asOfMs, nowMs);
     }
     for (const upstream of this.#busy) this.#sweepUpstream(upstream, asOfMs);
+    this.#retries.endSweep();
     this.#replier.flush();
   }
 
