@@ -11,10 +11,11 @@ import {
   type Network,
   type Receiver,
 } from '../network/network.ts';
+import { plainHost } from '../network/sources.ts';
 import type { ProxyOptions } from '../options.ts';
 import { ClientConnection, type ConnectionContext, type PacketHandlers } from './client-connection.ts';
 import { ReadTurns } from './read-turns.ts';
-import { plainHost, SourceLimit, sourceLimit } from './sources.ts';
+import { SourceLimit, sourceLimit } from './source-limit.ts';
 
 // A turn of the loop with nothing to do takes a fraction of this.
 const CALM_TURN_MS = 0.05;

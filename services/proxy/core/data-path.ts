@@ -2,13 +2,13 @@
 import { LimitedLog, type Log } from '../../shared/log.ts';
 import type { PacketHandlers } from '../clients/client-connection.ts';
 import { LISTENER_SWEEP_MS, Listener, type Occupancy } from '../clients/listener.ts';
-import { Refusals } from '../clients/refusals.ts';
-import { sourceLimit } from '../clients/sources.ts';
+import { sourceLimit } from '../clients/source-limit.ts';
 import { placesFor, SPARE_DESCRIPTORS } from '../network/descriptors.ts';
 import type { ProxyOptions } from '../options.ts';
 import type { RegistrationAccess } from '../registration/access.ts';
 import { Forwarder, type ForwarderEvents, type TrafficJudge } from '../routing/forwarder.ts';
 import type { PolicyTable } from '../routing/policy-table.ts';
+import { Refusals } from '../routing/refusals.ts';
 import { isRightAnswer } from '../servers/answer-check.ts';
 import { Flusher } from '../servers/flusher.ts';
 import { Pool } from '../servers/pool.ts';

@@ -2,8 +2,8 @@
 import type { BlockList } from 'node:net';
 import type { SetupPacket } from '../../shared/packet.ts';
 import { isProof } from '../../shared/proof.ts';
-import { sourceOf } from '../clients/sources.ts';
 import { blockList, isListed } from '../network/blocks.ts';
+import { sourceOf } from '../network/sources.ts';
 import type { ProxyOptions } from '../options.ts';
 
 const WINDOW_MS = 10_000;

@@ -2,7 +2,6 @@
 import { DeadlineQueue } from '../../shared/deadline-queue.ts';
 import type { ErrorCode } from '../../shared/error-codes.ts';
 import type { RequestPacket } from '../../shared/packet.ts';
-import { Refusals } from '../clients/refusals.ts';
 import type { HealthChecker } from '../health/health-checker.ts';
 import { Traffic } from '../metrics/traffic.ts';
 import type { ProxyOptions } from '../options.ts';
@@ -10,6 +9,7 @@ import { blameOf, type FailureKind } from '../servers/failure.ts';
 import type { Silence, TrafficObserver } from '../servers/pool.ts';
 import type { Upstream } from '../servers/upstream.ts';
 import type { PolicyTable, RetryCounters, Route } from './policy-table.ts';
+import { Refusals } from './refusals.ts';
 import { Replier } from './replier.ts';
 import { type ReplySink, Request } from './request.ts';
 import { type NextStep, Retries, type RetryLimits } from './retries.ts';

@@ -1,12 +1,12 @@
 // The keeper of a proxy with several workers: it owns the table, registrations, sessions, health and events, and no request.
 import type { Log } from '../../shared/log.ts';
-import { Refusals } from '../clients/refusals.ts';
 import { createControl } from '../core/control.ts';
 import type { Core } from '../core/core.ts';
 import type { World } from '../core/world.ts';
 import { Traffic } from '../metrics/traffic.ts';
 import { type Connection, claimPort } from '../network/network.ts';
 import type { ProxyOptions } from '../options.ts';
+import { Refusals } from '../routing/refusals.ts';
 import type { Request } from '../routing/request.ts';
 import type { Upstream } from '../servers/upstream.ts';
 import { snapshotOf } from '../status/snapshot.ts';
