@@ -1,7 +1,5 @@
 // The cluster at one moment, as the live page shows it: each server with why, since when, and what changes it next.
-import type { Thresholds } from '../health/health.ts';
-import { JOIN_WITHIN_MS } from '../health/health.ts';
-import type { ForwarderCounters } from '../routing/forwarder.ts';
+import { JOIN_WITHIN_MS, type Thresholds } from '../health/health.ts';
 import type { PolicyTable, Route } from '../routing/policy-table.ts';
 import { noRecentCounts, quantileOf } from '../servers/durations.ts';
 import type { ProbeRecord, Upstream } from '../servers/upstream.ts';
@@ -11,7 +9,6 @@ import { sortedRoutes } from './snapshot.ts';
 
 export type RowSources = {
   table: PolicyTable;
-  counters: ForwarderCounters;
   openRequests: () => number;
   connections: () => number;
   thresholds: Thresholds;
@@ -76,7 +73,7 @@ export function rowOf(upstream: Upstream, sources: RowSources) {
     requestsPerS: history.rateOf(upstream),
     ...{ inFlight: upstream.tally.inFlight, served: upstream.tally.served, failed: upstream.tally.failed },
     ...{ p50Ms: durations.quantile(0.5), p99Ms: durations.quantile(0.99) },
-    ...{ session: upstream.lease !== null, keepAlive: upstream.keepsAlive },
+    ...{ session: upstream.hasSession, keepAlive: upstream.keepsAlive },
   };
 }
 
