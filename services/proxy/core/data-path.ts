@@ -13,7 +13,7 @@ import { isRightAnswer } from '../servers/answer-check.ts';
 import { Flusher } from '../servers/flusher.ts';
 import { Pool } from '../servers/pool.ts';
 import type { Upstream, UpstreamPool } from '../servers/upstream.ts';
-import { beLameDuck, drain } from './drain.ts';
+import { beLameDuck, drain, type Stopping } from './drain.ts';
 import { every } from './timers.ts';
 import type { World } from './world.ts';
 
@@ -22,8 +22,8 @@ const SECOND_MS = 1000;
 
 /** What it needs of those who look after the servers. */
 export type DataPathPeers = {
-  registrar: PacketHandlers['registrar'] & Parameters<typeof drain>[1];
-  sessions: PacketHandlers['sessions'] & Parameters<typeof drain>[2] & Parameters<typeof beLameDuck>[1];
+  registrar: PacketHandlers['registrar'] & Stopping['registrar'];
+  sessions: PacketHandlers['sessions'] & Stopping['sessions'];
   table: PolicyTable;
   judge: TrafficJudge;
   onDrained: ForwarderEvents['onDrained'];
@@ -105,9 +105,9 @@ export function createDataPath(options: ProxyOptions, log: Log, world: World, pe
     },
     /** As `stop` of the core, but for the connections to servers. */
     stop: async (otherProxies: readonly string[] | null): Promise<void> => {
-      if (otherProxies !== null)
-        await beLameDuck(forwarder, sessions, listener, clock, options.lameDuckMs, otherProxies);
-      await drain(forwarder, registrar, sessions, listener, clock, options.drainTimeoutMs);
+      const parts = { forwarder, registrar, sessions, listener, clock };
+      if (otherProxies !== null) await beLameDuck(parts, options.lameDuckMs, otherProxies);
+      await drain(parts, options.drainTimeoutMs);
       for (const cancel of cancelTimers) cancel();
     },
   };
