@@ -41,9 +41,9 @@ export function createCore(options: ProxyOptions, log: Log, world: World): Core 
     ownPort: () => listener.port,
     onRefusal: (code, whom) => forwarder.noteRefusal(code, whom),
   });
-  const { events, registry, registrar, sessions, access, counts, checker, logs } = control;
+  const { events, registry, registrar, sessions, counts, checker, logs } = control;
   const dataPath = createDataPath(options, log, world, {
-    ...{ table, access, logs, sessions, boot: events.boot, judge: checker },
+    ...{ table, logs, sessions, boot: events.boot, judge: checker },
     registrar: {
       register: (connection, packet, answer) => answer(registrar.register(connection, packet)),
       drain: () => registrar.drain(),

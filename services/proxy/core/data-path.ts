@@ -5,7 +5,7 @@ import { LISTENER_SWEEP_MS, Listener, type Occupancy } from '../clients/listener
 import { sourceLimit } from '../clients/source-limit.ts';
 import { placesFor, SPARE_DESCRIPTORS } from '../network/descriptors.ts';
 import type { ProxyOptions } from '../options.ts';
-import type { RegistrationAccess } from '../registration/access.ts';
+import { standings } from '../registration/access.ts';
 import { Forwarder, type ForwarderEvents, type TrafficJudge } from '../routing/forwarder.ts';
 import type { PolicyTable } from '../routing/policy-table.ts';
 import { Refusals } from '../routing/refusals.ts';
@@ -27,7 +27,6 @@ export type DataPathPeers = {
   table: PolicyTable;
   judge: TrafficJudge;
   onDrained: ForwarderEvents['onDrained'];
-  access: Pick<RegistrationAccess, 'standingOf'>;
   logs: { refusals: LimitedLog; details: LimitedLog };
   /** Names this start of the proxy, in the ids of refusals. */
   boot: string;
@@ -40,7 +39,7 @@ export type DataPathPeers = {
 export function createDataPath(options: ProxyOptions, log: Log, world: World, peers: DataPathPeers) {
   const { clock, network, descriptors = Number.POSITIVE_INFINITY, watch = null } = world;
   const { now } = clock;
-  const { table, judge, registrar, sessions, access, logs } = peers;
+  const { table, judge, registrar, sessions, logs } = peers;
   const errors = new LimitedLog(log, 'debug');
   const forwarder = new Forwarder(
     table,
@@ -61,6 +60,7 @@ export function createDataPath(options: ProxyOptions, log: Log, world: World, pe
   );
   const poolWorld = { network, flusher: new Flusher(clock.soon), now, watch };
   const places = placesFor(descriptors, options);
+  const standingOf = standings(options.registerFrom);
   // Those of one source are not counted for all workers together: each lets in its share.
   const ofOneSource = Math.ceil(sourceLimit({ ...options, ...places }) / options.workers);
   const listener = new Listener(
@@ -73,7 +73,7 @@ export function createDataPath(options: ProxyOptions, log: Log, world: World, pe
     {
       network,
       clock,
-      standingOf: (host) => (table.hasHost(host) ? 'known' : access.standingOf(host)),
+      standingOf: (host) => (table.hasHost(host) ? 'known' : standingOf(host)),
       log: logs.details,
       occupancy: peers.occupancy,
     },

@@ -6,7 +6,6 @@ import { every } from '../core/timers.ts';
 import type { World } from '../core/world.ts';
 import { Histogram } from '../metrics/histogram.ts';
 import type { ProxyOptions } from '../options.ts';
-import { RegistrationAccess } from '../registration/access.ts';
 import type { TrafficJudge } from '../routing/forwarder.ts';
 import { PolicyTable, Route } from '../routing/policy-table.ts';
 import { RetryBudget } from '../routing/retry-budget.ts';
@@ -70,7 +69,6 @@ export function createWorker(
   let tickedMs = 0;
   const dataPath = createDataPath(share, log, world, {
     ...{ table, judge, logs, boot, registrar: relay.registrar, sessions: relay.sessions },
-    access: new RegistrationAccess({ ...options, now: clock.now, nonce: world.nonce }),
     onDrained: (upstream) => post({ kind: 'drained', ref: copy.refOf(upstream) }),
     onTick: (nowMs, everyMs) => {
       if (tickedMs > 0) loopDelay.observe(Math.max(0, nowMs - tickedMs - everyMs));
