@@ -15,7 +15,7 @@ import { plainHost } from '../network/sources.ts';
 import type { ProxyOptions } from '../options.ts';
 import { ClientConnection, type ConnectionContext, type PacketHandlers } from './client-connection.ts';
 import { ReadTurns } from './read-turns.ts';
-import { SourceLimit, sourceLimit } from './source-limit.ts';
+import { SourceLimit } from './source-limit.ts';
 
 // A turn of the loop with nothing to do takes a fraction of this.
 const CALM_TURN_MS = 0.05;
@@ -85,7 +85,7 @@ export class Listener {
     this.#options = options;
     this.#world = world;
     this.#handlers = handlers;
-    this.#perSource = new SourceLimit(sourceLimit(options));
+    this.#perSource = new SourceLimit(options.maxConnectionsPerSource);
     const { clock } = world;
     this.#context = { clock, turns: new ReadTurns(clock.soon), handlers, onClosed: this.#forget };
   }

@@ -46,7 +46,7 @@ export function createControl(options: ProxyOptions, log: Log, world: World, pee
     isLastReady: (upstream) => table.route(upstream.policy)?.isLastReady(upstream) ?? true,
     onFlip: (upstream, before) => {
       counts.changed(upstream, before.state, now());
-      registry.onFlip(upstream, before);
+      registry.onFlip(upstream);
     },
     log: details,
   });

@@ -3,6 +3,7 @@ import { LimitedLog, type Log } from '../../shared/log.ts';
 import type { PacketHandlers } from '../clients/client-connection.ts';
 import { LISTENER_SWEEP_MS, Listener, type Occupancy } from '../clients/listener.ts';
 import { sourceLimit } from '../clients/source-limit.ts';
+import type { LoopDelay } from '../metrics/control.ts';
 import { placesFor, SPARE_DESCRIPTORS } from '../network/descriptors.ts';
 import type { ProxyOptions } from '../options.ts';
 import { standings } from '../registration/access.ts';
@@ -30,8 +31,7 @@ export type DataPathPeers = {
   logs: { refusals: LimitedLog; details: LimitedLog };
   /** Names this start of the proxy, in the ids of refusals. */
   boot: string;
-  /** A timer of `everyMs` has come, at `nowMs`. */
-  onTick: (nowMs: number, everyMs: number) => void;
+  loopDelay: LoopDelay;
   /** Where other threads listen too. */
   occupancy?: Occupancy;
 };
@@ -62,12 +62,12 @@ export function createDataPath(options: ProxyOptions, log: Log, world: World, pe
   const places = placesFor(descriptors, options);
   const standingOf = standings(options.registerFrom);
   // Those of one source are not counted for all workers together: each lets in its share.
-  const ofOneSource = Math.ceil(sourceLimit({ ...options, ...places }) / options.workers);
+  const maxConnectionsPerSource = Math.ceil(sourceLimit({ ...options, ...places }) / options.workers);
   const listener = new Listener(
     {
       ...options,
       ...places,
-      maxConnectionsPerSource: ofOneSource,
+      maxConnectionsPerSource,
       maxDescriptor: descriptors - SPARE_DESCRIPTORS * options.workers,
     },
     {
@@ -93,7 +93,7 @@ export function createDataPath(options: ProxyOptions, log: Log, world: World, pe
       await listener.open(port);
       cancelTimers = [
         every(clock, SWEEP_MS, (asOfMs) => {
-          peers.onTick(asOfMs, SWEEP_MS);
+          peers.loopDelay.ticked(asOfMs, SWEEP_MS);
           forwarder.sweep(asOfMs);
         }),
         every(clock, SECOND_MS, () => {

@@ -4,7 +4,7 @@ import type { Core } from '../core/core.ts';
 import { createDataPath } from '../core/data-path.ts';
 import { every } from '../core/timers.ts';
 import type { World } from '../core/world.ts';
-import { Histogram } from '../metrics/histogram.ts';
+import { LoopDelay } from '../metrics/control.ts';
 import type { ProxyOptions } from '../options.ts';
 import type { TrafficJudge } from '../routing/forwarder.ts';
 import { PolicyTable, Route } from '../routing/policy-table.ts';
@@ -65,15 +65,10 @@ export function createWorker(
       post({ kind: 'silence', ref: copy.refOf(upstream), request: nameOf(request) }),
     onTrialPassed: (upstream) => post({ kind: 'trial-passed', ref: copy.refOf(upstream) }),
   };
-  const loopDelay = new Histogram();
-  let tickedMs = 0;
+  const loopDelay = new LoopDelay();
   const dataPath = createDataPath(share, log, world, {
-    ...{ table, judge, logs, boot, registrar: relay.registrar, sessions: relay.sessions },
+    ...{ table, judge, logs, boot, loopDelay, registrar: relay.registrar, sessions: relay.sessions },
     onDrained: (upstream) => post({ kind: 'drained', ref: copy.refOf(upstream) }),
-    onTick: (nowMs, everyMs) => {
-      if (tickedMs > 0) loopDelay.observe(Math.max(0, nowMs - tickedMs - everyMs));
-      tickedMs = nowMs;
-    },
     occupancy: new SharedPlaces(places, index),
   });
   const { forwarder, listener } = dataPath;
