@@ -2,6 +2,7 @@
 import type { ServerResponse } from 'node:http';
 import { printable } from '../../shared/printable.ts';
 import type { Ending, Traffic } from '../metrics/traffic.ts';
+import type { ClusterState, Hello, Sample, SampleBatch } from '../page/browser/model/contract.ts';
 import type { Request } from '../routing/request.ts';
 import type { ClusterEvent, EventLog } from './events.ts';
 import type { Faults } from './faults.ts';
@@ -18,10 +19,9 @@ export type LiveSources = {
   faults: Pick<Faults, 'kept' | 'listen'>;
   traffic: Traffic<Request>;
   /** What does not change while the proxy runs. */
-  hello: () => object;
+  hello: () => Hello;
   /** The cluster as it is now. */
-  state: () => object;
-  wallNow: () => number;
+  state: () => ClusterState;
 };
 
 /** All tabs: what is told to one is told to all, and made once. */
@@ -62,8 +62,8 @@ export class Live {
   }
 
   #start(): () => void {
-    const { events, faults, traffic, wallNow } = this.#sources;
-    const sampler = new Sampler(wallNow);
+    const { events, faults, traffic } = this.#sources;
+    const sampler = new Sampler();
     const stopWatching = traffic.watch(sampler.onEnd);
     const stopListening = events.listen(() => {
       for (const tab of this.#tabs) tab.tellNewEvents();
@@ -167,48 +167,24 @@ function frame(name: string, data: object): Buffer {
   return Buffer.from(`event: ${name}\ndata: ${printable(JSON.stringify(data))}\n\n`);
 }
 
-type Sample = {
-  atMs: number;
-  policy: string;
-  id: string | number;
-  ms: number;
-  outcome: 'answered';
-  attempt: number;
-};
-
 /** Picks few of the answered requests, one in so many that they are spread over all. */
 class Sampler {
-  readonly #wallNow: () => number;
   #samples: Sample[] = [];
   #seen = 0;
   #oneIn = 1;
   #since = 0;
 
-  constructor(wallNow: () => number) {
-    this.#wallNow = wallNow;
-  }
-
-  readonly onEnd = ({ request, server, arrivedMs, endedMs, standsFor }: Ending<Request>): void => {
+  readonly onEnd = ({ request, server, standsFor }: Ending<Request>): void => {
     if (server === null) return;
     this.#seen += standsFor;
     this.#since += standsFor;
     if (this.#since < this.#oneIn || this.#samples.length >= SAMPLES_AT_ONCE) return;
     this.#since = 0;
-    const { policy, trouble } = request;
-    const attempt = (trouble?.exposures ?? 0) + 1;
-    const atMs = this.#wallNow();
-    this.#samples.push({
-      atMs,
-      policy,
-      id: server.id,
-      ms: endedMs - arrivedMs,
-      outcome: 'answered',
-      attempt,
-    });
+    this.#samples.push({ policy: request.policy, id: server.id });
   };
 
   /** The last batch, and which share of all it stands for; null when there is none. */
-  take(): { share: number; samples: Sample[] } | null {
+  take(): SampleBatch | null {
     const samples = this.#samples;
     const share = Math.max(1, Math.round(this.#seen / Math.max(1, samples.length)));
     this.#oneIn = Math.max(1, Math.floor(this.#seen / SAMPLES_AT_ONCE));

@@ -6,6 +6,7 @@ import type { LimitedLog } from '../../shared/log.ts';
 import { printable, printableLines } from '../../shared/printable.ts';
 import type { MetricsReply } from '../metrics/exposition.ts';
 import type { ProxyOptions } from '../options.ts';
+import type { ServerDetail } from '../page/browser/model/contract.ts';
 import { PAGE_SECURITY_POLICY, type Page } from '../page/files.ts';
 import { type ActSources, act } from './acts.ts';
 import type { EventLog } from './events.ts';
@@ -182,11 +183,12 @@ function answerByName(
   }
   const isAbout = (event: { policy: string; id: string | number }): boolean =>
     event.policy === upstream.policy && String(event.id) === String(upstream.id);
-  sendJson(response, 200, {
+  const detail: ServerDetail = {
     row: rowOf(upstream, rows),
     transitions: events.since(0).filter(isAbout),
     probes: upstream.probes,
-  });
+  };
+  sendJson(response, 200, detail);
 }
 
 async function scrape(
