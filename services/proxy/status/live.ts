@@ -1,12 +1,11 @@
 // What the live page is told: one stream of server-sent events a tab. Nothing is made while nobody listens.
 import type { ServerResponse } from 'node:http';
-import { printable } from '../../shared/printable.ts';
 import type { Ending, Traffic } from '../metrics/traffic.ts';
 import type { ClusterState, Hello, Sample, SampleBatch } from '../page/browser/model/contract.ts';
 import type { Request } from '../routing/request.ts';
-import type { ClusterEvent, EventLog } from './events.ts';
+import type { EventLog } from './events.ts';
 import type { Faults } from './faults.ts';
-import { Reader } from './reader.ts';
+import { frame, Reader, writeEvents } from './reader.ts';
 
 const STATE_EVERY_MS = 1000;
 // After an event the page is told soon, but a storm of them does not make as many pictures.
@@ -46,7 +45,7 @@ export class Live {
    */
   add(response: ServerResponse, lastEventId: string | string[] | undefined): void {
     const { events, hello, state } = this.#sources;
-    const seen = typeof lastEventId === 'string' ? events.seqOf(lastEventId) : 0;
+    const seen = events.seqOf(lastEventId);
     const tab = new Tab(response, seen, this.#sources, () => this.#remove(tab));
     this.#tabs.add(tab);
     this.#stop ??= this.#start();
@@ -130,13 +129,7 @@ class Tab {
   }
 
   tellNewEvents(): void {
-    const { events } = this.#sources;
-    if (this.#reader.isFull) return;
-    for (const event of events.since(this.#lastSeq)) {
-      this.#lastSeq = event.seq;
-      this.#reader.write(eventFrame(event, events));
-      if (this.#reader.isFull) return;
-    }
+    this.#lastSeq = writeEvents(this.#reader, this.#sources.events, this.#lastSeq, () => 'event');
   }
 
   tellFault(bytes: Buffer): void {
@@ -157,14 +150,6 @@ class Tab {
     }
     this.tellNewEvents();
   }
-}
-
-function eventFrame(event: ClusterEvent, events: EventLog): Buffer {
-  return Buffer.concat([Buffer.from(`id: ${events.idOf(event)}\n`), frame('event', event)]);
-}
-
-function frame(name: string, data: object): Buffer {
-  return Buffer.from(`event: ${name}\ndata: ${printable(JSON.stringify(data))}\n\n`);
 }
 
 /** Picks few of the answered requests, one in so many that they are spread over all. */
