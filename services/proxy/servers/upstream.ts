@@ -59,7 +59,10 @@ export type LeaseConnection = {
   destroy(): void;
 };
 
-export type Suspect = { clientId: Id | undefined; bytes: number; atMs: number };
+/** A request, as far as a log names it. */
+export type NamedRequest = { clientId: Id | undefined; bytes: number };
+/** One under which a connection broke, and when, monotonic ms. */
+export type Suspect = NamedRequest & { atMs: number };
 
 /**
  * A server of one policy. Written by the health checker: health, stateSinceWallMs, probes, nextProbeMs, answersAs, knownAs, passedMs, brokeUnder; by

@@ -11,7 +11,7 @@ import type { Request } from '../routing/request.ts';
 import type { Upstream } from '../servers/upstream.ts';
 import { snapshotOf } from '../status/snapshot.ts';
 import { Crew, type Launch, type Member } from './crew.ts';
-import type { ConnectionRef, NamedRequest, Ref, ToKeeper, ToWorker } from './messages.ts';
+import type { ConnectionRef, Ref, ToKeeper, ToWorker } from './messages.ts';
 import { RelayedConnection } from './relay.ts';
 import { Totals } from './report.ts';
 import { Hands } from './shared/hands.ts';
@@ -102,15 +102,15 @@ export function createKeeper(
         break;
       case 'failure':
         onServer(message.ref, (upstream) => {
-          const { request, atMs } = message;
+          const { failure, request, atMs } = message;
           const { state, sinceMs } = upstream.health;
           // What failed before its trial is what the trial is for: the worker did not know of that yet.
           if (state === 'trial' && atMs <= sinceMs) return;
-          checker.onFailure(upstream, message.failure, request === null ? null : named(request));
+          checker.onFailure(upstream, failure, request);
         });
         break;
       case 'silence':
-        onServer(message.ref, (upstream) => checker.onSilence(upstream, named(message.request)));
+        onServer(message.ref, (upstream) => checker.onSilence(upstream, message.request));
         break;
       case 'trial-passed':
         onServer(message.ref, (upstream) => checker.onTrialPassed(upstream));
@@ -228,8 +228,4 @@ export function createKeeper(
 function refuse(socket: Connection): null {
   socket.destroy();
   return null;
-}
-
-function named({ clientId, bytes }: NamedRequest) {
-  return { clientId, wire: { length: bytes } };
 }

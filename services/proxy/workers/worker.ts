@@ -57,12 +57,9 @@ export function createWorker(
   const relay = new Relay(post);
   const judge: TrafficJudge = {
     onBroke: (upstream, suspect) => post({ kind: 'broke', ref: copy.refOf(upstream), suspect }),
-    onFailure: (upstream, failure, request) => {
-      const about = { ref: copy.refOf(upstream), request: request && nameOf(request) };
-      post({ kind: 'failure', ...about, failure, atMs: clock.now() });
-    },
-    onSilence: (upstream, request) =>
-      post({ kind: 'silence', ref: copy.refOf(upstream), request: nameOf(request) }),
+    onFailure: (upstream, failure, request) =>
+      post({ kind: 'failure', ref: copy.refOf(upstream), failure, request, atMs: clock.now() }),
+    onSilence: (upstream, request) => post({ kind: 'silence', ref: copy.refOf(upstream), request }),
     onTrialPassed: (upstream) => post({ kind: 'trial-passed', ref: copy.refOf(upstream) }),
   };
   const loopDelay = new LoopDelay();
@@ -130,10 +127,6 @@ export function createWorker(
       }
     },
   };
-}
-
-function nameOf({ clientId, wire }: { clientId: string | number | undefined; wire: { length: number } }) {
-  return { clientId, bytes: wire.length };
 }
 
 // What is not counted for all workers together, each has a share of.
