@@ -1,4 +1,5 @@
 // When to probe which server, and the only writer of a server's health: every change goes through one pure step.
+import { jittered } from '../../shared/backoff.ts';
 import type { Clock } from '../../shared/clock.ts';
 import type { LimitedLog } from '../../shared/log.ts';
 import type { ProxyOptions } from '../options.ts';
@@ -259,11 +260,11 @@ export class HealthChecker {
     // Without a session nothing else shows that it has gone.
     if (state === 'standby') return forgetAfterMs;
     // Servers that have registered together are not probed together: each has a phase of its own from the first interval on.
-    const jitter =
+    const waitMs =
       watch.attempts === 1
-        ? MIN_PHASE + (1 - MIN_PHASE) * random()
-        : 1 - INTERVAL_JITTER + 2 * INTERVAL_JITTER * random();
-    return watch.startedMs + intervalMs * jitter - clock.now();
+        ? intervalMs * (MIN_PHASE + (1 - MIN_PHASE) * random())
+        : jittered(intervalMs, random(), INTERVAL_JITTER);
+    return watch.startedMs + waitMs - clock.now();
   }
 
   #signal(upstream: Upstream, signal: Signal): void {
