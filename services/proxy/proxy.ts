@@ -100,9 +100,8 @@ function createProxy(
   log: Log,
   { world, tickets, accessLogDropped }: SystemWorld,
 ): { core: Core; beside: Beside } {
-  const { workers } = options;
-  if (workers === 1) return { core: createCore(options, log, world), beside: { accessLogDropped } };
-  const keeper = createKeeper(options, workers, log, world, launchThreads(options, tickets));
+  if (options.workers === 1) return { core: createCore(options, log, world), beside: { accessLogDropped } };
+  const keeper = createKeeper(options, log, world, launchThreads(options, tickets));
   const { totals } = keeper;
   return {
     core: keeper,

@@ -29,14 +29,9 @@ export type Keeper = Core & {
   readonly listeningWorkers: number;
 };
 
-/** Makes a proxy whose requests are served by `workers` threads. */
-export function createKeeper(
-  options: ProxyOptions,
-  workers: number,
-  log: Log,
-  world: World,
-  launch: Launch,
-): Keeper {
+/** Makes a proxy whose requests are served by the threads that `launch` starts. */
+export function createKeeper(options: ProxyOptions, log: Log, world: World, launch: Launch): Keeper {
+  const { workers } = options;
   const { clock, network } = world;
   const places = rowsBuffer(workers);
   const handsShared = rowsBuffer(workers);
@@ -68,7 +63,7 @@ export function createKeeper(
   const crew = new Crew(
     workers,
     launch,
-    (index, starts) => ({ index, workers, places, hands: handsShared, boot: `${events.boot}w${starts}` }),
+    (index, starts) => ({ index, places, hands: handsShared, boot: `${events.boot}w${starts}` }),
     briefing,
     { onMessage, onGone },
     clock,

@@ -23,7 +23,6 @@ const SECOND_MS = 1000;
 export type WorkerStart = {
   /** From 0. */
   index: number;
-  workers: number;
   /** Names this start of the worker, in the ids of refusals. */
   boot: string;
   places: SharedArrayBuffer;
@@ -43,17 +42,19 @@ export type Worker = {
  */
 export function createWorker(
   options: ProxyOptions,
-  { index, workers, boot, places, hands }: WorkerStart,
+  { index, boot, places, hands }: WorkerStart,
   world: World,
   post: (message: ToKeeper) => void,
   { accessLogDropped, close }: { accessLogDropped(): number; close(): Promise<void> },
 ): Worker {
   const { clock } = world;
-  const share = shareOf(options, workers);
+  const share = shareOf(options);
   const log: Log = (line) => post({ kind: 'log', line });
   const logs = { refusals: new LimitedLog(log), details: new LimitedLog(log, 'debug') };
   const hand = new SharedHand(hands, index);
-  const table = new PolicyTable((policy) => new Route(policy, undefined, new RetryBudget(1 / workers), hand));
+  const table = new PolicyTable(
+    (policy) => new Route(policy, undefined, new RetryBudget(1 / options.workers), hand),
+  );
   const relay = new Relay(post);
   const judge: TrafficJudge = {
     onBroke: (upstream, suspect) => post({ kind: 'broke', ref: copy.refOf(upstream), suspect }),
@@ -130,8 +131,8 @@ export function createWorker(
 }
 
 // What is not counted for all workers together, each has a share of.
-function shareOf(options: ProxyOptions, workers: number): ProxyOptions {
-  const of = (value: number): number => Math.ceil(value / workers);
+function shareOf(options: ProxyOptions): ProxyOptions {
+  const of = (value: number): number => Math.ceil(value / options.workers);
   return {
     ...options,
     maxWaiting: of(options.maxWaiting),
