@@ -1,6 +1,6 @@
 // What an operator asks of one server, or orders: by the status listener of the proxy.
 import { causeInWords } from '../../services/proxy/page/browser/model/cause.ts';
-import type { ClusterEvent, Fault, Probe, Server } from '../../services/proxy/page/browser/model/contract.ts';
+import type { Fault, ServerDetail } from '../../services/proxy/page/browser/model/contract.ts';
 import {
   type Phrase,
   reasonOf,
@@ -28,11 +28,6 @@ export type Order =
 /** That a fault begins or ends. */
 export type FaultReport = Pick<Fault, 'id' | 'kind' | 'target' | 'detail'> & { phase: 'begin' | 'end' };
 
-type Detail = {
-  row: Server;
-  transitions: Pick<ClusterEvent, 'atMs' | 'type' | 'cause' | 'why' | 'evidence'>[];
-  probes: Probe[];
-};
 type Sent = { body: object; token: Buffer };
 
 /**
@@ -69,11 +64,11 @@ export async function explain(
   names: ReadonlyMap<string, string>,
 ): Promise<string> {
   const path = `/api/servers/${encodeURIComponent(policy)}/${encodeURIComponent(String(id))}`;
-  const { row, transitions, probes } = (await ask(adminUrl, path)) as Detail;
+  const { row, transitions, probes } = (await ask(adminUrl, path)) as ServerDetail;
   const failed = probes.filter(({ outcome }) => outcome !== 'pass').length;
   const last = probes.at(-1);
   const name = nameOf(id, names);
-  const { why, next } = reasonOf(row, {});
+  const { why, next } = reasonOf(row);
   const since = timeOf(shownSinceMs(row));
   const lines = [
     `${name.replace(/^server /, 'Server ')} of policy ${policy} is ${shownState(row)} since ${since}.`,

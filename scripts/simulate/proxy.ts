@@ -102,7 +102,6 @@ export class SimulatedProxy {
     this.#setThreads([]);
     return createKeeper(
       options,
-      options.workers,
       () => {},
       this.worldOn(this.host),
       (...launch) => {

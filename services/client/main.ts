@@ -2,7 +2,7 @@
 import { hash } from 'node:crypto';
 import { createInterface } from 'node:readline/promises';
 import { createResolver } from '../shared/addresses.ts';
-import { runMain } from '../shared/config.ts';
+import { callerPath, runMain } from '../shared/config.ts';
 import type { Line } from '../shared/log.ts';
 import type { Id } from '../shared/packet.ts';
 import { printable } from '../shared/printable.ts';
@@ -25,15 +25,8 @@ process.on('SIGINT', () => process.exit(130)).on('SIGTERM', () => process.exit(1
 await runMain(SCRIPT_NAME, async () => {
   const options = readOptions(process.argv.slice(2), process.env);
   const { fileName, clientId, proxies, timeoutMs, tls, traceEndpoint } = options;
-  // npm changes to the project's directory and leaves the user's own in INIT_CWD.
-  const { INIT_CWD } = process.env;
-  const directory = INIT_CWD ?? process.cwd();
-  const { bytes, payload } = await readPacketFile(
-    fileName,
-    directory,
-    clientId,
-    INIT_CWD === undefined ? MOUNT_HINT : '',
-  );
+  const missingHint = process.env.INIT_CWD === undefined ? MOUNT_HINT : '';
+  const { bytes, payload } = await readPacketFile(fileName, callerPath('.'), clientId, missingHint);
   const digest = payload === null ? null : hash('sha1', payload);
   const finder = new ProxyFinder(proxies, createResolver(Math.min(1_000, timeoutMs)));
   const tracing = traceEndpoint === null ? null : await openTracing('policy-client', traceEndpoint, complain);

@@ -12,7 +12,7 @@ import {
 } from '../shared/config.ts';
 import { type Id, MAX_ID_LENGTH } from '../shared/packet.ts';
 import { type DialTls, dialTlsOptions, readDialTls } from '../shared/tls.ts';
-import { readTraceEndpoint, TRACE_OPTIONS } from '../shared/trace-options.ts';
+import { readTraceEndpoint, TRACE_OPTIONS } from '../shared/tracing.ts';
 
 export const SCRIPT_NAME = 'npm run client --';
 
@@ -71,7 +71,7 @@ export function readOptions(args: readonly string[], environment: NodeJS.Process
     .parseSync();
   const proxies = parseHostPorts('--proxy', String(values.proxy));
   const tls = readDialTls('tls', values);
-  const traceEndpoint = readTraceEndpoint(values['trace-endpoint'], environment);
+  const traceEndpoint = readTraceEndpoint(values, environment);
   const timeoutMs = requireWhole('--timeout', values.timeout, 1, 600_000);
   const words = values._.map(String);
   const [first, port, last] = words;

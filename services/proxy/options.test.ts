@@ -29,6 +29,14 @@ test('an argument beats the environment, the environment beats the default', () 
   assert.equal(readProxyOptions(['4321'], environment).fall, 5);
 });
 
+test('where spans go is read from the environment that is given, and the own variable goes first', () => {
+  const environment = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318' };
+  const { traceEndpoint } = readProxyOptions([], environment);
+  assert.equal(traceEndpoint?.host, 'collector:4318');
+  const own = { ...environment, PROXY_TRACE_ENDPOINT: 'http://own:4318' };
+  assert.equal(readProxyOptions([], own).traceEndpoint?.host, 'own:4318');
+});
+
 test('networks are a list', () => {
   const { registerFrom } = readProxyOptions(['--register-from', '10.0.0.0/8, 192.168.1.1'], {});
   assert.deepEqual(registerFrom, ['10.0.0.0/8', '192.168.1.1']);

@@ -6,12 +6,13 @@ import {
   type HostPort,
   LOG_OPTIONS,
   parseHostPorts,
+  readLogOptions,
   requireWhole,
   UsageError,
   variableOf,
   withEnvironment,
 } from '../shared/config.ts';
-import type { LogLevel } from '../shared/log.ts';
+import type { LogFormat, LogLevel } from '../shared/log.ts';
 import { readToken, refuseClearToken } from '../shared/proof.ts';
 import {
   type DialTls,
@@ -21,7 +22,7 @@ import {
   readDialTls,
   readListenTls,
 } from '../shared/tls.ts';
-import { readTraceEndpoint, TRACE_OPTIONS } from '../shared/trace-options.ts';
+import { readTraceEndpoint, TRACE_OPTIONS } from '../shared/tracing.ts';
 import { workersForAllCores } from './workers/cores.ts';
 
 const MAX_WORKERS = 64;
@@ -138,7 +139,7 @@ export type ProxyOptions = Record<NumberKey, number> & {
   /** Share of the requests that are traced, of those whose clients do not decide it; from 0 to 1. */
   traceShare: number;
   logLevel: LogLevel;
-  logFormat: 'text' | 'json';
+  logFormat: LogFormat;
 };
 
 const TEXTS = {
@@ -224,7 +225,7 @@ export function readProxyOptions(
     return [name, { type: 'number', default: value, describe }] as const;
   });
   const options = withEnvironment('PROXY', { ...Object.fromEntries(numbers), ...TEXTS }, environment);
-  if (args.length === 0) return check(defaultValues(options));
+  if (args.length === 0) return check(defaultValues(options), environment);
   const { listenPort, ...values }: Record<string, unknown> = commandLine(args, 'npm run proxy --')
     .usage('$0 [PORT] [OPTIONS]\n\nRoutes packets to the servers that registered for their policy.')
     .command('$0 [listen-port]', false, (command) =>
@@ -236,7 +237,7 @@ export function readProxyOptions(
     .example('$0 --register-token-file token', 'only servers that know the token may register')
     .epilogue(SIGNALS_AND_CODES)
     .parseSync();
-  return check(listenPort === undefined ? values : { ...values, port: listenPort });
+  return check(listenPort === undefined ? values : { ...values, port: listenPort }, environment);
 }
 
 /**
@@ -255,7 +256,7 @@ export function settingsOf(options: ProxyOptions): Record<string, unknown> {
   );
 }
 
-function check(values: Record<string, unknown>): ProxyOptions {
+function check(values: Record<string, unknown>, environment: NodeJS.ProcessEnv): ProxyOptions {
   const numbers = Object.entries(NUMBERS).map(([name, { key, min, max }]) => {
     return [key, requireWhole(`--${name}`, values[name], min, max)] as const;
   });
@@ -278,10 +279,9 @@ function check(values: Record<string, unknown>): ProxyOptions {
     retry: values.retry as ProxyOptions['retry'],
     verifyAnswers: values['verify-answers'] === true,
     accessLog: requireShare('--access-log', values['access-log']),
-    traceEndpoint: readTraceEndpoint(values['trace-endpoint']),
+    traceEndpoint: readTraceEndpoint(values, environment),
     traceShare: requireShare('--trace-share', values['trace-share']),
-    logLevel: values['log-level'] as LogLevel,
-    logFormat: values['log-format'] as 'text' | 'json',
+    ...readLogOptions(values),
   };
 }
 

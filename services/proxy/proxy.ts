@@ -4,7 +4,6 @@ import type { AddressInfo } from 'node:net';
 import { isWildcard } from '../shared/addresses.ts';
 import { systemClock } from '../shared/clock.ts';
 import type { Log, LogLevel } from '../shared/log.ts';
-import { MAX_PAYLOAD_BYTES } from '../shared/packet.ts';
 import { ownVersion } from '../shared/version.ts';
 import { type Core, createCore } from './core/core.ts';
 import { openSystemWorld, type SystemWorld } from './core/system-world.ts';
@@ -13,6 +12,7 @@ import type { MetricSources } from './metrics/families.ts';
 import { otherProxies } from './network/peers.ts';
 import type { ProxyHeaders } from './network/proxy-protocol.ts';
 import type { ProxyOptions } from './options.ts';
+import type { Hello } from './page/browser/model/contract.ts';
 import { findPage } from './page/files.ts';
 import { SHARE_OF_REQUESTS } from './routing/retry-budget.ts';
 import type { ActSources } from './status/acts.ts';
@@ -100,9 +100,8 @@ function createProxy(
   log: Log,
   { world, tickets, accessLogDropped }: SystemWorld,
 ): { core: Core; beside: Beside } {
-  const { workers } = options;
-  if (workers === 1) return { core: createCore(options, log, world), beside: { accessLogDropped } };
-  const keeper = createKeeper(options, workers, log, world, launchThreads(options, tickets));
+  if (options.workers === 1) return { core: createCore(options, log, world), beside: { accessLogDropped } };
+  const keeper = createKeeper(options, log, world, launchThreads(options, tickets));
   const { totals } = keeper;
   return {
     core: keeper,
@@ -146,16 +145,17 @@ function pageSourcesOf(
   });
   const rows: RowSources = { ...sources, thresholds: options, history, names, now, wallNow };
   const startedMs = wallNow();
-  const { fall, rise, healthIntervalMs, healthTimeoutMs, attemptTimeoutMs, forgetAfterMs, holdMs } = options;
-  const hello = () => ({
-    ...{ boot: events.boot, version: ownVersion(), startedMs, host: options.host },
-    ...{ wellKnownPort: sources.port(), needsToken: true, workers: options.workers },
-    thresholds: {
-      ...{ fall, rise, healthIntervalMs, healthTimeoutMs, attemptTimeoutMs, forgetAfterMs, holdMs },
-      ...{ retryBudget: SHARE_OF_REQUESTS, maxPayloadBytes: MAX_PAYLOAD_BYTES },
-    },
+  const { workers, healthTimeoutMs, holdMs } = options;
+  const hello = (): Hello => ({
+    boot: events.boot,
+    version: ownVersion(),
+    startedMs,
+    host: options.host,
+    wellKnownPort: sources.port(),
+    workers,
+    thresholds: { healthTimeoutMs, holdMs, retryBudget: SHARE_OF_REQUESTS },
   });
-  const live = new Live({ events, faults, traffic, hello, state: () => stateOf(rows), wallNow });
+  const live = new Live({ events, faults, traffic, hello, state: () => stateOf(rows) });
   const host = isWildcard(options.host) ? LOOPBACK : options.host;
   const preface = headers?.isAwaitedOn({ remoteAddress: host }) ? 'PROXY UNKNOWN\r\n' : '';
   const target = () => {
@@ -164,6 +164,5 @@ function pageSourcesOf(
   };
   const acts = { table, registry, token: options.registerToken, setLogLevel };
   const metrics = metricsReply({ ...sources, now, version: ownVersion() });
-  const { workers } = options;
   return { page: findPage(), metrics, live, history, rows, acts, faults, target, workers };
 }

@@ -6,14 +6,15 @@ import {
   given,
   type HostPort,
   LOG_OPTIONS,
+  type LogOptions,
   parseHostPorts,
   parseId,
+  readLogOptions,
   requireWhole,
   UsageError,
   variableOf,
   withEnvironment,
 } from '../shared/config.ts';
-import type { LogLevel } from '../shared/log.ts';
 import { type Id, MAX_ID_LENGTH } from '../shared/packet.ts';
 import { readToken, refuseClearToken } from '../shared/proof.ts';
 import {
@@ -24,11 +25,11 @@ import {
   readDialTls,
   readListenTls,
 } from '../shared/tls.ts';
-import { readTraceEndpoint, TRACE_OPTIONS } from '../shared/trace-options.ts';
+import { readTraceEndpoint, TRACE_OPTIONS } from '../shared/tracing.ts';
 
 export const SCRIPT_NAME = 'npm run server --';
 
-export type ServerOptions = {
+export type ServerOptions = LogOptions & {
   id: Id;
   policy: string;
   port: number;
@@ -44,8 +45,6 @@ export type ServerOptions = {
   controlPort: number | null;
   /** Where spans are sent; null turns tracing off. */
   traceEndpoint: URL | null;
-  logLevel: LogLevel;
-  logFormat: 'text' | 'json';
 };
 
 const POSITIONALS = {
@@ -94,7 +93,7 @@ export function readOptions(args: readonly string[], environment: NodeJS.Process
   refuseClearToken('SERVER', environment);
   const positionals = withEnvironment('SERVER', POSITIONALS, environment);
   const options = withEnvironment('SERVER', OPTIONS, environment);
-  if (args.length === 0) return check(defaultValues({ ...positionals, ...options }));
+  if (args.length === 0) return check(defaultValues({ ...positionals, ...options }), environment);
   return check(
     commandLine(args, SCRIPT_NAME)
       .command(
@@ -111,10 +110,11 @@ export function readOptions(args: readonly string[], environment: NodeJS.Process
       .example(`${SCRIPT_NAME} 1 2 9001 --proxy proxy:10000`, 'the same, for the proxies behind a name')
       .epilogue(SIGNALS_AND_CODES)
       .parseSync(),
+    environment,
   );
 }
 
-function check(values: Record<string, unknown>): ServerOptions {
+function check(values: Record<string, unknown>, environment: NodeJS.ProcessEnv): ServerOptions {
   const tokenFile = given('--register-token-file', values['register-token-file']);
   const controlPort = requireWhole('--control-port', values['control-port'], 0, 65_535);
   return {
@@ -127,9 +127,8 @@ function check(values: Record<string, unknown>): ServerOptions {
     tls: readListenTls(values),
     proxyTls: readDialTls('proxy-tls', values),
     controlPort: values.faults === true ? controlPort : null,
-    traceEndpoint: readTraceEndpoint(values['trace-endpoint']),
-    logLevel: values['log-level'] as LogLevel,
-    logFormat: values['log-format'] as 'text' | 'json',
+    traceEndpoint: readTraceEndpoint(values, environment),
+    ...readLogOptions(values),
   };
 }
 

@@ -45,6 +45,11 @@ async function systemLookup(host: string): Promise<string[]> {
   return (v4.length > 0 ? v4 : found).map(({ address }) => address);
 }
 
+/** Whether `host`, an address, means this machine itself. */
+export function isLoopback(host: string): boolean {
+  return host === '::1' || host.startsWith('127.');
+}
+
 /** Whether listening on `host` means every address of this machine. */
 export function isWildcard(host: string): boolean {
   return host === '0.0.0.0' || host === '::';

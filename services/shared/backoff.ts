@@ -1,4 +1,4 @@
-// How long to wait before the next try, with jitter: many that fail together must not all come back together.
+// How long to wait, with jitter: many that fail together must not all come back together.
 
 const JITTER = 0.2;
 
@@ -11,7 +11,7 @@ export function doubledMs(firstMs: number, capMs: number, times: number, random:
   return jittered(Math.min(capMs, firstMs * 2 ** Math.min(times - 1, 10)), random);
 }
 
-/** `ms` ± 20 %. */
-export function jittered(ms: number, random: number): number {
-  return ms * (1 + JITTER * (2 * random - 1));
+/** `ms`, more or less by up to `share` of it. @param random from 0 to 1 */
+export function jittered(ms: number, random: number, share = JITTER): number {
+  return ms * (1 + share * (2 * random - 1));
 }

@@ -2,7 +2,7 @@
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import type { Argv, Options } from 'yargs';
-import { LOG_LEVELS } from './log.ts';
+import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from './log.ts';
 
 /** Bad usage: the message says what is wrong and what to do. Ends a program with exit code 2. */
 export class UsageError extends Error {
@@ -22,7 +22,7 @@ export const LOG_OPTIONS = {
     describe: 'least important level that is logged; at debug also what is no news: see docs/options.md',
   },
   'log-format': {
-    choices: ['text', 'json'] as const,
+    choices: LOG_FORMATS,
     default: 'text' as const,
     describe: 'for people or for machines',
   },
@@ -30,6 +30,13 @@ export const LOG_OPTIONS = {
 
 /** Variables of these names are paths of files or folders. */
 export const NAMES_PATH = /_(?:FILE|CERT|KEY|CA|REPORT|REPLAY)$/;
+
+export type LogOptions = { logLevel: LogLevel; logFormat: LogFormat };
+
+/** What LOG_OPTIONS came to; their choices have been checked where they came from. */
+export function readLogOptions(values: Record<string, unknown>): LogOptions {
+  return { logLevel: values['log-level'] as LogLevel, logFormat: values['log-format'] as LogFormat };
+}
 
 /** The environment's name for an option: `--admin-port` of prefix `PROXY` is `PROXY_ADMIN_PORT`. */
 export function variableOf(prefix: string, option: string): string {
@@ -190,7 +197,7 @@ export function parsePublished(name: string, text: string): PublishedPorts {
   const [, host = '0.0.0.0', begin, end = begin] =
     /^(?:(\[[\da-f:]+\]|[\d.]+):)?(\d+)(?:-(\d+))?$/i.exec(text) ?? [];
   const [first, last] = [Number(begin), Number(end)];
-  if (first >= 1 && last >= first && last <= 65_535) return { host, first, last };
+  if (first >= 1 && last >= first && last <= MAX_PORT) return { host, first, last };
   throw new UsageError(
     `${name} is "${text}": it must be a port from 1 to 65535, or as many as there are proxies, 10000-10002, or either on an address of this machine: 127.0.0.1:10000.`,
   );

@@ -1,5 +1,8 @@
 // What a health probe is on the wire, for the proxy that sends it and for what has to tell it from real requests.
-import { HEALTH_CLIENT_ID, type Id } from './packet.ts';
+import type { Id } from './packet.ts';
+
+/** The `srcid` of probes. */
+export const HEALTH_CLIENT_ID = 'health';
 
 /** The `srcid` of probes of servers that have never asked for a session: some of these do arithmetic with it. */
 export const OLD_HEALTH_CLIENT_ID = 0;

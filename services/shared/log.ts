@@ -6,6 +6,8 @@ import { printable } from './printable.ts';
 
 export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
+export const LOG_FORMATS = ['text', 'json'] as const;
+export type LogFormat = (typeof LOG_FORMATS)[number];
 export type Line = { level: LogLevel; message: string; [detail: string]: unknown };
 export type Log = (line: Line) => void;
 /** The log of this process, and the least important level that it writes. */
@@ -18,7 +20,7 @@ export type ProcessLog = { log: Log; setLevel(level: LogLevel): void };
  * @param level  the least important level that is written
  * @param format `text` for people, `json` for machines
  */
-export function createLog(role: string, level: LogLevel, format: 'text' | 'json'): ProcessLog {
+export function createLog(role: string, level: LogLevel, format: LogFormat): ProcessLog {
   const {
     createLogger,
     format: formats,

@@ -6,9 +6,6 @@ import { isPlainText } from './plain-text.ts';
 /** Largest payload of a request, in bytes of UTF-8. */
 export const MAX_PAYLOAD_BYTES = 1024;
 
-/** The `srcid` of the proxy's own health probes. */
-export const HEALTH_CLIENT_ID = 'health';
-
 /** Longest id or policy, in UTF-16 units. */
 export const MAX_ID_LENGTH = 128;
 

@@ -1,5 +1,6 @@
 // Spans by OpenTelemetry, sent to a collector by OTLP over HTTP. Its packages are loaded only where tracing is on.
 import type { Attributes, Context, Tracer as SdkTracer, SpanKind } from '@opentelemetry/api';
+import { UsageError } from './config.ts';
 import type { Log } from './log.ts';
 import type { TraceContext } from './trace-context.ts';
 import { ownVersion } from './version.ts';
@@ -12,6 +13,31 @@ const MAX_TEXT = 256;
 
 /** As the conventions of OpenTelemetry name what is called (RPC, stable since 1.45). */
 const RPC = { 'rpc.system.name': 'policy-proxy', 'rpc.method': 'request' };
+
+/** Options of what can be traced: the variable is that of OpenTelemetry's own programs. */
+export const TRACE_OPTIONS = {
+  'trace-endpoint': {
+    type: 'string',
+    describe:
+      'URL of a collector of spans, by OTLP over HTTP, as http://127.0.0.1:4318 (OTEL_EXPORTER_OTLP_ENDPOINT); none for no tracing',
+  },
+} as const;
+
+/**
+ * What TRACE_OPTIONS came to.
+ * @returns null when neither they nor OTEL_EXPORTER_OTLP_ENDPOINT name a collector
+ * @throws UsageError when it is no URL of HTTP
+ */
+export function readTraceEndpoint(
+  values: Record<string, unknown>,
+  environment: NodeJS.ProcessEnv,
+): URL | null {
+  const text = values['trace-endpoint'] || environment.OTEL_EXPORTER_OTLP_ENDPOINT;
+  if (!text) return null;
+  const url = URL.parse(String(text));
+  if (url !== null && /^https?:$/.test(url.protocol)) return url;
+  throw new UsageError(`--trace-endpoint is "${text}": it must be a URL, for example http://127.0.0.1:4318.`);
+}
 
 type SpanRole = 'server' | 'client';
 

@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
-import type { ClusterEvent, Policy } from '../../services/proxy/page/browser/model/contract.ts';
+import type { ClusterEvent, Policy, Sample, Sent } from '../../services/proxy/page/browser/model/contract.ts';
 import { findPage, PAGE_SECURITY_POLICY } from '../../services/proxy/page/files.ts';
 import {
   clusterOf,
@@ -145,23 +145,15 @@ function turn(policy: Policy, passedMs: number): void {
   }
 }
 
-function sampleOf(policies: readonly Policy[], number: number) {
+function sampleOf(policies: readonly Policy[], number: number): Sample | null {
   const policy = policies[number % Math.max(1, policies.length)];
   const ready = policy?.servers.filter(({ state, ordered }) => state === 'ready' && ordered === 'none') ?? [];
   const server = ready[Math.floor(number / policies.length) % Math.max(1, ready.length)];
   if (policy === undefined || server === undefined) return null;
-  return {
-    atMs: Date.now(),
-    policy: policy.policy,
-    id: server.id,
-    clientId: 1,
-    ms: 1.2,
-    outcome: 'answered',
-    attempt: 1,
-  };
+  return { policy: policy.policy, id: server.id };
 }
 
-function sentReply(policies: readonly Policy[], { policy }: { policy: string }) {
+function sentReply(policies: readonly Policy[], { policy }: { policy: string }): Sent {
   const servers = policies.find((each) => each.policy === policy)?.servers ?? [];
   const [first, last] = [servers[1], servers.at(-1)];
   if (first === undefined || last === undefined) {
@@ -172,16 +164,16 @@ function sentReply(policies: readonly Policy[], { policy }: { policy: string }) 
       raw,
       server: null,
       attempts: [],
-      phases: { connectMs: 0.1, queueMs: 500.9, upstreamMs: 0, totalMs: 501.2 },
+      phases: { connectMs: 0.1, totalMs: 501.2 },
     };
   }
   const raw = `{"type":2,"srcid":"${last.id}","destid":900,"payloadsize":40,"payload":"b91f0c7ad3e85516f2a9c07be4d81f3360a57c2e"}`;
   return {
-    ...{ ok: true, reply: JSON.parse(raw) as object, raw, server: { id: last.id, name: last.name } },
+    ...{ ok: true, reply: JSON.parse(raw) as object, raw, server: { id: last.id } },
     attempts: [
-      { id: first.id, name: first.name, outcome: 'no answer, moved on', ms: 500.2 },
-      { id: last.id, name: last.name, outcome: 'answered', ms: 2.9 },
+      { id: first.id, outcome: 'failed, moved on' },
+      { id: last.id, outcome: 'answered', ms: 2.9 },
     ],
-    phases: { connectMs: 0.1, queueMs: 0, upstreamMs: 503.1, totalMs: 503.4 },
+    phases: { connectMs: 0.1, queueMs: 500.3, upstreamMs: 2.9, totalMs: 503.4 },
   };
 }

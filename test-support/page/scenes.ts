@@ -14,21 +14,12 @@ import type {
 
 export type SceneName = 'cluster' | 'many' | 'empty';
 
-const THRESHOLDS = {
-  fall: 2,
-  rise: 2,
-  healthIntervalMs: 1000,
-  healthTimeoutMs: 500,
-  attemptTimeoutMs: 500,
-  forgetAfterMs: 60_000,
-  holdMs: 500,
-  retryBudget: 0.2,
-};
+const THRESHOLDS = { healthTimeoutMs: 500, holdMs: 500, retryBudget: 0.2 };
 
 export function helloOf(boot: string, startedMs: number): Hello {
   return {
-    ...{ boot, startedMs, version: '1.4.0', wellKnownPort: 10_000, name: 'proxy-1', host: '0.0.0.0' },
-    ...{ needsToken: true, thresholds: THRESHOLDS },
+    ...{ boot, startedMs, version: '1.4.0', wellKnownPort: 10_000, host: '0.0.0.0' },
+    ...{ workers: 1, thresholds: THRESHOLDS },
   };
 }
 
@@ -60,6 +51,7 @@ function server(
       policy: String(policy),
     },
     ...{ name: `server-p${policy}-${number}`, address, state: 'ready', ordered: 'none' },
+    ...{ orderedBy: null, orderedReason: null, orderedSinceMs: null, ejections: 0 },
     ...{ sinceMs: nowMs - sinceS * 1000, why: '2 probes in a row passed' },
     next: next?.(nowMs) ?? {
       kind: 'would-leave',
@@ -210,7 +202,7 @@ export function clusterOf(nowMs: number): Policy[] {
       nowMs,
       at(15),
       { sinceS: 1.1, state: 'leaving', why: 'it said that it is leaving', inFlight: 3, p50Ms: 1, p99Ms: 5.6 },
-      (ms) => ({ kind: 'drain', open: 3, untilMs: ms + 8900 }),
+      () => ({ kind: 'drain', open: 3 }),
     ),
     server(
       3,
@@ -386,7 +378,6 @@ export function historyOf(policies: Policy[], nowMs: number): History {
           {
             policy: each.policy,
             id: each.id,
-            name,
             fromMs: nowMs - fromS * 1000,
             untilMs: untilS === null ? null : nowMs - untilS * 1000,
             state,
@@ -397,16 +388,9 @@ export function historyOf(policies: Policy[], nowMs: number): History {
   return {
     ...{ stepMs: 1000, fromMs: nowMs - 600_000 },
     rate: series((at) => all * (0.97 + 0.05 * noise(at))),
-    ...(policies.length > 8
-      ? {}
-      : {
-          policyRates: Object.fromEntries(
-            policies.map((policy) => [
-              policy.policy,
-              series((at) => rateOf(policy) * (0.97 + 0.05 * noise(at))),
-            ]),
-          ),
-        }),
+    policyRates: Object.fromEntries(
+      policies.map((policy) => [policy.policy, series((at) => rateOf(policy) * (0.97 + 0.05 * noise(at)))]),
+    ),
     p50Ms: series((at) => 1.1 + 0.2 * noise(at)),
     p90Ms: series((at) => 2.2 + 0.5 * noise(at * 3)),
     p99Ms: series((at) => (faultAt(at) ? 480 : 6 + 3 * noise(at * 5))),
@@ -416,6 +400,7 @@ export function historyOf(policies: Policy[], nowMs: number): History {
       OVERLOADED: series((at) => (at === 257 ? 2 : 0)),
     },
     retries: series((at) => (faultAt(at) ? 14 : 0.4)),
+    faults: [],
     outs: [
       ...out('server-p2-1', 538, 525, 'evicted'),
       ...out('server-p1-2', 448, 440, 'evicted'),
@@ -453,14 +438,9 @@ export function eventsOf(policies: Policy[], nowMs: number): ClusterEvent[] {
   return events.sort((a, b) => a.atMs - b.atMs).map((event, at) => ({ ...event, seq: at + 1 }));
 }
 
-function eventOf(
-  { policy, id, address, name }: Server,
-  type: string,
-  atMs: number,
-  why: string,
-): ClusterEvent {
+function eventOf({ policy, id, address }: Server, type: string, atMs: number, why: string): ClusterEvent {
   const because = CAUSES_OF_TYPES[type] ?? { cause: 'registered', evidence: {} };
-  return { seq: 0, atMs, type, policy, id, name, address, why, ...because };
+  return { seq: 0, atMs, type, policy, id, address, why, ...because };
 }
 
 const CAUSES_OF_TYPES: Readonly<Record<string, Omit<Because, 'why'>>> = {
@@ -475,7 +455,7 @@ const CAUSES_OF_TYPES: Readonly<Record<string, Omit<Because, 'why'>>> = {
 
 export function detailOf(row: Server, events: readonly ClusterEvent[], nowMs: number): ServerDetail {
   const mine = events.filter(({ policy, id }) => policy === row.policy && id === row.id);
-  const probes = [...(row.bars ?? '')].map((bar, at) => ({
+  const probes = [...row.bars].map((bar, at) => ({
     atMs: nowMs - (50 - at) * 1000,
     outcome: bar === '!' ? 'timeout' : 'pass',
     roundTripMs: bar === '!' ? 500 : 10 ** ((bar.charCodeAt(0) - 97 - 3) / 3) * (1.1 + (at % 4) / 10),

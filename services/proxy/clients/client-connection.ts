@@ -13,13 +13,13 @@ import {
 } from '../../shared/packet.ts';
 import { endsStream, PacketReader } from '../../shared/packet-reader.ts';
 import type { Connection, Receiver } from '../network/network.ts';
+import { plainHost } from '../network/sources.ts';
 import type { Sessions } from '../registration/sessions.ts';
 import { NO_LINES } from '../routing/fair-queue.ts';
 import type { Forwarder } from '../routing/forwarder.ts';
 import { type ReplySink, Request } from '../routing/request.ts';
 import type { PacketSource, ReadTurns } from './read-turns.ts';
 import { ReplyQueue } from './reply-queue.ts';
-import { plainHost } from './sources.ts';
 
 /** As they are written, of packets that a client may not send. */
 const TYPES = { answer: '2', error: '-1', 'legacy-probe': '-2', heartbeat: '3', leave: '4' };

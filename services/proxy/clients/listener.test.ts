@@ -22,7 +22,7 @@ async function listenerOf(forwarder: object) {
   };
   const options = {
     maxConnections: 1_000,
-    maxConnectionsPerSource: 0,
+    maxConnectionsPerSource: 1_000,
     serverPlaces: 1,
     maxDescriptor: 104,
   };

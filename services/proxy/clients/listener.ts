@@ -11,10 +11,11 @@ import {
   type Network,
   type Receiver,
 } from '../network/network.ts';
+import { plainHost } from '../network/sources.ts';
 import type { ProxyOptions } from '../options.ts';
 import { ClientConnection, type ConnectionContext, type PacketHandlers } from './client-connection.ts';
 import { ReadTurns } from './read-turns.ts';
-import { plainHost, SourceLimit, sourceLimit } from './sources.ts';
+import { SourceLimit } from './source-limit.ts';
 
 // A turn of the loop with nothing to do takes a fraction of this.
 const CALM_TURN_MS = 0.05;
@@ -84,7 +85,7 @@ export class Listener {
     this.#options = options;
     this.#world = world;
     this.#handlers = handlers;
-    this.#perSource = new SourceLimit(sourceLimit(options));
+    this.#perSource = new SourceLimit(options.maxConnectionsPerSource);
     const { clock } = world;
     this.#context = { clock, turns: new ReadTurns(clock.soon), handlers, onClosed: this.#forget };
   }
@@ -204,8 +205,8 @@ export class Listener {
 
   #endIfDue(connection: ClientConnection, nowMs: number): boolean {
     const { clientTimeoutMs, idleTimeoutMs } = this.#options;
-    if (connection.foundMs === 0) connection.foundMs = nowMs;
-    const { partialSinceMs, overload, foundMs, lastHeardMs } = connection;
+    const quietMs = quietFor(connection, nowMs);
+    const { partialSinceMs, overload, foundMs } = connection;
     const { sessions } = this.#handlers;
     if (partialSinceMs > 0 && nowMs - partialSinceMs >= clientTimeoutMs) {
       this.#noteCut(connection, 'a packet was not complete in time');
@@ -218,15 +219,15 @@ export class Listener {
     } else if (overload !== null && nowMs - foundMs >= SETUP_WITHIN_MS && !sessions.has(connection)) {
       if (connection.hasSetUp) connection.closeWhenIdle();
       else connection.refuseAll('OVERLOADED', overload);
-    } else if (
-      nowMs - Math.max(foundMs, lastHeardMs) >= idleTimeoutMs &&
-      !connection.isInUse &&
-      !sessions.has(connection)
-    ) {
+    } else if (quietMs >= idleTimeoutMs && this.#isIdle(connection)) {
       this.#noteCut(connection, 'nothing came on it');
       connection.destroy();
     } else return false;
     return true;
+  }
+
+  #isIdle(connection: ClientConnection): boolean {
+    return !connection.isInUse && !this.#handlers.sessions.has(connection);
   }
 
   #noteCut({ remoteHost: from }: ClientConnection, why: string): void {
@@ -278,17 +279,10 @@ export class Listener {
    * One that has just come has its first request on the way.
    */
   closeQuiet(nowMs: number, quietMs: number, share: number): void {
-    const isQuiet = (connection: ClientConnection): boolean => {
-      if (connection.foundMs === 0) connection.foundMs = nowMs;
-      return (
-        !connection.isClosing &&
-        !connection.isInUse &&
-        connection.partialSinceMs === 0 &&
-        nowMs - Math.max(connection.foundMs, connection.lastHeardMs) > quietMs &&
-        !this.#handlers.sessions.has(connection)
-      );
-    };
-    const quiet = this.#clients.members.filter(isQuiet);
+    const quiet = this.#clients.members.filter((connection) => {
+      const isQuiet = quietFor(connection, nowMs) > quietMs && connection.partialSinceMs === 0;
+      return isQuiet && !connection.isClosing && this.#isIdle(connection);
+    });
     for (const connection of quiet.slice(0, Math.ceil(quiet.length * share))) connection.closeWhenIdle();
   }
 
@@ -299,4 +293,10 @@ export class Listener {
   destroyConnections(): void {
     for (const connection of this.#all) connection.destroy();
   }
+}
+
+// For how long nothing has come on it, ms. It may never have been looked at before.
+function quietFor(connection: ClientConnection, nowMs: number): number {
+  if (connection.foundMs === 0) connection.foundMs = nowMs;
+  return nowMs - Math.max(connection.foundMs, connection.lastHeardMs);
 }

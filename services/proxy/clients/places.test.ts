@@ -14,7 +14,7 @@ import {
 } from '../../../test-support/cluster.ts';
 import type { Frame, Peer } from '../../../test-support/peers.ts';
 import type { RunningProxy } from '../proxy.ts';
-import { SourceLimit, sourceLimit } from './sources.ts';
+import { SourceLimit, sourceLimit } from './source-limit.ts';
 
 const PLACES = 4;
 // One source may take them all, also where each worker lets in its share of what that may have.

@@ -46,7 +46,7 @@ export function createControl(options: ProxyOptions, log: Log, world: World, pee
     isLastReady: (upstream) => table.route(upstream.policy)?.isLastReady(upstream) ?? true,
     onFlip: (upstream, before) => {
       counts.changed(upstream, before.state, now());
-      registry.onFlip(upstream, before);
+      registry.onFlip(upstream);
     },
     log: details,
   });
@@ -62,9 +62,8 @@ export function createControl(options: ProxyOptions, log: Log, world: World, pee
     checker,
   );
   const sessions = new Sessions(now(), checker, details);
-  const access = new RegistrationAccess({ ...options, now, nonce });
   const registrar = new Registrar({
-    access,
+    access: new RegistrationAccess({ ...options, now, nonce }),
     registry,
     sessions,
     boot: events.boot,
@@ -81,7 +80,7 @@ export function createControl(options: ProxyOptions, log: Log, world: World, pee
   let cancelTimers: (() => void)[] = [];
 
   return {
-    ...{ events, counts, checker, registry, sessions, access, registrar },
+    ...{ events, counts, checker, registry, sessions, registrar },
     /** For lines that peers provoke: about what is refused, and at level debug. */
     logs: { refusals, details },
     /** Begins to send heartbeats. */

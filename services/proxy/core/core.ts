@@ -1,9 +1,11 @@
 // The composition root of a proxy in one thread: makes the parts and wires them, in the world that it is given.
 import type { Log } from '../../shared/log.ts';
 import type { ControlCounts } from '../metrics/control.ts';
+import type { Traffic } from '../metrics/traffic.ts';
 import type { ProxyOptions } from '../options.ts';
 import type { Registry } from '../registration/registry.ts';
 import { PolicyTable } from '../routing/policy-table.ts';
+import type { Request } from '../routing/request.ts';
 import { type SnapshotSources, snapshotOf } from '../status/snapshot.ts';
 import type { StatusSources } from '../status/status.ts';
 import { createControl } from './control.ts';
@@ -13,7 +15,12 @@ import type { World } from './world.ts';
 export type Core = {
   /** For the status listener, and for what watches the proxy from within. */
   sources: StatusSources &
-    SnapshotSources & { port: () => number; control: ControlCounts; registry: Registry };
+    SnapshotSources & {
+      traffic: Traffic<Request>;
+      port: () => number;
+      control: ControlCounts;
+      registry: Registry;
+    };
   /** Listens on the well-known port; rejects with the system's error when it can't be had. @returns the port */
   open(): Promise<number>;
   /**
@@ -34,15 +41,14 @@ export function createCore(options: ProxyOptions, log: Log, world: World): Core 
     ownPort: () => listener.port,
     onRefusal: (code, whom) => forwarder.noteRefusal(code, whom),
   });
-  const { events, registry, registrar, sessions, access, counts, checker, logs } = control;
+  const { events, registry, registrar, sessions, counts, checker, logs } = control;
   const dataPath = createDataPath(options, log, world, {
-    ...{ table, access, logs, sessions, boot: events.boot, judge: checker },
+    ...{ table, logs, sessions, boot: events.boot, judge: checker, loopDelay: counts.loopDelay },
     registrar: {
       register: (connection, packet, answer) => answer(registrar.register(connection, packet)),
       drain: () => registrar.drain(),
     },
     onDrained: (upstream) => registry.onDrained(upstream),
-    onTick: (nowMs, everyMs) => counts.ticked(nowMs, everyMs),
   });
   const { forwarder, listener } = dataPath;
 

@@ -2,18 +2,19 @@
 import { LimitedLog, type Log } from '../../shared/log.ts';
 import type { PacketHandlers } from '../clients/client-connection.ts';
 import { LISTENER_SWEEP_MS, Listener, type Occupancy } from '../clients/listener.ts';
-import { Refusals } from '../clients/refusals.ts';
-import { sourceLimit } from '../clients/sources.ts';
+import { sourceLimit } from '../clients/source-limit.ts';
+import type { LoopDelay } from '../metrics/control.ts';
 import { placesFor, SPARE_DESCRIPTORS } from '../network/descriptors.ts';
 import type { ProxyOptions } from '../options.ts';
-import type { RegistrationAccess } from '../registration/access.ts';
+import { standings } from '../registration/access.ts';
 import { Forwarder, type ForwarderEvents, type TrafficJudge } from '../routing/forwarder.ts';
 import type { PolicyTable } from '../routing/policy-table.ts';
+import { Refusals } from '../routing/refusals.ts';
 import { isRightAnswer } from '../servers/answer-check.ts';
 import { Flusher } from '../servers/flusher.ts';
 import { Pool } from '../servers/pool.ts';
 import type { Upstream, UpstreamPool } from '../servers/upstream.ts';
-import { beLameDuck, drain } from './drain.ts';
+import { beLameDuck, drain, type Stopping } from './drain.ts';
 import { every } from './timers.ts';
 import type { World } from './world.ts';
 
@@ -22,17 +23,15 @@ const SECOND_MS = 1000;
 
 /** What it needs of those who look after the servers. */
 export type DataPathPeers = {
-  registrar: PacketHandlers['registrar'] & Parameters<typeof drain>[1];
-  sessions: PacketHandlers['sessions'] & Parameters<typeof drain>[2] & Parameters<typeof beLameDuck>[1];
+  registrar: PacketHandlers['registrar'] & Stopping['registrar'];
+  sessions: PacketHandlers['sessions'] & Stopping['sessions'];
   table: PolicyTable;
   judge: TrafficJudge;
   onDrained: ForwarderEvents['onDrained'];
-  access: Pick<RegistrationAccess, 'standingOf'>;
   logs: { refusals: LimitedLog; details: LimitedLog };
   /** Names this start of the proxy, in the ids of refusals. */
   boot: string;
-  /** A timer of `everyMs` has come, at `nowMs`. */
-  onTick: (nowMs: number, everyMs: number) => void;
+  loopDelay: LoopDelay;
   /** Where other threads listen too. */
   occupancy?: Occupancy;
 };
@@ -40,7 +39,7 @@ export type DataPathPeers = {
 export function createDataPath(options: ProxyOptions, log: Log, world: World, peers: DataPathPeers) {
   const { clock, network, descriptors = Number.POSITIVE_INFINITY, watch = null } = world;
   const { now } = clock;
-  const { table, judge, registrar, sessions, access, logs } = peers;
+  const { table, judge, registrar, sessions, logs } = peers;
   const errors = new LimitedLog(log, 'debug');
   const forwarder = new Forwarder(
     table,
@@ -61,19 +60,20 @@ export function createDataPath(options: ProxyOptions, log: Log, world: World, pe
   );
   const poolWorld = { network, flusher: new Flusher(clock.soon), now, watch };
   const places = placesFor(descriptors, options);
+  const standingOf = standings(options.registerFrom);
   // Those of one source are not counted for all workers together: each lets in its share.
-  const ofOneSource = Math.ceil(sourceLimit({ ...options, ...places }) / options.workers);
+  const maxConnectionsPerSource = Math.ceil(sourceLimit({ ...options, ...places }) / options.workers);
   const listener = new Listener(
     {
       ...options,
       ...places,
-      maxConnectionsPerSource: ofOneSource,
+      maxConnectionsPerSource,
       maxDescriptor: descriptors - SPARE_DESCRIPTORS * options.workers,
     },
     {
       network,
       clock,
-      standingOf: (host) => (table.hasHost(host) ? 'known' : access.standingOf(host)),
+      standingOf: (host) => (table.hasHost(host) ? 'known' : standingOf(host)),
       log: logs.details,
       occupancy: peers.occupancy,
     },
@@ -93,7 +93,7 @@ export function createDataPath(options: ProxyOptions, log: Log, world: World, pe
       await listener.open(port);
       cancelTimers = [
         every(clock, SWEEP_MS, (asOfMs) => {
-          peers.onTick(asOfMs, SWEEP_MS);
+          peers.loopDelay.ticked(asOfMs, SWEEP_MS);
           forwarder.sweep(asOfMs);
         }),
         every(clock, SECOND_MS, () => {
@@ -105,9 +105,9 @@ export function createDataPath(options: ProxyOptions, log: Log, world: World, pe
     },
     /** As `stop` of the core, but for the connections to servers. */
     stop: async (otherProxies: readonly string[] | null): Promise<void> => {
-      if (otherProxies !== null)
-        await beLameDuck(forwarder, sessions, listener, clock, options.lameDuckMs, otherProxies);
-      await drain(forwarder, registrar, sessions, listener, clock, options.drainTimeoutMs);
+      const parts = { forwarder, registrar, sessions, listener, clock };
+      if (otherProxies !== null) await beLameDuck(parts, options.lameDuckMs, otherProxies);
+      await drain(parts, options.drainTimeoutMs);
       for (const cancel of cancelTimers) cancel();
     },
   };

@@ -15,16 +15,22 @@ const LOOK_EVERY_MS = 20;
 // A client that sends more often than this is told by a reply, not cut off between two requests.
 const QUIET_MS = 100;
 
+/** What has to be told that the proxy stops. */
+export type Stopping = {
+  forwarder: Forwarder;
+  registrar: Pick<Registrar, 'drain'>;
+  sessions: Pick<Sessions, 'announceStop' | 'closeAll'>;
+  listener: Listener;
+  clock: Clock;
+};
+
 /**
  * Goes on serving for `forMs` while everybody is told, and closes quiet connections one after the other, so that their clients
  * do not all come to the other proxies at once. As NATS does in its lame duck mode.
  * @param otherProxies host:port of each
  */
 export async function beLameDuck(
-  forwarder: Forwarder,
-  sessions: Pick<Sessions, 'announceStop'>,
-  listener: Listener,
-  clock: Clock,
+  { forwarder, sessions, listener, clock }: Stopping,
   forMs: number,
   otherProxies: readonly string[],
 ): Promise<void> {
@@ -42,11 +48,7 @@ export async function beLameDuck(
 
 /** @param timeoutMs how long open requests may take; resolves when every client connection is closed */
 export async function drain(
-  forwarder: Forwarder,
-  registrar: Pick<Registrar, 'drain'>,
-  sessions: Pick<Sessions, 'closeAll'>,
-  listener: Listener,
-  clock: Clock,
+  { forwarder, registrar, sessions, listener, clock }: Stopping,
   timeoutMs: number,
 ): Promise<void> {
   forwarder.drain();

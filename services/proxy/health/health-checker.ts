@@ -1,10 +1,10 @@
 // When to probe which server, and the only writer of a server's health: every change goes through one pure step.
+import { jittered } from '../../shared/backoff.ts';
 import type { Clock } from '../../shared/clock.ts';
 import type { LimitedLog } from '../../shared/log.ts';
-import type { Id } from '../../shared/packet.ts';
 import type { ProxyOptions } from '../options.ts';
 import type { FailureKind } from '../servers/failure.ts';
-import type { Suspect, Upstream } from '../servers/upstream.ts';
+import type { NamedRequest, Suspect, Upstream } from '../servers/upstream.ts';
 import { type Health, isInRotation, type Signal, step, type Thresholds } from './health.ts';
 import type { ProbeResult } from './prober.ts';
 
@@ -55,9 +55,6 @@ type Watch = {
   failuresInARow: number;
   servedBeforeRow: number;
 };
-
-/** Of a request that failed: what names it. */
-type FailedRequest = { readonly clientId: Id | undefined; readonly wire: { readonly length: number } };
 
 type TrafficSample = { atMs: number; served: number; failed: number };
 
@@ -114,7 +111,7 @@ export class HealthChecker {
   }
 
   /** A real request, or a connection without one, failed on it. */
-  onFailure(upstream: Upstream, failure: FailureKind, request: FailedRequest | null): void {
+  onFailure(upstream: Upstream, failure: FailureKind, request: NamedRequest | null): void {
     const watch = this.#watches.get(upstream);
     if (watch === undefined) return;
     if (watch.servedBeforeRow !== upstream.tally.served) watch.failuresInARow = 0;
@@ -124,7 +121,7 @@ export class HealthChecker {
     else if (failure === 'wrong-digest') this.#signal(upstream, { kind: 'wrong-answer' });
     // The probe has been when it fell silent.
     else if (failure !== 'silent') {
-      const name = request === null ? '' : nameOf(request, request.wire.length);
+      const name = request === null ? '' : nameOf(request);
       this.#signal(upstream, { kind: 'bad-request', failure, request: name });
     }
     this.#signal(upstream, { kind: 'failed-in-a-row', count: watch.failuresInARow });
@@ -139,8 +136,8 @@ export class HealthChecker {
   }
 
   /** It has worked on a real request for longer than an attempt may take: a probe finds out whether it is slow or dead. */
-  onSilence(upstream: Upstream, request: FailedRequest): void {
-    this.#signal(upstream, { kind: 'silence', request: nameOf(request, request.wire.length) });
+  onSilence(upstream: Upstream, request: NamedRequest): void {
+    this.#signal(upstream, { kind: 'silence', request: nameOf(request) });
     this.probeNow(upstream);
   }
 
@@ -263,11 +260,11 @@ export class HealthChecker {
     // Without a session nothing else shows that it has gone.
     if (state === 'standby') return forgetAfterMs;
     // Servers that have registered together are not probed together: each has a phase of its own from the first interval on.
-    const jitter =
+    const waitMs =
       watch.attempts === 1
-        ? MIN_PHASE + (1 - MIN_PHASE) * random()
-        : 1 - INTERVAL_JITTER + 2 * INTERVAL_JITTER * random();
-    return watch.startedMs + intervalMs * jitter - clock.now();
+        ? intervalMs * (MIN_PHASE + (1 - MIN_PHASE) * random())
+        : jittered(intervalMs, random(), INTERVAL_JITTER);
+    return watch.startedMs + waitMs - clock.now();
   }
 
   #signal(upstream: Upstream, signal: Signal): void {
@@ -304,7 +301,7 @@ export class HealthChecker {
     const { state, why, evidence } = after;
     if (state !== 'evicted' || brokeUnder === null || why.includes('a real request')) return after;
     if (this.#world.clock.now() - brokeUnder.atMs > NAMED_WITHIN_MS) return after;
-    const request = nameOf(brokeUnder, brokeUnder.bytes);
+    const request = nameOf(brokeUnder);
     return {
       ...after,
       why: `${why}; its connection broke under a request ${request}`,
@@ -336,6 +333,6 @@ function withProbes({ probes }: Upstream, health: Health): Health {
     : health;
 }
 
-function nameOf({ clientId }: { clientId: Id | undefined }, bytes: number): string {
+function nameOf({ clientId, bytes }: NamedRequest): string {
   return `of client ${String(clientId)} (${bytes} bytes)`;
 }

@@ -1,4 +1,5 @@
 // What is kept against a server whose probes pass while its real requests fail: wrong answers, suspicions, ejections.
+import { jittered } from '../../shared/backoff.ts';
 
 export type OutlierRecord = Readonly<{
   /** How often it was ejected since it was last in rotation for long enough; the penalty doubles with each. */
@@ -28,6 +29,7 @@ export const SILENCE_COUNTS_AGAIN_MS = 1000;
 
 const PENALTY_MS = 1000;
 const MAX_PENALTY_MS = 60_000;
+const PENALTY_JITTER = 0.1;
 // The longest penalty, and well above the time in which an outlier shows itself again (ten seconds, or five requests):
 // ten times the last penalty would forgive a liar after its first one as soon as the quietest policy could convict it.
 const FORGIVE_EJECTIONS_AFTER_MS = 60_000;
@@ -77,5 +79,6 @@ export function withEjection<T extends OutlierRecord>(
 ): T {
   const before = servedMs >= FORGIVE_EJECTIONS_AFTER_MS ? 0 : record.ejections;
   const doubledMs = Math.min(MAX_PENALTY_MS, PENALTY_MS * 2 ** before);
-  return { ...record, ejections: before + 1, penaltyEndsMs: nowMs + doubledMs * (0.9 + 0.2 * random) };
+  const penaltyEndsMs = nowMs + jittered(doubledMs, random, PENALTY_JITTER);
+  return { ...record, ejections: before + 1, penaltyEndsMs };
 }

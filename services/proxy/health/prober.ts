@@ -2,8 +2,8 @@
 import { hash } from 'node:crypto';
 import type { Clock } from '../../shared/clock.ts';
 import { DEFAULT_MAX_FRAME_BYTES } from '../../shared/framing.ts';
-import { OLD_HEALTH_CLIENT_ID, PROBE_PAYLOAD } from '../../shared/health-probe.ts';
-import { formatRequest, HEALTH_CLIENT_ID, type Packet, parsePacket } from '../../shared/packet.ts';
+import { HEALTH_CLIENT_ID, OLD_HEALTH_CLIENT_ID, PROBE_PAYLOAD } from '../../shared/health-probe.ts';
+import { formatRequest, type Packet, parsePacket } from '../../shared/packet.ts';
 import { PacketReader } from '../../shared/packet-reader.ts';
 import { printable } from '../../shared/printable.ts';
 import { explainTls } from '../../shared/tls.ts';

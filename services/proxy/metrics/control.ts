@@ -10,6 +10,17 @@ import { Histogram } from './histogram.ts';
  */
 export type RegistrationResult = 'registered' | 'refreshed' | 'challenged' | 'refused';
 
+/** By how much a timer comes too late. */
+export class LoopDelay extends Histogram {
+  #tickedMs = 0;
+
+  /** A timer of `everyMs` has come, at `nowMs` (monotonic), and is set again. */
+  ticked(nowMs: number, everyMs: number): void {
+    if (this.#tickedMs > 0) this.observe(Math.max(0, nowMs - this.#tickedMs - everyMs));
+    this.#tickedMs = nowMs;
+  }
+}
+
 /** Counts of what is not per request. Each is written by the method that is called like it. */
 export class ControlCounts {
   readonly probes = new Map<ProbeOutcome, Histogram>();
@@ -18,9 +29,8 @@ export class ControlCounts {
   };
   /** From when a server last showed that it works until it was taken out for a failure. */
   readonly detection = new Histogram();
-  /** By how much a timer came too late. */
-  readonly loopDelay = new Histogram();
-  #tickedMs = 0;
+  /** Written by the data path, or from the reports of the workers. */
+  readonly loopDelay = new LoopDelay();
 
   probed(outcome: ProbeOutcome, tookMs: number): void {
     let histogram = this.probes.get(outcome);
@@ -40,11 +50,5 @@ export class ControlCounts {
 
   registration(result: RegistrationResult): void {
     this.registrations[result] += 1;
-  }
-
-  /** A timer of `everyMs` has come, at `nowMs` (monotonic), and is set again. */
-  ticked(nowMs: number, everyMs: number): void {
-    if (this.#tickedMs > 0) this.loopDelay.observe(Math.max(0, nowMs - this.#tickedMs - everyMs));
-    this.#tickedMs = nowMs;
   }
 }

@@ -8,10 +8,7 @@ import { BUCKET_BOUNDS_MS, type Histogram } from './histogram.ts';
 import { labelOf, policyLabel } from './label.ts';
 import { type CountedRequest, OTHER, type PolicyTraffic, type Traffic } from './traffic.ts';
 
-export type MetricSources = Pick<
-  SnapshotSources,
-  'table' | 'counters' | 'listenerCounters' | 'openRequests' | 'connections'
-> & {
+export type MetricSources = SnapshotSources & {
   traffic: Pick<Traffic<CountedRequest>, 'policies'>;
   events: { readonly transitions: Readonly<Record<string, number>> };
   control: ControlCounts;

@@ -3,10 +3,10 @@ import type { BlockList } from 'node:net';
 import type { Clock } from '../../shared/clock.ts';
 import { DeadlineQueue } from '../../shared/deadline-queue.ts';
 import type { LimitedLog } from '../../shared/log.ts';
-import { plainHost } from '../clients/sources.ts';
 import { isListed } from './blocks.ts';
 import type { Connection, Network, Receiver } from './network.ts';
 import { readProxyHeader } from './proxy-header.ts';
+import { plainHost } from './sources.ts';
 
 // The protocol asks for at least 3 s, so that a lost packet can be sent once more.
 const HEADER_WITHIN_MS = 5_000;

@@ -43,7 +43,8 @@ describe('the names of faults', () => {
 test('five seconds without an error have no bar, not even its border', () => {
   const errors = { NO_SERVER: [0, 2, ...Array.from({ length: 18 }, () => 0)] };
   const none = errors.NO_SERVER.map(() => null);
-  const history = { stepMs: 1000, fromMs: 0, rate: none, p50Ms: none, p99Ms: none, retries: none };
+  const values = { rate: none, p50Ms: none, p90Ms: none, p99Ms: none, retries: none };
+  const history = { stepMs: 1000, fromMs: 0, ...values, policyRates: {}, faults: [] };
   const state = { atMs: 20_000, policies: [], proxy: {} as Totals };
   const size = { width: 800, untilMs: 20_000, hatch: null, budget: undefined };
   const { option } = chartOption({ ...history, errors, outs: [] }, state, [], {} as Palette, size);

@@ -18,7 +18,7 @@ test('the latest that is out is the server drained last: since when, by whom and
   const { detail } = verdictOf(stateOf(policies, NOW_MS), helloOf('one', 0), NOW_MS);
   assert.equal(detail, 'Latest: server-p3-1 drained 0.1 s ago by root: new disk.');
   assert.equal(shownSinceMs(server), NOW_MS - 100);
-  assert.equal(reasonOf(server, {}).why, 'Drained by root: new disk');
+  assert.equal(reasonOf(server).why, 'Drained by root: new disk');
 });
 
 test('a server is called by its name, which is never capitalised, also after it has left', () => {

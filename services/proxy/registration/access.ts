@@ -1,9 +1,8 @@
 // Which servers may register: how many new ones, from which networks, and with which proof where there is a token.
-import type { BlockList } from 'node:net';
 import type { SetupPacket } from '../../shared/packet.ts';
 import { isProof } from '../../shared/proof.ts';
-import { sourceOf } from '../clients/sources.ts';
 import { blockList, isListed } from '../network/blocks.ts';
+import { sourceOf } from '../network/sources.ts';
 import type { ProxyOptions } from '../options.ts';
 
 const WINDOW_MS = 10_000;
@@ -27,9 +26,22 @@ const NEEDS_TOKEN =
   "This proxy asks for a token: start the server with --register-token-file FILE (the cluster's is .secrets/register-token). " +
   "A server that can't prove a token may register if the proxy is started without one: REGISTER_TOKEN_FILE= npm start.";
 
+/**
+ * Makes a function that says whether a host may be a server's: `known` when `--register-from` lists it, `excluded` when it
+ * lists others.
+ * @throws UsageError when a network is neither an address nor a CIDR block
+ */
+export function standings(
+  registerFrom: readonly string[],
+): (host: string) => 'known' | 'unknown' | 'excluded' {
+  if (registerFrom.length === 0) return () => 'unknown';
+  const networks = blockList('--register-from', registerFrom);
+  return (host) => (isListed(networks, host) ? 'known' : 'excluded');
+}
+
 export class RegistrationAccess {
   readonly #options: AccessOptions;
-  readonly #networks: BlockList | null;
+  readonly #standingOf: ReturnType<typeof standings>;
   readonly #nonces = new WeakMap<object, string>();
   readonly #setups = new Map<string, number>();
   #windowEndsMs = 0;
@@ -37,14 +49,7 @@ export class RegistrationAccess {
   /** @throws UsageError when a network is neither an address nor a CIDR block */
   constructor(options: AccessOptions) {
     this.#options = options;
-    const { registerFrom } = options;
-    this.#networks = registerFrom.length === 0 ? null : blockList('--register-from', registerFrom);
-  }
-
-  /** Whether a host may be a server's: `known` when the operator has named it, `excluded` when others are named. */
-  standingOf(host: string): 'known' | 'unknown' | 'excluded' {
-    if (this.#networks === null) return 'unknown';
-    return isListed(this.#networks, host) ? 'known' : 'excluded';
+    this.#standingOf = standings(options.registerFrom);
   }
 
   /**
@@ -53,7 +58,7 @@ export class RegistrationAccess {
    * @param host       the connection's remote address
    */
   check(connection: object, host: string, packet: SetupPacket): Admission {
-    if (this.#networks !== null && !isListed(this.#networks, host)) {
+    if (this.#standingOf(host) === 'excluded') {
       return refused(`Servers may not register from ${host}: the proxy's --register-from does not list it.`);
     }
     return this.#checkProof(connection, packet);

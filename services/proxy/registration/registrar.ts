@@ -1,4 +1,5 @@
 // A setup packet that came over a connection: which server is registered, and whose lease the connection is from now on.
+import { isLoopback } from '../../shared/addresses.ts';
 import type { LimitedLog } from '../../shared/log.ts';
 import { formatChallenge, formatError, formatRegistered, type SetupPacket } from '../../shared/packet.ts';
 import { addressOf } from '../../shared/printable.ts';
@@ -105,8 +106,4 @@ export class Registrar {
     if (listenPort !== ownPort()) return false;
     return remoteHost === localHost || (isEverywhere && isLoopback(remoteHost));
   }
-}
-
-function isLoopback(host: string): boolean {
-  return host === '::1' || host.startsWith('127.');
 }

@@ -38,9 +38,8 @@ test('an event has what was handed over before the server came in, and all until
   const upstream = registry.register(PACKET, '10.0.0.1');
   assert.ok(upstream instanceof Upstream);
   const set = (state: State): void => {
-    const before = upstream.health;
-    upstream.health = { ...before, state };
-    registry.onFlip(upstream, before);
+    upstream.health = { ...upstream.health, state };
+    registry.onFlip(upstream);
   };
   set('ready');
   set('suspect');

@@ -2,7 +2,7 @@
 import type { Id, SetupPacket } from '../../shared/packet.ts';
 import { addressOf } from '../../shared/printable.ts';
 import type { Because, Cause } from '../health/cause.ts';
-import { type Health, isInRotation, newcomer, type State } from '../health/health.ts';
+import { isInRotation, newcomer, type State } from '../health/health.ts';
 import type { HealthChecker } from '../health/health-checker.ts';
 import type { ProxyOptions } from '../options.ts';
 import type { PolicyTable, Route } from '../routing/policy-table.ts';
@@ -147,10 +147,10 @@ export class Registry {
     return hasPlace(upstream, servers, this.#options.subset);
   }
 
-  onFlip(upstream: Upstream, before: Health): void {
+  /** Its state has changed. */
+  onFlip(upstream: Upstream): void {
     const { table, events, now } = this.#world;
     const { state } = upstream.health;
-    if (state === before.state) return;
     if (state === 'forgotten') {
       this.#remove(upstream, 'forgotten', upstream.health);
       return;

@@ -1,8 +1,8 @@
 // Servers that lose their place to another one: which one a full table drops, and what is sent to them.
 import { formatError, type SetupPacket } from '../../shared/packet.ts';
 import { addressOf } from '../../shared/printable.ts';
-import { sourceOf } from '../clients/sources.ts';
 import type { Because } from '../health/cause.ts';
+import { sourceOf } from '../network/sources.ts';
 import type { Upstream } from '../servers/upstream.ts';
 
 /** Why an entry is replaced whose id has registered from another address. */

@@ -2,14 +2,14 @@
 import { DeadlineQueue } from '../../shared/deadline-queue.ts';
 import type { ErrorCode } from '../../shared/error-codes.ts';
 import type { RequestPacket } from '../../shared/packet.ts';
-import { Refusals } from '../clients/refusals.ts';
 import type { HealthChecker } from '../health/health-checker.ts';
 import { Traffic } from '../metrics/traffic.ts';
 import type { ProxyOptions } from '../options.ts';
 import { blameOf, type FailureKind } from '../servers/failure.ts';
 import type { Silence, TrafficObserver } from '../servers/pool.ts';
-import type { Upstream } from '../servers/upstream.ts';
+import type { NamedRequest, Upstream } from '../servers/upstream.ts';
 import type { PolicyTable, RetryCounters, Route } from './policy-table.ts';
+import { Refusals } from './refusals.ts';
 import { Replier } from './replier.ts';
 import { type ReplySink, Request } from './request.ts';
 import { type NextStep, Retries, type RetryLimits } from './retries.ts';
@@ -216,7 +216,7 @@ export class Forwarder implements TrafficObserver {
   }
 
   onSilence(upstream: Upstream, silence: Silence): void {
-    if (silence.isNews) this.#checker.onSilence(upstream, silence.first);
+    if (silence.isNews) this.#checker.onSilence(upstream, nameOf(silence.first));
     const route = this.#table.route(upstream.policy);
     if (route !== undefined) this.#retries.duringSilence(route, upstream, silence, this.#now());
   }
@@ -239,7 +239,7 @@ export class Forwarder implements TrafficObserver {
     if (failure === 'local') this.counters.localFailures += 1;
     const first = unanswered[0] ?? null;
     if (first !== null && wasConnected && first.reply === null)
-      this.#checker.onBroke(upstream, { clientId: first.clientId, bytes: first.wire.length, atMs: nowMs });
+      this.#checker.onBroke(upstream, { ...nameOf(first), atMs: nowMs });
     // The report goes first, so that a retry does not meet the same server again.
     const isReported = failure === 'slipped' || unanswered.some(({ isDone }) => !isDone);
     if (isReported && blameOf(failure) === 'server') this.#fail(upstream, failure, first);
@@ -305,7 +305,7 @@ export class Forwarder implements TrafficObserver {
 
   #fail(upstream: Upstream, failure: FailureKind, request: Request | null): void {
     upstream.tally.failed += 1;
-    this.#checker.onFailure(upstream, failure, request);
+    this.#checker.onFailure(upstream, failure, request === null ? null : nameOf(request));
   }
 
   #readmit(request: Request, nowMs: number): void {
@@ -348,4 +348,8 @@ export class Forwarder implements TrafficObserver {
     const isDrained = upstream.tally.inFlight === 0 && upstream.health.state === 'leaving';
     if (isDrained && this.#table.has(upstream)) this.#events.onDrained(upstream);
   }
+}
+
+function nameOf({ clientId, wire }: Request): NamedRequest {
+  return { clientId, bytes: wire.length };
 }

@@ -1,7 +1,7 @@
 // The one reply to a request: an answer, or a refusal in a sentence. On the data path.
 import { formatError, withProxies } from '../../shared/packet.ts';
-import type { Refusals } from '../clients/refusals.ts';
 import type { RequestRefusal } from '../metrics/traffic.ts';
+import type { Refusals } from './refusals.ts';
 import type { ReplySink, Request, TriedServer } from './request.ts';
 import type { RequestWatch } from './watch.ts';
 

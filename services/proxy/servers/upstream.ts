@@ -59,12 +59,16 @@ export type LeaseConnection = {
   destroy(): void;
 };
 
-export type Suspect = { clientId: Id | undefined; bytes: number; atMs: number };
+/** A request, as far as a log names it. */
+export type NamedRequest = { clientId: Id | undefined; bytes: number };
+/** One under which a connection broke, and when, monotonic ms. */
+export type Suspect = NamedRequest & { atMs: number };
 
 /**
- * A server of one policy. Written by the health checker: health, stateSinceWallMs, probes, nextProbeMs, answersAs, knownAs, passedMs, brokeUnder; by
- * the pool: capacity, isRetired, answers, slowAnswers; through the traffic: durations; by the registry and its sessions: the rest. Its tally says
- * who writes that.
+ * A server of one policy. Written by the health checker: health, stateSinceWallMs, probes, nextProbeMs, answersAs, knownAs,
+ * passedMs, brokeUnder; by the pool: capacity, isRetired, answers, slowAnswers; through the traffic, and each second by the
+ * history: durations; by the policy table: order; by the registry, its table and its sessions: the rest. Its tally says who
+ * writes that. In a worker its copy of the table writes what the keeper has said: health, order, drainOrder.
  */
 export class Upstream {
   readonly id: Id;

@@ -53,9 +53,6 @@ export type ClusterEvent = Readonly<{
 /** What an event is about, before it has its number and its time. */
 type Happening = Omit<ClusterEvent, 'seq' | 'atMs'>;
 
-/** An event as a reader of the stream names it: numbers begin anew with each start of the proxy. */
-export type EventId = `${string}-${number}`;
-
 /** These end what there is of a server, or begin an outage that lasts: they are never left out. */
 const NEVER_LEFT_OUT: ReadonlySet<EventType> = new Set([
   'evicted',
@@ -145,13 +142,14 @@ export class EventLog {
     return this.#events.slice(this.#events.findLastIndex((event) => event.seq <= seq) + 1);
   }
 
-  idOf({ seq }: ClusterEvent): EventId {
+  /** As a reader of the stream names it: numbers begin anew with each start of the proxy. */
+  idOf({ seq }: ClusterEvent): string {
     return `${this.boot}-${seq}`;
   }
 
   /** The number of the event that a reader has seen last; 0 when it is of another start of the proxy, or of none. */
-  seqOf(id: string): number {
-    const [, boot, seq] = /^(.*)-(\d{1,15})$/.exec(id) ?? [];
+  seqOf(id: string | string[] | undefined): number {
+    const [, boot, seq] = /^(.*)-(\d{1,15})$/.exec(String(id)) ?? [];
     return boot === this.boot && Number(seq) <= this.#lastSeq ? Number(seq) : 0;
   }
 

@@ -1,6 +1,6 @@
 // What happened in each of the last 600 seconds: rates, latencies, errors and retries, for charts.
 
-import type { Fault } from '../page/browser/model/contract.ts';
+import type { Fault, Out, Series, History as Told } from '../page/browser/model/contract.ts';
 import type { ForwarderCounters } from '../routing/forwarder.ts';
 import type { PolicyTable } from '../routing/policy-table.ts';
 import { noCounts, quantileOf } from '../servers/durations.ts';
@@ -11,18 +11,6 @@ const STEP_MS = 1000;
 const KEPT = 600;
 // Policies come and go, and a chart has room for few.
 const MAX_POLICIES = 64;
-
-type Series = (number | null)[];
-
-/** From when to when a server was out of the rotation, and why. */
-type Out = {
-  policy: string;
-  id: string | number;
-  fromMs: number;
-  untilMs: number | null;
-  state: string;
-  why: string;
-};
 
 export type HistorySources = { table: PolicyTable; counters: ForwarderCounters };
 
@@ -91,7 +79,7 @@ export class History {
   }
 
   /** The whole, as JSON; `events` and `faults` are the kept ones, oldest first. */
-  describe(events: readonly ClusterEvent[], faults: readonly Fault[]) {
+  describe(events: readonly ClusterEvent[], faults: readonly Fault[]): Told {
     const length = this.#series.rate.length;
     const fromMs = this.#untilMs - length * STEP_MS;
     const isSeen = ({ untilMs }: { untilMs: number | null }): boolean =>

@@ -17,6 +17,7 @@ import {
 } from '../../../test-support/cluster.ts';
 import { proofOf } from '../../shared/proof.ts';
 import { newcomer } from '../health/health.ts';
+import type { ClusterState, Hello } from '../page/browser/model/contract.ts';
 import type { RunningProxy } from '../proxy.ts';
 import { Durations, noCounts, quantileOf } from '../servers/durations.ts';
 import { Upstream } from '../servers/upstream.ts';
@@ -110,12 +111,11 @@ async function liveWith(t: TestContext, stateBytes: number) {
     events,
     faults: new Faults(Date.now),
     traffic: { watch: () => () => {} } as unknown as LiveSources['traffic'],
-    hello: () => ({}),
+    hello: () => ({}) as Hello,
     state: () => {
       drawn += 1;
-      return { text: 'x'.repeat(stateBytes) };
+      return { text: 'x'.repeat(stateBytes) } as unknown as ClusterState;
     },
-    wallNow: Date.now,
   });
   const server = createServer((_request, response) => live.add(response, undefined));
   t.after(() => {
@@ -195,7 +195,7 @@ test('answered requests are sampled while somebody listens', async (t) => {
   const client = clientOf(proxy);
   for (let i = 0; i < 20; i += 1) client.send(request(`request ${i}`));
   const { samples } = await next('sample');
-  assert.deepEqual([samples[0]?.id, samples[0]?.outcome], [1, 'answered']);
+  assert.deepEqual(samples[0], { policy: '1', id: 1 });
 });
 
 /** Registers with the token of this file, and waits until it is in rotation. */

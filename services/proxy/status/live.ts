@@ -1,11 +1,11 @@
 // What the live page is told: one stream of server-sent events a tab. Nothing is made while nobody listens.
 import type { ServerResponse } from 'node:http';
-import { printable } from '../../shared/printable.ts';
 import type { Ending, Traffic } from '../metrics/traffic.ts';
+import type { ClusterState, Hello, Sample, SampleBatch } from '../page/browser/model/contract.ts';
 import type { Request } from '../routing/request.ts';
-import type { ClusterEvent, EventLog } from './events.ts';
+import type { EventLog } from './events.ts';
 import type { Faults } from './faults.ts';
-import { Reader } from './reader.ts';
+import { frame, Reader, writeEvents } from './reader.ts';
 
 const STATE_EVERY_MS = 1000;
 // After an event the page is told soon, but a storm of them does not make as many pictures.
@@ -18,10 +18,9 @@ export type LiveSources = {
   faults: Pick<Faults, 'kept' | 'listen'>;
   traffic: Traffic<Request>;
   /** What does not change while the proxy runs. */
-  hello: () => object;
+  hello: () => Hello;
   /** The cluster as it is now. */
-  state: () => object;
-  wallNow: () => number;
+  state: () => ClusterState;
 };
 
 /** All tabs: what is told to one is told to all, and made once. */
@@ -46,7 +45,7 @@ export class Live {
    */
   add(response: ServerResponse, lastEventId: string | string[] | undefined): void {
     const { events, hello, state } = this.#sources;
-    const seen = typeof lastEventId === 'string' ? events.seqOf(lastEventId) : 0;
+    const seen = events.seqOf(lastEventId);
     const tab = new Tab(response, seen, this.#sources, () => this.#remove(tab));
     this.#tabs.add(tab);
     this.#stop ??= this.#start();
@@ -62,8 +61,8 @@ export class Live {
   }
 
   #start(): () => void {
-    const { events, faults, traffic, wallNow } = this.#sources;
-    const sampler = new Sampler(wallNow);
+    const { events, faults, traffic } = this.#sources;
+    const sampler = new Sampler();
     const stopWatching = traffic.watch(sampler.onEnd);
     const stopListening = events.listen(() => {
       for (const tab of this.#tabs) tab.tellNewEvents();
@@ -130,13 +129,7 @@ class Tab {
   }
 
   tellNewEvents(): void {
-    const { events } = this.#sources;
-    if (this.#reader.isFull) return;
-    for (const event of events.since(this.#lastSeq)) {
-      this.#lastSeq = event.seq;
-      this.#reader.write(eventFrame(event, events));
-      if (this.#reader.isFull) return;
-    }
+    this.#lastSeq = writeEvents(this.#reader, this.#sources.events, this.#lastSeq, () => 'event');
   }
 
   tellFault(bytes: Buffer): void {
@@ -159,56 +152,24 @@ class Tab {
   }
 }
 
-function eventFrame(event: ClusterEvent, events: EventLog): Buffer {
-  return Buffer.concat([Buffer.from(`id: ${events.idOf(event)}\n`), frame('event', event)]);
-}
-
-function frame(name: string, data: object): Buffer {
-  return Buffer.from(`event: ${name}\ndata: ${printable(JSON.stringify(data))}\n\n`);
-}
-
-type Sample = {
-  atMs: number;
-  policy: string;
-  id: string | number;
-  ms: number;
-  outcome: 'answered';
-  attempt: number;
-};
-
 /** Picks few of the answered requests, one in so many that they are spread over all. */
 class Sampler {
-  readonly #wallNow: () => number;
   #samples: Sample[] = [];
   #seen = 0;
   #oneIn = 1;
   #since = 0;
 
-  constructor(wallNow: () => number) {
-    this.#wallNow = wallNow;
-  }
-
-  readonly onEnd = ({ request, server, arrivedMs, endedMs, standsFor }: Ending<Request>): void => {
+  readonly onEnd = ({ request, server, standsFor }: Ending<Request>): void => {
     if (server === null) return;
     this.#seen += standsFor;
     this.#since += standsFor;
     if (this.#since < this.#oneIn || this.#samples.length >= SAMPLES_AT_ONCE) return;
     this.#since = 0;
-    const { policy, trouble } = request;
-    const attempt = (trouble?.exposures ?? 0) + 1;
-    const atMs = this.#wallNow();
-    this.#samples.push({
-      atMs,
-      policy,
-      id: server.id,
-      ms: endedMs - arrivedMs,
-      outcome: 'answered',
-      attempt,
-    });
+    this.#samples.push({ policy: request.policy, id: server.id });
   };
 
   /** The last batch, and which share of all it stands for; null when there is none. */
-  take(): { share: number; samples: Sample[] } | null {
+  take(): SampleBatch | null {
     const samples = this.#samples;
     const share = Math.max(1, Math.round(this.#seen / Math.max(1, samples.length)));
     this.#oneIn = Math.max(1, Math.floor(this.#seen / SAMPLES_AT_ONCE));

@@ -1,5 +1,6 @@
 // What the servers' hosts are called: by the reverse look-up of their addresses, which Docker answers with container names.
 import { Resolver } from 'node:dns/promises';
+import { isLoopback } from '../../shared/addresses.ts';
 
 const TIMEOUT_MS = 1000;
 const MAX_KNOWN = 4096;
@@ -23,7 +24,7 @@ export class Names {
   /** Begins to look a host up anew: an address goes from one container to another. */
   ask(host: string): void {
     // All that run on the proxy's own machine would have the same name.
-    if (host === '::1' || host.startsWith('127.')) return;
+    if (isLoopback(host)) return;
     if (this.#known.size >= MAX_KNOWN) this.#known.clear();
     this.#reverse(host).then(
       ([name]) => void this.#known.set(host, name === undefined ? null : containerOf(name)),

@@ -1,5 +1,7 @@
 // One reader of server-sent events, who may be slow.
 import type { ServerResponse } from 'node:http';
+import { printable } from '../../shared/printable.ts';
+import type { ClusterEvent, EventLog } from './events.ts';
 
 const LOOK_EVERY_MS = 15_000;
 // What is taken is seen by the piece.
@@ -61,4 +63,31 @@ export class Reader {
     else if (this.#isFull) this.#hasTakenNothing = true;
     else this.write(STILL_HERE);
   }
+}
+
+/** One server-sent event, whose data is `data` as JSON; `id` is what its reader names it by. */
+export function frame(name: string, data: object, id: string | null = null): Buffer {
+  const head = id === null ? '' : `id: ${id}\n`;
+  return Buffer.from(`${head}event: ${name}\ndata: ${printable(JSON.stringify(data))}\n\n`);
+}
+
+/**
+ * Writes what has happened to the servers, until the reader is full: the rest stays in the log, which is bounded.
+ * @param afterSeq what it has had last
+ * @returns what it has had last now
+ */
+export function writeEvents(
+  reader: Reader,
+  events: EventLog,
+  afterSeq: number,
+  nameOf: (event: ClusterEvent) => string,
+): number {
+  if (reader.isFull) return afterSeq;
+  let lastSeq = afterSeq;
+  for (const event of events.since(afterSeq)) {
+    lastSeq = event.seq;
+    reader.write(frame(nameOf(event), event, events.idOf(event)));
+    if (reader.isFull) break;
+  }
+  return lastSeq;
 }

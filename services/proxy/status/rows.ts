@@ -1,7 +1,6 @@
 // The cluster at one moment, as the live page shows it: each server with why, since when, and what changes it next.
-import type { Thresholds } from '../health/health.ts';
-import { JOIN_WITHIN_MS } from '../health/health.ts';
-import type { ForwarderCounters } from '../routing/forwarder.ts';
+import { JOIN_WITHIN_MS, type Thresholds } from '../health/health.ts';
+import type { ClusterState, Next, Policy, Server, State } from '../page/browser/model/contract.ts';
 import type { PolicyTable, Route } from '../routing/policy-table.ts';
 import { noRecentCounts, quantileOf } from '../servers/durations.ts';
 import type { ProbeRecord, Upstream } from '../servers/upstream.ts';
@@ -11,7 +10,6 @@ import { sortedRoutes } from './snapshot.ts';
 
 export type RowSources = {
   table: PolicyTable;
-  counters: ForwarderCounters;
   openRequests: () => number;
   connections: () => number;
   thresholds: Thresholds;
@@ -28,7 +26,7 @@ const LOWEST_BAR_MS = 0.25;
 const HIGHEST_BAR = 9;
 
 /** Policies are in the order of their names, with numbers by their size. */
-export function stateOf(sources: RowSources) {
+export function stateOf(sources: RowSources): ClusterState {
   const { table, history, openRequests, connections } = sources;
   const routes = sortedRoutes(table);
   return {
@@ -43,7 +41,7 @@ export function stateOf(sources: RowSources) {
   };
 }
 
-function describeRoute(route: Route, sources: RowSources) {
+function describeRoute(route: Route, sources: RowSources): Policy {
   const { policy, upstreams, rotation } = route;
   const recent = noRecentCounts();
   for (const { durations } of upstreams) durations.addRecentTo(recent);
@@ -59,12 +57,13 @@ function describeRoute(route: Route, sources: RowSources) {
 }
 
 /** One server's row. */
-export function rowOf(upstream: Upstream, sources: RowSources) {
+export function rowOf(upstream: Upstream, sources: RowSources): Server {
   const { id, policy, host, address, health, drainOrder, durations, lastProbe, probes } = upstream;
   const { history, names } = sources;
   return {
     ...{ id, policy, address, name: names.of(host) },
-    ...{ state: health.state, sinceMs: upstream.stateSinceWallMs, why: health.why },
+    // What is forgotten is in no table.
+    ...{ state: health.state as State, sinceMs: upstream.stateSinceWallMs, why: health.why },
     ordered: drainOrder === null ? 'none' : 'drained',
     orderedBy: drainOrder?.by ?? null,
     orderedReason: drainOrder?.reason ?? null,
@@ -76,12 +75,15 @@ export function rowOf(upstream: Upstream, sources: RowSources) {
     requestsPerS: history.rateOf(upstream),
     ...{ inFlight: upstream.tally.inFlight, served: upstream.tally.served, failed: upstream.tally.failed },
     ...{ p50Ms: durations.quantile(0.5), p99Ms: durations.quantile(0.99) },
-    ...{ session: upstream.lease !== null, keepAlive: upstream.keepsAlive },
+    ...{ session: upstream.hasSession, keepAlive: upstream.keepsAlive },
   };
 }
 
 // What would change its state, and when.
-function nextOf({ health, nextProbeMs, stateSinceWallMs, tally }: Upstream, sources: RowSources) {
+function nextOf(
+  { health, nextProbeMs, stateSinceWallMs, tally }: Upstream,
+  sources: RowSources,
+): Next | null {
   const { thresholds, now, wallNow } = sources;
   const onTheClock = (monotonicMs: number): number => wallNow() + monotonicMs - now();
   const nextProbe = nextProbeMs === 0 ? null : onTheClock(nextProbeMs);
@@ -114,7 +116,7 @@ function nextOf({ health, nextProbeMs, stateSinceWallMs, tally }: Upstream, sour
         nextProbeMs: nextProbe,
       };
     case 'leaving':
-      return { kind: 'drain', open: tally.inFlight, untilMs: null };
+      return { kind: 'drain', open: tally.inFlight };
     case 'standby':
     case 'forgotten':
       return null;

@@ -5,6 +5,7 @@ import { DEFAULT_MAX_FRAME_BYTES } from '../../shared/framing.ts';
 import { formatRequest } from '../../shared/packet.ts';
 import { PacketReader } from '../../shared/packet-reader.ts';
 import type { Ending, Traffic } from '../metrics/traffic.ts';
+import type { Sent } from '../page/browser/model/contract.ts';
 import type { Request } from '../routing/request.ts';
 
 const TIMEOUT_MS = 10_000;
@@ -23,7 +24,7 @@ export type Outgoing = { clientId: string; policy: string; payload: string };
 type Way = { triedIds: (string | number)[]; queueMs: number; upstreamMs: number };
 
 /** Sends it and waits for the reply; rejects with the system's error, or when none has come within 10 s. */
-export async function sendPacket(target: SendTarget, packet: Outgoing) {
+export async function sendPacket(target: SendTarget, packet: Outgoing): Promise<Sent> {
   const wire = formatRequest(packet.clientId, packet.policy, packet.payload);
   const latin1 = Buffer.from(wire).toString('latin1');
   let way: Way | null = null;
@@ -79,7 +80,7 @@ function exchange({ host, port, isTls, preface }: SendTarget, wire: string) {
 }
 
 // A server's answer reaches a client as it is, and may be no JSON: then this throws.
-function describe(raw: string, connectMs: number, totalMs: number, way: Way | null) {
+function describe(raw: string, connectMs: number, totalMs: number, way: Way | null): Sent {
   const reply = JSON.parse(raw) as { type?: number; srcid?: string | number };
   const ok = reply.type === 2;
   const server = ok && reply.srcid !== undefined ? { id: reply.srcid } : null;

@@ -1,15 +1,12 @@
 // What the proxy shows of itself: the table and the counters at one moment.
 import type { ListenerCounters } from '../clients/listener.ts';
-import type { Traffic } from '../metrics/traffic.ts';
 import type { ForwarderCounters } from '../routing/forwarder.ts';
 import type { PolicyTable, Route } from '../routing/policy-table.ts';
-import type { Request } from '../routing/request.ts';
 import type { DrainOrder, ProbeRecord, Upstream } from '../servers/upstream.ts';
 
 export type SnapshotSources = {
   table: PolicyTable;
   counters: ForwarderCounters;
-  traffic: Traffic<Request>;
   listenerCounters: ListenerCounters;
   openRequests: () => number;
   connections: () => number;

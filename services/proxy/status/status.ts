@@ -3,16 +3,17 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { isIP } from 'node:net';
 import { json } from 'node:stream/consumers';
 import type { LimitedLog } from '../../shared/log.ts';
-import { printable, printableLines } from '../../shared/printable.ts';
+import { printableLines } from '../../shared/printable.ts';
 import type { MetricsReply } from '../metrics/exposition.ts';
 import type { ProxyOptions } from '../options.ts';
+import type { ServerDetail } from '../page/browser/model/contract.ts';
 import { PAGE_SECURITY_POLICY, type Page } from '../page/files.ts';
 import { type ActSources, act } from './acts.ts';
 import type { EventLog } from './events.ts';
 import { type Faults, takeFault } from './faults.ts';
 import type { History } from './history.ts';
 import type { Live } from './live.ts';
-import { Reader } from './reader.ts';
+import { Reader, writeEvents } from './reader.ts';
 import { type RowSources, rowOf } from './rows.ts';
 import { type Outgoing, type SendTarget, sendPacket } from './send.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -182,11 +183,12 @@ function answerByName(
   }
   const isAbout = (event: { policy: string; id: string | number }): boolean =>
     event.policy === upstream.policy && String(event.id) === String(upstream.id);
-  sendJson(response, 200, {
+  const detail: ServerDetail = {
     row: rowOf(upstream, rows),
     transitions: events.since(0).filter(isAbout),
     probes: upstream.probes,
-  });
+  };
+  sendJson(response, 200, detail);
 }
 
 async function scrape(
@@ -268,9 +270,8 @@ function sendJson(response: ServerResponse, status: number, body: object, indent
 }
 
 /**
- * Tells a reader the events, as server-sent events: first those that are kept, then every new one. What it has not taken yet
- * is in the log, which is bounded: a reader that has fallen behind it misses the events in between, and sees that by their
- * numbers.
+ * Tells a reader the events, as server-sent events: first those that are kept, then every new one. One that has fallen behind
+ * the log misses the events in between, and sees that by their numbers.
  * @param lastEventId what it has seen last, in its own words; of another start of the proxy, it gets everything
  */
 function tellEvents(
@@ -278,15 +279,9 @@ function tellEvents(
   events: EventLog,
   lastEventId: string | string[] | undefined,
 ): void {
-  let lastSeq = typeof lastEventId === 'string' ? events.seqOf(lastEventId) : 0;
+  let lastSeq = events.seqOf(lastEventId);
   const writeNew = (): void => {
-    if (reader.isFull) return;
-    for (const event of events.since(lastSeq)) {
-      lastSeq = event.seq;
-      const data = printable(JSON.stringify(event));
-      reader.write(Buffer.from(`id: ${events.idOf(event)}\nevent: ${event.type}\ndata: ${data}\n\n`));
-      if (reader.isFull) return;
-    }
+    lastSeq = writeEvents(reader, events, lastSeq, ({ type }) => type);
   };
   const stopListening = events.listen(writeNew);
   const reader = new Reader(response, writeNew, stopListening);

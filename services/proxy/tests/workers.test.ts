@@ -279,7 +279,7 @@ async function keeperOf(t: TestContext, workers: number) {
   const log = ({ message }: { message: string }): void => void lines.push(message);
   const { world, tickets } = await openSystemWorld(options, log, 'boot');
   const launch = launchThreads(options, tickets);
-  const keeper = createKeeper(options, workers, log, world, (...args) => {
+  const keeper = createKeeper(options, log, world, (...args) => {
     const thread = launch(...args);
     threads.push(thread);
     return thread;

@@ -26,6 +26,7 @@ async function proxyOf(t: TestContext) {
     adminPort: 0,
     startupMs: 0,
     drainTimeoutMs: 0,
+    workers: 2,
   };
   const { world: system } = await openSystemWorld(options, () => {}, 'boot');
   let aheadMs = 0;
@@ -64,7 +65,7 @@ async function proxyOf(t: TestContext) {
     threads.push(thread);
     return thread;
   };
-  const keeper = createKeeper(options, 2, ({ message }) => void lines.push(message), world, launch);
+  const keeper = createKeeper(options, ({ message }) => void lines.push(message), world, launch);
   const port = await keeper.open();
   const proxy = { port, adminPort: 0, events: keeper.sources.events, stop: () => keeper.stop() };
   const peers: Peer[] = [];

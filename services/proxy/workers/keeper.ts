@@ -1,17 +1,17 @@
 // The keeper of a proxy with several workers: it owns the table, registrations, sessions, health and events, and no request.
 import type { Log } from '../../shared/log.ts';
-import { Refusals } from '../clients/refusals.ts';
 import { createControl } from '../core/control.ts';
 import type { Core } from '../core/core.ts';
 import type { World } from '../core/world.ts';
 import { Traffic } from '../metrics/traffic.ts';
 import { type Connection, claimPort } from '../network/network.ts';
 import type { ProxyOptions } from '../options.ts';
+import { Refusals } from '../routing/refusals.ts';
 import type { Request } from '../routing/request.ts';
 import type { Upstream } from '../servers/upstream.ts';
 import { snapshotOf } from '../status/snapshot.ts';
 import { Crew, type Launch, type Member } from './crew.ts';
-import type { ConnectionRef, NamedRequest, Ref, ToKeeper, ToWorker } from './messages.ts';
+import type { ConnectionRef, Ref, ToKeeper, ToWorker } from './messages.ts';
 import { RelayedConnection } from './relay.ts';
 import { Totals } from './report.ts';
 import { Hands } from './shared/hands.ts';
@@ -29,14 +29,9 @@ export type Keeper = Core & {
   readonly listeningWorkers: number;
 };
 
-/** Makes a proxy whose requests are served by `workers` threads. */
-export function createKeeper(
-  options: ProxyOptions,
-  workers: number,
-  log: Log,
-  world: World,
-  launch: Launch,
-): Keeper {
+/** Makes a proxy whose requests are served by the threads that `launch` starts. */
+export function createKeeper(options: ProxyOptions, log: Log, world: World, launch: Launch): Keeper {
+  const { workers } = options;
   const { clock, network } = world;
   const places = rowsBuffer(workers);
   const handsShared = rowsBuffer(workers);
@@ -68,7 +63,7 @@ export function createKeeper(
   const crew = new Crew(
     workers,
     launch,
-    (index, starts) => ({ index, workers, places, hands: handsShared, boot: `${events.boot}w${starts}` }),
+    (index, starts) => ({ index, places, hands: handsShared, boot: `${events.boot}w${starts}` }),
     briefing,
     { onMessage, onGone },
     clock,
@@ -102,15 +97,15 @@ export function createKeeper(
         break;
       case 'failure':
         onServer(message.ref, (upstream) => {
-          const { request, atMs } = message;
+          const { failure, request, atMs } = message;
           const { state, sinceMs } = upstream.health;
           // What failed before its trial is what the trial is for: the worker did not know of that yet.
           if (state === 'trial' && atMs <= sinceMs) return;
-          checker.onFailure(upstream, message.failure, request === null ? null : named(request));
+          checker.onFailure(upstream, failure, request);
         });
         break;
       case 'silence':
-        onServer(message.ref, (upstream) => checker.onSilence(upstream, named(message.request)));
+        onServer(message.ref, (upstream) => checker.onSilence(upstream, message.request));
         break;
       case 'trial-passed':
         onServer(message.ref, (upstream) => checker.onTrialPassed(upstream));
@@ -228,8 +223,4 @@ export function createKeeper(
 function refuse(socket: Connection): null {
   socket.destroy();
   return null;
-}
-
-function named({ clientId, bytes }: NamedRequest) {
-  return { clientId, wire: { length: bytes } };
 }

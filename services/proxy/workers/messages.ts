@@ -1,13 +1,13 @@
 // What the keeper and its workers say to each other. The keeper does everything to its table first-hand; each worker repeats
 // that in the same order on its copy, and reports what its requests show of the servers.
 import type { Line } from '../../shared/log.ts';
-import type { HeartbeatPacket, Id, LeavePacket, SetupPacket } from '../../shared/packet.ts';
+import type { HeartbeatPacket, LeavePacket, SetupPacket } from '../../shared/packet.ts';
 import type { ListenerCounters } from '../clients/listener.ts';
 import type { State } from '../health/health.ts';
 import type { Ending, TakenTraffic } from '../metrics/traffic.ts';
 import type { ForwarderCounters } from '../routing/forwarder.ts';
 import type { FailureKind } from '../servers/failure.ts';
-import type { Registration, Suspect } from '../servers/upstream.ts';
+import type { NamedRequest, Registration, Suspect } from '../servers/upstream.ts';
 
 /** Stands for a server in messages: another one for each entry of the table. */
 export type Ref = number;
@@ -68,9 +68,6 @@ export type Report = {
   durations: readonly { ref: Ref; counts: Uint32Array }[];
   gauges: Gauges;
 };
-
-/** A request that failed, as far as its name goes. */
-export type NamedRequest = { clientId: Id | undefined; bytes: number };
 
 export type ToKeeper =
   /** It takes messages. */

@@ -4,9 +4,8 @@ import type { Core } from '../core/core.ts';
 import { createDataPath } from '../core/data-path.ts';
 import { every } from '../core/timers.ts';
 import type { World } from '../core/world.ts';
-import { Histogram } from '../metrics/histogram.ts';
+import { LoopDelay } from '../metrics/control.ts';
 import type { ProxyOptions } from '../options.ts';
-import { RegistrationAccess } from '../registration/access.ts';
 import type { TrafficJudge } from '../routing/forwarder.ts';
 import { PolicyTable, Route } from '../routing/policy-table.ts';
 import { RetryBudget } from '../routing/retry-budget.ts';
@@ -24,7 +23,6 @@ const SECOND_MS = 1000;
 export type WorkerStart = {
   /** From 0. */
   index: number;
-  workers: number;
   /** Names this start of the worker, in the ids of refusals. */
   boot: string;
   places: SharedArrayBuffer;
@@ -44,38 +42,31 @@ export type Worker = {
  */
 export function createWorker(
   options: ProxyOptions,
-  { index, workers, boot, places, hands }: WorkerStart,
+  { index, boot, places, hands }: WorkerStart,
   world: World,
   post: (message: ToKeeper) => void,
   { accessLogDropped, close }: { accessLogDropped(): number; close(): Promise<void> },
 ): Worker {
   const { clock } = world;
-  const share = shareOf(options, workers);
+  const share = shareOf(options);
   const log: Log = (line) => post({ kind: 'log', line });
   const logs = { refusals: new LimitedLog(log), details: new LimitedLog(log, 'debug') };
   const hand = new SharedHand(hands, index);
-  const table = new PolicyTable((policy) => new Route(policy, undefined, new RetryBudget(1 / workers), hand));
+  const table = new PolicyTable(
+    (policy) => new Route(policy, undefined, new RetryBudget(1 / options.workers), hand),
+  );
   const relay = new Relay(post);
   const judge: TrafficJudge = {
     onBroke: (upstream, suspect) => post({ kind: 'broke', ref: copy.refOf(upstream), suspect }),
-    onFailure: (upstream, failure, request) => {
-      const about = { ref: copy.refOf(upstream), request: request && nameOf(request) };
-      post({ kind: 'failure', ...about, failure, atMs: clock.now() });
-    },
-    onSilence: (upstream, request) =>
-      post({ kind: 'silence', ref: copy.refOf(upstream), request: nameOf(request) }),
+    onFailure: (upstream, failure, request) =>
+      post({ kind: 'failure', ref: copy.refOf(upstream), failure, request, atMs: clock.now() }),
+    onSilence: (upstream, request) => post({ kind: 'silence', ref: copy.refOf(upstream), request }),
     onTrialPassed: (upstream) => post({ kind: 'trial-passed', ref: copy.refOf(upstream) }),
   };
-  const loopDelay = new Histogram();
-  let tickedMs = 0;
+  const loopDelay = new LoopDelay();
   const dataPath = createDataPath(share, log, world, {
-    ...{ table, judge, logs, boot, registrar: relay.registrar, sessions: relay.sessions },
-    access: new RegistrationAccess({ ...options, now: clock.now, nonce: world.nonce }),
+    ...{ table, judge, logs, boot, loopDelay, registrar: relay.registrar, sessions: relay.sessions },
     onDrained: (upstream) => post({ kind: 'drained', ref: copy.refOf(upstream) }),
-    onTick: (nowMs, everyMs) => {
-      if (tickedMs > 0) loopDelay.observe(Math.max(0, nowMs - tickedMs - everyMs));
-      tickedMs = nowMs;
-    },
     occupancy: new SharedPlaces(places, index),
   });
   const { forwarder, listener } = dataPath;
@@ -139,13 +130,9 @@ export function createWorker(
   };
 }
 
-function nameOf({ clientId, wire }: { clientId: string | number | undefined; wire: { length: number } }) {
-  return { clientId, bytes: wire.length };
-}
-
 // What is not counted for all workers together, each has a share of.
-function shareOf(options: ProxyOptions, workers: number): ProxyOptions {
-  const of = (value: number): number => Math.ceil(value / workers);
+function shareOf(options: ProxyOptions): ProxyOptions {
+  const of = (value: number): number => Math.ceil(value / options.workers);
   return {
     ...options,
     maxWaiting: of(options.maxWaiting),

@@ -158,7 +158,7 @@ function pointsOf({ fromMs, stepMs }: History, values: Series): Point[] {
 }
 
 function requestSeries(history: History, colours: Palette): object[] {
-  const policies = Object.entries(history.policyRates ?? {});
+  const policies = Object.entries(history.policyRates);
   const bands: [string, Series][] = policies.length === 0 ? [['requests', history.rate]] : policies;
   return bands.map(([name, values], at) => ({
     ...{
@@ -183,7 +183,7 @@ function latencySeries(history: History, colours: Palette): object[] {
   });
   return [
     one('p99', history.p99Ms, { width: 1.3, color: colours.traffic }),
-    ...(history.p90Ms === undefined ? [] : [one('p90', history.p90Ms, { width: 1, color: colours.ink3 })]),
+    one('p90', history.p90Ms, { width: 1, color: colours.ink3 }),
     one('p50', history.p50Ms, { width: 1.8, color: colours.ink }),
   ];
 }
@@ -325,7 +325,7 @@ function endLabels(
   const x = frame.width - frame.right + 8;
   const elements: Element[] = [];
   let below = 0;
-  const policies = Object.entries(history.policyRates ?? {});
+  const policies = Object.entries(history.policyRates);
   for (const [policy, values] of policies) {
     const last = values.findLast((value) => value !== null) ?? 0;
     const share = (below + last / 2) / greatest;
@@ -338,7 +338,7 @@ function endLabels(
   const spread: number[] = [];
   for (const [name, values, fill] of [
     ['p99', history.p99Ms, colours.traffic],
-    ['p90', history.p90Ms ?? [], colours.ink3],
+    ['p90', history.p90Ms, colours.ink3],
     ['p50', history.p50Ms, colours.ink],
   ] as const) {
     const last = values.findLast((value) => value !== null && value > 0) ?? null;

@@ -1,4 +1,4 @@
-// What the status listener sends, as the page reads it. Times are ms since the epoch, on the proxy's clock.
+// What the status listener sends to the page: both sides take these types. Times are ms since the epoch, on the proxy's clock.
 import type { Because } from '../../../health/cause.ts';
 
 export type State = 'joining' | 'ready' | 'standby' | 'suspect' | 'evicted' | 'ejected' | 'trial' | 'leaving';
@@ -9,14 +9,14 @@ export type Next =
       have: number;
       need: number;
       nextProbeMs: number | null;
-      forgottenMs: number | null;
+      forgottenMs: number;
     }
   | { kind: 'penalty'; endsMs: number }
   | { kind: 'trial' }
-  | { kind: 'first-probe'; nextProbeMs: number | null; givenUpMs: number | null }
-  | { kind: 'would-leave'; failed: number; fall: number; nextProbeMs?: number | null }
+  | { kind: 'first-probe'; nextProbeMs: number | null; givenUpMs: number }
+  | { kind: 'would-leave'; failed: number; fall: number; nextProbeMs: number | null }
   | { kind: 'deciding-probe'; byMs: number | null }
-  | { kind: 'drain'; open: number; untilMs: number | null };
+  | { kind: 'drain'; open: number };
 
 export type Probe = { atMs: number; outcome: string; roundTripMs: number; detail: string };
 
@@ -28,20 +28,19 @@ export type Server = {
   address: string;
   state: State;
   ordered: 'none' | 'drained';
-  orderedBy?: string | null;
-  orderedReason?: string | null;
+  orderedBy: string | null;
+  orderedReason: string | null;
   /** Since when it has been drained. */
-  orderedSinceMs?: number | null;
+  orderedSinceMs: number | null;
   /** Since when it has been in its measured state. */
   sinceMs: number;
   why: string;
+  /** null of one that stands by. */
   next: Next | null;
   lastProbe: Probe | null;
-  /** The last ten probes, oldest first: `P` passed. */
-  probes?: string;
   /** The last 50, oldest first: `a` to `j` passed, by the round trip; `!` failed; `-` could not be judged. */
-  bars?: string;
-  ejections?: number;
+  bars: string;
+  ejections: number;
   requestsPerS: number;
   inFlight: number;
   served: number;
@@ -56,10 +55,10 @@ export type Policy = {
   policy: string;
   nextId: string | number | null;
   waiting: number;
-  /** What is left of the retry budget, from 0 to 1; null where nothing is counted. */
-  budgetRatio: number | null;
-  p50Ms?: number | null;
-  p99Ms?: number | null;
+  /** What is left of the retry budget, from 0 to 1. */
+  budgetRatio: number;
+  p50Ms: number | null;
+  p99Ms: number | null;
   servers: Server[];
 };
 
@@ -93,26 +92,13 @@ export type Hello = {
   version: string;
   startedMs: number;
   wellKnownPort: number;
-  name?: string;
-  host?: string;
-  needsToken: boolean;
+  host: string;
   /** How many threads serve requests. */
-  workers?: number;
-  thresholds: Partial<
-    Record<
-      | 'fall'
-      | 'rise'
-      | 'healthIntervalMs'
-      | 'healthTimeoutMs'
-      | 'attemptTimeoutMs'
-      | 'forgetAfterMs'
-      | 'holdMs'
-      | 'retryBudget'
-      | 'maxPayloadBytes',
-      number
-    >
-  >;
+  workers: number;
+  thresholds: Thresholds;
 };
+
+type Thresholds = Record<'healthTimeoutMs' | 'holdMs' | 'retryBudget', number>;
 
 export type ClusterEvent = Because & {
   seq: number;
@@ -120,26 +106,20 @@ export type ClusterEvent = Because & {
   type: string;
   policy: string;
   id: string | number;
-  /** Its container's name, where one is known. */
-  name?: string | null;
   address: string;
 };
 
-export type Sample = {
-  atMs: number;
-  policy: string;
-  id: string | number;
-  ms: number;
-  outcome: string;
-  attempt: number;
-};
+/** A request that was answered. */
+export type Sample = { policy: string; id: string | number };
 
-type Series = (number | null)[];
+/** The last ones; each stands for `share` requests. */
+export type SampleBatch = { share: number; samples: Sample[] };
+
+export type Series = (number | null)[];
 
 export type Out = {
   policy: string;
   id: string | number;
-  name?: string | null;
   fromMs: number;
   untilMs: number | null;
   state: string;
@@ -150,12 +130,13 @@ export type History = {
   stepMs: number;
   fromMs: number;
   rate: Series;
-  policyRates?: Record<string, Series>;
+  policyRates: Record<string, Series>;
   p50Ms: Series;
-  p90Ms?: Series;
+  p90Ms: Series;
   p99Ms: Series;
   errors: Record<string, Series>;
   retries: Series;
+  faults: Fault[];
   outs: Out[];
 };
 
@@ -165,8 +146,8 @@ export type Sent = {
   ok: boolean;
   reply: { type?: number; code?: string; payload?: string; srcid?: string | number; error?: string } | null;
   raw: string;
-  server: { id: string | number; name?: string | null } | null;
-  attempts: { id: string | number; name?: string | null; outcome: string; ms?: number }[];
+  server: { id: string | number } | null;
+  attempts: { id: string | number; outcome: string; ms?: number | undefined }[];
   /** `queueMs`: until the server that answered had it; both only of an answer. */
   phases: { connectMs?: number; queueMs?: number; upstreamMs?: number; totalMs: number };
 };

@@ -14,15 +14,14 @@ export function learnNames({ policies }: ClusterState): void {
     for (const server of servers) if (server.name) names.set(keyOf(server), server.name);
 }
 
-type Named = { policy: string; id: string | number; name?: string | null | undefined };
+type Known = { policy: string; id: string | number };
 
 /** The same server with its name, where one has been learned. */
-export function withName<T extends Named>(server: T): T {
-  const name = server.name || names.get(keyOf(server));
-  return name === undefined ? server : { ...server, name };
+export function withName(server: Known) {
+  return { ...server, name: names.get(keyOf(server)) };
 }
 
 /** What a server is called, also one that has left. */
-export function knownName(server: Named): string {
+export function knownName(server: Known): string {
   return nameOf(withName(server));
 }

@@ -1,5 +1,5 @@
 // A server's row in words: what it is, why, and what changes it next.
-import type { Hello, Policy, Server, State } from './contract.ts';
+import type { Policy, Server, State } from './contract.ts';
 import { capital, ordinal, outcomeWord } from './words.ts';
 
 /** A state as the page shows it: what is measured, but for a server that an operator has drained. */
@@ -74,12 +74,12 @@ export function inRotation({ servers }: Policy): number {
 const text = (words: string): Phrase => ({ kind: 'text', text: words });
 const strong = (words: string): Phrase => ({ kind: 'strong', text: words });
 
-function until(lead: string, atMs: number | null | undefined): Phrase[] {
-  return atMs === null || atMs === undefined ? [] : [{ kind: 'until', lead, atMs }];
+function until(lead: string, atMs: number | null): Phrase[] {
+  return atMs === null ? [] : [{ kind: 'until', lead, atMs }];
 }
 
 /** Why it is as it is, and what changes it next. */
-export function reasonOf(server: Server, thresholds: Hello['thresholds']): Reason {
+export function reasonOf(server: Server): Reason {
   const reason: Reason = {
     why: `${capital(server.why)}`,
     isWarning: false,
@@ -110,9 +110,7 @@ export function reasonOf(server: Server, thresholds: Hello['thresholds']): Reaso
           text('Gets '),
           strong('one request as a trial'),
           ...until(' in ', next.endsMs),
-          ...(server.ejections === undefined || server.ejections < 2
-            ? []
-            : [text(`; ${ordinal(server.ejections)} ejection`)]),
+          ...(server.ejections < 2 ? [] : [text(`; ${ordinal(server.ejections)} ejection`)]),
         ],
       };
     case 'trial':
@@ -153,11 +151,10 @@ export function reasonOf(server: Server, thresholds: Hello['thresholds']): Reaso
                 text('Gone when its '),
                 strong(next.open === 1 ? '1 open request' : `${next.open} open requests`),
                 text(next.open === 1 ? ' is answered' : ' are answered'),
-                ...until(', at the latest in ', next.untilMs),
               ],
       };
     case undefined:
-      return { ...reason, next: withoutNext(server, thresholds) };
+      return { ...reason, next: [text('Gets nothing '), strong('while the others serve')] };
     default:
       return next satisfies never;
   }
@@ -176,7 +173,7 @@ function drained(server: Server, reason: Reason): Reason {
 
 function wouldLeave(
   server: Server,
-  { failed, fall, nextProbeMs }: { failed: number; fall: number; nextProbeMs?: number | null },
+  { failed, fall, nextProbeMs }: { failed: number; fall: number; nextProbeMs: number | null },
   reason: Reason,
 ): Reason {
   if (failed === 0) {
@@ -202,33 +199,6 @@ function outcomeOf({ lastProbe }: Server): string {
   return lastProbe.detail === ''
     ? outcomeWord(lastProbe.outcome)
     : `${lastProbe.outcome}, ${lastProbe.detail}`;
-}
-
-function withoutNext({ state }: Server, { fall, rise }: Hello['thresholds']): Phrase[] {
-  switch (state) {
-    case 'ready':
-      return [
-        text(
-          fall === undefined ? '' : `Out if ${fall === 1 ? 'a probe fails' : `${fall} probes in a row fail`}`,
-        ),
-      ];
-    case 'evicted':
-      return rise === undefined ? [] : [text('Back after '), strong(`${rise} good probes`)];
-    case 'suspect':
-      return [text('A probe is on its way: '), strong('back if it passes'), text(', evicted if not')];
-    case 'ejected':
-      return [text('Gets '), strong('one request as a trial'), text(' when its penalty is over')];
-    case 'trial':
-      return [strong('Ready if its next request is answered'), text(', else out for longer')];
-    case 'joining':
-      return [text('Ready after '), strong('1 good probe')];
-    case 'standby':
-      return [text('Gets nothing '), strong('while the others serve')];
-    case 'leaving':
-      return [text('Gone when what is open is answered')];
-    default:
-      return state satisfies never;
-  }
 }
 
 /** The row's words without marks, for the search and for screen readers. */

@@ -1,6 +1,6 @@
 // The one connection that keeps the page up to date, and the watch over it.
 import { forgetTime, freeze, hearTime, now } from './clock.ts';
-import type { ClusterEvent, ClusterState, Fault, Hello, Sample } from './contract.ts';
+import type { ClusterEvent, ClusterState, Fault, Hello, SampleBatch } from './contract.ts';
 import { learnNames } from './names.ts';
 import { model, passSamples, update, updateNow } from './store.ts';
 
@@ -39,28 +39,24 @@ function connect(): void {
   source = new EventSource('/api/stream');
   on<Hello>(source, 'hello', welcome);
   on<ClusterState>(source, 'state', (state) => {
+    hearTime(state.atMs);
     learnNames(state);
     update({ state });
   });
   on<ClusterEvent>(source, 'event', take);
   on<Fault>(source, 'fault', takeFault);
-  on<Sample[] | { samples: Sample[]; share?: number }>(source, 'sample', (batch) => {
-    const samples = Array.isArray(batch) ? batch : batch.samples;
-    if (!Array.isArray(batch) && batch.share !== undefined && batch.share !== model.share)
-      update({ share: batch.share });
+  on<SampleBatch>(source, 'sample', ({ share, samples }) => {
+    if (share !== model.share) update({ share });
     passSamples(samples);
   });
-  on(source, 'beat', () => {});
   on(source, 'resync', () => update({ events: [] }));
 }
 
 function on<T>(from: EventSource, name: string, handle: (data: T) => void): void {
   from.addEventListener(name, ({ data }) => {
     if (from !== source) return;
-    const message = JSON.parse(data) as T & { atMs?: number };
-    if ((name === 'state' || name === 'beat') && typeof message.atMs === 'number') hearTime(message.atMs);
+    handle(JSON.parse(data) as T);
     hear();
-    handle(message);
   });
 }
 

@@ -54,11 +54,10 @@ function Form({ act, policy, server, onEnd }: Properties & { act: Act; onEnd: (o
   const [isBusy, setBusy] = useState(false);
   const [token, setToken] = useState(model.token);
   const { operator } = model;
-  const needsToken = model.hello?.needsToken !== false;
   const { text, isLast } = consequence(act, policy, server);
   const submit = async (event: Event): Promise<void> => {
     event.preventDefault();
-    const missing = missingIn(operator, reason, needsToken ? token : null);
+    const missing = missingIn(operator, reason, token);
     setError(missing);
     if (missing !== '') return;
     setBusy(true);
@@ -80,18 +79,15 @@ function Form({ act, policy, server, onEnd }: Properties & { act: Act; onEnd: (o
       <p>${text}</p>
       <label>Your name<input value=${operator} required maxlength="60" ref=${focusFirst} onInput=${(event: InputEvent) => updateNow({ operator: textOf(event) })} /></label>
       <label>Reason<input value=${reason} required maxlength="200" onInput=${(event: InputEvent) => setReason(textOf(event))} /></label>
-      ${
-        needsToken &&
-        html`<label>Token<input type="password" value=${token} required autocomplete="off" aria-describedby="token-place" onInput=${(event: InputEvent) => setToken(textOf(event).trim())} /></label>
-        <p class="about" id="token-place">In a Compose cluster: <span class="mono">.secrets/register-token</span></p>`
-      }
+      <label>Token<input type="password" value=${token} required autocomplete="off" aria-describedby="token-place" onInput=${(event: InputEvent) => setToken(textOf(event).trim())} /></label>
+      <p class="about" id="token-place">In a Compose cluster: <span class="mono">.secrets/register-token</span></p>
       ${error !== '' && html`<p class="problem" role="alert">${error}</p>`}
       <button type="submit" class="button main" disabled=${isBusy}>${isLast && act === 'drain' ? 'Drain anyway' : NAMES[act]}</button>
     </form>`;
 }
 
-// The first field that is still empty, as a sentence; '' when there is none. A proxy that needs no token is null here.
-function missingIn(operator: string, reason: string, token: string | null): string {
+// The first field that is still empty, as a sentence; '' when there is none.
+function missingIn(operator: string, reason: string, token: string): string {
   if (operator.trim() === '') return 'Give your name: the event says who ordered it.';
   if (reason.trim() === '') return 'Give a reason: the event says why it was ordered.';
   return token === '' ? 'Give the token: in a Compose cluster it is in .secrets/register-token.' : '';

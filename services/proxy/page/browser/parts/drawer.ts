@@ -57,7 +57,7 @@ function PolicyDrawer({ policy }: { policy: Policy }) {
 }
 
 function ServerDrawer({ server }: { server: Server | null }) {
-  const { detail, hello, state } = model;
+  const { detail, state } = model;
   useEffect(() => {
     document.querySelector<HTMLElement>('.drawer button')?.focus({ preventScroll: true });
   }, []);
@@ -67,7 +67,7 @@ function ServerDrawer({ server }: { server: Server | null }) {
     return frame(model.place.open, '', 'It is not in the table: it has left, or was forgotten.', null);
   }
   const shown = shownState(row);
-  const reason = reasonOf(row, hello?.thresholds ?? {});
+  const reason = reasonOf(row);
   const policy = state?.policies.find((each) => each.policy === row.policy);
   const session = row.session ? 'session kept' : 'no session';
   const about = html`policy ${row.policy}, <span class="mono">${row.address}</span>, ${session}, ${

@@ -15,8 +15,7 @@ export function Head() {
     <header class="top">
       <span class="brand"><img src="/page/logo.svg" width="22" height="22" alt="" />policy-proxy</span>
       <span class="about">
-        ${hello !== null && hello.name !== undefined && html`<b>${hello.name}</b>`}
-        ${hello !== null && html`<span class="mono">${hello.host ?? '0.0.0.0'}:${hello.wellKnownPort}</span>`}
+        ${hello !== null && html`<span class="mono">${hello.host}:${hello.wellKnownPort}</span>`}
         ${hello !== null && html`<span>version <b>${hello.version}</b></span>`}
         ${
           hello !== null &&
@@ -26,7 +25,7 @@ export function Head() {
               : html`up <b><${Clockwork} of=${(nowMs: number) => longDuration(nowMs - hello.startedMs)} /></b>`
           }</span>`
         }
-        ${(hello?.workers ?? 1) > 1 && html`<span><b>${hello?.workers}</b> workers</span>`}
+        ${hello !== null && hello.workers > 1 && html`<span><b>${hello.workers}</b> workers</span>`}
         <span>page <span class="mono">${location.host}</span></span>
       </span>
       <${Pill} connection=${connection} />

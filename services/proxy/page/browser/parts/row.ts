@@ -2,7 +2,7 @@
 import { Component } from 'preact';
 import { html } from '../html.ts';
 import { isFrozen } from '../model/clock.ts';
-import type { Hello, Server } from '../model/contract.ts';
+import type { Server } from '../model/contract.ts';
 import {
   briefly,
   keyOf,
@@ -22,7 +22,6 @@ import { ago, left, Passing } from './ticking.ts';
 export type RowProperties = {
   server: Server;
   isNext: boolean;
-  thresholds: Hello['thresholds'];
   /** The greatest rate in its policy, for the bar under the figure. */
   greatestRate: number;
   isOpen: boolean;
@@ -45,9 +44,9 @@ export class Row extends Component<RowProperties> {
   }
 
   override render() {
-    const { server, isNext, thresholds, greatestRate, isOpen, isStop, isStale, onOpen } = this.props;
+    const { server, isNext, greatestRate, isOpen, isStop, isStale, onOpen } = this.props;
     const shown = shownState(server);
-    const reason = reasonOf(server, thresholds);
+    const reason = reasonOf(server);
     const key = keyOf(server);
     return html`
       <div role="row" class=${`row st-${shown}${isOpen ? ' open' : ''}`} data-key=${key} tabindex=${isStop ? 0 : -1}

@@ -93,11 +93,11 @@ function Reply({ result }: { result: Sent | string; policy: string }) {
     <pre class="raw mono" tabindex="0" aria-label="The reply as it came">${raw}</pre>`;
 }
 
-function nameIn(server: { id: string | number; name?: string | null }): string {
+function nameIn(server: { id: string | number }): string {
   const known = model.state?.policies
     .flatMap(({ servers }) => servers)
     .find(({ id }) => String(id) === String(server.id));
-  return nameOf({ id: server.id, name: server.name ?? known?.name });
+  return nameOf({ id: server.id, name: known?.name });
 }
 
 function line(mark: string, what: unknown, value: string) {

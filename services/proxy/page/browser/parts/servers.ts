@@ -26,7 +26,6 @@ type Listed = { policy: Policy; servers: Server[] };
 function listed(policies: readonly Policy[]): Listed[] {
   const isFew = isOnlyNotReady();
   const words = model.place.find.toLowerCase().split(/\s+/).filter(Boolean);
-  const thresholds = model.hello?.thresholds ?? {};
   return policies
     .map((policy) => ({
       policy,
@@ -34,7 +33,7 @@ function listed(policies: readonly Policy[]): Listed[] {
         if (isFew && isGood(server)) return false;
         if (words.length === 0) return true;
         const about =
-          `${policyTitle(policy.policy)} ${nameOf(server)} ${server.id} ${server.address} ${shownState(server)} ${sentence(reasonOf(server, thresholds))}`.toLowerCase();
+          `${policyTitle(policy.policy)} ${nameOf(server)} ${server.id} ${server.address} ${shownState(server)} ${sentence(reasonOf(server))}`.toLowerCase();
         return words.every((word) => about.includes(word));
       }),
     }))
@@ -104,14 +103,14 @@ function Bar({ all, out, policies }: { all: number; out: number; policies: reado
 }
 
 function Group({ listed: { policy, servers }, stop }: { listed: Listed; stop: string | undefined }) {
-  const { hello, place, connection } = model;
+  const { place, connection } = model;
   const greatest = Math.max(...policy.servers.map(({ requestsPerS }) => requestsPerS));
   return html`
     <div role="rowgroup" class="group">
       <${PolicyRow} policy=${policy} />
       ${servers.map((server) => {
         const key = keyOf(server);
-        return html`<${Row} key=${key} server=${server} isNext=${policy.nextId === server.id} thresholds=${hello?.thresholds ?? {}}
+        return html`<${Row} key=${key} server=${server} isNext=${policy.nextId === server.id}
           greatestRate=${greatest} isOpen=${place.open === key} isStop=${stop === key} isStale=${connection.kind === 'stale'} onOpen=${openServer} />`;
       })}
     </div>`;
@@ -121,10 +120,6 @@ function PolicyRow({ policy }: { policy: Policy }) {
   const { servers, waiting, budgetRatio } = policy;
   const ready = inRotation(policy);
   const of = (pick: (server: Server) => number): number => servers.reduce((sum, one) => sum + pick(one), 0);
-  const budget =
-    budgetRatio === null || budgetRatio === undefined
-      ? ''
-      : `; ${percent(budgetRatio)} % of the retry budget left`;
   const hold = (model.hello?.thresholds.holdMs ?? 500) / 1000;
   return html`
     <div role="row" class="row policy">
@@ -133,7 +128,7 @@ function PolicyRow({ policy }: { policy: Policy }) {
       <div role="gridcell" class="why">${
         ready === 0 && waiting > 0
           ? html`<span class="bad">${count(waiting, 'request waits', 'requests wait')}</span> up to ${hold} s, then get NO_SERVER`
-          : `${waiting} waiting${budget}`
+          : `${waiting} waiting; ${percent(budgetRatio)} % of the retry budget left`
       }</div>
       <div role="gridcell" class="number">${rate(of(({ requestsPerS }) => requestsPerS))}</div>
       <div role="gridcell" class="number">${quiet(of(({ inFlight }) => inFlight))}</div>

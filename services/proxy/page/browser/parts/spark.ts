@@ -6,15 +6,7 @@ const SLOTS = 50;
 const STEP = 2.5;
 const HEIGHT = 20;
 
-/** @returns one character a probe, oldest first, as in `Server.bars` */
-function barsOf({ bars, probes }: Server): string {
-  return (
-    bars ?? (probes ?? '').replaceAll(/./g, (letter) => (letter === 'P' ? 'c' : letter === 'F' ? '!' : '-'))
-  );
-}
-
-export function spark(server: Server) {
-  const bars = barsOf(server).slice(-SLOTS);
+export function spark({ bars }: Server) {
   const failed = [...bars].filter((bar) => bar === '!').length;
   const label =
     bars === '' ? 'no probe yet' : `${bars.length - failed} of the last ${bars.length} probes passed`;

@@ -9,8 +9,8 @@ export function clientsText({ connections, requestsPerS }: Totals) {
     <span><b>${whole(requestsPerS)}</b> requests/s</span>`;
 }
 
-export function proxyText({ requestsPerS, inFlight, waiting }: Totals, { name, wellKnownPort }: Hello) {
-  return html`<b class="name">${name ?? 'Proxy'}</b>
+export function proxyText({ requestsPerS, inFlight, waiting }: Totals, { wellKnownPort }: Hello) {
+  return html`<b class="name">Proxy</b>
     <span>port ${wellKnownPort}</span>
     <span><b>${whole(requestsPerS)}</b> requests/s</span>
     <span><b>${whole(inFlight)}</b> in flight</span>

@@ -46,7 +46,7 @@ export class Cluster extends Component<object, { width: number }> {
   #picture(width: number) {
     const { state, hello } = model;
     if (state === null || hello === null) return null;
-    if (width < LEAST_WIDTH_OF_SCENE) return html`<${Stack} state=${state} hello=${hello} />`;
+    if (width < LEAST_WIDTH_OF_SCENE) return html`<${Stack} state=${state} />`;
     if (isLarge(state)) return html`<${Cards} state=${state} hello=${hello} width=${width} />`;
     return html`<${Scene} state=${state} hello=${hello} width=${width} />`;
   }

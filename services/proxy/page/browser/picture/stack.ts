@@ -1,19 +1,19 @@
 // The picture in one column, for narrow windows.
 import { html } from '../html.ts';
-import type { ClusterState, Hello, Policy, Server } from '../model/contract.ts';
+import type { ClusterState, Policy, Server } from '../model/contract.ts';
 import { inRotation, isGood, keyOf, shownState } from '../model/rows.ts';
 import { go, isLarge } from '../model/store.ts';
 import { nameOf, policyTitle, whole } from '../model/words.ts';
 import { sign } from '../parts/sign.ts';
 import { ago } from '../parts/ticking.ts';
 
-export function Stack({ state, hello }: { state: ClusterState; hello: Hello }) {
+export function Stack({ state }: { state: ClusterState }) {
   const { proxy, policies } = state;
   return html`
     <div class="stack">
       <div class="line"><b>Clients</b><span><b>${whole(proxy.connections)}</b> connections, <b>${whole(proxy.requestsPerS)}</b>/s</span></div>
       <i class="rail"></i>
-      <div class="line"><b>${hello.name ?? 'Proxy'}</b><span><b>${whole(proxy.inFlight)}</b> in flight, <b>${whole(proxy.waiting)}</b> waiting</span></div>
+      <div class="line"><b>Proxy</b><span><b>${whole(proxy.inFlight)}</b> in flight, <b>${whole(proxy.waiting)}</b> waiting</span></div>
       ${policies.map((policy) => html`<i class="rail"></i><${Group} key=${policy.policy} policy=${policy} isShort=${isLarge(state)} />`)}
       ${policies.length === 0 && html`<p class="about">Servers appear here when they register: <code class="mono">npm start</code></p>`}
     </div>`;

@@ -1,8 +1,8 @@
 // All refusals: counted, each with an id by which it is found again in the logs.
 import type { ErrorCode } from '../../shared/error-codes.ts';
 import type { LimitedLog } from '../../shared/log.ts';
-import type { Request } from '../routing/request.ts';
-import type { Addressee, RequestWatch } from '../routing/watch.ts';
+import type { Request } from './request.ts';
+import type { Addressee, RequestWatch } from './watch.ts';
 
 export class Refusals {
   /** Requests that ended with a refusal, by its code. */
