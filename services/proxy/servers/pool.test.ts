@@ -3,67 +3,211 @@ import { test } from 'node:test';
 import { newcomer } from '../health/health.ts';
 import type { DialledConnection, Network } from '../network/network.ts';
 import { Request } from '../routing/request.ts';
+import type { FailureKind } from './failure.ts';
 import { Flusher } from './flusher.ts';
-import { Pool, type TrafficObserver } from './pool.ts';
+import { Pool, type PoolOptions, type TrafficObserver } from './pool.ts';
 import { Upstream } from './upstream.ts';
 
-const OPTIONS = {
-  upstreamConnections: 2,
+const OPTIONS: PoolOptions = {
+  upstreamConnections: 1,
   oneRequestConnections: 4,
   connectTimeoutMs: 1000,
   attemptTimeoutMs: 500,
   requestTimeoutMs: 2000,
   upstreamIdleMs: 30_000,
 };
-const REGISTRATION = { id: 1, policy: '1', host: '10.0.0.1', port: 1, keepsAlive: true, incarnation: null };
-const NOTHING: TrafficObserver = {
-  onBusy: () => {},
-  onAnswer: () => true,
-  onAnswersEnd: () => {},
-  onSilence: () => {},
-  onGivenUp: () => {},
-  onBroken: () => {},
-};
+const CAPACITY = 128;
+const client = { isClosed: false, lines: [], expect: () => {}, deliver: () => {}, flush: () => {} };
 
-/** A pool whose connections stand at once; `written` is what was written on each. */
-function poolOf(observer: Partial<TrafficObserver>) {
-  const written: string[] = [];
-  const turns: (() => void)[] = [];
-  const network: Pick<Network, 'connect'> = {
-    connect: (_host, _port, onConnected) => {
-      const at = written.push('') - 1;
-      const write = (text: string): boolean => {
-        written[at] += text;
-        return true;
-      };
-      const socket = { on: () => socket, write, setKeepAlive: () => {} };
-      turns.push(onConnected);
-      return socket as unknown as DialledConnection;
-    },
-  };
-  const upstream = new Upstream(REGISTRATION, 128, 1, newcomer(0, ''), 0);
-  const flusher = new Flusher((work) => turns.push(work));
-  const world = { network: network as Network, flusher, now: () => 0, watch: null };
-  const pool = new Pool(upstream, OPTIONS, world, { ...NOTHING, ...observer });
-  const runTurns = (): void => {
-    for (let turn = turns.shift(); turn !== undefined; turn = turns.shift()) turn();
-  };
-  return { pool, written, runTurns };
+/** What became of a connection, and how its server uses it. */
+type Socket = { written: string; ended: string; read(text: string): void };
+
+// A pool, and the connections that it has opened, which stand at once unless they are not to.
+class Scene {
+  nowMs = 0;
+  readonly upstream: Upstream;
+  readonly pool: Pool;
+  readonly sockets: Socket[] = [];
+  readonly silences: string[] = [];
+  readonly givenUp: string[] = [];
+  readonly broken: [FailureKind, wires: string, wasConnected: boolean][] = [];
+  readonly #turns: (() => void)[] = [];
+
+  constructor(options: Partial<PoolOptions> = {}, { keepsAlive = true, stands = true } = {}) {
+    const registration = { id: 1, policy: '1', host: '10.0.0.1', port: 1, keepsAlive, incarnation: null };
+    this.upstream = new Upstream(registration, keepsAlive ? CAPACITY : 4, 1, newcomer(0, ''), 0);
+    const network: Pick<Network, 'connect'> = {
+      connect: (_host, _port, onConnected, onRead) => {
+        const socket: Socket = { written: '', ended: '', read: (text) => onRead(Buffer.from(text)) };
+        this.sockets.push(socket);
+        if (stands) this.#turns.push(onConnected);
+        const dialled = {
+          on: () => dialled,
+          setKeepAlive: () => {},
+          write: (text: string) => {
+            socket.written += text;
+          },
+          destroy: () => {
+            socket.ended = 'closed';
+          },
+          resetAndDestroy: () => {
+            socket.ended = 'reset';
+          },
+        };
+        return dialled as unknown as DialledConnection;
+      },
+    };
+    const observer: TrafficObserver = {
+      onBusy: () => {},
+      onAnswer: () => true,
+      onAnswersEnd: () => {},
+      onSilence: (_upstream, { first, behind, isNews }) => {
+        if (!isNews) return;
+        this.silences.push(first.wire);
+        for (const request of behind) this.pool.send(request, this.nowMs);
+      },
+      onGivenUp: (_upstream, { wire }) => this.givenUp.push(wire),
+      onBroken: (_upstream, failure, unanswered, wasConnected) =>
+        this.broken.push([failure, unanswered.map(({ wire }) => wire).join(''), wasConnected]),
+    };
+    const flusher = new Flusher((work) => this.#turns.push(work));
+    const world = { network: network as Network, flusher, now: () => this.nowMs, watch: null };
+    this.pool = new Pool(this.upstream, { ...OPTIONS, ...options }, world, observer);
+  }
+
+  get written(): string[] {
+    return this.sockets.map(({ written }) => written);
+  }
+
+  send(...wires: string[]): Request[] {
+    const requests = wires.map((wire) => new Request(client, 1, '1', wire, null, this.nowMs + 2000));
+    for (const request of requests) this.pool.send(request, this.nowMs);
+    this.#runTurns();
+    return requests;
+  }
+
+  /** The server answers the oldest request on a connection. */
+  answer(at = 0): void {
+    this.sockets[at]?.read(`{"type":2,"destid":1,"payload":"${this.nowMs}"}\n`);
+  }
+
+  /** Goes on in time, with the sweeps on the way. */
+  goTo(ms: number): void {
+    while (this.nowMs < ms) {
+      this.nowMs = Math.min(ms, this.nowMs + 20);
+      this.pool.sweep(this.nowMs);
+      this.#runTurns();
+    }
+  }
+
+  #runTurns(): void {
+    for (let turn = this.#turns.shift(); turn !== undefined; turn = this.#turns.shift()) turn();
+  }
 }
 
-const client = { isClosed: false, lines: [], expect: () => {}, deliver: () => {}, flush: () => {} };
-const requestOf = (wire: string): Request => new Request(client, 1, '1', wire, null, 2000);
+test('an answer gives back what its request took', () => {
+  const scene = new Scene();
+  const [request] = scene.send('a');
+  assert.deepEqual([scene.upstream.tally.inFlight, request?.placements], [1, 1]);
+  scene.answer();
+  assert.deepEqual([scene.upstream.tally.inFlight, request?.placements], [0, 0]);
+});
+
+test('a connection that does not stand in time is given up, with all on it', () => {
+  const scene = new Scene({}, { stands: false });
+  const [request] = scene.send('a', 'b');
+  scene.goTo(1000);
+  assert.deepEqual(scene.broken, []);
+  scene.goTo(1040);
+  assert.deepEqual(scene.broken, [['connect-timeout', 'ab', false]]);
+  assert.deepEqual([scene.upstream.tally.inFlight, request?.placements], [0, 0]);
+});
+
+test('nothing new joins a silent connection, until its server answers', () => {
+  const scene = new Scene();
+  scene.send('a');
+  scene.goTo(600);
+  scene.send('b');
+  assert.deepEqual([scene.written, scene.silences], [['a', 'b'], ['a']]);
+  scene.answer(0);
+  scene.send('c');
+  assert.deepEqual(scene.written, ['ac', 'b']);
+});
+
+test('a server whose connections fall silent one after the other gets sixteen', () => {
+  const scene = new Scene();
+  for (let sent = 0; sent < 20; sent += 1) {
+    scene.send('a');
+    scene.goTo(scene.nowMs + 600);
+  }
+  assert.equal(scene.sockets.length, 16);
+});
 
 test('what waits on a silent connection is not moved to one that has fallen silent with it', () => {
-  const onSilence: TrafficObserver['onSilence'] = (_upstream, { behind }) => {
-    for (const request of behind) pool.send(request, 600);
-  };
-  const { pool, written, runTurns } = poolOf({ onSilence });
-  for (const wire of ['a', 'b', 'c', 'd']) pool.send(requestOf(wire), 0);
-  runTurns();
-  assert.deepEqual(written, ['ac', 'bd']);
-  pool.sweep(20);
-  pool.sweep(600);
-  runTurns();
-  assert.deepEqual(written, ['ac', 'bd', 'cd']);
+  const scene = new Scene({ upstreamConnections: 2 });
+  scene.send('a', 'b', 'c', 'd');
+  assert.deepEqual(scene.written, ['ac', 'bd']);
+  scene.goTo(530);
+  assert.deepEqual(scene.written.slice(0, 2), ['ac', 'bd']);
+  assert.match(scene.written[2] ?? '', /^cd/);
+});
+
+test('a silent request takes no room from others once a probe has shown that the server serves them', () => {
+  const scene = new Scene();
+  scene.send('a');
+  scene.goTo(600);
+  assert.deepEqual([scene.pool.isStuck(600), scene.upstream.capacity], [true, CAPACITY]);
+  scene.upstream.tally.provenMs = 610;
+  scene.goTo(620);
+  assert.deepEqual([scene.pool.isStuck(620), scene.upstream.capacity], [false, CAPACITY + 1]);
+  scene.answer();
+  scene.goTo(640);
+  assert.equal(scene.upstream.capacity, CAPACITY);
+});
+
+test('a server is blamed once for a request that it has not answered, and the connection ends with its last one', () => {
+  const scene = new Scene();
+  const [first, second] = scene.send('a', 'b') as [Request, Request];
+  first.reply = 'from elsewhere';
+  scene.goTo(700);
+  assert.deepEqual([scene.givenUp, scene.broken], [['a'], []]);
+  second.reply = 'from elsewhere';
+  scene.goTo(720);
+  assert.deepEqual([scene.givenUp, scene.broken], [['a'], [['silent', 'ab', true]]]);
+});
+
+test('a connection is used again until it has been idle for too long', () => {
+  const scene = new Scene();
+  scene.send('a');
+  scene.nowMs = 20;
+  scene.answer();
+  scene.nowMs = 30_000;
+  scene.send('b');
+  scene.nowMs = 30_010;
+  scene.answer();
+  scene.nowMs = 60_009;
+  scene.send('c');
+  scene.answer();
+  assert.deepEqual(scene.written, ['abc']);
+  scene.nowMs = 90_010;
+  scene.send('d');
+  assert.deepEqual([scene.written, scene.sockets[0]?.ended], [['abc', 'd'], 'closed']);
+});
+
+test('a pool that is retired takes nothing, finishes what it has, and closes', () => {
+  const scene = new Scene();
+  scene.send('a');
+  scene.pool.retire();
+  assert.deepEqual([scene.upstream.isFull, scene.sockets[0]?.ended], [true, '']);
+  scene.answer();
+  assert.deepEqual([scene.sockets[0]?.ended, scene.broken], ['closed', []]);
+});
+
+test('of a server that closes first, 32 connections at most are waited for', () => {
+  const scene = new Scene({}, { keepsAlive: false });
+  for (let at = 0; at < 40; at += 1) {
+    scene.send('a');
+    scene.answer(at);
+  }
+  assert.equal(scene.sockets.filter(({ ended }) => ended === 'reset').length, 8);
 });
