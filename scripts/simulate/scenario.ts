@@ -205,6 +205,8 @@ const CAUSE_FACTS = {
     add: (draft) => {
       draft.scenario.forgetsAfterMs = draft.random.pick([2200, 3000]);
       changeToKept(draft, {});
+      // Where all that a server does is slow, no silence shows that a connection was forgotten.
+      for (const spec of draft.scenario.servers) spec.isSluggish = false;
       for (const client of draft.scenario.clients) client.thinkMs = 3000;
     },
   },
