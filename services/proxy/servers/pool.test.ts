@@ -20,7 +20,12 @@ const CAPACITY = 128;
 const client = { isClosed: false, lines: [], expect: () => {}, deliver: () => {}, flush: () => {} };
 
 /** What became of a connection, and how its server uses it. */
-type Socket = { written: string; ended: string; read(text: string): void };
+type Socket = {
+  written: string;
+  ended: string;
+  read(text: string): void;
+  fail(code: string): void;
+};
 
 // A pool, and the connections that it has opened, which stand at once unless they are not to.
 class Scene {
@@ -38,11 +43,18 @@ class Scene {
     this.upstream = new Upstream(registration, keepsAlive ? CAPACITY : 4, 1, newcomer(0, ''), 0);
     const network: Pick<Network, 'connect'> = {
       connect: (_host, _port, onConnected, onRead) => {
-        const socket: Socket = { written: '', ended: '', read: (text) => onRead(Buffer.from(text)) };
+        let onError = (_error: NodeJS.ErrnoException): void => {};
+        const socket: Socket = {
+          ...{ written: '', ended: '' },
+          read: (text) => onRead(Buffer.from(text)),
+          fail: (code) => onError(Object.assign(new Error(code), { code })),
+        };
         this.sockets.push(socket);
         if (stands) this.#turns.push(onConnected);
         const dialled = {
-          on: () => dialled,
+          on: (event: string, listener: typeof onError) => {
+            if (event === 'error') onError = listener;
+          },
           setKeepAlive: () => {},
           write: (text: string) => {
             socket.written += text;
@@ -79,10 +91,16 @@ class Scene {
     return this.sockets.map(({ written }) => written);
   }
 
-  send(...wires: string[]): Request[] {
+  /** Hands requests over, which are not written yet. */
+  hand(...wires: string[]): Request[] {
     const requests = wires.map((wire) => new Request(client, 1, '1', wire, null, this.nowMs + 2000));
     for (const request of requests) this.pool.send(request, this.nowMs);
-    this.#runTurns();
+    return requests;
+  }
+
+  send(...wires: string[]): Request[] {
+    const requests = this.hand(...wires);
+    this.runTurns();
     return requests;
   }
 
@@ -96,11 +114,11 @@ class Scene {
     while (this.nowMs < ms) {
       this.nowMs = Math.min(ms, this.nowMs + 20);
       this.pool.sweep(this.nowMs);
-      this.#runTurns();
+      this.runTurns();
     }
   }
 
-  #runTurns(): void {
+  runTurns(): void {
     for (let turn = this.#turns.shift(); turn !== undefined; turn = this.#turns.shift()) turn();
   }
 }
@@ -210,4 +228,36 @@ test('of a server that closes first, 32 connections at most are waited for', () 
     scene.answer(at);
   }
   assert.equal(scene.sockets.filter(({ ended }) => ended === 'reset').length, 8);
+});
+
+test('where no port is left for a second connection, the one that stands carries the request', () => {
+  const scene = new Scene({ upstreamConnections: 2 });
+  scene.send('a');
+  const [request] = scene.hand('b');
+  scene.sockets[1]?.fail('EADDRNOTAVAIL');
+  scene.runTurns();
+  assert.deepEqual(scene.written, ['ab', '']);
+  const { inFlight, sent } = scene.upstream.tally;
+  assert.deepEqual([request?.placements, inFlight, sent], [1, 2, 2]);
+  assert.deepEqual(scene.broken, [['local', '', false]]);
+  scene.nowMs = 249;
+  scene.send('c');
+  assert.equal(scene.sockets.length, 2, 'one more would fail as well');
+  scene.nowMs = 250;
+  scene.send('d');
+  assert.equal(scene.sockets.length, 3);
+});
+
+test('one that does not stand yet carries nothing that another was meant for', () => {
+  const scene = new Scene({ upstreamConnections: 2 }, { stands: false });
+  const requests = scene.send('a', 'b');
+  for (const socket of scene.sockets) socket.fail('EMFILE');
+  assert.deepEqual(scene.broken, [
+    ['local', 'a', false],
+    ['local', 'b', false],
+  ]);
+  assert.deepEqual(
+    requests.map(({ placements }) => placements),
+    [0, 0],
+  );
 });
