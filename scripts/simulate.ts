@@ -120,7 +120,7 @@ async function simulate(
       const never = gapsIn(tally.reached);
       console.log(JSON.stringify({ verdict, ...tally, failures, table: tableOf(), never }));
     } else {
-      console.log(`\n${formatReached(tally.reached)}\n`);
+      console.log(`\n${formatReached(tally.reached, only)}\n`);
       if (first === undefined) console.log(`Every promise was kept. ${formatTally(tally)}.`);
       else {
         const { log } = signal.aborted ? first : await runTraced(first.seed, only, signal);

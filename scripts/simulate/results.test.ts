@@ -32,21 +32,17 @@ const WHOLE_RUN = { only: null, isInterrupted: false };
 test('what was never reached is named with its group, and comes first in the table', () => {
   const reached = wholeTable();
   assert.deepEqual(gapsIn(reached), []);
-  assert.doesNotMatch(formatReached(reached), /never/);
+  assert.doesNotMatch(formatReached(reached, null), /never/);
   delete reached.states?.ejected;
   assert.deepEqual(gapsIn(reached), ['states: ejected']);
-  assert.match(formatReached(reached), /^Reached:\n {2}never: states: ejected\n/);
+  assert.match(formatReached(reached, null), /^Reached:\n {2}never: states: ejected\n/);
+  assert.doesNotMatch(formatReached(reached, 'poison'), /never/);
 });
 
 test('a transition that is not listed is a gap, a rare one is not', () => {
   const reached = wholeTable();
   Object.assign(reached.transitions ?? {}, { 'forgotten → ready': 1, 'trial → suspect': 1 });
   assert.deepEqual(gapsIn(reached), ['transitions: forgotten → ready (not listed)']);
-});
-
-test('what only one cause can reach has to be reached where the cause is drawn', () => {
-  assert.ok(tableOf(() => true).limits.includes('a full accept queue'));
-  assert.ok(!tableOf((cause) => cause !== 'accept-queue').limits.includes('a full accept queue'));
 });
 
 test('seeds add up, and failures come in the order of their seeds', () => {

@@ -6,7 +6,7 @@ import type { StateEventType } from '../../services/proxy/status/events.ts';
 import { ERROR_CODES } from '../../services/shared/error-codes.ts';
 import { count, plural } from '../kit/words.ts';
 import type { SeedResult } from './run.ts';
-import { CAUSES, type Cause, isAwaited, type Only, reachesOf } from './scenario.ts';
+import { CAUSES, type Only, reachesOf } from './scenario.ts';
 
 /** With so many seeds all of the table must have been reached. */
 const SEEDS_FOR_ALL = 1000;
@@ -132,11 +132,10 @@ export type Tally = {
   reached: Reached;
 };
 
-/** What has to be reached, by group: all but what only causes can reach for which `isDrawn` is false. */
-export function tableOf(isDrawn = (cause: Cause): boolean => !isAwaited(cause)) {
-  const causes = CAUSES.filter(isDrawn);
+/** What has to be reached, by group. */
+export function tableOf() {
   const byCauses = (group: 'limits' | 'traits'): string[] =>
-    causes.flatMap((cause) => reachesOf(cause)[group] ?? []);
+    CAUSES.flatMap((cause) => reachesOf(cause)[group] ?? []);
   const transitions = Object.entries(TRANSITIONS).flatMap(([before, afters]) =>
     afters.map((after) => `${before} → ${after}`),
   );
@@ -150,7 +149,7 @@ export function tableOf(isDrawn = (cause: Cause): boolean => !isAwaited(cause)) 
     errors: Object.keys(ERROR_CODES),
     limits: [...LIMITS, ...byCauses('limits')],
     traffic: TRAFFIC,
-    causes,
+    causes: CAUSES,
     traits: byCauses('traits'),
   };
 }
@@ -208,9 +207,9 @@ export function formatTally({ seeds, requests, simulatedMs }: Tally): string {
   return `${plural(seeds, 'seed')}: ${plural(requests, 'request')} in ${hours} simulated hours`;
 }
 
-/** The table: first what was never reached, then each group in a line or two. */
-export function formatReached(reached: Reached): string {
-  const never = gapsIn(reached).join(', ');
+/** The table: first what was never reached, unless worlds had only one cause, then each group in a line or two. */
+export function formatReached(reached: Reached, only: Only): string {
+  const never = only === null ? gapsIn(reached).join(', ') : '';
   const lines = Object.entries(tableOf()).map(([group, names]) => {
     const counts = reached[group as Group] ?? {};
     const parts = names.filter((name) => counts[name]).map((name) => `${name} ${count(counts[name] ?? 0)}`);

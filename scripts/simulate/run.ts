@@ -8,7 +8,7 @@ import { healAll, killByPoison, strike } from './faults.ts';
 import { Promises } from './promises.ts';
 import { SimulatedProxy } from './proxy.ts';
 import type { Reached } from './results.ts';
-import { drawScenario, FAULTS_UNTIL_MS, type Only, type Scenario } from './scenario.ts';
+import { type Cause, drawScenario, FAULTS_UNTIL_MS, type Only, type Scenario } from './scenario.ts';
 import { SimulatedServer } from './server.ts';
 import { START_MS, type Violation, World } from './world.ts';
 
@@ -27,6 +27,7 @@ const ENDS_EARLY: Partial<Record<ClientKind, number>> = {
   poisoner: START_MS + FAULTS_UNTIL_MS - 2000,
 };
 const MAX_STEPS = 3_000_000;
+const SLOW_CAUSES = new Set<Cause>(['sluggish', 'slow-request', 'middlebox']);
 // Draws of the scenario and of what happens in it must not depend on each other.
 const RUN_SALT = 0x5eed;
 
@@ -186,7 +187,7 @@ function makeWorld(seed: number, scenario: Scenario, isTracing: boolean): World 
   world.network.limitedAddress = (world.proxies[0] as SimulatedProxy).host.address;
   world.network.portsPerDestination = scenario.portsPerDestination;
   world.network.forgetsAfterMs = scenario.forgetsAfterMs;
-  world.hasSlowWork = causes.includes('sluggish') || causes.includes('slow-request');
+  world.hasSlowWork = causes.some((cause) => SLOW_CAUSES.has(cause));
   world.places = options.maxConnections ?? Number.POSITIVE_INFINITY;
   world.onPoison = (server, payload, proxy) => killByPoison(world, server, payload, proxy);
   world.onProxyStart = (proxy) => {

@@ -90,8 +90,7 @@ export function drawScenario(seed: number, only: Only): Scenario {
   // Drawn also where the draw does not count: what else a seed means must not depend on `only`.
   const draw = (causes: Cause[]): void => {
     const drawn = causes.filter(() => isOneIn(CAUSE_ONE_IN));
-    const chosen =
-      only === null ? drawn.filter((cause) => !isAwaited(cause)) : causes.filter((one) => one === only);
+    const chosen = only === null ? drawn : causes.filter((one) => one === only);
     for (const cause of chosen) CAUSE_FACTS[cause].add({ scenario, asked, random });
     scenario.causes.push(...chosen);
   };
@@ -131,8 +130,6 @@ type CauseFacts = {
   add(draft: Draft): void;
   /** What it has to have done, beyond being there: rows of the coverage table. */
   reaches?: Reaches;
-  /** The proxy has no remedy yet: no world has it unless it is asked for by name. */
-  isAwaited?: true;
   /** What else a seed means does not depend on whether it is drawn. */
   isDrawnLast?: true;
 };
@@ -165,9 +162,15 @@ const CAUSE_FACTS = {
     },
   },
   /** Servers that take 700 to 900 ms for everything but probes. */
-  sluggish: { add: (draft) => change(draft, () => ({ keepsAlive: true, isSluggish: true })) },
+  sluggish: { add: (draft) => changeToKept(draft, { isSluggish: true }) },
   /** Requests that are slow wherever they go. */
-  'slow-request': { add: (draft) => addClient(draft, 'dawdler', 250, 2) },
+  'slow-request': {
+    add: (draft) => {
+      // Where one connection is served at a time, it would look dead to all others.
+      for (const spec of draft.scenario.servers) spec.backlog = null;
+      addClient(draft, 'dawdler', 250, 2);
+    },
+  },
   /** A client that sends tens of requests in one write. */
   burst: { add: (draft) => addClient(draft, 'burster', 600, 1) },
   /** Answers that are sent twice. */
@@ -198,18 +201,19 @@ const CAUSE_FACTS = {
   },
   /** Connections to servers are forgotten after some silence. */
   middlebox: {
-    isAwaited: true,
     reaches: { traits: 'a middlebox has forgotten a connection' },
     add: (draft) => {
       draft.scenario.forgetsAfterMs = draft.random.pick([2200, 3000]);
-      change(draft, () => ({ keepsAlive: true }));
+      changeToKept(draft, {});
+      // Where all that a server does is slow, no silence shows that a connection was forgotten.
+      for (const spec of draft.scenario.servers) spec.isSluggish = false;
       for (const client of draft.scenario.clients) client.thinkMs = 3000;
     },
   },
   /** Servers that reset a connection that is used again. */
   'reset-reused': {
     reaches: { traits: 'a reused connection was reset' },
-    add: (draft) => change(draft, () => ({ keepsAlive: true, resetsReused: true })),
+    add: (draft) => changeToKept(draft, { resetsReused: true }),
   },
   /** A second server with the same id. */
   twin: {
@@ -318,11 +322,6 @@ export const CAUSES = Object.keys(CAUSE_FACTS) as Cause[];
 /** Which causes a world may have: this one alone, none, or (null) what its seed draws. */
 export type Only = Cause | 'none' | null;
 
-/** Whether no world has the cause unless it is asked for by name. */
-export function isAwaited(cause: Cause): boolean {
-  return (CAUSE_FACTS[cause] as CauseFacts).isAwaited === true;
-}
-
 function isDrawnLast(cause: Cause): boolean {
   return (CAUSE_FACTS[cause] as CauseFacts).isDrawnLast === true;
 }
@@ -355,7 +354,7 @@ function addFault(
 
 // A fault that shows only where connections are kept and many requests are under way.
 function addBusyFault(draft: Draft, kind: FaultKind): void {
-  change(draft, () => ({ keepsAlive: true }));
+  changeToKept(draft, {});
   addFault(draft, kind, 3000);
   addClient(draft, 'pipeline', 100, 8);
   addClient(draft, 'pipeline', 100, 8);
@@ -367,6 +366,11 @@ function change({ scenario, random }: Draft, draw: (random: Random) => Partial<S
   for (const [at, spec] of scenario.servers.entries()) {
     if (at === first || random.between(0, 1) === 0) Object.assign(spec, draw(random));
   }
+}
+
+// One that keeps connections serves them all at once.
+function changeToKept(draft: Draft, facts: Partial<ServerSpec>): void {
+  change(draft, () => ({ keepsAlive: true, backlog: null, ...facts }));
 }
 
 // Only kept connections can be sluggish, or be used again.

@@ -200,7 +200,7 @@ export class Traffic {
       for (const line of text.split('\n')) if (line !== '') this.#onLine(wire, line, host, port);
     };
     socket.onReleased = (isTimeWait) => {
-      this.#onUsed(wire, false);
+      endDialling(wire);
       const policy = sender.table.findByAddress(host, port)?.policy;
       if (policy !== undefined && !wire.isConnected) {
         this.#failedDialMs.set(policy, this.#world.nowMs);
@@ -231,7 +231,7 @@ export class Traffic {
     const { reader, queue } = wire;
     reader.feed(chunk);
     while (reader.next()) {
-      this.#onUsed(wire, true);
+      endDialling(wire);
       const id = DESTINATION.exec(reader.line())?.[1];
       const first = queue[0];
       // What is no answer, or one to another client, ends no attempt: the connection is about to be closed.
@@ -250,7 +250,7 @@ export class Traffic {
     const destination = `${host}:${port}`;
     const upstream = wire.sender.table.findByAddress(host, port);
     if (!this.#mayGoTo(upstream, destination, payload)) return;
-    if (!upstream.keepsAlive) this.#onUse(wire, upstream, destination);
+    if (!upstream.keepsAlive) this.#checkDialling(wire, upstream, destination);
     this.#checkNews(host, port, payload);
     const sent: Sent = this.#requests.get(payload) ?? { payload, policy: String(privPoliId), sends: [] };
     this.#requests.set(payload, sent);
@@ -292,35 +292,23 @@ export class Traffic {
     return false;
   }
 
-  // Its accept queue may be short: it gets few connections at once, and with each answer perhaps one more. Those that have had
-  // no answer for long may only show that it is slow.
-  #onUse(wire: Wire, upstream: Upstream, destination: string): void {
-    const { oneRequestConnections, workers } = this.#world.options;
-    const allowed = Math.ceil(oneRequestConnections / workers);
-    const dialling = this.#dialling.get(upstream) ?? { sentMs: new Map(), allowed };
+  // Its accept queue may be short: it gets few connections at once, and with each that is over perhaps one more. Those that have
+  // had no answer for long may only show that it is slow.
+  #checkDialling(wire: Wire, upstream: Upstream, destination: string): void {
+    const { nowMs, options } = this.#world;
+    const few = Math.ceil(options.oneRequestConnections / options.workers);
+    const dialling = this.#dialling.get(upstream) ?? { sentMs: new Map(), allowed: few };
     this.#dialling.set(upstream, dialling);
     wire.dialling = dialling;
-    dialling.sentMs.set(wire, this.#world.nowMs);
-    if (dialling.sentMs.size <= dialling.allowed) return;
-    const young = [...dialling.sentMs.values()].filter((ms) => !this.#isOld(ms)).length;
-    if (young > dialling.allowed)
+    const { sentMs, allowed } = dialling;
+    sentMs.set(wire, nowMs);
+    if (sentMs.size <= allowed) return;
+    const young = [...sentMs.values()].filter((ms) => nowMs - ms <= options.attemptTimeoutMs).length;
+    if (young > allowed)
       this.#proxy.violate(
         'a server that has answered little gets few connections',
-        `${destination}: ${young} at once, and ${dialling.allowed} may be`,
+        `${destination}: ${young} at once, and ${allowed} may be`,
       );
-  }
-
-  #onUsed(wire: Wire, isAnswered: boolean): void {
-    const { dialling } = wire;
-    const sentMs = dialling?.sentMs.get(wire);
-    if (dialling === null || sentMs === undefined) return;
-    dialling.sentMs.delete(wire);
-    // Until the next sweep the proxy may count an old one that is gone.
-    if (isAnswered || this.#isOld(sentMs)) dialling.allowed += 1;
-  }
-
-  #isOld(sentMs: number): boolean {
-    return this.#world.nowMs - sentMs > this.#world.options.attemptTimeoutMs;
   }
 
   // A worker may have handed it over before it heard of it, but nothing that was asked for since.
@@ -369,6 +357,11 @@ export class Traffic {
     if (before > 1 || (mayDial && members.some(isBetter)))
       this.#proxy.violate('a retry goes to another server', `"${payload}" to server ${upstream.id} again`);
   }
+}
+
+function endDialling(wire: Wire): void {
+  const { dialling } = wire;
+  if (dialling?.sentMs.delete(wire) === true) dialling.allowed += 1;
 }
 
 function stateOf(upstream: Upstream | undefined): SeenState {

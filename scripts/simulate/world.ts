@@ -47,7 +47,7 @@ export class World {
   readonly misaddressed = new Set<string>();
   /** Connections of clients that never read. */
   readonly deafConnections = new Set<ClientConnection>();
-  /** Some requests or servers are slow, though not faulty. */
+  /** Some requests get no answer for long, though their servers are not faulty. */
   hasSlowWork = false;
   /** Connections that the proxy takes, where clients want more; Infinity elsewhere. */
   places = Number.POSITIVE_INFINITY;

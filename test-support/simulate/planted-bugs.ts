@@ -11,8 +11,6 @@ export type PlantedBug = {
   only?: Only;
   /** To find it takes long: `npm test` leaves it to planted.long.test.ts. */
   isSlow?: true;
-  /** In so many seeds it has to be found, where it shows more rarely than others. */
-  seeds?: number;
 };
 
 export const PLANTED_BUGS: readonly PlantedBug[] = [
@@ -85,15 +83,15 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'deadlines are not swept',
     file: 'proxy/routing/forwarder.ts',
-    from: 'while (this.#deadlines.hasExpired(nowMs))',
+    from: 'while (this.#deadlines.hasExpired(asOfMs))',
     to: 'while (this.#deadlines.hasExpired(0))',
     isSlow: true,
   },
   {
     name: 'silent attempts are not given up',
     file: 'proxy/servers/pool.ts',
-    from: 'if (silentMs > attemptTimeoutMs) this.#reportSilence',
-    to: 'if (silentMs > 1e12) this.#reportSilence',
+    from: '    if (connection.isSilent || !this.#hasSilence(connection, nowMs)) return;\n',
+    to: '    if (connection.startedMs > 0) return;\n',
     isSlow: true,
   },
   {
@@ -155,15 +153,15 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'slow is dead',
     file: 'proxy/servers/pool.ts',
-    from: '    connection.isSilent = true;\n',
-    to: "    connection.isSilent = true;\n    connection.fail('silent');\n",
+    from: '    const isNews = sinceMs === nowMs;\n',
+    to: "    const isNews = sinceMs === nowMs;\n    connection.fail('silent');\n",
     only: 'sluggish',
   },
   {
     name: 'a slow request is dead',
     file: 'proxy/servers/pool.ts',
-    from: '    connection.isSilent = true;\n',
-    to: "    connection.isSilent = true;\n    connection.fail('silent');\n",
+    from: '    const isNews = sinceMs === nowMs;\n',
+    to: "    const isNews = sinceMs === nowMs;\n    connection.fail('silent');\n",
     only: 'slow-request',
   },
   {
@@ -200,6 +198,14 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     file: 'proxy/servers/pool.ts',
     from: 'restedMs >= FORGOTTEN_AFTER_MS',
     to: 'restedMs >= FORGOTTEN_AFTER_MS * 1e9',
+    only: 'middlebox',
+    isSlow: true,
+  },
+  {
+    name: 'what waits is moved to a connection that is silent too',
+    file: 'proxy/servers/pool.ts',
+    from: 'this.#noteSilence(connection, nowMs);\n    for (const connection of [...this.#connections.members]) {\n',
+    to: 'if (nowMs < 0) return false;\n    for (const connection of [...this.#connections.members]) {\n      this.#noteSilence(connection, nowMs);\n',
     only: 'middlebox',
     isSlow: true,
   },
@@ -245,8 +251,6 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     from: 'new ConnectionLimit(options.oneRequestConnections)',
     to: 'new ConnectionLimit(256 + options.oneRequestConnections)',
     only: 'accept-queue',
-    isSlow: true,
-    seeds: 400,
   },
   {
     name: 'no place is kept back for servers',

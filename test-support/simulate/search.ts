@@ -10,10 +10,9 @@ export const SEEDS = Number(process.env.PLANTED_SEEDS ?? 200);
 
 /** @returns the first seed found that breaks a promise with the bug, and none without it; undefined when there is none */
 export async function searchFor(bug: PlantedBug): Promise<SeedResult | undefined> {
-  const seeds = Math.max(bug.seeds ?? 0, SEEDS);
   let firstSeed = 1;
-  while (firstSeed <= seeds) {
-    const [found] = await brokenSeeds(bug, { firstSeed, count: seeds + 1 - firstSeed }, true);
+  while (firstSeed <= SEEDS) {
+    const [found] = await brokenSeeds(bug, { firstSeed, count: SEEDS + 1 - firstSeed }, true);
     if (found === undefined) return undefined;
     const { violation } = await runSeed({ seed: found.seed, only: bug.only ?? null, isTracing: false });
     if (violation === null) return found;

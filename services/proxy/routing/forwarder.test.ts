@@ -638,6 +638,15 @@ describe('waiting', () => {
   });
 });
 
+test('where a server has more room than before, a newcomer does not pass those that wait', () => {
+  const scene = new Scene();
+  const a = scene.server('A', { capacity: 1 });
+  scene.ask(1, 2);
+  a.capacity = 2;
+  scene.ask(3);
+  assert.deepEqual(scene.sent, ['1→A', '2→A']);
+});
+
 describe('deadlines', () => {
   test('a silent request stays, and is asked for once more elsewhere, alone; the first answer counts', () => {
     const scene = new Scene();
@@ -655,6 +664,28 @@ describe('deadlines', () => {
     assert.deepEqual(scene.replies, ['1:right']);
     assert.equal(scene.forwarder.counters.lateAnswers, 1);
     assert.deepEqual([a.tally.failed, b.tally.failed], [0, 0]);
+  });
+
+  test('a silent request that has met as many servers as it may is asked for nowhere else', () => {
+    const scene = new Scene();
+    const [a] = [scene.server('A'), scene.server('B'), scene.server('C')];
+    scene.ask(1);
+    scene.break(a, 'reset');
+    scene.sweepAt(1501);
+    assert.deepEqual(scene.sent, ['1→A', '1→B alone']);
+    assert.deepEqual(scene.evidence, ['A reset', 'B is silent']);
+  });
+
+  test('what was silent before a trial does not fail it, what is silent during it does', () => {
+    const scene = new Scene();
+    const a = scene.server('A');
+    scene.ask(1);
+    const [first] = scene.onServer.get('A') as [Request];
+    a.health = { ...a.health, state: 'trial', sinceMs: 2000 };
+    scene.forwarder.onGivenUp(a, first, 1999);
+    assert.deepEqual(scene.evidence, []);
+    scene.forwarder.onGivenUp(a, first, 2000);
+    assert.deepEqual(scene.evidence, ['A silent']);
   });
 
   for (const failure of ['connect-timeout', 'congested'] as const) {

@@ -174,6 +174,8 @@ export class Pool implements UpstreamPool, ConnectionOwner {
   }
 
   sweep(nowMs: number): boolean {
+    // All before any of them is reported: what waits on one must not be moved to another that is silent too.
+    for (const connection of this.#connections.members) this.#noteSilence(connection, nowMs);
     for (const connection of [...this.#connections.members]) {
       if (connection.isConnected) this.#look(connection, nowMs);
       else if (connection.startedMs < nowMs - this.#options.connectTimeoutMs)
@@ -206,10 +208,15 @@ export class Pool implements UpstreamPool, ConnectionOwner {
       Math.min(upstream.tally.hanging, MAX_BESIDE);
   }
 
+  #noteSilence(connection: UpstreamConnection, nowMs: number): void {
+    if (connection.isSilent || !this.#hasSilence(connection, nowMs)) return;
+    connection.isSilent = true;
+    connection.silentSinceMs = nowMs;
+  }
+
   #look(connection: UpstreamConnection, nowMs: number): void {
     const { first } = connection;
     if (first === null) return;
-    const { attemptTimeoutMs } = this.#options;
     const silentMs = connection.silentMs(nowMs);
     if (first.isDone) {
       // A client that has gone has had no reply, and a request whose time was up soon after it came is no sign of silence.
@@ -224,7 +231,7 @@ export class Pool implements UpstreamPool, ConnectionOwner {
       }
     }
     // Also where the first has its reply: others may wait behind it.
-    if (silentMs > attemptTimeoutMs) this.#reportSilence(connection, first, nowMs);
+    if (connection.isSilent) this.#reportSilence(connection, first, nowMs);
   }
 
   // It was idle before and the server lives: the request may never have reached it. A trial on a fresh connection tells.
@@ -233,11 +240,9 @@ export class Pool implements UpstreamPool, ConnectionOwner {
   }
 
   #reportSilence(connection: UpstreamConnection, first: Request, nowMs: number): void {
-    const isNews = !connection.isSilent;
-    if (isNews) connection.silentSinceMs = nowMs;
-    connection.isSilent = true;
     const { behind, silentSinceMs: sinceMs } = connection;
     const isForgotten = mayBeForgotten(connection);
+    const isNews = sinceMs === nowMs;
     this.#observer.onSilence(this.#upstream, { first, behind, isForgotten, isNews, sinceMs });
   }
 

@@ -9,6 +9,7 @@ import { readProxyOptions } from '../options.ts';
 import type { Launch, Thread } from './crew.ts';
 import { createKeeper } from './keeper.ts';
 import type { ToKeeper, ToWorker } from './messages.ts';
+import { type KeeperTally, WorkerTally } from './shared/tally.ts';
 import { createWorker } from './worker.ts';
 
 const ORDER = { by: 'a test', reason: '' };
@@ -157,6 +158,18 @@ test('a policy whose servers are gone is forgotten by the keeper too', async (t)
   peers.push(client);
   client.send(request());
   assert.equal((await client.nextFrame()).srcid, 1);
+});
+
+test('a server that leaves does not wait for what a worker had that has ended', async (t) => {
+  const { proxy, keeper, peers, threads } = await proxyOf(t);
+  peers.push(await (await fakeServer(t, proxy, 1)).join({ keepAlive: true }));
+  const upstream = keeper.sources.table.findById('1', 1) ?? assert.fail();
+  new WorkerTally((upstream.tally as KeeperTally).buffer, 0).inFlight = 1;
+  upstream.health = { ...upstream.health, state: 'leaving' };
+  threads[0]?.post({ kind: 'stop', otherProxies: null });
+  await threads[0]?.end();
+  assert.equal(upstream.tally.inFlight, 0);
+  assert.equal(proxy.events.since(0).at(-1)?.type, 'left');
 });
 
 test('a worker that takes the place of another and can not listen is replaced in its turn', async (t) => {
