@@ -7,7 +7,7 @@ import { dirname, resolve } from 'node:path';
 import { test } from 'node:test';
 import * as framing from '../../services/shared/framing.ts';
 import * as packet from '../../services/shared/packet.ts';
-import { CATALOGUE_SIZE, drawInput } from './draw.ts';
+import { CATALOGUE_SIZE, drawInput, type Input } from './draw.ts';
 import { expectReplies, judgeReplies } from './expected-replies.ts';
 import { fuzzInProcess, type InProcessTally, type Job } from './in-process.ts';
 import { type CodeUnderTest, checkInput, type Finding } from './oracle.ts';
@@ -18,6 +18,11 @@ const SEED = 20_261;
 const DRAWN_INPUTS = 2000;
 const ENOUGH_MS = 60_000;
 const onProgress = (): void => {};
+// What is small finds enough, and quickly. From both ends: what is broken shows in the streams of the catalogue, which come
+// first, or in its plain requests and in what is drawn, which come last.
+const SMALL_INPUTS = Array.from({ length: CATALOGUE_SIZE + 1000 }, (_, number) => drawInput(SEED, number))
+  .filter(({ bytes }) => bytes.length <= 20_000)
+  .map((_, at, all) => all.at(at % 2 === 0 ? at / 2 : -(at + 1) / 2) as Input);
 
 test('in-process: nothing is found', async (t) => {
   const count = CATALOGUE_SIZE + DRAWN_INPUTS;
@@ -283,19 +288,16 @@ const BROKEN: [name: string, code: CodeUnderTest][] = [
 for (const [name, code] of BROKEN) {
   test(`found in-process: ${name}`, (t) => {
     t.after(() => Reflect.deleteProperty(Object.prototype, 'polluted'));
-    assert.notEqual(firstFinding(code), null);
+    assert.notEqual(anyFinding(code), null);
   });
 }
 
 test('found in-process: nothing in code that is right', () => {
-  assert.equal(firstFinding({ framing, packet }), null);
+  assert.equal(anyFinding({ framing, packet }), null);
 });
 
-function firstFinding(code: CodeUnderTest): Finding | null {
-  for (let number = 0; number < CATALOGUE_SIZE + 1000; number += 1) {
-    // What is small finds enough, and quickly.
-    const input = drawInput(SEED, number);
-    if (input.bytes.length > 20_000) continue;
+function anyFinding(code: CodeUnderTest): Finding | null {
+  for (const input of SMALL_INPUTS) {
     const { finding } = checkInput(code, input);
     if (finding !== null) return finding;
   }
