@@ -21,6 +21,7 @@ import {
   policies,
   request,
   rowOf,
+  stopMeanwhile,
 } from '../../../test-support/cluster.ts';
 import { type Frame, freePort, type Peer, peerFrom, within } from '../../../test-support/peers.ts';
 import type { Line } from '../../shared/log.ts';
@@ -64,7 +65,7 @@ async function proxyBehind(
   // A proxy waits for its peers to close; here they have no reason to linger.
   t.after(() => {
     for (const socket of sockets.splice(0)) socket.destroy();
-    return proxy.stop();
+    stopMeanwhile(proxy);
   });
   return { proxy, lines };
 }

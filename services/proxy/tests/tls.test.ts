@@ -23,6 +23,7 @@ import {
   fakeServer,
   request,
   rowOf,
+  stopMeanwhile,
   testProxy,
 } from '../../../test-support/cluster.ts';
 import { connectPeer, within } from '../../../test-support/peers.ts';
@@ -178,7 +179,7 @@ describe('who is let in', () => {
       const proxy = await startProxy({ ...options, tls: { ...good, clientCa: ca.cert } }, (line) =>
         lines.push(line),
       );
-      t.after(() => proxy.stop());
+      t.after(() => stopMeanwhile(proxy));
       const reply = await ask(proxy.port, dialling(own()));
       if (why === null) {
         assert.match(JSON.stringify(reply), /NO_SERVER/);
@@ -220,7 +221,7 @@ describe('who is let in', () => {
     const proxy = await startProxy({ ...options, tls: { ...good, clientCa: null } }, (line) =>
       lines.push(line),
     );
-    t.after(() => proxy.stop());
+    t.after(() => stopMeanwhile(proxy));
     // More than may be at their handshakes at a time.
     for (let round = 0; round < 12; round += 1) {
       const leavers = Array.from({ length: 100 }, () => connectPeer(proxy.port));

@@ -14,6 +14,7 @@ import {
   policies,
   request,
   rowOf,
+  stopMeanwhile,
   testProxy,
 } from '../../../test-support/cluster.ts';
 import type { Peer } from '../../../test-support/peers.ts';
@@ -292,6 +293,6 @@ async function keeperOf(t: TestContext, workers: number) {
     listeningWorkers: () => keeper.listeningWorkers,
     inFlight: (id: number) => table.findById('1', id)?.tally.inFlight,
   };
-  t.after(() => proxy.stop());
+  t.after(() => stopMeanwhile(proxy));
   return { proxy, threads, lines };
 }
