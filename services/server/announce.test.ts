@@ -73,7 +73,7 @@ function announce(t: TestContext, port: number, options: Partial<AnnounceOptions
       waiting.add(look);
       look();
     });
-    return within(seen, 5_000, `line ${pattern}`);
+    return within(seen, 20_000, `line ${pattern}`);
   };
   return { announcement, lines, logged };
 }

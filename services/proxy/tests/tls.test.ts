@@ -237,7 +237,7 @@ describe('who is let in', () => {
     const socket = dialTls('127.0.0.1', proxy.port, dialling());
     t.after(() => socket.destroy());
     socket.end(JSON.stringify(request()));
-    assert.match(await within(text(socket), 5000, 'reply'), /NO_SERVER/);
+    assert.match(await within(text(socket), 20_000, 'reply'), /NO_SERVER/);
   });
 });
 
@@ -255,15 +255,15 @@ describe('a client that comes back is known again, whichever of the sockets acce
       const options = { host: '127.0.0.1', servername: 'localhost', ca: ca.cert, maxVersion, ...own };
       const first = connectTls({ port: proxy.port, ...options });
       t.after(() => first.destroy());
-      const [session] = (await within(once(first, 'session'), 5000, 'session')) as [Buffer];
+      const [session] = (await within(once(first, 'session'), 20_000, 'session')) as [Buffer];
       let reused = 0;
       for (let visit = 0; visit < 40; visit += 1) {
         const socket = connectTls({ port: proxy.port, ...options, session });
         t.after(() => socket.destroy());
-        await within(once(socket, 'secureConnect'), 5000, 'handshake');
+        await within(once(socket, 'secureConnect'), 20_000, 'handshake');
         if (socket.isSessionReused()) reused += 1;
         socket.end(JSON.stringify(request()));
-        assert.match(await within(text(socket), 5000, 'reply'), /NO_SERVER/);
+        assert.match(await within(text(socket), 20_000, 'reply'), /NO_SERVER/);
       }
       assert.equal(reused, 40);
     });
@@ -284,7 +284,7 @@ describe('a client that comes back is known again, whichever of the sockets acce
     const visit = async (known: object): Promise<{ session: Buffer; isReused: boolean }> => {
       const socket = connectTls({ port, host: '127.0.0.1', servername: 'localhost', ca: ca.cert, ...known });
       t.after(() => socket.destroy());
-      await within(once(socket, 'secureConnect'), 5000, 'handshake');
+      await within(once(socket, 'secureConnect'), 20_000, 'handshake');
       return { session: socket.getSession() as Buffer, isReused: socket.isSessionReused() };
     };
     const { session } = await visit({});
