@@ -185,22 +185,18 @@ describe('a server that garbles, its probes too, is evicted soon; no client noti
   for (const [name, garble, share] of cases) {
     for (const extra of [{}, KEPT]) {
       test(`${name}${extra === KEPT ? ', pipelined' : ''}`, async (t) => {
-        const proxy = await testProxy(t, PROXY_DEFAULTS);
+        // It is evicted long before its turn among the probes, or this would never end.
+        const proxy = await testProxy(t, { ...PROXY_DEFAULTS, healthIntervalMs: 600_000 });
         let isGarbling = false;
         const garbling = sometimes(garble, share, seededRandom(11));
         const behave: Behaviour = (peer, frame, answer) =>
           isGarbling ? garbling(peer, frame, answer) : answer();
         await (await fakeServer(t, proxy, 1, { behave, onProbe: behave })).join(extra);
-        const other = await fakeServer(t, proxy, 2);
-        await other.join(extra);
+        await (await fakeServer(t, proxy, 2)).join(extra);
         const load = startLoad(proxy);
-        const before = other.probes.length;
         isGarbling = true;
         const { why } = await eventOf(proxy, 'evicted', 1);
         assert.match(why, /closed|garbled/);
-        // Sooner than by its turn among the probes, which come once a second.
-        const rounds = other.probes.length - before;
-        assert.ok(rounds <= (share === 1 ? 1 : 3), `${rounds} rounds of probes`);
         assert.ok((await rowOf(proxy, 1))?.failed > 0);
         await load.stop();
         assert.equal(misrouted(proxy.events.since(0)), 0);
