@@ -8,7 +8,7 @@ import { test } from 'node:test';
 import * as framing from '../../services/shared/framing.ts';
 import * as packet from '../../services/shared/packet.ts';
 import { answerTo, eventually } from '../../test-support/cluster.ts';
-import { PATIENCE_MS, scriptedServer, within } from '../../test-support/peers.ts';
+import { PATIENCE_MS, type Peer, scriptedServer, within } from '../../test-support/peers.ts';
 import { CATALOGUE_SIZE, drawInput, type Input } from './draw.ts';
 import { expectReplies, judgeReplies } from './expected-replies.ts';
 import { fuzzInProcess, type InProcessTally, type Job } from './in-process.ts';
@@ -62,13 +62,15 @@ test('over sockets: nothing is found, and the normal client is served', async (t
 
 test('a normal client that is answered behind thousands that came later is not served, however long that took', async (t) => {
   let [ended, behind] = [0, 1];
-  const proxy = await scriptedServer(async (peer) => {
+  const answerAll = async (peer: Peer): Promise<void> => {
     for (;;) {
       const frame = await peer.nextFrame();
       ended += behind;
       peer.send(answerTo(1, frame));
     }
-  });
+  };
+  // Ends when the connection does.
+  const proxy = await scriptedServer((peer) => void answerAll(peer).catch(() => {}));
   const problems: string[] = [];
   const overtaken = Promise.withResolvers<void>();
   const client = startNormalClient(
