@@ -28,6 +28,10 @@ class Scene {
   readonly culprits: unknown[] = [];
   readonly onServer = new Map<string, Request[]>();
   isForgotten = false;
+  /** Silent servers are not stuck. */
+  arePassingProbes = false;
+  /** How often a server was looked at: whether it is silent, or has room. */
+  looks = 0;
   readonly client: ReplySink & { isClosed: boolean } = {
     isClosed: false,
     lines: [],
@@ -77,8 +81,11 @@ class Scene {
     // One shared connection, unless a request wants one of its own: as the pool does it.
     const told = new Set<Request>();
     upstream.pool = {
-      isStuck: (nowMs) => upstream.pool?.isSilent(nowMs) === true,
-      isSilent: (nowMs) => waiting[0] !== undefined && nowMs - waiting[0].attemptMs > ATTEMPT_TIMEOUT_MS,
+      isStuck: (nowMs) => !this.arePassingProbes && upstream.pool?.isSilent(nowMs) === true,
+      isSilent: (nowMs) => {
+        this.looks += 1;
+        return waiting[0] !== undefined && nowMs - waiting[0].attemptMs > ATTEMPT_TIMEOUT_MS;
+      },
       send: (request, nowMs) => {
         request.attemptMs = nowMs;
         request.upstream = upstream;
@@ -248,6 +255,32 @@ describe('the order of servers', () => {
     assert.equal(scene.sent.length, 4);
   });
 
+  // A connection that began before the stall would be late at once, and its server be blamed.
+  test('what a sweep hands over after a stall is dated now; how long others have waited is judged as of before', () => {
+    const scene = new Scene();
+    const a = scene.server('A', { capacity: 2 });
+    const b = scene.server('B', { capacity: 0 });
+    scene.ask(1, 2);
+    scene.break(a, 'local', false);
+    a.capacity = 0;
+    scene.ask(3);
+    b.capacity = 3;
+    scene.nowMs = 1900;
+    scene.forwarder.sweep(1020);
+    const dates = scene.onServer.get('B')?.map(({ clientId, attemptMs }) => [clientId, attemptMs]);
+    assert.deepEqual(dates?.toSorted(), [
+      [1, 1900],
+      [2, 1900],
+      [3, 1900],
+    ]);
+    scene.set(a, 'suspect');
+    scene.set(b, 'suspect');
+    scene.ask(4);
+    scene.nowMs += 900;
+    scene.forwarder.sweep(1920);
+    assert.deepEqual(scene.replies, []);
+  });
+
   test('a server that was not reached for want of a port is tried again after a while, and not before', () => {
     const scene = new Scene();
     const a = scene.server('A');
@@ -396,6 +429,44 @@ describe('the modes of retrying', () => {
     }
     assert.equal(scene.forwarder.counters.retries, 100);
     assert.equal(scene.replies.filter((reply) => reply.endsWith('UPSTREAM_FAILED sent')).length, 50);
+  });
+
+  test('and a fifth of what was handed over lately, where that is more', () => {
+    const scene = new Scene();
+    scene.server('B', { capacity: 2000 });
+    scene.ask(...Array.from({ length: 1000 }, (_, id) => 1000 + id));
+    const a = scene.server('A', { capacity: 1000 });
+    for (let id = 1; id <= 150; id += 1) {
+      scene.set(a, 'ready');
+      scene.ask(id * 2, id * 2 + 1);
+      scene.break(a, 'reset');
+    }
+    assert.deepEqual([scene.forwarder.counters.retries, scene.replies], [150, []]);
+  });
+
+  test('a retry that only our own lack of ports has kept from its server costs nothing', () => {
+    const scene = new Scene({ requestTimeoutMs: 200_000 });
+    const a = scene.server('A', { capacity: 1000 });
+    const b = scene.server('B', { capacity: 1000 });
+    scene.ask(1);
+    for (let id = 2; id <= 201; id += 1) {
+      scene.sweepAt(scene.nowMs + 501);
+      assert.equal(scene.sent.at(-1), '1→B alone');
+      scene.break(b, 'local', false);
+    }
+    assert.equal(scene.forwarder.counters.retries, 0);
+    assert.equal(scene.route.budgetLeft(scene.nowMs), 1);
+    scene.sweepAt(scene.nowMs + 501);
+    scene.answer(b);
+    assert.deepEqual([scene.forwarder.counters.retries, scene.replies], [1, ['1:right']]);
+    scene.answer(a);
+    scene.ask(2);
+    scene.break(a, 'reset');
+    scene.break(b, 'local', false);
+    assert.equal(scene.forwarder.counters.retries, 1);
+    scene.sweepAt(scene.nowMs + 501);
+    scene.answer(b);
+    assert.deepEqual([scene.forwarder.counters.retries, scene.replies.length], [2, 2]);
   });
 
   test('a retry that nobody can take costs nothing', () => {
@@ -670,6 +741,28 @@ describe('deadlines', () => {
     scene.sweepAt(1501);
     assert.equal(scene.sent.length, 4);
   });
+
+  for (const arePassingProbes of [false, true]) {
+    test(`a sweep looks at each of many silent servers a few times, whether probes pass or not: ${arePassingProbes}`, () => {
+      const [servers, requests] = [100, 400];
+      const scene = new Scene({ requestTimeoutMs: 60_000 });
+      scene.arePassingProbes = arePassingProbes;
+      for (let id = 1; id <= servers; id += 1) {
+        Object.defineProperty(scene.server(`S${id}`), 'isFull', {
+          get: () => {
+            scene.looks += 1;
+            return false;
+          },
+        });
+      }
+      scene.ask(...Array.from({ length: requests }, (_, id) => id));
+      for (let sweep = 1; sweep <= 5; sweep += 1) {
+        scene.looks = 0;
+        scene.sweepAt(1000 + sweep * 501);
+        assert.ok(scene.looks < 10 * (servers + requests), `${scene.looks} looks in sweep ${sweep}`);
+      }
+    });
+  }
 
   test('one that somebody else has replaced gets nothing new, even where nobody else is there', () => {
     const scene = new Scene();

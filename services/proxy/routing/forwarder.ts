@@ -262,7 +262,7 @@ export class Forwarder implements TrafficObserver {
   // The system tells of its lack before anything else runs: to try the next server at once, request after request, would
   // keep connections from being closed, and deadlines from being seen, for as long as there are requests.
   #sendOnLater(request: Request, upstream: Upstream, nowMs: number): void {
-    const step = this.#retries.afterNothingSent(request, upstream, 'local', nowMs);
+    const step = this.#afterNothingSent(request, upstream, 'local', nowMs);
     if (step === 'dispatch') this.#lacking.push(request);
     else this.#follow(step, request, nowMs);
   }
@@ -283,7 +283,7 @@ export class Forwarder implements TrafficObserver {
     attempted: Request | null | false,
     nowMs: number,
   ): NextStep {
-    if (attempted === false) return this.#retries.afterNothingSent(request, upstream, failure, nowMs);
+    if (attempted === false) return this.#afterNothingSent(request, upstream, failure, nowMs);
     return request === attempted && failure !== 'distrusted'
       ? this.#afterAttempt(request, upstream, failure, nowMs)
       : this.#retries.afterWaiting(request, upstream, failure);
@@ -291,6 +291,11 @@ export class Forwarder implements TrafficObserver {
 
   #afterAttempt(request: Request, upstream: Upstream, failure: FailureKind, nowMs: number): NextStep {
     return this.#retries.afterAttempt(this.#table.route(request.policy), request, upstream, failure, nowMs);
+  }
+
+  #afterNothingSent(request: Request, upstream: Upstream, failure: FailureKind, nowMs: number): NextStep {
+    const route = this.#table.route(request.policy);
+    return this.#retries.afterNothingSent(route, request, upstream, failure, nowMs);
   }
 
   #follow(step: NextStep, request: Request, nowMs: number): void {
@@ -311,17 +316,23 @@ export class Forwarder implements TrafficObserver {
     else this.#waitingRoom.readmit(request, route);
   }
 
-  /** Ends what has waited too long: attempts, holds and whole requests. Called every few milliseconds. */
-  sweep(nowMs: number): void {
+  /**
+   * Ends what has waited too long: attempts, holds and whole requests. Called every few milliseconds.
+   * @param asOfMs all that had come by then is dealt with: what has not come is judged as of that time
+   */
+  sweep(asOfMs: number): void {
     // What it was on stays: others wait there, and with no other server ready they may still be answered. Nothing new joins
     // them, and an answer to this one, should it come, finds the request done.
-    while (this.#deadlines.hasExpired(nowMs))
+    while (this.#deadlines.hasExpired(asOfMs))
       this.#replier.timeOut(this.#deadlines.peek() as Request, this.#limits.requestTimeoutMs);
+    // This process may have stood still since: what is sent now is dated now.
+    const nowMs = this.#now();
     this.#sendOn(nowMs);
     for (const route of this.#table.routes) {
-      if (route.waiting.length > 0) this.#waitingRoom.sweep(route, nowMs);
+      if (route.waiting.length > 0) this.#waitingRoom.sweep(route, asOfMs, nowMs);
     }
-    for (const upstream of this.#busy) this.#sweepUpstream(upstream, nowMs);
+    for (const upstream of this.#busy) this.#sweepUpstream(upstream, asOfMs);
+    this.#retries.endSweep();
     this.#replier.flush();
   }
 
@@ -332,8 +343,8 @@ export class Forwarder implements TrafficObserver {
     this.#replier.flush();
   }
 
-  #sweepUpstream(upstream: Upstream, nowMs: number): void {
-    if (upstream.pool?.sweep(nowMs) !== true) this.#busy.delete(upstream);
+  #sweepUpstream(upstream: Upstream, asOfMs: number): void {
+    if (upstream.pool?.sweep(asOfMs) !== true) this.#busy.delete(upstream);
     const isDrained = upstream.tally.inFlight === 0 && upstream.health.state === 'leaving';
     if (isDrained && this.#table.has(upstream)) this.#events.onDrained(upstream);
   }

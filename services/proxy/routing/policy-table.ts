@@ -157,12 +157,26 @@ export class Route {
         this.budget.charge(nowMs);
         counters.retries += 1;
         trouble.isRetry = false;
+        trouble.payment = { to: upstream, atMs: nowMs };
       }
       trouble.attempts += 1;
     }
     if (trouble !== null) countRetry(trouble, counters);
     upstream.send(request, nowMs);
     return true;
+  }
+
+  /**
+   * The proxy's own lack has kept a request from the server that it was handed to: if that was a retry, it is one still, and
+   * the budget has not paid for it. Called before anything else runs.
+   */
+  takeBack(upstream: Upstream, trouble: Trouble, counters: RetryCounters, nowMs: number): void {
+    const { payment } = trouble;
+    if (payment?.to !== upstream) return;
+    trouble.payment = null;
+    trouble.isRetry = true;
+    this.budget.giveBack(payment.atMs, nowMs);
+    counters.retries -= 1;
   }
 
   #pickFor({ trouble }: Request): Upstream | null {

@@ -1,7 +1,7 @@
 // One client request and what has become of it: a small object with fields, made once per request. On the data path.
 import type { Id } from '../../shared/packet.ts';
 import type { PolicyTraffic } from '../metrics/traffic.ts';
-import { FAILURE_KINDS } from '../servers/failure.ts';
+import { FAILURE_KINDS, LACK_LASTS_MS } from '../servers/failure.ts';
 import type { Sharer } from './fair-queue.ts';
 
 /** The client's connection, as a request knows it. */
@@ -21,9 +21,6 @@ export type TriedServer = { readonly id: Id };
 /** Why a request is sent once more: how its attempt failed, or what became of a request before it on the same connection. */
 export type RetryReason = (typeof RETRY_REASONS)[number];
 export const RETRY_REASONS = [...FAILURE_KINDS, 'behind-broken', 'behind-silent'] as const;
-
-// A port or a descriptor is free again as soon as another connection has ended.
-const LACK_LASTS_MS = 250;
 
 /**
  * What has gone wrong with a request so far: kept apart, since nearly all have none of it. Written by the retries, and by
@@ -54,6 +51,8 @@ export class Trouble {
   isHedged = false;
   /** The next hand-over is a retry, which its policy's budget has to pay for. */
   isRetry = false;
+  /** Its last hand-over that its policy's budget has paid for, `atMs` monotonic; null before the first. */
+  payment: { readonly to: TriedServer; readonly atMs: number } | null = null;
   /** Why it is to be sent once more; null when that has been counted. */
   reason: RetryReason | null = null;
   /** When the proxy itself had last run out of something as it was to be sent, monotonic ms; null for never. */

@@ -5,7 +5,8 @@ import type { Silence } from '../servers/pool.ts';
 import type { Upstream } from '../servers/upstream.ts';
 import { countRetry, type RetryCounters, type Route } from './policy-table.ts';
 import type { Replier } from './replier.ts';
-import { type Request, type TriedServer, Trouble } from './request.ts';
+import { type Request, Trouble } from './request.ts';
+import { SilentServers } from './silent-servers.ts';
 
 /** `retry`: when a failed request is sent again; `maxAttempts`: so many servers may have worked on a request. */
 export type RetryLimits = Pick<ProxyOptions, 'retry' | 'maxAttempts'>;
@@ -23,6 +24,8 @@ export class Retries {
   readonly #counters: RetryCounters;
   readonly #replier: Pick<Replier, 'isOver'>;
   readonly #onCulprit: (request: Request) => void;
+  /** What the running sweep has seen. */
+  readonly #silent = new Map<Route, SilentServers>();
 
   /** @param onCulprit a request has broken its connection to every server that it was tried on */
   constructor(
@@ -90,12 +93,24 @@ export class Retries {
     return 'dispatch';
   }
 
-  /** The connection never stood: no server was exposed to it. */
-  afterNothingSent(request: Request, upstream: Upstream, failure: FailureKind, nowMs: number): NextStep {
+  /**
+   * The connection never stood: no server was exposed to it.
+   * @param route that of the request's policy; undefined when that is forgotten
+   */
+  afterNothingSent(
+    route: Route | undefined,
+    request: Request,
+    upstream: Upstream,
+    failure: FailureKind,
+    nowMs: number,
+  ): NextStep {
     const trouble = troubleOf(request);
     trouble.reason = failure;
     exclude(trouble, upstream);
-    if (failure === 'local') noteLack(trouble, upstream, nowMs);
+    if (failure === 'local') {
+      noteLack(trouble, upstream, nowMs);
+      route?.takeBack(upstream, trouble, this.#counters, nowMs);
+    }
     this.forgetHedge(request);
     if (this.#isSettled(request)) return 'settled';
     return this.#limits.retry === 'never' ? 'give-up' : 'dispatch';
@@ -116,33 +131,41 @@ export class Retries {
    * connection of its own. Those behind it have not been attempted: they go to others too. The first answer counts.
    */
   duringSilence(route: Route, upstream: Upstream, silence: Silence, nowMs: number): void {
-    if (this.#limits.retry !== 'always' || route.isSlow(nowMs)) return;
+    if (this.#limits.retry !== 'always') return;
+    const silent = this.#silentOf(route, nowMs);
+    if (silent.isSlow) return;
     route.hand.begin();
-    this.#passOn(route, upstream, silence, nowMs);
+    this.#passOn(route, upstream, silence, silent, nowMs);
     route.hand.end();
   }
 
-  #passOn(route: Route, upstream: Upstream, silence: Silence, nowMs: number): void {
+  /** A sweep, in which silences are reported, is over. */
+  endSweep(): void {
+    if (this.#silent.size > 0) this.#silent.clear();
+  }
+
+  #silentOf(route: Route, nowMs: number): SilentServers {
+    let silent = this.#silent.get(route);
+    if (silent === undefined) {
+      silent = new SilentServers(route, nowMs);
+      this.#silent.set(route, silent);
+    }
+    return silent;
+  }
+
+  #passOn(route: Route, upstream: Upstream, silence: Silence, silent: SilentServers, nowMs: number): void {
     const { first, behind, isForgotten } = silence;
-    const silent = route.rotation.members.filter((member) => member.pool?.isSilent(nowMs) === true);
-    const others = [upstream, ...silent];
-    // They hold up what is behind their silent requests, and no other requests.
-    const stuck = silent.filter((member) => member.pool?.isStuck(nowMs) === true);
     // With no other server, another connection to the same one shows whether this one was forgotten.
     const again = isForgotten && route.isOpen(upstream) ? upstream : null;
     for (const request of behind) {
       if (!this.#mayMove(request, silence)) continue;
       request.trouble?.forgetLack(nowMs);
-      const other =
-        pickBeside(route, request, others) ?? mayTry(request, again) ?? pickBeside(route, request, stuck);
+      const other = silent.pickQuiet(request) ?? mayTry(request, again) ?? silent.pickServing(request);
       if (other !== null) this.#move(request, upstream, other, nowMs);
     }
     if (!this.#mayHedge(route, first, upstream, nowMs)) return;
     first.trouble?.forgetLack(nowMs);
-    const other =
-      pickBeside(route, first, others) ??
-      mayTry(first, again) ??
-      pickBeside(route, first, [upstream, ...stuck]);
+    const other = silent.pickQuiet(first) ?? mayTry(first, again) ?? silent.pickServing(first, upstream);
     if (other !== null) this.#hedge(route, first, upstream, other, nowMs);
   }
 
@@ -187,13 +210,6 @@ export class Retries {
     request.wasSent = true;
     route.handOver(other, request, this.#counters, nowMs);
   }
-}
-
-function pickBeside(route: Route, { trouble }: Request, others: readonly TriedServer[]): Upstream | null {
-  if (trouble === null) return route.rotation.pick(others);
-  const { tried, leftBehind } = trouble;
-  const fresh = leftBehind.length === 0 ? null : route.rotation.pick([...tried, ...others, ...leftBehind]);
-  return fresh ?? route.rotation.pick([...tried, ...others]);
 }
 
 // It may have broken under the request meanwhile, on another connection.

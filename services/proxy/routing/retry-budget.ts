@@ -46,6 +46,15 @@ export class RetryBudget {
     this.#retries[slot] = (this.#retries[slot] as number) + 1;
   }
 
+  /** Nothing of what was charged at `chargedMs` has been sent. */
+  giveBack(chargedMs: number, nowMs: number): void {
+    this.#slotAt(nowMs);
+    const second = Math.floor(chargedMs / 1000);
+    if (second <= this.#second - WINDOW_SECONDS) return;
+    const slot = second % WINDOW_SECONDS;
+    this.#retries[slot] = (this.#retries[slot] as number) - 1;
+  }
+
   #slotAt(nowMs: number): number {
     const second = Math.floor(nowMs / 1000);
     if (second > this.#second) {

@@ -13,6 +13,9 @@ import { explainTls } from '../../shared/tls.ts';
  */
 export type FailureKind = keyof typeof BLAME;
 
+/** So long after the proxy's own machine has lacked a port or a descriptor it may have one again: another connection has ended. */
+export const LACK_LASTS_MS = 250;
+
 /** `local` is the proxy's own machine: it has run out of descriptors, ports or memory. */
 export type Blame = 'server' | 'local' | 'nobody';
 

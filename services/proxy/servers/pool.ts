@@ -5,7 +5,7 @@ import type { ProxyOptions } from '../options.ts';
 import type { Request } from '../routing/request.ts';
 import type { RequestWatch } from '../routing/watch.ts';
 import { ConnectionLimit } from './connection-limit.ts';
-import type { FailureKind } from './failure.ts';
+import { type FailureKind, LACK_LASTS_MS } from './failure.ts';
 import type { Flusher } from './flusher.ts';
 import type { Upstream, UpstreamPool } from './upstream.ts';
 import { type ConnectionOwner, UpstreamConnection } from './upstream-connection.ts';
@@ -86,6 +86,8 @@ export class Pool implements UpstreamPool, ConnectionOwner {
   readonly #limit: ConnectionLimit;
   readonly #keptCapacity: number;
   #closesFirst = true;
+  /** When a connection last failed for want of a port or descriptor of ours, monotonic ms. */
+  #lackedMs = Number.NEGATIVE_INFINITY;
 
   constructor(upstream: Upstream, options: PoolOptions, world: PoolWorld, observer: TrafficObserver) {
     this.#upstream = upstream;
@@ -154,7 +156,8 @@ export class Pool implements UpstreamPool, ConnectionOwner {
       this.#closeIfDone(least);
       return this.#open(nowMs, true);
     }
-    return shared >= this.#options.upstreamConnections ? least : this.#open(nowMs, true);
+    const hasAll = shared >= this.#options.upstreamConnections || nowMs - this.#lackedMs < LACK_LASTS_MS;
+    return hasAll ? least : this.#open(nowMs, true);
   }
 
   // Answers to what is on it may never come: nothing new may join. A first request that has its reply already may just have
@@ -315,13 +318,33 @@ export class Pool implements UpstreamPool, ConnectionOwner {
   onBroken(connection: UpstreamConnection, failure: FailureKind, unanswered: Request[]): void {
     const upstream = this.#upstream;
     this.#connections.delete(connection);
-    for (const request of unanswered) request.placements -= 1;
-    upstream.tally.inFlight -= unanswered.length;
+    if (failure === 'local') this.#lackedMs = this.now();
+    const other = failure === 'local' && connection.isShared ? this.#standing() : null;
+    const left = other === null ? unanswered : [];
+    if (other !== null) this.#carryOver(unanswered, other);
+    for (const request of left) request.placements -= 1;
+    upstream.tally.inFlight -= left.length;
     if (failure === 'congested') {
       this.#limit.onCongestion(this.#world.now());
       this.#setCapacity();
     }
-    this.#observer.onBroken(upstream, failure, unanswered, connection.isConnected);
+    this.#observer.onBroken(upstream, failure, left, connection.isConnected);
+  }
+
+  // Where our own lack allows no further connection, those that stand carry what was meant for it.
+  #standing(): UpstreamConnection | null {
+    const nowMs = this.now();
+    let least: UpstreamConnection | null = null;
+    for (const connection of this.#connections.members) {
+      if (!connection.isShared || !connection.isConnected || this.#isStalled(connection, nowMs)) continue;
+      if (least === null || connection.inFlight < least.inFlight) least = connection;
+    }
+    return least;
+  }
+
+  #carryOver(requests: readonly Request[], connection: UpstreamConnection): void {
+    this.#world.flusher.add(connection);
+    for (const request of requests) connection.push(request);
   }
 }
 

@@ -76,20 +76,28 @@ export class RoundRobin<Member extends RotationMember> {
     this.#epoch = nextEpoch(this.#epoch);
   }
 
-  /** Whether a member that is not in `excluded` has room. */
-  hasRoom(excluded: readonly unknown[] | null = null): boolean {
-    return this.#members.some((member) => canTake(member, excluded));
+  /** Whether a member that is in neither list has room. */
+  hasRoom(
+    excluded: readonly unknown[] | null = null,
+    passedOver: ReadonlySet<unknown> | null = null,
+  ): boolean {
+    return this.#members.some((member) => canTake(member, excluded, passedOver));
   }
 
   /**
-   * The next member among those that have room and are not in `excluded`; the index moves past it.
+   * The next member among those that have room and are in neither list; the index moves past it.
+   * @param excluded   a few: each member is looked for in all of it
+   * @param passedOver many, which a whole pass has in common
    * @returns null, with the index unmoved, when there is none, or another thread knows a newer list
    */
-  pick(excluded: readonly unknown[] | null = null): Member | null {
+  pick(
+    excluded: readonly unknown[] | null = null,
+    passedOver: ReadonlySet<unknown> | null = null,
+  ): Member | null {
     const turn = this.#turn;
     const epoch = this.#epoch;
     for (let from = turn.read(epoch); from !== -1; from = turn.read(epoch)) {
-      const at = this.#findFrom(from, excluded);
+      const at = this.#findFrom(from, excluded, passedOver);
       if (at === -1) return null;
       // Another thread may have picked meanwhile: then it is the next one's turn.
       if (turn.move(epoch, from, at + 1 === this.#members.length ? 0 : at + 1))
@@ -98,12 +106,16 @@ export class RoundRobin<Member extends RotationMember> {
     return null;
   }
 
-  #findFrom(from: number, excluded: readonly unknown[] | null): number {
+  #findFrom(
+    from: number,
+    excluded: readonly unknown[] | null,
+    passedOver: ReadonlySet<unknown> | null,
+  ): number {
     const members = this.#members;
     const count = members.length;
     let at = from;
     for (let looked = 0; looked < count; looked += 1) {
-      if (canTake(members[at] as Member, excluded)) return at;
+      if (canTake(members[at] as Member, excluded, passedOver)) return at;
       at = at + 1 === count ? 0 : at + 1;
     }
     return -1;
@@ -113,6 +125,8 @@ export class RoundRobin<Member extends RotationMember> {
 function canTake<Member extends RotationMember>(
   member: Member,
   excluded: readonly unknown[] | null,
+  passedOver: ReadonlySet<unknown> | null,
 ): boolean {
-  return !member.isFull && (excluded === null || !excluded.includes(member));
+  if (member.isFull || passedOver?.has(member) === true) return false;
+  return excluded === null || !excluded.includes(member);
 }
