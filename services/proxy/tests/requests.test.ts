@@ -97,7 +97,7 @@ describe('the way of a packet', () => {
   });
 
   test('a thousand pipelined requests of one client are all answered, though it reads late', async (t) => {
-    const proxy = await testProxy(t);
+    const proxy = await testProxy(t, PATIENT);
     await (await fakeServer(t, proxy, 1)).join(KEPT);
     const peer = clientOf(proxy);
     peer.socket.pause();

@@ -149,8 +149,8 @@ describe('with --verify-answers', () => {
     const second = await eventOf(proxy, 'ejected', 1, { after: first.seq, timeoutMs: 20_000 });
     assert.match(second.why, /: out for (1\.[89]|2\.[0-2]) s$/);
     await eventOf(proxy, 'trial', 1, { after: second.seq });
+    await eventually(async () => load.count() > 400);
     await load.stop();
-    assert.ok(load.count() > 400);
     assert.equal(misrouted(proxy.events.since(0)), 0);
   });
 
