@@ -24,8 +24,8 @@ USER 1000:1000
 # Each role and health check runs once, so that Node keeps what it has compiled: a container then starts in half the time.
 # The cache is per user, and a role without it only starts more slowly, so nothing here may break the build.
 ENV NODE_COMPILE_CACHE=/app/.compile-cache
-RUN timeout 3 node services/proxy/main.ts >/dev/null 2>&1 & \
-    SERVER_POLICY=1 timeout 3 node services/server/main.ts >/dev/null 2>&1 & \
+RUN timeout -k 10 3 node services/proxy/main.ts >/dev/null 2>&1 & \
+    SERVER_POLICY=1 timeout -k 10 3 node services/server/main.ts >/dev/null 2>&1 & \
     sleep 1.5; \
     node services/client/main.ts client_packet_1.json >/dev/null 2>&1; \
     node services/shared/healthcheck.ts http 10081; \

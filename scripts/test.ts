@@ -25,8 +25,8 @@ type Group = {
 const CORES = availableParallelism();
 // They take longest, and begin first, those that wait beside those that compute: at the end each would run alone.
 const FIRST = [
-  ...['simulate', 'servers', 'page', 'culprit', 'planted', 'hostile', 'requests'],
-  ...['fuzz', 'bench', 'soak', 'errors', 'main'],
+  ...['simulate', 'page', 'hostile', 'planted', 'soak', 'bench', 'culprit'],
+  ...['fuzz', 'servers', 'workers', 'requests', 'main'],
 ];
 
 const LONG: Group = {
@@ -51,7 +51,7 @@ const MEASURING: Group = {
 const OTHERS: Group = {
   ...{ name: 'tests without Docker', kind: 'unit', files: /./ },
   // Most of them wait for timers and processes most of the time. On a bare machine some install a browser first.
-  ...{ timeoutMs: 300_000, atOnce: 2 * CORES },
+  ...{ timeoutMs: 300_000, atOnce: 3 * CORES },
 };
 const FIRST_MATCH = [LONG, CHAOS, IN_CONTAINERS, MEASURING, OTHERS];
 const IN_TURN = [OTHERS, MEASURING, CHAOS, IN_CONTAINERS, LONG];

@@ -1,11 +1,21 @@
 // A real proxy in the test's own process, and servers that behave as a test says; everything made here ends with its test.
 import { hash } from 'node:crypto';
-import type { TestContext } from 'node:test';
+import { after, type TestContext } from 'node:test';
 import { type ProxyOptions, readProxyOptions } from '../services/proxy/options.ts';
 import { type RunningProxy, startProxy } from '../services/proxy/proxy.ts';
 import type { ClusterEvent, EventType } from '../services/proxy/status/events.ts';
 import { isHealthProbe } from '../services/shared/health-probe.ts';
 import { connectPeer, type Frame, PATIENCE_MS, type Peer, scriptedServer, within } from './peers.ts';
+
+const stops: Promise<void>[] = [];
+after(() => within(Promise.all(stops), PATIENCE_MS, 'stop of each proxy'));
+
+/** Stops a proxy, which takes a third of a second, while the next test runs; the file fails unless all of them have stopped. */
+export function stopMeanwhile(proxy: RunningProxy): void {
+  const stop = proxy.stop();
+  stop.catch(() => {});
+  stops.push(stop);
+}
 
 /** A proxy on ports of its own; stopped with the test. Its times are short unless the test sets them. */
 export async function testProxy(
@@ -22,7 +32,7 @@ export async function testProxy(
   // A proxy waits for its peers to close; here they have no reason to linger.
   t.after(() => {
     for (const { socket } of peers) socket.destroy();
-    return proxy.stop();
+    stopMeanwhile(proxy);
   });
   return proxy;
 }

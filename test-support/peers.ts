@@ -52,6 +52,18 @@ export async function within<T>(promise: Promise<T>, timeoutMs: number, what: st
   }
 }
 
+/**
+ * Whether `ms` have passed since now, by a timer of this process. Another timer for as long that is set later ends later,
+ * however busy the machine is.
+ */
+export function timer(ms: number): () => boolean {
+  let isOver = false;
+  setTimeout(() => {
+    isOver = true;
+  }, ms).unref();
+  return () => isOver;
+}
+
 /** Connects to `port`. What is sent before the connection stands is sent then. */
 export function connectPeer(port: number, host = '127.0.0.1'): Peer {
   return peerOf(net.connect({ port, host, allowHalfOpen: true, noDelay: true }));

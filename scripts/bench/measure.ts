@@ -9,6 +9,7 @@ import type { RunRecord } from './result.ts';
 import { type RunningTarget, startTargets } from './targets/index.ts';
 import type { TargetContext } from './targets/target.ts';
 
+/** No longer than a run. */
 const WARM_UP_SECONDS = 1;
 // In which the connections of the run before come to their end.
 const SETTLE_MS = 100;
@@ -47,7 +48,7 @@ export async function measureAll(
       if (isCounted) progress.phase(`run ${number} of ${plan.length}: ${run.cell.id}, ${run.target}`);
       await sleep(SETTLE_MS);
       try {
-        const span = isCounted ? seconds : WARM_UP_SECONDS;
+        const span = isCounted ? seconds : Math.min(WARM_UP_SECONDS, seconds);
         const record = await measureRun(run, span, programs, target, signal);
         if (isCounted) measured.runs.push(record);
       } catch (error) {

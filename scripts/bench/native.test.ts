@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { before, describe, type TestContext, test } from 'node:test';
 import { answerTo, digestOf, eventOf, testProxy } from '../../test-support/cluster.ts';
-import { type Frame, freePort, type Peer, scriptedServer } from '../../test-support/peers.ts';
+import { type Frame, freePort, type Peer, scriptedServer, timer, within } from '../../test-support/peers.ts';
 import { attempt } from '../kit/command.ts';
 import type { Failure } from '../kit/failure.ts';
 import { startProcess } from '../kit/process.ts';
@@ -70,7 +70,7 @@ const findings: [keyof LoadResult['errors'], Partial<LoadRun>, (peer: Peer, fram
 // At the same time, because one of them does nothing but wait.
 describe('runs', { concurrency: true }, () => {
   test('a request without an answer for 5 seconds is a timeout', async (t) => {
-    const { requests, errors } = await load({ ...RUN, seconds: 5.6, port: await answering(t, () => {}) });
+    const { requests, errors } = await load({ ...RUN, seconds: 7, port: await answering(t, () => {}) });
     assert.equal(requests, 0);
     assert.deepEqual(errors, { ...NO_ERRORS, timeout: RUN.connections });
   });
@@ -87,10 +87,9 @@ describe('runs', { concurrency: true }, () => {
         assert.equal(starts, 1);
         assert.deepEqual(result.errors, NO_ERRORS);
         assert.ok(result.requests > 0 && Number(result.cpuUs) > 0, JSON.stringify(result));
-        assert.ok(result.seconds >= 1 && result.seconds < 2, `${result.seconds} s`);
+        assert.ok(result.seconds >= run.seconds, `${result.seconds} s`);
         const { p50, p90, p99, p999, max } = result.latencyUs;
         assert.ok(p50 > 0 && p50 <= p90 && p90 <= p99 && p99 <= p999 && p999 <= max, JSON.stringify(result));
-        if (mode.rate !== undefined) assert.ok(Math.abs(result.requests - mode.rate) < mode.rate * 0.1);
       });
     }
 
@@ -138,9 +137,11 @@ describe('runs', { concurrency: true }, () => {
 for (const run of [RUN, { ...RUN, mode: 'pipeline', depth: 5 }] as const) {
   test(`${run.mode}: answers may come in any pieces`, async (t) => {
     const port = await answering(t, dribbling());
-    const { requests, errors } = await load({ ...run, connections: 1, port });
-    assert.deepEqual(errors, NO_ERRORS);
-    assert.ok(requests > 20, `${requests} requests`);
+    for (let answered = 0; answered < 20; ) {
+      const { requests, errors } = await load({ ...run, connections: 1, port });
+      assert.deepEqual(errors, NO_ERRORS);
+      answered += requests;
+    }
   });
 }
 
@@ -167,11 +168,30 @@ test('CPU time of processes, of their threads and of those that have ended', asy
   t.after(() => Promise.all([idle.stop(), busy.stop()]));
   const { cpuUs } = await load({ ...RUN, port, pids: [idle.pid, busy.pid] });
   const [own = 0, ofIdle = 0, ofBusy = 0, ...others] = cpuUs;
-  assert.ok(own > 0 && ofIdle < 10_000 && ofBusy > ofIdle, JSON.stringify(cpuUs));
+  assert.ok(own > 0 && ofBusy > 10 * ofIdle, JSON.stringify(cpuUs));
   assert.deepEqual(others, []);
   await idle.stop();
   const message = `Process ${idle.pid} has ended while it was measured.`;
   await assert.rejects(load({ ...RUN, port, pids: [busy.pid, idle.pid] }), { message });
+});
+
+test('the open loop sends what is due whether or not there are answers, and nothing before it is due', async (t) => {
+  const [rate, wanted] = [500, 200];
+  const enough = Promise.withResolvers<void>();
+  let came = 0;
+  const port = await answering(t, () => {
+    came += 1;
+    if (came === wanted) enough.resolve();
+  });
+  const interruption = new AbortController();
+  const isDue = timer(((wanted - 1) * 1000) / rate - 1);
+  const run = { ...RUN, mode: 'open', rate, seconds: 60, port } as const;
+  const running = runLoad(programs, run, () => {}, interruption.signal);
+  running.catch(() => {});
+  await within(enough.promise, LONG_LIVED_MS, `${wanted} requests`);
+  assert.ok(isDue());
+  interruption.abort(new Error('enough'));
+  await assert.rejects(running, /enough/);
 });
 
 test('an interruption ends a load', async (t) => {

@@ -33,8 +33,8 @@ const wishes: [string, string[], Partial<BenchOptions>][] = [
   ],
   [
     'quick, but longer',
-    ['--quick', '--seconds', '3', '--part', 'latency'],
-    { parts: ['latency'], seconds: 3 },
+    ['--quick', '--seconds', '0.5', '--part', 'latency'],
+    { parts: ['latency'], seconds: 0.5 },
   ],
   ['parts in their usual order', ['--part', 'pipeline,latency'], { parts: ['latency', 'pipeline'] }],
   ['one payload', ['--payloads', '300'], { payloads: [300] }],
@@ -93,7 +93,9 @@ const mistakes: [string[], RegExp][] = [
   [['--payloads', 'big'], /^each of --payloads must be a whole number/],
   [['--connections', ''], /^--connections must not be empty/],
   [['--repeat', '0'], /^--repeat must be a whole number from 1/],
-  [['--seconds', '0.5'], /^--seconds must be a whole number/],
+  [['--seconds', '0.05'], /^--seconds must be a number from 0\.1 to 60\.$/],
+  [['--seconds', '61'], /^--seconds must be a number/],
+  [['--seconds', 'many'], /^--seconds must be a number/],
   [['--report', ' '], /^--report is empty/],
   [['--part', 'pipeline', '--targets', 'nginx'], /^There is nothing to measure of nginx/],
   [

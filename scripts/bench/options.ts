@@ -30,6 +30,8 @@ export type BenchOptions = Choice & {
 // The generator tells its payloads apart by the first two bytes.
 const MIN_PAYLOAD_BYTES = 2;
 const MAX_SERVERS = 10_000;
+// A run for less than that shows nothing.
+const SECONDS = { min: 0.1, max: 60 };
 const NAMES = TARGETS.map(({ name }) => name);
 const WORKERS = ['workers-1', 'workers-2', 'workers-4'];
 const ON_REQUEST = ['six-servers', 'watched', 'logged', ...WORKERS, 'baseline'];
@@ -107,7 +109,7 @@ export function parseBenchCommand(args: readonly string[], environment = process
     payloads: parseNumbers('--payloads', text('payloads'), MIN_PAYLOAD_BYTES, MAX_PAYLOAD_BYTES),
     connections: parseNumbers('--connections', text('connections'), 1, 1000),
     repetitions: requireWhole('--repeat', flags.repeat ?? usual.repeat, 1, 100),
-    seconds: requireWhole('--seconds', flags.seconds ?? usual.seconds, 1, 60),
+    seconds: requireSeconds(flags.seconds ?? usual.seconds),
     size: parseSize(flags),
     baseline,
     reportFolder: given('--report', flags.report),
@@ -142,6 +144,12 @@ function refuseIdle(options: BenchOptions): void {
   throw new UsageError(
     `There is nothing to measure of ${idle.join(' and ')} in what was chosen: see the end of --help.`,
   );
+}
+
+function requireSeconds(value: number): number {
+  const { min, max } = SECONDS;
+  if (value >= min && value <= max) return value;
+  throw new UsageError(`--seconds must be a number from ${min} to ${max}.`);
 }
 
 function parseNames<T extends string>(option: string, text: string, known: readonly T[]): T[] {

@@ -21,7 +21,12 @@ const PROJECT = 'policy-proxy-chaos-test';
 const RUN_MS = 90_000;
 const TRIES = 3;
 const EXIT_UNKNOWN = 3;
-const environment: Record<string, string> = { COMPOSE_PROJECT_NAME: PROJECT, SERVERS_PER_POLICY: '2' };
+const environment: Record<string, string> = {
+  COMPOSE_PROJECT_NAME: PROJECT,
+  SERVERS_PER_POLICY: '2',
+  // No fault stops a proxy here, but whoever puts another one in its place or takes the cluster down waits for that.
+  PROXY_LAME_DUCK: '0',
+};
 const cluster = new DockerCluster(PROJECT);
 let folder = '';
 let plans = 0;

@@ -9,6 +9,8 @@ import { readComposeConfig } from '../cluster/services.ts';
 import { CACHE, ROOT } from '../kit/project.ts';
 
 const cluster = await testCluster('policy-proxy-settings-test');
+/** Where nobody is served while a proxy stops. */
+const AT_ONCE = { PROXY_LAME_DUCK: '0' };
 
 after(() => cluster.remove());
 
@@ -42,7 +44,7 @@ test('an own policy in an override file: npm start waits for its servers, and th
     deploy: { replicas: 1 }
 `,
   );
-  const settings = { COMPOSE_FILE: `docker-compose.yml:${override}` };
+  const settings = { ...AT_ONCE, COMPOSE_FILE: `docker-compose.yml:${override}` };
   const said = await succeeds(cluster.command('scripts/start.ts', settings));
   assert.match(said, /7 servers are ready: 2 of policy 1, 2 of policy 2, 2 of policy 3, 1 of policy 4/);
   const result = await cluster.load(1, { rate: 50, args: ['--policies', '4'] }).result();
@@ -57,7 +59,11 @@ test('Compose counts a path in a setting from the repository, as every command d
 test('the cluster over TLS, with what npm run certs makes', async () => {
   const certs = join(CACHE, 'e2e-certs');
   await succeeds(cluster.command('scripts/certs.ts', {}, ['--dir', certs]));
-  const settings = { COMPOSE_FILE: 'docker-compose.yml:docker-compose.tls.yml', CERTS: certs };
+  const settings = {
+    ...AT_ONCE,
+    COMPOSE_FILE: 'docker-compose.yml:docker-compose.tls.yml',
+    CERTS: certs,
+  };
   const said = await succeeds(cluster.command('scripts/start.ts', settings));
   assert.match(said, /3 packets answered/);
   const args = ['client_packet_1.json', '--proxy', cluster.proxyAddress];

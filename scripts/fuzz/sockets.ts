@@ -69,8 +69,11 @@ export async function fuzzOverSockets(job: Job): Promise<SocketsTally> {
     }
     const { adminUrl } = proxy;
     await waitForServers({ adminUrl, count: SERVER_IDS.length, timeoutMs: READY_WITHIN_MS, signal });
-    const client = startNormalClient(proxy.port, policy, (problem) =>
-      attack.end('the normal client is served at every moment', problem),
+    const client = startNormalClient(
+      proxy.port,
+      policy,
+      () => attack.tally.inputs,
+      (problem) => attack.end('the normal client is served at every moment', problem),
     );
     await attack.run(proxy.port);
     await client.stop();

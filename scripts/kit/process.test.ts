@@ -71,7 +71,7 @@ test('one that ignores SIGTERM is killed, and with it what it has started', asyn
   const printed = Promise.withResolvers<number>();
   const onLine = (line: string): void => printed.resolve(Number(line.split(' ')[1]));
   const started = await startProcess(...sh(script), { onLine });
-  const child = await within(printed.promise, 5_000);
+  const child = await within(printed.promise, 20_000);
   assert.ok(child !== null);
   await started.stop();
   assert.equal(await started.ended, 'ended by SIGKILL');

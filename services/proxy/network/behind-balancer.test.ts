@@ -21,6 +21,7 @@ import {
   policies,
   request,
   rowOf,
+  stopMeanwhile,
 } from '../../../test-support/cluster.ts';
 import { type Frame, freePort, type Peer, peerFrom, within } from '../../../test-support/peers.ts';
 import type { Line } from '../../shared/log.ts';
@@ -64,7 +65,7 @@ async function proxyBehind(
   // A proxy waits for its peers to close; here they have no reason to linger.
   t.after(() => {
     for (const socket of sockets.splice(0)) socket.destroy();
-    return proxy.stop();
+    stopMeanwhile(proxy);
   });
   return { proxy, lines };
 }
@@ -281,7 +282,7 @@ describe('with TLS the header comes before the handshake', () => {
       servername: 'localhost',
     });
     sockets.push(socket);
-    const came = within(once(socket, 'data'), 5_000, 'reply');
+    const came = within(once(socket, 'data'), 20_000, 'reply');
     socket.write(packet);
     return String((await came)[0]);
   }
@@ -314,7 +315,7 @@ describe('with TLS the header comes before the handshake', () => {
     const { proxy, lines } = await proxyBehind(t, { tls: { ...good, ...NOT_ASKED } });
     const failed = connectTls({ port: proxy.port, host: '127.0.0.1', ca: ca.cert, servername: 'localhost' });
     failed.on('error', () => {});
-    await within(new Promise((resolve) => failed.once('close', resolve)), 5_000, 'end');
+    await within(new Promise((resolve) => failed.once('close', resolve)), 20_000, 'end');
     assert.match(String(closings(lines)[0]), /does not begin/);
     const other = connect({ port: proxy.port, host: '127.0.0.1', localAddress: OTHER });
     assert.match(await firstReply(proxy.port, NOBODY_SERVES, other), /NO_SERVER/);
@@ -367,7 +368,7 @@ describe('HAProxy in front', {
       };
       const ask = async (localAddress: string): Promise<Frame> => {
         const socket = open(localAddress);
-        const came = within(once(socket, 'data'), 5_000, 'reply');
+        const came = within(once(socket, 'data'), 20_000, 'reply');
         socket.write(NOBODY_SERVES);
         return JSON.parse(String((await came)[0]));
       };

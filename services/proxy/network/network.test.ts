@@ -49,7 +49,7 @@ class Recorder implements Receiver {
       if (this.told.includes(what)) resolve();
     };
     this.onTold();
-    await within(promise, 5_000, `${what}; there was ${this.told.join(', ')}`);
+    await within(promise, 20_000, `${what}; there was ${this.told.join(', ')}`);
   }
 }
 
@@ -76,7 +76,7 @@ for (const [way, listen] of Object.entries(WAYS)) {
       listening.close();
       peer.socket.destroy();
     });
-    const recorder = await within(accepted.promise, 5_000, 'connection');
+    const recorder = await within(accepted.promise, 20_000, 'connection');
     t.after(() => recorder.connection.destroy());
     return { peer, recorder, listening };
   };

@@ -30,7 +30,7 @@ test('what came while the proxy was frozen is read before anybody is called sile
   const client = connectPeer(port);
   t.after(() => client.socket.destroy());
   for (let i = 0; i < 4; i += 1) client.send(request(`request ${i}`));
-  await within(Promise.all(servers.map(({ hasTwo }) => hasTwo)), 5_000, 'two requests on each server');
+  await within(Promise.all(servers.map(({ hasTwo }) => hasTwo)), 20_000, 'two requests on each server');
   proxy.child.kill('SIGSTOP');
   for (const { answerAll } of servers) answerAll();
   await new Promise((resolve) => setTimeout(resolve, FROZEN_MS));
@@ -38,7 +38,7 @@ test('what came while the proxy was frozen is read before anybody is called sile
 
   for (let i = 0; i < 4; i += 1) assert.equal((await client.nextFrame()).type, 2);
   // The next round of heartbeats and probes is when a session would be called lost.
-  for (const { nextProbe } of servers) await within(nextProbe(), 5_000, 'the next probe');
+  for (const { nextProbe } of servers) await within(nextProbe(), 20_000, 'the next probe');
   assert.deepEqual(watch.events.slice(seen), []);
 });
 

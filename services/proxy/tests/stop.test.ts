@@ -52,7 +52,7 @@ test('a lame duck reads what has come before it takes a connection for a quiet o
   client.stdout.setEncoding('utf8').on('data', (text: string) => {
     said += text;
   });
-  await within(once(client.stdout, 'data'), 5_000, 'a client that is connected');
+  await within(once(client.stdout, 'data'), 20_000, 'a client that is connected');
   await sleep(BUSY_MS);
   const stopped = new Promise<void>((resolve) => {
     setImmediate(() => {
@@ -62,7 +62,7 @@ test('a lame duck reads what has come before it takes a connection for a quiet o
       resolve(proxy.stop());
     });
   });
-  await within(once(client, 'close'), 5_000, 'the end of the client');
+  await within(once(client, 'close'), 20_000, 'the end of the client');
   await stopped;
   assert.match(said, new RegExp(digestOf(request().payload)));
 });
@@ -77,7 +77,7 @@ test('who waits in the accept queue when the port closes is told that the proxy 
   client.stdout.setEncoding('utf8').on('data', (text: string) => {
     said += text;
   });
-  await within(once(client.stdout, 'data'), 5_000, 'a client that is ready');
+  await within(once(client.stdout, 'data'), 20_000, 'a client that is ready');
   // In an immediate: the next things that the loop looks at are its timers, and sockets only after them.
   const keepBusy = (): void => {
     client.stdin.write('go');
@@ -90,7 +90,7 @@ test('who waits in the accept queue when the port closes is told that the proxy 
       keepBusy();
     });
   });
-  await within(once(client, 'close'), 5_000, 'the end of the client');
+  await within(once(client, 'close'), 20_000, 'the end of the client');
   await stopped;
   assert.match(said, /SHUTTING_DOWN/);
 });

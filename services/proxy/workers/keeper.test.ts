@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { MessageChannel } from 'node:worker_threads';
-import { clientOf, eventually, fakeServer, request } from '../../../test-support/cluster.ts';
+import { clientOf, eventually, fakeServer, request, stopMeanwhile } from '../../../test-support/cluster.ts';
 import type { Peer } from '../../../test-support/peers.ts';
 import { openSystemWorld } from '../core/system-world.ts';
 import { readProxyOptions } from '../options.ts';
@@ -72,7 +72,7 @@ async function proxyOf(t: TestContext) {
   const peers: Peer[] = [];
   t.after(() => {
     for (const { socket } of peers) socket.destroy();
-    return proxy.stop();
+    stopMeanwhile(proxy);
   });
   return {
     ...{ proxy, keeper, peers, lines, threads, says },
