@@ -116,7 +116,8 @@ export class Route {
   }
 
   /**
-   * Hands a request, out of turn, to a server that has worked on it already.
+   * Hands a request, out of turn, to a server that has worked on it already. Its connection there has just broken: one of its
+   * own takes the place of that.
    * @returns false, and nothing is sent, when that gets no requests now, or is full
    */
   handAgain(

@@ -1,6 +1,7 @@
 // What becomes of a request whose attempt failed, or whose server is silent: what it costs, and where it goes next.
 import type { ProxyOptions } from '../options.ts';
 import type { FailureKind } from '../servers/failure.ts';
+import type { LonePlaces } from '../servers/lone-places.ts';
 import type { Silence } from '../servers/pool.ts';
 import type { Upstream } from '../servers/upstream.ts';
 import { countRetry, type RetryCounters, type Route } from './policy-table.ts';
@@ -23,6 +24,7 @@ export class Retries {
   readonly #limits: RetryLimits;
   readonly #counters: RetryCounters;
   readonly #replier: Pick<Replier, 'isOver'>;
+  readonly #lonePlaces: Pick<LonePlaces, 'hasRoom'>;
   readonly #onCulprit: (request: Request) => void;
   /** What the running sweep has seen. */
   readonly #silent = new Map<Route, SilentServers>();
@@ -32,11 +34,13 @@ export class Retries {
     limits: RetryLimits,
     counters: RetryCounters,
     replier: Pick<Replier, 'isOver'>,
+    lonePlaces: Pick<LonePlaces, 'hasRoom'>,
     onCulprit: (request: Request) => void,
   ) {
     this.#limits = limits;
     this.#counters = counters;
     this.#replier = replier;
+    this.#lonePlaces = lonePlaces;
     this.#onCulprit = onCulprit;
   }
 
@@ -175,6 +179,7 @@ export class Retries {
     const { isDone, placements, attemptMs, client, trouble } = request;
     const isOnItsWay = placements > 1 && attemptMs >= sinceMs;
     if (isDone || isOnItsWay || client.isClosed || (trouble?.moves ?? 0) >= MAX_MOVES) return false;
+    if (trouble?.isAlone === true && !this.#lonePlaces.hasRoom(request.policy)) return false;
     return placements + (trouble?.exposures ?? 0) <= this.#limits.maxAttempts;
   }
 
@@ -196,7 +201,8 @@ export class Retries {
     if (isOnItsWay || request.isDone || request.client.isClosed) return false;
     const isCounted = trouble?.exposedTo.includes(upstream) === true;
     const exposures = (trouble?.exposures ?? 0) + (isCounted ? 0 : 1);
-    return exposures < this.#limits.maxAttempts && route.budget.canRetry(nowMs);
+    const mayHedge = exposures < this.#limits.maxAttempts && this.#lonePlaces.hasRoom(request.policy);
+    return mayHedge && route.budget.canRetry(nowMs);
   }
 
   #hedge(route: Route, request: Request, upstream: Upstream, other: Upstream, nowMs: number): void {

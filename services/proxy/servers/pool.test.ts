@@ -3,39 +3,47 @@ import { test } from 'node:test';
 import { newcomer } from '../health/health.ts';
 import type { DialledConnection, Network } from '../network/network.ts';
 import { readProxyOptions } from '../options.ts';
-import { Request } from '../routing/request.ts';
+import { Request, Trouble } from '../routing/request.ts';
 import type { FailureKind } from './failure.ts';
 import { Flusher } from './flusher.ts';
+import { LonePlaces } from './lone-places.ts';
 import { Pool } from './pool.ts';
 import { Upstream } from './upstream.ts';
 
 const client = { isClosed: false, lines: [], expect: () => {}, deliver: () => {}, flush: () => {} };
 
+type Dialled = { written: string; stand(): void; answer(line: string): void; fail(code: string): void };
+
+const requestOf = (text: string): Request => new Request(client, 1, '1', text, null, 5000);
+
 // A pool of one server that keeps connections, whose network is a list: what was dialled, and what was written on it.
 class Scene {
-  readonly dialled: { written: string; stand(): void; fail(code: string): void }[] = [];
+  readonly dialled: Dialled[] = [];
+  isTrusted = true;
   readonly broken: { failure: FailureKind; requests: Request[] }[] = [];
   readonly upstream: Upstream;
   readonly pool: Pool;
+  readonly lonePlaces = new LonePlaces(() => 1);
   readonly #soon: (() => void)[] = [];
 
   constructor(upstreamConnections: number) {
     const host = { id: 1, policy: '1', host: '10.0.0.1', port: 9000, keepsAlive: true, incarnation: null };
     this.upstream = new Upstream(host, 64, 1, newcomer(0, ''), 0);
     const observer = {
-      ...{ onBusy: () => {}, onAnswer: () => true, onAnswersEnd: () => {} },
+      ...{ onBusy: () => {}, onAnswer: () => this.isTrusted, onAnswersEnd: () => {} },
       ...{ onSilence: () => {}, onGivenUp: () => {} },
       onBroken: (_upstream: Upstream, failure: FailureKind, requests: readonly Request[]) =>
         void this.broken.push({ failure, requests: [...requests] }),
     };
     const network: Pick<Network, 'connect'> = {
-      connect: (_host, _port, onConnected) => this.#dial(onConnected),
+      connect: (_host, _port, onConnected, onRead) => this.#dial(onConnected, onRead),
     };
     const world = {
       network: network as Network,
       flusher: new Flusher((work) => void this.#soon.push(work)),
       now: () => 1000,
       watch: null,
+      lonePlaces: this.lonePlaces,
     };
     this.pool = new Pool(
       this.upstream,
@@ -45,7 +53,7 @@ class Scene {
     );
   }
 
-  #dial(onConnected: () => void): DialledConnection {
+  #dial(onConnected: () => void, onRead: (chunk: Buffer) => void): DialledConnection {
     let onError = (_error: NodeJS.ErrnoException): void => {};
     const socket = {
       on: (event: string, listener: typeof onError) => {
@@ -59,6 +67,7 @@ class Scene {
     const made = {
       written: '',
       stand: onConnected,
+      answer: (line: string) => onRead(Buffer.from(line)),
       fail: (code: string) => onError(Object.assign(new Error(code), { code })),
     };
     this.dialled.push(made);
@@ -66,7 +75,7 @@ class Scene {
   }
 
   send(text: string, nowMs = 1000): Request {
-    const request = new Request(client, 1, '1', text, null, 5000);
+    const request = requestOf(text);
     this.pool.send(request, nowMs);
     return request;
   }
@@ -107,4 +116,37 @@ test('one that does not stand yet carries nothing that another was meant for', (
     requests.map(({ placements }) => placements),
     [0, 0],
   );
+});
+
+test('a connection that carries one request alone has a place until its end, however it ends', () => {
+  const scene = new Scene(1);
+  const alone = (text: string): Request => {
+    const request = requestOf(text);
+    request.trouble = new Trouble(1000);
+    request.trouble.isAlone = true;
+    scene.pool.send(request, 1000);
+    return request;
+  };
+  const ends: ((dialled: Dialled) => void)[] = [
+    ({ fail }) => fail('ECONNREFUSED'),
+    ({ answer }) => answer('{"type":2,"destid":1}\n'),
+    ({ answer }) => {
+      scene.isTrusted = false;
+      answer('{"type":2,"destid":1}\n');
+    },
+    () => scene.pool.destroy(),
+  ];
+  for (const end of ends) {
+    alone('a');
+    const dialled = scene.dialled.at(-1) as Dialled;
+    dialled.stand();
+    alone('b');
+    scene.dialled.at(-1)?.stand();
+    assert.equal(scene.lonePlaces.hasRoom('1'), false);
+    end(dialled);
+    scene.dialled.at(-1)?.fail('ECONNRESET');
+    assert.equal(scene.lonePlaces.hasRoom('1'), true);
+  }
+  scene.send('c');
+  assert.equal(scene.lonePlaces.hasRoom('1'), true);
 });
