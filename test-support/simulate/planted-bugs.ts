@@ -26,8 +26,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'the turn does not move on',
     file: 'proxy/routing/rotation/round-robin.ts',
-    from: 'at + 1 === this.#members.length ? 0 : at + 1))',
-    to: 'at))',
+    from: 'at + 1 === this.#members.length ? 0 : at + 1);',
+    to: 'at);',
     isSlow: true,
   },
   {

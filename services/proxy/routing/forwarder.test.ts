@@ -754,6 +754,17 @@ describe('deadlines', () => {
     assert.deepEqual(scene.replies, ['1:right', '2:right']);
   });
 
+  test('one on trial gets one request at a time that way, too', () => {
+    const scene = new Scene();
+    const a = scene.server('A');
+    scene.ask(1, 2, 3, 4);
+    scene.isForgotten = true;
+    a.tally.hanging = 4;
+    scene.set(a, 'trial');
+    scene.sweepAt(1501);
+    assert.deepEqual(scene.sent.slice(4), ['2→A']);
+  });
+
   test('nobody is moved to a server that is silent itself', () => {
     const scene = new Scene();
     scene.server('A');

@@ -160,16 +160,18 @@ export class Retries {
   #passOn(route: Route, upstream: Upstream, silence: Silence, silent: SilentServers, nowMs: number): void {
     const { first, behind, isForgotten } = silence;
     // With no other server, another connection to the same one shows whether this one was forgotten.
-    const again = isForgotten && route.isOpen(upstream) ? upstream : null;
+    const again = isForgotten ? upstream : null;
     for (const request of behind) {
       if (!this.#mayMove(request, silence)) continue;
       request.trouble?.forgetLack(nowMs);
-      const other = silent.pickQuiet(request) ?? mayTry(request, again) ?? silent.pickServing(request);
+      const other =
+        silent.pickQuiet(request) ?? claimAgain(route, request, again) ?? silent.pickServing(request);
       if (other !== null) this.#move(request, upstream, other, nowMs);
     }
     if (!this.#mayHedge(route, first, upstream, nowMs)) return;
     first.trouble?.forgetLack(nowMs);
-    const other = silent.pickQuiet(first) ?? mayTry(first, again) ?? silent.pickServing(first, upstream);
+    const other =
+      silent.pickQuiet(first) ?? claimAgain(route, first, again) ?? silent.pickServing(first, upstream);
     if (other !== null) this.#hedge(route, first, upstream, other, nowMs);
   }
 
@@ -219,8 +221,9 @@ export class Retries {
 }
 
 // It may have broken under the request meanwhile, on another connection.
-function mayTry({ tried }: Request, upstream: Upstream | null): Upstream | null {
-  return upstream !== null && tried?.includes(upstream) === true ? null : upstream;
+function claimAgain(route: Route, { tried }: Request, upstream: Upstream | null): Upstream | null {
+  if (upstream === null || tried?.includes(upstream) === true) return null;
+  return route.claim(upstream) ? upstream : null;
 }
 
 function mayHaveCrashed(failure: FailureKind): boolean {
