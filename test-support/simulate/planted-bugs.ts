@@ -167,6 +167,13 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     only: 'slow-request',
   },
   {
+    name: 'a server on trial gets all requests',
+    file: 'proxy/servers/upstream.ts',
+    from: "this.health.state === 'trial' ? tally.awaited > 0 :",
+    to: "this.health.state === 'trial' ? tally.awaited > 1e9 :",
+    only: 'sluggish',
+  },
+  {
     name: 'a server that fails every second request is cleared at once',
     file: 'proxy/health/outlier.ts',
     from: 'excess <= 0 ? 0 :',

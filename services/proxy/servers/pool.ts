@@ -203,6 +203,11 @@ export class Pool implements UpstreamPool, ConnectionOwner {
     return this.#upstream.tally.inFlight > 0 || this.#lingering.size > 0;
   }
 
+  // Some of those that hung may hang no more: until they are counted, what is awaited would look like less than it is.
+  #recountBeside(): void {
+    if (this.#upstream.tally.hanging > 0) this.#countBeside();
+  }
+
   #countBeside(): void {
     let count = 0;
     for (const connection of this.#connections.members) {
@@ -280,6 +285,7 @@ export class Pool implements UpstreamPool, ConnectionOwner {
 
   onAnswer(connection: UpstreamConnection, request: Request, answer: string, nowMs: number): void {
     this.#upstream.tally.inFlight -= 1;
+    this.#recountBeside();
     request.placements -= 1;
     // A wrong digest looks like an answer that slipped by one place: then all that follow would be wrong too, and one that
     // is right by chance would carry another client's id.
@@ -338,6 +344,7 @@ export class Pool implements UpstreamPool, ConnectionOwner {
     if (other !== null) this.#carryOver(unanswered, other);
     for (const request of left) request.placements -= 1;
     upstream.tally.inFlight -= left.length;
+    this.#recountBeside();
     if (failure === 'congested') {
       this.#limit.onCongestion(this.#world.now());
       this.#setCapacity();
