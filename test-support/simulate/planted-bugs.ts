@@ -174,6 +174,14 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     only: 'sluggish',
   },
   {
+    name: 'what hung is taken for hanging until the next sweep',
+    file: 'proxy/servers/pool.ts',
+    from: '    if (this.#upstream.tally.hanging > 0) this.#countBeside();\n',
+    to: '',
+    only: 'greedy',
+    isSlow: true,
+  },
+  {
     name: 'a server that fails every second request is cleared at once',
     file: 'proxy/health/outlier.ts',
     from: 'excess <= 0 ? 0 :',
