@@ -158,7 +158,6 @@ const CAUSE_FACTS = {
   },
   /** Servers with a short accept queue that serve one connection at a time. */
   'accept-queue': {
-    isAwaited: true,
     reaches: { limits: 'a full accept queue' },
     add: (draft) => {
       changeToOld(draft, (random) => ({ backlog: random.between(1, 10) }));

@@ -1,6 +1,7 @@
 // pure · what the proxy sends to servers, seen on the wire: which request goes where, and what is promised of that.
 import type { State } from '../../services/proxy/health/health.ts';
 import type { Upstream } from '../../services/proxy/servers/upstream.ts';
+import { FrameReader } from '../../services/shared/framing.ts';
 import { isHealthProbe } from '../../services/shared/health-probe.ts';
 import type { SimulatedProxy } from './proxy.ts';
 import type { SimulatedServer } from './server.ts';
@@ -28,6 +29,14 @@ const UNCLEAR = new Set(['lie', 'lie-always', 'answer-twice', 'misaddress', 'gar
 /** A thread that has connections to servers, with the table that it goes by. */
 type Sender = Pick<Thread, 'host' | 'table'>;
 
+/** How a thread uses a server that takes one request on each connection. */
+type Dialling = {
+  /** When the requests were sent that have no answer. */
+  sentMs: Map<Wire, number>;
+  /** So many of them may be there of which none is old. */
+  allowed: number;
+};
+
 /** One connection from the proxy to a server. */
 type Wire = {
   sender: Sender;
@@ -37,10 +46,11 @@ type Wire = {
   hasAnswered: boolean;
   /** It has carried more than a probe. */
   isReal: boolean;
-  /** The beginning of a line that is not whole yet. */
-  begun: string;
+  reader: FrameReader;
   /** What was sent over it and has no answer yet, oldest first. */
   queue: Send[];
+  /** Null where its server keeps connections. */
+  dialling: Dialling | null;
 };
 
 /** A request that was handed to a server. */
@@ -84,6 +94,7 @@ export class Traffic {
   readonly #kills = new Map<string, number>();
   /** When a connection to a server of a policy was last given up before it was established. */
   readonly #failedDialMs = new Map<string, number>();
+  readonly #dialling = new WeakMap<Upstream, Dialling>();
 
   /** @param onDisorder requests of this policy may go to its servers out of turn now */
   constructor(world: World, proxy: SimulatedProxy, onDisorder: (policy: string) => void) {
@@ -178,8 +189,9 @@ export class Traffic {
       isOver: false,
       hasAnswered: false,
       isReal: false,
-      begun: '',
+      reader: new FrameReader(),
       queue: [],
+      dialling: null,
     };
     // What was on it, or was just about to be written, goes elsewhere.
     const onGone = (): void => {
@@ -199,6 +211,7 @@ export class Traffic {
       for (const line of text.split('\n')) if (line !== '') this.#onLine(wire, line, host, port);
     };
     socket.onReleased = (isTimeWait) => {
+      this.#onUsed(wire, false);
       const policy = sender.table.findByAddress(host, port)?.policy;
       if (policy !== undefined && !wire.isConnected) {
         this.#failedDialMs.set(policy, this.#world.nowMs);
@@ -226,16 +239,17 @@ export class Traffic {
   }
 
   #onChunk(wire: Wire, chunk: Buffer): void {
-    const lines = (wire.begun + chunk.toString('latin1')).split('\n');
-    wire.begun = lines.pop() ?? '';
-    for (const line of lines) {
-      const id = DESTINATION.exec(line)?.[1];
-      const first = wire.queue[0];
+    const { reader, queue } = wire;
+    reader.feed(chunk);
+    while (reader.next()) {
+      this.#onUsed(wire, true);
+      const id = DESTINATION.exec(reader.line())?.[1];
+      const first = queue[0];
       // What is no answer, or one to another client, ends no attempt: the connection is about to be closed.
       if (first === undefined || id !== first.clientId) continue;
-      wire.queue.shift();
+      queue.shift();
       wire.hasAnswered = true;
-      const next = wire.queue[0];
+      const next = queue[0];
       if (next !== undefined) next.wasFirst = true;
     }
   }
@@ -247,6 +261,7 @@ export class Traffic {
     const destination = `${host}:${port}`;
     const upstream = wire.sender.table.findByAddress(host, port);
     if (!this.#mayGoTo(upstream, destination, payload)) return;
+    if (!upstream.keepsAlive) this.#onUse(wire, upstream, destination);
     this.#checkNews(host, port, payload);
     const sent: Sent = this.#requests.get(payload) ?? { payload, policy: String(privPoliId), sends: [] };
     this.#requests.set(payload, sent);
@@ -305,6 +320,37 @@ export class Traffic {
     if (replacedMs + this.#world.messageMs < this.#world.nowMs)
       this.#proxy.violate('nothing goes to an evicted server', `"${payload}": ${destination} is ${state}`);
     return false;
+  }
+
+  // Its accept queue may be short: it gets few connections at once, and with each answer perhaps one more. Those that have had
+  // no answer for long may only show that it is slow.
+  #onUse(wire: Wire, upstream: Upstream, destination: string): void {
+    const { oneRequestConnections, workers } = this.#world.options;
+    const allowed = Math.ceil(oneRequestConnections / workers);
+    const dialling = this.#dialling.get(upstream) ?? { sentMs: new Map(), allowed };
+    this.#dialling.set(upstream, dialling);
+    wire.dialling = dialling;
+    dialling.sentMs.set(wire, this.#world.nowMs);
+    if (dialling.sentMs.size <= dialling.allowed) return;
+    const young = [...dialling.sentMs.values()].filter((ms) => !this.#isOld(ms)).length;
+    if (young > dialling.allowed)
+      this.#proxy.violate(
+        'a server that has answered little gets few connections',
+        `${destination}: ${young} at once, and ${dialling.allowed} may be`,
+      );
+  }
+
+  #onUsed(wire: Wire, isAnswered: boolean): void {
+    const { dialling } = wire;
+    const sentMs = dialling?.sentMs.get(wire);
+    if (dialling === null || sentMs === undefined) return;
+    dialling.sentMs.delete(wire);
+    // Until the next sweep the proxy may count an old one that is gone.
+    if (isAnswered || this.#isOld(sentMs)) dialling.allowed += 1;
+  }
+
+  #isOld(sentMs: number): boolean {
+    return this.#world.nowMs - sentMs > this.#world.options.attemptTimeoutMs;
   }
 
   // A worker may have handed it over before it heard of it, but nothing that was asked for since.

@@ -263,6 +263,32 @@ describe('the order of servers', () => {
     assert.equal(scene.sent.length, 4);
   });
 
+  // A connection that began before the stall would be late at once, and its server be blamed.
+  test('what a sweep hands over after a stall is dated now; how long others have waited is judged as of before', () => {
+    const scene = new Scene();
+    const a = scene.server('A', { capacity: 2 });
+    const b = scene.server('B', { capacity: 0 });
+    scene.ask(1, 2);
+    scene.break(a, 'local', false);
+    a.capacity = 0;
+    scene.ask(3);
+    b.capacity = 3;
+    scene.nowMs = 1900;
+    scene.forwarder.sweep(1020);
+    const dates = scene.onServer.get('B')?.map(({ clientId, attemptMs }) => [clientId, attemptMs]);
+    assert.deepEqual(dates?.toSorted(), [
+      [1, 1900],
+      [2, 1900],
+      [3, 1900],
+    ]);
+    scene.set(a, 'suspect');
+    scene.set(b, 'suspect');
+    scene.ask(4);
+    scene.nowMs += 900;
+    scene.forwarder.sweep(1920);
+    assert.deepEqual(scene.replies, []);
+  });
+
   test('a server that was not reached for want of a port is tried again after a while, and not before', () => {
     const scene = new Scene();
     const a = scene.server('A');
@@ -411,6 +437,19 @@ describe('the modes of retrying', () => {
     }
     assert.equal(scene.forwarder.counters.retries, 100);
     assert.equal(scene.replies.filter((reply) => reply.endsWith('UPSTREAM_FAILED sent')).length, 50);
+  });
+
+  test('and a fifth of what was handed over lately, where that is more', () => {
+    const scene = new Scene();
+    scene.server('B', { capacity: 2000 });
+    scene.ask(...Array.from({ length: 1000 }, (_, id) => 1000 + id));
+    const a = scene.server('A', { capacity: 1000 });
+    for (let id = 1; id <= 150; id += 1) {
+      scene.set(a, 'ready');
+      scene.ask(id * 2, id * 2 + 1);
+      scene.break(a, 'reset');
+    }
+    assert.deepEqual([scene.forwarder.counters.retries, scene.replies], [150, []]);
   });
 
   test('a retry that only our own lack of ports has kept from its server costs nothing', () => {

@@ -324,17 +324,22 @@ export class Forwarder implements TrafficObserver {
     else this.#waitingRoom.readmit(request, route);
   }
 
-  /** Ends what has waited too long: attempts, holds and whole requests. Called every few milliseconds. */
-  sweep(nowMs: number): void {
+  /**
+   * Ends what has waited too long: attempts, holds and whole requests. Called every few milliseconds.
+   * @param asOfMs all that had come by then is dealt with: what has not come is judged as of that time
+   */
+  sweep(asOfMs: number): void {
     // What it was on stays: others wait there, and with no other server ready they may still be answered. Nothing new joins
     // them, and an answer to this one, should it come, finds the request done.
-    while (this.#deadlines.hasExpired(nowMs))
+    while (this.#deadlines.hasExpired(asOfMs))
       this.#replier.timeOut(this.#deadlines.peek() as Request, this.#limits.requestTimeoutMs);
+    // This process may have stood still since: what is sent now is dated now.
+    const nowMs = this.#now();
     this.#sendOn(nowMs);
     for (const route of this.#table.routes) {
-      if (route.waiting.length > 0) this.#waitingRoom.sweep(route, nowMs);
+      if (route.waiting.length > 0) this.#waitingRoom.sweep(route, asOfMs, nowMs);
     }
-    for (const upstream of this.#busy) this.#sweepUpstream(upstream, nowMs);
+    for (const upstream of this.#busy) this.#sweepUpstream(upstream, asOfMs);
     this.#retries.endSweep();
     this.#replier.flush();
   }
@@ -346,8 +351,8 @@ export class Forwarder implements TrafficObserver {
     this.#replier.flush();
   }
 
-  #sweepUpstream(upstream: Upstream, nowMs: number): void {
-    if (upstream.pool?.sweep(nowMs) !== true) this.#busy.delete(upstream);
+  #sweepUpstream(upstream: Upstream, asOfMs: number): void {
+    if (upstream.pool?.sweep(asOfMs) !== true) this.#busy.delete(upstream);
     const isDrained = upstream.tally.inFlight === 0 && upstream.health.state === 'leaving';
     if (isDrained && this.#table.has(upstream)) this.#events.onDrained(upstream);
   }

@@ -57,24 +57,24 @@ export class WaitingRoom {
     route.waiting.addFirst(request);
   }
 
-  /** Drops the requests that are over, wherever they stand; then as `serve`. Called now and then. */
-  sweep(route: Route, nowMs: number): void {
+  /** Drops the requests that are over, wherever they stand; then as `serve`, with waits judged as of `asOfMs`. Called now and then. */
+  sweep(route: Route, asOfMs: number, nowMs: number): void {
     route.waiting.visit((request) => (this.#replier.isOver(request) ? 'over' : 'waits'));
-    this.serve(route, nowMs);
+    this.serve(route, nowMs, asOfMs);
   }
 
   /** The servers of a route, or their load, have changed: each request is served, waits on, or is refused. */
-  serve(route: Route, nowMs: number): void {
+  serve(route: Route, nowMs: number, asOfMs = nowMs): void {
     if (route.waiting.length === 0) return;
-    route.waiting.visit((request) => (route.isFull ? 'stop' : this.#serveOne(request, route, nowMs)));
+    route.waiting.visit((request) => (route.isFull ? 'stop' : this.#serveOne(request, route, nowMs, asOfMs)));
   }
 
-  #serveOne(request: Request, route: Route, nowMs: number): Look {
+  #serveOne(request: Request, route: Route, nowMs: number, asOfMs: number): Look {
     if (this.#replier.isOver(request)) return 'over';
     if (request.trouble?.isAlone === true && !this.#lonePlaces.hasRoom(request.policy)) return 'waits';
     const outcome = route.handToNext(request, this.#counters, nowMs);
     if (outcome === 'handed') return 'served';
-    if (outcome === 'none' && mayWait(route, request, this.#limits, nowMs)) return 'waits';
+    if (outcome === 'none' && mayWait(route, request, this.#limits, asOfMs)) return 'waits';
     this.#replier.giveUp(request);
     return 'over';
   }
