@@ -110,6 +110,7 @@ const LIMITS = [
 
 const TRAFFIC = [
   'a request was sent again',
+  'a request was a trial',
   'a request stood behind another',
   'a poison was sent',
   'two servers have worked on it',

@@ -41,6 +41,7 @@ type Dialling = {
 type Wire = {
   sender: Sender;
   isConnected: boolean;
+  isOver: boolean;
   /** An answer has come over it. */
   hasAnswered: boolean;
   /** It has carried more than a probe. */
@@ -55,6 +56,7 @@ type Wire = {
 /** A request that was handed to a server. */
 export type Send = {
   wire: Wire;
+  atMs: number;
   clientId: string;
   upstream: Upstream;
   /** The server at that address; undefined when there was none. */
@@ -86,6 +88,8 @@ export class Traffic {
   readonly #replacedMs = new Map<string, number>();
   /** When something last happened to the server at an address. */
   readonly #changedMs = new Map<string, number>();
+  /** What servers on trial have been given, by address. */
+  readonly #onTrial = new Map<string, Send[]>();
   readonly #askedMs = new Map<string, number>();
   readonly #kills = new Map<string, number>();
   /** When a connection to a server of a policy was last given up before it was established. */
@@ -118,6 +122,11 @@ export class Traffic {
       this.#requests.delete(payload);
       this.#kills.delete(payload);
     }
+    for (const [address, sends] of this.#onTrial)
+      this.#onTrial.set(
+        address,
+        sends.filter(({ wire }) => wire.sender.host !== host),
+      );
   }
 
   /** Where the request has been; undefined when it was never sent. */
@@ -177,6 +186,7 @@ export class Traffic {
     const wire: Wire = {
       sender,
       isConnected: false,
+      isOver: false,
       hasAnswered: false,
       isReal: false,
       reader: new FrameReader(),
@@ -185,6 +195,7 @@ export class Traffic {
     };
     // What was on it, or was just about to be written, goes elsewhere.
     const onGone = (): void => {
+      wire.isOver = true;
       const policy = sender.table.findByAddress(host, port)?.policy;
       if (policy !== undefined && (!wire.isConnected || wire.isReal)) this.#onDisorder(policy);
     };
@@ -263,6 +274,7 @@ export class Traffic {
     const server = this.#serverAt(destination);
     const send: Send = {
       wire,
+      atMs: this.#world.nowMs,
       clientId: String(srcid),
       upstream,
       server,
@@ -279,6 +291,24 @@ export class Traffic {
     if (before !== undefined) this.#onDisorder(sent.policy);
     this.#checkServers(sent);
     this.#checkOther(sent, send);
+    this.#checkTrial(sent, send);
+  }
+
+  // What has been silent for long, on a connection of its own, keeps it from nothing.
+  #checkTrial({ payload }: Sent, send: Send): void {
+    const { host } = send.upstream;
+    const { state, sinceMs } = send.upstream.health;
+    if (state !== 'trial') return;
+    this.#world.reached('traffic', 'a request was a trial');
+    const { nowMs, options } = this.#world;
+    const fromMs = Math.max(sinceMs, nowMs - options.attemptTimeoutMs);
+    const key = `${host}:${send.upstream.port}`;
+    const awaited = (this.#onTrial.get(key) ?? []).filter(
+      (one) => one.atMs >= fromMs && !one.wire.isOver && one.wire.queue.includes(one),
+    );
+    this.#onTrial.set(key, [...awaited, send]);
+    if (awaited.length > 0)
+      this.#proxy.violate('a server on trial gets one request at a time', `"${payload}" to ${key}`);
   }
 
   #mayGoTo(upstream: Upstream | undefined, destination: string, payload: string): upstream is Upstream {

@@ -24,8 +24,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'the turn does not move on',
     file: 'proxy/routing/rotation/round-robin.ts',
-    from: 'at + 1 === this.#members.length ? 0 : at + 1))',
-    to: 'at))',
+    from: 'at + 1 === this.#members.length ? 0 : at + 1);',
+    to: 'at);',
     isSlow: true,
   },
   {
@@ -163,6 +163,21 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     from: '    const isNews = sinceMs === nowMs;\n',
     to: "    const isNews = sinceMs === nowMs;\n    connection.fail('silent');\n",
     only: 'slow-request',
+  },
+  {
+    name: 'a server on trial gets all requests',
+    file: 'proxy/servers/upstream.ts',
+    from: "this.health.state === 'trial' ? tally.awaited > 0 :",
+    to: "this.health.state === 'trial' ? tally.awaited > 1e9 :",
+    only: 'sluggish',
+  },
+  {
+    name: 'what hung is taken for hanging until the next sweep',
+    file: 'proxy/servers/pool.ts',
+    from: '    if (this.#upstream.tally.hanging > 0) this.#countBeside();\n',
+    to: '',
+    only: 'greedy',
+    isSlow: true,
   },
   {
     name: 'a server that fails every second request is cleared at once',

@@ -4,7 +4,7 @@ import type { PacketHandlers } from '../clients/client-connection.ts';
 import { LISTENER_SWEEP_MS, Listener, type Occupancy } from '../clients/listener.ts';
 import { sourceLimit } from '../clients/source-limit.ts';
 import type { LoopDelay } from '../metrics/control.ts';
-import { placesFor, SPARE_DESCRIPTORS } from '../network/descriptors.ts';
+import { lonePlacesFor, placesFor, SPARE_DESCRIPTORS } from '../network/descriptors.ts';
 import type { ProxyOptions } from '../options.ts';
 import { standings } from '../registration/access.ts';
 import { Forwarder, type ForwarderEvents, type TrafficJudge } from '../routing/forwarder.ts';
@@ -12,6 +12,7 @@ import type { PolicyTable } from '../routing/policy-table.ts';
 import { Refusals } from '../routing/refusals.ts';
 import { isRightAnswer } from '../servers/answer-check.ts';
 import { Flusher } from '../servers/flusher.ts';
+import { LonePlaces } from '../servers/lone-places.ts';
 import { Pool } from '../servers/pool.ts';
 import type { Upstream, UpstreamPool } from '../servers/upstream.ts';
 import { beLameDuck, drain, type Stopping } from './drain.ts';
@@ -41,6 +42,11 @@ export function createDataPath(options: ProxyOptions, log: Log, world: World, pe
   const { now } = clock;
   const { table, judge, registrar, sessions, logs } = peers;
   const errors = new LimitedLog(log, 'debug');
+  const places = placesFor(descriptors, options);
+  const lonePlaces = new LonePlaces(() => {
+    const clients = peers.occupancy?.clients ?? listener.connectionCount;
+    return lonePlacesFor(places, { servers: table.size, clients }, options);
+  });
   const forwarder = new Forwarder(
     table,
     options,
@@ -55,11 +61,11 @@ export function createDataPath(options: ProxyOptions, log: Log, world: World, pe
     },
     options.verifyAnswers ? isRightAnswer : null,
     now,
+    lonePlaces,
     watch,
     new Refusals(peers.boot, errors, watch),
   );
-  const poolWorld = { network, flusher: new Flusher(clock.soon), now, watch };
-  const places = placesFor(descriptors, options);
+  const poolWorld = { network, flusher: new Flusher(clock.soon), now, watch, lonePlaces };
   const standingOf = standings(options.registerFrom);
   // Those of one source are not counted for all workers together: each lets in its share.
   const maxConnectionsPerSource = Math.ceil(sourceLimit({ ...options, ...places }) / options.workers);

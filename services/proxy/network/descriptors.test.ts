@@ -6,14 +6,16 @@ import { answerTo, request } from '../../../test-support/cluster.ts';
 import { watchEvents } from '../../../test-support/event-stream.ts';
 import { connectPeer, type Frame, freePort, type Peer, scriptedServer } from '../../../test-support/peers.ts';
 import { type Program, startProgram } from '../../../test-support/programs.ts';
-import { descriptorLimit, LISTENING_SOCKETS, placesFor } from './descriptors.ts';
+import { descriptorLimit, LISTENING_SOCKETS, lonePlacesFor, placesFor } from './descriptors.ts';
 
 const ASKED = { workers: 1, maxConnections: 10_000, maxServers: 1024 };
 const isLinux = process.platform === 'linux';
 
 test('as many connections as are asked for, where descriptors allow it', () => {
   for (const limit of [65_536, 1_048_576, Number.POSITIVE_INFINITY])
-    assert.deepEqual(placesFor(limit, ASKED), { maxConnections: 10_000, serverPlaces: 1024 });
+    assert.deepEqual(placesFor(limit, ASKED), {
+      ...{ maxConnections: 10_000, serverPlaces: 1024, forServers: 6400 },
+    });
 });
 
 test('what the process, servers and clients get is never more than there is', () => {
@@ -21,6 +23,27 @@ test('what the process, servers and clients get is never more than there is', ()
     const { maxConnections, serverPlaces } = placesFor(limit, ASKED);
     assert.ok(maxConnections + serverPlaces + LISTENING_SOCKETS + 48 <= limit, `${limit}`);
     assert.ok(maxConnections >= 1 && serverPlaces >= 1);
+  }
+});
+
+test('with sessions, probes and connections for all, requests that go on alone never get more than there is', () => {
+  for (const workers of [1, 2, 4]) {
+    for (let limit = 400; limit < 20_000; limit += 97) {
+      const places = placesFor(limit, { ...ASKED, workers });
+      for (const servers of [1, 10, places.serverPlaces]) {
+        for (const clients of [0, 100, places.maxConnections]) {
+          const options = { upstreamConnections: 1, workers };
+          const alone = lonePlacesFor(places, { servers, clients }, options) * workers;
+          const ofServers = servers * (2 + workers);
+          const all = clients + ofServers + alone;
+          const isLeast = alone === workers;
+          assert.ok(
+            isLeast || all <= places.maxConnections + places.forServers,
+            `${limit} ${servers} ${clients}`,
+          );
+        }
+      }
+    }
   }
 });
 

@@ -13,6 +13,7 @@ export const LISTENING_SOCKETS = 8;
 export const SPARE_DESCRIPTORS = 16;
 // Each server may have a session, a probe, and at first four connections for requests.
 const PER_SERVER = 6;
+const SESSION_AND_PROBE = 2;
 // The status listener takes no more.
 const STATUS = 256;
 // Where there are few, servers, probes and the status listener get so much of what the process does not need itself.
@@ -25,10 +26,12 @@ export type Places = {
   maxConnections: number;
   /** Connections above those, which may only register servers. */
   serverPlaces: number;
+  /** Descriptors for servers: their sessions, probes, and connections for requests. */
+  forServers: number;
 };
 
 /**
- * How many connections may come in.
+ * How many connections there may be, those of all threads together.
  * @param limit how many descriptors the process may have open; Infinity where that is not known
  */
 export function placesFor(
@@ -41,7 +44,24 @@ export function placesFor(
   return {
     maxConnections: Math.max(1, Math.min(maxConnections, left - forServers)),
     serverPlaces: Math.max(1, Math.min(maxServers, Math.floor(forServers * SESSIONS_SHARE))),
+    forServers,
   };
+}
+
+/**
+ * How many connections of one thread may carry one request alone: what is left of the servers' descriptors, and half of what
+ * clients don't use now.
+ * @param places  of all threads, as `servers` and `clients`, which are how many there are
+ * @param options `upstreamConnections` are those of one thread
+ */
+export function lonePlacesFor(
+  { maxConnections, forServers }: Places,
+  { servers, clients }: { servers: number; clients: number },
+  { upstreamConnections, workers }: Pick<ProxyOptions, 'upstreamConnections' | 'workers'>,
+): number {
+  const left = forServers - servers * SESSION_AND_PROBE;
+  const lent = Math.max(0, maxConnections - clients) / 2;
+  return Math.max(1, Math.floor((left + lent) / workers) - servers * upstreamConnections);
 }
 
 /** Says so where the limit allows fewer connections than the options. */

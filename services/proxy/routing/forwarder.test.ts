@@ -28,6 +28,7 @@ class Scene {
   readonly culprits: unknown[] = [];
   readonly onServer = new Map<string, Request[]>();
   isForgotten = false;
+  lonePlaces = Number.POSITIVE_INFINITY;
   /** Silent servers are not stuck. */
   arePassingProbes = false;
   /** How often a server was looked at: whether it is silent, or has room. */
@@ -54,7 +55,10 @@ class Scene {
       onDrained: ({ id }: Upstream) => this.evidence.push(`${id} drained`),
     };
     const now = (): number => this.nowMs;
-    this.forwarder = new Forwarder(this.table, { ...LIMITS, ...limits }, evidence, evidence, verify, now);
+    this.forwarder = new Forwarder(this.table, { ...LIMITS, ...limits }, evidence, evidence, verify, now, {
+      hasRoom: () =>
+        this.lonePlaces > this.onServer.values().reduce((sum, list) => sum + countAlone(list), 0),
+    });
   }
 
   server(
@@ -159,6 +163,10 @@ class Scene {
 function codeOf(reply: string): string {
   const value = JSON.parse(reply);
   return typeof value === 'string' ? value : `${value.code}${value.sent ? ' sent' : ''}`;
+}
+
+function countAlone(requests: readonly Request[]): number {
+  return requests.filter(({ trouble }) => trouble?.isAlone === true).length;
 }
 
 describe('the order of servers', () => {
@@ -647,6 +655,58 @@ test('where a server has more room than before, a newcomer does not pass those t
   assert.deepEqual(scene.sent, ['1→A', '2→A']);
 });
 
+describe('requests that go on alone', () => {
+  test('wait for a place where there is none, and hold up no others', () => {
+    const scene = new Scene();
+    const [a, b] = [scene.server('A'), scene.server('B')];
+    scene.lonePlaces = 1;
+    scene.ask(1, 2, 3, 4, 5, 6);
+    scene.break(a, 'reset');
+    scene.set(a, 'suspect');
+    scene.ask(7);
+    assert.deepEqual(scene.sent.slice(6), ['1→B alone', '7→B']);
+    scene.sweepAt(1020);
+    assert.equal(scene.sent.length, 8);
+    for (const alone of ['3→B alone', '5→B alone']) {
+      while (scene.onServer.get('B')?.some(({ trouble }) => trouble?.isAlone)) scene.answer(b);
+      scene.sweepAt(scene.nowMs + 20);
+      assert.equal(scene.sent.at(-1), alone);
+    }
+    scene.answer(b);
+    assert.equal(scene.replies.filter((reply) => reply.endsWith(':right')).length, 7);
+  });
+
+  test('wait for it where all servers are full, too', () => {
+    const scene = new Scene();
+    const [a, b] = [scene.server('A', { capacity: 2 }), scene.server('B', { capacity: 1 })];
+    scene.ask(1, 2, 3);
+    scene.lonePlaces = 1;
+    for (const server of [a, b]) scene.set(server, 'suspect');
+    scene.break(a, 'reset');
+    b.capacity = 2;
+    scene.set(b, 'ready');
+    assert.deepEqual(scene.sent.slice(3), ['1→B alone']);
+    b.capacity = 3;
+    scene.sweepAt(1020);
+    assert.equal(scene.sent.length, 4);
+    for (let answers = 1; answers <= 2; answers += 1) scene.answer(b);
+    assert.deepEqual(scene.sent.slice(4), ['3→B alone']);
+  });
+
+  test('are not asked for once more before there is one', () => {
+    const scene = new Scene();
+    scene.server('A');
+    scene.server('B');
+    scene.lonePlaces = 0;
+    scene.ask(1);
+    scene.sweepAt(1501);
+    assert.deepEqual(scene.sent, ['1→A']);
+    scene.lonePlaces = 1;
+    scene.sweepAt(1521);
+    assert.deepEqual(scene.sent, ['1→A', '1→B alone']);
+  });
+});
+
 describe('deadlines', () => {
   test('a silent request stays, and is asked for once more elsewhere, alone; the first answer counts', () => {
     const scene = new Scene();
@@ -762,6 +822,17 @@ describe('deadlines', () => {
     scene.answer(a);
     scene.answer(a);
     assert.deepEqual(scene.replies, ['1:right', '2:right']);
+  });
+
+  test('one on trial gets one request at a time that way, too', () => {
+    const scene = new Scene();
+    const a = scene.server('A');
+    scene.ask(1, 2, 3, 4);
+    scene.isForgotten = true;
+    a.tally.hanging = 4;
+    scene.set(a, 'trial');
+    scene.sweepAt(1501);
+    assert.deepEqual(scene.sent.slice(4), ['2→A']);
   });
 
   test('nobody is moved to a server that is silent itself', () => {

@@ -6,6 +6,7 @@ import type { HealthChecker } from '../health/health-checker.ts';
 import { Traffic } from '../metrics/traffic.ts';
 import type { ProxyOptions } from '../options.ts';
 import { blameOf, type FailureKind } from '../servers/failure.ts';
+import type { LonePlaces } from '../servers/lone-places.ts';
 import type { Silence, TrafficObserver } from '../servers/pool.ts';
 import type { NamedRequest, Upstream } from '../servers/upstream.ts';
 import type { PolicyTable, RetryCounters, Route } from './policy-table.ts';
@@ -58,6 +59,7 @@ export class Forwarder implements TrafficObserver {
   readonly #events: ForwarderEvents;
   readonly #verify: Verify;
   readonly #now: () => number;
+  readonly #lonePlaces: Pick<LonePlaces, 'hasRoom'>;
   readonly #refusals: Refusals;
   readonly #watch: RequestWatch | null;
   readonly #deadlines = new DeadlineQueue<Request>();
@@ -67,7 +69,7 @@ export class Forwarder implements TrafficObserver {
   readonly #waitingRoom: WaitingRoom;
   readonly #retries: Retries;
   readonly #startedMs: number;
-  /** Those that our own lack has kept from a server: each is sent on at the next sweep. */
+  /** Those that our own lack has kept from a server, or that wait for a place alone: each is sent on at the next sweep. */
   #lacking: Request[] = [];
 
   constructor(
@@ -77,6 +79,7 @@ export class Forwarder implements TrafficObserver {
     events: ForwarderEvents,
     verify: Verify,
     now: () => number,
+    lonePlaces: Pick<LonePlaces, 'hasRoom'>,
     watch: RequestWatch | null = null,
     refusals = new Refusals('', null, watch),
   ) {
@@ -98,13 +101,14 @@ export class Forwarder implements TrafficObserver {
     this.#events = events;
     this.#verify = verify;
     this.#now = now;
+    this.#lonePlaces = lonePlaces;
     this.#refusals = refusals;
     this.#watch = watch;
     this.#startedMs = now();
     this.traffic = new Traffic(now, limits.requestTimeoutMs);
     this.#replier = new Replier(refusals, watch);
-    this.#waitingRoom = new WaitingRoom(limits, this.#replier, this.counters);
-    this.#retries = new Retries(limits, this.counters, this.#replier, events.onCulprit);
+    this.#waitingRoom = new WaitingRoom(limits, this.#replier, this.counters, lonePlaces);
+    this.#retries = new Retries(limits, this.counters, this.#replier, lonePlaces, events.onCulprit);
   }
 
   get openRequests(): number {
@@ -159,6 +163,10 @@ export class Forwarder implements TrafficObserver {
   }
 
   #dispatch(route: Route | undefined, request: Request, nowMs: number): void {
+    if (request.trouble?.isAlone === true && !this.#lonePlaces.hasRoom(request.policy)) {
+      this.#lacking.push(request);
+      return;
+    }
     if (route !== undefined && route.waiting.length === 0) {
       const outcome = route.handToNext(request, this.counters, nowMs);
       if (outcome === 'spent') this.#replier.giveUp(request);

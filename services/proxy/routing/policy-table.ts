@@ -116,7 +116,8 @@ export class Route {
   }
 
   /**
-   * Hands a request, out of turn, to a server that has worked on it already.
+   * Hands a request, out of turn, to a server that has worked on it already. Its connection there has just broken: one of its
+   * own takes the place of that.
    * @returns false, and nothing is sent, when that gets no requests now, or is full
    */
   handAgain(
@@ -127,7 +128,7 @@ export class Route {
     nowMs: number,
   ): boolean {
     this.hand.begin();
-    const isOpen = this.isOpen(upstream);
+    const isOpen = this.claim(upstream);
     if (isOpen) {
       trouble.attempts += 1;
       countRetry(trouble, counters);
@@ -137,9 +138,10 @@ export class Route {
     return isOpen;
   }
 
-  /** Whether a server may get a request out of turn. */
-  isOpen(upstream: Upstream): boolean {
-    return this.rotation.members.includes(upstream) && !upstream.tally.isOut && !upstream.isFull;
+  /** Whether a server may get a request out of turn; it has to be handed to it then. */
+  claim(upstream: Upstream): boolean {
+    const isOpen = !upstream.tally.isOut && !upstream.isFull && this.rotation.members.includes(upstream);
+    return isOpen && upstream.claim();
   }
 
   /**
@@ -153,7 +155,10 @@ export class Route {
       this.budget.feed(nowMs);
     } else if (trouble !== null) {
       if (trouble.isRetry) {
-        if (!this.budget.canRetry(nowMs)) return false;
+        if (!this.budget.canRetry(nowMs)) {
+          upstream.release();
+          return false;
+        }
         this.budget.charge(nowMs);
         counters.retries += 1;
         trouble.isRetry = false;

@@ -1,6 +1,7 @@
 // What becomes of a request whose attempt failed, or whose server is silent: what it costs, and where it goes next.
 import type { ProxyOptions } from '../options.ts';
 import type { FailureKind } from '../servers/failure.ts';
+import type { LonePlaces } from '../servers/lone-places.ts';
 import type { Silence } from '../servers/pool.ts';
 import type { Upstream } from '../servers/upstream.ts';
 import { countRetry, type RetryCounters, type Route } from './policy-table.ts';
@@ -23,6 +24,7 @@ export class Retries {
   readonly #limits: RetryLimits;
   readonly #counters: RetryCounters;
   readonly #replier: Pick<Replier, 'isOver'>;
+  readonly #lonePlaces: Pick<LonePlaces, 'hasRoom'>;
   readonly #onCulprit: (request: Request) => void;
   /** What the running sweep has seen. */
   readonly #silent = new Map<Route, SilentServers>();
@@ -32,11 +34,13 @@ export class Retries {
     limits: RetryLimits,
     counters: RetryCounters,
     replier: Pick<Replier, 'isOver'>,
+    lonePlaces: Pick<LonePlaces, 'hasRoom'>,
     onCulprit: (request: Request) => void,
   ) {
     this.#limits = limits;
     this.#counters = counters;
     this.#replier = replier;
+    this.#lonePlaces = lonePlaces;
     this.#onCulprit = onCulprit;
   }
 
@@ -156,16 +160,18 @@ export class Retries {
   #passOn(route: Route, upstream: Upstream, silence: Silence, silent: SilentServers, nowMs: number): void {
     const { first, behind, isForgotten } = silence;
     // With no other server, another connection to the same one shows whether this one was forgotten.
-    const again = isForgotten && route.isOpen(upstream) ? upstream : null;
+    const again = isForgotten ? upstream : null;
     for (const request of behind) {
       if (!this.#mayMove(request, silence)) continue;
       request.trouble?.forgetLack(nowMs);
-      const other = silent.pickQuiet(request) ?? mayTry(request, again) ?? silent.pickServing(request);
+      const other =
+        silent.pickQuiet(request) ?? claimAgain(route, request, again) ?? silent.pickServing(request);
       if (other !== null) this.#move(request, upstream, other, nowMs);
     }
     if (!this.#mayHedge(route, first, upstream, nowMs)) return;
     first.trouble?.forgetLack(nowMs);
-    const other = silent.pickQuiet(first) ?? mayTry(first, again) ?? silent.pickServing(first, upstream);
+    const other =
+      silent.pickQuiet(first) ?? claimAgain(route, first, again) ?? silent.pickServing(first, upstream);
     if (other !== null) this.#hedge(route, first, upstream, other, nowMs);
   }
 
@@ -175,6 +181,7 @@ export class Retries {
     const { isDone, placements, attemptMs, client, trouble } = request;
     const isOnItsWay = placements > 1 && attemptMs >= sinceMs;
     if (isDone || isOnItsWay || client.isClosed || (trouble?.moves ?? 0) >= MAX_MOVES) return false;
+    if (trouble?.isAlone === true && !this.#lonePlaces.hasRoom(request.policy)) return false;
     return placements + (trouble?.exposures ?? 0) <= this.#limits.maxAttempts;
   }
 
@@ -196,7 +203,8 @@ export class Retries {
     if (isOnItsWay || request.isDone || request.client.isClosed) return false;
     const isCounted = trouble?.exposedTo.includes(upstream) === true;
     const exposures = (trouble?.exposures ?? 0) + (isCounted ? 0 : 1);
-    return exposures < this.#limits.maxAttempts && route.budget.canRetry(nowMs);
+    const mayHedge = exposures < this.#limits.maxAttempts && this.#lonePlaces.hasRoom(request.policy);
+    return mayHedge && route.budget.canRetry(nowMs);
   }
 
   #hedge(route: Route, request: Request, upstream: Upstream, other: Upstream, nowMs: number): void {
@@ -213,8 +221,9 @@ export class Retries {
 }
 
 // It may have broken under the request meanwhile, on another connection.
-function mayTry({ tried }: Request, upstream: Upstream | null): Upstream | null {
-  return upstream !== null && tried?.includes(upstream) === true ? null : upstream;
+function claimAgain(route: Route, { tried }: Request, upstream: Upstream | null): Upstream | null {
+  if (upstream === null || tried?.includes(upstream) === true) return null;
+  return route.claim(upstream) ? upstream : null;
 }
 
 function mayHaveCrashed(failure: FailureKind): boolean {

@@ -1,5 +1,6 @@
 // The requests that no server can take yet: which ones may wait, and which ones are served once something has changed.
 import type { ProxyOptions } from '../options.ts';
+import type { LonePlaces } from '../servers/lone-places.ts';
 import type { Upstream } from '../servers/upstream.ts';
 import type { Look } from './fair-queue.ts';
 import type { RetryCounters, Route } from './policy-table.ts';
@@ -19,11 +20,18 @@ export class WaitingRoom {
   readonly #limits: WaitingRoomLimits;
   readonly #replier: Replier;
   readonly #counters: RetryCounters;
+  readonly #lonePlaces: Pick<LonePlaces, 'hasRoom'>;
 
-  constructor(limits: WaitingRoomLimits, replier: Replier, counters: RetryCounters) {
+  constructor(
+    limits: WaitingRoomLimits,
+    replier: Replier,
+    counters: RetryCounters,
+    lonePlaces: Pick<LonePlaces, 'hasRoom'>,
+  ) {
     this.#limits = limits;
     this.#replier = replier;
     this.#counters = counters;
+    this.#lonePlaces = lonePlaces;
   }
 
   /** Has a request wait for a server of its route, or refuses it. Where all places are taken it may have another one's. */
@@ -63,6 +71,7 @@ export class WaitingRoom {
 
   #serveOne(request: Request, route: Route, nowMs: number, asOfMs: number): Look {
     if (this.#replier.isOver(request)) return 'over';
+    if (request.trouble?.isAlone === true && !this.#lonePlaces.hasRoom(request.policy)) return 'waits';
     const outcome = route.handToNext(request, this.#counters, nowMs);
     if (outcome === 'handed') return 'served';
     if (outcome === 'none' && mayWait(route, request, this.#limits, asOfMs)) return 'waits';

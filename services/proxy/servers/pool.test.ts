@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { newcomer } from '../health/health.ts';
 import type { DialledConnection, Network } from '../network/network.ts';
-import { Request } from '../routing/request.ts';
+import { Request, Trouble } from '../routing/request.ts';
 import type { FailureKind } from './failure.ts';
 import { Flusher } from './flusher.ts';
+import { LonePlaces } from './lone-places.ts';
 import { Pool, type PoolOptions, type TrafficObserver } from './pool.ts';
 import { Upstream } from './upstream.ts';
 
@@ -30,6 +31,8 @@ type Socket = {
 // A pool, and the connections that it has opened, which stand at once unless they are not to.
 class Scene {
   nowMs = 0;
+  isTrusted = true;
+  readonly lonePlaces = new LonePlaces(() => 1);
   readonly upstream: Upstream;
   readonly pool: Pool;
   readonly sockets: Socket[] = [];
@@ -71,7 +74,7 @@ class Scene {
     };
     const observer: TrafficObserver = {
       onBusy: () => {},
-      onAnswer: () => true,
+      onAnswer: () => this.isTrusted,
       onAnswersEnd: () => {},
       onSilence: (_upstream, { first, behind, isNews }) => {
         if (!isNews) return;
@@ -83,7 +86,10 @@ class Scene {
         this.broken.push([failure, unanswered.map(({ wire }) => wire).join(''), wasConnected]),
     };
     const flusher = new Flusher((work) => this.#turns.push(work));
-    const world = { network: network as Network, flusher, now: () => this.nowMs, watch: null };
+    const world = {
+      ...{ network: network as Network, flusher, now: () => this.nowMs, watch: null },
+      lonePlaces: this.lonePlaces,
+    };
     this.pool = new Pool(this.upstream, { ...OPTIONS, ...options }, world, observer);
   }
 
@@ -260,4 +266,36 @@ test('one that does not stand yet carries nothing that another was meant for', (
     requests.map(({ placements }) => placements),
     [0, 0],
   );
+});
+
+test('a connection that carries one request alone has a place until its end, however it ends', () => {
+  const scene = new Scene();
+  const alone = (wire: string): Socket => {
+    const request = new Request(client, 1, '1', wire, null, 2000);
+    request.trouble = new Trouble(0);
+    request.trouble.isAlone = true;
+    scene.pool.send(request, 0);
+    scene.runTurns();
+    return scene.sockets.at(-1) as Socket;
+  };
+  const answer = '{"type":2,"destid":1}\n';
+  const ends: ((socket: Socket) => void)[] = [
+    ({ fail }) => fail('ECONNREFUSED'),
+    ({ read }) => read(answer),
+    ({ read }) => {
+      scene.isTrusted = false;
+      read(answer);
+    },
+    () => scene.pool.destroy(),
+  ];
+  for (const end of ends) {
+    const first = alone('a');
+    const second = alone('b');
+    assert.equal(scene.lonePlaces.hasRoom('1'), false);
+    end(first);
+    second.fail('ECONNRESET');
+    assert.equal(scene.lonePlaces.hasRoom('1'), true);
+  }
+  scene.send('c');
+  assert.equal(scene.lonePlaces.hasRoom('1'), true);
 });

@@ -7,6 +7,7 @@ import type { RequestWatch } from '../routing/watch.ts';
 import { ConnectionLimit } from './connection-limit.ts';
 import { type FailureKind, LACK_LASTS_MS } from './failure.ts';
 import type { Flusher } from './flusher.ts';
+import type { LonePlaces } from './lone-places.ts';
 import type { Upstream, UpstreamPool } from './upstream.ts';
 import { type ConnectionOwner, UpstreamConnection } from './upstream-connection.ts';
 
@@ -72,6 +73,7 @@ export type PoolWorld = {
   /** Monotonic ms. */
   now: () => number;
   watch: RequestWatch | null;
+  lonePlaces: LonePlaces;
 };
 
 export class Pool implements UpstreamPool, ConnectionOwner {
@@ -170,7 +172,19 @@ export class Pool implements UpstreamPool, ConnectionOwner {
   #open(nowMs: number, isShared: boolean): UpstreamConnection {
     const opened = new UpstreamConnection(this.#world.network, this.#upstream, isShared, nowMs, this);
     this.#connections.add(opened);
+    if (this.#isLone(opened)) this.#world.lonePlaces.take(this.#upstream.policy);
     return opened;
+  }
+
+  #remove(connection: UpstreamConnection): void {
+    // One with a wrong answer has failed before its end.
+    if (connection.place === -1) return;
+    this.#connections.delete(connection);
+    if (this.#isLone(connection)) this.#world.lonePlaces.giveBack(this.#upstream.policy);
+  }
+
+  #isLone({ isShared }: UpstreamConnection): boolean {
+    return this.#upstream.keepsAlive && !isShared;
   }
 
   sweep(nowMs: number): boolean {
@@ -189,6 +203,11 @@ export class Pool implements UpstreamPool, ConnectionOwner {
       this.#reset(connection);
     }
     return this.#upstream.tally.inFlight > 0 || this.#lingering.size > 0;
+  }
+
+  // Some of those that hung may hang no more: until they are counted, what is awaited would look like less than it is.
+  #recountBeside(): void {
+    if (this.#upstream.tally.hanging > 0) this.#countBeside();
   }
 
   #countBeside(): void {
@@ -271,6 +290,7 @@ export class Pool implements UpstreamPool, ConnectionOwner {
 
   onAnswer(connection: UpstreamConnection, request: Request, answer: string, nowMs: number): void {
     this.#upstream.tally.inFlight -= 1;
+    this.#recountBeside();
     request.placements -= 1;
     // A wrong digest looks like an answer that slipped by one place: then all that follow would be wrong too, and one that
     // is right by chance would carry another client's id.
@@ -291,7 +311,7 @@ export class Pool implements UpstreamPool, ConnectionOwner {
   }
 
   #finish(connection: UpstreamConnection, tookMs: number, nowMs: number): void {
-    this.#connections.delete(connection);
+    this.#remove(connection);
     if (this.#upstream.keepsAlive) {
       connection.close();
       return;
@@ -311,7 +331,7 @@ export class Pool implements UpstreamPool, ConnectionOwner {
 
   #closeIfDone(connection: UpstreamConnection): void {
     if (connection.inFlight > 0) return;
-    this.#connections.delete(connection);
+    this.#remove(connection);
     connection.close();
   }
 
@@ -322,13 +342,14 @@ export class Pool implements UpstreamPool, ConnectionOwner {
 
   onBroken(connection: UpstreamConnection, failure: FailureKind, unanswered: Request[]): void {
     const upstream = this.#upstream;
-    this.#connections.delete(connection);
+    this.#remove(connection);
     if (failure === 'local') this.#lackedMs = this.now();
     const other = failure === 'local' && connection.isShared ? this.#standing() : null;
     const left = other === null ? unanswered : [];
     if (other !== null) this.#carryOver(unanswered, other);
     for (const request of left) request.placements -= 1;
     upstream.tally.inFlight -= left.length;
+    this.#recountBeside();
     if (failure === 'congested') {
       this.#limit.onCongestion(this.#world.now());
       this.#setCapacity();

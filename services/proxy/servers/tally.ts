@@ -16,8 +16,15 @@ export type Tally = {
   provenMs: number;
   /** The keeper has taken it out of the rotation: other threads may not know yet. */
   readonly isOut: boolean;
-  /** Requests in flight that do not hang, those of all threads. */
+  /** Requests in flight that do not hang, those of all threads, and one that a thread is about to hand over. */
   readonly awaited: number;
+  /**
+   * Before a server that gets one request at a time is given it: false when another thread has given it one, or is about to.
+   * Between this and `release` no other thread can.
+   */
+  claim(): boolean;
+  /** The request is counted, or is not handed over after all. */
+  release(): void;
 };
 
 /** That of a process with one thread. */
@@ -35,4 +42,10 @@ export class LocalTally implements Tally {
   get awaited(): number {
     return this.inFlight - this.hanging;
   }
+
+  claim(): boolean {
+    return true;
+  }
+
+  release(): void {}
 }

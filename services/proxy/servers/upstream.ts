@@ -149,9 +149,20 @@ export class Upstream {
     if (this.probes.length > KEPT_PROBES) this.probes.shift();
   }
 
+  /** Before a request is handed over with `send`, or kept with `release`: false when another thread has just taken it. */
+  claim(): boolean {
+    return this.health.state !== 'trial' || this.tally.claim();
+  }
+
+  /** Nothing is handed over, although it was claimed for that. */
+  release(): void {
+    if (this.health.state === 'trial') this.tally.release();
+  }
+
   /** Hands a request over; every server in rotation was given its pool when it was registered. */
   send(request: Request, nowMs: number): void {
     (this.pool as UpstreamPool).send(request, nowMs);
+    this.release();
   }
 
   get hasSession(): boolean {

@@ -1,7 +1,11 @@
 // Row C5: the proxy's own process runs out of descriptors.
+import type { Socket } from 'node:net';
+import { askHttp } from '../../../scripts/kit/http.ts';
 import { freePorts } from '../../../scripts/kit/ports.ts';
+import type { Snapshot } from '../../../services/proxy/status/snapshot.ts';
 import { atMost, type Check, exactly, type HostileCase } from '../case.ts';
 import { count, others, question, type Reply } from '../client.ts';
+import { after, type Behaviour, honest } from '../kept-server.ts';
 import { countEvents, type Scene } from '../scene.ts';
 
 const CLIENTS = 200;
@@ -10,12 +14,22 @@ const EACH_MS = 200;
 const RECONNECTING = 150;
 const STARTS = 3;
 const LIVES_FOR_MS = 2_000;
+const DYING_SERVERS = 20;
+const DEPTH = 60;
+const ANSWER_MS = 200;
+const DEATHS = 3;
 
 export const descriptors: readonly HostileCase[] = [
   {
     name: 'c5-120-descriptors',
     about: 'A proxy with 120 descriptors and 200 idle clients, beside three good servers.',
     run: withIdleClients,
+  },
+  {
+    name: 'c5-dying-servers',
+    about:
+      'A proxy with 450 descriptors whose servers of one policy die at once, with 1,200 requests on them.',
+    run: withDyingServers,
   },
   {
     name: 'c5-start',
@@ -52,6 +66,35 @@ async function withIdleClients(scene: Scene): Promise<Check[]> {
     atMost(countEvents(proxy, 'evicted', 'ejected'), 0, 'evictions'),
     exactly(replied, replies.length, 'answered or OVERLOADED', others(replies)),
     exactly(warning === undefined ? 0 : 1, 1, 'warning in the log'),
+  ];
+}
+
+async function withDyingServers(scene: Scene): Promise<Check[]> {
+  const proxy = await scene.proxy({}, limited(450));
+  const sockets = new Set<Socket>();
+  const slow = after(() => ANSWER_MS);
+  const dying: Behaviour = (turn) => {
+    sockets.add(turn.socket);
+    if (turn.packet.payload.startsWith('die')) for (const socket of sockets) socket.resetAndDestroy();
+    else slow(turn);
+  };
+  for (let at = 0; at < DYING_SERVERS; at += 1) await scene.keptServer(proxy, dying, { policy: 'dying' });
+  await scene.keptServer(proxy, honest, { policy: 'other' });
+  const busy = scene.clients(proxy, DYING_SERVERS);
+  const beside = scene.client(proxy);
+  const replies: Reply[] = [];
+  for (let round = 0; round < DEATHS; round += 1) {
+    for (const client of busy) for (let at = 0; at < DEPTH; at += 1) void client.ask(question('dying'));
+    await scene.wait(ANSWER_MS / 4);
+    void busy[0]?.ask(question('dying', 'die'));
+    for (let at = 0; at < GOOD_CLIENTS; at += 1) replies.push(await beside.ask(question('other')));
+    await scene.wait(ANSWER_MS);
+  }
+  const { answer } = await askHttp(new URL('/api/policies', proxy.adminUrl), { signal: scene.signal });
+  const { proxy: counts } = JSON.parse(answer) as Snapshot;
+  return [
+    exactly(count(replies, 'ok'), replies.length, 'of the other policy answered', others(replies)),
+    atMost(counts.localFailures, 0, 'times without a descriptor'),
   ];
 }
 

@@ -3,8 +3,11 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { RoundRobin } from './round-robin.ts';
 
-type Member = { name: string; order: number; isFull: boolean };
-const member = (name: string, order: number): Member => ({ name, order, isFull: false });
+type Member = { name: string; order: number; isFull: boolean; claim: () => boolean };
+const member = (name: string, order: number): Member => ({
+  ...{ name, order, isFull: false },
+  claim: () => true,
+});
 const picks = (rotation: RoundRobin<Member>, count: number, excluded: Member[] | null = null): string =>
   Array.from({ length: count }, () => rotation.pick(excluded)?.name ?? '-').join('');
 

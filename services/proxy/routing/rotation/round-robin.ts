@@ -7,6 +7,8 @@ export type RotationMember = {
   readonly order: number;
   /** True when it can't take a request right now. */
   readonly isFull: boolean;
+  /** It is to get the next request; false when another thread has just taken a member that gets one at a time. */
+  claim(): boolean;
 };
 
 /** Round robin over members in the order of registration. */
@@ -85,7 +87,7 @@ export class RoundRobin<Member extends RotationMember> {
   }
 
   /**
-   * The next member among those that have room and are in neither list; the index moves past it.
+   * Claims the next member among those that have room and are in neither list; the index moves past it.
    * @param excluded   a few: each member is looked for in all of it
    * @param passedOver many, which a whole pass has in common
    * @returns null, with the index unmoved, when there is none, or another thread knows a newer list
@@ -100,8 +102,9 @@ export class RoundRobin<Member extends RotationMember> {
       const at = this.#findFrom(from, excluded, passedOver);
       if (at === -1) return null;
       // Another thread may have picked meanwhile: then it is the next one's turn.
-      if (turn.move(epoch, from, at + 1 === this.#members.length ? 0 : at + 1))
-        return this.#members[at] as Member;
+      const hasMoved = turn.move(epoch, from, at + 1 === this.#members.length ? 0 : at + 1);
+      const member = this.#members[at] as Member;
+      if (hasMoved && member.claim()) return member;
     }
     return null;
   }

@@ -11,8 +11,9 @@ const FAILED = 4;
 const LAST_ANSWER_MS = 5;
 /** In the keeper's row, which is the first. */
 const PROVEN_MS = 0;
-/** A whole number there: 1 while it is out of the rotation. */
+/** Whole numbers there: 1 while it is out of the rotation; the worker, from 1, that is about to give a server its only request. */
 const OUT = 2;
+const CLAIMED = 3;
 
 function tallyBuffer(workers: number): SharedArrayBuffer {
   const cells = new Float64Array(new SharedArrayBuffer((1 + workers) * ROW * Float64Array.BYTES_PER_ELEMENT));
@@ -26,12 +27,15 @@ export class WorkerTally implements Tally {
   readonly #cells: Float64Array;
   readonly #flags: Int32Array;
   readonly #row: number;
+  /** As it claims a server; 0 would be nobody. */
+  readonly #mark: number;
 
   /** @param worker its number, from 0 */
   constructor(buffer: SharedArrayBuffer, worker: number) {
     this.#cells = new Float64Array(buffer);
     this.#flags = new Int32Array(buffer);
     this.#row = (1 + worker) * ROW;
+    this.#mark = 1 + worker;
   }
 
   get inFlight(): number {
@@ -91,7 +95,18 @@ export class WorkerTally implements Tally {
   }
 
   get awaited(): number {
-    return awaitedOf(this.#cells);
+    return awaitedOf(this.#cells) + (Atomics.load(this.#flags, CLAIMED) === 0 ? 0 : 1);
+  }
+
+  claim(): boolean {
+    if (Atomics.compareExchange(this.#flags, CLAIMED, 0, this.#mark) !== 0) return false;
+    if (awaitedOf(this.#cells) === 0) return true;
+    this.release();
+    return false;
+  }
+
+  release(): void {
+    Atomics.compareExchange(this.#flags, CLAIMED, this.#mark, 0);
   }
 }
 
@@ -154,11 +169,18 @@ export class KeeperTally implements Tally {
     Atomics.store(this.#flags, OUT, isOut ? 1 : 0);
   }
 
+  claim(): boolean {
+    throw new Error('The keeper sends no requests.');
+  }
+
+  release(): void {}
+
   /** A worker is gone, with all that it had in flight. */
   giveBack(worker: number): void {
     const row = (1 + worker) * ROW;
     this.#cells[row + IN_FLIGHT] = 0;
     this.#cells[row + HANGING] = 0;
+    Atomics.compareExchange(this.#flags, CLAIMED, 1 + worker, 0);
   }
 }
 

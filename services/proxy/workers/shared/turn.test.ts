@@ -7,13 +7,14 @@ import { RoundRobin } from '../../routing/rotation/round-robin.ts';
 import { EPOCHS } from '../../routing/rotation/turn.ts';
 import { SharedTurn } from './turn.ts';
 
-type Member = { name: string; order: number; isFull: boolean };
+type Member = { name: string; order: number; isFull: boolean; claim: () => boolean };
 type Change = { action: 'add' | 'remove' | 'evict'; member: number };
 type Job = { buffer: SharedArrayBuffer; log: SharedArrayBuffer; members: number; picks: number };
 
 const NAMES = [...'abcdef'];
+const claim = (): boolean => true;
 const membersOf = (count: number): Member[] =>
-  NAMES.slice(0, count).map((name, order) => ({ name, order, isFull: false }));
+  NAMES.slice(0, count).map((name, order) => ({ name, order, isFull: false, claim }));
 
 if (!isMainThread) {
   const { buffer, log, members, picks } = workerData as Job;
