@@ -30,28 +30,43 @@ const FIRST = [
 ];
 
 const LONG: Group = {
-  ...{ name: 'long tests', kind: 'long', files: /\.long\.test\.ts$/ },
-  ...{ timeoutMs: 600_000, atOnce: CORES },
+  name: 'long tests',
+  kind: 'long',
+  files: /\.long\.test\.ts$/,
+  timeoutMs: 600_000,
+  atOnce: CORES,
 };
 const IN_CONTAINERS: Group = {
-  ...{ name: 'tests in containers', kind: 'e2e', files: /^scripts\/e2e\// },
+  name: 'tests in containers',
+  kind: 'e2e',
+  files: /^scripts\/e2e\//,
   // Each file has a cluster of its own, and waits for it most of the time.
-  ...{ timeoutMs: 180_000, atOnce: CORES },
+  timeoutMs: 180_000,
+  atOnce: CORES,
 };
 // On a machine that is busy with others it can't tell.
 const CHAOS: Group = {
-  ...{ name: 'tests of chaos in containers', kind: 'e2e', files: /^scripts\/e2e\/chaos/ },
-  ...{ timeoutMs: 180_000, atOnce: 1 },
+  name: 'tests of chaos in containers',
+  kind: 'e2e',
+  files: /^scripts\/e2e\/chaos/,
+  timeoutMs: 180_000,
+  atOnce: 1,
 };
 const MEASURING: Group = {
   // One of them throttles a process: beside others that is more than it can bear.
-  ...{ name: 'tests that measure', kind: 'unit', files: /^test-support\/cost\/|\/tests\/stop\.test\.ts$/ },
-  ...{ timeoutMs: 120_000, atOnce: 1 },
+  name: 'tests that measure',
+  kind: 'unit',
+  files: /^test-support\/cost\/|\/tests\/stop\.test\.ts$/,
+  timeoutMs: 120_000,
+  atOnce: 1,
 };
 const OTHERS: Group = {
-  ...{ name: 'tests without Docker', kind: 'unit', files: /./ },
+  name: 'tests without Docker',
+  kind: 'unit',
+  files: /./,
   // Most of them wait for timers and processes most of the time. On a bare machine some install a browser first.
-  ...{ timeoutMs: 300_000, atOnce: 3 * CORES },
+  timeoutMs: 300_000,
+  atOnce: 3 * CORES,
 };
 const FIRST_MATCH = [LONG, CHAOS, IN_CONTAINERS, MEASURING, OTHERS];
 const IN_TURN = [OTHERS, MEASURING, CHAOS, IN_CONTAINERS, LONG];

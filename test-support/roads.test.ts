@@ -10,8 +10,12 @@ const ROOMS = ['chaos', 'bench', 'simulate', 'fuzz', 'soak', 'load', 'cluster'];
 const BETWEEN_ROOMS = ['chaos → cluster', 'chaos → load', 'soak → load'];
 /** The rooms of a command whose room does not have its name. */
 const ROOMS_OF_COMMANDS: Readonly<Record<string, string>> = {
-  ...{ start: 'cluster', stop: 'cluster', status: 'cluster', upgrade: 'cluster', test: 'cluster' },
-  ...{ swarm: 'cluster' },
+  start: 'cluster',
+  stop: 'cluster',
+  status: 'cluster',
+  upgrade: 'cluster',
+  test: 'cluster',
+  swarm: 'cluster',
   profile: 'bench',
 };
 

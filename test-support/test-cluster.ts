@@ -50,7 +50,12 @@ export async function testCluster(
     (await fetchPolicies(adminUrl)).policies.flatMap(({ servers }) => servers);
   const served = async (): Promise<number> => (await rows()).reduce((sum, row) => sum + row.served, 0);
   return {
-    ...{ project, env, containers, adminUrl, proxyAddress, rows },
+    project,
+    env,
+    containers,
+    adminUrl,
+    proxyAddress,
+    rows,
     load(seconds = 120, { rate = 500, args = [] } = {}) {
       const to = args.includes('--proxy') ? [] : ['--proxy', proxyAddress];
       const flags = ['--rate', String(rate), '--duration', String(seconds), '--json'];

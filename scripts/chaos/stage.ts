@@ -44,7 +44,9 @@ export async function composeStage(
       const networks = await savedNetworks(cluster);
       const proxies = await runningProxies(by);
       return {
-        ...{ cluster, proxies, target: await loadTarget(cluster, proxies) },
+        cluster,
+        proxies,
+        target: await loadTarget(cluster, proxies),
         remember: (fault) => found.undo.note(fault, networks),
         heal: () => healCluster(cluster, networks),
       };
@@ -82,7 +84,9 @@ export async function swarmStage(show: ShowSteps, signal: AbortSignal): Promise<
       const cluster = await swarmOf(project);
       const proxies = await cluster.proxies();
       return {
-        ...{ cluster, proxies, target: proxies.map(({ address }) => address).join() },
+        cluster,
+        proxies,
+        target: proxies.map(({ address }) => address).join(),
         remember: (fault) => undo.note(fault),
         heal: () => cluster.heal(),
       };

@@ -114,7 +114,11 @@ export async function compose(
   const next = 'Look at "docker compose ps --all" and "docker compose logs", then run it again.';
   const project = ['--project-name', nameOf(cluster)];
   return await run('docker', ['compose', '--ansi', 'never', ...project, ...args], {
-    ...{ cwd: ROOT, env: composeEnvironment(cluster), timeoutMs: COMPOSE_TIMEOUT_MS, signal, onLine: line },
+    cwd: ROOT,
+    env: composeEnvironment(cluster),
+    timeoutMs: COMPOSE_TIMEOUT_MS,
+    signal,
+    onLine: line,
     failure: { what, next },
   });
 }
@@ -130,7 +134,9 @@ export async function docker(
   phase(`docker ${command} ${containers.map(({ name }) => name).join(' ')}`);
   const next = 'Look at "docker compose ps", or take the cluster down with "npm stop" and start it again.';
   await run('docker', [command, ...options, ...containers.map(({ id }) => id)], {
-    ...{ timeoutMs: RESTART_TIMEOUT_MS, signal, onLine: line },
+    timeoutMs: RESTART_TIMEOUT_MS,
+    signal,
+    onLine: line,
     failure: { what, next },
   });
 }

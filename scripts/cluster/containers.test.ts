@@ -9,8 +9,13 @@ test('containers: one a line, with its state and health', () => {
       'ffffffffffff\tother\tpaused\t\t\tUp 1 second (Paused)\t\n',
   );
   assert.deepEqual(server, {
-    ...{ id: '0a1b2c3d4e5f', name: 'mine-server-p1-1', state: 'exited' },
-    ...{ service: 'server-p1', configHash: 'aa', isUnhealthy: false, ports: '' },
+    id: '0a1b2c3d4e5f',
+    name: 'mine-server-p1-1',
+    state: 'exited',
+    service: 'server-p1',
+    configHash: 'aa',
+    isUnhealthy: false,
+    ports: '',
   });
   assert.deepEqual([proxy?.isUnhealthy, proxy?.configHash], [true, 'bb']);
   assert.deepEqual([foreign?.service, foreign?.state], ['', 'paused']);
@@ -34,7 +39,13 @@ test('the proxies that do not run, in words', () => {
 
 test('the proxies that are published, by name, as they are reached on this machine', () => {
   const container = (name: string, ports: string, service = 'proxy') => ({
-    ...{ id: '', name: `mine-${name}`, state: 'running', service, configHash: '', isUnhealthy: false, ports },
+    id: '',
+    name: `mine-${name}`,
+    state: 'running',
+    service,
+    configHash: '',
+    isUnhealthy: false,
+    ports,
   });
   const found = publishedProxies('mine', [
     container('proxy-10', '0.0.0.0:10001->10000/tcp, [::]:10001->10000/tcp, 127.0.0.1:10082->10081/tcp'),

@@ -94,7 +94,11 @@ for (const [settings, message] of WRONG) {
 test('settings that containers start with, and files that only they have', () => {
   requireRoleSettings({});
   requireRoleSettings({
-    ...{ PROXY_WORKERS: '64', PROXY_HOLD: '', PROXY_TLS_CERT: '/run/secrets/proxy.pem' },
-    ...{ SERVER_TLS_KEY: '/run/secrets/server-key.pem', PROXY_UPSTREAM_TLS: '1', PROXY_PORT: 'any' },
+    PROXY_WORKERS: '64',
+    PROXY_HOLD: '',
+    PROXY_TLS_CERT: '/run/secrets/proxy.pem',
+    SERVER_TLS_KEY: '/run/secrets/server-key.pem',
+    PROXY_UPSTREAM_TLS: '1',
+    PROXY_PORT: 'any',
   });
 });

@@ -57,8 +57,15 @@ const REQUEST = { type: ['0'], srcid: IDS, privPoliId: POLICIES, payloadsize: ID
 const SHAPES: readonly Readonly<Record<string, readonly string[] | null>>[] = [
   ...[REQUEST, REQUEST, REQUEST],
   {
-    ...{ type: ['1'], id: IDS, privPoliId: POLICIES, listenport: PORTS, 'session?': ['true', 'false'] },
-    ...{ 'keepAlive?': ['true'], 'incarnation?': null, 'auth?': ['"hmac-sha-256"'], 'proof?': null },
+    type: ['1'],
+    id: IDS,
+    privPoliId: POLICIES,
+    listenport: PORTS,
+    'session?': ['true', 'false'],
+    'keepAlive?': ['true'],
+    'incarnation?': null,
+    'auth?': ['"hmac-sha-256"'],
+    'proof?': null,
   },
   { type: ['2'], srcid: IDS, destid: IDS, payload: null },
   {

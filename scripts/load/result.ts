@@ -82,8 +82,11 @@ type Details = Map<string, number>;
 class Tally {
   readonly counts = noOutcomes();
   readonly #details: Record<Outcome, Details> = {
-    ...{ ok: new Map(), wrong: new Map(), error: new Map() },
-    ...{ lost: new Map(), dropped: new Map() },
+    ok: new Map(),
+    wrong: new Map(),
+    error: new Map(),
+    lost: new Map(),
+    dropped: new Map(),
   };
   readonly #latencies = { ok: histogram(), error: histogram() };
 

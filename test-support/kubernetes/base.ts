@@ -144,9 +144,13 @@ export function podsOf(base: Base): Pods[] {
   return ofKind(base, 'Deployment').map(({ where, object }) => {
     const { metadata, spec } = object.spec?.template ?? {};
     return {
-      ...{ where, name: object.metadata.name, deployment: object },
-      ...{ labels: metadata?.labels ?? {}, annotations: metadata?.annotations ?? {} },
-      ...{ spec: spec as IPodSpec, container: spec?.containers[0] as IContainer },
+      where,
+      name: object.metadata.name,
+      deployment: object,
+      labels: metadata?.labels ?? {},
+      annotations: metadata?.annotations ?? {},
+      spec: spec as IPodSpec,
+      container: spec?.containers[0] as IContainer,
     };
   });
 }

@@ -169,7 +169,10 @@ function sentReply(policies: readonly Policy[], { policy }: { policy: string }):
   }
   const raw = `{"type":2,"srcid":"${last.id}","destid":900,"payloadsize":40,"payload":"b91f0c7ad3e85516f2a9c07be4d81f3360a57c2e"}`;
   return {
-    ...{ ok: true, reply: JSON.parse(raw) as object, raw, server: { id: last.id } },
+    ok: true,
+    reply: JSON.parse(raw) as object,
+    raw,
+    server: { id: last.id },
     attempts: [
       { id: first.id, outcome: 'failed, moved on' },
       { id: last.id, outcome: 'answered', ms: 2.9 },

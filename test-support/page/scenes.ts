@@ -18,8 +18,13 @@ const THRESHOLDS = { healthTimeoutMs: 500, holdMs: 500, retryBudget: 0.2 };
 
 export function helloOf(boot: string, startedMs: number): Hello {
   return {
-    ...{ boot, startedMs, version: '1.4.0', wellKnownPort: 10_000, host: '0.0.0.0' },
-    ...{ workers: 1, thresholds: THRESHOLDS },
+    boot,
+    startedMs,
+    version: '1.4.0',
+    wellKnownPort: 10_000,
+    host: '0.0.0.0',
+    workers: 1,
+    thresholds: THRESHOLDS,
   };
 }
 
@@ -30,8 +35,11 @@ const HOUR = 3600;
 const good =
   (have: number, nextS: number, forgottenS: number) =>
   (nowMs: number): Next => ({
-    ...{ kind: 'good-probes', have, need: 2 },
-    ...{ nextProbeMs: nowMs + nextS * 1000, forgottenMs: nowMs + forgottenS * 1000 },
+    kind: 'good-probes',
+    have,
+    need: 2,
+    nextProbeMs: nowMs + nextS * 1000,
+    forgottenMs: nowMs + forgottenS * 1000,
   });
 
 /** A server of the scene; its moments are relative to `nowMs`. */
@@ -50,9 +58,16 @@ function server(
       id: `${(0x91c07be0 + policy * 4096 + number * 77).toString(16)}d${number}f8`,
       policy: String(policy),
     },
-    ...{ name: `server-p${policy}-${number}`, address, state: 'ready', ordered: 'none' },
-    ...{ orderedBy: null, orderedReason: null, orderedSinceMs: null, ejections: 0 },
-    ...{ sinceMs: nowMs - sinceS * 1000, why: '2 probes in a row passed' },
+    name: `server-p${policy}-${number}`,
+    address,
+    state: 'ready',
+    ordered: 'none',
+    orderedBy: null,
+    orderedReason: null,
+    orderedSinceMs: null,
+    ejections: 0,
+    sinceMs: nowMs - sinceS * 1000,
+    why: '2 probes in a row passed',
     next: next?.(nowMs) ?? {
       kind: 'would-leave',
       failed: 0,
@@ -345,7 +360,10 @@ export function stateOf(policies: Policy[], atMs: number): ClusterState {
 
 export function faultsOf(nowMs: number): Fault[] {
   const fault = (kind: string, target: string, fromS: number, forS: number | null): Fault => ({
-    ...{ id: `${kind} ${fromS}`, kind, target, detail: 'chaos run tour' },
+    id: `${kind} ${fromS}`,
+    kind,
+    target,
+    detail: 'chaos run tour',
     fromMs: nowMs - fromS * 1000,
     untilMs: forS === null ? null : nowMs - (fromS - forS) * 1000,
   });
@@ -386,7 +404,8 @@ export function historyOf(policies: Policy[], nowMs: number): History {
         ];
   };
   return {
-    ...{ stepMs: 1000, fromMs: nowMs - 600_000 },
+    stepMs: 1000,
+    fromMs: nowMs - 600_000,
     rate: series((at) => all * (0.97 + 0.05 * noise(at))),
     policyRates: Object.fromEntries(
       policies.map((policy) => [policy.policy, series((at) => rateOf(policy) * (0.97 + 0.05 * noise(at)))]),

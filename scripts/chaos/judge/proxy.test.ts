@@ -236,8 +236,13 @@ const at = (dueMs: number, change: Partial<RequestRow>) => {
 };
 const first = { outcome: 'lost', detail: 'closed', sentMs: 6500, endMs: 6510, openedMs: 6000 } as const;
 const SCALED: FaultSketch = {
-  ...{ kind: 'scale', hits: [], targets: ['proxy'], injectMs: 6000, injectedMs: 6100 },
-  ...{ healMs: 7000, healedMs: 7200 },
+  kind: 'scale',
+  hits: [],
+  targets: ['proxy'],
+  injectMs: 6000,
+  injectedMs: 6100,
+  healMs: 7000,
+  healedMs: 7200,
 };
 
 testCases(anotherAnswers, [

@@ -138,8 +138,13 @@ test('a fault is noted with its hits; a second healing changes nothing', () => {
     healedMs: 230,
     hits: [
       {
-        ...{ target: 'server-p1-1', serverId: 'abc', policy: '1' },
-        ...{ fromMs: 110, struckMs: 115, healMs: 200, healedMs: 230 },
+        target: 'server-p1-1',
+        serverId: 'abc',
+        policy: '1',
+        fromMs: 110,
+        struckMs: 115,
+        healMs: 200,
+        healedMs: 230,
       },
     ],
     isProven: false,

@@ -83,8 +83,18 @@ export class Recorder {
   fault({ id, kind, targets, params }: PlannedFault, conntrack: number | null): FaultRecord {
     const injectMs = this.elapsedMs();
     const record: FaultRecord = {
-      ...{ id, kind, targets, params, injectMs, injectedMs: injectMs, healMs: null, healedMs: null },
-      ...{ hits: [], isProven: false, proof: 'not looked at', conntrack },
+      id,
+      kind,
+      targets,
+      params,
+      injectMs,
+      injectedMs: injectMs,
+      healMs: null,
+      healedMs: null,
+      hits: [],
+      isProven: false,
+      proof: 'not looked at',
+      conntrack,
     };
     this.#faults.push(record);
     return record;
@@ -93,8 +103,13 @@ export class Recorder {
   /** A replica is about to be hit. */
   hit(record: FaultRecord, { name, serverId, policy }: Replica): HitNote {
     const hit: Hit = {
-      ...{ target: name, serverId: policy === null ? null : serverId, policy },
-      ...{ fromMs: this.elapsedMs(), struckMs: null, healMs: null, healedMs: null },
+      target: name,
+      serverId: policy === null ? null : serverId,
+      policy,
+      fromMs: this.elapsedMs(),
+      struckMs: null,
+      healMs: null,
+      healedMs: null,
     };
     record.hits.push(hit);
     return {

@@ -69,8 +69,12 @@ test('each fault is reported when it begins and when it is over; a report that f
   t.after(() => proxy.close());
   const reports: FaultReport[] = [];
   const fault: PlannedFault = {
-    ...{ id: 1, kind: 'kill', targets: ['server-p1-1', 'server-p1-2'] },
-    ...{ atMs: 300, forMs: 0, params: {} },
+    id: 1,
+    kind: 'kill',
+    targets: ['server-p1-1', 'server-p1-2'],
+    atMs: 300,
+    forMs: 0,
+    params: {},
   };
   const phases = { warmUpMs: 0, controlMs: 300, faultsMs: 1, quietMs: 0, afterMs: 0 };
   const recording = await record(proxy.port, { phases, faults: [fault] }, async (report) => {
@@ -80,7 +84,9 @@ test('each fault is reported when it begins and when it is over; a report that f
   assert.equal(recording.cutShort, null);
   const [begin] = reports;
   assert.partialDeepStrictEqual(begin, {
-    ...{ phase: 'begin', kind: 'kill', target: 'server-p1-1, server-p1-2' },
+    phase: 'begin',
+    kind: 'kill',
+    target: 'server-p1-1, server-p1-2',
     detail: 'chaos control, seed 1',
   });
   assert.deepEqual(reports, [begin, { ...begin, phase: 'end' }]);

@@ -129,7 +129,9 @@ export async function docker(
 ): Promise<string> {
   const [what = '', which = ''] = args;
   return await run('docker', [...hostOf(node), ...args], {
-    ...{ timeoutMs, signal, env: { ...process.env, ...env } },
+    timeoutMs,
+    signal,
+    env: { ...process.env, ...env },
     failure: {
       what: `"docker ${what} ${which}" failed${node?.socket ? ` on ${node.name}` : ''}`,
       next: '"npm run swarm -- stop" removes what is there, "npm run swarm" starts it again.',

@@ -6,7 +6,9 @@ import { stackSettings, takeDownStack } from './stack.ts';
 test('every node publishes the same port, whatever range Compose has for several proxies', () => {
   const ranges = { PROXY_PUBLISH_PORT: '127.0.0.1:9-11', PROXY_PUBLISH_ADMIN_PORT: '7-9' };
   assert.deepEqual(stackSettings(3, { ...ranges, PROXIES: '3' }), {
-    ...{ PROXIES: '3', PROXY_PUBLISH_PORT: '9', PROXY_PUBLISH_ADMIN_PORT: '7' },
+    PROXIES: '3',
+    PROXY_PUBLISH_PORT: '9',
+    PROXY_PUBLISH_ADMIN_PORT: '7',
   });
 });
 

@@ -10,7 +10,10 @@ const SERVICES = new Map([
 
 function task(slot: number, change: Partial<Task> = {}): Task {
   return {
-    ...{ ServiceID: 's1', NodeID: 'n1', Slot: slot, DesiredState: 'running' },
+    ServiceID: 's1',
+    NodeID: 'n1',
+    Slot: slot,
+    DesiredState: 'running',
     CreatedAt: '2026-11-30T10:00:00Z',
     Status: { State: 'running', ContainerStatus: { ContainerID: ID } },
     NetworksAttachments: [{ Addresses: ['10.0.1.7/24'] }],
@@ -22,17 +25,32 @@ function task(slot: number, change: Partial<Task> = {}): Task {
 test('a task is a replica that is named by its service and slot', () => {
   const Ports = [{ TargetPort: 10_000, PublishedPort: 12_000 }];
   const proxy = task(1, {
-    ...{ ServiceID: 's2', Spec: { ContainerSpec: {} } },
+    ServiceID: 's2',
+    Spec: { ContainerSpec: {} },
     Status: { State: 'starting', ContainerStatus: { ContainerID: ID }, PortStatus: { Ports } },
   });
   assert.deepEqual(toTaskReplicas([task(2), proxy], SERVICES), [
     {
-      ...{ name: 'proxy-1', service: 'proxy', containerId: ID, serverId: 'a4fd3782281e', policy: null },
-      ...{ state: 'starting', address: '10.0.1.7', node: 'n1', ports: { 10000: 12_000 } },
+      name: 'proxy-1',
+      service: 'proxy',
+      containerId: ID,
+      serverId: 'a4fd3782281e',
+      policy: null,
+      state: 'starting',
+      address: '10.0.1.7',
+      node: 'n1',
+      ports: { 10000: 12_000 },
     },
     {
-      ...{ name: 'server-p1-2', service: 'server-p1', containerId: ID, serverId: 'a4fd3782281e' },
-      ...{ policy: '1', state: 'running', address: '10.0.1.7', node: 'n1', ports: {} },
+      name: 'server-p1-2',
+      service: 'server-p1',
+      containerId: ID,
+      serverId: 'a4fd3782281e',
+      policy: '1',
+      state: 'running',
+      address: '10.0.1.7',
+      node: 'n1',
+      ports: {},
     },
   ]);
 });

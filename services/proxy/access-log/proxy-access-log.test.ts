@@ -47,12 +47,20 @@ test('one line for each request: answers, and refusals by the id that they carry
     [
       { message: 'request', policy: '1', by: 7, attempts: 1, outcome: 'answered', trace: undefined },
       {
-        ...{ message: 'request', policy: 'nobody\n', by: undefined, attempts: 0 },
-        ...{ outcome: 'NO_SERVER', trace: refused.trace },
+        message: 'request',
+        policy: 'nobody\n',
+        by: undefined,
+        attempts: 0,
+        outcome: 'NO_SERVER',
+        trace: refused.trace,
       },
       {
-        ...{ message: 'refused packet', policy: undefined, by: undefined, attempts: 0 },
-        ...{ outcome: 'UNKNOWN_TYPE', trace: unknown.trace },
+        message: 'refused packet',
+        policy: undefined,
+        by: undefined,
+        attempts: 0,
+        outcome: 'UNKNOWN_TYPE',
+        trace: unknown.trace,
       },
     ],
   );

@@ -80,7 +80,12 @@ export function createControl(options: ProxyOptions, log: Log, world: World, pee
   let cancelTimers: (() => void)[] = [];
 
   return {
-    ...{ events, counts, checker, registry, sessions, registrar },
+    events,
+    counts,
+    checker,
+    registry,
+    sessions,
+    registrar,
     /** For lines that peers provoke: about what is refused, and at level debug. */
     logs: { refusals, details },
     /** Begins to send heartbeats. */

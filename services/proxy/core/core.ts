@@ -43,7 +43,12 @@ export function createCore(options: ProxyOptions, log: Log, world: World): Core 
   });
   const { events, registry, registrar, sessions, counts, checker, logs } = control;
   const dataPath = createDataPath(options, log, world, {
-    ...{ table, logs, sessions, boot: events.boot, judge: checker, loopDelay: counts.loopDelay },
+    table,
+    logs,
+    sessions,
+    boot: events.boot,
+    judge: checker,
+    loopDelay: counts.loopDelay,
     registrar: {
       register: (connection, packet, answer) => answer(registrar.register(connection, packet)),
       drain: () => registrar.drain(),

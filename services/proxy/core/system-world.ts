@@ -51,7 +51,9 @@ export async function openSystemWorld(
   const tickets = new TicketKeys();
   const headers = proxyHeadersFor(options, descriptors, clock, failures);
   return {
-    ...{ failures, headers, tickets },
+    failures,
+    headers,
+    tickets,
     world: {
       ...{
         clock,
@@ -121,7 +123,8 @@ function networkFor(
   return tlsNetwork(plain, {
     listen: tls,
     dial: upstreamTls,
-    ...{ headers, tickets },
+    headers,
+    tickets,
     onFailure: (failure) => failures.write({ level: 'warn', message: 'TLS handshake failed', ...failure }),
   });
 }

@@ -25,7 +25,10 @@ export class LoopDelay extends Histogram {
 export class ControlCounts {
   readonly probes = new Map<ProbeOutcome, Histogram>();
   readonly registrations: Record<RegistrationResult, number> = {
-    ...{ registered: 0, refreshed: 0, challenged: 0, refused: 0 },
+    registered: 0,
+    refreshed: 0,
+    challenged: 0,
+    refused: 0,
   };
   /** From when a server last showed that it works until it was taken out for a failure. */
   readonly detection = new Histogram();

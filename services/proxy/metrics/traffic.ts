@@ -132,7 +132,12 @@ export class PolicyTraffic {
   #tell(request: CountedRequest, outcome: Outcome, server: Ending['server'], endedMs: number): void {
     const arrivedMs = request.deadlineMs - this.#shared.requestTimeoutMs;
     const ending = {
-      ...{ request, outcome, server, arrivedMs, firstAttemptMs: firstAttemptMs(request), endedMs },
+      request,
+      outcome,
+      server,
+      arrivedMs,
+      firstAttemptMs: firstAttemptMs(request),
+      endedMs,
       standsFor: 1,
     };
     for (const watcher of this.#shared.watchers) watcher(ending);

@@ -14,7 +14,9 @@ const isLinux = process.platform === 'linux';
 test('as many connections as are asked for, where descriptors allow it', () => {
   for (const limit of [65_536, 1_048_576, Number.POSITIVE_INFINITY])
     assert.deepEqual(placesFor(limit, ASKED), {
-      ...{ maxConnections: 10_000, serverPlaces: 1024, forServers: 6400 },
+      maxConnections: 10_000,
+      serverPlaces: 1024,
+      forServers: 6400,
     });
 });
 

@@ -11,8 +11,14 @@ import { Registry, type RegistryWorld } from './registry.ts';
 
 const ORDER = { by: 'a test', reason: '' };
 const PACKET = {
-  ...{ kind: 'setup', id: 1, policy: '1', policyAsWritten: '1', listenPort: 9000 },
-  ...{ keepsAlive: true, hasSession: false, incarnation: null },
+  kind: 'setup',
+  id: 1,
+  policy: '1',
+  policyAsWritten: '1',
+  listenPort: 9000,
+  keepsAlive: true,
+  hasSession: false,
+  incarnation: null,
 } as unknown as SetupPacket;
 
 // A registry whose `did` notes what becomes of servers, and of the connections to them.
@@ -34,12 +40,16 @@ class Scene {
       probeNow: note('probed'),
     };
     const world: RegistryWorld = {
-      ...{ table, events: this.events, now: () => 0, wallNow: () => 0 },
+      table,
+      events: this.events,
+      now: () => 0,
+      wallNow: () => 0,
       makePool: (upstream) => {
         const pool = { destroy: () => note('cut off')(upstream), retire: () => note('retired')(upstream) };
         return pool as Partial<UpstreamPool> as UpstreamPool;
       },
-      ...{ onRouteChanged: () => {}, onLeaving: () => {} },
+      onRouteChanged: () => {},
+      onLeaving: () => {},
       onRemoved: (upstream, lastWords) => note(lastWords === null ? 'removed' : 'removed and told')(upstream),
     };
     const options = { ...readProxyOptions([], {}), maxServers };

@@ -13,7 +13,8 @@ function sceneOf(nowMs: number) {
   const registration = { id: 1, policy: '1', host: '10.0.0.1', port: 1, keepsAlive: true, incarnation: null };
   const upstream = new Upstream(registration, 1, 1, newcomer(nowMs, ''), 0);
   const connection = (name: string, lastHeardMs: number): LeaseConnection => ({
-    ...{ remoteHost: '10.0.0.1', lastHeardMs },
+    remoteHost: '10.0.0.1',
+    lastHeardMs,
     send: () => {},
     closeWhenIdle: () => did.push(`${name} closed`),
     destroy: () => did.push(`${name} destroyed`),

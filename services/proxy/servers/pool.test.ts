@@ -48,7 +48,8 @@ class Scene {
       connect: (_host, _port, onConnected, onRead) => {
         let onError = (_error: NodeJS.ErrnoException): void => {};
         const socket: Socket = {
-          ...{ written: '', ended: '' },
+          written: '',
+          ended: '',
           read: (text) => onRead(Buffer.from(text)),
           fail: (code) => onError(Object.assign(new Error(code), { code })),
         };
@@ -87,7 +88,10 @@ class Scene {
     };
     const flusher = new Flusher((work) => this.#turns.push(work));
     const world = {
-      ...{ network: network as Network, flusher, now: () => this.nowMs, watch: null },
+      network: network as Network,
+      flusher,
+      now: () => this.nowMs,
+      watch: null,
       lonePlaces: this.lonePlaces,
     };
     this.pool = new Pool(this.upstream, { ...OPTIONS, ...options }, world, observer);

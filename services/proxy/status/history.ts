@@ -19,7 +19,11 @@ export class History {
   readonly #sources: HistorySources;
   readonly #rates = new WeakMap<Upstream, { before: number; perS: number }>();
   readonly #series: { rate: Series; p50Ms: Series; p90Ms: Series; p99Ms: Series; retries: Series } = {
-    ...{ rate: [], p50Ms: [], p90Ms: [], p99Ms: [], retries: [] },
+    rate: [],
+    p50Ms: [],
+    p90Ms: [],
+    p99Ms: [],
+    retries: [],
   };
   readonly #errors = new Map<string, Series>();
   readonly #policies = new Map<string, Series>();

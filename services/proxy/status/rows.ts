@@ -61,9 +61,14 @@ export function rowOf(upstream: Upstream, sources: RowSources): Server {
   const { id, policy, host, address, health, drainOrder, durations, lastProbe, probes } = upstream;
   const { history, names } = sources;
   return {
-    ...{ id, policy, address, name: names.of(host) },
+    id,
+    policy,
+    address,
+    name: names.of(host),
     // What is forgotten is in no table.
-    ...{ state: health.state as State, sinceMs: upstream.stateSinceWallMs, why: health.why },
+    state: health.state as State,
+    sinceMs: upstream.stateSinceWallMs,
+    why: health.why,
     ordered: drainOrder === null ? 'none' : 'drained',
     orderedBy: drainOrder?.by ?? null,
     orderedReason: drainOrder?.reason ?? null,
@@ -73,9 +78,13 @@ export function rowOf(upstream: Upstream, sources: RowSources): Server {
     lastProbe,
     bars: probes.map(barOf).join(''),
     requestsPerS: history.rateOf(upstream),
-    ...{ inFlight: upstream.tally.inFlight, served: upstream.tally.served, failed: upstream.tally.failed },
-    ...{ p50Ms: durations.quantile(0.5), p99Ms: durations.quantile(0.99) },
-    ...{ session: upstream.hasSession, keepAlive: upstream.keepsAlive },
+    inFlight: upstream.tally.inFlight,
+    served: upstream.tally.served,
+    failed: upstream.tally.failed,
+    p50Ms: durations.quantile(0.5),
+    p99Ms: durations.quantile(0.99),
+    session: upstream.hasSession,
+    keepAlive: upstream.keepsAlive,
   };
 }
 

@@ -291,7 +291,10 @@ async function keeperOf(t: TestContext, workers: number) {
   const { events, table } = keeper.sources;
   assert.ok(events instanceof EventLog);
   const proxy = {
-    ...{ port, adminPort: 0, events, stop: () => keeper.stop() },
+    port,
+    adminPort: 0,
+    events,
+    stop: () => keeper.stop(),
     listeningWorkers: () => keeper.listeningWorkers,
     inFlight: (id: number) => table.findById('1', id)?.tally.inFlight,
   };

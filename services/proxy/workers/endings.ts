@@ -49,7 +49,12 @@ function plain({ request, server, ...rest }: Ending<Request>, standsFor: number)
     standsFor,
     server: nameOf(server),
     request: {
-      ...{ clientId, policy, wire, deadlineMs, attemptMs, upstream: nameOf(upstream) },
+      clientId,
+      policy,
+      wire,
+      deadlineMs,
+      attemptMs,
+      upstream: nameOf(upstream),
       trouble: trouble && {
         firstAttemptMs: trouble.firstAttemptMs,
         exposures: trouble.exposures,

@@ -75,7 +75,12 @@ async function proxyOf(t: TestContext) {
     stopMeanwhile(proxy);
   });
   return {
-    ...{ proxy, keeper, peers, lines, threads, says },
+    proxy,
+    keeper,
+    peers,
+    lines,
+    threads,
+    says,
     skip: (ms: number): void => {
       aheadMs += ms;
     },

@@ -212,7 +212,10 @@ export function createKeeper(options: ProxyOptions, log: Log, world: World, laun
     unreadyReason: () => (isStopping ? 'shutting down' : port === 0 ? 'starting' : null),
   };
   return {
-    ...{ sources, open, stop, totals },
+    sources,
+    open,
+    stop,
+    totals,
     get listeningWorkers() {
       return crew.listening;
     },

@@ -87,10 +87,14 @@ export class Totals {
     this.counts = {
       forwarder: {
         ...none,
-        ...{ retryReasons: {}, localFailures: 0, errors: refusals.ofRequests, refusals: refusals.ofOthers },
+        retryReasons: {},
+        localFailures: 0,
+        errors: refusals.ofRequests,
+        refusals: refusals.ofOthers,
       },
       listener: { refusedConnections: 0, acceptFailures: 0 },
-      ...{ accessLogDropped: 0, activeMs: 0 },
+      accessLogDropped: 0,
+      activeMs: 0,
     };
   }
 

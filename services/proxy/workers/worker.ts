@@ -65,14 +65,24 @@ export function createWorker(
   };
   const loopDelay = new LoopDelay();
   const dataPath = createDataPath(share, log, world, {
-    ...{ table, judge, logs, boot, loopDelay, registrar: relay.registrar, sessions: relay.sessions },
+    table,
+    judge,
+    logs,
+    boot,
+    loopDelay,
+    registrar: relay.registrar,
+    sessions: relay.sessions,
     onDrained: (upstream) => post({ kind: 'drained', ref: copy.refOf(upstream) }),
     occupancy: new SharedPlaces(places, index),
   });
   const { forwarder, listener } = dataPath;
   const copy = new TableCopy(index, table, share, forwarder, dataPath.makePool);
   const reporter = new Reporter({
-    ...{ forwarder, listenerCounters: listener.counters, loopDelay, accessLogDropped, now: clock.now },
+    forwarder,
+    listenerCounters: listener.counters,
+    loopDelay,
+    accessLogDropped,
+    now: clock.now,
     servers: () => copy.servers,
     routes: () => table.routes,
   });

@@ -5,7 +5,9 @@ import { RoundRobin } from './round-robin.ts';
 
 type Member = { name: string; order: number; isFull: boolean; claim: () => boolean };
 const member = (name: string, order: number): Member => ({
-  ...{ name, order, isFull: false },
+  name,
+  order,
+  isFull: false,
   claim: () => true,
 });
 const picks = (rotation: RoundRobin<Member>, count: number, excluded: Member[] | null = null): string =>

@@ -30,7 +30,10 @@ if (!isMainThread) {
   test('threads that pick at the same time serve every member equally', async () => {
     const [threads, members, picks] = [4, 5, 20_000];
     const job: Job = {
-      ...{ buffer: new SharedTurn().buffer, log: new SharedArrayBuffer(4 * members), members, picks },
+      buffer: new SharedTurn().buffer,
+      log: new SharedArrayBuffer(4 * members),
+      members,
+      picks,
     };
     const workers = Array.from(
       { length: threads },

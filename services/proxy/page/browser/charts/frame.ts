@@ -66,8 +66,17 @@ export function frameOf(width: number, lanes: number, untilMs: number, faultRows
   const below = retries.top + retries.height;
   const strip = { top: lanes === 0 ? below : below + TITLE, height: lanes * LANE_HEIGHT };
   return {
-    ...{ left, right, width, untilMs, faultsHeight, fromMs: untilMs - WINDOW_MS },
-    ...{ requests, latency, errors, retries, lanes: strip },
+    left,
+    right,
+    width,
+    untilMs,
+    faultsHeight,
+    fromMs: untilMs - WINDOW_MS,
+    requests,
+    latency,
+    errors,
+    retries,
+    lanes: strip,
     height: strip.top + strip.height + AXIS,
   };
 }

@@ -35,7 +35,8 @@ export function faultWindows(faults: readonly Fault[], frame: Frame, hatch: unkn
   return faults.map((fault) => {
     const { x, width } = spanOf(fault, frame);
     return {
-      ...{ type: 'rect', silent: true },
+      type: 'rect',
+      silent: true,
       shape: { x, y: frame.faultsHeight, width, height: bottom - frame.faultsHeight },
       style: { fill: hatch },
     };

@@ -168,7 +168,10 @@ function requestSeries(history: History, colours: Palette): object[] {
       xAxisIndex: 0,
       yAxisIndex: 0,
     },
-    ...{ showSymbol: false, silent: true, sampling: 'average', data: pointsOf(history, values) },
+    showSymbol: false,
+    silent: true,
+    sampling: 'average',
+    data: pointsOf(history, values),
     lineStyle: { width: at === bands.length - 1 ? 1.5 : 0, color: colours.traffic },
     areaStyle: { color: colours.traffic, opacity: 0.26 + (0.5 * at) / Math.max(1, bands.length) },
   }));
@@ -178,8 +181,15 @@ function latencySeries(history: History, colours: Palette): object[] {
   const floor = (values: Series): Series =>
     values.map((value) => (value === null || value <= 0 ? null : value));
   const one = (name: string, values: Series, style: object): object => ({
-    ...{ name, type: 'line', xAxisIndex: 1, yAxisIndex: 1, showSymbol: false, silent: true },
-    ...{ data: pointsOf(history, floor(values)), lineStyle: style, itemStyle: { color: colours.ink2 } },
+    name,
+    type: 'line',
+    xAxisIndex: 1,
+    yAxisIndex: 1,
+    showSymbol: false,
+    silent: true,
+    data: pointsOf(history, floor(values)),
+    lineStyle: style,
+    itemStyle: { color: colours.ink2 },
   });
   return [
     one('p99', history.p99Ms, { width: 1.3, color: colours.traffic }),
