@@ -85,7 +85,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'deadlines are not swept',
     file: 'proxy/routing/forwarder.ts',
-    from: 'while (this.#deadlines.hasExpired(nowMs))',
+    from: 'while (this.#deadlines.hasExpired(asOfMs))',
     to: 'while (this.#deadlines.hasExpired(0))',
     isSlow: true,
   },
