@@ -294,18 +294,17 @@ export class Traffic {
     this.#checkTrial(sent, send);
   }
 
-  // What has been silent for long, on a connection of its own, keeps it from nothing. A suspect that a probe clears is ready
-  // for a moment before it is on trial: what has waited is handed to it then.
+  // What has been silent for long, on a connection of its own, keeps it from nothing.
   #checkTrial({ payload }: Sent, send: Send): void {
     const { host } = send.upstream;
     const { state, sinceMs } = send.upstream.health;
     if (state !== 'trial') return;
     this.#world.reached('traffic', 'a request was a trial');
     const { nowMs, options } = this.#world;
-    const fromMs = nowMs - options.attemptTimeoutMs;
+    const fromMs = Math.max(sinceMs, nowMs - options.attemptTimeoutMs);
     const key = `${host}:${send.upstream.port}`;
     const awaited = (this.#onTrial.get(key) ?? []).filter(
-      (one) => one.atMs > sinceMs && one.atMs >= fromMs && !one.wire.isOver && one.wire.queue.includes(one),
+      (one) => one.atMs >= fromMs && !one.wire.isOver && one.wire.queue.includes(one),
     );
     this.#onTrial.set(key, [...awaited, send]);
     if (awaited.length > 0)
