@@ -33,7 +33,7 @@ const STATES: Record<State, Row> = {
 const TRANSITIONS: Record<StateEventType, readonly StateEventType[]> = {
   registered: ['admitted', 'standby', 'forgotten', 'leaving', 'replaced'],
   standby: ['suspect', 'evicted', 'leaving', 'replaced'],
-  admitted: ['standby', 'suspect', 'evicted', 'ejected', 'trial', 'leaving', 'replaced'],
+  admitted: ['standby', 'suspect', 'evicted', 'ejected', 'leaving', 'replaced'],
   suspect: ['admitted', 'trial', 'evicted', 'replaced'],
   evicted: ['admitted', 'standby', 'forgotten', 'replaced'],
   ejected: ['trial', 'admitted', 'evicted', 'replaced'],

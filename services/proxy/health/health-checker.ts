@@ -229,7 +229,8 @@ export class HealthChecker {
     this.#sample(upstream, watch);
     // Only a suspect has something against it that a pass from before would wipe out.
     const isOutdated = watch.isStale && outcome === 'pass' && upstream.health.state === 'suspect';
-    if (!isOutdated) this.#signal(upstream, { kind: 'probe', outcome, roundTripMs, detail });
+    const failedInARow = watch.servedBeforeRow === upstream.tally.served ? watch.failuresInARow : 0;
+    if (!isOutdated) this.#signal(upstream, { kind: 'probe', outcome, roundTripMs, detail, failedInARow });
     // A server that could not be probed has not had its time yet.
     if (outcome !== 'local') this.#signal(upstream, { kind: 'tick' });
     if (!this.#watches.has(upstream)) return;
@@ -292,8 +293,8 @@ export class HealthChecker {
         this.#signal(upstream, { kind: 'penalty-over' }),
       );
     }
+    if (after.state === 'ready' && before.state !== 'suspect') watch.failuresInARow = 0;
     onFlip(upstream, before);
-    this.#settle(upstream, watch, before);
   }
 
   // An eviction names the request that was in the server's hands.
@@ -307,15 +308,6 @@ export class HealthChecker {
       why: `${why}; its connection broke under a request ${request}`,
       evidence: { ...evidence, request },
     };
-  }
-
-  // Probes can pass while real requests fail: a suspect that a probe has cleared may still be an outlier. It may as well
-  // have been frozen for a moment, with everything that was in flight: one real request decides, and no penalty is due yet.
-  #settle(upstream: Upstream, watch: Watch, before: Health): void {
-    if (upstream.health.state !== 'ready') return;
-    const isInARow = watch.servedBeforeRow === upstream.tally.served;
-    if (before.state !== 'suspect') watch.failuresInARow = 0;
-    else this.#signal(upstream, { kind: 'cleared', count: isInARow ? watch.failuresInARow : 0 });
   }
 }
 

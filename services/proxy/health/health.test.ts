@@ -16,7 +16,12 @@ const TIMEOUT = probe('timeout');
 const REFUSED = probe('refused');
 const LEASE_LOST: Signal = { kind: 'lease-lost', why: 'its session ended' };
 const BAD_REQUEST: Signal = { kind: 'bad-request', failure: 'reset', request: 'of client 1 (9 bytes)' };
-const CLEARED: Signal = { kind: 'cleared', count: 5 };
+const passAfter = (failedInARow: number): Signal => ({
+  kind: 'probe',
+  outcome: 'pass',
+  roundTripMs: 1,
+  failedInARow,
+});
 const OUTLIER: Signal = { kind: 'failed-in-a-row', count: 5 };
 const SILENCE: Signal = { kind: 'silence', request: 'of client 1 (9 bytes)' };
 const LOCAL = probe('local');
@@ -80,7 +85,7 @@ describe('each change of state has one cause, and what it was decided from', () 
     ['request-failed', served, 'suspect', { failure: 'reset', request }],
     ['request-silent', [PASS, SILENCE], 'suspect', { request }],
     ['failed-in-a-row', [PASS, OUTLIER], 'ejected', { failedInARow: 5, ejections: 1, penaltyMs: 1000 }],
-    ['failed-in-a-row', [PASS, CLEARED], 'trial', { failedInARow: 5 }],
+    ['failed-in-a-row', [...served, passAfter(5)], 'trial', { failedInARow: 5 }],
     ['failed-share', [PASS, share(10, 20)], 'ejected', { failed: 10, of: 20, ejections: 1, penaltyMs: 1000 }],
     ['wrong-answers', [PASS, LIE, LIE], 'ejected', { wrongAnswers: 2, ejections: 1, penaltyMs: 1000 }],
     ['penalty-over', [PASS, OUTLIER, PENALTY_OVER], 'trial', { before: 'failed-in-a-row' }],
@@ -171,11 +176,11 @@ describe('one step after another', () => {
     ['four do not', [PASS, { kind: 'failed-in-a-row', count: 4 }], 'ready'],
     [
       'a suspect that a probe clears is tried once more when five had failed',
-      [PASS, BAD_REQUEST, PASS, CLEARED],
+      [PASS, BAD_REQUEST, passAfter(5)],
       'trial',
     ],
-    ['and not when four had', [PASS, BAD_REQUEST, PASS, { kind: 'cleared', count: 4 }], 'ready'],
-    ['a trial that fails then ejects', [PASS, BAD_REQUEST, PASS, CLEARED, TRIAL_FAILED], 'ejected'],
+    ['and not when four had', [PASS, BAD_REQUEST, passAfter(4)], 'ready'],
+    ['a trial that fails then ejects', [PASS, BAD_REQUEST, passAfter(5), TRIAL_FAILED], 'ejected'],
     ['the penalty ends in a trial', [PASS, OUTLIER, { kind: 'penalty-over' }], 'trial'],
     [
       'a trial that passes ends well',
@@ -237,7 +242,7 @@ test('who would come into the rotation and has no place in the subset stands by'
 test('evidence from traffic never takes out the last ready server, probes may', () => {
   assert.equal(run([PASS, BAD_REQUEST], { isLastReady: true }).state, 'ready');
   assert.equal(run([PASS, OUTLIER], { isLastReady: true }).state, 'ready');
-  assert.equal(run([PASS, CLEARED], { isLastReady: true }).state, 'ready');
+  assert.equal(run([PASS, LEASE_LOST, passAfter(5)], { isLastReady: true }).state, 'ready');
   assert.equal(run([PASS, LIE, LIE, LIE], { isLastReady: true }).state, 'ready');
   const onTrial = run([PASS, OUTLIER, PENALTY_OVER]);
   const at = { nowMs: 0, isLastReady: true, hasPlace, random: 0 };

@@ -48,8 +48,11 @@ export type Health = OutlierRecord &
   }>;
 
 export type Signal =
-  /** `detail` is a clause about what the server did with the probe; '' where the outcome says all. */
-  | { kind: 'probe'; outcome: ProbeOutcome; roundTripMs: number; detail?: string }
+  /**
+   * `detail` is a clause about what the server did with the probe; '' where the outcome says all. So many real requests had
+   * failed in a row by then.
+   */
+  | { kind: 'probe'; outcome: ProbeOutcome; roundTripMs: number; detail?: string; failedInARow?: number }
   /** The session ended or went silent. */
   | { kind: 'lease-lost'; why: string }
   /** A real request found the server refusing or gone, or got no answer from it; `request` is '' where it broke without one. */
@@ -60,8 +63,6 @@ export type Signal =
   | { kind: 'failed-in-a-row'; count: number }
   /** Of the last `of` real requests, `failed` have failed. */
   | { kind: 'failed-share'; failed: number; of: number }
-  /** A probe has cleared it, but `count` real requests had failed in a row. */
-  | { kind: 'cleared'; count: number }
   /** A real request was answered with a wrong digest; only where answers are verified. */
   | { kind: 'wrong-answer' }
   | { kind: 'penalty-over' }
@@ -148,7 +149,7 @@ function decide(health: Health, signal: Signal, thresholds: Thresholds, at: Circ
       if (state === 'leaving' || state === 'forgotten') return health;
       if (signal.outcome === 'local') return afterLocalFailure(health, signal.detail ?? '');
       return signal.outcome === 'pass'
-        ? afterPass(health, signal.roundTripMs, thresholds, at)
+        ? afterPass(health, signal, thresholds, at)
         : afterFailure(health, signal.outcome, signal.detail ?? '', thresholds, at);
     case 'lease-lost':
       return afterLostLease(health, signal.why, at);
@@ -178,11 +179,6 @@ function decide(health: Health, signal: Signal, thresholds: Thresholds, at: Circ
       const { failed, of } = signal;
       const why = `${failed} of its last ${of} real requests failed`;
       return eject(health, { cause: 'failed-share', why, evidence: { failed, of } }, at);
-    }
-    case 'cleared': {
-      if (!mayGo || signal.count < OUTLIER_FAILURES) return health;
-      const because = inARow(signal.count);
-      return flip(health, 'trial', { ...because, why: `${because.why}: one more decides` }, at);
     }
     case 'wrong-answer': {
       // An ejection does not clear the record: a server that lies again within the window goes with its first lie.
@@ -251,7 +247,12 @@ function afterLostLease(health: Health, why: string, at: Circumstances): Health 
   return health.state === 'ejected' || health.state === 'standby' ? failed : health;
 }
 
-function afterPass(health: Health, roundTripMs: number, thresholds: Thresholds, at: Circumstances): Health {
+function afterPass(
+  health: Health,
+  { roundTripMs, failedInARow = 0 }: Signal & { kind: 'probe' },
+  thresholds: Thresholds,
+  at: Circumstances,
+): Health {
   const passed = { ...health, failures: 0, failedProbes: 0, passes: health.passes + 1 };
   const took = `${roundTripMs.toFixed(1)} ms`;
   const because = (why: string, evidence: Evidence = {}): Because => ({
@@ -264,11 +265,15 @@ function afterPass(health: Health, roundTripMs: number, thresholds: Thresholds, 
       return flip(passed, 'ready', because(`its first probe passed in ${took}`), at);
     case 'suspect': {
       if (at.nowMs < health.clearFromMs) return passed;
-      const before = { before: health.cause };
-      // It may answer probes and nothing else: one real request decides, before all others go there again.
-      return health.sinceMs === health.silentSinceMs && !at.isLastReady
-        ? flip(passed, 'trial', because(`a probe passed in ${took}: one real request decides`, before), at)
-        : flip(passed, 'ready', because(`a probe passed in ${took}`, before), at);
+      const cleared = because(`a probe passed in ${took}`, { before: health.cause });
+      if (at.isLastReady) return flip(passed, 'ready', cleared, at);
+      // It may answer probes and nothing else. It may as well have been frozen for a moment, with everything that was in
+      // flight: no penalty is due yet. One real request decides, before all others go there again.
+      if (health.sinceMs === health.silentSinceMs)
+        return flip(passed, 'trial', { ...cleared, why: `${cleared.why}: one real request decides` }, at);
+      if (failedInARow < OUTLIER_FAILURES) return flip(passed, 'ready', cleared, at);
+      const outlier = inARow(failedInARow);
+      return flip(passed, 'trial', { ...outlier, why: `${outlier.why}: one more decides` }, at);
     }
     case 'evicted': {
       if (passed.passes < thresholds.rise) return passed;
