@@ -1,6 +1,7 @@
 // Scripted TCP peers, which tests use in place of clients, servers and proxies: without the framing that is under test.
 import { once } from 'node:events';
 import net from 'node:net';
+import { resetConnection } from '../scripts/kit/reset-connection.ts';
 
 /** A packet as a test sees it: parsed, not understood. */
 // biome-ignore lint/suspicious/noExplicitAny: tests look at fields that may or may not be there
@@ -165,7 +166,7 @@ function peerOf(socket: net.Socket): Peer {
     pendingFrames: () => queue.size(),
     ended: (timeoutMs = PATIENCE_MS) => within(ended, timeoutMs, 'end of the connection'),
     close: () => socket.end(),
-    reset: () => socket.resetAndDestroy(),
+    reset: () => resetConnection(socket),
   };
 }
 

@@ -9,6 +9,7 @@ import * as framing from '../../services/shared/framing.ts';
 import * as packet from '../../services/shared/packet.ts';
 import { answerTo, eventually } from '../../test-support/cluster.ts';
 import { PATIENCE_MS, type Peer, scriptedServer, within } from '../../test-support/peers.ts';
+import { resetConnection } from '../kit/reset-connection.ts';
 import { CATALOGUE_SIZE, drawInput, type Input } from './draw.ts';
 import { expectReplies, judgeReplies } from './expected-replies.ts';
 import { fuzzInProcess, type InProcessTally, type Job } from './in-process.ts';
@@ -341,7 +342,7 @@ function anyFinding(code: CodeUnderTest): Finding | null {
 const REFUSAL = packet.formatError('BAD_JSON', 'Nothing is right here.');
 const BROKEN_PROXIES: [name: string, onData: (socket: Socket) => void][] = [
   ['closes without a word', (socket) => socket.end()],
-  ['resets each connection', (socket) => socket.resetAndDestroy()],
+  ['resets each connection', resetConnection],
   ['answers with what is no packet', (socket) => socket.end('HTTP/1.1 400 Bad Request\n')],
   ['says everything twice', (socket) => socket.end(REFUSAL + REFUSAL)],
 ];

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { resetConnection } from '../kit/reset-connection.ts';
 import { chunksOf, type Input } from './draw.ts';
 import { expectReplies, judgeReplies } from './expected-replies.ts';
 import type { Header } from './proxy-headers.ts';
@@ -63,7 +64,7 @@ export async function tryInput(
     const isLate = await write(socket, input);
     // What the proxy says to a client that slow proves nothing.
     if (isLate || input.ending === 'reset' || input.ending === 'cut') {
-      socket.resetAndDestroy();
+      resetConnection(socket);
       return { problem: null, replies: 0 };
     }
     if (isEnded) socket.end();

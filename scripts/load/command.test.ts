@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { formatError } from '../../services/shared/packet.ts';
 import { type Ended, ended, startProgram } from '../../test-support/programs.ts';
 import { answerTo, type Script, startScriptedProxy } from '../../test-support/scripted-proxy.ts';
+import { resetConnection } from '../kit/reset-connection.ts';
 import type { LoadResult } from './result.ts';
 
 async function runCommand(args: string[]): Promise<Ended> {
@@ -71,7 +72,7 @@ test('exit codes of runs with faults', async (t) => {
     setTimeout(() => socket.write(answerTo(request, 'a')), 1000);
   };
   const cases: [string, Script, string[], number, RegExp][] = [
-    ['lost', (_request, socket) => socket.resetAndDestroy(), [], 1, /lost +20 +reset 20/],
+    ['lost', (_request, socket) => resetConnection(socket), [], 1, /lost +20 +reset 20/],
     ['wrong', lie, [], 1, /wrong +20/],
     ['answered twice', answerTwice, [], 1, /stray +20/],
     ['error replies', refuse, [], 1, /errors +20 +NO_SERVER 20/],

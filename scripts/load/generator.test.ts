@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { formatError } from '../../services/shared/packet.ts';
 import { recordAgainst, runRecorded } from '../../test-support/recorded-run.ts';
 import { answerTo, optionsFor, type Script, startScriptedProxy } from '../../test-support/scripted-proxy.ts';
+import { resetConnection } from '../kit/reset-connection.ts';
 import type { LoadProgress } from './generator.ts';
 import type { LoadOptions } from './options.ts';
 import type { LoadResult } from './result.ts';
@@ -73,7 +74,7 @@ for (const connection of MODES) {
       },
       {
         name: 'a reset is lost',
-        script: (_request, socket) => socket.resetAndDestroy(),
+        script: (_request, socket) => resetConnection(socket),
         expected: ({ lostBy }) => lostBy,
         want: { reset: 20 },
       },

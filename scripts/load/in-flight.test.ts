@@ -4,13 +4,14 @@ import { test } from 'node:test';
 import { formatError } from '../../services/shared/packet.ts';
 import { type RecordedRun, recordAgainst, runRecorded } from '../../test-support/recorded-run.ts';
 import { answerTo, optionsFor, type Script, startScriptedProxy } from '../../test-support/scripted-proxy.ts';
+import { resetConnection } from '../kit/reset-connection.ts';
 import type { RequestRecord } from './exchange.ts';
 import type { LoadOptions } from './options.ts';
 
 const answerRight: Script = (request, socket) => {
   socket.write(answerTo(request, 'a'));
 };
-const reset: Script = (_request, socket) => socket.resetAndDestroy();
+const reset: Script = (_request, socket) => resetConnection(socket);
 const refuse: Script = (_request, socket) => {
   socket.write(formatError('NO_SERVER', 'Nobody serves this policy.'));
 };
@@ -232,7 +233,7 @@ test('an attempt that fails after the interruption would have been tried again: 
       sockets.push(socket);
       if (index !== 9) return;
       interruption.abort();
-      for (const each of sockets) each.resetAndDestroy();
+      for (const each of sockets) resetConnection(each);
     },
     { rate: 100, durationSeconds: 60, retryForMs: 60_000 },
     { signal: interruption.signal },

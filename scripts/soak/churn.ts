@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { AnswerServer } from '../../services/server/answer.ts';
 import { formatRequest } from '../../services/shared/packet.ts';
 import { freePorts } from '../kit/ports.ts';
+import { resetConnection } from '../kit/reset-connection.ts';
 import { type Action, type CrowdKind, describeAction, POLICIES, SERVERS, type Server } from './plan.ts';
 import type { Stage } from './stage.ts';
 import type { DoneAction, Soak } from './verdict.ts';
@@ -137,13 +138,4 @@ function misuse(socket: Socket, kind: CrowdKind, index: number): void {
   else if (kind === 'resets') socket.write(request, () => resetConnection(socket));
   else if (kind === 'partial') socket.write(request.slice(0, request.length >> 1));
   else if (kind === 'garbage') socket.write(GARBAGE[index % GARBAGE.length] ?? '');
-}
-
-/**
- * Resets a connection, or just closes it where its own end is under way already: Node can't reset it then, never closes
- * it, and its process never ends (Node 24.22: uv_tcp_close_reset refuses, and the handle counts as closing all the same).
- */
-export function resetConnection(socket: Socket): void {
-  if (socket.writableEnded) socket.destroy();
-  else socket.resetAndDestroy();
 }

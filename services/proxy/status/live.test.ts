@@ -311,7 +311,7 @@ test('a packet is sent through the well-known port, and its reply shown', async 
 
 test('a packet that a server has failed says so, and how long it waited', async (t) => {
   const proxy = await testProxy(t, { healthIntervalMs: 60_000 });
-  await (await fakeServer(t, proxy, 1, { behave: (peer) => peer.socket.resetAndDestroy() })).join();
+  await (await fakeServer(t, proxy, 1, { behave: (peer) => peer.reset() })).join();
   await (await fakeServer(t, proxy, 2)).join();
   const { server, attempts, phases } = await bodyOf(
     await post(proxy, '/api/send', { clientId: '900', policy: '1', payload: 'hello' }),

@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net';
 import { askHttp } from '../../../scripts/kit/http.ts';
 import { freePorts } from '../../../scripts/kit/ports.ts';
+import { resetConnection } from '../../../scripts/kit/reset-connection.ts';
 import type { Snapshot } from '../../../services/proxy/status/snapshot.ts';
 import { atMost, type Check, exactly, type HostileCase } from '../case.ts';
 import { count, others, question, type Reply } from '../client.ts';
@@ -75,7 +76,7 @@ async function withDyingServers(scene: Scene): Promise<Check[]> {
   const slow = after(() => ANSWER_MS);
   const dying: Behaviour = (turn) => {
     sockets.add(turn.socket);
-    if (turn.packet.payload.startsWith('die')) for (const socket of sockets) socket.resetAndDestroy();
+    if (turn.packet.payload.startsWith('die')) for (const socket of sockets) resetConnection(socket);
     else slow(turn);
   };
   for (let at = 0; at < DYING_SERVERS; at += 1) await scene.keptServer(proxy, dying, { policy: 'dying' });

@@ -1,4 +1,6 @@
 // Row E10: a sick server costs its own policy something, and no other one.
+
+import { resetConnection } from '../../../scripts/kit/reset-connection.ts';
 import { atMost, exactly, type HostileCase } from '../case.ts';
 import { burst, count, others, question, steady } from '../client.ts';
 import type { Behaviour } from '../kept-server.ts';
@@ -10,7 +12,7 @@ const NEIGHBOURS = 60;
 const FLAPPING_LOAD = { perSecond: 200, seconds: 14 };
 const MAX_FLAPS = 40;
 
-const sick: Behaviour = ({ socket }) => void socket.resetAndDestroy();
+const sick: Behaviour = ({ socket }) => resetConnection(socket);
 
 export const neighbours: readonly HostileCase[] = [
   {
@@ -39,7 +41,7 @@ export const neighbours: readonly HostileCase[] = [
       let turn = 0;
       const flapping: Behaviour = ({ socket, answer }) => {
         turn += 1;
-        if (turn % 2 === 0) socket.resetAndDestroy();
+        if (turn % 2 === 0) resetConnection(socket);
         else socket.write(answer);
       };
       await scene.keptServer(proxy, flapping);

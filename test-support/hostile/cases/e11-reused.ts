@@ -1,5 +1,6 @@
 // Row E11: a connection that was good once.
 import type { Socket } from 'node:net';
+import { resetConnection } from '../../../scripts/kit/reset-connection.ts';
 import { exactly, type HostileCase } from '../case.ts';
 import { count, others, question, type Reply } from '../client.ts';
 
@@ -14,7 +15,7 @@ export const reused: readonly HostileCase[] = [
     run: async (scene) => {
       const proxy = await scene.proxy();
       await scene.keptServer(proxy, ({ socket, before, answer }) => {
-        if (before > 0) socket.resetAndDestroy();
+        if (before > 0) resetConnection(socket);
         else socket.write(answer);
       });
       const client = scene.client(proxy);

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { test } from 'node:test';
 import { scriptedServer } from '../../test-support/peers.ts';
-import { resetConnection } from './churn.ts';
+import { resetConnection } from './reset-connection.ts';
 
 test('an open connection is reset', async (t) => {
   const server = await scriptedServer();
