@@ -167,7 +167,7 @@ const CAUSE_FACTS = {
   'slow-request': {
     add: (draft) => {
       // Where one connection is served at a time, it would look dead to all others.
-      for (const spec of draft.scenario.servers) spec.backlog = null;
+      withLongQueues(draft.scenario);
       addClient(draft, 'dawdler', 250, 2);
     },
   },
@@ -291,6 +291,7 @@ const CAUSE_FACTS = {
     add: (draft) => {
       const { scenario, random } = draft;
       scenario.proxies = random.between(2, 3);
+      withLongQueues(scenario);
       scenario.options.lameDuckMs = random.pick([0, 300, 1000]);
       // A server of the old kind does not notice when a proxy has started again.
       for (const spec of scenario.servers) if (!spec.doesArithmetic) spec.hasSession = true;
@@ -308,6 +309,7 @@ const CAUSE_FACTS = {
     add: (draft) => {
       const { scenario, random } = draft;
       scenario.options.workers = random.between(2, 3);
+      withLongQueues(scenario);
       for (let times = random.between(0, 3); times > 0; times -= 1) addFault(draft, 'crash-worker', 0);
       // Something comes to a worker whenever another thread knows more than it does.
       addClient(draft, 'pipeline', 10, 4);
@@ -366,6 +368,11 @@ function change({ scenario, random }: Draft, draw: (random: Random) => Partial<S
   for (const [at, spec] of scenario.servers.entries()) {
     if (at === first || random.between(0, 1) === 0) Object.assign(spec, draw(random));
   }
+}
+
+// What others have put into a short queue looks to each of several proxies, or threads, as if the server took nothing.
+function withLongQueues({ servers }: Scenario): void {
+  for (const spec of servers) spec.backlog = null;
 }
 
 // One that keeps connections serves them all at once.

@@ -452,6 +452,23 @@ describe('the modes of retrying', () => {
     assert.deepEqual([scene.forwarder.counters.retries, scene.replies], [150, []]);
   });
 
+  test('a move that only our own lack of ports has kept from its server is none', () => {
+    const scene = new Scene({ requestTimeoutMs: 20_000 });
+    const a = scene.server('A');
+    scene.ask(1, 2);
+    const b = scene.server('B');
+    for (let lack = 1; lack <= 10; lack += 1) {
+      scene.sweepAt(scene.nowMs + 501);
+      assert.deepEqual(scene.sent.slice(-2).toSorted(), ['1→B alone', '2→B']);
+      scene.break(b, 'local', false);
+    }
+    assert.equal(scene.forwarder.counters.moves, 0);
+    scene.sweepAt(scene.nowMs + 501);
+    while (scene.replies.length < 2) scene.answer(b);
+    assert.deepEqual([scene.forwarder.counters.moves, scene.replies.toSorted()], [1, ['1:right', '2:right']]);
+    assert.equal(a.tally.inFlight, 2);
+  });
+
   test('a retry that only our own lack of ports has kept from its server costs nothing', () => {
     const scene = new Scene({ requestTimeoutMs: 200_000 });
     const a = scene.server('A', { capacity: 1000 });

@@ -41,6 +41,8 @@ export class Trouble {
   breaks = 0;
   /** How often it was sent to another server because a request before it was silent. */
   moves = 0;
+  /** Where the last of those moves has taken it; null before the first. */
+  movedTo: TriedServer | null = null;
   /** Where it waits behind a silent request: not to be sent there once more while others can take it. */
   leftBehind: TriedServer[] = [];
   /** A reused connection to this server broke before its answer began, and it was sent once more for that. */

@@ -114,6 +114,7 @@ export class Retries {
     if (failure === 'local') {
       noteLack(trouble, upstream, nowMs);
       route?.takeBack(upstream, trouble, this.#counters, nowMs);
+      this.#takeMoveBack(trouble, upstream);
     }
     this.forgetHedge(request);
     if (this.#isSettled(request)) return 'settled';
@@ -188,6 +189,7 @@ export class Retries {
   #move(request: Request, upstream: Upstream, other: Upstream, nowMs: number): void {
     const trouble = troubleOf(request);
     trouble.moves += 1;
+    trouble.movedTo = other;
     trouble.leftBehind.push(upstream);
     request.wasSent = true;
     this.#counters.moves += 1;
@@ -195,6 +197,14 @@ export class Retries {
     trouble.attempts += 1;
     countRetry(trouble, this.#counters);
     other.send(request, nowMs);
+  }
+
+  // It has not got there: or our own lack would soon leave it no move to where it may be answered.
+  #takeMoveBack(trouble: Trouble, upstream: Upstream): void {
+    if (trouble.movedTo !== upstream) return;
+    trouble.movedTo = null;
+    trouble.moves -= 1;
+    this.#counters.moves -= 1;
   }
 
   #mayHedge(route: Route, request: Request, upstream: Upstream, nowMs: number): boolean {
