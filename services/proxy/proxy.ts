@@ -10,7 +10,7 @@ import { openSystemWorld, type SystemWorld } from './core/system-world.ts';
 import { metricsReply } from './metrics/exposition.ts';
 import type { MetricSources } from './metrics/families.ts';
 import { otherProxies } from './network/peers.ts';
-import type { ProxyHeaders } from './network/proxy-protocol.ts';
+import type { ProxyHeaders } from './network/proxy-protocol/proxy-protocol.ts';
 import type { ProxyOptions } from './options.ts';
 import type { Hello } from './page/browser/model/contract.ts';
 import { findPage } from './page/files.ts';

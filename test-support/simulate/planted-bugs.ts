@@ -75,7 +75,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'the queue has no bound',
-    file: 'proxy/routing/waiting-room.ts',
+    file: 'proxy/routing/waiting/waiting-room.ts',
     from: 'route.waiting.add(request, this.#limits.maxWaiting)',
     to: 'route.waiting.add(request, this.#limits.maxWaiting * 1e9)',
     isSlow: true,
@@ -298,14 +298,14 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'a full queue is first come, first served',
-    file: 'proxy/routing/fair-queue.ts',
+    file: 'proxy/routing/waiting/fair-queue.ts',
     from: 'if (this.#longest <= (line?.items.length ?? 0) + 1) return item;',
     to: 'if (this.#longest > 0) return item;',
     only: 'greedy',
   },
   {
     name: 'a connection is served to its end',
-    file: 'proxy/routing/fair-queue.ts',
+    file: 'proxy/routing/waiting/fair-queue.ts',
     from: "      if (seen === 'served') ring.push(line);\n",
     to: "      if (seen === 'served') ring.putFirst([line]);\n",
     only: 'greedy',

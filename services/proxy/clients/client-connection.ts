@@ -15,9 +15,9 @@ import { endsStream, PacketReader } from '../../shared/packet-reader.ts';
 import type { Connection, Receiver } from '../network/network.ts';
 import { plainHost } from '../network/sources.ts';
 import type { Sessions } from '../registration/sessions.ts';
-import { NO_LINES } from '../routing/fair-queue.ts';
 import type { Forwarder } from '../routing/forwarder.ts';
 import { type ReplySink, Request } from '../routing/request.ts';
+import { NO_LINES } from '../routing/waiting/fair-queue.ts';
 import type { PacketSource, ReadTurns } from './read-turns.ts';
 import { ReplyQueue } from './reply-queue.ts';
 

@@ -12,7 +12,7 @@ import type { PolicyTable } from '../routing/policy-table.ts';
 import { Refusals } from '../routing/refusals.ts';
 import { isRightAnswer } from '../servers/answer-check.ts';
 import { Flusher } from '../servers/flusher.ts';
-import { LonePlaces } from '../servers/lone-places.ts';
+import { LonePlaces } from '../servers/limits/lone-places.ts';
 import { Pool } from '../servers/pool.ts';
 import type { Upstream, UpstreamPool } from '../servers/upstream.ts';
 import { beLameDuck, drain, type Stopping } from './drain.ts';

@@ -9,7 +9,7 @@ import { jsonLine, textLine } from '../access-log/line.ts';
 import { blockList } from '../network/blocks.ts';
 import { descriptorLimit } from '../network/descriptors.ts';
 import type { Network } from '../network/network.ts';
-import { ProxyHeaders } from '../network/proxy-protocol.ts';
+import { ProxyHeaders } from '../network/proxy-protocol/proxy-protocol.ts';
 import { systemNetwork } from '../network/system-network.ts';
 import { TicketKeys, tlsNetwork } from '../network/tls-network.ts';
 import type { ProxyOptions } from '../options.ts';

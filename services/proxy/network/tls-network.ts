@@ -5,7 +5,7 @@ import type { Server, TLSSocket } from 'node:tls';
 import { addressOf } from '../../shared/printable.ts';
 import { type DialTls, dialTls, explainTls, type ListenTls, loadTls } from '../../shared/tls.ts';
 import type { Network } from './network.ts';
-import type { ProxyHeaders } from './proxy-protocol.ts';
+import type { ProxyHeaders } from './proxy-protocol/proxy-protocol.ts';
 import { listenForSockets, receiveFrom } from './system-network.ts';
 
 const HANDSHAKE_MS = 5_000;

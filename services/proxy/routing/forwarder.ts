@@ -6,7 +6,7 @@ import type { HealthChecker } from '../health/health-checker.ts';
 import { Traffic } from '../metrics/traffic.ts';
 import type { ProxyOptions } from '../options.ts';
 import { blameOf, type FailureKind } from '../servers/failure.ts';
-import type { LonePlaces } from '../servers/lone-places.ts';
+import type { LonePlaces } from '../servers/limits/lone-places.ts';
 import type { Silence, TrafficObserver } from '../servers/pool.ts';
 import type { NamedRequest, Upstream } from '../servers/upstream.ts';
 import type { PolicyTable, RetryCounters, Route } from './policy-table.ts';
@@ -14,7 +14,7 @@ import { Refusals } from './refusals.ts';
 import { Replier } from './replier.ts';
 import { type ReplySink, Request } from './request.ts';
 import { type NextStep, Retries, type RetryLimits } from './retries.ts';
-import { WaitingRoom, type WaitingRoomLimits } from './waiting-room.ts';
+import { WaitingRoom, type WaitingRoomLimits } from './waiting/waiting-room.ts';
 import type { Addressee, RequestWatch } from './watch.ts';
 
 /** `startupMs`: so long after the start a policy without a server is taken for one whose servers are about to register. */

@@ -5,11 +5,11 @@ import { addressOf } from '../../shared/printable.ts';
 import { isInRotation } from '../health/health.ts';
 import type { PolicyTraffic } from '../metrics/traffic.ts';
 import { type DrainOrder, keyOf, type Upstream } from '../servers/upstream.ts';
-import { FairQueue } from './fair-queue.ts';
 import type { Request, Trouble } from './request.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { RoundRobin } from './rotation/round-robin.ts';
 import { type Hand, LocalTurn, ONLY_HAND, type Turn } from './rotation/turn.ts';
+import { FairQueue } from './waiting/fair-queue.ts';
 
 const MAX_ROUTES_WITHOUT_SERVER = 1000;
 const KEPT_WITHOUT_SERVER_MS = 60_000;

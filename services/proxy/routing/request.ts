@@ -2,7 +2,7 @@
 import type { Id } from '../../shared/packet.ts';
 import type { PolicyTraffic } from '../metrics/traffic.ts';
 import { FAILURE_KINDS, LACK_LASTS_MS } from '../servers/failure.ts';
-import type { Sharer } from './fair-queue.ts';
+import type { Sharer } from './waiting/fair-queue.ts';
 
 /** The client's connection, as a request knows it. */
 export type ReplySink = Sharer & {

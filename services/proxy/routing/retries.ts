@@ -1,7 +1,7 @@
 // What becomes of a request whose attempt failed, or whose server is silent: what it costs, and where it goes next.
 import type { ProxyOptions } from '../options.ts';
 import type { FailureKind } from '../servers/failure.ts';
-import type { LonePlaces } from '../servers/lone-places.ts';
+import type { LonePlaces } from '../servers/limits/lone-places.ts';
 import type { Silence } from '../servers/pool.ts';
 import type { Upstream } from '../servers/upstream.ts';
 import { countRetry, type RetryCounters, type Route } from './policy-table.ts';

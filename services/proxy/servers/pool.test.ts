@@ -5,7 +5,7 @@ import type { DialledConnection, Network } from '../network/network.ts';
 import { Request, Trouble } from '../routing/request.ts';
 import type { FailureKind } from './failure.ts';
 import { Flusher } from './flusher.ts';
-import { LonePlaces } from './lone-places.ts';
+import { LonePlaces } from './limits/lone-places.ts';
 import { Pool, type PoolOptions, type TrafficObserver } from './pool.ts';
 import { Upstream } from './upstream.ts';
 

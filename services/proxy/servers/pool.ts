@@ -4,10 +4,10 @@ import type { Network } from '../network/network.ts';
 import type { ProxyOptions } from '../options.ts';
 import type { Request } from '../routing/request.ts';
 import type { RequestWatch } from '../routing/watch.ts';
-import { ConnectionLimit } from './connection-limit.ts';
 import { type FailureKind, LACK_LASTS_MS } from './failure.ts';
 import type { Flusher } from './flusher.ts';
-import type { LonePlaces } from './lone-places.ts';
+import { ConnectionLimit } from './limits/connection-limit.ts';
+import type { LonePlaces } from './limits/lone-places.ts';
 import type { Upstream, UpstreamPool } from './upstream.ts';
 import { type ConnectionOwner, UpstreamConnection } from './upstream-connection.ts';
 

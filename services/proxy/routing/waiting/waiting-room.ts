@@ -1,11 +1,11 @@
 // The requests that no server can take yet: which ones may wait, and which ones are served once something has changed.
-import type { ProxyOptions } from '../options.ts';
-import type { LonePlaces } from '../servers/lone-places.ts';
-import type { Upstream } from '../servers/upstream.ts';
+import type { ProxyOptions } from '../../options.ts';
+import type { LonePlaces } from '../../servers/limits/lone-places.ts';
+import type { Upstream } from '../../servers/upstream.ts';
+import type { RetryCounters, Route } from '../policy-table.ts';
+import type { Replier } from '../replier.ts';
+import type { Request } from '../request.ts';
 import type { Look } from './fair-queue.ts';
-import type { RetryCounters, Route } from './policy-table.ts';
-import type { Replier } from './replier.ts';
-import type { Request } from './request.ts';
 
 // How long after a policy has become empty requests still wait for its next server.
 const AFTER_FAILURE_MS = 1000;

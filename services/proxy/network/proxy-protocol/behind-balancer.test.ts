@@ -9,10 +9,10 @@ import { join } from 'node:path';
 import { before, describe, type TestContext, test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
-import { Authority, type Pem } from '../../../scripts/certs.ts';
-import { attempt } from '../../../scripts/kit/command.ts';
-import { waitForListener } from '../../../scripts/kit/ports.ts';
-import { startProcess } from '../../../scripts/kit/process.ts';
+import { Authority, type Pem } from '../../../../scripts/certs.ts';
+import { attempt } from '../../../../scripts/kit/command.ts';
+import { waitForListener } from '../../../../scripts/kit/ports.ts';
+import { startProcess } from '../../../../scripts/kit/process.ts';
 import {
   defaultsOfTests,
   eventually,
@@ -22,17 +22,17 @@ import {
   request,
   rowOf,
   stopMeanwhile,
-} from '../../../test-support/cluster.ts';
-import { type Frame, freePort, type Peer, peerFrom, within } from '../../../test-support/peers.ts';
-import type { Line } from '../../shared/log.ts';
-import type { ProxyOptions } from '../options.ts';
-import { type RunningProxy, startProxy } from '../proxy.ts';
+} from '../../../../test-support/cluster.ts';
+import { type Frame, freePort, type Peer, peerFrom, within } from '../../../../test-support/peers.ts';
+import type { Line } from '../../../shared/log.ts';
+import type { ProxyOptions } from '../../options.ts';
+import { type RunningProxy, startProxy } from '../../proxy.ts';
 
 const HOUR_MS = 3_600_000;
 const BALANCER = '127.0.0.1';
 const OTHER = '127.0.0.2';
 const NOBODY_SERVES = `${JSON.stringify(request('x', { policy: 'none' }))}\n`;
-const OPERATING = readFileSync(new URL('../../../docs/operating.md', import.meta.url), 'utf8');
+const OPERATING = readFileSync(new URL('../../../../docs/operating.md', import.meta.url), 'utf8');
 const CLOSED = 'connection from a load balancer closed';
 
 let ca: Authority;

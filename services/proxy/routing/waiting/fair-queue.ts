@@ -1,6 +1,6 @@
 // The requests of a policy that wait for a server: whose turn is next, and which one goes where all places are taken.
-import { Fifo } from '../../shared/fifo.ts';
-import { IntrusiveSet, type SetMember } from '../../shared/intrusive-set.ts';
+import { Fifo } from '../../../shared/fifo.ts';
+import { IntrusiveSet, type SetMember } from '../../../shared/intrusive-set.ts';
 
 /** A connection that requests come on. */
 export type Sharer = {

@@ -1,12 +1,12 @@
 // A load balancer begins each connection with a header that says who has connected to it: read before anything else.
 import type { BlockList } from 'node:net';
-import type { Clock } from '../../shared/clock.ts';
-import { DeadlineQueue } from '../../shared/deadline-queue.ts';
-import type { LimitedLog } from '../../shared/log.ts';
-import { isListed } from './blocks.ts';
-import type { Connection, Network, Receiver } from './network.ts';
+import type { Clock } from '../../../shared/clock.ts';
+import { DeadlineQueue } from '../../../shared/deadline-queue.ts';
+import type { LimitedLog } from '../../../shared/log.ts';
+import { isListed } from '../blocks.ts';
+import type { Connection, Network, Receiver } from '../network.ts';
+import { plainHost } from '../sources.ts';
 import { readProxyHeader } from './proxy-header.ts';
-import { plainHost } from './sources.ts';
 
 // The protocol asks for at least 3 s, so that a lost packet can be sent once more.
 const HEADER_WITHIN_MS = 5_000;

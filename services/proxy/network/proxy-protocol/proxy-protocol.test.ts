@@ -1,10 +1,10 @@
 // test · how many connections wait for their header, and for how long.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Clock } from '../../shared/clock.ts';
-import { LimitedLog, type Line } from '../../shared/log.ts';
-import { blockList } from './blocks.ts';
-import type { Connection } from './network.ts';
+import type { Clock } from '../../../shared/clock.ts';
+import { LimitedLog, type Line } from '../../../shared/log.ts';
+import { blockList } from '../blocks.ts';
+import type { Connection } from '../network.ts';
 import { ProxyHeaders } from './proxy-protocol.ts';
 
 const HEADER = Buffer.from('PROXY TCP4 10.0.0.1 10.0.0.2 1 2\r\n');
