@@ -29,8 +29,8 @@ export const BREAKAGES: readonly Breakage[] = [
     changes: [
       {
         file: 'services/proxy/routing/rotation/round-robin.ts',
-        from: 'at + 1 === this.#members.length ? 0 : at + 1))',
-        to: 'at))',
+        from: 'at + 1 === this.#members.length ? 0 : at + 1);',
+        to: 'at);',
       },
     ],
     environment: {},
