@@ -66,7 +66,7 @@ const OTHERS: Group = {
   files: /./,
   // Most of them wait for timers and processes most of the time. On a bare machine some install a browser first.
   timeoutMs: 300_000,
-  atOnce: 3 * CORES,
+  atOnce: 2 * CORES,
 };
 const FIRST_MATCH = [LONG, CHAOS, IN_CONTAINERS, MEASURING, OTHERS];
 const IN_TURN = [OTHERS, MEASURING, CHAOS, IN_CONTAINERS, LONG];
