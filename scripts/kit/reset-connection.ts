@@ -1,4 +1,4 @@
-// One that node:net alone may keep for ever.
+// Resetting a connection, without the one case in which Node would keep it for ever.
 import type { Socket } from 'node:net';
 
 /**
